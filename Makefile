@@ -1,0 +1,66 @@
+# Dunwu. `make demo` and `make test` do all the set-up on a fresh machine with Python 3.11 or newer.
+#   make demo PYTHON=python3.12     another interpreter
+#   make demo GPU=1                 PyTorch with CUDA, and the run on the GPU
+#   make demo TORCH_INDEX=ADDRESS   another index of CPU builds
+
+PYTHON ?= python3
+VENV ?= .venv
+# The version everything was tried with. On Linux the CPU build is taken (scripts/install_torch.py says how); on macOS the default one.
+TORCH ?= torch==2.13.0
+# PyTorch's public index of CPU builds. Where it cannot be reached, the default index is asked, and a build with CUDA is refused.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+GPU ?=
+DEMO ?= runs/demo
+
+FLAVOUR := $(if $(GPU),gpu,cpu)
+OTHER := $(if $(GPU),cpu,gpu)
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-$(FLAVOUR)
+DEV := $(VENV)/.dev-$(FLAVOUR)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 12 minutes on two cores)"
+	@echo "make test   the environment and all tests"
+	@echo "make lint   ruff and mypy"
+	@echo "make bench  the benchmarks"
+	@echo "make clean  remove the environment and caches (runs/ stays)"
+
+demo:
+	@echo "Dunwu demo: a small language model learns to reason by reinforcement learning alone."
+	@echo "  1. make $(VENV) and install PyTorch ($(FLAVOUR)) and Dunwu    a few minutes, the first time only"
+	@echo "  2. measure the base model, train it, measure it again         about 8 minutes on two cores"
+	@echo "  3. write $(DEMO)/report.html                                  seconds"
+	@echo "About 12 minutes in all. Ctrl-C saves and stops; make demo goes on from there."
+	@$(MAKE) --no-print-directory $(READY)
+	$(BIN)/dunwu zero --recipe recipes/tiny/zero.yaml --out $(DEMO) $(if $(wildcard $(DEMO)/manifest.json),--resume)
+
+test: $(DEV)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(DEV)
+	@for file in $(wildcard benchmarks/*.py); do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+
+$(READY): pyproject.toml setup.py constraints.txt scripts/install_torch.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11: make demo PYTHON=python3.12 (or another that is newer)"; exit 1; }
+	@if [ -e $(VENV)/.ready-$(OTHER) ]; then rm -rf $(VENV); fi
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python scripts/install_torch.py "$(TORCH)" --index "$(TORCH_INDEX)" $(if $(GPU),--gpu)
+	$(PIP) install --quiet --editable . --constraint constraints.txt
+	@touch $@
+
+$(DEV): $(READY)
+	$(PIP) install --quiet --editable ".[dev]" --constraint constraints.txt
+	@touch $@

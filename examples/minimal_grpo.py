@@ -1,0 +1,235 @@
+"""R1-Zero's algorithm in one file: GRPO on Countdown with nothing but the verifier as teacher.
+
+    python examples/minimal_grpo.py                         # the bundled tiny model
+    python examples/minimal_grpo.py path/to/model --template r1-zero --learning-rate 1e-6 --max-tokens 512
+
+Everything comes from Dunwu's public functions; this file is only the loop between them. It leaves out what `dunwu zero` adds: checkpoints
+and resume, rewards in worker processes, a token budget for micro-batches, evaluation, reports, and guards against non-finite numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dunwu.algorithms.advantages import dead_groups
+from dunwu.algorithms.loss import GrpoBatch, GrpoLoss, grpo_loss
+from dunwu.algorithms.recipes import Algorithm, algorithm_named, describe
+from dunwu.algorithms.reductions import Denominators
+from dunwu.config.tasks import CountdownTask
+from dunwu.errors import UserError
+from dunwu.models.loading import load_model, pick_device, stop_token_ids
+from dunwu.models.logprobs import token_logprobs
+from dunwu.rewards.rules import RuleReward
+from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.tasks.base import Task
+from dunwu.tasks.make import make_task
+from dunwu.tasks.templates import render
+from dunwu.types import Completion, Problem, Prompt, Reward, SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One run; each field is also an option of the command line."""
+
+    model: str = "tiny"
+    template: str = "tiny"
+    algorithm: str = "grpo-r1"
+    steps: int = 50
+    prompts: int = 64
+    group_size: int = 8
+    minibatches: int = 1
+    micro_batch: int = 64
+    learning_rate: float = 1e-4
+    beta: float = 0.0
+    reference_every: int = 400
+    temperature: float = 1.0
+    max_tokens: int = 160
+    max_grad_norm: float = 1.0
+    device: str = "auto"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """The rollouts of one step: B = P*G rows of prompt and completion, and each one's advantage."""
+
+    prompts: tuple[Prompt, ...]
+    completions: tuple[Completion, ...]
+    advantages_B: Tensor
+
+    def rows(self, indices: Sequence[int]) -> Experience:
+        """The rollouts with these indices."""
+        return Experience(
+            tuple(self.prompts[i] for i in indices), tuple(self.completions[i] for i in indices), self.advantages_B[list(indices)]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Prompts and completions side by side, padded on the right: ids, 1 on tokens, true on tokens of completions."""
+
+    ids_BT: Tensor
+    attention_BT: Tensor
+    completion_BT: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """What learns and how. ``reference`` anchors the KL and is ``None`` where beta is 0."""
+
+    model: Any
+    reference: Any | None
+    optimiser: torch.optim.Optimizer
+    algorithm: Algorithm
+
+
+def train(model: Any, tokenizer: Any, reward: Callable[[Problem, str], Reward], settings: Settings) -> Iterator[dict[str, float]]:
+    """Run GRPO and yield the metrics of each step."""
+    algorithm = replace(algorithm_named(settings.algorithm), beta=settings.beta, reference_every=settings.reference_every)
+    engine = TorchEngine(model, tokenizer, max_batch=512)
+    task = make_task(CountdownTask())
+    sampling = SamplingParams(settings.max_tokens, settings.temperature, stop_token_ids=stop_token_ids(tokenizer, model))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
+    learner = Learner(model, frozen_copy(model) if algorithm.beta > 0 else None, optimiser, algorithm)
+
+    for step in range(settings.steps):
+        started = time.perf_counter()
+        prompts = draw_prompts(task, tokenizer, settings, step)
+        seeds = [settings.seed * 1_000_003 + step * 100_003 + i for i in range(settings.prompts * settings.group_size)]
+        completions = engine.generate(prompts, sampling, settings.group_size, seeds)
+        repeated = [prompt for prompt in prompts for _ in range(settings.group_size)]
+        rewards = [reward(p.problem, p.prefill + c.text).total for p, c in zip(repeated, completions, strict=True)]
+
+        valid_PG = torch.tensor([r is not None for r in rewards]).view(settings.prompts, settings.group_size)
+        rewards_PG = torch.tensor([0.0 if r is None else r for r in rewards]).view_as(valid_PG)
+        advantages_PG = algorithm.advantage(rewards_PG, valid_PG)
+        experience = Experience(tuple(repeated), tuple(completions), advantages_PG.flatten().to(model.device))
+
+        metrics = learn(learner, experience, settings, step)
+        engine.load_weights(version=step + 1)
+        if learner.reference is not None and algorithm.reference_every and (step + 1) % algorithm.reference_every == 0:
+            learner.reference.load_state_dict(model.state_dict())
+        yield {
+            "step": step + 1,
+            "reward": rewards_PG[valid_PG].mean().item(),
+            "dead_groups": dead_groups(rewards_PG, valid_PG).float().mean().item(),
+            "mean_length": sum(len(c.token_ids) for c in completions) / len(completions),
+            **metrics,
+            "seconds": time.perf_counter() - started,
+        }
+
+
+def draw_prompts(task: Task, tokenizer: Any, settings: Settings, step: int) -> list[Prompt]:
+    """The P training problems of this step in their template."""
+    prompts = []
+    for i in range(settings.prompts):
+        problem = task.train(step * settings.prompts + i, settings.seed)
+        text, prefill = render(problem, settings.template)
+        prompts.append(Prompt(problem, text, tuple(tokenizer(text, add_special_tokens=False)["input_ids"]), prefill))
+    return prompts
+
+
+def learn(learner: Learner, experience: Experience, settings: Settings, step: int) -> dict[str, float]:
+    """One pass over the rollouts in ``minibatches`` optimiser updates (DeepSeekMath, arXiv 2402.03300, Algorithm 1)."""
+    order = torch.randperm(len(experience.completions), generator=torch.Generator().manual_seed(settings.seed * 1_000_003 + step))
+    minibatches = [experience.rows(part.tolist()) for part in order.chunk(settings.minibatches)]
+    # With one update the policy is still the one that sampled: the ratio is 1. With several, pi_old is the policy before the first.
+    olds = [old_logprobs(learner.model, minibatch, settings) if settings.minibatches > 1 else None for minibatch in minibatches]
+    metrics = [update(learner, minibatch, old, settings) for minibatch, old in zip(minibatches, olds, strict=True)]
+    return {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
+
+
+def update(learner: Learner, minibatch: Experience, old: list[Tensor] | None, settings: Settings) -> dict[str, float]:
+    """One optimiser update, its gradient summed over micro-batches: the denominators are those of all its rollouts."""
+    lengths = [len(completion.token_ids) for completion in minibatch.completions]
+    denominators = Denominators(rollouts=len(lengths), tokens=sum(lengths))
+    parts: list[GrpoLoss] = []
+    for number, indices in enumerate(micro_batches(len(lengths), settings)):
+        micro = minibatch.rows(indices)
+        tokens = collate(micro)
+        batch = GrpoBatch(
+            policy_logprobs_BT=logprobs(learner.model, tokens, settings),
+            old_logprobs_BT=None if old is None else old[number],
+            reference_logprobs_BT=None if learner.reference is None else logprobs(learner.reference, tokens, settings),
+            advantages=micro.advantages_B,
+            mask_BT=tokens.completion_BT,
+        )
+        part = grpo_loss(learner.algorithm, batch, denominators)
+        part.loss.backward()  # type: ignore[no-untyped-call]
+        parts.append(part)
+    norm = torch.nn.utils.clip_grad_norm_(learner.model.parameters(), settings.max_grad_norm)
+    learner.optimiser.step()
+    learner.optimiser.zero_grad(set_to_none=True)
+    return {
+        "loss": sum(part.loss.item() for part in parts),
+        "kl": sum(part.kl_sum.item() for part in parts) / denominators.tokens,
+        "clip_ratio": sum(part.clipped.item() for part in parts) / denominators.tokens,
+        "grad_norm": norm.item(),
+    }
+
+
+def micro_batches(rollouts: int, settings: Settings) -> list[range]:
+    """Consecutive rows, ``micro_batch`` at a time."""
+    return [range(start, min(start + settings.micro_batch, rollouts)) for start in range(0, rollouts, settings.micro_batch)]
+
+
+@torch.no_grad()
+def old_logprobs(model: Any, minibatch: Experience, settings: Settings) -> list[Tensor]:
+    """The policy's log-probabilities before the first update, one tensor a micro-batch."""
+    return [logprobs(model, collate(minibatch.rows(i)), settings) for i in micro_batches(len(minibatch.completions), settings)]
+
+
+def logprobs(model: Any, tokens: Tokens, settings: Settings) -> Tensor:
+    """Log-probability of each completion token, 0 elsewhere, of the tempered distribution that the engine drew from."""
+    return token_logprobs(model, tokens.ids_BT, tokens.attention_BT, tokens.completion_BT, temperature=settings.temperature)[0]
+
+
+def collate(experience: Experience) -> Tokens:
+    """Pad to the longest row. What the padding holds does not matter: it stands on the right, and attention is causal."""
+    device = experience.advantages_B.device
+    rows = list(zip(experience.prompts, experience.completions, strict=True))
+    width = max(len(prompt.token_ids) + len(completion.token_ids) for prompt, completion in rows)
+    ids_BT = torch.zeros(len(rows), width, dtype=torch.long)
+    attention_BT = torch.zeros(len(rows), width, dtype=torch.long)
+    completion_BT = torch.zeros(len(rows), width, dtype=torch.bool)
+    for b, (prompt, completion) in enumerate(rows):
+        start, end = len(prompt.token_ids), len(prompt.token_ids) + len(completion.token_ids)
+        ids_BT[b, :end] = torch.tensor(prompt.token_ids + completion.token_ids)
+        attention_BT[b, :end] = 1
+        completion_BT[b, start:end] = True
+    return Tokens(ids_BT.to(device), attention_BT.to(device), completion_BT.to(device))
+
+
+def frozen_copy(model: Any) -> Any:
+    """The reference: the policy as it is now, without gradients."""
+    return copy.deepcopy(model).requires_grad_(False)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the options, train, and print one line a step."""
+    parser = argparse.ArgumentParser(description="R1-Zero's algorithm in one file.", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("model", nargs="?", default=fields(Settings)[0].default, help="`tiny`, a Hugging Face folder or a hub id")
+    for field in fields(Settings)[1:]:
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default, help=" ")
+    settings = Settings(**vars(parser.parse_args(arguments)))
+    model, tokenizer = load_model(settings.model, pick_device(settings.device))
+    print(describe(replace(algorithm_named(settings.algorithm), beta=settings.beta)))
+    for metrics in train(model, tokenizer, RuleReward(), settings):
+        print("  ".join(f"{name} {value:.4g}" for name, value in metrics.items()), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,87 @@
+"""The GRPO loss of one micro-batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dunwu.algorithms.recipes import Algorithm
+from dunwu.algorithms.reductions import Denominators
+
+
+@dataclass(frozen=True, slots=True)
+class GrpoBatch:
+    """Rollouts of one micro-batch, padded to T tokens of completion.
+
+    ``mask_BT`` is true on tokens of the completion (the stop token included). ``old_logprobs_BT`` is ``None`` when each rollout is used for
+    one update only: then old = policy, and the ratio is 1. ``reference_logprobs_BT`` is ``None`` when beta is 0.
+    ``advantages`` is ``[B]``, or ``[B, T]`` with process supervision.
+    """
+
+    policy_logprobs_BT: Tensor
+    old_logprobs_BT: Tensor | None
+    reference_logprobs_BT: Tensor | None
+    advantages: Tensor
+    mask_BT: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class GrpoLoss:
+    """The loss of a micro-batch and its metrics. All of them add up over the micro-batches of an update; divide the sums at the end.
+
+    ``loss`` carries the gradient; ``policy_loss`` and ``kl_loss`` (KL reduced like the loss, before beta) are its parts, without gradient.
+    ``kl_sum`` and ``ratio_sum`` are sums over tokens, ``clipped`` and ``tokens`` counts of tokens, ``rollouts`` of rows.
+    """
+
+    loss: Tensor
+    policy_loss: Tensor
+    kl_loss: Tensor
+    kl_sum: Tensor
+    ratio_sum: Tensor
+    clipped: Tensor
+    tokens: Tensor
+    rollouts: int
+
+
+def grpo_loss(algorithm: Algorithm, batch: GrpoBatch, denominators: Denominators) -> GrpoLoss:
+    """Loss to be minimised: reduced clipped surrogate plus beta times reduced KL.
+
+    DeepSeek-R1 (arXiv 2501.12948v1) Eq. 1, DeepSeekMath (arXiv 2402.03300) Eq. 3, with the sign turned::
+
+        loss = reduce(surrogate) + beta * reduce(kl)
+
+    Shapes: see `GrpoBatch`; ``denominators`` belong to the whole update, so the losses of its micro-batches sum to its loss.
+    Departures: those of the parts (`surrogates`, `kl`, `reductions`). The KL stands inside the per-token mean, as in DeepSeekMath.
+    """
+    policy_BT, mask_BT = batch.policy_logprobs_BT, batch.mask_BT
+    old_BT = policy_BT.detach() if batch.old_logprobs_BT is None else batch.old_logprobs_BT
+    assert batch.advantages.ndim in (1, 2), f"advantages must be [B] or [B, T], got {tuple(batch.advantages.shape)}"
+    assert batch.advantages.shape[0] == policy_BT.shape[0], "one advantage (or row of them) per rollout"
+    advantages_BT = (batch.advantages if batch.advantages.ndim == 2 else batch.advantages[:, None]).expand_as(policy_BT)
+
+    surrogate = algorithm.surrogate(policy_BT, old_BT, advantages_BT, mask_BT, algorithm.clip_low, algorithm.clip_high)
+    policy_loss = algorithm.reduce(surrogate.loss_BT, mask_BT, denominators)
+    kl_BT = _kl(algorithm, batch)
+    kl_loss = algorithm.reduce(kl_BT, mask_BT, denominators)
+    loss = policy_loss + algorithm.beta * kl_loss if algorithm.beta > 0 else policy_loss
+    return GrpoLoss(
+        loss=loss,
+        policy_loss=policy_loss.detach(),
+        kl_loss=kl_loss.detach(),
+        kl_sum=kl_BT.detach().sum(),
+        ratio_sum=(policy_BT.detach() - old_BT).exp().masked_fill(~mask_BT, 0.0).sum(),
+        clipped=surrogate.clipped_BT.sum(),
+        tokens=mask_BT.sum(),
+        rollouts=mask_BT.shape[0],
+    )
+
+
+def _kl(algorithm: Algorithm, batch: GrpoBatch) -> Tensor:
+    assert algorithm.beta == 0 or batch.reference_logprobs_BT is not None, (
+        f"beta is {algorithm.beta}: reference log-probabilities are needed"
+    )
+    if batch.reference_logprobs_BT is None:
+        return torch.zeros_like(batch.policy_logprobs_BT)
+    return algorithm.kl(batch.policy_logprobs_BT, batch.reference_logprobs_BT, batch.mask_BT)

@@ -1,0 +1,1 @@
+"""A run directory becomes curves and a report. Imports no torch."""

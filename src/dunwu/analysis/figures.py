@@ -1,0 +1,136 @@
+"""The figures of a report: each a plot and the sentence under it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from markupsafe import Markup
+
+from dunwu.analysis import sentences
+from dunwu.analysis.curves import Curve, Row, curve, number
+from dunwu.analysis.plots import Series, level_plot, line_plot, scatter_plot, stacked_plot
+from dunwu.analysis.rundir import HeldOutSet, Run
+from dunwu.analysis.sentences import PHASES
+from dunwu.evaluation.metrics import spearman
+from dunwu.evaluation.result import EvaluationResult, human_pairs
+
+PHASE_COLUMNS = ("time/generate", "time/reward", "time/train", "time/save")
+
+
+@dataclass(frozen=True)
+class PlotFigure:
+    """A plot (``None``: no data) with its title and the sentence that says what it shows."""
+
+    title: str
+    svg: Markup | None
+    sentence: str
+
+
+def training_figures(run: Run) -> list[PlotFigure]:
+    """Figures over the steps of the run, whether or not their columns are there."""
+    rows = run.metrics.rows
+    reward, spread = curve(rows, "reward"), curve(rows, "reward_std")
+    accuracy, form = curve(rows, "rewards/accuracy"), curve(rows, "rewards/format")
+    length, thinking = curve(rows, "completions/mean_length"), curve(rows, "thinking_length")
+    entropy, kl, dead = curve(rows, "entropy"), curve(rows, "kl"), curve(rows, "frac_reward_zero_std")
+    grpo = run.config.get("grpo")
+    beta = number(grpo.get("beta")) if isinstance(grpo, dict) else None
+    skipped = sum(bool(number(row.get("skipped")) or row.get("skipped") is True) for row in rows)
+    told = [sentences.change("Accuracy", accuracy), sentences.change("Format reward", form)]
+    lengths = [sentences.growth("Mean completion length", length, unit=" tokens"), sentences.change("Thinking", thinking, 1, " tokens")]
+    lengths.append(sentences.cut_off(curve(rows, "completions/clipped_ratio")))
+    return [
+        _lines("Accuracy and format", {"accuracy": accuracy, "format": form}, "share of rollouts", " ".join(told), share=True),
+        _lines("Reward", {"mean": reward, "standard deviation": spread}, "reward", sentences.change("Mean reward", reward)),
+        _lines("Length", {"completion": length, "thinking": thinking}, "tokens", " ".join(lengths).strip()),
+        reflection_figure(rows),
+        _lines(
+            "Entropy", {"entropy": entropy}, "nats per token", sentences.change("Entropy of the policy", entropy, unit=" nats per token")
+        ),
+        _lines("KL to the reference", {"KL": kl}, "nats per token", sentences.divergence(kl, beta)),
+        _lines("Dead groups", {"dead": dead}, "share of groups", sentences.dead_groups(dead, skipped), share=True),
+        time_figure(rows),
+    ]
+
+
+def reflection_figure(rows: tuple[Row, ...]) -> PlotFigure:
+    """Reflective words per completion over steps."""
+    found = curve(rows, "reflections_per_completion")
+    told = sentences.growth("Reflective words per completion", found)
+    return _lines("Reflective words", {"reflective words": found}, "words per completion", told)
+
+
+def time_figure(rows: tuple[Row, ...]) -> PlotFigure:
+    """Seconds per phase, stacked over the steps that have any of them."""
+    timed = [row for row in rows if any(number(row.get(column)) is not None for column in PHASE_COLUMNS)]
+    columns = [column for column in PHASE_COLUMNS if curve(timed, column)]
+    layers = {column.removeprefix("time/"): [max(0.0, number(row.get(column)) or 0.0) for row in timed] for column in columns}
+    told = sentences.time_spent({name: sum(values) for name, values in layers.items()})
+    steps = [int(row["step"]) for row in timed]
+    svg = stacked_plot("time", "Time per phase", steps, layers, "seconds per step") if len(steps) > 1 else None
+    return PlotFigure("Time per phase", svg, told)
+
+
+def _lines(title: str, curves: Mapping[str, Curve], unit: str, sentence: str, *, share: bool = False) -> PlotFigure:
+    series = [Series(label, found) for label, found in curves.items() if found]
+    name = title.lower().replace(" ", "-")
+    return PlotFigure(title, line_plot(name, title, series, unit, share=share) if series else None, sentence)
+
+
+def set_figures(held_out: HeldOutSet, index: int) -> list[PlotFigure]:
+    """Thinking length and pass@1 by difficulty, and thinking length against the time people needed; only those the set has data for.
+
+    ``index`` numbers the set on the page, for names of SVG elements.
+    """
+    levels = {phase: found for phase in PHASES if (found := _levels(held_out.summaries.get(phase, {})))}
+    figures = []
+    if levels and len({tuple(found) for found in levels.values()}) == 1:
+        thinking, solved = _level_figure(levels, "thinking_length", index), _level_figure(levels, "pass_at_1", index)
+        if graded := {phase: difficulty_correlation(held_out.results[phase]) for phase in PHASES if phase in held_out.results}:
+            thinking = replace(thinking, sentence=f"{thinking.sentence} {sentences.correlation('difficulty', graded)}")
+        figures += [thinking, solved]
+    pairs = {phase: timed for phase in PHASES if (result := held_out.results.get(phase)) and (timed := human_pairs(result.problems))}
+    if pairs:
+        title = "Thinking length and human solving time"
+        rho = {phase: (spearman(*zip(*points, strict=True)), len(points)) for phase, points in pairs.items()}
+        svg = scatter_plot(f"human-{index}", title, pairs, "human solving time (seconds)", "mean thinking length (tokens)")
+        figures.append(PlotFigure(title, svg, sentences.correlation("human solving time", rho)))
+    return figures
+
+
+def _levels(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The levels of a summary by their labels, easiest first; those without numbers are left out."""
+    found = summary.get("by_difficulty")
+    levels = [level for level in found if isinstance(level, dict)] if isinstance(found, list) else []
+    return {label: level for level in levels if (label := _label(level)) is not None and number(level.get("thinking_length")) is not None}
+
+
+def _label(level: Mapping[str, Any]) -> str | None:
+    low, high = number(level.get("from")), number(level.get("to"))
+    if low is None or high is None:
+        return None
+    return f"{low:g}" if low == high else f"{low:g}-{high:g}"
+
+
+def _level_figure(levels: Mapping[str, Mapping[str, Mapping[str, Any]]], key: str, index: int) -> PlotFigure:
+    labels = list(next(iter(levels.values())))
+    values = {phase: [_or_nan(number(level.get(key))) for level in found.values()] for phase, found in levels.items()}
+    told = {phase: [(label, value) for label, value in zip(labels, row, strict=True) if value == value] for phase, row in values.items()}
+    if key == "pass_at_1":
+        svg = level_plot(f"solved-{index}", "pass@1 by difficulty", labels, values, "difficulty", "pass@1")
+        return PlotFigure("Accuracy by difficulty", svg, sentences.by_level("pass@1", "difficulty", told, 2))
+    svg = level_plot(f"thinking-{index}", "Thinking length by difficulty", labels, values, "difficulty", "thinking tokens")
+    return PlotFigure("Thinking length by difficulty", svg, sentences.by_level("Mean thinking length in tokens", "difficulty", told, 0))
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def difficulty_correlation(result: EvaluationResult) -> tuple[float, int]:
+    """Spearman's rho of difficulty and mean thinking length over the problems that have a difficulty, and their number."""
+    graded = [rows for rows in result.problems if rows[0].difficulty is not None]
+    lengths = [sum(row.thinking_tokens for row in rows) / len(rows) for rows in graded]
+    return spearman([rows[0].difficulty or 0.0 for rows in graded], lengths), len(graded)

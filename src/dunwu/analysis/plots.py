@@ -1,0 +1,158 @@
+"""Small plots as inline SVG: no external resource, the same bytes for the same data, colours from the page's style sheet.
+
+Text of completions never enters a plot. matplotlib's objects are used without pyplot, so that no state is shared.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from dunwu.analysis.curves import Curve, smoothed
+
+# Each placeholder colour becomes a CSS variable, so that one SVG serves the light and the dark page.
+_INK, _GRID = "#010203", "#010204"
+_SERIES = ("#010210", "#010211", "#010212", "#010213", "#010214")
+_VARIABLES = {_INK: "var(--ink-soft)", _GRID: "var(--rule)"} | {colour: f"var(--series-{i + 1})" for i, colour in enumerate(_SERIES)}
+
+_STYLE: Mapping[str, Any] = {
+    "svg.hashsalt": "dunwu",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.parse_math": False,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": _GRID,
+    "ytick.color": _GRID,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+}
+_SMOOTH_FROM = 20
+
+
+@dataclass(frozen=True)
+class Series:
+    """A named line."""
+
+    label: str
+    curve: Curve
+
+
+def line_plot(name: str, title: str, series: Sequence[Series], unit: str, *, share: bool = False) -> Markup:
+    """Lines over steps. From 20 steps on a moving average is drawn over the faint values. ``share``: the axis is [0, 1]."""
+
+    def draw(axes: Axes) -> None:
+        for colour, line in zip(_SERIES, series, strict=False):
+            steps, values = line.curve.steps, line.curve.values
+            if len(values) >= _SMOOTH_FROM:
+                axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.9)
+                values = tuple(smoothed(values, max(3, len(values) // 15)))
+            axes.plot(steps, values, color=colour, label=line.label, marker="o" if len(values) == 1 else None)
+        if share:
+            axes.set_ylim(-0.02, 1.02)
+
+    return _svg(name, title, "step", unit, len(series), draw)
+
+
+def stacked_plot(name: str, title: str, steps: Sequence[int], layers: Mapping[str, Sequence[float]], unit: str) -> Markup:
+    """Layers over steps that add up."""
+
+    def draw(axes: Axes) -> None:
+        axes.stackplot(steps, *layers.values(), labels=list(layers), colors=_SERIES[: len(layers)], alpha=0.85, linewidth=0)
+        axes.set_ylim(bottom=0)
+
+    return _svg(name, title, "step", unit, len(layers), draw)
+
+
+def level_plot(name: str, title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]], x: str, y: str) -> Markup:
+    """Bars side by side, one group for each level; a NaN leaves its place empty."""
+    width = 0.8 / max(1, len(series))
+
+    def draw(axes: Axes) -> None:
+        for i, (label, values) in enumerate(series.items()):
+            places = [place - 0.4 + (i + 0.5) * width for place in range(len(labels))]
+            axes.bar(places, values, width * 0.92, color=_colour_of(label), label=label)
+        axes.set_xticks(range(len(labels)), labels)
+        axes.grid(visible=False, axis="x")
+
+    return _svg(name, title, x, y, len(series), draw)
+
+
+def scatter_plot(name: str, title: str, series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> Markup:
+    """Points (x, y) of each series."""
+
+    def draw(axes: Axes) -> None:
+        for label, points in series.items():
+            colour = _colour_of(label)
+            axes.scatter([p[0] for p in points], [p[1] for p in points], s=14, color=colour, alpha=0.65, linewidths=0, label=label)
+
+    return _svg(name, title, x, y, len(series), draw)
+
+
+def _colour_of(label: str) -> str:
+    """Before is grey and after is the accent, on every plot; their numbers are those of the style sheet."""
+    return _SERIES[4] if label == "before" else _SERIES[0]
+
+
+def _svg(name: str, title: str, x: str, y: str, entries: int, draw: Callable[[Axes], None]) -> Markup:
+    """A figure that ``draw`` fills; ``entries`` of the legend stand above it when there is more than one."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        figure = Figure(figsize=(5.2, 2.9), layout="constrained")
+        FigureCanvasSVG(figure)
+        figure.patch.set_alpha(0)
+        axes = figure.add_subplot()
+        axes.patch.set_alpha(0)
+        axes.tick_params(length=0)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        draw(axes)
+        if entries > 1:
+            columns = min(entries, 4)
+            axes.legend(
+                loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=columns, borderaxespad=0.2, handlelength=1.2, columnspacing=1.4
+            )
+        return _inline(figure, name, title)
+
+
+def _inline(figure: Figure, name: str, title: str) -> Markup:
+    """The figure as ``<svg>``: ids prefixed (a page holds many), colours by variables, no prologue, metadata, comments or namespaces."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"""\sxmlns(?::\w+)?="[^"]*\"""", "", svg)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'href="#', f'href="#{name}-', svg).replace("xlink:href", "href")
+    svg = svg.replace("url(#", f"url(#{name}-")
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, variable)
+    head = re.match(r"<svg[^>]*>", svg)
+    assert head is not None, "matplotlib wrote no svg element"
+    box = re.search(r'viewBox="[^"]*"', head.group())
+    assert box is not None, "matplotlib wrote no viewBox"
+    opening = f'<svg {box.group()} role="img" aria-label="{escape(title)}">'
+    return Markup(opening + re.sub(r"\n\s*", "\n", svg[head.end() :]).strip())

@@ -1,0 +1,185 @@
+"""A run directory as one self-contained HTML file: no script, no external resource, everything escaped."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from dunwu.analysis import sentences
+from dunwu.analysis.curves import number
+from dunwu.analysis.figures import PlotFigure, set_figures, training_figures
+from dunwu.analysis.pairs import RULE, Comparison, compare
+from dunwu.analysis.rundir import HeldOutSet, Run, read_run
+from dunwu.analysis.sentences import PHASES, percent, plain
+from dunwu.analysis.text import visible
+from dunwu.errors import RunError
+from dunwu.evaluation.reflection import reflection_counts
+from dunwu.types import Reason
+
+REPORT = "report.html"
+_VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error")
+_MOST_FACTS = 80
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text; the first cell of a row is its name."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class SetSection:
+    """All that the page says about one held-out set."""
+
+    name: str
+    before: str
+    after: str
+    sentence: str
+    headline: Table
+    verdicts: Table | None
+    words: Table | None
+    figures: tuple[PlotFigure, ...]
+    comparison: Comparison | None
+
+
+def write_report(run: Path) -> Path:
+    """Write ``report.html`` into the run directory (replaced whole) and return its path; an unfinished run gives one too.
+
+    Raises ``RunError`` where there is no such folder or it cannot be written to.
+    """
+    page = render(read_run(run))
+    path, temporary = run / REPORT, run / f".{REPORT}.{os.getpid()}"
+    try:
+        temporary.write_text(page, encoding="utf-8", errors="replace")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunError(f"{path} cannot be written ({error.strerror}): free some space or make the folder writable") from error
+    return path
+
+
+def render(run: Run) -> str:
+    """The page of a run."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["visible"] = visible
+    template = environment.from_string(resources.files("dunwu.analysis").joinpath(REPORT).read_text(encoding="utf-8"))
+    card = tuple(flat_facts(run.card))
+    return template.render(
+        title=_title(run),
+        facts=tuple(_run_facts(run)),
+        missing=run.missing,
+        sets=tuple(_section(held_out, index) for index, held_out in enumerate(run.sets)),
+        training=training_figures(run) if run.metrics.rows else [],
+        rule=RULE,
+        card=card,
+        corpus_told=any("reflect" in name or "wait" in name for name, _ in card),
+        config=run.config_text,
+        manifest=tuple(flat_facts({key: value for key, value in run.manifest.items() if key != "base_card"})),
+    )
+
+
+def _title(run: Run) -> str:
+    kind = run.manifest.get("kind")
+    return f"{kind} · {run.path.resolve().name}" if isinstance(kind, str) else run.path.resolve().name
+
+
+def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
+    """Short facts for the top of the page: model, device, seed, steps, seconds of each phase."""
+    for name, value in (("model", run.config.get("model")), ("device", run.summary.get("device")), ("seed", run.summary.get("seed"))):
+        if isinstance(value, (str, int)):
+            yield name, str(value)
+    if run.metrics.rows:
+        yield "steps", str(len(run.metrics.rows))
+    seconds = run.summary.get("seconds")
+    for phase, value in seconds.items() if isinstance(seconds, dict) else ():
+        taken = number(value)
+        if taken is not None:
+            yield f"{phase} time", f"{taken / 60:.1f} min" if taken >= 60 else f"{taken:.1f} s"
+
+
+def _section(held_out: HeldOutSet, index: int) -> SetSection:
+    before, after = (held_out.summaries.get(phase, {}) for phase in PHASES)
+    return SetSection(
+        name=held_out.name,
+        before=percent(number(before.get("pass_at_1"))),
+        after=percent(number(after.get("pass_at_1"))),
+        sentence=sentences.headline(held_out),
+        headline=_headline(before, after),
+        verdicts=_verdicts(before, after),
+        words=_words(held_out),
+        figures=tuple(set_figures(held_out, index)),
+        comparison=compare(held_out),
+    )
+
+
+def _headline(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    """The numbers of ``summary.json`` side by side; a row that neither side has is left out."""
+    k = number(after.get("k")) or number(before.get("k"))
+    samples = f"{k:.0f}" if k else "k"
+    rows = [("pass@1", _with_interval(before), _with_interval(after))]
+    shares = {"pass_at_k": f"pass@{samples}", "majority_at_k": f"majority@{samples}"}
+    amounts = {
+        "mean_length": "mean length (tokens)",
+        "thinking_length": "thinking (tokens)",
+        "reflections_per_completion": "reflective words per completion",
+    }
+    counts = {"problems": "problems", "samples": "samples", "excluded": "excluded (verifier failed)"}
+    rows += [(name, _cell(before, key, percent), _cell(after, key, percent)) for key, name in shares.items()]
+    rows += [(name, _cell(before, key, lambda v: plain(v, 1)), _cell(after, key, lambda v: plain(v, 1))) for key, name in amounts.items()]
+    rows.append(("cut off at the token limit", _cell(before, "clipped_ratio", percent), _cell(after, "clipped_ratio", percent)))
+    rows += [(name, _cell(before, key, lambda v: f"{v:.0f}"), _cell(after, key, lambda v: f"{v:.0f}")) for key, name in counts.items()]
+    return Table(("", *PHASES), tuple(row for row in rows if row[1:] != ("–", "–")))
+
+
+def _cell(summary: Mapping[str, Any], key: str, show: Any) -> str:
+    value = number(summary.get(key))
+    return "–" if value is None else str(show(value))
+
+
+def _with_interval(summary: Mapping[str, Any]) -> str:
+    found = sentences.interval(summary)
+    value = _cell(summary, "pass_at_1", percent)
+    return value if found is None else f"{value} ({100 * found[0]:.1f} to {100 * found[1]:.1f})"
+
+
+def _verdicts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table | None:
+    sides = [summary["verdicts"] if isinstance(summary.get("verdicts"), dict) else {} for summary in (before, after)]
+    names = [name for name in _VERDICTS if any(number(side.get(name)) for side in sides)]
+    rows = tuple((name, *(f"{number(side.get(name)) or 0:.0f}" for side in sides)) for name in names)
+    return Table(("verdict", *PHASES), rows) if rows else None
+
+
+def _words(held_out: HeldOutSet) -> Table | None:
+    """Each reflective word's mean number per completion, the most frequent (after training) first."""
+    rates: dict[str, Counter[str]] = {}
+    for phase, result in held_out.results.items():
+        total: Counter[str] = Counter()
+        for row in result.rows:
+            total.update(reflection_counts(row.completion))
+        rates[phase] = total
+    words = sorted({word for total in rates.values() for word in total}, key=lambda word: (-rates.get("after", Counter())[word], word))
+    sizes = {phase: len(result.rows) for phase, result in held_out.results.items()}
+    rows = tuple((word, *(plain(rates[p][word] / sizes[p]) if sizes.get(p) else "–" for p in PHASES)) for word in words)
+    return Table(("word", *(f"{phase}, per completion" for phase in PHASES)), rows) if rows else None
+
+
+def flat_facts(facts: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Leaves of nested mappings as (``a.b``, text), at most 80; lists are shown on one line, cut to 300 characters."""
+    stack: list[tuple[str, Any]] = [(prefix, facts)]
+    given = 0
+    while stack and given < _MOST_FACTS:
+        name, value = stack.pop()
+        if isinstance(value, Mapping):
+            stack += [(f"{name}.{key}" if name else str(key), item) for key, item in reversed(list(value.items()))]
+        elif value is not None:
+            given += 1
+            yield name, f"{value:.6g}" if isinstance(value, float) else str(value)[:300]

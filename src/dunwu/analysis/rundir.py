@@ -1,0 +1,120 @@
+"""A run directory as a report needs it. Whatever is missing or torn is named in ``missing``, and the rest is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dunwu.analysis.curves import Metrics, read_metrics
+from dunwu.errors import DataError, RunError
+from dunwu.evaluation.result import EvaluationResult
+from dunwu.evaluation.store import read_evaluation
+
+
+@dataclass(frozen=True)
+class HeldOutSet:
+    """One held-out set before and after training: the headline numbers, and all completions where they were kept."""
+
+    name: str
+    summaries: Mapping[str, Mapping[str, Any]]
+    """``before`` and ``after`` (either may be absent) with the numbers of ``EvaluationResult.summary``."""
+    results: Mapping[str, EvaluationResult]
+    """``before`` and ``after`` (either may be absent) with every completion."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run directory holds."""
+
+    path: Path
+    config_text: str = ""
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
+    sets: tuple[HeldOutSet, ...] = ()
+    card: Mapping[str, Any] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration as plain data; empty where it cannot be read."""
+        try:
+            found = yaml.safe_load(self.config_text)
+        except (yaml.YAMLError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def read_run(path: Path) -> Run:
+    """Read the run directory ``path``; raises ``RunError`` where there is none."""
+    if not path.is_dir():
+        raise RunError(f"there is no run folder {path}: pass the folder that `dunwu zero` printed")
+    missing: list[str] = []
+    config = path / "config.yaml"
+    if not config.is_file():
+        missing.append("config.yaml is missing: the configuration is not shown.")
+    manifest = _read_json(path / "manifest.json", missing, "what made the run is not shown")
+    summary = _read_json(path / "summary.json", missing, "the run has not finished, or was stopped before the last evaluation")
+    metrics = read_metrics(path / "metrics.jsonl")
+    if not metrics.rows:
+        missing.append("metrics.jsonl has no steps yet: there are no training curves.")
+    if metrics.unreadable:
+        missing.append(f"metrics.jsonl: {metrics.unreadable} line(s) could not be read and were left out.")
+    sets = _held_out_sets(path / "evaluations", summary, missing)
+    text = config.read_text(encoding="utf-8", errors="replace") if config.is_file() else ""
+    return Run(path, text, manifest, summary, metrics, sets, _card(path, manifest), tuple(missing))
+
+
+def _read_json(path: Path, missing: list[str], consequence: str) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        missing.append(f"{path.name} is missing: {consequence}.")
+        return {}
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        missing.append(f"{path.name} cannot be read: {consequence}.")
+        return {}
+    return found
+
+
+def _held_out_sets(folder: Path, summary: Mapping[str, Any], missing: list[str]) -> tuple[HeldOutSet, ...]:
+    results: dict[str, dict[str, EvaluationResult]] = {}
+    for path in sorted(folder.glob("*.parquet")):
+        phase, _, name = path.stem.partition("-")
+        if phase not in ("before", "after") or not name:
+            continue
+        try:
+            results.setdefault(name, {})[phase] = read_evaluation(path)
+        except DataError:
+            missing.append(f"evaluations/{path.name} cannot be read.")
+    named = [name for name, value in summary.items() if isinstance(value, dict) and value.keys() & {"before", "after"}]
+    sets = tuple(_held_out_set(name, summary, results.get(name, {})) for name in dict.fromkeys([*named, *results]))
+    if not sets:
+        missing.append("No held-out evaluation was found: there is no comparison of before and after.")
+    for held_out in sets:
+        missing += [f"{held_out.name}: there is no evaluation {p} training." for p in ("before", "after") if p not in held_out.summaries]
+    return sets
+
+
+def _held_out_set(name: str, summary: Mapping[str, Any], results: Mapping[str, EvaluationResult]) -> HeldOutSet:
+    summaries = {phase: result.summary() for phase, result in results.items()}
+    told = summary.get(name)
+    if isinstance(told, dict):
+        summaries |= {phase: told[phase] for phase in ("before", "after") if isinstance(told.get(phase), dict)}
+    return HeldOutSet(name, summaries, results)
+
+
+def _card(run: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The base model's card: ``manifest["base_card"]`` holds it, or the path of a ``card.json`` (relative to the run, or absolute)."""
+    card = manifest.get("base_card")
+    if isinstance(card, str):
+        card = _read_json(run / card, [], "")
+    return card if isinstance(card, dict) else {}

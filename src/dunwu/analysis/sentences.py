@@ -1,0 +1,137 @@
+"""One sentence for each plot, computed from its data. They state what was measured and claim no cause."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dunwu.analysis.curves import Curve, number
+from dunwu.analysis.rundir import HeldOutSet
+
+PHASES = ("before", "after")
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """A number for a sentence: fixed digits, two significant ones where it would read 0 otherwise, and never ``-0``."""
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        return f"{value:.2g}" if value else "0"
+    return text
+
+
+def percent(share: float | None) -> str:
+    """``0.634`` as ``63.4 %``."""
+    return "unknown" if share is None else f"{100 * share:.1f} %"
+
+
+def steps(count: int) -> str:
+    """``1 step``, ``90 steps``."""
+    return f"{count} step{'' if count == 1 else 's'}"
+
+
+def change(what: str, curve: Curve, digits: int = 2, unit: str = "") -> str:
+    """``Accuracy went from 0.18 to 0.63 over 90 steps.``"""
+    if not curve:
+        return f"{what} was not recorded."
+    if len(curve) == 1:
+        return f"{what} was {plain(curve.last, digits)}{unit} at the one step recorded."
+    first, last = plain(curve.first, digits), plain(curve.last, digits)
+    if first == last:
+        return f"{what} was {first}{unit} at the start and at the end of {steps(len(curve))}."
+    return f"{what} went from {first} to {last}{unit} over {steps(len(curve))}."
+
+
+def growth(what: str, curve: Curve, digits: int = 1, unit: str = "") -> str:
+    """``change`` with the ratio of last to first where that is a sensible number."""
+    told = change(what, curve, digits, unit)
+    if len(curve) < 2 or curve.first <= 0 or curve.last <= 0:
+        return told
+    return f"{told[:-1]} ({plain(curve.last / curve.first, 1)} times the first value)."
+
+
+def cut_off(clipped: Curve) -> str:
+    """How many completions ended at the token limit."""
+    if not clipped:
+        return ""
+    return f"{percent(clipped.last)} of the last completions were cut off at the token limit ({percent(clipped.first)} of the first)."
+
+
+def divergence(kl: Curve, beta: float | None) -> str:
+    """KL to the reference, or why there is none."""
+    if kl:
+        peak = max(range(len(kl)), key=kl.values.__getitem__)
+        return f"{change('KL to the reference', kl, 4)} Its largest value was {plain(kl.values[peak], 4)}, at step {kl.steps[peak]}."
+    return "KL was not measured: at beta 0 no reference model is held." if beta == 0 else "KL to the reference was not recorded."
+
+
+def dead_groups(share: Curve, skipped: int) -> str:
+    """Groups that teach nothing, and steps that were skipped."""
+    told = "The share of dead groups was not recorded."
+    if share:
+        told = (
+            f"{percent(share.first)} of the first groups and {percent(share.last)} of the last had equal rewards throughout, "
+            "and so no advantage to learn from."
+        )
+    return f"{told} {steps(skipped).capitalize()} had non-finite values and left the weights as they were." if skipped else told
+
+
+def time_spent(totals: Mapping[str, float]) -> str:
+    """``Of 5.2 minutes in these phases, 60 % went to generate, 40 % went to train.``; what rounds to 0 % is left out."""
+    whole = math.fsum(totals.values())
+    if whole <= 0:
+        return "Time per phase was not recorded."
+    parts = [
+        f"{100 * seconds / whole:.0f} % went to {name}"
+        for name, seconds in sorted(totals.items(), key=lambda item: -item[1])
+        if seconds >= whole / 200
+    ]
+    length = f"{whole / 60:.1f} minutes" if whole >= 60 else f"{whole:.1f} seconds"
+    return f"Of {length} in these phases, {', '.join(parts)}."
+
+
+def headline(held_out: HeldOutSet) -> str:
+    """pass@1 before and after in words; whether the 95 % intervals overlap decides what may be said."""
+    before, after = (held_out.summaries.get(phase, {}) for phase in PHASES)
+    first, last = number(before.get("pass_at_1")), number(after.get("pass_at_1"))
+    if first is None or last is None:
+        known = next(((phase, value) for phase, value in zip(PHASES, (first, last), strict=True) if value is not None), None)
+        return f"pass@1 {known[0]} training was {percent(known[1])}." if known else "pass@1 was not measured."
+    told = f"pass@1 went from {percent(first)} to {percent(last)}"
+    a, b = interval(before), interval(after)
+    if a is None or b is None:
+        return f"{told}."
+    apart = a[1] < b[0] or b[1] < a[0]
+    return f"{told}; the 95 % intervals {'do not overlap' if apart else 'overlap, so this evaluation alone does not show a change'}."
+
+
+def interval(summary: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The interval of a summary where it holds two numbers."""
+    found = summary.get("interval")
+    if not isinstance(found, (list, tuple)) or len(found) != 2:
+        return None
+    low, high = number(found[0]), number(found[1])
+    return None if low is None or high is None else (low, high)
+
+
+def by_level(what: str, x: str, levels: Mapping[str, Sequence[tuple[str, float]]], digits: int) -> str:
+    """A quantity on the easiest and the hardest level of each phase; ``levels`` are (label, value), easiest first."""
+    told = [
+        f"{phase} training {plain(found[0][1], digits)} at {x} {found[0][0]} and {plain(found[-1][1], digits)} at {found[-1][0]}"
+        for phase, found in levels.items()
+        if found
+    ]
+    return f"{what}: {'; '.join(told)}." if told else f"{what} by {x} was not measured."
+
+
+def correlation(what: str, found: Mapping[str, tuple[float, int]]) -> str:
+    """Spearman's rho of each phase with what chance alone would give: |rho| above ``1.96 / sqrt(n - 1)`` happens in about 5 % of cases."""
+    told = [f"{rho:.2f} {phase} training" for phase, (rho, _) in found.items() if math.isfinite(rho)]
+    if not told:
+        return f"The rank correlation of thinking length with {what} could not be computed."
+    fewest = min(count for _, count in found.values())
+    chance = 1.96 / math.sqrt(fewest - 1)
+    return (
+        f"The rank correlation (Spearman's rho) of thinking length with {what} is {' and '.join(told)}, over {fewest} problems; "
+        f"values within ±{chance:.2f} are what chance alone gives in 19 of 20 cases."
+    )

@@ -1,0 +1,55 @@
+"""Text of a model made fit to be shown: nothing invisible, nothing that reorders the page, not too long.
+
+Escaping is the template's work (autoescape); this is about what escaping leaves alone.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from dunwu.evaluation.reflection import reflection_spans
+
+LONGEST = 6000
+"""Characters of a completion that are shown."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of text; ``reflective`` marks a reflective word."""
+
+    text: str
+    reflective: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A completion as shown: its pieces, and how many characters were left out at the end."""
+
+    segments: tuple[Segment, ...]
+    left_out: int
+
+
+def visible(text: str) -> str:
+    """``text`` with control, bidirectional and other invisible characters (except line ends and tabs) spelled out as ``[U+202E]``."""
+    return "".join(character if _harmless(character) else f"[U+{ord(character):04X}]" for character in text.replace("\r\n", "\n"))
+
+
+def _harmless(character: str) -> bool:
+    # Cc controls, Cf format characters (bidirectional overrides among them), Cs lone surrogates, Zl/Zp Unicode line ends
+    return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def shown(text: str, longest: int = LONGEST) -> Shown:
+    """``text`` cut to ``longest`` characters and divided at its reflective words."""
+    kept = text[:longest]
+    segments: list[Segment] = []
+    at = 0
+    for start, end in reflection_spans(kept):
+        if start > at:
+            segments.append(Segment(visible(kept[at:start]), False))
+        segments.append(Segment(visible(kept[start:end]), True))
+        at = end
+    if at < len(kept):
+        segments.append(Segment(visible(kept[at:]), False))
+    return Shown(tuple(segments), len(text) - len(kept))

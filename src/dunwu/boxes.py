@@ -1,0 +1,48 @@
+r"""``\boxed{}`` in a text: which answers does its end put forward?"""
+
+from __future__ import annotations
+
+import re
+
+# Escaped braces are text, not structure.
+_MARKS = re.compile(r"\\boxed\s*\{|\\[{}]|[{}]")
+# What may stand between boxes that are offered side by side; any other word makes the later box a correction of the earlier one.
+_CONNECTOR = re.compile(
+    r"(?:\\text|\\qquad|\\quad|\\[()\[\],;:! ]|\b(?:or|and|also|else|maybe|perhaps|possibly|alternatively|either)\b"
+    r"|或者是?|或是?|和|以及|及|也?可能是?|[^\w\\])*+",
+    re.IGNORECASE,
+)
+
+
+def find_boxes(text: str) -> list[tuple[int, int, str]]:
+    r"""All closed ``\boxed{}`` that are not inside another one, as ``(start, end, content)``; one pass, braces balanced."""
+    open_marks: list[tuple[int, int] | None] = []  # a box: (start of the command, start of its content); a plain brace: None
+    boxes: list[tuple[int, int, str]] = []
+    for mark in _MARKS.finditer(text):
+        if mark.group().startswith("\\boxed"):
+            open_marks.append((mark.start(), mark.end()))
+        elif mark.group() == "{":
+            open_marks.append(None)
+        elif mark.group() == "}" and open_marks:
+            opened = open_marks.pop()
+            if opened is not None:
+                while boxes and boxes[-1][0] > opened[0]:
+                    boxes.pop()
+                boxes.append((opened[0], mark.end(), text[opened[1] : mark.start()].strip()))
+    return boxes
+
+
+def offered_boxes(text: str) -> tuple[str, ...]:
+    r"""Distinct contents of the last box and of those offered side by side with it; a single one is the answer.
+
+    ``first \boxed{7}, no, \boxed{8}`` corrects itself: ``("8",)``. ``\boxed{7} or \boxed{8}`` offers two answers:
+    ``("7", "8")``, which is spam. ``()`` when there is no closed box.
+    """
+    boxes = find_boxes(text)
+    offered: list[str] = []
+    for index in range(len(boxes) - 1, -1, -1):
+        if offered and not _CONNECTOR.fullmatch(text, boxes[index][1], boxes[index + 1][0]):
+            break
+        if boxes[index][2] not in offered:
+            offered.append(boxes[index][2])
+    return tuple(reversed(offered))

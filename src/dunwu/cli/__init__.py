@@ -1,0 +1,1 @@
+"""The `dunwu` command: thin, every import below the command that needs it."""

@@ -1,0 +1,147 @@
+"""`dunwu doctor`: looks at this machine and this installation, and says what to do about what is wrong."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dunwu.cli.bundled import check_hash
+from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.errors import ModelError
+
+Status = Literal["ok", "note", "FAIL"]
+REQUIRED = (
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "pydantic",
+    "tyro",
+    "yaml",
+    "rich",
+    "jinja2",
+    "matplotlib",
+    "pyarrow",
+    "psutil",
+    "reasoning_gym",
+)
+OPTIONAL = {"datasets": "for hub data sets"}
+CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "bf16")
+GIB = 1024**3
+ENOUGH_MEMORY = 4 * GIB
+ENOUGH_DISK = 2 * GIB
+
+
+@dataclass(frozen=True)
+class DoctorOptions:
+    """Look at this machine and this installation. Exit code 1 when Dunwu cannot work here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the examination."""
+
+    name: str
+    status: Status
+    text: str
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Prints all findings; 1 when one of them is a failure."""
+    _, rest = parse_options(DoctorOptions, "doctor", arguments)
+    refuse_rest("doctor", rest)
+    findings = [finding for check in CHECKS for finding in check()]
+    for finding in findings:
+        print(f"{finding.status:<5}{finding.name:<12}{finding.text}")
+    failed = [finding.name for finding in findings if finding.status == "FAIL"]
+    print(f"Dunwu cannot work here: {', '.join(failed)}" if failed else "Dunwu can work here.")
+    return 1 if failed else 0
+
+
+def python() -> list[Finding]:
+    """The interpreter."""
+    good = sys.version_info >= (3, 11)
+    return [Finding("python", "ok" if good else "FAIL", platform.python_version() + ("" if good else ": 3.11 or newer is needed"))]
+
+
+def processor() -> list[Finding]:
+    """Cores this process may use, and the features that make matrix products fast."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    flags = cpu_flags(Path("/proc/cpuinfo"))
+    features = [flag for flag in CPU_FLAGS if flag in flags]
+    return [Finding("processor", "ok", f"{platform.machine()}, {cores} cores, {', '.join(features) or 'features unknown'}")]
+
+
+def cpu_flags(cpuinfo: Path) -> frozenset[str]:
+    """The processor's feature flags as Linux tells them; none elsewhere."""
+    if not cpuinfo.is_file():
+        return frozenset()
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return frozenset(flags.partition(":")[2].split())
+
+
+def torch_and_devices() -> list[Finding]:
+    """PyTorch, its threads, and the accelerators it sees."""
+    if importlib.util.find_spec("torch") is None:
+        return [Finding("torch", "FAIL", "missing: pip install torch")]
+    import torch
+
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA in it"
+    findings = [Finding("torch", "ok", f"{torch.__version__}, {build}, {torch.get_num_threads()} threads")]
+    for index in range(torch.cuda.device_count()):
+        card = torch.cuda.get_device_properties(index)
+        findings.append(Finding("gpu", "ok", f"cuda:{index} {card.name}, {card.total_memory / GIB:.0f} GiB"))
+    if torch.backends.mps.is_available():
+        findings.append(Finding("gpu", "ok", "mps (Apple)"))
+    return findings if len(findings) > 1 else [*findings, Finding("gpu", "note", "none: the tiny recipes need none")]
+
+
+def memory() -> list[Finding]:
+    """Memory that can be had now."""
+    if importlib.util.find_spec("psutil") is None:
+        return [Finding("memory", "note", "unknown (psutil is missing)")]
+    import psutil
+
+    state = psutil.virtual_memory()
+    text = f"{state.available / GIB:.1f} of {state.total / GIB:.1f} GiB free"
+    return [Finding("memory", "ok" if state.available >= ENOUGH_MEMORY else "note", text)]
+
+
+def disk() -> list[Finding]:
+    """Room for runs in the working folder."""
+    free = shutil.disk_usage(Path.cwd()).free
+    return [Finding("disk", "ok" if free >= ENOUGH_DISK else "note", f"{free / GIB:.1f} GiB free in {Path.cwd()}")]
+
+
+def packages() -> list[Finding]:
+    """Packages that are needed, and those that only some tasks need."""
+    missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
+    if missing:
+        findings = [Finding("packages", "FAIL", f"missing: {', '.join(missing)}; pip install -e .")]
+    else:
+        version = importlib.metadata.version("transformers")
+        findings = [Finding("packages", "ok", f"all {len(REQUIRED)} needed ones, transformers {version}")]
+    for name, use in OPTIONAL.items():
+        there = importlib.util.find_spec(name) is not None
+        findings.append(Finding(name, "ok" if there else "note", f"{'there' if there else 'missing'}, {use}"))
+    return findings
+
+
+def bundled_model() -> list[Finding]:
+    """The bundled base model, by its hash."""
+    try:
+        return [Finding("tiny model", "ok", f"whole, sha256 {check_hash()[:12]}")]
+    except ModelError as error:
+        return [Finding("tiny model", "FAIL", str(error))]
+
+
+CHECKS: tuple[Callable[[], list[Finding]], ...] = (python, processor, torch_and_devices, memory, disk, packages, bundled_model)

@@ -1,0 +1,112 @@
+"""`dunwu eval`: held-out accuracy of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dunwu.cli.options import parse_options, refuse_misspelt_options
+from dunwu.cli.runs import run_above
+from dunwu.config.load import load_config, read_mapping
+from dunwu.config.task_names import parse_task
+from dunwu.config.zero import EngineConfig, EvalConfig
+from dunwu.models.bundled import BUNDLED_NAME
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """Measure a model on held-out problems. Any other key of the evaluation can be given as key=value, such as sampling.top_p=0.95."""
+
+    model: str = "tiny"
+    """tiny (bundled), a checkpoint or other local Hugging Face folder, or a hub id."""
+    task: str = "countdown"
+    """countdown, game24, arithmetic, gsm8k, math, reasoning-gym:NAME, a data file, or a hub id."""
+    split: str = "test"
+    """test or validation."""
+    problems: int | None = None
+    """Problems to solve."""
+    samples: int | None = None
+    """Completions per problem: the k of pass@k and majority@k."""
+    temperature: float | None = None
+    """Sampling temperature."""
+    max_tokens: int | None = None
+    """Longest completion, in tokens."""
+    seed: int | None = None
+    """Which problems are drawn, and how completions are."""
+    template: str | None = None
+    """Prompt template; by default that of the run the checkpoint is from, else tiny for the bundled model, else r1-zero."""
+    out: Path | None = None
+    """Folder for all completions and the summary."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    threads: int = 0
+    """CPU threads; 0 takes all cores."""
+    batch: int = EngineConfig().max_batch
+    """Sequences decoded together."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Evaluates and prints the table."""
+    options, rest = parse_options(EvalOptions, "eval", arguments)
+    refuse_misspelt_options(EvalOptions, EvalConfig.model_fields.keys(), rest)
+    template = options.template or default_template(options.model)
+    base = {"task": _task(options.task, template), "split": options.split}
+    config = load_config(EvalConfig, None, [*_shorthands(options), *rest], base)
+    from dunwu.pipeline.evaluate import run_evaluation
+
+    result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch)
+    print("\n".join(table(result.name, result.summary())))
+    return 0
+
+
+def _task(text: str, template: str) -> dict[str, Any]:
+    """The task as data; a model that is not of the tiny world is told the rules in full."""
+    task = parse_task(text).model_dump(mode="json")
+    return {**task, "wording": "full"} if "wording" in task and template != "tiny" else task
+
+
+def _shorthands(options: EvalOptions) -> list[str]:
+    named = {
+        "problems": options.problems,
+        "samples": options.samples,
+        "sampling.temperature": options.temperature,
+        "sampling.max_tokens": options.max_tokens,
+        "seed": options.seed,
+    }
+    return [f"{key}={value}" for key, value in named.items() if value is not None]
+
+
+def default_template(model: str) -> str:
+    """The template the model was trained with, where its run says so."""
+    if model == BUNDLED_NAME:
+        return "tiny"
+    run_folder = run_above(Path(model)) if Path(model).is_dir() else None
+    if run_folder is None:
+        return "r1-zero"
+    config = read_mapping(run_folder / "config.yaml")
+    return str(config.get("template") or "tiny")  # a pre-training run has no template: it made a tiny base model
+
+
+def table(name: str, summary: Mapping[str, Any]) -> list[str]:
+    """The headline numbers as lines of a table."""
+    low, high = summary["interval"]
+    k = summary["k"]
+    rows = [
+        ("pass@1", f"{_percent(summary['pass_at_1'])}  (95 % interval {_percent(low)} to {_percent(high)})"),
+        (f"pass@{k}", _percent(summary["pass_at_k"])),
+        (f"majority@{k}", _percent(summary["majority_at_k"])),
+        ("mean length", f"{_number(summary['mean_length'])} tokens, {_percent(summary['clipped_ratio'])} cut off"),
+        ("reflective words", f"{_number(summary['reflections_per_completion'])} per completion"),
+    ]
+    head = f"{name}: {summary['problems']} problems x {k} samples" + (f", {summary['excluded']} excluded" if summary["excluded"] else "")
+    return [head, *(f"  {label:<18}{text}" for label, text in rows)]
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{100 * share:.1f} %"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1f}"

@@ -1,0 +1,142 @@
+"""`dunwu explain`: where a checkpoint came from, from the files that lie beside and above it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from dunwu.cli.bundled import read_card
+from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.cli.runs import run_above
+from dunwu.config.load import read_mapping
+from dunwu.errors import CheckpointError, DataError, ModelError
+from dunwu.models.bundled import BUNDLED_NAME
+from dunwu.trainers.checkpoint import verify_checkpoint
+
+TOLD_ELSEWHERE = ("config", "starts", "base_card")
+"""Parts of a run's manifest that have their own lines, or none."""
+METRICS_SHOWN = ("step", "reward", "completions/mean_length", "entropy", "loss")
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """Tell where a checkpoint came from: its run, that run's input model, and so on down to the base."""
+
+    checkpoint: tyro.conf.Positional[str]
+    """A checkpoint folder, a run directory, or tiny."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Prints the lineage."""
+    options, rest = parse_options(ExplainOptions, "explain", arguments)
+    refuse_rest("explain", rest)
+    print("\n".join(lineage(options.checkpoint)))
+    return 0
+
+
+def lineage(model: str) -> list[str]:
+    """Lines from the model down to what it was made from. Raises `ModelError` when there is no such model folder."""
+    if model != BUNDLED_NAME and not Path(model).is_dir():
+        raise ModelError(f"{model}: there is no such checkpoint folder; check the path")
+    lines: list[str] = []
+    seen: set[Path] = set()
+    depth = 0
+    following: str | None = model
+    while following is not None:
+        block, following = _one(following, seen)
+        arrow = "<- " if depth else ""
+        lines += [("  " * depth) + (arrow if place == 0 else "   ") + line for place, line in enumerate(block)]
+        depth += 1
+    return lines
+
+
+def _one(model: str, seen: set[Path]) -> tuple[list[str], str | None]:
+    """The lines about one model, and the model it was trained from."""
+    if model == BUNDLED_NAME:
+        return ["the bundled model tiny", *_bundled_facts()], None
+    folder = Path(model).resolve()
+    if folder in seen:
+        return [f"{model} (told above)"], None
+    seen.add(folder)
+    if not folder.is_dir():
+        return [f"{model} (not a folder of this machine: a hub id, or moved)"], None
+    run_folder = run_above(folder)
+    lines = [f"{model}", *_checkpoint_facts(folder)]
+    if run_folder is None:
+        return [*lines, "no run directory above it: made by another tool, or moved"], None
+    config = read_mapping(run_folder / "config.yaml")
+    manifest = _read_json(run_folder / "manifest.json")
+    facts = _facts({key: value for key, value in manifest.items() if key not in TOLD_ELSEWHERE})
+    lines += [f"made by the run {run_folder}", *facts, *_settings(config), *_last_metrics(run_folder)]
+    parent = config.get("model")
+    return lines, parent if isinstance(parent, str) else None
+
+
+def _checkpoint_facts(folder: Path) -> list[str]:
+    if not (folder / "manifest.json").is_file() or (folder / "config.yaml").is_file():
+        return []
+    try:
+        metadata = verify_checkpoint(folder)
+    except CheckpointError as error:
+        return [f"NOT WHOLE: {error}"]
+    return ["whole: every file is as it was written", *_facts({"step": _read_json(folder / "manifest.json").get("step"), **metadata})]
+
+
+def _bundled_facts() -> list[str]:
+    try:
+        return _facts(read_card())
+    except ModelError as error:
+        return [str(error)]
+
+
+def _facts(values: dict[str, Any]) -> list[str]:
+    """`key: value` for what fits a line; mappings one level deep."""
+    return [f"{key}: {text}" for key, value in values.items() if (text := _fact(value))]
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, dict):
+        inner = [f"{key} {item}" for key, item in value.items() if isinstance(item, str | int | float)]
+        return ", ".join(inner[:8]) + (", ..." if len(inner) > 8 else "")
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value[:8])
+    return "" if value is None else str(value)
+
+
+def _settings(config: dict[str, Any]) -> Iterator[str]:
+    """What a person asks first of a configuration."""
+    for task in config.get("tasks") or ():
+        yield f"task: {_fact(task.get('task'))}"
+    grpo = config.get("grpo") or {}
+    for key, value in (("seed", config.get("seed")), ("steps", grpo.get("steps")), ("algorithm", grpo.get("algorithm"))):
+        if value is not None:
+            yield f"{key} (configuration): {value}"
+
+
+def _last_metrics(run_folder: Path) -> list[str]:
+    path = run_folder / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for line in reversed(lines):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue  # the last line of a killed run may be torn
+        shown = {key: row[key] for key in METRICS_SHOWN if key in row}
+        return [f"last metrics: {_fact(shown)}"]
+    return []
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is no file. Raises `DataError` when it is torn."""
+    if not path.is_file():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise DataError(f"{path}: not readable JSON; the file is torn") from None
+    return data if isinstance(data, dict) else {}

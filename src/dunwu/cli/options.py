@@ -1,0 +1,60 @@
+"""The fixed options of a command, from a dataclass, by tyro; what is left over are configuration overrides."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import io
+import re
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
+
+import tyro
+
+from dunwu.errors import UserError
+
+Options = TypeVar("Options")
+_RULE = "────"
+
+
+def parse_options(kind: type[Options], command: str, arguments: Sequence[str]) -> tuple[Options, list[str]]:
+    """The options and the arguments that are none. `--help` prints and ends the process; a mistake is a `UserError` of one line."""
+    complaint = io.StringIO()
+    parse: Any = tyro.cli  # its overloads do not know a class that is only known as a type variable
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return parse(  # type: ignore[no-any-return]
+                kind,
+                prog=f"dunwu {command}",
+                args=list(arguments),
+                return_unknown_args=True,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as leaving:
+        if not leaving.code:
+            raise
+    raise UserError(f"{command}: {_first_sentence(complaint.getvalue())}; see dunwu {command} --help")
+
+
+def refuse_rest(command: str, rest: Sequence[str]) -> None:
+    """For commands without configuration: raises `UserError` when arguments are left over."""
+    if rest:
+        raise UserError(f"{command}: {rest[0]!r} is not understood; see dunwu {command} --help")
+
+
+def refuse_misspelt_options(kind: type[Any], keys: Collection[str], rest: Sequence[str]) -> None:
+    """Raises `UserError` for a left-over `--name` that is much like a fixed option and is no configuration key."""
+    names = [field.name.replace("_", "-") for field in dataclasses.fields(kind)]
+    for token in rest:
+        name = token.removeprefix("--").partition("=")[0]
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+        if token.startswith("--") and name not in keys and close:
+            raise UserError(f"unknown option --{name}: did you mean --{close[0]}?")
+
+
+def _first_sentence(box: str) -> str:
+    """tyro's framed complaint as one line: without the frame, up to its first rule."""
+    _, _, body = box.partition("\n")
+    text = body.partition(_RULE)[0].partition(" Got errors")[0]
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", text).split()) or "the options are not understood"

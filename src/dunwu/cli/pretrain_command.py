@@ -1,0 +1,36 @@
+"""`dunwu pretrain`: makes the tiny base model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dunwu.cli.plan import pretrain_plan
+from dunwu.cli.training import print_plan, read_training, run_stoppable
+from dunwu.config.pretrain import PretrainConfig
+
+
+@dataclass(frozen=True)
+class PretrainOptions:
+    """Pre-train the tiny base model on the corpus Dunwu generates. Any key of the recipe can be given as key=value."""
+
+    recipe: str = "tiny"
+    """A YAML file, or a recipe that comes with Dunwu."""
+    out: Path = Path("runs/pretrain")
+    """Run directory."""
+    resume: bool = False
+    """Go on from the newest whole checkpoint in the run directory."""
+    dry_run: bool = False
+    """Print the resolved configuration and the plan, and make nothing."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Trains, or prints the plan."""
+    options, config = read_training("pretrain", PretrainOptions, PretrainConfig, arguments, lambda _: [])
+    if options.dry_run:
+        print_plan(config, options.out, pretrain_plan(config))
+        return 0
+    from dunwu.trainers.pretrain import pretrain
+
+    return run_stoppable("pretrain", arguments, lambda: pretrain(config, options.out, options.resume))

@@ -1,0 +1,72 @@
+"""What `dunwu zero` and `dunwu pretrain` have in common: a recipe, overrides, a dry run, and how to go on after a stop."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from dunwu.cli.options import parse_options, refuse_misspelt_options
+from dunwu.cli.recipes import find_recipe
+from dunwu.config.base import Config
+from dunwu.config.load import dump_config, load_config
+from dunwu.errors import Interrupted, TrainingError
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+class TrainingOptions(Protocol):
+    """The options every training command has."""
+
+    @property
+    def recipe(self) -> str: ...
+    @property
+    def out(self) -> Path: ...
+    @property
+    def resume(self) -> bool: ...
+    @property
+    def dry_run(self) -> bool: ...
+
+
+AnyOptions = TypeVar("AnyOptions", bound=TrainingOptions)
+
+
+def read_training(
+    command: str, kind: type[AnyOptions], model: type[AnyConfig], arguments: Sequence[str], shorthands: Callable[[AnyOptions], list[str]]
+) -> tuple[AnyOptions, AnyConfig]:
+    """The options, and the configuration of the recipe with the options that are `shorthands` for keys and the overrides over it."""
+    options, rest = parse_options(kind, command, arguments)
+    refuse_misspelt_options(kind, model.model_fields.keys(), rest)
+    config = load_config(model, find_recipe(options.recipe, command), [*shorthands(options), *rest])
+    return options, config
+
+
+def print_plan(config: Config, out: Path, plan: Sequence[str]) -> None:
+    """The resolved configuration as YAML, and the plan as comments beneath it, so that the whole is a recipe again."""
+    print(dump_config(config))
+    print("\n".join(f"# {line}" for line in [*plan, f"run directory: {out} (nothing was made: dry run)"]))
+
+
+def run_stoppable(command: str, arguments: Sequence[str], work: Callable[[], Any]) -> int:
+    """Runs `work`; when it is stopped or fails midway, says how to go on, then lets the error through."""
+    try:
+        work()
+    except (KeyboardInterrupt, Interrupted, TrainingError):
+        print(f"dunwu: to go on: {resume_command(command, arguments)}", file=sys.stderr)
+        raise
+    return 0
+
+
+def resume_command(command: str, arguments: Sequence[str]) -> str:
+    """The same command with `--resume`, quoted for a shell."""
+    kept = [argument for argument in arguments if argument != "--resume"]
+    return shlex.join([_program(), command, *kept, "--resume"])
+
+
+def _program() -> str:
+    """How this program was called: `dunwu`, or its path where the shell would not find it by that name."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "dunwu" and shutil.which("dunwu") is None else "dunwu"

@@ -1,0 +1,46 @@
+"""`dunwu zero`: R1-Zero on a base model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dunwu.cli.plan import zero_plan
+from dunwu.cli.training import print_plan, read_training, run_stoppable
+from dunwu.config.zero import ZeroConfig
+
+
+@dataclass(frozen=True)
+class ZeroOptions:
+    """Train a base model by pure reinforcement learning. Any key of the recipe can be given as key=value, such as grpo.steps=20."""
+
+    recipe: str = "tiny/zero"
+    """A YAML file, or a recipe that comes with Dunwu."""
+    model: str | None = None
+    """tiny (bundled), a local Hugging Face folder or a hub id, instead of the recipe's."""
+    out: Path = Path("runs/zero")
+    """Run directory."""
+    seed: int | None = None
+    """Instead of the recipe's."""
+    resume: bool = False
+    """Go on from the newest whole checkpoint in the run directory."""
+    dry_run: bool = False
+    """Print the resolved configuration and the plan, and make nothing."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Trains, or prints the plan."""
+    options, config = read_training("zero", ZeroOptions, ZeroConfig, arguments, _shorthands)
+    if options.dry_run:
+        print_plan(config, options.out, zero_plan(config))
+        return 0
+    from dunwu.pipeline.zero import run_zero
+
+    return run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume))
+
+
+def _shorthands(options: ZeroOptions) -> list[str]:
+    model = [] if options.model is None else [f"model={json.dumps(options.model)}"]
+    return model + ([] if options.seed is None else [f"seed={options.seed}"])

@@ -1,0 +1,1 @@
+"""Strict, frozen configuration. Imports no torch."""

@@ -1,0 +1,101 @@
+"""A configuration from its sources, each over the one before: the model's defaults, a base, a preset, a YAML file, overrides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from dunwu.config.base import Config
+from dunwu.config.mistakes import describe
+from dunwu.config.overrides import apply_overrides, parse_overrides
+from dunwu.config.yaml_text import parse_yaml, write_yaml
+from dunwu.errors import ConfigError
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[str], base: dict[str, Any] | None = None) -> AnyConfig:
+    """The checked configuration. Any mistake is a `ConfigError` of one line: an unknown key (with the nearest), a wrong type, a torn file.
+
+    `preset: NAME` at the top of the file (or as an override) puts the values of `dunwu.config.presets.preset(NAME)` beneath the file's own.
+    Nested mappings are merged, everything else (lists too) is replaced.
+    """
+    parsed = parse_overrides(overrides)
+    written = read_mapping(file) if file is not None else {}
+    name = written.pop("preset", None)
+    for override in parsed:
+        name = override.value if override.key == "preset" else name
+    data = merge(merge(base or {}, _preset(name)), written)
+    data = apply_overrides(data, [o for o in parsed if o.key != "preset"], _defaults(model))
+    source = f"{file}: " if file is not None and not parsed else ""
+    return validate(model, data, source)
+
+
+def validate(model: type[AnyConfig], data: dict[str, Any], source: str = "") -> AnyConfig:
+    """`data` as a `model`, strictly: `"1"` is no number. Raises `ConfigError`, its line beginning with `source`."""
+    try:
+        # JSON mode: strict about types, yet a list is a tuple and 1 is 1.0, as YAML cannot say otherwise.
+        return model.model_validate_json(json.dumps(data, default=str), strict=True)
+    except ValidationError as error:
+        raise ConfigError(source + describe(error, model, data)) from None
+
+
+def dump_config(config: Config) -> str:
+    """The whole resolved configuration as YAML; `load_config` reads it back to an equal one."""
+    return write_yaml(config.model_dump(mode="json"))
+
+
+def read_mapping(file: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file. Raises `ConfigError` when it is missing, unreadable, torn, empty or no mapping."""
+    try:
+        data = parse_yaml(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: there is no such file; check the path") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"{file}: cannot be read ({reason})") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}: {_yaml_mistake(error)}") from None
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        held = "nothing" if data is None else f"a {type(data).__name__}"
+        raise ConfigError(f"{file}: expected lines of `key: value`, found {held}; is the file whole?")
+    return data
+
+
+def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+    """`upper` over `lower`: mappings are merged key by key, unless their `kind` differs; all else is replaced."""
+    result = dict(lower)
+    for key, value in upper.items():
+        below = result.get(key)
+        mergeable = isinstance(below, dict) and isinstance(value, dict) and below.get("kind") == value.get("kind", below.get("kind"))
+        result[key] = merge(below, value) if mergeable and isinstance(below, dict) else value
+    return result
+
+
+def _preset(name: Any) -> dict[str, Any]:
+    if name is None:
+        return {}
+    from dunwu.config.presets import preset
+
+    return preset(str(name))
+
+
+def _defaults(model: type[Config]) -> dict[str, Any]:
+    """The model's own values where it has a value for every key; lists in them may be indexed by overrides."""
+    try:
+        return model().model_dump(mode="json")
+    except ValidationError:
+        return {}
+
+
+def _yaml_mistake(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return "not YAML text: " + " ".join(str(error).split())
+    mark = error.problem_mark
+    place = f" in line {mark.line + 1}" if mark else ""
+    return f"not readable YAML{place}: {error.problem}"

@@ -1,0 +1,71 @@
+"""What pydantic found wrong with a configuration, as one line: the dotted key, the value, what is expected."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from dunwu.config.base import Config
+from dunwu.config.known_keys import known_keys, nearest_key
+
+
+def describe(error: ValidationError, model: type[Config], data: dict[str, Any]) -> str:
+    """The first mistake (unknown keys before all others) as a line, with the number of the others."""
+    found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return _line(found[0], model, data) + others
+
+
+def _line(found: ErrorDetails, model: type[Config], data: dict[str, Any]) -> str:
+    key = dotted(found["loc"], data)
+    context = found.get("ctx", {})
+    match found["type"]:
+        case "extra_forbidden":
+            near = nearest_key(key, list(known_keys(model, data)))
+            return f"unknown key {key}: " + (f"did you mean {near}?" if near else f"the keys are {', '.join(model.model_fields)}")
+        case "missing":
+            return f"{key} is missing: give it a value, such as {key}=VALUE"
+        case "union_tag_invalid":
+            return _choice(f"{key}.kind", str(context["tag"]), str(context["expected_tags"]))
+        case "union_tag_not_found":
+            return f"{key}.kind is missing: say which kind is meant, such as {key}.kind=countdown"
+        case "literal_error":
+            return _choice(key, found["input"], str(context["expected"]))
+        case "value_error":
+            return f"{key or model.__name__}: {found['msg'].removeprefix('Value error, ')}"
+    return f"{key} = {_short(found['input'])}: expected {_expected(found['msg'])}"
+
+
+def dotted(location: tuple[int | str, ...], data: Any) -> str:
+    """The dotted key of pydantic's location, without the tags that it adds for the variants of a union."""
+    parts: list[str] = []
+    node = data
+    for place, part in enumerate(location):
+        inside = (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node))
+        if inside:
+            node = node[part]
+        elif place < len(location) - 1:
+            continue
+        parts.append(str(part))
+    return ".".join(parts)
+
+
+def _choice(key: str, value: Any, expected: str) -> str:
+    choices = re.findall(r"'([^']*)'", expected)
+    near = difflib.get_close_matches(str(value), choices, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{key} = {_short(value)}: expected {', '.join(choices)}{hint}"
+
+
+def _expected(message: str) -> str:
+    """`Input should be a valid number, unable to parse ...` -> `a valid number`; other messages as they are."""
+    return message.removeprefix("Input should be ").split(", unable to")[0].split(", got")[0]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

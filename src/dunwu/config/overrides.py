@@ -1,0 +1,82 @@
+"""Dotted overrides: `grpo.learning_rate=1e-5`, `--grpo.learning_rate 1e-5`, `tasks.0.task.kind=game24`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dunwu.config.yaml_text import parse_yaml_value
+from dunwu.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One value for one dotted key."""
+
+    key: str
+    value: Any
+
+
+def parse_overrides(tokens: Sequence[str]) -> list[Override]:
+    """Reads `key=value`, `--key=value` and `--key value`. Raises `ConfigError` for a token that is none of these."""
+    overrides: list[Override] = []
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        dashed = token.startswith("--")
+        key, equals, text = token.removeprefix("--").partition("=")
+        if not equals and dashed and position + 1 < len(tokens) and not tokens[position + 1].startswith("--"):
+            position += 1
+            equals, text = "=", tokens[position]
+        if not equals or not text:
+            raise ConfigError(f"{token!r} has no value: write {key or 'key'}=VALUE (null for none)")
+        if not all(key.split(".")) or (not dashed and key.startswith("-")):
+            raise ConfigError(f"{token!r} is not an override: write a dotted key, such as grpo.learning_rate=1e-5")
+        overrides.append(Override(key, parse_yaml_value(text)))
+        position += 1
+    return overrides
+
+
+def apply_overrides(data: dict[str, Any], overrides: Sequence[Override], defaults: dict[str, Any]) -> dict[str, Any]:
+    """A copy of `data` with each override set; lists that `data` leaves out are taken from `defaults` before they are indexed."""
+    result = copy.deepcopy(data)
+    for override in overrides:
+        _set(result, override, defaults)
+    return result
+
+
+def _set(data: dict[str, Any], override: Override, defaults: Any) -> None:
+    """Walks to the parent of the key, making what is missing on the way, and sets the value."""
+    node: Any = data
+    parts = override.key.split(".")
+    for depth, part in enumerate(parts[:-1]):
+        where = _member(node, part, override, ".".join(parts[:depth]))
+        defaults = _default_member(defaults, where)
+        if isinstance(node, dict) and node.get(where) is None:
+            node[where] = copy.deepcopy(defaults) if isinstance(defaults, list) else {}
+        node = node[where]
+    where = _member(node, parts[-1], override, ".".join(parts[:-1]))
+    if where == "kind" and isinstance(node, dict) and node.get("kind") != override.value:
+        node.clear()  # another kind has other keys: those of the old one would be refused
+    node[where] = override.value
+
+
+def _member(node: Any, part: str, override: Override, parent: str) -> str | int:
+    """The key or list index that `part` names inside `node`."""
+    if isinstance(node, dict):
+        return part
+    if not isinstance(node, list):
+        raise ConfigError(f"{override.key} = {override.value!r}: {parent} is {node!r} and has no parts to set")
+    if not part.isdecimal() or int(part) >= len(node):
+        raise ConfigError(f"{override.key} = {override.value!r}: {parent} is a list, its places are 0 to {len(node) - 1}")
+    return int(part)
+
+
+def _default_member(defaults: Any, where: str | int) -> Any:
+    if isinstance(defaults, dict):
+        return defaults.get(str(where))
+    if isinstance(defaults, list) and isinstance(where, int) and where < len(defaults):
+        return defaults[where]
+    return None

@@ -1,0 +1,131 @@
+"""The papers' values as presets: overrides onto `ZeroConfig`, each with its source. Imports no torch.
+
+Sources: **v1** = arXiv 2501.12948v1; **N** = Nature 645:633-638 (2025), main text and Methods; **DM** = DeepSeekMath,
+arXiv 2402.03300. "not stated" in a source means that the value is our default.
+
+A *step* of R1's papers is one optimiser update on 512 outputs; ours (`GrpoConfig.steps`, `reference_every`) is one rollout batch, here of
+16 such updates. Numbers of steps are converted, and say so.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from dunwu.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class PresetValue:
+    """A value for one configuration key, and where it stands in the paper."""
+
+    value: str | int | float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PresetNote:
+    """What the paper did that no configuration field expresses."""
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """``values`` by dotted key of `ZeroConfig`; ``notes`` for the rest."""
+
+    name: str
+    title: str
+    values: Mapping[str, PresetValue]
+    notes: tuple[PresetNote, ...] = ()
+
+
+_R1_ZERO_NATURE: Mapping[str, PresetValue] = {
+    "template": PresetValue("r1-zero", "v1 Table 1; N Table 1"),
+    "accuracy_weight": PresetValue(1.0, "N, Methods: accuracy and format with equal weight"),
+    "format_weight": PresetValue(1.0, "N, Methods: accuracy and format with equal weight"),
+    "grpo.algorithm": PresetValue("grpo-r1", "v1 Eqs. 1-3; ratio per token as in public code, per output as written: grpo-r1-output"),
+    "grpo.learning_rate": PresetValue(3e-6, "N, Methods"),
+    "grpo.beta": PresetValue(0.001, "N, Methods: KL coefficient"),
+    "grpo.clip_low": PresetValue(0.2, "not stated for R1-Zero, our default (10 for R1's reasoning RL)"),
+    "grpo.clip_high": PresetValue(0.2, "not stated for R1-Zero, our default (10 for R1's reasoning RL)"),
+    "grpo.group_size": PresetValue(16, "N, Methods: outputs per question"),
+    "grpo.prompts_per_step": PresetValue(512, "N, Methods: a rollout of 8,192 outputs / 16 per question"),
+    "grpo.minibatches": PresetValue(16, "N, Methods: 8,192 outputs in 16 mini-batches of 512 (32 questions x 16)"),
+    "grpo.inner_epochs": PresetValue(1, "N, Methods: a single inner epoch"),
+    "grpo.steps": PresetValue(650, "N, Methods: 10,400 steps / 16 mini-batches"),
+    "grpo.reference_every": PresetValue(25, "N, Methods: every 400 steps / 16 mini-batches"),
+    "sampling.temperature": PresetValue(1.0, "N, Methods"),
+    "sampling.max_tokens": PresetValue(32768, "N, Methods: up to step 8.2k"),
+}
+
+_V1_STATED = ("template", "grpo.algorithm")
+"""v1 gives the equations and the template but no hyper-parameters; N gives them for the same run."""
+
+_R1_ZERO_V1: Mapping[str, PresetValue] = {
+    **{
+        key: entry if key in _V1_STATED else PresetValue(entry.value, f"not stated in v1; {entry.source}")
+        for key, entry in _R1_ZERO_NATURE.items()
+    },
+    "template": PresetValue("r1-zero", "v1 Table 1"),
+    "grpo.clip_low": PresetValue(0.2, "not stated in v1, our default"),
+    "grpo.clip_high": PresetValue(0.2, "not stated in v1, our default"),
+    "sampling.max_tokens": PresetValue(32768, "not stated in v1; N, Methods, here for the whole run"),
+}
+
+_DEEPSEEKMATH: Mapping[str, PresetValue] = {
+    "template": PresetValue("chat", "DM section 4.2: starts from the instruction-tuned model"),
+    "grpo.algorithm": PresetValue("grpo-deepseekmath", "DM Eq. 3, outcome supervision (section 4.1.2)"),
+    "grpo.learning_rate": PresetValue(1e-6, "DM section 4.2"),
+    "grpo.beta": PresetValue(0.04, "DM section 4.2: KL coefficient"),
+    "grpo.clip_low": PresetValue(0.2, "not stated, our default"),
+    "grpo.clip_high": PresetValue(0.2, "not stated, our default"),
+    "grpo.group_size": PresetValue(64, "DM section 4.2: outputs per question"),
+    "grpo.prompts_per_step": PresetValue(16, "DM section 4.2: batch of 1,024 / 64 outputs"),
+    "grpo.minibatches": PresetValue(1, "DM section 4.2: a single update after each exploration"),
+    "grpo.inner_epochs": PresetValue(1, "DM section 4.2: a single update after each exploration"),
+    "grpo.reference_every": PresetValue(0, "not stated, our default: kept (DM Algorithm 1 renews it per round of training)"),
+    "sampling.temperature": PresetValue(1.0, "not stated, our default"),
+    "sampling.max_tokens": PresetValue(1024, "DM section 4.2: maximum length"),
+}
+
+_PRESETS = (
+    Preset("r1-zero-v1", "DeepSeek-R1-Zero, arXiv v1", MappingProxyType(_R1_ZERO_V1)),
+    Preset(
+        "r1-zero-nature",
+        "DeepSeek-R1-Zero, Nature",
+        MappingProxyType(_R1_ZERO_NATURE),
+        (
+            PresetNote(
+                "from step 8,200 of 10,400 (ours: 512) the maximum length is 65,536 tokens; no field changes it during a run", "N, Methods"
+            ),
+        ),
+    ),
+    Preset(
+        "deepseekmath",
+        "DeepSeekMath 7B RL",
+        MappingProxyType(_DEEPSEEKMATH),
+        (PresetNote("rewards come from a trained reward model; ours are rules", "DM section 4.2"),),
+    ),
+)
+
+PRESETS: Mapping[str, Preset] = MappingProxyType({value.name: value for value in _PRESETS})
+
+
+def preset(name: str) -> dict[str, Any]:
+    """The overrides of preset ``name`` as nested dictionaries to lie under a user's own. Unknown: `ConfigError` with the nearest name."""
+    if name not in PRESETS:
+        nearest = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.0)[0]
+        raise ConfigError(f"unknown preset {name!r}; did you mean {nearest!r}? Known: {', '.join(PRESETS)}")
+    nested: dict[str, Any] = {}
+    for key, entry in PRESETS[name].values.items():
+        *sections, leaf = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[leaf] = entry.value
+    return nested

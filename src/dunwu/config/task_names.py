@@ -1,0 +1,39 @@
+"""Tasks by name, as the command line says them: `countdown`, `gsm8k`, `reasoning-gym:<name>`, `file.jsonl`."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from dunwu.config.tasks import ArithmeticTask, CountdownTask, DatasetTask, Game24Task, ReasoningGymTask, TaskConfig
+from dunwu.errors import ConfigError
+
+REASONING_GYM = "reasoning-gym:"
+KNOWN_DATASETS = ("gsm8k", "math")
+NAMES = ("countdown", "game24", "arithmetic", *KNOWN_DATASETS, f"{REASONING_GYM}<name>")
+FILE_ENDINGS = (".jsonl", ".json", ".parquet", ".jsonl.gz")
+
+
+def parse_task(text: str) -> TaskConfig:
+    """The task that `text` names. Raises `ConfigError` with the nearest name, and for a data file that is not there."""
+    match text:
+        case "countdown":
+            return CountdownTask()
+        case "game24":
+            return Game24Task()
+        case "arithmetic":
+            return ArithmeticTask()
+    if text.startswith(REASONING_GYM) and len(text) > len(REASONING_GYM):
+        return ReasoningGymTask(name=text.removeprefix(REASONING_GYM))
+    if text in KNOWN_DATASETS or (text and Path(text).exists()):
+        return DatasetTask(path=text)
+    if text.endswith(FILE_ENDINGS):
+        raise ConfigError(f"task {text!r}: there is no such file; check the path")
+    if text.count("/") == 1 and all(text.split("/")):
+        return DatasetTask(path=text)  # a hub id, `owner/name`
+    raise ConfigError(f"unknown task {text!r}: {_hint(text)}")
+
+
+def _hint(text: str) -> str:
+    close = difflib.get_close_matches(text.lower(), NAMES, n=1)
+    return f"did you mean {close[0]}?" if close else f"expected {', '.join(NAMES)}, a file.jsonl, or a hub id owner/name"

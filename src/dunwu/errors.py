@@ -1,0 +1,50 @@
+"""The error tree.
+
+DunwuError                 everything we raise on purpose
+|-- UserError              the user's mistake: one line with the value and the remedy, exit code 2
+|   |-- ConfigError        a key or value of the configuration
+|   |-- DataError          a data set or file of the user
+|   |-- ModelError         a model folder or hub id
+|   `-- RunError           a run directory: locked, from another configuration, not resumable
+|-- CheckpointError        a checkpoint that is torn or does not match its manifest (the previous one is used)
+|-- TrainingError          training cannot go on (too many non-finite steps in a row), exit code 1
+`-- Interrupted            Ctrl-C or SIGTERM, after all was saved, exit code 0
+"""
+
+from __future__ import annotations
+
+
+class DunwuError(Exception):
+    """Everything Dunwu raises on purpose; its message is one line for a person."""
+
+
+class UserError(DunwuError):
+    """The user's mistake. The message holds the offending value and the remedy."""
+
+
+class ConfigError(UserError):
+    """A key or value of the configuration."""
+
+
+class DataError(UserError):
+    """A data set or file of the user."""
+
+
+class ModelError(UserError):
+    """A model folder or hub id."""
+
+
+class RunError(UserError):
+    """A run directory that is locked, belongs to another configuration, or cannot be resumed."""
+
+
+class CheckpointError(DunwuError):
+    """A checkpoint that is torn or does not match its manifest."""
+
+
+class TrainingError(DunwuError):
+    """Training cannot go on."""
+
+
+class Interrupted(DunwuError):
+    """The user or the system asked to stop, and everything is saved."""

@@ -1,0 +1,1 @@
+"""Held-out evaluation: metrics, reflective words, what an evaluation holds."""

@@ -1,0 +1,119 @@
+"""Metrics over problems and samples. The problem is the sampling unit: every problem weighs the same, however many samples it has.
+
+``correct[p][s]`` is 1 where sample ``s`` of problem ``p`` is right and 0 where it is not;
+samples that could not be verified are left out by the caller.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Correct = Sequence[Sequence[int]]
+Z_95 = 1.959963984540054
+
+
+def problem_means(correct: Correct) -> list[float]:
+    """The share of right samples of each problem; a problem without samples is left out."""
+    return [sum(samples) / len(samples) for samples in correct if samples]
+
+
+def pass_at_1(correct: Correct) -> float:
+    """The mean over problems of the mean over samples (DeepSeek-R1, section 3); NaN without problems.
+
+    Its expectation does not depend on how many samples are drawn.
+    """
+    means = problem_means(correct)
+    return math.fsum(means) / len(means) if means else math.nan
+
+
+def pass_at_k(correct: Correct, k: int) -> float:
+    """The unbiased chance that one of ``k`` samples is right (Chen et al. 2021, Eq. 1): mean of ``1 - C(n-c, k) / C(n, k)``.
+
+    Departure: a problem with fewer than ``k`` verified samples counts with all it has, a lower bound:
+    one more sample can only add a success.
+    """
+    if k < 1:
+        raise ValueError(f"k of pass@k is {k}; it must be at least 1")
+    chances = [_one_of_k(len(samples), sum(samples), min(k, len(samples))) for samples in correct if samples]
+    return math.fsum(chances) / len(chances) if chances else math.nan
+
+
+def _one_of_k(n: int, c: int, k: int) -> float:
+    return 1.0 - math.comb(n - c, k) / math.comb(n, k)
+
+
+def majority_at_k(answers: Sequence[Sequence[Hashable | None]], correct: Correct) -> float:
+    """The share of problems whose most frequent answer is right.
+
+    ``answers`` are equivalence keys of the caller's choice; ``None`` (unparsable) does not vote. A tie goes to the key that came first.
+    A problem in which nobody votes is wrong; one without samples is left out.
+    """
+    won = [_majority(keys, samples) for keys, samples in zip(answers, correct, strict=True) if samples]
+    return sum(won) / len(won) if won else math.nan
+
+
+def _majority(keys: Sequence[Hashable | None], samples: Sequence[int]) -> int:
+    assert len(keys) == len(samples), "one answer key for each sample"
+    votes = Counter(key for key in keys if key is not None)
+    if not votes:
+        return 0
+    winner = max(votes, key=votes.__getitem__)  # Counter keeps the order of first occurrence, and max returns the first of equals
+    return samples[keys.index(winner)]
+
+
+def pass_interval(correct: Correct) -> tuple[float, float]:
+    """The 95 % interval of pass@1 over problems: Wilson's score interval at the effective sample size of clustered data.
+
+    With problem means ``m_p``, ``p`` their mean and ``v = sum (m_p - p)^2 / (P (P - 1))`` (the variance of ``p`` when problems are drawn),
+    the effective size is ``n = p (1 - p) / v``, at most the number of samples; where nothing varies (all right, or all wrong) it is P.
+    Unlike the normal interval it stays within [0, 1] and never has width 0. NaNs without problems.
+    """
+    means = problem_means(correct)
+    if not means:
+        return math.nan, math.nan
+    p = math.fsum(means) / len(means)
+    size = _effective_size(means, p, sum(len(samples) for samples in correct))
+    centre = (p + Z_95**2 / (2 * size)) / (1 + Z_95**2 / size)
+    half = Z_95 / (1 + Z_95**2 / size) * math.sqrt(p * (1 - p) / size + Z_95**2 / (4 * size**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _effective_size(means: Sequence[float], p: float, samples: int) -> float:
+    problems = len(means)
+    if problems == 1 or p in (0.0, 1.0):
+        return float(problems)
+    variance = math.fsum((mean - p) ** 2 for mean in means) / (problems * (problems - 1))
+    return float(samples) if variance == 0 else min(float(samples), p * (1 - p) / variance)
+
+
+def ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Ranks from 1; equal values share the mean of their ranks."""
+    _, inverse, counts = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[inverse], dtype=np.float64)
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> float:
+    """Spearman's rank correlation: Pearson's of the ranks. NaN with fewer than 3 pairs or where one side does not vary."""
+    assert len(x) == len(y), "pairs"
+    if len(x) < 3:
+        return math.nan
+    a, b = ranks(x), ranks(y)
+    a, b = a - a.mean(), b - b.mean()
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / scale if scale else math.nan
+
+
+def finite_or_none(value: Any) -> Any:
+    """``value`` with every NaN and infinity replaced by ``None``, through mappings and lists: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: finite_or_none(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite_or_none(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

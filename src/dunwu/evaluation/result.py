@@ -1,0 +1,137 @@
+"""What an evaluation holds: one row a completion, and the headline numbers computed from them. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from dunwu.evaluation.metrics import finite_or_none, majority_at_k, pass_at_1, pass_at_k, pass_interval, spearman
+from dunwu.types import FinishReason, Language, Reason
+
+MAX_LEVELS = 6
+"""Up to this many distinct difficulties are shown as they are; more are cut into quartiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRow:
+    """One completion of one held-out problem.
+
+    ``score`` is ``None`` where the verifier itself failed: such a row is counted in ``verdicts`` and ``excluded``,
+    and is no part of any share of right answers.
+    ``vote`` is the key under which the answer votes in majority@k, ``None`` where there is none to vote with. Lengths are in tokens.
+    """
+
+    problem_id: str
+    text: str
+    language: Language
+    difficulty: float | None
+    human_seconds: float | None
+    sample: int
+    completion: str
+    thinking_tokens: int
+    tokens: int
+    finish_reason: FinishReason
+    score: float | None
+    verdict: Reason
+    reflections: int
+    answer: str | None
+    vote: str | None
+
+    @property
+    def correct(self) -> int:
+        """1 where the verifier found the answer entirely right."""
+        return int(self.score == 1.0)
+
+
+ProblemRows = list[EvaluationRow]
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """All completions of one held-out set by one policy; ``k`` samples were drawn of each problem."""
+
+    name: str
+    k: int
+    rows: tuple[EvaluationRow, ...]
+
+    @cached_property
+    def problems(self) -> list[ProblemRows]:
+        """The rows of each problem, in the order in which problems and samples came."""
+        by_id: dict[str, ProblemRows] = {}
+        for row in self.rows:
+            by_id.setdefault(row.problem_id, []).append(row)
+        return list(by_id.values())
+
+    def summary(self) -> dict[str, Any]:
+        """The headline numbers as ``summary.json`` holds them; a number that cannot be computed is ``None``."""
+        correct = _correct(self.problems)
+        numbers = {
+            "pass_at_1": pass_at_1(correct),
+            "interval": pass_interval(correct),
+            "pass_at_k": pass_at_k(correct, self.k),
+            "majority_at_k": majority_at_k([[row.vote for row in scored(rows)] for rows in self.problems], correct),
+            "k": self.k,
+            "mean_length": _mean(self.rows, lambda row: row.tokens),
+            "thinking_length": _mean(self.rows, lambda row: row.thinking_tokens),
+            "clipped_ratio": _mean(self.rows, lambda row: row.finish_reason == "length"),
+            "reflections_per_completion": _mean(self.rows, lambda row: row.reflections),
+            "by_difficulty": by_difficulty(self.problems),
+            "verdicts": dict(sorted(Counter(row.verdict for row in self.rows).items())),
+            "problems": len(self.problems),
+            "samples": len(self.rows),
+            "excluded": sum(row.score is None for row in self.rows),
+        }
+        pairs = human_pairs(self.problems)
+        if pairs:
+            numbers["thinking_vs_human_seconds"] = {"spearman": spearman(*zip(*pairs, strict=True)), "problems": len(pairs)}
+        checked: dict[str, Any] = finite_or_none(numbers)
+        return checked
+
+
+def scored(rows: ProblemRows) -> ProblemRows:
+    """The rows whose verifier did not fail."""
+    return [row for row in rows if row.score is not None]
+
+
+def _correct(problems: Sequence[ProblemRows]) -> list[list[int]]:
+    return [[row.correct for row in scored(rows)] for rows in problems]
+
+
+def _mean(rows: Sequence[EvaluationRow], value: Callable[[EvaluationRow], float]) -> float:
+    return fmean(value(row) for row in rows) if rows else math.nan
+
+
+def human_pairs(problems: Sequence[ProblemRows]) -> list[tuple[float, float]]:
+    """(human seconds, mean thinking length in tokens) of each problem that people were timed on."""
+    return [(rows[0].human_seconds, _mean(rows, lambda row: row.thinking_tokens)) for rows in problems if rows[0].human_seconds is not None]
+
+
+def by_difficulty(problems: Sequence[ProblemRows]) -> list[dict[str, Any]]:
+    """pass@1 and mean thinking length (means over problems) of each level of difficulty; of quartiles where there are over 6 levels."""
+    graded = [(rows[0].difficulty, rows) for rows in problems if rows[0].difficulty is not None]
+    levels = sorted({difficulty for difficulty, _ in graded})
+    if len(levels) > MAX_LEVELS:
+        inner = np.quantile([difficulty for difficulty, _ in graded], [0.25, 0.5, 0.75])
+        bins = [int(np.searchsorted(inner, difficulty)) for difficulty, _ in graded]
+    else:
+        bins = [levels.index(difficulty) for difficulty, _ in graded]
+    found = [[graded[i] for i, b in enumerate(bins) if b == chosen] for chosen in sorted(set(bins))]
+    return [_level(members) for members in found]
+
+
+def _level(members: list[tuple[float, ProblemRows]]) -> dict[str, Any]:
+    problems = [rows for _, rows in members]
+    return {
+        "from": min(difficulty for difficulty, _ in members),
+        "to": max(difficulty for difficulty, _ in members),
+        "problems": len(problems),
+        "pass_at_1": pass_at_1(_correct(problems)),
+        "thinking_length": fmean(_mean(rows, lambda row: row.thinking_tokens) for rows in problems),
+    }

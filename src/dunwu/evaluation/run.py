@@ -1,0 +1,48 @@
+"""Evaluate a policy on a held-out set: k sampled completions a problem, each verified."""
+
+from __future__ import annotations
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from dunwu.config.zero import EvalConfig
+from dunwu.data.prompts import make_prompts
+from dunwu.data.rollouts import sample_groups
+from dunwu.evaluation.result import EvaluationResult
+from dunwu.evaluation.rows import evaluation_row
+from dunwu.rewards.pool import RewardPool
+from dunwu.rollout.base import Engine
+from dunwu.tasks.make import make_task
+from dunwu.types import SamplingParams
+
+
+def evaluate(
+    engine: Engine, tokenizer: PreTrainedTokenizerBase, pool: RewardPool, config: EvalConfig, template: str, max_prompt_tokens: int
+) -> EvaluationResult:
+    """Draw ``config.samples`` completions of each held-out problem and verify them.
+
+    The seed of a completion depends on ``config.seed``, the problem's place and the sample's number alone: more problems or samples
+    leave the first ones as they are. Raises ``UserError`` where the task, its data or a prompt is not usable.
+    """
+    task = make_task(config.task)
+    problems = task.held_out(config.split, config.problems, config.seed)
+    prompts = make_prompts(problems, template, tokenizer, max_prompt_tokens)
+    seeds = evaluation_seeds(config.seed, len(prompts), config.samples)
+    groups = sample_groups(engine, pool, prompts, sampling_params(config, tokenizer), config.samples, seeds)
+    rows = [evaluation_row(rollout, sample, tokenizer) for group in groups for sample, rollout in enumerate(group.rollouts)]
+    return EvaluationResult(task.name, config.samples, tuple(rows))
+
+
+def evaluation_seeds(seed: int, problems: int, samples: int) -> list[int]:
+    """P*G seeds of 63 bits, problem by problem."""
+    return [
+        int(np.random.SeedSequence([seed, problem, sample]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        for problem in range(problems)
+        for sample in range(samples)
+    ]
+
+
+def sampling_params(config: EvalConfig, tokenizer: PreTrainedTokenizerBase) -> SamplingParams:
+    """The evaluation's sampling; a completion ends at the tokenizer's end token."""
+    end = tokenizer.eos_token_id
+    return SamplingParams(**config.sampling.model_dump(), stop_token_ids=() if end is None else (int(end),))

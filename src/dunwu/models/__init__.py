@@ -1,0 +1,1 @@
+"""Checkpoints in and out, log-probabilities, and the parsing of reasoning."""

@@ -1,0 +1,169 @@
+"""Hugging Face checkpoints in and out. Loading never unpickles and never runs code from a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from dunwu.errors import ModelError, UserError
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path
+
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+_GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
+# What transformers, the hub client and safetensors raise for files that are absent, malformed or out of reach.
+_LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
+
+
+def load_model(
+    name_or_path: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Load a causal language model and its tokenizer: ``tiny`` (bundled), a local folder, or a hub id.
+
+    Raises ``ModelError`` with one line that names the path and what is missing or broken. A parameter that the checkpoint lacks is an error
+    too: transformers would fill it with random numbers.
+    """
+    folder = _local_folder(name_or_path)
+    if folder is not None:
+        check_folder(folder)
+    source = name_or_path if folder is None else str(folder)
+    try:
+        tokenizer = _load_tokenizer(source, folder)
+        model, info = _load_weights(source, dtype, local=folder is not None)
+    except _LOAD_ERRORS as error:
+        raise ModelError(_explain(name_or_path, folder, error)) from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise ModelError(f"model {source!r} lacks {len(missing)} parameters, first {missing[0]!r}; the checkpoint is incomplete")
+    return model.to(device), tokenizer
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path | str) -> None:
+    """Write a folder with safetensors weights, configuration and tokenizer that transformers and vLLM load as it is."""
+    with _no_progress_bar():
+        model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``auto``: the first of CUDA, MPS and CPU that is there. Raises ``UserError`` for a device that is not."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(f"device {name!r} is not available here; use `auto` or `cpu`") from error
+    return device
+
+
+def stop_token_ids(tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> tuple[int, ...]:
+    """End-of-sequence tokens of the tokenizer and of the generation configuration, without repeats, in that order."""
+    configured = model.generation_config.eos_token_id if model.generation_config is not None else None
+    listed = configured if isinstance(configured, list) else [configured]
+    return tuple(dict.fromkeys(token for token in (tokenizer.eos_token_id, *listed) if token is not None))
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ``ModelError`` unless ``folder`` holds a configuration, a tokenizer and whole safetensors weights."""
+    _read_json(folder / "config.json", "a Hugging Face model folder has one")
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        raise ModelError(f"no tokenizer.json in {folder}; save the tokenizer beside the weights")
+    for path in _weight_files(folder):
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise ModelError(
+                f"weights {path} cannot be read ({_first_line(error)}); the file is missing, cut short or damaged, fetch it again"
+            ) from error
+
+
+def _local_folder(name_or_path: str) -> Path | None:
+    if name_or_path == BUNDLED_NAME:
+        return bundled_path()
+    folder = Path(name_or_path).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise ModelError(f"model {name_or_path!r} is a file; give the folder that holds config.json")
+    if _HUB_ID.fullmatch(name_or_path) is None:
+        raise ModelError(f"no model folder {name_or_path!r}; give `{BUNDLED_NAME}`, an existing folder or a hub id")
+    return None
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / WEIGHTS_INDEX
+    if index.is_file():
+        shards = _read_json(index, "it lists the shards").get("weight_map", {})
+        return [folder / name for name in sorted(set(shards.values()))]
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    pickled = " (pickled weights are never loaded; convert them)" if any(folder.glob("*.bin")) else ""
+    raise ModelError(f"no {WEIGHTS} in {folder}{pickled}; save the weights as safetensors")
+
+
+def _read_json(path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"no {path.name} in {path.parent}; {remedy}") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read ({_first_line(error)}); it must be JSON") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds a {type(content).__name__}; it must be a JSON object")
+    return content
+
+
+def _load_tokenizer(source: str, folder: Path | None) -> Any:
+    """AutoTokenizer, except where tokenizer.json alone says what the tokenizer is.
+
+    For some model types (qwen2 among them) AutoTokenizer ignores a generic class name and builds the family's own tokenizer around
+    the vocabulary, which silently gives other ids than the tokenizer.json that the model was trained with.
+    """
+    if folder is not None and (folder / "tokenizer.json").is_file():
+        described = folder / "tokenizer_config.json"
+        declared = _read_json(described, "").get("tokenizer_class") if described.is_file() else None
+        if declared in _GENERIC_TOKENIZERS:
+            return PreTrainedTokenizerFast.from_pretrained(source, local_files_only=True)
+    return AutoTokenizer.from_pretrained(source, local_files_only=folder is not None)
+
+
+def _load_weights(source: str, dtype: torch.dtype, local: bool) -> tuple[Any, dict[str, Any]]:
+    with _no_progress_bar():
+        loaded: tuple[Any, dict[str, Any]] = AutoModelForCausalLM.from_pretrained(
+            source, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", local_files_only=local, output_loading_info=True
+        )
+    return loaded
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    enabled = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if enabled:
+            transformers_logging.enable_progress_bar()
+
+
+def _explain(name: str, folder: Path | None, error: BaseException) -> str:
+    if folder is not None:
+        return f"model folder {folder} cannot be loaded ({_first_line(error)}); check that its files belong together"
+    return f"{name!r} is neither a folder nor a hub model that can be fetched ({_first_line(error)}); check the name or the network"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:200]

@@ -1,0 +1,78 @@
+r"""``<think> ... </think> <answer> ... </answer>``: what a completion reasons, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dunwu.boxes import offered_boxes
+
+TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedCompletion:
+    """``reasoning`` and ``answer`` stripped of outer white space (``None``: there is none); ``problem`` says why it is not well-formed."""
+
+    reasoning: str | None
+    answer: str | None
+    well_formed: bool
+    problem: str = ""
+
+
+def parse_completion(text: str, end_marker: str = "") -> ParsedCompletion:
+    r"""Parse prefill + completion.
+
+    Well-formed is exactly ``<think>...</think>``, white space, ``<answer>...</answer>`` with something in it, and nothing else
+    but white space and at most one ``end_marker``; each tag once. The answer of other texts, by the same rule for all:
+
+    1. Only what follows the first ``</think>`` can answer, without think tags the whole text; reasoning that is never closed has no answer.
+    2. There must be one ``<answer>`` and one ``</answer>``, in this order; its content is the answer, whatever stands around it.
+       More of either is several answers, which is none.
+    3. Where neither tag occurs, the last ``\boxed{}`` answers, unless different boxes are offered side by side (`dunwu.boxes`).
+    """
+    text = text.strip()
+    if end_marker and text.endswith(end_marker):
+        text = text[: -len(end_marker)].rstrip()
+    reasoning, tail, closed = _split_reasoning(text)
+    answer, problem = _find_answer(tail) if closed else (None, "the reasoning is not closed")
+    problem = problem or _malformation(text, tail)
+    return ParsedCompletion(reasoning, answer, not problem, problem)
+
+
+def _split_reasoning(text: str) -> tuple[str | None, str, bool]:
+    """The reasoning, the text that may answer, and whether the reasoning is closed (or there is none)."""
+    head, close, tail = text.partition("</think>")
+    _, open_tag, inside = head.partition("<think>")
+    if close:
+        return (inside if open_tag else head).strip(), tail, True
+    return (inside.strip(), "", False) if open_tag else (None, text, True)
+
+
+def _find_answer(tail: str) -> tuple[str | None, str]:
+    """The answer and what is wrong with it; at most one of them is there, except for an answer that is only in a box."""
+    opened, closed = tail.count("<answer>"), tail.count("</answer>")
+    if opened == closed == 0:
+        boxes = offered_boxes(tail)
+        return (
+            (boxes[0], "no answer tags") if len(boxes) == 1 and boxes[0] else (None, "several answers" if len(boxes) > 1 else "no answer")
+        )
+    if opened > 1 or closed > 1:
+        return None, "several answers"
+    before, _, rest = tail.partition("<answer>")
+    content, close, _ = rest.partition("</answer>")
+    if not close or "</answer>" in before:
+        return None, "the answer is not closed"
+    answer = content.strip()
+    return (answer, "") if answer else (None, "empty answer")
+
+
+def _malformation(text: str, tail: str) -> str:
+    """Why a text with one answer is not well-formed; empty when it is."""
+    for tag in TAGS:
+        if text.count(tag) != 1:
+            return f"{text.count(tag)} times {tag}"
+    if not text.startswith("<think>"):
+        return "text before <think>"
+    if not tail.lstrip().startswith("<answer>"):
+        return "text between </think> and <answer>"
+    return "" if text.endswith("</answer>") else "text after </answer>"

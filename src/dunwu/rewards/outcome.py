@@ -1,0 +1,59 @@
+"""One reward, computed so that every failure is a recorded outcome, and its plain form for the wire."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
+
+from dunwu.types import Problem, Reason, Reward, Verdict
+from dunwu.verifiers.attempt import attempt
+
+RewardFunction = Callable[[Problem, str], Reward]
+REASONS = frozenset(get_args(Reason))
+
+
+def compute(reward: RewardFunction, problem: Problem, text: str) -> Reward:
+    """``reward(problem, text)``; a failed one (reason ``error``) when it raises or returns anything but a finite `Reward`."""
+    names = part_names(reward)
+    return attempt(lambda: _checked(reward(problem, text)), lambda message: failed(names, "error", message))
+
+
+def failed(names: Sequence[str], reason: Reason, detail: str) -> Reward:
+    """No total, no parts, no score: excluded from learning, never a silent 0."""
+    return Reward(None, dict.fromkeys(names), Verdict(None, reason, detail))
+
+
+def part_names(reward: RewardFunction) -> tuple[str, ...]:
+    """The parts a reward announces in ``part_names``, so that failed rewards have the same columns."""
+    return tuple(getattr(reward, "part_names", ()))
+
+
+def encode(rewards: Sequence[Reward]) -> bytes:
+    """JSON, so that whatever comes out of a worker that ran amok is data and never code."""
+    plain = [(r.total, dict(r.parts), r.verdict.score, r.verdict.reason, r.verdict.detail) for r in rewards]
+    return json.dumps(plain, allow_nan=False).encode()
+
+
+def decode(message: bytes) -> list[Reward]:
+    """The inverse of `encode`; raises `ValueError` for anything else."""
+    try:
+        return [_checked(Reward(total, parts, Verdict(*verdict))) for total, parts, *verdict in json.loads(message)]
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not a reward: {error}") from error
+
+
+def _checked(reward: Any) -> Reward:
+    if not isinstance(reward, Reward) or not isinstance(reward.verdict, Verdict):
+        raise TypeError(f"the reward is a {type(reward).__name__}, not a Reward")
+    if (
+        not isinstance(reward.verdict.detail, str)
+        or reward.verdict.reason not in REASONS
+        or not all(isinstance(k, str) for k in reward.parts)
+    ):
+        raise TypeError("the reward's verdict or parts have the wrong types")
+    for number in (reward.total, reward.verdict.score, *reward.parts.values()):
+        if number is not None and not (isinstance(number, (int, float)) and math.isfinite(number)):
+            raise ValueError(f"the reward holds {number!r}")
+    return reward

@@ -1,0 +1,180 @@
+"""Rewards computed in worker processes while the caller goes on generating."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections import deque
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from dunwu.errors import ConfigError, DunwuError
+from dunwu.rewards.outcome import RewardFunction, compute, failed, part_names
+from dunwu.rewards.process import WorkerLost, WorkerProcess
+from dunwu.types import Problem, Reward
+
+MAX_CHUNK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One reward to compute; ``crashes`` counts workers that died at it."""
+
+    key: int
+    problem: Problem
+    text: str
+    crashes: int = 0
+
+
+class RewardPool:
+    """``with RewardPool(reward, workers=1, timeout=5.0) as pool: pool.submit(...); ...; rewards = pool.collect()``
+
+    Each worker has a thread here that feeds it chunks (small while the queue is short) and keeps time. A job that takes longer than
+    ``timeout`` seconds has its worker killed and replaced and becomes a ``timeout``; one at which a worker dies is tried once more, then it
+    is an ``error``, like one that raises or returns garbage. The other jobs of the chunk are computed again: a reward must be
+    a deterministic function. ``workers=0`` computes inline at `submit`, where nothing can be killed.
+    """
+
+    def __init__(self, reward: RewardFunction, workers: int, timeout: float) -> None:
+        self._reward = reward
+        self._names = part_names(reward)
+        self._workers = workers
+        self._timeout = timeout
+        self._changed = threading.Condition()  # guards what follows, the lanes excepted
+        self._queue: deque[Job] = deque()
+        self._keys: dict[int, None] = {}
+        self._results: dict[int, Reward] = {}
+        self._started: list[bool] = []  # one entry per lane: did its first worker start?
+        self._stop = threading.Event()
+        self._lanes: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        """Start the workers; raises `ConfigError` for a reward that cannot be sent to them, `DunwuError` when they do not start."""
+        if self._workers:
+            sent = _pickled(self._reward, self._workers)
+            self._lanes = [
+                threading.Thread(target=self._lane, args=(sent,), name=f"rewards-{i}", daemon=True) for i in range(self._workers)
+            ]
+            for lane in self._lanes:
+                lane.start()
+            with self._changed:
+                self._changed.wait_for(lambda: len(self._started) == self._workers)
+            if not all(self._started):
+                self.close()
+                raise DunwuError("a reward worker did not start: see its message above, or set reward_workers to 0")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the workers and drop what they have not finished."""
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
+        for lane in self._lanes:
+            lane.join()
+
+    def submit(self, key: int, problem: Problem, text: str) -> None:
+        """Ask for ``reward(problem, text)``; ``text`` is prefill + completion, ``key`` is new since the last `collect`."""
+        assert key not in self._keys, f"key {key} was submitted twice"
+        assert not self._stop.is_set(), "the pool is closed"
+        job = Job(key, problem, text)
+        if not self._workers:
+            self._keys[key] = None
+            self._results[key] = compute(self._reward, problem, text)
+            return
+        assert self._lanes, "the pool is entered with `with`"
+        with self._changed:
+            self._keys[key] = None
+            self._queue.append(job)
+            self._changed.notify()
+
+    def collect(self) -> dict[int, Reward]:
+        """Wait for everything submitted since the last `collect`; results by key, in the order of submission."""
+        with self._changed:
+            while len(self._results) < len(self._keys):
+                assert all(lane.is_alive() for lane in self._lanes), "a thread of the reward pool has died"
+                self._changed.wait(1.0)
+            results = {key: self._results[key] for key in self._keys}
+            self._keys.clear()
+            self._results.clear()
+        return results
+
+    def _lane(self, sent: bytes) -> None:
+        """A worker's thread: chunk after chunk, in a new worker where the last one was lost."""
+        worker = self._start(sent)
+        with self._changed:
+            self._started.append(worker is not None)
+            self._changed.notify_all()
+        try:
+            while chunk := self._next_chunk():
+                if worker is None:
+                    for job in chunk:
+                        self._finish(job, failed(self._names, "error", "the reward worker did not start"))
+                elif not self._run(worker, chunk):
+                    worker.close()
+                    worker = None
+                worker = worker or self._start(sent)
+        finally:
+            if worker is not None:
+                worker.close()
+
+    def _start(self, sent: bytes) -> WorkerProcess | None:
+        try:
+            return None if self._stop.is_set() else WorkerProcess(sent, self._timeout, self._stop)
+        except WorkerLost:
+            return None
+
+    def _next_chunk(self) -> list[Job]:
+        """Wait for jobs; an empty list means that the pool is closing."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._stop.is_set())
+            if self._stop.is_set():
+                return []
+            size = min(MAX_CHUNK, -(-len(self._queue) // (2 * self._workers)))
+            return [self._queue.popleft() for _ in range(size)]
+
+    def _run(self, worker: WorkerProcess, chunk: list[Job]) -> bool:
+        """Whether the worker is still good; if not, the job it was lost at is decided and the other open ones go back to the queue."""
+        done = 0
+        try:
+            for reward in worker.run([(job.problem, job.text) for job in chunk]):
+                self._finish(chunk[done], reward)
+                done += 1
+        except WorkerLost as lost:
+            again = self._decide(chunk[lost.index], lost)
+            rest = [*chunk[done : lost.index], *again, *chunk[lost.index + 1 :]]
+            with self._changed:
+                self._queue.extendleft(reversed(rest))
+                self._changed.notify_all()
+            return False
+        return True
+
+    def _decide(self, job: Job, lost: WorkerLost) -> list[Job]:
+        """What happens to the job a worker was lost at: a time-out is final, a crash is final the second time."""
+        if lost.timed_out:
+            self._finish(job, failed(self._names, "timeout", str(lost)))
+        elif job.crashes:
+            self._finish(job, failed(self._names, "error", f"the worker was lost twice: {lost}"))
+        else:
+            return [replace(job, crashes=1)]
+        return []
+
+    def _finish(self, job: Job, reward: Reward) -> None:
+        with self._changed:
+            self._results[job.key] = reward
+            if len(self._results) == len(self._keys):
+                self._changed.notify_all()
+
+
+def _pickled(reward: RewardFunction, workers: int) -> bytes:
+    remedy = f"define it at the top of an importable module, or set reward_workers to 0 (it is {workers})"
+    name = getattr(reward, "__qualname__", type(reward).__qualname__)
+    if getattr(reward, "__module__", type(reward).__module__) == "__main__":
+        raise ConfigError(f"reward {name} lives in the main script, where worker processes cannot find it: {remedy}")
+    try:
+        return pickle.dumps(reward, pickle.HIGHEST_PROTOCOL)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ConfigError(f"reward {name} cannot be sent to worker processes ({error}): {remedy}") from error

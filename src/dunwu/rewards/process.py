@@ -1,0 +1,116 @@
+"""The parent's handle of one worker process: start it, give it a chunk of jobs, notice that it hangs or died, kill it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from dunwu.rewards.frames import Frames
+from dunwu.rewards.outcome import decode
+from dunwu.types import Problem, Reward
+
+STARTUP_SECONDS = 60.0
+MAX_TICK = 0.1
+
+
+class WorkerLost(Exception):
+    """The worker can no longer be used; ``index`` is the job of the chunk it was at, ``timed_out`` whether that took too long."""
+
+    def __init__(self, message: str, index: int = 0, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.index = index
+        self.timed_out = timed_out
+
+
+class WorkerProcess:
+    """A fresh interpreter: a fork would copy the parent's threads' locks, and multiprocessing's spawn would import its main script."""
+
+    def __init__(self, reward: bytes, timeout: float, stop: threading.Event) -> None:
+        """``reward`` is pickled; ``timeout`` is per job, in seconds; ``stop`` makes every wait end with `WorkerLost`."""
+        self._timeout = timeout
+        self._stop = stop
+        self._started_before = 0
+        self._progress = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
+        ours, theirs = socket.socketpair()
+        self._frames = Frames(ours)
+        try:
+            with theirs:
+                self._process = _launch(theirs.fileno(), self._progress.fileno())
+        except OSError as error:
+            ours.close()
+            self._progress.close()
+            raise WorkerLost(f"the reward worker did not start ({error})") from error
+        try:
+            self._frames.send(reward, STARTUP_SECONDS)
+            ready = self._next_message(STARTUP_SECONDS)
+        except (OSError, EOFError, ValueError) as error:
+            self.close()
+            raise WorkerLost(f"the reward worker did not start ({error})") from error
+        assert ready == b"ready", "the worker's first message"
+
+    def run(self, jobs: Sequence[tuple[Problem, str]]) -> Iterator[Reward]:
+        """The rewards of ``jobs`` in order, as they arrive; raises `WorkerLost`. A chunk must be finished before the next begins."""
+        received = 0
+        try:
+            self._frames.send(pickle.dumps(jobs, pickle.HIGHEST_PROTOCOL), self._timeout)
+            while received < len(jobs):
+                rewards = decode(self._next_message(self._timeout))
+                if not 0 < len(rewards) <= len(jobs) - received:
+                    raise ValueError(f"{len(rewards)} rewards")
+                yield from rewards
+                received += len(rewards)
+        except (OSError, EOFError, ValueError) as error:
+            at = max(received, self._started() - self._started_before - 1)
+            raise WorkerLost(str(error), min(at, len(jobs) - 1), isinstance(error, TimeoutError)) from error
+        self._started_before += len(jobs)
+
+    def close(self) -> None:
+        """Kill the process and release all it held; does nothing the second time."""
+        self._process.kill()
+        self._process.wait()
+        self._frames.close()
+        self._progress.close()
+
+    def _next_message(self, timeout: float) -> bytes:
+        """Raises `TimeoutError` when no message comes and no new job starts for ``timeout`` seconds."""
+        tick = min(timeout / 25, MAX_TICK)
+        started, since = self._started(), time.monotonic()
+        while True:
+            try:
+                return self._frames.receive(tick)
+            except TimeoutError:
+                if self._stop.is_set():
+                    raise EOFError("the pool is closing") from None
+            if self._started() != started:
+                started, since = self._started(), time.monotonic()
+            elif time.monotonic() - since > timeout:
+                raise TimeoutError(f"longer than {timeout:g} s")
+
+    def _started(self) -> int:
+        return int.from_bytes(os.pread(self._progress.fileno(), 8, 0), "little")
+
+
+def _launch(channel: int, progress: int) -> subprocess.Popen[bytes]:
+    paths = [os.path.abspath(path) for path in sys.path]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONHASHSEED": "0",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "dunwu.rewards.worker", str(channel), str(progress), str(os.getpid())],
+        pass_fds=(channel, progress),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=environment,
+        process_group=0,  # Ctrl-C at the terminal is the parent's to handle
+    )

@@ -1,0 +1,86 @@
+"""The worker process of the reward pool: ``python -m dunwu.rewards.worker CHANNEL PROGRESS PARENT`` (two descriptors, a process id).
+
+It is not a sandbox: it is killable, bounded in memory, and does not outlive its parent. It imports only what the reward imports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+import time
+
+from dunwu.rewards.frames import Frames
+from dunwu.rewards.outcome import RewardFunction, compute, encode
+from dunwu.types import Problem
+
+FLUSH_SECONDS = 0.1
+MEMORY_BYTES = 1 << 30
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve until the parent closes the channel."""
+    channel, progress, parent = map(int, sys.argv[1:4])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with(parent)
+    _limit_resources()
+    with contextlib.suppress(EOFError, OSError):
+        serve(Frames(socket.socket(fileno=channel)), progress)
+
+
+def serve(frames: Frames, progress: int) -> None:
+    """First message: the reward function, answered by ``ready``. Then chunks of ``(problem, text)``, answered by their rewards in order.
+
+    Before each job the count of jobs started so far is written to ``progress``, so that the parent knows which one hangs or crashed.
+    """
+    reward: RewardFunction = pickle.loads(frames.receive())
+    frames.send(b"ready")
+    started = 0
+    while True:
+        jobs: list[tuple[Problem, str]] = pickle.loads(frames.receive())
+        rewards, flushed = [], time.monotonic()
+        for problem, text in jobs:
+            started += 1
+            os.pwrite(progress, started.to_bytes(8, "little"), 0)
+            rewards.append(compute(reward, problem, text))
+            if time.monotonic() - flushed > FLUSH_SECONDS:
+                frames.send(encode(rewards))
+                rewards, flushed = [], time.monotonic()
+        if rewards:
+            frames.send(encode(rewards))
+
+
+def _die_with(parent: int) -> None:
+    """End when the parent is gone, also in the middle of a job: by the kernel on Linux, elsewhere by a thread that looks every second."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+def _limit_resources() -> None:
+    if sys.platform == "linux":
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The built-in engine: plain torch on the trainer's own parameters."""

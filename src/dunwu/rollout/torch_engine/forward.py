@@ -1,0 +1,90 @@
+"""The decoder's forward pass over live parameters: whole prompts (prefill) and one token per slot (decode).
+
+Qwen2, Qwen3 and Llama share it: pre-norm blocks with RMSNorm, rotary positions (halves rotated), grouped-query attention and a gated MLP.
+Dropout does not exist here, whatever mode the trainer has left the model in.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding, linear, rms_norm, scaled_dot_product_attention
+
+from dunwu.rollout.torch_engine.cache import KVCache
+from dunwu.rollout.torch_engine.weights import DecoderWeights, LayerWeights
+
+Rope = tuple[Tensor, Tensor]
+
+
+def prefill(weights: DecoderWeights, token_ids_PT: Tensor, lengths_P: Tensor, rope: Rope) -> tuple[Tensor, Tensor]:
+    """Read right-padded prompts together.
+
+    Returns keys and values (layers, 2, P, kv_heads, T, head_dim) and the logits (P, V) after each prompt's last token.
+    Padding needs no mask: it stands behind every real token, so causality hides it.
+    """
+    prompts, length = token_ids_PT.shape
+    cos, sin = rope[0][:length, None], rope[1][:length, None]
+    kept = []
+    x = embedding(token_ids_PT, weights.embedding)
+    for layer in weights.layers:
+        q, k, v = (t.transpose(1, 2) for t in _qkv(weights, layer, x, cos, sin))
+        kept.append(torch.stack((k, v)))
+        attended = scaled_dot_product_attention(q, k, v, is_causal=True, scale=weights.scale, enable_gqa=True)
+        x = _finish_layer(weights, layer, x, attended.transpose(1, 2).reshape(prompts, length, -1))
+    last = x[torch.arange(prompts, device=x.device), lengths_P - 1]
+    return torch.stack(kept), _logits(weights, last)
+
+
+def decode(weights: DecoderWeights, tokens: Tensor, lengths: Tensor, longest: int, cache: KVCache, rope: Rope) -> Tensor:
+    """Feed one token to each of the slots 0..n-1 and return the next logits (n, V).
+
+    ``lengths`` (n) counts the tokens already held by each slot, which is the position of the new one;
+    ``longest`` is at least ``lengths.max() + 1``: no key behind it is read.
+    """
+    slots = len(tokens)
+    cos, sin = rope[0][lengths, None], rope[1][lengths, None]
+    rows = cache.row_index(lengths)
+    x = embedding(tokens, weights.embedding)
+    mask = _length_mask(lengths, longest, x.dtype)
+    # A kv head's query heads stand where attention expects query positions: K and V are read once for all of them, and never repeated.
+    grouped = (slots, weights.kv_heads, weights.heads // weights.kv_heads, weights.head_dim)
+    mask = mask[:, None, None].expand(*grouped[:3], longest)
+    for index, layer in enumerate(weights.layers):
+        q, k, v = _qkv(weights, layer, x, cos, sin)
+        cache.write(index, rows, k, v)
+        keys, values = cache.view(index, slots, longest)
+        attended = scaled_dot_product_attention(q.view(grouped), keys, values, attn_mask=mask, scale=weights.scale)
+        x = _finish_layer(weights, layer, x, attended.reshape(slots, -1))
+    return _logits(weights, x)
+
+
+def _qkv(weights: DecoderWeights, layer: LayerWeights, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rotated queries, rotated keys and values, each (..., heads, head_dim)."""
+    normed = rms_norm(x, x.shape[-1:], layer.attention_norm, weights.eps)
+    q, k, v = (linear(normed, *affine).view(*x.shape[:-1], -1, weights.head_dim) for affine in (layer.q, layer.k, layer.v))
+    if layer.q_norm is not None:
+        q = rms_norm(q, q.shape[-1:], layer.q_norm, weights.eps)
+        k = rms_norm(k, k.shape[-1:], layer.k_norm, weights.eps)
+    return _rotate(q, cos, sin), _rotate(k, cos, sin), v
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    first, second = x.chunk(2, dim=-1)
+    return torch.addcmul(x * cos, torch.cat((-second, first), dim=-1), sin)
+
+
+def _finish_layer(weights: DecoderWeights, layer: LayerWeights, x: Tensor, attended: Tensor) -> Tensor:
+    x = x + linear(attended, *layer.o)
+    normed = rms_norm(x, x.shape[-1:], layer.mlp_norm, weights.eps)
+    hidden = layer.activation(linear(normed, *layer.gate)).mul_(linear(normed, *layer.up))
+    return x + linear(hidden, *layer.down)
+
+
+def _logits(weights: DecoderWeights, x: Tensor) -> Tensor:
+    return linear(rms_norm(x, x.shape[-1:], weights.norm, weights.eps), *weights.head)
+
+
+def _length_mask(lengths: Tensor, longest: int, dtype: torch.dtype) -> Tensor:
+    """0 where a slot holds a token (its new one included), minus infinity behind it; (n, longest)."""
+    hidden = torch.arange(longest, device=lengths.device) > lengths[:, None]
+    return torch.zeros(hidden.shape, device=lengths.device, dtype=dtype).masked_fill_(hidden, -torch.inf)

@@ -1,0 +1,98 @@
+"""Drawing tokens: counter-based randomness, filters, and the exact log-probability of what was drawn.
+
+A rollout's t-th token is drawn with the uniform number ``u = hash(seed, t)``: no generator has a state, so the draw does not depend on the
+batch around it, on the slot, or on what was drawn before. The hash is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom
+number generators", OOPSLA 2014): a stream that starts at the mixed seed and advances by the golden gamma. The token is then found by
+inverting the cumulative distribution at ``u``. (Logits of one rollout can still differ in their last bits between batch shapes, as matrix
+products round differently; a draw within that distance of a boundary may then fall to the neighbour.)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dunwu.types import SamplingParams
+
+GOLDEN_GAMMA = 0x9E3779B97F4A7C15
+_MIX_1 = 0xBF58476D1CE4E5B9
+_MIX_2 = 0x94D049BB133111EB
+_UNIFORM_BITS = 24
+
+
+def as_int64(value: int) -> int:
+    """The signed 64-bit integer with the low 64 bits of ``value``."""
+    return ((value + 2**63) % 2**64) - 2**63
+
+
+def splitmix64(state: Tensor) -> Tensor:
+    """SplitMix64's output function on int64 tensors that hold unsigned bits (products wrap around)."""
+    state = (state ^ _shift_right(state, 30)) * as_int64(_MIX_1)
+    state = (state ^ _shift_right(state, 27)) * as_int64(_MIX_2)
+    return state ^ _shift_right(state, 31)
+
+
+def uniforms(seeds: Tensor, positions: Tensor) -> Tensor:
+    """Uniform numbers in [0, 1) with 24 bits, float32, for ``seeds`` and token ``positions`` (both int64, same shape)."""
+    gamma = as_int64(GOLDEN_GAMMA)
+    bits = splitmix64(splitmix64(seeds + gamma) + (positions + 1) * gamma)
+    return _shift_right(bits, 64 - _UNIFORM_BITS).to(torch.float32) * 2.0**-_UNIFORM_BITS
+
+
+def draw(logits: Tensor, seeds: Tensor, positions: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
+    """Draw one token a row from ``logits`` (n, V): token ids (n) int64 and their behaviour log-probabilities (n) float32.
+
+    The log-probability is natural and belongs to the distribution drawn from, that is after temperature and filters. Greedy decoding
+    (temperature 0) draws from a point mass, whose log-probability 0 would be of no use: it reports that of the softmax at temperature 1.
+    Non-finite logits give a NaN log-probability.
+    """
+    logits = logits.float()
+    if params.temperature == 0:
+        tokens = logits.argmax(dim=-1)
+        return tokens, logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(dim=-1)
+    if params.temperature != 1:
+        logits = logits / params.temperature
+    probs = logits.softmax(dim=-1)
+    uniform = uniforms(seeds, positions)[:, None]
+    if params.top_k == 0 and params.top_p >= 1 and params.min_p <= 0:
+        chosen, mass, total = _invert(probs, uniform)
+        return chosen[:, 0], mass.log()[:, 0]
+    kept, token_ids = _filtered(probs, params)
+    chosen, mass, total = _invert(kept, uniform)
+    return token_ids.gather(-1, chosen)[:, 0], (mass / total).log()[:, 0]
+
+
+def _filtered(probs: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
+    """Probabilities in falling order, 0 where a filter removes the token, and their token ids.
+
+    Each filter keeps a prefix of that order: top-k its first k; top-p, of what top-k left, the shortest prefix whose mass reaches top_p;
+    min-p what has at least min_p times the highest probability. The first token always stays.
+    """
+    if 0 < params.top_k < probs.shape[-1]:
+        probs, token_ids = probs.topk(params.top_k, dim=-1)
+    else:
+        probs, token_ids = probs.sort(dim=-1, descending=True, stable=True)
+    keep = probs >= params.min_p * probs[:, :1]
+    if params.top_p < 1:
+        before = probs.cumsum(dim=-1) - probs
+        keep &= before < params.top_p * probs.sum(dim=-1, keepdim=True)
+    keep[:, 0] = True
+    return probs * keep, token_ids
+
+
+def _invert(probs: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Index (n, 1) where the cumulative sum of ``probs`` (n, V) passes ``uniform`` (n, 1) of its total; the mass there; the total.
+
+    ``uniform * total < total`` holds in floating point for 24-bit uniforms, so an index of mass 0 is never returned by a running sum.
+    CUDA's parallel scan adds in another order for each element; in float64 that cannot matter for float32 masses.
+    """
+    cumulative = probs.cumsum(dim=-1, dtype=torch.float64 if probs.is_cuda else torch.float32)
+    total = cumulative[:, -1:]
+    index = torch.searchsorted(cumulative, uniform.to(total.dtype) * total, right=True)
+    index.clamp_(max=probs.shape[-1] - 1)
+    return index, probs.gather(-1, index), total.to(probs.dtype)
+
+
+def _shift_right(value: Tensor, bits: int) -> Tensor:
+    """Logical right shift; torch's own copies the sign bit."""
+    return (value >> bits) & ((1 << (64 - bits)) - 1)

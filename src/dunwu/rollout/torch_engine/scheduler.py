@@ -1,0 +1,125 @@
+"""Continuous batching: prompts are prefilled in batches, rollouts take slots as they fall free, and every step decodes all slots in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dunwu.rollout.torch_engine.cache import KVCache
+from dunwu.rollout.torch_engine.forward import Rope, decode, prefill
+from dunwu.rollout.torch_engine.sampling import as_int64, draw
+from dunwu.rollout.torch_engine.slots import Finished, Prefilled, Slots
+from dunwu.rollout.torch_engine.weights import DecoderWeights
+from dunwu.types import SamplingParams
+
+# Tokens, padding included, of the prompts that are read together; bounds what waits prefilled for a slot.
+PREFILL_TOKENS = 8192
+# Looking whether a rollout has finished makes the host wait for the device: free on a CPU, not on an accelerator.
+STEPS_BETWEEN_LOOKS = {"cpu": 1}
+DEFAULT_STEPS_BETWEEN_LOOKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be generated: P prompts as token ids, G rollouts of each, a seed for each rollout (P*G)."""
+
+    token_ids: Sequence[Sequence[int]]
+    group_size: int
+    seeds: Sequence[int]
+    params: SamplingParams
+
+    @property
+    def rollouts(self) -> int:
+        """B = P*G."""
+        return len(self.seeds)
+
+
+class Waiting:
+    """Rollouts not yet begun, in order. Each prompt is prefilled once, together with its neighbours, when the first of its group is due."""
+
+    def __init__(self, work: Work, read: Callable[[Sequence[Sequence[int]]], Prefilled]) -> None:
+        self._work, self._read = work, read
+        self._next = 0
+        self._batch: Prefilled | None = None
+        self._batch_prompts = range(0)
+
+    def __bool__(self) -> bool:
+        return self._next < self._work.rollouts
+
+    def take(self, room: int) -> tuple[Prefilled, list[int], list[int]]:
+        """Up to ``room`` rollouts whose prompts lie in one prefilled batch: the batch, their prompts' places in it, their indices."""
+        group = self._work.group_size
+        if self._batch is None or self._next // group not in self._batch_prompts:
+            self._batch_prompts = self._following_prompts(self._next // group)
+            self._batch = self._read([self._work.token_ids[p] for p in self._batch_prompts])
+        rollouts = list(range(self._next, min(self._next + room, self._batch_prompts.stop * group)))
+        self._next += len(rollouts)
+        sources = [rollout // group - self._batch_prompts.start for rollout in rollouts]
+        batch = self._batch
+        if self._next == self._batch_prompts.stop * group:
+            self._batch = None  # its last rollout has been taken: free the memory
+        return batch, sources, rollouts
+
+    def _following_prompts(self, first: int) -> range:
+        longest, end = len(self._work.token_ids[first]), first + 1
+        while end < len(self._work.token_ids):
+            longest = max(longest, len(self._work.token_ids[end]))
+            if (end + 1 - first) * longest > PREFILL_TOKENS:
+                break
+            end += 1
+        return range(first, end)
+
+
+class Generation:
+    """One call of ``generate``: steps until every rollout has left."""
+
+    def __init__(self, work: Work, weights: DecoderWeights, rope: Rope, cache: KVCache, max_batch: int) -> None:
+        self._work, self._weights, self._rope = work, weights, rope
+        self._slots = Slots(cache, min(max_batch, work.rollouts), work.params.max_tokens, work.params.stop_token_ids)
+        self._waiting = Waiting(work, self._read)
+        self._logits: Tensor | None = None
+        self._steps = 0
+        self._steps_between_looks = STEPS_BETWEEN_LOOKS.get(cache.kv.device.type, DEFAULT_STEPS_BETWEEN_LOOKS)
+
+    @property
+    def running(self) -> bool:
+        """Whether any rollout has not left yet."""
+        return bool(self._waiting) or self._slots.used > 0
+
+    @torch.inference_mode()
+    def step(self) -> list[Finished]:
+        """Fill free slots, draw one token for every slot, let the finished leave, feed the rest; return who left."""
+        slots = self._slots
+        self._admit()
+        tokens, logprobs = draw(self._next_logits(), slots.seeds, slots.counts, self._work.params)
+        slots.record(tokens, logprobs)
+        self._steps += 1
+        finished = slots.pop_finished() if self._steps % self._steps_between_looks == 0 else []
+        self._logits = None
+        if slots.used:
+            fed = slots.last_tokens()
+            self._logits = decode(self._weights, fed, slots.lengths, slots.longest + 1, slots.cache, self._rope)
+            slots.advance()
+        return finished
+
+    def _admit(self) -> None:
+        while self._waiting and self._slots.room:
+            batch, sources, rollouts = self._waiting.take(self._slots.room)
+            seeds = [as_int64(self._work.seeds[rollout]) for rollout in rollouts]
+            logits = self._slots.admit(batch, sources, rollouts, seeds)
+            self._logits = logits if self._logits is None else torch.cat((self._logits, logits))
+
+    def _next_logits(self) -> Tensor:
+        assert self._logits is not None, "rollouts are running"
+        assert len(self._logits) == self._slots.used, "each slot in use needs its next logits"
+        return self._logits
+
+    def _read(self, prompts: Sequence[Sequence[int]]) -> Prefilled:
+        device = self._weights.embedding.device
+        lengths = tuple(len(prompt) for prompt in prompts)
+        padded = torch.tensor([[*prompt, *[0] * (max(lengths) - len(prompt))] for prompt in prompts], device=device)
+        kv, logits = prefill(self._weights, padded, torch.tensor(lengths, device=device), self._rope)
+        return Prefilled(kv, logits, lengths)

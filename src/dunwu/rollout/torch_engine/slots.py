@@ -1,0 +1,142 @@
+"""The slots of the decoding batch: which rollout each holds, how far it is, and what it has produced.
+
+Slots in use are always 0..n-1. When rollouts leave, the last slots move into the holes, so no step works on a slot that holds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dunwu.rollout.torch_engine.cache import KVCache
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A rollout that has left: its index, its tokens and their behaviour log-probabilities."""
+
+    rollout: int
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefilled:
+    """Prompts read together: keys and values (layers, 2, P, kv_heads, T, head_dim), next logits (P, V), prompt lengths."""
+
+    kv: Tensor
+    logits: Tensor
+    lengths: tuple[int, ...]
+
+
+class Slots:
+    """State of up to ``size`` rollouts that decode together."""
+
+    def __init__(self, cache: KVCache, size: int, max_tokens: int, stop_token_ids: Sequence[int]) -> None:
+        device = cache.kv.device
+        self.cache, self.size, self.used = cache, size, 0
+        self._max_tokens = max_tokens
+        self._stops = torch.tensor(list(stop_token_ids), dtype=torch.int64, device=device)
+        self._rows = torch.arange(size, device=device)
+        self._state = torch.zeros(4, size, dtype=torch.int64, device=device)
+        self._lengths, self._counts, self._seeds, self._done = torch.unbind(self._state)
+        # The extra column takes what a finished rollout still draws until it is seen to have finished.
+        self._tokens = torch.zeros(size, max_tokens + 1, dtype=torch.int64, device=device)
+        self._logprobs = torch.zeros(size, max_tokens + 1, device=device)
+        self._rollouts: list[int] = []
+        # Kept on the host so that the longest length is known without asking the device: prompt length minus the step of admission.
+        self._offsets: list[int] = []
+        self._step = 0
+
+    @property
+    def room(self) -> int:
+        """Slots free."""
+        return self.size - self.used
+
+    @property
+    def seeds(self) -> Tensor:
+        """Seed of each rollout, (n) int64."""
+        return self._seeds[: self.used]
+
+    @property
+    def counts(self) -> Tensor:
+        """Tokens each rollout has produced, (n) int64."""
+        return self._counts[: self.used]
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens in the cache of each slot, (n) int64."""
+        return self._lengths[: self.used]
+
+    @property
+    def longest(self) -> int:
+        """An upper bound of ``lengths.max()`` that leaves room for one token, exact while no finished rollout is waiting to be seen."""
+        return min(max(self._offsets) + self._step, self.cache.capacity - 1)
+
+    def last_tokens(self) -> Tensor:
+        """The token each rollout drew last, (n) int64; what to feed next."""
+        return self._tokens[self._rows[: self.used], self.counts - 1]
+
+    def admit(self, prefilled: Prefilled, sources: Sequence[int], rollouts: Sequence[int], seeds: Sequence[int]) -> Tensor:
+        """Begin ``rollouts``, each behind prompt ``sources[i]`` of ``prefilled``; return their next logits."""
+        device = self._state.device
+        start, end = self.used, self.used + len(rollouts)
+        lengths = [prefilled.lengths[source] for source in sources]
+        source = torch.tensor(list(sources), device=device)
+        self.cache.place(self._rows[start:end], prefilled.kv, source)
+        self._state[:, start:end] = torch.tensor([lengths, [0] * len(lengths), list(seeds), [0] * len(lengths)], device=device)
+        self._rollouts += rollouts
+        self._offsets += [length - self._step for length in lengths]
+        self.used = end
+        return prefilled.logits[source]
+
+    def record(self, tokens: Tensor, logprobs: Tensor) -> None:
+        """Append one drawn token (n) to each rollout, and mark those that it ends."""
+        rows, counts, done = self._rows[: self.used], self.counts, self._done[: self.used]
+        self._tokens[rows, counts] = tokens
+        self._logprobs[rows, counts] = logprobs
+        counts += 1 - done
+        ended = (tokens[:, None] == self._stops).any(dim=1) | (counts == self._max_tokens)
+        done |= ended.to(done.dtype)
+
+    def advance(self) -> None:
+        """Count the token that was just fed to each slot."""
+        self.lengths.add_(1 - self._done[: self.used])
+        self._step += 1
+
+    def pop_finished(self) -> list[Finished]:
+        """Take out the rollouts that have ended and close the gaps."""
+        ended = self._done[: self.used].nonzero().flatten()
+        if len(ended) == 0:
+            return []
+        tokens, logprobs, counts = self._tokens[ended].cpu(), self._logprobs[ended].cpu(), self._counts[ended].tolist()
+        leaving = ended.tolist()
+        finished = [
+            Finished(self._rollouts[slot], tuple(tokens[i, :count].tolist()), tuple(logprobs[i, :count].tolist()))
+            for i, (slot, count) in enumerate(zip(leaving, counts, strict=True))
+        ]
+        self._close_gaps(leaving)
+        return finished
+
+    def _close_gaps(self, leaving: list[int]) -> None:
+        kept = self.used - len(leaving)
+        gone = set(leaving)
+        target = [slot for slot in leaving if slot < kept]
+        source = [slot for slot in range(kept, self.used) if slot not in gone]
+        if source:
+            self._move(source, target)
+        del self._rollouts[kept:], self._offsets[kept:]
+        self.used = kept
+
+    def _move(self, source: list[int], target: list[int]) -> None:
+        length = max(self._offsets[slot] for slot in source) + self._step
+        for old, new in zip(source, target, strict=True):
+            self._rollouts[new], self._offsets[new] = self._rollouts[old], self._offsets[old]
+        at, to = (torch.tensor(slots, device=self._state.device) for slots in (source, target))
+        self.cache.move(at, to, length)
+        self._state[:, to] = self._state[:, at]
+        self._tokens[to] = self._tokens[at]
+        self._logprobs[to] = self._logprobs[at]

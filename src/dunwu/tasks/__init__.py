@@ -1,0 +1,1 @@
+"""Sources of problems, how their prompts are written, and what keeps training and test apart."""

@@ -1,0 +1,41 @@
+"""What a task is: a source of problems, endless for training and fixed for evaluation."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from random import Random
+from typing import Literal, Protocol
+
+from dunwu.types import Problem
+
+HeldOut = Literal["validation", "test"]
+
+
+class Task(Protocol):
+    """A source of problems. Both methods are pure: the same arguments give the same problems, in any process."""
+
+    @property
+    def name(self) -> str:
+        """What metrics and reports call the task."""
+        ...
+
+    def train(self, index: int, seed: int) -> Problem:
+        """The ``index``-th (from 0) training problem of the endless stream ``seed``."""
+        ...
+
+    def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
+        """At most ``limit`` distinct problems of ``split``; fewer only where the task has no more."""
+        ...
+
+
+def permuted(index: int, size: int, seed: int) -> tuple[int, int]:
+    """Walk over ``size`` items in a fresh order each epoch: ``(epoch, position)`` of the ``index``-th step, position in ``[0, size)``."""
+    epoch, offset = divmod(index, size)
+    return epoch, _order(size, seed, epoch)[offset]
+
+
+@lru_cache(maxsize=16)
+def _order(size: int, seed: int, epoch: int) -> tuple[int, ...]:
+    order = list(range(size))
+    Random(f"{seed}-{epoch}-order").shuffle(order)
+    return tuple(order)

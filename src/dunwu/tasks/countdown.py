@@ -1,0 +1,158 @@
+"""Countdown: reach a target with each number used exactly once and ``+ - * /``. Every problem is solvable by construction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+from types import MappingProxyType
+
+from dunwu.config.tasks import CountdownTask
+from dunwu.errors import ConfigError
+from dunwu.tasks.base import HeldOut
+from dunwu.tasks.splits import is_reserved, split_of
+from dunwu.tasks.wording import reach_target
+from dunwu.types import Language, Problem, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How hard a problem is: how many numbers from 1 to ``largest``, and the range of the target.
+
+    ``bound`` is the largest intermediate result of the solution that a problem is made from.
+    """
+
+    count: int
+    largest: int
+    lowest_target: int
+    highest_target: int
+    bound: int = 200
+
+
+LEVELS: Mapping[int, Level] = MappingProxyType(
+    {
+        1: Level(3, 10, 10, 50),
+        2: Level(3, 20, 10, 99),
+        3: Level(4, 10, 10, 50),
+        4: Level(4, 13, 10, 99),
+        5: Level(4, 99, 10, 999, bound=9999),
+    }
+)
+"""Level 5 has the size of TinyZero's problems and is not among the defaults."""
+
+_TREES_PER_DRAW = 10
+_REPEATS_UNTIL_EXHAUSTED = 3000
+
+DrawKey = tuple[tuple[int, ...], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The numbers in the order in which they are shown, the target, and the level they were drawn for."""
+
+    numbers: tuple[int, ...]
+    target: int
+    level: int
+
+    @property
+    def key(self) -> DrawKey:
+        """What makes two problems the same: the number multiset and the target."""
+        return tuple(sorted(self.numbers)), self.target
+
+
+class Countdown:
+    """Countdown problems; ``difficulty`` is the level, ``data`` holds ``numbers``, ``target`` and ``level``."""
+
+    name = "countdown"
+
+    def __init__(self, config: CountdownTask) -> None:
+        unknown = sorted(set(config.levels) - set(LEVELS))
+        if unknown:
+            raise ConfigError(f"countdown has no level {unknown[0]}: choose from {', '.join(map(str, LEVELS))}")
+        self.config = config
+
+    def train(self, index: int, seed: int) -> Problem:
+        """Level and language are drawn with equal weight."""
+        rng = Random(f"{seed}-{index}-countdown")
+        level, language = rng.choice(self.config.levels), rng.choice(self.config.languages)
+        return self._problem(f"countdown-train-{seed}-{index}", draw(level, "train", rng), language)
+
+    def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
+        """Levels take turns, and so do languages within a level; no two problems have the same number multiset and target."""
+        seen: set[DrawKey] = set()
+        streams = [distinct_draws(level, split, seed, seen) for level in dict.fromkeys(self.config.levels)]
+        draws = islice(_take_turns(streams), max(limit, 0))
+        languages = self.config.languages
+        return [
+            self._problem(f"countdown-{split}-{seed}-{i}", drawn, languages[i // len(streams) % len(languages)])
+            for i, drawn in enumerate(draws)
+        ]
+
+    def _problem(self, identity: str, drawn: Draw, language: Language) -> Problem:
+        return Problem(
+            id=identity,
+            task=self.name,
+            text=reach_target(drawn.numbers, drawn.target, language, self.config.wording),
+            verifier="expression",
+            language=language,
+            difficulty=float(drawn.level),
+            data={"numbers": list(drawn.numbers), "target": drawn.target, "level": drawn.level},
+        )
+
+
+def draw(level: int, split: Split, rng: Random) -> Draw:
+    """A problem of ``level`` whose number multiset belongs to ``split`` and is not reserved."""
+    shape = LEVELS[level]
+    while True:
+        numbers = tuple(rng.randint(1, shape.largest) for _ in range(shape.count))
+        if split_of(numbers) != split or is_reserved(numbers):
+            continue
+        for _ in range(_TREES_PER_DRAW):
+            target = _random_result(numbers, shape.bound, rng)
+            if shape.lowest_target <= target <= shape.highest_target:
+                return Draw(numbers, target, level)
+
+
+def distinct_draws(level: int, split: Split, seed: int, seen: set[DrawKey]) -> Iterator[Draw]:
+    """Problems of one level that are not in ``seen``, to which they are added; ends when new ones have become too rare to find."""
+    rng = Random(f"{seed}-{split}-{level}-countdown")
+    repeats = 0
+    while repeats < _REPEATS_UNTIL_EXHAUSTED:
+        drawn = draw(level, split, rng)
+        if drawn.key in seen:
+            repeats += 1
+            continue
+        repeats = 0
+        seen.add(drawn.key)
+        yield drawn
+
+
+def _random_result(numbers: tuple[int, ...], bound: int, rng: Random) -> int:
+    """Combine two random numbers by a random possible operation until one is left; its value, in ``[0, bound]``."""
+    pool = list(numbers)
+    while len(pool) > 1:
+        a = pool.pop(rng.randrange(len(pool)))
+        b = pool.pop(rng.randrange(len(pool)))
+        results = [abs(a - b)]
+        if a + b <= bound:
+            results.append(a + b)
+        if a * b <= bound:
+            results.append(a * b)
+        small, large = min(a, b), max(a, b)
+        if small and large % small == 0:
+            results.append(large // small)
+        pool.append(rng.choice(results))
+    return pool[0]
+
+
+def _take_turns(streams: list[Iterator[Draw]]) -> Iterator[Draw]:
+    """One draw of each stream in turn; a stream that has ended is passed over."""
+    active = list(streams)
+    while active:
+        for stream in list(active):
+            drawn = next(stream, None)
+            if drawn is None:
+                active.remove(stream)
+            else:
+                yield drawn

@@ -1,0 +1,207 @@
+"""Data sets as tasks: rows with a problem and a numeric answer, from local files, the hub, or ``gsm8k`` and ``math`` by name."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+
+from dunwu.config.tasks import DatasetTask
+from dunwu.errors import DataError
+from dunwu.tasks.base import HeldOut, permuted
+from dunwu.tasks.gold import cell_text, gold_number, gold_text
+from dunwu.tasks.rows import SUFFIXES, Row, hub_rows, local_rows
+from dunwu.tasks.splits import split_of_text
+from dunwu.types import Problem, Split
+
+DATA_VARIABLE = "DUNWU_DATA"
+"""Environment variable: a folder whose sub-folders ``gsm8k`` and ``math`` are read instead of the hub."""
+
+PROBLEM_COLUMNS = ("problem", "question", "prompt")
+ANSWER_COLUMNS = ("answer", "solution")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDataset:
+    """A data set known by name: its hub id and subset, and whether rows without a plain numeric answer are skipped.
+
+    On the hub the test split of ``math`` is the whole MATH test set; a local folder may hold MATH-500 instead.
+    """
+
+    hub_id: str
+    subset: str | None
+    skip_other_answers: bool
+
+
+KNOWN = {
+    "gsm8k": KnownDataset("openai/gsm8k", "main", skip_other_answers=False),
+    "math": KnownDataset("DigitalLearningGmbH/MATH-lighteval", None, skip_other_answers=True),
+}
+
+
+class Dataset:
+    """Rows of a data set, all read and checked when it is made.
+
+    ``skipped`` counts rows of ``math`` whose answer is missing or not a plain number; ``duplicates`` counts rows whose problem
+    text had occurred before (a text in a held-out split is never a training problem).
+    """
+
+    def __init__(self, config: DatasetTask) -> None:
+        known = KNOWN.get(config.path)
+        self.name = config.path if known else dataset_name(config.path)
+        self.skipped = 0
+        self.duplicates = 0
+        self._config = config
+        rows = load_rows(config.path)
+        check_columns(rows[0], config)
+        assigned = assign_splits(rows, config)
+        self.duplicates = len(rows) - sum(map(len, assigned.values()))
+        self._problems: dict[Split, list[Problem]] = {split: [] for split in assigned}
+        for split, members in assigned.items():
+            for row in members:
+                problem = self._problem(row, skip_other_answers=known is not None and known.skip_other_answers)
+                if problem is None:
+                    self.skipped += 1
+                else:
+                    self._problems[split].append(problem)
+
+    def train(self, index: int, seed: int) -> Problem:
+        """An epoch is one pass over the training rows in a random order."""
+        problems = self._of("train")
+        return problems[permuted(index, len(problems), seed)[1]]
+
+    def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
+        """Rows of ``split`` in the data set's order, drawn at random where ``limit`` is smaller than the split."""
+        problems = self._of(split)
+        if limit >= len(problems):
+            return list(problems)
+        chosen = Random(f"{seed}-{split}-dataset").sample(range(len(problems)), max(limit, 0))
+        return [problems[position] for position in sorted(chosen)]
+
+    def _of(self, split: Split) -> list[Problem]:
+        problems = self._problems[split]
+        if not problems:
+            counts = ", ".join(f"{name} {len(members)}" for name, members in self._problems.items())
+            raise DataError(f"data set {self._config.path!r} has no {split} rows ({counts}): add rows, or a file named {split}")
+        return problems
+
+    def _problem(self, row: Row, skip_other_answers: bool) -> Problem | None:
+        column = first_filled(row, answer_columns(self._config))
+        cell = None if column is None else cell_text(row.columns[column])
+        if cell is None and skip_other_answers:
+            return None
+        if cell is None:
+            raise DataError(f"{row.where}: no answer in column {' or '.join(answer_columns(self._config))}: fill it or remove the row")
+        gold = gold_text(cell)
+        number = gold_number(gold)
+        if number is None and skip_other_answers:
+            return None
+        if number is None:
+            raise DataError(f"{row.where}: answer {gold[:80]!r} is not a number: give an integer, decimal or fraction, or remove the row")
+        text = problem_text(row, self._config)
+        return Problem(
+            id=f"{self.name}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}",
+            task=self.name,
+            text=text,
+            verifier="number",
+            answer=number,
+            language=self._config.language,
+            difficulty=difficulty_of(row),
+            data={"source": Path(row.source).name, "row": row.number},
+        )
+
+
+def load_rows(path: str) -> list[Row]:
+    """Resolve ``path``: a known name, a local file or folder, or a hub id (``owner/name``, or ``owner/name:subset``)."""
+    if path in KNOWN:
+        root = os.environ.get(DATA_VARIABLE)
+        folder = Path(root, path) if root else None
+        rows = local_rows(folder) if folder and folder.is_dir() else hub_rows(KNOWN[path].hub_id, KNOWN[path].subset)
+    elif Path(path).expanduser().exists() or path.endswith(SUFFIXES) or not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", path):
+        rows = local_rows(Path(path).expanduser())
+    else:
+        hub_id, _, subset = path.partition(":")
+        rows = hub_rows(hub_id, subset or None)
+    if not rows:
+        raise DataError(f"data set {path!r} has no rows: give one with at least one")
+    return rows
+
+
+def assign_splits(rows: Iterable[Row], config: DatasetTask) -> dict[Split, list[Row]]:
+    """Rows by split, without repeated problem texts; held-out rows keep theirs, training rows give way.
+
+    Files named after a split decide. Without a test file, 10 % of the training rows by the hash of their text are test;
+    without a validation file, another 10 % are validation.
+    """
+    rows = list(rows)
+    named = {row.split for row in rows}
+    assigned: dict[Split, list[Row]] = {"test": [], "validation": [], "train": []}
+    for row in rows:
+        split: Split = "train" if row.split == "unnamed" else row.split
+        hashed = split_of_text(problem_text(row, config))
+        if split == "train" and hashed not in named:
+            split = hashed
+        assigned[split].append(row)
+    seen: set[str] = set()
+    for split, members in assigned.items():
+        fresh: dict[str, Row] = {}
+        for row in members:
+            fresh.setdefault(problem_text(row, config), row)
+        assigned[split] = [row for text, row in fresh.items() if text not in seen]
+        seen.update(fresh)
+    return assigned
+
+
+def check_columns(row: Row, config: DatasetTask) -> None:
+    """Refuse a data set whose first row lacks the columns, naming those it has."""
+    for role, wanted in (("problem", problem_columns(config)), ("answer", answer_columns(config))):
+        if not set(wanted) & set(row.columns):
+            present = ", ".join(map(str, row.columns)) or "none"
+            raise DataError(f"{row.where}: no column {' or '.join(wanted)} (columns: {present}): set {role}_column to the right one")
+
+
+def problem_columns(config: DatasetTask) -> tuple[str, ...]:
+    """Columns that may hold the problem, best first."""
+    return (config.problem_column,) if config.problem_column else PROBLEM_COLUMNS
+
+
+def answer_columns(config: DatasetTask) -> tuple[str, ...]:
+    """Columns that may hold the answer, best first."""
+    return (config.answer_column,) if config.answer_column else ANSWER_COLUMNS
+
+
+def first_filled(row: Row, columns: tuple[str, ...]) -> str | None:
+    """The first of ``columns`` that has something in it."""
+    return next((column for column in columns if row.columns.get(column) not in (None, "")), None)
+
+
+def problem_text(row: Row, config: DatasetTask) -> str:
+    """The problem of a row; anything but text is refused."""
+    column = first_filled(row, problem_columns(config))
+    text = None if column is None else row.columns[column]
+    if not isinstance(text, str) or not text.strip():
+        found = "nothing" if text is None else type(text).__name__
+        raise DataError(f"{row.where}: {found} instead of text in column {' or '.join(problem_columns(config))}: fill it or remove the row")
+    return text.strip()
+
+
+def difficulty_of(row: Row) -> float | None:
+    """The ``level`` or ``difficulty`` column where it is a number (``5``, or ``"Level 5"`` as in MATH)."""
+    for column in ("level", "difficulty"):
+        text = cell_text(row.columns.get(column))
+        match = re.fullmatch(r"(?:Level )?(\d+(?:\.\d+)?)", text) if text else None
+        if match:
+            return float(match.group(1))
+    return None
+
+
+def dataset_name(path: str) -> str:
+    """A short name for metrics: the last part of the path without its suffix."""
+    name = Path(path).expanduser().resolve().name if Path(path).expanduser().exists() else path.rpartition("/")[2]
+    for suffix in SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name

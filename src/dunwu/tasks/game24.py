@@ -1,0 +1,62 @@
+"""The Game of 24: four numbers make 24. The test split is the published one, ranks 901-1000."""
+
+from __future__ import annotations
+
+from functools import cache
+from random import Random
+
+from dunwu.config.tasks import Game24Task
+from dunwu.tasks.base import HeldOut, permuted
+from dunwu.tasks.game24_puzzles import TARGET, Puzzle, load_puzzles
+from dunwu.tasks.splits import GAME24_TEST_RANKS, is_reserved, split_of
+from dunwu.tasks.wording import reach_target
+from dunwu.types import Language, Problem, Split
+
+
+class Game24:
+    """Puzzles of the Game of 24; ``difficulty`` is the rank, ``data`` holds the numbers and how people fared."""
+
+    name = "game24"
+
+    def __init__(self, config: Game24Task) -> None:
+        self.config = config
+
+    def train(self, index: int, seed: int) -> Problem:
+        """An epoch is one pass over the training puzzles in a random order; the language is drawn anew each time."""
+        puzzles = puzzles_of("train")
+        _, position = permuted(index, len(puzzles), seed)
+        return self._problem(puzzles[position], Random(f"{seed}-{index}-game24").choice(self.config.languages))
+
+    def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
+        """Puzzles of ``split`` in rank order, drawn at random where ``limit`` is smaller than the split; languages take turns."""
+        puzzles = puzzles_of(split)
+        if limit < len(puzzles):
+            chosen = Random(f"{seed}-{split}-game24").sample(puzzles, max(limit, 0))
+            puzzles = tuple(sorted(chosen, key=lambda puzzle: puzzle.rank))
+        languages = self.config.languages
+        return [self._problem(puzzle, languages[i % len(languages)]) for i, puzzle in enumerate(puzzles)]
+
+    def _problem(self, puzzle: Puzzle, language: Language) -> Problem:
+        return Problem(
+            id=f"game24-{puzzle.rank}",
+            task=self.name,
+            text=reach_target(puzzle.numbers, TARGET, language, self.config.wording),
+            verifier="expression",
+            language=language,
+            difficulty=float(puzzle.rank),
+            data={
+                "numbers": list(puzzle.numbers),
+                "target": TARGET,
+                "rank": puzzle.rank,
+                "human_seconds": puzzle.human_seconds,
+                "human_solve_rate": puzzle.human_solve_rate,
+            },
+        )
+
+
+@cache
+def puzzles_of(split: Split) -> tuple[Puzzle, ...]:
+    """The puzzles of a split in rank order. Puzzles whose multiset falls into ``test`` without being ranked 901-1000 are in none."""
+    if split == "test":
+        return tuple(puzzle for puzzle in load_puzzles() if puzzle.rank in GAME24_TEST_RANKS)
+    return tuple(puzzle for puzzle in load_puzzles() if split_of(puzzle.numbers) == split and not is_reserved(puzzle.numbers))

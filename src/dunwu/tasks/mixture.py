@@ -1,0 +1,60 @@
+"""A weighted mixture of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from random import Random
+
+from dunwu.errors import ConfigError
+from dunwu.tasks.base import HeldOut, Task
+from dunwu.types import Problem
+
+BLOCK = 1000
+"""Consecutive training problems within which the weights hold exactly (to one problem)."""
+
+
+class Mixture:
+    """Draws each training problem from one of several tasks.
+
+    Each block of 1000 problems has its shares in a random order, and each task is walked through without gaps:
+    a data set in a mixture is still seen once an epoch.
+    """
+
+    name = "mixture"
+
+    def __init__(self, tasks: Sequence[tuple[Task, float]]) -> None:
+        if not tasks:
+            raise ConfigError("tasks is empty: name at least one")
+        self._tasks = [task for task, _ in tasks]
+        self._weights = tuple(weight for _, weight in tasks)
+
+    def train(self, index: int, seed: int) -> Problem:
+        """The task is chosen by weight; its own index is the number of times it was chosen before."""
+        block, offset = divmod(index, BLOCK)
+        slots = _slots(self._weights, seed, block)
+        chosen = slots[offset]
+        return self._tasks[chosen].train(block * slots.count(chosen) + slots[:offset].count(chosen), seed)
+
+    def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
+        """Each task's held-out problems, in numbers that follow the weights, task after task."""
+        counts = shares(limit, self._weights)
+        return [problem for task, count in zip(self._tasks, counts, strict=True) if count for problem in task.held_out(split, count, seed)]
+
+
+def shares(total: int, weights: Sequence[float]) -> list[int]:
+    """Divide ``total`` in proportion to ``weights`` by largest remainders; the shares add up to ``total``."""
+    exact = [total * weight / sum(weights) for weight in weights]
+    counts = [int(share) for share in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda position: (counts[position] - exact[position], position))
+    for position in by_remainder[: total - sum(counts)]:
+        counts[position] += 1
+    return counts
+
+
+@lru_cache(maxsize=16)
+def _slots(weights: tuple[float, ...], seed: int, block: int) -> tuple[int, ...]:
+    """The task of each problem of a block."""
+    slots = [position for position, count in enumerate(shares(BLOCK, weights)) for _ in range(count)]
+    Random(f"{seed}-{block}-mixture").shuffle(slots)
+    return tuple(slots)

@@ -1,0 +1,102 @@
+"""Any data set of reasoning-gym as a task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from difflib import get_close_matches
+from random import Random
+from typing import Any
+
+from dunwu.config.tasks import ReasoningGymTask
+from dunwu.errors import ConfigError, DataError
+from dunwu.tasks.base import HeldOut, permuted
+from dunwu.tasks.splits import is_reserved, split_of, split_of_text
+from dunwu.types import Problem, Split
+
+UNIVERSE_SEED = 0
+"""Seed of the ``size`` items that all splits are taken from; the seeds of ``train`` and ``held_out`` only order them."""
+
+
+class ReasoningGym:
+    """Items of ``reasoning_gym.create_dataset(name, size=size, seed=UNIVERSE_SEED)``, see ``split_of_entry``.
+
+    ``data`` holds what made the item (``name``, ``size``, ``seed``, ``index``) and the item as JSON (``question``, ``answer``,
+    ``metadata``). JSON turns tuples into lists, which the scoring of ``arc_agi`` and ``rearc`` minds: there the item has to be made again.
+    """
+
+    def __init__(self, config: ReasoningGymTask) -> None:
+        self.name = config.name
+        self._config = config
+        self._dataset = create(config.name, config.size)
+
+    def train(self, index: int, seed: int) -> Problem:
+        """An epoch visits the items in a random order; in the place of a held-out item comes a random training item."""
+        _, position = permuted(index, self._config.size, seed)
+        return next(self._from_split("train", self._positions(position, f"{seed}-{index}")))
+
+    def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
+        """Items of ``split`` with different questions, in a random order."""
+        order = (permuted(step, self._config.size, seed)[1] for step in range(self._config.size))
+        found: dict[str, Problem] = {}
+        for problem in self._from_split(split, order) if limit > 0 else ():
+            found.setdefault(problem.text, problem)
+            if len(found) == limit:
+                break
+        return list(found.values())
+
+    def _positions(self, first: int, seed: str) -> Iterator[int]:
+        """``first``, then random positions, many enough to meet a training item, which four in five are."""
+        rng = Random(seed)
+        yield first
+        for _ in range(1000):
+            yield rng.randrange(self._config.size)
+        raise DataError(f"reasoning-gym data set {self.name!r} has no training items among {self._config.size}: raise size")
+
+    def _from_split(self, split: Split, positions: Iterator[int]) -> Iterator[Problem]:
+        for position in positions:
+            entry = self._dataset[position]
+            if split_of_entry(entry) == split:
+                yield self._problem(position, entry)
+
+    def _problem(self, position: int, entry: dict[str, Any]) -> Problem:
+        item = json.loads(json.dumps({key: entry[key] for key in ("question", "answer", "metadata")}, default=str))
+        origin = {"name": self.name, "size": self._config.size, "seed": UNIVERSE_SEED, "index": position}
+        return Problem(
+            id=f"{self.name}-{position}",
+            task=self.name,
+            text=entry["question"],
+            verifier="reasoning_gym",
+            answer=item["answer"] if isinstance(item["answer"], str) else None,
+            data={**origin, **item},
+        )
+
+
+def split_of_entry(entry: dict[str, Any]) -> Split | None:
+    """The split of an item: by its number multiset where it has whole numbers (``countdown``, ``puzzle24``), else by its question.
+
+    ``None`` for the reserved multisets of the Game of 24.
+    """
+    numbers = entry["metadata"].get("numbers")
+    if not isinstance(numbers, list) or not numbers or not all(type(number) is int for number in numbers):
+        return split_of_text(entry["question"])
+    return None if is_reserved(numbers) else split_of(numbers)
+
+
+def create(name: str, size: int) -> Any:
+    """The reasoning-gym data set ``name``. Raises ConfigError for an unknown name, with the nearest known ones."""
+    import reasoning_gym
+    from reasoning_gym.factory import DATASETS
+
+    if name not in DATASETS:
+        near = get_close_matches(name, DATASETS, n=3, cutoff=0.4)
+        hint = (
+            f"did you mean {', '.join(near)}?" if near else f"choose one of its {len(DATASETS)}, such as {', '.join(sorted(DATASETS)[:3])}"
+        )
+        raise ConfigError(f"reasoning-gym has no data set {name!r}: {hint}")
+    try:
+        return reasoning_gym.create_dataset(name, size=size, seed=UNIVERSE_SEED)
+    except (AssertionError, ValueError) as error:
+        raise ConfigError(
+            f"reasoning-gym data set {name!r} cannot be made with its defaults ({' '.join(str(error).split())}): choose another"
+        ) from error

@@ -1,0 +1,128 @@
+"""Rows of a data set, from local JSONL, JSONL.gz and Parquet files or from the Hugging Face hub."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dunwu.errors import DataError
+from dunwu.types import Split
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+FileSplit = Literal["train", "validation", "test", "unnamed"]
+
+_SPLIT_WORDS: dict[str, Split] = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its columns, the file (or hub id) and split it came from, and its number counted from 1 (in JSONL: the line)."""
+
+    columns: dict[str, Any]
+    source: str
+    number: int
+    split: FileSplit
+
+    @property
+    def where(self) -> str:
+        """What an error message calls the row."""
+        return f"{self.source}, row {self.number}"
+
+
+def local_rows(path: Path) -> list[Row]:
+    """All rows of a file, or of the data files in a folder and its sub-folders. Raises DataError where there are none."""
+    files = data_files(path)
+    rows = [Row(columns, str(file), number, split_of_name(file.name)) for file in files for number, columns in _read(file)]
+    if not rows:
+        raise DataError(f"{path} has no rows: give a file with at least one")
+    return rows
+
+
+def data_files(path: Path) -> list[Path]:
+    """The data files at ``path``, in the order of their names."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file())
+        if not files:
+            raise DataError(f"{path} holds no data file: put {', '.join(SUFFIXES)} files there")
+        return files
+    if not path.exists():
+        raise DataError(f"{path} does not exist: give a {', '.join(SUFFIXES)} file or a folder of them")
+    if not path.name.endswith(SUFFIXES):
+        raise DataError(f"{path} is of an unknown kind: convert it to one of {', '.join(SUFFIXES)}")
+    return [path]
+
+
+def split_of_name(name: str) -> FileSplit:
+    """The split that a file is named after: ``math500_test.jsonl`` is test, ``train-00000.parquet`` train, ``rows.jsonl`` unnamed."""
+    for word in re.split(r"[^a-z]+", name.lower()):
+        if word in _SPLIT_WORDS:
+            return _SPLIT_WORDS[word]
+    return "unnamed"
+
+
+def hub_rows(hub_id: str, subset: str | None) -> list[Row]:
+    """All rows of a hub data set. The one place that imports ``datasets``."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise DataError(f"data set {hub_id!r} is on the hub and `datasets` is not installed: pip install 'dunwu[data]'") from error
+    try:
+        splits = datasets.load_dataset(hub_id, subset)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"data set {hub_id!r} could not be loaded from the hub: {reason}; check its name and the network, or give a local file"
+        ) from error
+    return [
+        Row(dict(columns), f"{hub_id}/{name}", number, split_of_name(name))
+        for name, split in splits.items()
+        for number, columns in enumerate(split, 1)
+    ]
+
+
+def _read(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    return _read_parquet(file) if file.name.endswith(".parquet") else _read_jsonl(file)
+
+
+def _read_parquet(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    from pyarrow import parquet
+
+    try:
+        rows = parquet.read_table(file).to_pylist()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} is not a readable Parquet file: write it again") from error
+    yield from enumerate(rows, 1)
+
+
+def _read_jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Blank lines are passed over, and counted in the row numbers."""
+    number = 0
+    try:
+        with gzip.open(file, "rt", encoding="utf-8") if file.name.endswith(".gz") else file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, _parse_line(line, file, number)
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}, row {number + 1}: not readable as UTF-8 text ({error}): write the file again") from error
+
+
+def _parse_line(line: str, file: Path, number: int) -> dict[str, Any]:
+    try:
+        columns = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file}, row {number}: not valid JSON ({error}): one JSON object a line is needed") from error
+    if not isinstance(columns, dict):
+        raise DataError(f"{file}, row {number}: {type(columns).__name__} instead of a JSON object: one object a line is needed")
+    return columns

@@ -1,0 +1,47 @@
+"""Which problems are for training and which are held out, decided by the numbers of a problem alone.
+
+Every task with numbers asks here, so a number multiset that one of them trains on is never a test problem of another.
+The published test set of the Game of 24, ranks 901-1000 (Tree of Thoughts, arXiv 2305.10601), is reserved:
+no other problem, whatever its target, may have one of these multisets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha256
+
+from dunwu.tasks.game24_puzzles import load_puzzles
+from dunwu.types import Split
+
+GAME24_TEST_RANKS = range(901, 1001)
+
+GAME24_HELD_OUT: frozenset[tuple[int, ...]] = frozenset(
+    tuple(sorted(puzzle.numbers)) for puzzle in load_puzzles() if puzzle.rank in GAME24_TEST_RANKS
+)
+"""The reserved number multisets, each as a sorted tuple."""
+
+
+def is_reserved(numbers: Iterable[int]) -> bool:
+    """Whether the multiset of ``numbers`` belongs to the Game of 24's test set and so to nothing else."""
+    return tuple(sorted(numbers)) in GAME24_HELD_OUT
+
+
+def split_of(numbers: Iterable[int]) -> Split:
+    """The split of a number multiset: about 80 % train, 10 % validation, 10 % test; reserved multisets are test."""
+    return _split_of_multiset(tuple(sorted(numbers)))
+
+
+def split_of_text(text: str) -> Split:
+    """The split of a problem known only by its text, in the same proportions."""
+    bucket = int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:8]) % 10
+    if bucket < 8:
+        return "train"
+    return "validation" if bucket == 8 else "test"
+
+
+@lru_cache(maxsize=100_000)
+def _split_of_multiset(multiset: tuple[int, ...]) -> Split:
+    if multiset in GAME24_HELD_OUT:
+        return "test"
+    return split_of_text(",".join(map(str, multiset)))

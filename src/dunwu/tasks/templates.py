@@ -1,0 +1,66 @@
+"""Prompt templates: how a problem becomes the text that a model continues."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from dunwu.errors import ConfigError
+from dunwu.types import Problem
+
+CHAT = "chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """``before`` and ``after`` the problem's text; ``prefill`` is the beginning of the completion, written for the model.
+
+    ``ends_sentence``: the problem is followed by a full stop unless it ends with punctuation.
+    """
+
+    before: str
+    after: str
+    prefill: str = ""
+    ends_sentence: bool = False
+
+
+_R1_ZERO = (
+    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. "
+    "The assistant first thinks about the reasoning process in the mind and then provides the user with the answer. "
+    "The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, "
+    "i.e., <think> reasoning process here </think> <answer> answer here </answer>. User: "
+)
+"""DeepSeek-R1, arXiv 2501.12948v1, table 1."""
+
+TEMPLATES: Mapping[str, Template] = MappingProxyType(
+    {
+        "tiny": Template("User: ", "\nAssistant:"),
+        "r1-zero": Template(_R1_ZERO, " Assistant:", ends_sentence=True),
+        "r1-zero-prefilled": Template(_R1_ZERO, " Assistant: ", prefill="<think>\n", ends_sentence=True),
+    }
+)
+"""By name. ``chat``, the tokenizer's own template, is the one that is not written here."""
+
+_OPEN_THINK = re.compile(r"<think>\s*\Z")
+_ENDS_WITH_PUNCTUATION = re.compile(r"[.!?:;。！？：；]\Z")
+
+
+def render(problem: Problem, template: str, apply_chat: Callable[[str], str] | None = None) -> tuple[str, str]:
+    """The prompt's text, its prefill included at the end, and the prefill alone.
+
+    ``apply_chat`` turns the problem's text into a prompt and is needed for ``chat`` only; a ``<think>`` that it leaves
+    open at the end is the prefill. Raises ConfigError for an unknown template.
+    """
+    if template == CHAT:
+        if apply_chat is None:
+            raise ConfigError("template 'chat' needs a tokenizer with a chat template: choose 'r1-zero', or another model")
+        text = apply_chat(problem.text)
+        opened = _OPEN_THINK.search(text)
+        return text, opened.group() if opened else ""
+    if template not in TEMPLATES:
+        raise ConfigError(f"unknown template {template!r}: choose from {', '.join([*TEMPLATES, CHAT])}")
+    chosen = TEMPLATES[template]
+    stop = "." if chosen.ends_sentence and not _ENDS_WITH_PUNCTUATION.search(problem.text) else ""
+    return f"{chosen.before}{problem.text}{stop}{chosen.after}{chosen.prefill}", chosen.prefill

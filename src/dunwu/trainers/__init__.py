@@ -1,0 +1,1 @@
+"""Trainers and what they share: run directories, checkpoints, resuming, interrupts, progress."""

@@ -1,0 +1,206 @@
+"""Pre-training of the tiny base model: next-token prediction on the generated corpus.
+
+Documents are not packed: each is a row of its own, as it will be when the model is prompted, and a step's rows are cut into micro-batches of
+similar length. The corpus is an endless stream in which every document is a function of its index, so the place in it is one number.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Mapping
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from transformers import PreTrainedTokenizerFast, LlamaConfig, LlamaForCausalLM
+
+from dunwu.config.pretrain import ModelShape, PretrainConfig
+from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, check_weights, document, documents
+from dunwu.data.tiny_world.tokenizer import train_tokenizer
+from dunwu.models.loading import load_model, pick_device, save_model
+from dunwu.models.precision import matmul_precision, use_causal_attention
+from dunwu.trainers.clock import Metrics, Schedule, run_clock
+from dunwu.trainers.micro_batches import by_token_budget, pad_right
+from dunwu.trainers.progress import print_sample
+from dunwu.trainers.run_directory import RunDirectory
+from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
+
+TOKENIZER_DOCUMENTS = 20_000
+HELD_OUT_SEED = 1_000_003
+CHUNK = 1_000
+
+
+def pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Path:
+    """Train a base model from scratch and return its folder (the final checkpoint)."""
+    weights = dict(config.sources or DEFAULT_WEIGHTS)
+    check_weights(weights)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    with RunDirectory.create(out, "pretrain", config.model_dump(mode="json"), config.seed, resume) as run, Corpus(config.seed, weights) as corpus:
+        learner = Pretrainer(config, corpus)
+        steps = config.tokens // config.batch_tokens
+        schedule = Schedule(steps, config.save_every, config.keep_checkpoints, "pretrain", ("loss", "held_out_loss", "tokens_per_second"))
+        final = run_clock(run, learner, schedule)
+        run.finish({"checkpoint": final})
+        return final
+
+
+def new_model(shape: ModelShape, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+    """A randomly initialised Llama-type model with tied embeddings."""
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            num_key_value_heads=shape.kv_heads,
+            intermediate_size=shape.intermediate,
+            max_position_embeddings=shape.max_positions,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def learning_rate(config: PretrainConfig, step: int, steps: int) -> float:
+    """Linear warm-up, then a cosine down to the minimum at the last step."""
+    if step <= config.warmup_steps:
+        return config.learning_rate * step / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+    return config.min_learning_rate + (config.learning_rate - config.min_learning_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _generate(job: tuple[int, int, dict[str, float]]) -> list[str]:
+    seed, start, weights = job
+    return [document(index, seed, weights)[1] for index in range(start, start + CHUNK)]
+
+
+class Corpus:
+    """The stream of documents, written ahead by one worker process; ``take(index)`` is the document at any place of it."""
+
+    def __init__(self, seed: int, weights: Mapping[str, float]) -> None:
+        self._seed, self._weights = seed, dict(weights)
+        self._pool = get_context("spawn").Pool(1)
+        self._ahead: dict[int, Any] = {}
+        self._chunk: tuple[int, list[str]] = (-1, [])
+
+    def __enter__(self) -> Corpus:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.terminate()
+        self._pool.join()
+
+    def take(self, index: int) -> str:
+        number = index // CHUNK
+        if self._chunk[0] != number:
+            for wanted in (number, number + 1, number + 2):
+                if wanted not in self._ahead:
+                    self._ahead[wanted] = self._pool.apply_async(_generate, ((self._seed, wanted * CHUNK, self._weights),))
+            self._chunk = (number, self._ahead.pop(number).get())
+        return self._chunk[1][index % CHUNK]
+
+
+class Pretrainer:
+    """The learner: model, optimiser, and the place in the corpus."""
+
+    def __init__(self, config: PretrainConfig, corpus: Corpus) -> None:
+        self.config, self.corpus = config, corpus
+        self.device = pick_device(config.device)
+        self.steps = config.tokens // config.batch_tokens
+        weights = dict(config.sources or DEFAULT_WEIGHTS)
+        self.tokenizer = train_tokenizer(text for _, text in itertools.islice(documents(config.seed, 0, weights), TOKENIZER_DOCUMENTS))
+        self.held_out = [self._encode(text) for _, text in itertools.islice(documents(HELD_OUT_SEED, 0, weights), 400)]
+        self._attach(new_model(config.shape, self.tokenizer, config.seed))
+        self.place = 0
+
+    def _attach(self, model: Any) -> None:
+        self.model = model.to(self.device)
+        use_causal_attention(self.model)
+        decayed = [p for p in self.model.parameters() if p.ndim >= 2]
+        plain = [p for p in self.model.parameters() if p.ndim < 2]
+        groups = [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.95), fused=True)
+
+    def step(self, step: int) -> Metrics:
+        began = time.monotonic()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, step, self.steps)
+        rows = self._next_rows()
+        tokens = sum(len(row) - 1 for row in rows)
+        loss = self._loss(rows, tokens, train=True)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        metrics: dict[str, float | int | str | None] = {
+            "loss": loss,
+            "grad_norm": float(norm),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "num_tokens": tokens,
+            "tokens_per_second": tokens / (time.monotonic() - began),
+        }
+        if step % self.config.sample_every == 0 or step == self.steps:
+            metrics["held_out_loss"] = self.held_out_loss()
+            print_sample(f"step {step}, greedy", self._sample())
+        return metrics
+
+    def _next_rows(self) -> list[list[int]]:
+        rows: list[list[int]] = []
+        tokens = 0
+        while tokens < self.config.batch_tokens:
+            row = self._encode(self.corpus.take(self.place))
+            self.place += 1
+            rows.append(row)
+            tokens += len(row) - 1
+        return rows
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text)["input_ids"]
+        return [*ids, self.tokenizer.eos_token_id][: self.config.sequence_length]
+
+    def _loss(self, rows: list[list[int]], tokens: int, *, train: bool) -> float:
+        """Mean loss per token over all rows; gradients accumulate when training."""
+        total = 0.0
+        for batch in by_token_budget([len(row) for row in rows], self.config.micro_batch_tokens):
+            ids_BT, mask_BT = pad_right([rows[i] for i in batch], self.tokenizer.pad_token_id, self.device)
+            with matmul_precision(self.config.matmul_precision, self.device), torch.set_grad_enabled(train):
+                hidden_BTD = self.model.model(input_ids=ids_BT, use_cache=False).last_hidden_state[:, :-1]
+                target = mask_BT[:, 1:].bool()
+                logits_NV = self.model.lm_head(hidden_BTD[target])
+            loss = F.cross_entropy(logits_NV.float(), ids_BT[:, 1:][target], reduction="sum") / tokens
+            if train:
+                loss.backward()
+            total += loss.item()
+        return total
+
+    def held_out_loss(self) -> float:
+        """Mean loss per token on 400 documents of another seed."""
+        return self._loss(self.held_out, sum(len(row) - 1 for row in self.held_out), train=False)
+
+    @torch.no_grad()
+    def _sample(self) -> str:
+        ids = self.tokenizer("User: Use 3,7,8 to make 29.\nAssistant:<think>", return_tensors="pt")["input_ids"].to(self.device)
+        for _ in range(80):
+            ids = torch.cat([ids, self.model(input_ids=ids, use_cache=False).logits[:, -1:].argmax(-1)], dim=1)
+            if ids[0, -1] == self.tokenizer.eos_token_id:
+                break
+        return str(self.tokenizer.decode(ids[0]))
+
+    def save(self, folder: Path) -> None:
+        save_model(self.model, self.tokenizer, folder)
+        tensors, values = optimizer_tensors(self.optimizer)
+        save_state(folder, tensors, {**values, "place": self.place})
+
+    def load(self, folder: Path) -> None:
+        model, self.tokenizer = load_model(str(folder))
+        self._attach(model)
+        tensors, values = load_state(folder)
+        load_optimizer(self.optimizer, tensors, values)
+        self.place = values["place"]

@@ -1,0 +1,24 @@
+"""One entry to all verifiers."""
+
+from __future__ import annotations
+
+from dunwu.types import Problem, Verdict
+from dunwu.verifiers.make_target import verify_expression
+from dunwu.verifiers.number import verify_number
+from dunwu.verifiers.reasoning_gym import verify_reasoning_gym
+
+
+def verify(problem: Problem, answer: str | None) -> Verdict:
+    """Check ``answer`` with the problem's verifier; no answer is unparsable (score 0).
+
+    No text makes it raise; a malformed *problem* does (`KeyError`, `ValueError`), and whoever computes rewards records that as ``error``.
+    """
+    if answer is None:
+        return Verdict(0.0, "unparsable", "no answer")
+    match problem.verifier:
+        case "expression":
+            return verify_expression(problem, answer)
+        case "number":
+            return verify_number(problem, answer)
+        case "reasoning_gym":
+            return verify_reasoning_gym(problem, answer)

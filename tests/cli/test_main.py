@@ -1,0 +1,255 @@
+"""The command line: light to start, errors in one line, exit codes, dry runs that make nothing."""
+
+import subprocess
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dunwu.cli.main import COMMANDS, main
+from dunwu.cli.recipes import bundled_recipes, find_recipe
+from dunwu.cli.training import resume_command
+from dunwu.config.load import load_config
+from dunwu.config.pretrain import PretrainConfig
+from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.errors import CheckpointError, ConfigError, Interrupted, RunError, TrainingError
+
+HEAVY = ("torch", "transformers", "pydantic", "tyro", "yaml", "numpy")
+
+
+def stub(monkeypatch: pytest.MonkeyPatch, module: str, **members: object) -> None:
+    """A module that is not there, or heavy, as a small one with these members."""
+    made = types.ModuleType(module)
+    vars(made).update(members)
+    monkeypatch.setitem(sys.modules, module, made)
+
+
+def run_cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def loaded_after(arguments: Sequence[str]) -> set[str]:
+    """Heavy modules that are loaded after the command ran in a fresh interpreter."""
+    program = (
+        "import sys\nfrom dunwu.cli.main import main\n"
+        f"try:\n    code = main({list(arguments)!r})\nexcept SystemExit as leaving:\n    code = leaving.code\n"
+        f"print('LOADED', *(name for name in {HEAVY!r} if name in sys.modules))\nassert not code, code"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert loaded_after(["--help"]) == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["zero", "--dry-run"], ["pretrain", "--dry-run"], ["explain", "tiny"], *([name, "--help"] for name in COMMANDS)],
+)
+def test_help_of_a_command_and_dry_runs_load_no_torch(arguments: list[str]) -> None:
+    assert not loaded_after(arguments) & {"torch", "transformers"}
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run_cli(capsys, "--help")
+    assert code == 0
+    assert all(f"  {name} " in out for name in COMMANDS)
+    assert run_cli(capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["zer"], "did you mean zero?"),
+        (["fly"], "the commands are zero"),
+        (["zero", "--recipe", "tiny/zer"], "did you mean tiny/zero?"),
+        (["zero", "--recipe", "nowhere.yaml"], "there is no recipe 'nowhere.yaml'"),
+        (["zero", "--dryrun"], "did you mean --dry-run?"),
+        (["zero", "grpo.lr=1"], "did you mean grpo.learning_rate?"),
+        (["zero", "--seed", "many"], "--seed"),
+        (["zero", "stray"], "'stray' has no value"),
+        (["pretrain", "token=1"], "did you mean tokens?"),
+        (["eval", "--task", "countdwn"], "did you mean countdown?"),
+        (["eval", "--split", "train"], "split = 'train'"),
+        (["eval", "--problems", "0"], "problems = 0"),
+        (["report"], "dunwu report --help"),
+        (["report", "nowhere"], "nowhere"),
+        (["report", ".", "--zzz"], "'--zzz' is not understood"),
+        (["explain", "nowhere"], "there is no such checkpoint folder"),
+    ],
+)
+def test_the_users_mistake_is_one_line_and_exit_code_2(arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run_cli(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("dunwu: ")
+    assert err.count("\n") == 1
+    assert part in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (RunError("runs/x: locked;\nwait"), 2, "dunwu: runs/x: locked; wait\n"),
+        (CheckpointError("torn"), 1, "dunwu: torn\n"),
+        (KeyboardInterrupt(), 130, "dunwu: interrupted\n"),
+        (Interrupted("stopped after step 3"), 0, "dunwu: stopped after step 3\n"),
+        (OSError(28, "No space left on device", "runs/x/metrics.jsonl"), 1, "dunwu: runs/x/metrics.jsonl: No space left on device\n"),
+    ],
+)
+def test_errors_become_lines(
+    error: BaseException, code: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def write_report(run: Path) -> Path:
+        raise error
+
+    stub(monkeypatch, "dunwu.analysis.report", write_report=write_report)
+    assert run_cli(capsys, "report", str(tmp_path)) == (code, "", line)
+
+
+def test_our_own_mistakes_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def write_report(run: Path) -> Path:
+        raise FileNotFoundError(2, "No such file", "inner")
+
+    stub(monkeypatch, "dunwu.analysis.report", write_report=write_report)
+    with pytest.raises(FileNotFoundError):
+        main(["report", str(tmp_path)])
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    script = "import sys, time\nfrom dunwu.cli.main import main\ntime.sleep(0.5)\nsys.exit(main(['--help']))"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=30) == 1
+
+
+def test_a_dry_run_makes_nothing_and_prints_a_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run_cli(
+        capsys, "zero", "--dry-run", "--model", "123", "--seed", "5", "grpo.steps=10", "--grpo.minibatches", "2", "grpo.prompts_per_step=4"
+    )
+    assert code == 0
+    assert list(tmp_path.iterdir()) == []
+    assert "rollouts: 320 (10 steps of 4 prompts x 8)" in out
+    assert "updates: 20" in out
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(out, encoding="utf-8")
+    config = load_config(ZeroConfig, copy, [])
+    assert (config.model, config.seed, config.grpo.steps) == ("123", 5, 10)
+
+
+def test_pretrain_dry_run_counts_updates(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run_cli(capsys, "pretrain", "--recipe", "tiny", "--dry-run", "tokens=100", "batch_tokens=30")
+    assert code == 0
+    assert "updates: 4 of 30 tokens" in out
+
+
+def test_zero_and_pretrain_hand_over_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, Path, bool]] = []
+    stub(monkeypatch, "dunwu.pipeline.zero", run_zero=lambda config, out, resume: calls.append((config, out, resume)))
+    stub(monkeypatch, "dunwu.trainers.pretrain", pretrain=lambda config, out, resume: calls.append((config, out, resume)))
+    assert main(["zero", "--out", "runs/a", "--resume", "seed=4"]) == 0
+    assert main(["pretrain", "tokens=5"]) == 0
+    (first, out, resume), (second, _, second_resume) = calls
+    assert isinstance(first, ZeroConfig)
+    assert (first.seed, out, resume) == (4, Path("runs/a"), True)
+    assert isinstance(second, PretrainConfig)
+    assert (second.tokens, second_resume) == (5, False)
+
+
+@pytest.mark.parametrize(("error", "code"), [(TrainingError("five bad steps"), 1), (KeyboardInterrupt(), 130), (Interrupted("saved"), 0)])
+def test_a_stopped_run_says_how_to_go_on(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_zero(config: ZeroConfig, out: Path, resume: bool) -> Path:
+        raise error
+
+    stub(monkeypatch, "dunwu.pipeline.zero", run_zero=run_zero)
+    found, _, err = run_cli(capsys, "zero", "--out", "runs/my run", "grpo.steps=3")
+    assert found == code
+    assert "to go on: dunwu zero --out 'runs/my run' grpo.steps=3 --resume\n" in err
+
+
+def test_the_resume_command_names_resume_once() -> None:
+    assert resume_command("zero", ["--resume", "seed=1"]) == "dunwu zero seed=1 --resume"
+
+
+@pytest.mark.parametrize("name", bundled_recipes())
+def test_every_recipe_parses(name: str) -> None:
+    model = PretrainConfig if name.endswith("pretrain") else ZeroConfig
+    load_config(model, bundled_recipes()[name], [])
+
+
+def test_the_recipes_of_the_readme_are_there() -> None:
+    assert {"tiny/zero", "tiny/zero-24", "tiny/pretrain", "qwen2.5-0.5b/zero-gsm8k"} <= bundled_recipes().keys()
+
+
+def test_a_recipe_is_found_by_path_and_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bundled = bundled_recipes()["tiny/zero"]
+    for text in ("tiny/zero", "tiny/zero.yaml", "recipes/tiny/zero.yaml", "./recipes/tiny/zero.yaml", "tiny", "tiny/"):
+        assert find_recipe(text, "zero") == bundled
+    own = tmp_path / "recipes" / "tiny" / "zero.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("seed: 1\n", encoding="utf-8")
+    assert find_recipe("recipes/tiny/zero.yaml", "zero") == Path("recipes/tiny/zero.yaml")
+    with pytest.raises(ConfigError, match="did you mean tiny/zero-24"):
+        find_recipe("tiny/zero-2", "zero")
+
+
+def test_eval_hands_over_and_prints_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    calls: list[tuple[object, ...]] = []
+    summary = {
+        "pass_at_1": 0.25,
+        "interval": [0.2, 0.305],
+        "pass_at_k": 0.5,
+        "majority_at_k": None,
+        "k": 2,
+        "mean_length": 41.25,
+        "clipped_ratio": 0.0,
+        "reflections_per_completion": 1.5,
+        "problems": 10,
+        "excluded": 0,
+    }
+
+    def run_evaluation(*arguments: object) -> object:
+        calls.append(arguments)
+        return types.SimpleNamespace(name="countdown", summary=lambda: summary)
+
+    stub(monkeypatch, "dunwu.pipeline.evaluate", run_evaluation=run_evaluation)
+    code, out, _ = run_cli(
+        capsys, "eval", "--problems", "10", "--samples", "2", "--temperature", "0.6", "--max-tokens", "9", "sampling.top_p=0.95"
+    )
+    assert code == 0
+    model, config, template, folder, device, threads, batch = calls[0]
+    assert isinstance(config, EvalConfig)
+    assert (config.problems, config.samples, config.sampling.temperature, config.sampling.max_tokens) == (10, 2, 0.6, 9)
+    assert config.sampling.top_p == 0.95
+    assert (model, template, folder, device, threads, batch) == ("tiny", "tiny", None, "auto", 0, 512)
+    assert "pass@1            25.0 %  (95 % interval 20.0 % to 30.5 %)" in out
+    assert "majority@2        unknown" in out
+    assert "41.2 tokens" in out
+
+
+def test_eval_takes_the_template_of_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from dunwu.cli.eval_command import default_template
+
+    step = tmp_path / "checkpoints" / "step-000003"
+    step.mkdir(parents=True)
+    assert default_template("tiny") == "tiny"
+    assert default_template("Qwen/Qwen2.5-0.5B") == "r1-zero"
+    assert default_template(str(step)) == "r1-zero"
+    (tmp_path / "config.yaml").write_text("template: chat\n", encoding="utf-8")
+    assert default_template(str(step)) == "chat"
+    (tmp_path / "config.yaml").write_text("tokens: 5\n", encoding="utf-8")
+    assert default_template(str(step)) == "tiny"

@@ -1,0 +1,227 @@
+"""Configuration from files and overrides: what is taken, and how each mistake is told."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dunwu.config.load import dump_config, load_config
+from dunwu.config.overrides import parse_overrides
+from dunwu.config.pretrain import PretrainConfig
+from dunwu.config.task_names import parse_task
+from dunwu.config.tasks import ArithmeticTask, CountdownTask, DatasetTask, Game24Task, ReasoningGymTask
+from dunwu.config.yaml_text import parse_yaml
+from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.errors import ConfigError
+
+
+def zero(*overrides: str, text: str | None = None, folder: Path | None = None) -> ZeroConfig:
+    file = None
+    if text is not None:
+        assert folder is not None
+        file = folder / "recipe.yaml"
+        file.write_text(text, encoding="utf-8")
+    return load_config(ZeroConfig, file, overrides)
+
+
+def complaint(*overrides: str, text: str | None = None, folder: Path | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        zero(*overrides, text=text, folder=folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_without_sources_the_defaults_hold() -> None:
+    assert load_config(ZeroConfig, None, []) == ZeroConfig()
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [["grpo.learning_rate=1e-6"], ["--grpo.learning_rate=1e-6"], ["--grpo.learning_rate", "1e-6"], ["grpo.learning_rate=.000_001"]],
+)
+def test_every_way_to_write_an_override(tokens: list[str]) -> None:
+    assert load_config(ZeroConfig, None, tokens).grpo.learning_rate == 1e-6
+
+
+@pytest.mark.parametrize("text", ["1e-6", "1E-6", "1.e-6", "1.0e-06", "+1e-6", "0.000001"])
+def test_exponents_are_numbers_in_a_file(text: str, tmp_path: Path) -> None:
+    assert zero(text=f"grpo: {{learning_rate: {text}}}", folder=tmp_path).grpo.learning_rate == 1e-6
+
+
+@pytest.mark.parametrize("text", ["1e", "e5", "1e-", "v1e5", "0x1e5z", "1.2.3"])
+def test_what_only_looks_like_an_exponent_stays_text(text: str) -> None:
+    assert parse_yaml(text) == text
+
+
+def test_each_source_lies_over_the_one_before(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text("preset: r1-zero-v1\ngrpo: {group_size: 4, steps: 7}\n", encoding="utf-8")
+    config = load_config(ZeroConfig, file, ["grpo.steps=9"], base={"seed": 3, "grpo": {"beta": 0.5, "warmup_steps": 2}})
+    assert config.grpo.steps == 9  # override over file
+    assert config.grpo.group_size == 4  # file over preset (16)
+    assert config.grpo.beta == 0.001  # preset over base
+    assert config.grpo.warmup_steps == 2  # base over default
+    assert config.seed == 3
+
+
+def test_a_preset_can_be_an_override() -> None:
+    assert zero("preset=deepseekmath").grpo.group_size == 64
+    assert "r1-zero-v1" in complaint("preset=r1-zero-v2")
+
+
+def test_lists_are_indexed_also_where_they_are_defaults() -> None:
+    config = zero("evaluations.0.problems=7", "grpo.adam_betas.1=0.5", "tasks.0.weight=2")
+    assert config.evaluations[0].problems == 7
+    assert config.evaluations[0].samples == EvalConfig().samples
+    assert config.grpo.adam_betas == (0.9, 0.5)
+    assert config.tasks[0].weight == 2.0
+
+
+def test_another_kind_drops_the_keys_of_the_old_one() -> None:
+    assert zero("evaluations.0.task.kind=game24").evaluations[0].task == Game24Task()
+    config = zero("tasks.0.task.kind=arithmetic", "tasks.0.task.max_terms=3")
+    assert config.tasks[0].task == ArithmeticTask(max_terms=3)
+
+
+def test_json_values_and_null() -> None:
+    config = zero('tasks=[{"task": {"kind": "countdown", "levels": [2]}, "weight": 3}]')
+    assert config.tasks[0].task == CountdownTask(levels=(2,))
+    assert load_config(PretrainConfig, None, ["sources={facts: 1.0}", "sources=null"]).sources is None
+
+
+@pytest.mark.parametrize(
+    ("override", "nearest"),
+    [
+        ("grpo.learning_rat=1", "grpo.learning_rate"),
+        ("learning_rate=1", "grpo.learning_rate"),
+        ("lr=1", "grpo.learning_rate"),
+        ("grpo.lr=1", "grpo.learning_rate"),
+        ("grpo.max_tokens=1", "sampling.max_tokens"),
+        ("gropo.steps=1", "grpo"),
+        ("evaluations.0.problem=1", "evaluations.0.problems"),
+        ("tasks.0.task.level=[1]", "tasks.0.task.levels"),
+        ("--grpo.learning-rate=1", "grpo.learning_rate"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(override: str, nearest: str) -> None:
+    message = complaint(override)
+    assert message.startswith(f"unknown key {override.removeprefix('--').partition('=')[0].partition('.steps')[0]}")
+    assert message.endswith(f"did you mean {nearest}?")
+
+
+def test_an_unknown_key_unlike_any_lists_the_keys() -> None:
+    assert "the keys are model, tasks" in complaint("zzzzqqq=1")
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("grpo.learning_rate=fast", ("grpo.learning_rate = 'fast'", "a valid number")),
+        ('grpo.learning_rate="1e-5"', ("grpo.learning_rate = '1e-5'", "a valid number")),
+        ("grpo.learning_rate=-1", ("grpo.learning_rate = -1", "greater than 0")),
+        ("grpo.learning_rate=.nan", ("grpo.learning_rate", "greater than 0")),
+        ("grpo.steps=1.5", ("grpo.steps = 1.5", "a valid integer")),
+        ("grpo.steps=yes", ("grpo.steps = True", "a valid integer")),
+        ("grpo=5", ("grpo = 5",)),
+        ("model=7", ("model = 7", "a valid string")),
+        ("template=tinny", ("template = 'tinny'", "tiny, r1-zero", "did you mean tiny?")),
+        ("tasks.0.task.kind=countdow", ("tasks.0.task.kind = 'countdow'", "did you mean countdown?")),
+        ("tasks.0.task.kind=dataset", ("tasks.0.task.path is missing",)),
+        ("tasks.1.weight=1", ("tasks is a list", "0 to 0")),
+        ("tasks.x=1", ("tasks is a list",)),
+        ("seed.deep=1", ("seed = {'deep': 1}", "a valid integer")),
+    ],
+)
+def test_a_wrong_value_is_told_with_key_value_and_expectation(override: str, parts: tuple[str, ...]) -> None:
+    message = complaint(override)
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize("token", ["grpo.steps", "--grpo.steps", "grpo.steps=", "=5", "grpo..steps=1", ".steps=1", "-x=1", "--"])
+def test_a_torn_override_is_refused(token: str) -> None:
+    complaint(token)
+
+
+def test_a_negative_value_may_follow_its_key() -> None:
+    assert parse_overrides(["--seed", "-1"])[0].value == -1
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("grpo: {steps: 5", "not readable YAML in line"),
+        ("grpo:\n  steps: 5\n grpo: 3", "in line 3"),
+        ("seed: 1\nseed: 2", "'seed' is given twice"),
+        ("", "found nothing"),
+        ("- 1\n- 2", "found a list"),
+        ("just words", "found a str"),
+        ("1: 2", "expected lines"),
+        ("!!python/object/apply:os.system ['true']", "not readable YAML"),
+        ("seed: \x00", "not YAML text"),
+    ],
+)
+def test_a_torn_file_is_told_in_one_line(text: str, part: str, tmp_path: Path) -> None:
+    message = complaint(text=text, folder=tmp_path)
+    assert part in message
+    assert "recipe.yaml" in message
+
+
+def test_a_missing_file_a_folder_and_bytes(tmp_path: Path) -> None:
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\x00seed")
+    for file, part in ((tmp_path / "no.yaml", "no such file"), (tmp_path, "cannot be read"), (binary, "not UTF-8")):
+        with pytest.raises(ConfigError, match=part):
+            load_config(ZeroConfig, file, [])
+
+
+def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
+    assert complaint(text="sede: 1", folder=tmp_path).startswith(f"{tmp_path / 'recipe.yaml'}: unknown key sede")
+
+
+def test_the_resolved_configuration_reads_back_equal(tmp_path: Path) -> None:
+    config = zero("grpo.learning_rate=3e-7", "preset=r1-zero-nature", "model=Qwen/Qwen2.5-0.5B", "evaluations.0.task.kind=game24")
+    (tmp_path / "config.yaml").write_text(dump_config(config), encoding="utf-8")
+    assert load_config(ZeroConfig, tmp_path / "config.yaml", []) == config
+
+
+@given(st.floats(min_value=1e-300, max_value=1e300))
+def test_any_positive_number_survives_the_command_line(value: float) -> None:
+    assert zero(f"grpo.learning_rate={value!r}").grpo.learning_rate == value
+
+
+@given(st.lists(st.text(max_size=12), max_size=3))
+def test_any_arguments_are_taken_or_refused_in_one_line(tokens: list[str]) -> None:
+    with contextlib.suppress(ConfigError):
+        assert isinstance(zero(*tokens), ZeroConfig)
+
+
+def test_tasks_by_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text("{}\n", encoding="utf-8")
+    assert parse_task("countdown") == CountdownTask()
+    assert parse_task("game24") == Game24Task()
+    assert parse_task("arithmetic") == ArithmeticTask()
+    assert parse_task("gsm8k") == DatasetTask(path="gsm8k")
+    assert parse_task("reasoning-gym:chain_sum") == ReasoningGymTask(name="chain_sum")
+    assert parse_task(str(tmp_path / "mine.jsonl")) == DatasetTask(path=str(tmp_path / "mine.jsonl"))
+    assert parse_task("someone/problems") == DatasetTask(path="someone/problems")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("countdwn", "did you mean countdown?"),
+        ("GAME24", "did you mean game24?"),
+        ("reasoning-gym:", "did you mean reasoning-gym:<name>?"),
+        ("nowhere.jsonl", "there is no such file"),
+        ("", "expected countdown"),
+        ("qqqq", "expected countdown"),
+    ],
+)
+def test_an_unknown_task_names_the_nearest(text: str, part: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_task(text)
+    assert part in str(caught.value)

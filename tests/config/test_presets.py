@@ -1,0 +1,102 @@
+"""The papers' values: presets against the numbers in the papers, and `docs/papers.md` against the presets."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dunwu.config.presets import PRESETS, preset
+from dunwu.config.zero import ZeroConfig
+from dunwu.errors import ConfigError
+
+PAPERS = Path(__file__).parents[2] / "docs" / "papers.md"
+
+
+def config(name: str) -> ZeroConfig:
+    return ZeroConfig.model_validate(preset(name))
+
+
+@pytest.mark.parametrize("name", ["r1-zero-v1", "r1-zero-nature"])
+def test_r1_zero(name: str) -> None:
+    c = config(name)
+    assert c.grpo.learning_rate == 3e-6  # N, Methods
+    assert c.grpo.beta == 0.001  # N, Methods: KL coefficient
+    assert c.sampling.temperature == 1.0  # N, Methods
+    assert c.grpo.group_size == 16  # N, Methods: 16 outputs per question
+    assert c.grpo.prompts_per_step * c.grpo.group_size == 8192  # N, Methods: each rollout generates 8,192 outputs
+    assert c.grpo.minibatches == 16  # N, Methods: split into 16 mini-batches
+    assert c.grpo.prompts_per_step * c.grpo.group_size / c.grpo.minibatches == 512  # N, Methods: batch of 32 questions x 16 = 512
+    assert c.grpo.prompts_per_step / c.grpo.minibatches == 32  # N, Methods: 32 questions per step
+    assert c.grpo.inner_epochs == 1  # N, Methods: a single inner epoch
+    assert c.grpo.steps * c.grpo.minibatches == 10_400  # N, Methods: 10,400 steps, each an update on 512 outputs
+    assert c.grpo.reference_every * c.grpo.minibatches == 400  # N, Methods: reference := policy every 400 steps
+    assert c.sampling.max_tokens == 32_768  # N, Methods: before step 8.2k
+    assert c.template == "r1-zero"  # v1 Table 1
+    assert c.accuracy_weight == c.format_weight == 1.0  # N, Methods: equal weight
+    assert c.grpo.algorithm == "grpo-r1"  # v1 Eqs. 1-3
+    assert c.grpo.clip_low == c.grpo.clip_high == 0.2  # not stated for R1-Zero
+
+
+def test_what_v1_does_not_state_is_said() -> None:
+    values = PRESETS["r1-zero-v1"].values
+    unstated = {key for key, entry in values.items() if "not stated" in entry.source}
+    assert set(values) - unstated == {"template", "grpo.algorithm"}
+    assert values["grpo.clip_low"].source == "not stated in v1, our default"
+    for key in ("grpo.clip_low", "grpo.clip_high"):
+        assert "not stated" in PRESETS["r1-zero-nature"].values[key].source
+
+
+def test_the_change_of_length_in_nature_is_noted() -> None:
+    (note,) = PRESETS["r1-zero-nature"].notes
+    assert "65,536" in note.text  # N, Methods
+    assert "8,200" in note.text  # N, Methods
+    assert PRESETS["r1-zero-v1"].notes == ()
+
+
+def test_deepseekmath() -> None:
+    c = config("deepseekmath")
+    assert c.grpo.learning_rate == 1e-6  # DM section 4.2
+    assert c.grpo.beta == 0.04  # DM section 4.2
+    assert c.grpo.group_size == 64  # DM section 4.2
+    assert c.grpo.prompts_per_step * c.grpo.group_size == 1024  # DM section 4.2: training batch size
+    assert c.grpo.minibatches * c.grpo.inner_epochs == 1  # DM section 4.2: a single update following each exploration stage
+    assert c.sampling.max_tokens == 1024  # DM section 4.2
+    assert c.grpo.algorithm == "grpo-deepseekmath"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_plain_whole_and_not_shared(name: str) -> None:
+    nested = preset(name)
+    flat = {f"{a}.{b}": v for a, section in nested.items() if isinstance(section, dict) for b, v in section.items()}
+    flat |= {key: value for key, value in nested.items() if not isinstance(value, dict)}
+    assert flat == {key: entry.value for key, entry in PRESETS[name].values.items()}
+    assert all(type(value) in (int, float, str) for value in flat.values())
+    assert all(entry.source for entry in PRESETS[name].values.values())
+    nested["grpo"]["beta"] = 99.0
+    assert preset(name)["grpo"]["beta"] != 99.0
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("r1-zero", "r1-zero-v1"), ("deepseek-math", "deepseekmath"), ("nature", "r1-zero-nature")])
+def test_an_unknown_preset_is_refused_with_the_nearest(wrong: str, right: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown preset '{wrong}'; did you mean '{right}'"):
+        preset(wrong)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_page_holds_exactly_the_values_of_the_preset(name: str) -> None:
+    page = PAPERS.read_text(encoding="utf-8")
+    section = re.search(rf"^## `{re.escape(name)}`:.*?(?=^## )", page, flags=re.MULTILINE | re.DOTALL)
+    assert section is not None, f"docs/papers.md has no section for {name}"
+    rows = re.findall(r"^\| `([\w.]+)` \| `([^`]+)` \| (.+?) \| `dunwu[\w.]+` \|$", section[0], flags=re.MULTILINE)
+    assert rows == [(key, str(entry.value), entry.source) for key, entry in PRESETS[name].values.items()]
+    for note in PRESETS[name].notes:
+        assert note.text in section[0]
+
+
+def test_presets_import_no_torch() -> None:
+    code = "import sys, dunwu.config.presets; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

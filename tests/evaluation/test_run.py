@@ -1,0 +1,93 @@
+"""The whole evaluation with an engine that knows what it says."""
+
+from dunwu.config.tasks import CountdownTask
+from dunwu.config.zero import EvalConfig, SamplingConfig
+from dunwu.evaluation.run import evaluate, evaluation_seeds, sampling_params
+from dunwu.rewards.pool import RewardPool
+from dunwu.rewards.rules import RuleReward
+from dunwu.tasks.make import make_task
+from dunwu.types import Completion
+
+
+class CharacterTokenizer:
+    """A token is a character; 0 ends."""
+
+    eos_token = "\x00"
+    eos_token_id = 0
+    chat_template = None
+
+    def encode(self, text, *, add_special_tokens=False):
+        return [ord(character) for character in text]
+
+    def __call__(self, text, *, add_special_tokens=False):
+        return {"input_ids": self.encode(text)}
+
+
+class ScriptedEngine:
+    """Says an answer that is wrong for the first sample of a problem and the numbers in order for the others; keeps what it was asked."""
+
+    policy_version = 3
+
+    def generate(self, prompts, params, group_size, seeds, on_completion=None):
+        self.params, self.seeds = params, list(seeds)
+        completions = [self._say(prompt, g) for prompt in prompts for g in range(group_size)]
+        for place in reversed(range(len(completions))):
+            if on_completion is not None:
+                on_completion(place, completions[place])
+        return completions
+
+    def _say(self, prompt, sample):
+        answer = "+".join(map(str, prompt.problem.data["numbers"])) if sample else "1+1"
+        text = f"<think>wait</think><answer>{answer}</answer>"
+        return Completion(tuple(map(ord, text)), text, (0.0,) * len(text), "stop", self.policy_version)
+
+    def load_weights(self, version, state=None):
+        raise AssertionError("an evaluation changes no weights")
+
+
+CONFIG = EvalConfig(
+    task=CountdownTask(), problems=12, samples=3, sampling=SamplingConfig(max_tokens=64, temperature=0.6, top_p=0.95), seed=5
+)
+
+
+def run(config=CONFIG):
+    engine = ScriptedEngine()
+    with RewardPool(RuleReward(), 0, 5.0) as pool:
+        return engine, evaluate(engine, CharacterTokenizer(), pool, config, "tiny", 1024)
+
+
+def test_every_problem_gets_its_samples_and_verdicts():
+    _, result = run()
+    assert (result.name, result.k, len(result.rows)) == ("countdown", 3, 36)
+    problems = make_task(CONFIG.task).held_out("test", 12, 5)
+    assert [rows[0].problem_id for rows in result.problems] == [problem.id for problem in problems]
+    for problem, rows in zip(problems, result.problems, strict=True):
+        total = sum(problem.data["numbers"])
+        assert [row.sample for row in rows] == [0, 1, 2]
+        assert [row.score for row in rows] == [0.0, *[float(total == problem.data["target"])] * 2]
+    assert result.summary()["thinking_length"] == 4.0
+    assert result.summary()["reflections_per_completion"] == 1.0
+
+
+def test_the_engine_gets_the_evaluations_sampling_and_the_end_token():
+    engine, _ = run()
+    assert (engine.params.temperature, engine.params.top_p, engine.params.max_tokens, engine.params.stop_token_ids) == (0.6, 0.95, 64, (0,))
+    assert engine.seeds == evaluation_seeds(5, 12, 3)
+
+
+def test_two_evaluations_are_the_same():
+    assert run()[1] == run()[1]
+
+
+def test_seeds_are_distinct_fit_63_bits_and_stay_when_more_is_drawn():
+    few, many = evaluation_seeds(0, 3, 2), evaluation_seeds(0, 50, 4)
+    assert few == [many[4 * problem + sample] for problem in range(3) for sample in range(2)]
+    assert len(set(many)) == 200
+    assert all(0 <= seed < 2**63 for seed in many)
+    assert set(many).isdisjoint(evaluation_seeds(1, 50, 4))
+
+
+def test_a_tokenizer_without_an_end_token_stops_at_the_limit_only():
+    tokenizer = CharacterTokenizer()
+    tokenizer.eos_token_id = None
+    assert sampling_params(CONFIG, tokenizer).stop_token_ids == ()

@@ -1,0 +1,155 @@
+"""Checkpoints in and out, and one clear line for each way in which a folder can be wrong."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from dunwu.errors import ModelError, UserError
+from dunwu.models import bundled, loading
+from dunwu.models.loading import load_model, pick_device, save_model, stop_token_ids
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any) -> Path:
+    """A saved checkpoint."""
+    save_model(tiny_model, tiny_tokenizer, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def refusal(path: Path | str) -> str:
+    with pytest.raises(ModelError) as caught:
+        load_model(str(path), "cpu", torch.float32)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_saved_model_comes_back_the_same(folder: Path, tiny_model: Any) -> None:
+    model, tokenizer = load_model(str(folder), "cpu", torch.float32)
+    assert model.config._attn_implementation == "sdpa"
+    assert not model.training
+    for name, parameter in tiny_model.named_parameters():
+        assert torch.equal(model.get_parameter(name), parameter)
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert tokenizer("w5 w7").input_ids == [5, 7]
+    assert not list(folder.glob("*.bin"))
+
+
+def test_dtype_is_the_one_asked_for(folder: Path) -> None:
+    model, _ = load_model(str(folder), "cpu", torch.bfloat16)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    assert str(tmp_path / "nowhere") in refusal(tmp_path / "nowhere")
+
+
+def test_a_file_is_not_a_folder(folder: Path) -> None:
+    assert "is a file" in refusal(folder / "config.json")
+
+
+def test_missing_config(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    assert refusal(folder).startswith(f"no config.json in {folder}")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "\ufeff"])
+def test_config_that_is_not_a_json_object(folder: Path, content: str) -> None:
+    (folder / "config.json").write_text(content)
+    assert str(folder / "config.json") in refusal(folder)
+
+
+def test_config_of_no_known_model(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "no-such-thing"}')
+    assert str(folder) in refusal(folder)
+
+
+def test_missing_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    assert refusal(folder).startswith(f"no model.safetensors in {folder}; ")
+
+
+def test_pickled_weights_are_not_loaded(folder: Path, tiny_model: Any) -> None:
+    (folder / "model.safetensors").unlink()
+    torch.save(tiny_model.state_dict(), folder / "pytorch_model.bin")
+    assert "pickled weights are never loaded" in refusal(folder)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 200, -1])
+def test_truncated_weights(folder: Path, kept: int) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:kept])
+    assert str(path) in refusal(folder)
+
+
+def test_missing_shard(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    half = dict(list(weights.items())[::2])
+    save_file(half, folder / "a.safetensors", metadata={"format": "pt"})
+    index = {"metadata": {}, "weight_map": {name: ("a" if name in half else "b") + ".safetensors" for name in weights}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "b.safetensors" in refusal(folder)
+    save_file({name: weights[name] for name in weights if name not in half}, folder / "b.safetensors", metadata={"format": "pt"})
+    load_model(str(folder), "cpu", torch.float32)
+
+
+def test_a_parameter_that_is_missing_is_not_made_up(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert "lacks 1 parameters, first 'model.norm.weight'" in refusal(folder)
+
+
+def test_weights_of_another_shape(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 32}))
+    assert str(folder) in refusal(folder)
+
+
+def test_missing_tokenizer(folder: Path) -> None:
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    assert "tokenizer" in refusal(folder)
+
+
+def test_hub_model_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_args: object, **_options: object) -> None:
+        raise OSError("We couldn't connect\nto the hub")
+
+    monkeypatch.setattr(loading.AutoTokenizer, "from_pretrained", offline)
+    assert refusal("nobody/no-model") == (
+        "'nobody/no-model' is neither a folder nor a hub model that can be fetched (We couldn't connect); check the name or the network"
+    )
+
+
+def test_missing_bundle_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundled, "__file__", str(tmp_path / "dunwu" / "models" / "bundled.py"))
+    assert "`dunwu pretrain --recipe tiny`" in refusal("tiny")
+
+
+def test_tiny_is_the_bundled_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "bundled_path", lambda: folder)
+    model, _ = load_model("tiny", "cpu", torch.float32)
+    assert model.config.vocab_size == 50
+
+
+def test_stop_tokens_come_from_tokenizer_and_generation_config(tiny_model: Any, tiny_tokenizer: Any) -> None:
+    assert stop_token_ids(tiny_tokenizer, tiny_model) == (1,)
+    tiny_model.generation_config.eos_token_id = [7, 1, 9]
+    assert stop_token_ids(tiny_tokenizer, tiny_model) == (1, 7, 9)
+    tiny_model.generation_config.eos_token_id = None
+    tiny_tokenizer.eos_token = None
+    assert stop_token_ids(tiny_tokenizer, tiny_model) == ()
+
+
+def test_devices() -> None:
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")
+    for name in ("warp", "cuda:99"):
+        with pytest.raises(UserError, match=name):
+            pick_device(name)

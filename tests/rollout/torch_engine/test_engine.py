@@ -1,0 +1,296 @@
+"""The built-in engine against transformers, against the trainer's log-probabilities, and against itself."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from dunwu.errors import ModelError, TrainingError, UserError
+from dunwu.models.logprobs import token_logprobs
+from dunwu.rollout.torch_engine import scheduler
+from dunwu.rollout.torch_engine.cache import KVCache
+from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.rollout.torch_engine.forward import decode, prefill
+from dunwu.rollout.torch_engine.weights import decoder_weights, rope_table
+from dunwu.types import Completion, Prompt, SamplingParams
+
+LENGTHS = [3, 11, 1, 7, 20, 5, 2]
+GREEDY = SamplingParams(max_tokens=24, temperature=0.0, stop_token_ids=(1,))
+SAMPLED = SamplingParams(max_tokens=24, stop_token_ids=(1, 5, 9, 40, 41, 42))
+
+MakeModel = Callable[[str], Any]
+MakePrompts = Callable[..., list[Prompt]]
+
+
+def reference(model: Any, prompt: Prompt, params: SamplingParams) -> tuple[int, ...]:
+    """Greedy tokens by transformers' own generate."""
+    ids = torch.tensor([prompt.token_ids])
+    stops = list(params.stop_token_ids) or None
+    output = model.generate(
+        ids, attention_mask=torch.ones_like(ids), max_new_tokens=params.max_tokens, do_sample=False, eos_token_id=stops, pad_token_id=0
+    )
+    return tuple(output[0, ids.shape[1] :].tolist())
+
+
+def tokens_of(completions: Sequence[Completion]) -> list[tuple[int, ...]]:
+    return [completion.token_ids for completion in completions]
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama", "yarn"])
+def test_greedy_equals_transformers_token_by_token(family: str, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    model, prompts = make_model(family), make_prompts(LENGTHS)
+    # a frequent token as stop, so that rollouts end at different times and slots are reused
+    stop = reference(model, prompts[0], GREEDY)[4]
+    params = SamplingParams(max_tokens=24, temperature=0.0, stop_token_ids=(1, stop))
+    expected = [reference(model, prompt, params) for prompt in prompts]
+    assert len({len(tokens) for tokens in expected}) > 1
+    for max_batch in (2, 3, 512):
+        completions = TorchEngine(model, tokenizer, max_batch).generate(prompts, params, 1, [0] * len(prompts))
+        assert tokens_of(completions) == expected
+        assert all((c.finish_reason == "stop") == (c.token_ids[-1] in (1, stop)) for c in completions)
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama", "yarn"])
+def test_prefill_and_decode_logits_equal_transformers(family: str, make_model: MakeModel) -> None:
+    model = make_model(family)
+    lengths = torch.tensor([9, 4, 1])
+    ids = torch.randint(2, 100, (3, 16), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        weights, rope = decoder_weights(model), rope_table(model, 24)
+        cache = KVCache(2, 3, 2, 24, weights.head_dim, device=torch.device("cpu"), dtype=torch.float32)
+        kv, logits = prefill(weights, ids[:, :9], lengths, rope)
+        cache.place(torch.arange(3), kv, torch.arange(3))
+        held = lengths.clone()
+        for _ in range(6):
+            for row in range(3):
+                expected = model(ids[row : row + 1, : int(held[row])]).logits[0, -1]
+                torch.testing.assert_close(logits[row], expected, atol=1e-4, rtol=0)
+            fed = ids[torch.arange(3), held]
+            logits = decode(weights, fed, held, int(held.max()) + 1, cache, rope)
+            held = held + 1
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama"])
+def test_behaviour_logprobs_are_those_of_the_trainer(
+    family: str, temperature: float, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any
+) -> None:
+    model, prompts = make_model(family), make_prompts(LENGTHS)
+    params = SamplingParams(max_tokens=24, temperature=temperature, stop_token_ids=(1, 5, 9, 40))
+    completions = TorchEngine(model, tokenizer, 4).generate(prompts, params, 2, range(14))
+    rows = [(prompts[i // 2].token_ids, completion) for i, completion in enumerate(completions)]
+    width = max(len(ids) + len(completion.token_ids) for ids, completion in rows)
+    inputs, attention = torch.zeros(14, width, dtype=torch.int64), torch.zeros(14, width, dtype=torch.int64)
+    scored, behaviour = torch.zeros(14, width, dtype=torch.bool), torch.zeros(14, width)
+    for i, (ids, completion) in enumerate(rows):
+        start, end = len(ids), len(ids) + len(completion.token_ids)
+        inputs[i, :end] = torch.tensor([*ids, *completion.token_ids])
+        attention[i, :end] = 1
+        scored[i, start:end] = True
+        behaviour[i, start:end] = torch.tensor(completion.behaviour_logprobs)
+    logprobs, _ = token_logprobs(model, inputs, attention, scored, temperature)
+    torch.testing.assert_close(logprobs, behaviour, atol=1e-4, rtol=0)
+
+
+def test_a_rollout_depends_on_its_seed_and_not_on_the_batch_around_it(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any
+) -> None:
+    model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
+    seeds = [1000 + 17 * i for i in range(21)]
+    whole = tokens_of(TorchEngine(model, tokenizer).generate(prompts, SAMPLED, 3, seeds))
+    for max_batch in (1, 4, 13):
+        assert tokens_of(TorchEngine(model, tokenizer, max_batch).generate(prompts, SAMPLED, 3, seeds)) == whole
+    alone = TorchEngine(model, tokenizer).generate(prompts[4:5], SAMPLED, 1, [seeds[13]])
+    assert alone[0].token_ids == whole[13]
+    backwards = TorchEngine(model, tokenizer, 5).generate(prompts[::-1], SAMPLED, 3, seeds[::-1])
+    assert tokens_of(backwards) == whole[::-1]
+
+
+def test_group_prefill_equals_separate_prefill(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, prompts = make_model("qwen3"), make_prompts(LENGTHS)
+    seeds = list(range(21))
+    grouped = tokens_of(TorchEngine(model, tokenizer, 5).generate(prompts, SAMPLED, 3, seeds))
+    repeated = [prompt for prompt in prompts for _ in range(3)]
+    monkeypatch.setattr(scheduler, "PREFILL_TOKENS", 1)
+    assert tokens_of(TorchEngine(model, tokenizer, 5).generate(repeated, SAMPLED, 1, seeds)) == grouped
+
+
+def test_each_prompt_is_read_once(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counted(weights: Any, token_ids_PT: torch.Tensor, lengths_P: torch.Tensor, rope: Any) -> Any:
+        read.extend(lengths_P.tolist())
+        return prefill(weights, token_ids_PT, lengths_P, rope)
+
+    monkeypatch.setattr(scheduler, "prefill", counted)
+    monkeypatch.setattr(scheduler, "PREFILL_TOKENS", 30)
+    TorchEngine(make_model("qwen2"), tokenizer, 3).generate(make_prompts(LENGTHS), SAMPLED, 4, range(28))
+    assert read == LENGTHS
+
+
+def test_seeds_decide_the_sample(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    engine = TorchEngine(make_model("qwen2"), tokenizer)
+    prompts = make_prompts([6])
+    drawn = tokens_of(engine.generate(prompts, SamplingParams(max_tokens=12), 16, range(16)))
+    assert len(set(drawn)) == 16
+    assert tokens_of(engine.generate(prompts, SamplingParams(max_tokens=12), 16, [3] * 16)) == [drawn[3]] * 16
+    assert tokens_of(engine.generate(prompts, SamplingParams(max_tokens=12), 1, [2**64 + 3])) == [drawn[3]]
+    assert tokens_of(engine.generate(prompts, SamplingParams(max_tokens=12), 1, [-1])) != [drawn[3]]
+
+
+def test_first_tokens_follow_the_models_distribution(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    model, prompts = make_model("llama"), make_prompts([6])
+    draws = 8000
+    completions = TorchEngine(model, tokenizer).generate(prompts, SamplingParams(max_tokens=1), draws, range(draws))
+    with torch.no_grad():
+        expected = draws * model(torch.tensor([prompts[0].token_ids])).logits[0, -1].softmax(0)
+    counts = torch.bincount(torch.tensor([c.token_ids[0] for c in completions]), minlength=100)
+    common = expected >= 5
+    chi2 = ((counts - expected)[common] ** 2 / expected[common]).sum().item()
+    freedom = int(common.sum()) - 1
+    assert freedom > 5
+    assert chi2 < freedom + 4 * math.sqrt(2 * freedom)
+
+
+@pytest.mark.parametrize("name", ["self_attn.k_proj.weight", "self_attn.q_proj.bias", "mlp.up_proj.weight", "input_layernorm.weight"])
+def test_updates_in_place_are_seen_without_any_call(name: str, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
+    engine = TorchEngine(model, tokenizer)
+    before = tokens_of(engine.generate(prompts, GREEDY, 1, [0] * 7))
+    with torch.no_grad():
+        # drawn anew for each parameter: a constant added to a key bias, say, would cancel in the softmax
+        parameter = model.model.layers[1].get_parameter(name)
+        parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)))
+    after = tokens_of(engine.generate(prompts, GREEDY, 1, [0] * 7))
+    assert after != before
+    assert after == [reference(model, prompt, GREEDY) for prompt in prompts]
+
+
+def test_an_update_between_two_tokens_is_seen(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    model = make_model("qwen2")
+    engine = TorchEngine(model, tokenizer)
+
+    def silence(_rollout: int, _completion: Completion) -> None:
+        with torch.no_grad():
+            model.model.norm.weight.zero_()
+
+    # The second rollout is alone after the first has ended; all logits equal then.
+    params = SamplingParams(max_tokens=24, stop_token_ids=(2,))
+    seeds = next(
+        [s, s + 1] for s in range(500) if len({len(c.token_ids) for c in engine.generate(make_prompts([4]), params, 2, [s, s + 1])}) > 1
+    )
+    first, second = sorted(engine.generate(make_prompts([4]), params, 2, seeds, silence), key=lambda c: len(c.token_ids))
+    later = second.behaviour_logprobs[len(first.token_ids) + 1 :]
+    assert later == pytest.approx([-math.log(100)] * len(later), abs=1e-5)
+    assert later
+
+
+def test_on_completion_hears_of_each_rollout_once(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    heard: list[tuple[int, Completion]] = []
+    gradients: list[bool] = []
+
+    def listen(rollout: int, completion: Completion) -> None:
+        heard.append((rollout, completion))
+        gradients.append(torch.ones(1, requires_grad=True).mul(2).requires_grad)
+
+    completions = TorchEngine(make_model("qwen2"), tokenizer, 4).generate(make_prompts(LENGTHS), SAMPLED, 2, range(14), listen)
+    assert sorted(rollout for rollout, _ in heard) == list(range(14))
+    assert all(completions[rollout] is completion for rollout, completion in heard)
+    assert [rollout for rollout, _ in heard] != list(range(14)), "rollouts leave when they finish, not in order"
+    assert all(gradients), "the callback may compute with gradients"
+
+
+def test_looking_seldom_changes_nothing(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
+    often = TorchEngine(model, tokenizer, 4).generate(prompts, SAMPLED, 2, range(14))
+    monkeypatch.setattr(scheduler, "STEPS_BETWEEN_LOOKS", {"cpu": 7})
+    assert tokens_of(TorchEngine(model, tokenizer, 4).generate(prompts, SAMPLED, 2, range(14))) == tokens_of(often)
+
+
+def test_text_leaves_out_stop_and_padding(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    completions = TorchEngine(make_model("qwen2"), tokenizer).generate(make_prompts([5]), SAMPLED, 64, range(64))
+    for completion in completions:
+        stopped = completion.token_ids[-1] in SAMPLED.stop_token_ids
+        assert completion.finish_reason == ("stop" if stopped else "length")
+        assert all(token not in SAMPLED.stop_token_ids for token in completion.token_ids[:-1])
+        shown = completion.token_ids[:-1] if stopped else completion.token_ids
+        assert completion.text == " ".join(f"w{token}" for token in shown if token > 1)
+        assert len(completion.behaviour_logprobs) == len(completion.token_ids) <= SAMPLED.max_tokens
+    assert any(0 in completion.token_ids for completion in completions), "the case of padding inside is covered"
+
+
+def test_policy_version_is_recorded_and_state_is_copied(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    model, other = make_model("qwen2"), make_model("qwen2")
+    engine = TorchEngine(model, tokenizer)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.5)
+    engine.load_weights(3)
+    assert engine.generate(make_prompts([4]), GREEDY, 1, [0])[0].policy_version == 3
+    engine.load_weights(4, other.state_dict())
+    completion = engine.generate(make_prompts([4]), GREEDY, 1, [0])[0]
+    assert completion.policy_version == 4
+    assert completion.token_ids == reference(other, make_prompts([4])[0], GREEDY)
+    partial = {name: value for name, value in other.state_dict().items() if "norm" not in name}
+    with pytest.raises(ModelError, match=r"lacks 5 parameters.*model\.layers\.0\.input_layernorm\.weight"):
+        engine.load_weights(5, partial)
+    assert engine.policy_version == 4
+
+
+def test_too_long_prompts_are_refused(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    engine = TorchEngine(make_model("qwen2"), tokenizer)
+    assert len(engine.generate(make_prompts([40]), GREEDY, 1, [0])) == 1
+    with pytest.raises(UserError, match=r"'p1' has 41 tokens; with max_tokens 24 .* 64 positions"):
+        engine.generate(make_prompts([3, 41]), GREEDY, 1, [0, 0])
+    with pytest.raises(UserError, match="no tokens"):
+        engine.generate(make_prompts([0]), GREEDY, 1, [0])
+    alien = Prompt(make_prompts([1])[0].problem, "", (100,))
+    with pytest.raises(ModelError, match="token id 100 is outside"):
+        engine.generate([alien], GREEDY, 1, [0])
+
+
+def test_nothing_to_do_gives_nothing(make_model: MakeModel, tokenizer: Any) -> None:
+    assert TorchEngine(make_model("qwen2"), tokenizer).generate([], GREEDY, 4, []) == []
+
+
+def test_broken_weights_raise_and_do_not_poison_later_calls(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
+    engine = TorchEngine(model, tokenizer)
+    expected = tokens_of(engine.generate(prompts, SAMPLED, 2, range(14)))
+    weight = model.model.layers[0].self_attn.v_proj.weight
+    saved = weight.detach().clone()
+    with torch.no_grad():
+        weight[0, 0] = math.nan
+    with pytest.raises(TrainingError, match="not finite"):
+        engine.generate(prompts, SAMPLED, 2, range(14))
+    with torch.no_grad():
+        weight.copy_(saved)
+    assert tokens_of(engine.generate(prompts, SAMPLED, 2, range(14))) == expected
+
+
+def test_a_kept_cache_serves_smaller_and_larger_calls(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    model = make_model("qwen2")
+    engine = TorchEngine(model, tokenizer)
+    for lengths, group in ((LENGTHS, 2), ([4], 1), ([30, 2, 9], 6)):
+        prompts, seeds = make_prompts(lengths), range(len(lengths) * group)
+        fresh = TorchEngine(model, tokenizer).generate(prompts, SAMPLED, group, seeds)
+        assert tokens_of(engine.generate(prompts, SAMPLED, group, seeds)) == tokens_of(fresh)
+
+
+def test_training_mode_and_gradients_do_not_matter(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
+    engine = TorchEngine(model, tokenizer)
+    expected = tokens_of(engine.generate(prompts, SAMPLED, 1, range(7)))
+    model.train()
+    assert tokens_of(engine.generate(prompts, SAMPLED, 1, range(7))) == expected
+    loss = model(torch.tensor([prompts[1].token_ids])).logits.square().mean()
+    loss.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())

@@ -1,0 +1,168 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from dunwu.config.tasks import DatasetTask
+from dunwu.errors import DataError
+from dunwu.tasks.dataset import Dataset
+
+
+def write(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def made(path, **options):
+    return Dataset(DatasetTask(path=path, **options))
+
+
+def sums(count):
+    return [{"problem": f"What is {n} + 1?", "answer": n + 1} for n in range(count)]
+
+
+def test_one_file_is_split_by_text(tmp_path):
+    task = made(write(tmp_path / "sums.jsonl", sums(1000)))
+    train = {task.train(i, 0).text for i in range(2000)}
+    validation = {p.text for p in task.held_out("validation", 1000)}
+    test = {p.text for p in task.held_out("test", 1000)}
+    assert train.isdisjoint(validation | test)
+    assert validation.isdisjoint(test)
+    assert len(train | validation | test) == 1000
+    assert 70 < len(test) < 130
+    assert task.name == "sums"
+
+
+def test_split_does_not_depend_on_the_order_of_rows(tmp_path):
+    one = made(write(tmp_path / "a.jsonl", sums(200)))
+    other = made(write(tmp_path / "b.jsonl", sums(200)[::-1]))
+    assert {p.text for p in one.held_out("test", 99)} == {p.text for p in other.held_out("test", 99)}
+
+
+def test_folder_with_named_files(tmp_path):
+    write(tmp_path / "set" / "train.jsonl", sums(100))
+    write(tmp_path / "set" / "test.jsonl", [{"problem": "What is 5 + 1?", "answer": "6"}, {"problem": "new?", "answer": "0"}])
+    task = made(str(tmp_path / "set"))
+    assert [p.text for p in task.held_out("test", 10)] == ["What is 5 + 1?", "new?"]
+    train = {task.train(i, 0).text for i in range(500)}
+    validation = {p.text for p in task.held_out("validation", 100)}
+    assert "What is 5 + 1?" not in train | validation
+    assert len(train) + len(validation) == 99
+    assert train.isdisjoint(validation)
+    assert task.duplicates == 1
+
+
+def test_only_a_test_file(tmp_path):
+    task = made(write(tmp_path / "test.jsonl", sums(10)))
+    assert len(task.held_out("test", 100)) == 10
+    with pytest.raises(DataError, match=r"has no train rows \(test 10, validation 0, train 0\)"):
+        task.train(0, 0)
+
+
+def test_an_epoch_is_a_permutation(tmp_path):
+    task = made(write(tmp_path / "train.jsonl", sums(60)))
+    size = 60 - len(task.held_out("test", 60)) - len(task.held_out("validation", 60))
+    epochs = [[task.train(i, 1).id for i in range(e * size, (e + 1) * size)] for e in range(3)]
+    assert all(sorted(epoch) == sorted(epochs[0]) and len(set(epoch)) == size for epoch in epochs)
+    assert epochs[0] != epochs[1]
+    assert [task.train(i, 2).id for i in range(size)] != epochs[0]
+
+
+def test_limits_sample(tmp_path):
+    task = made(write(tmp_path / "test.jsonl", sums(50)))
+    assert [p.data["row"] for p in task.held_out("test", 50)] == list(range(1, 51))
+    rows = [p.data["row"] for p in task.held_out("test", 10)]
+    assert rows == sorted(set(rows))
+    assert len(rows) == 10
+    assert rows == [p.data["row"] for p in task.held_out("test", 10)]
+
+
+def test_gold_answers_and_fields(tmp_path):
+    rows = [
+        {"question": "q1", "answer": "half of 2468\n#### 1,234"},
+        {"question": "q2", "solution": r"so \boxed{\frac{1}{2}}", "level": "Level 4"},
+        {"question": "q3", "answer": None, "solution": "7"},
+        {"question": "q4", "answer": 2.5, "level": 3},
+    ]
+    problems = made(write(tmp_path / "test.jsonl", rows), language="zh").held_out("test", 9)
+    assert [(p.text, p.answer, p.difficulty) for p in problems] == [
+        ("q1", "1234", None),
+        ("q2", "1/2", 4.0),
+        ("q3", "7", None),
+        ("q4", "2.5", 3.0),
+    ]
+    assert {p.verifier for p in problems} == {"number"}
+    assert {p.language for p in problems} == {"zh"}
+    assert problems[3].data == {"source": "test.jsonl", "row": 4}
+
+
+def test_chosen_columns(tmp_path):
+    path = write(tmp_path / "test.jsonl", [{"题目": "一加一？", "得数": "2", "problem": "no", "answer": "9"}])
+    assert [(p.text, p.answer) for p in made(path, problem_column="题目", answer_column="得数").held_out("test", 1)] == [("一加一？", "2")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ([{"text": "a", "answer": 1}], {}, r"row 1: no column problem or question or prompt \(columns: text, answer\): set problem_column"),
+        ([{"problem": "a", "gold": 1}], {}, r"no column answer or solution \(columns: problem, gold\): set answer_column"),
+        ([{"problem": "a", "answer": 1}], {"answer_column": "Answer"}, r"no column Answer \(columns: problem, answer\)"),
+        ([{"problem": "a", "answer": 1}, {"problem": "b", "answer": ""}], {}, r"bad\.jsonl, row 2: no answer in column"),
+        ([{"problem": "a", "answer": 1}, {"problem": "b"}], {}, r"bad\.jsonl, row 2: no answer in column"),
+        ([{"problem": "a", "answer": True}], {}, "row 1: no answer"),
+        ([{"problem": "a", "answer": 1}, {"problem": "b", "answer": "blue"}], {}, r"bad\.jsonl, row 2: answer 'blue' is not a number"),
+        ([{"problem": "a", "answer": "#### "}], {}, "row 1: answer '' is not a number"),
+        ([{"problem": "a", "answer": 1}, {"answer": 3}], {}, r"bad\.jsonl, row 2: nothing instead of text"),
+        ([{"problem": [{"role": "user"}], "answer": 3}], {}, "row 1: list instead of text in column problem"),
+        ([], {}, "has no rows"),
+    ],
+)
+def test_bad_rows(tmp_path, rows, options, message):
+    with pytest.raises(DataError, match=message) as caught:
+        made(write(tmp_path / "bad.jsonl", rows), **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["no-such-data", "folder/rows.jsonl", "/nowhere/at/all", "~/nothing.parquet"])
+def test_missing_path_never_asks_the_hub(path):
+    with pytest.raises(DataError, match="does not exist"):
+        made(path)
+
+
+def test_known_names_read_the_local_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("DUNWU_DATA", str(tmp_path))
+    write(tmp_path / "math" / "train.jsonl", [{"problem": f"p{n}", "solution": rf"\boxed{{{n}}}"} for n in range(50)])
+    odd = [{"problem": "pair", "answer": "(1,2)"}, {"problem": "empty", "answer": ""}, {"problem": "fine", "answer": r"\frac{3}{4}"}]
+    write(tmp_path / "math" / "math500_test.jsonl", odd)
+    task = made("math")
+    assert task.name == "math"
+    assert task.skipped == 2
+    assert [(p.text, p.answer) for p in task.held_out("test", 9)] == [("fine", "3/4")]
+
+
+def test_gsm8k_skips_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("DUNWU_DATA", str(tmp_path))
+    write(tmp_path / "gsm8k" / "train.jsonl", [{"question": "q", "answer": "no number"}])
+    with pytest.raises(DataError, match="row 1: answer 'no number'"):
+        made("gsm8k")
+
+
+real_data = pytest.mark.skipif(not Path(os.environ.get("DUNWU_DATA") or "/nowhere", "gsm8k").is_dir(), reason="DUNWU_DATA is not set")
+
+
+@real_data
+def test_real_gsm8k():
+    task = made("gsm8k")
+    assert len(task.held_out("test", 9999)) == 1319
+    assert (task.skipped, task.duplicates) == (0, 0)
+
+
+@real_data
+def test_real_math():
+    task = made("math")
+    test = {p.text for p in task.held_out("test", 9999)}
+    assert 300 < len(test) < 500
+    assert test.isdisjoint(task.train(i, 0).text for i in range(9000))
+    assert 0.15 < task.skipped / 12472 < 0.3

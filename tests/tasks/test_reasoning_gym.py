@@ -1,0 +1,70 @@
+import json
+
+import pytest
+import reasoning_gym
+
+from dunwu.config.tasks import ReasoningGymTask
+from dunwu.errors import ConfigError
+from dunwu.tasks.reasoning_gym import ReasoningGym, split_of_entry
+from dunwu.tasks.splits import GAME24_HELD_OUT, split_of, split_of_text
+
+
+@pytest.fixture(scope="module")
+def task():
+    return ReasoningGym(ReasoningGymTask(name="spell_backward", size=400))
+
+
+def test_items_can_be_scored_later(task):
+    problem = task.train(3, 0)
+    data = json.loads(json.dumps(problem.data))
+    assert data == problem.data
+    scorer = reasoning_gym.create_dataset(data["name"], size=data["size"], seed=data["seed"])
+    assert scorer[data["index"]]["question"] == problem.text == data["question"]
+    assert scorer.score_answer(problem.answer, data) == 1.0
+    assert scorer.score_answer("wrong", data) < 1.0
+    assert problem.verifier == "reasoning_gym"
+
+
+def test_splits_share_no_question(task):
+    train = {task.train(i, 0).text for i in range(800)}
+    validation = {p.text for p in task.held_out("validation", 400)}
+    test = {p.text for p in task.held_out("test", 400)}
+    assert train.isdisjoint(validation | test)
+    assert validation.isdisjoint(test)
+    assert 20 < len(test) < 70
+    assert len(train) > 280
+
+
+def test_held_out_is_distinct_and_deterministic(task):
+    problems = task.held_out("test", 20)
+    assert len({p.text for p in problems}) == 20
+    assert ReasoningGym(ReasoningGymTask(name="spell_backward", size=400)).held_out("test", 20) == problems
+    assert task.held_out("test", 20, seed=1) != problems
+    assert task.held_out("test", 0) == []
+
+
+def test_training_is_deterministic_and_rarely_repeats(task):
+    ids = [task.train(i, 0).id for i in range(64)]
+    assert ids == [task.train(i, 0).id for i in range(64)]
+    assert len(set(ids)) > 50
+
+
+@pytest.mark.parametrize("name", ["countdown", "puzzle24"])
+def test_number_puzzles_share_the_splits_by_multiset(name):
+    task = ReasoningGym(ReasoningGymTask(name=name, size=40))
+    assert all(split_of(task.train(i, 0).data["metadata"]["numbers"]) == "train" for i in range(12))
+    assert all(split_of(p.data["metadata"]["numbers"]) == "test" for p in task.held_out("test", 2))
+
+
+def test_reserved_multisets_belong_to_no_split():
+    reserved = list(min(GAME24_HELD_OUT))
+    assert split_of_entry({"question": "q", "metadata": {"numbers": reserved}}) is None
+    assert split_of_entry({"question": "q", "metadata": {"numbers": [*reserved, 1]}}) is not None
+    assert split_of_entry({"question": "q", "metadata": {"numbers": ["1", "2"]}}) == split_of_text("q")
+
+
+def test_unknown_name_gets_the_nearest():
+    with pytest.raises(ConfigError, match="no data set 'spel_backwards': did you mean spell_backward"):
+        ReasoningGym(ReasoningGymTask(name="spel_backwards"))
+    with pytest.raises(ConfigError, match="cannot be made with its defaults"):
+        ReasoningGym(ReasoningGymTask(name="composite"))

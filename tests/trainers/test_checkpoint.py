@@ -1,0 +1,390 @@
+"""Checkpoints under kills, flipped bits, cuts, lost, foreign and swapped files, and a full disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dunwu.errors import CheckpointError, RunError
+from dunwu.trainers import checkpoint
+from dunwu.trainers.checkpoint import atomic_file, newest_whole, remove_leftovers, save_checkpoint, verify_checkpoint
+
+SIZE = 5000
+
+
+def writer(step: int):
+    """Writes two files, one in a folder, whose every byte tells the step."""
+
+    def write(folder: Path) -> None:
+        (folder / "model.bin").write_bytes(bytes([step % 251]) * SIZE)
+        (folder / "trainer").mkdir()
+        (folder / "trainer" / "state.bin").write_bytes(bytes([(step + 1) % 251]) * SIZE)
+
+    return write
+
+
+def save(root: Path, step: int, keep: int = 5, **options) -> Path:
+    return save_checkpoint(root, step, writer(step), keep, **options)
+
+
+def content_step(folder: Path) -> int:
+    """The step whose bytes a folder holds; fails on a mixture."""
+    model, state = (folder / "model.bin").read_bytes(), (folder / "trainer" / "state.bin").read_bytes()
+    assert model == bytes([model[0]]) * SIZE
+    assert state == bytes([model[0] + 1]) * SIZE
+    return model[0]
+
+
+def never_skips(folder: Path, reason: str) -> None:
+    raise AssertionError(f"{folder} skipped: {reason}")
+
+
+def test_a_saved_step_is_whole_named_by_the_pointer_and_carries_its_metadata(tmp_path):
+    folder = save(tmp_path, 7, metadata={"policy_version": 3, "loss": 0.25})
+    assert folder == tmp_path / "step-000007"
+    assert verify_checkpoint(folder) == {"policy_version": 3, "loss": 0.25}
+    assert (tmp_path / "latest").read_text() == "step-000007\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000007"]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["files"].keys() == {"model.bin", "trainer/state.bin"}
+    assert manifest["files"]["model.bin"]["size"] == SIZE
+
+
+def test_newest_whole_orders_by_number_not_by_name(tmp_path):
+    save(tmp_path, 999_999)
+    save(tmp_path, 1_000_000)
+    newest = newest_whole(tmp_path, never_skips)
+    assert newest is not None
+    assert newest.name == "step-1000000"
+    assert newest_whole(tmp_path / "absent", never_skips) is None
+
+
+def test_old_steps_go_except_those_to_keep(tmp_path):
+    for step in (1, 2, 3, 4):
+        save(tmp_path, step, keep=2, keep_steps=(1,))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001", "step-000003", "step-000004"]
+
+
+def flip_a_bit(path: Path, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["model.bin", "trainer/state.bin"])
+def test_a_flipped_bit_anywhere_is_detected_and_the_file_named(tmp_path, name):
+    folder = save(tmp_path, 1)
+    generator = random.Random(0)
+    for bit in [0, SIZE * 8 - 1, *(generator.randrange(SIZE * 8) for _ in range(100))]:
+        flip_a_bit(folder / name, bit)
+        with pytest.raises(CheckpointError, match=f"{name} is corrupted"):
+            verify_checkpoint(folder)
+        flip_a_bit(folder / name, bit)
+    verify_checkpoint(folder)
+
+
+def test_every_byte_of_the_manifest_is_guarded(tmp_path):
+    folder = save(tmp_path, 1, metadata={"note": "x", "lr": 0.5})
+    manifest = folder / "manifest.json"
+    for bit in range(0, manifest.stat().st_size * 8, 7):  # 7 bits on: some bit of every byte, and every place in a byte
+        flip_a_bit(manifest, bit)
+        with pytest.raises(CheckpointError, match=r"manifest\.json"):
+            verify_checkpoint(folder)
+        flip_a_bit(manifest, bit)
+    verify_checkpoint(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "null", "{}", '{"crc32": 0}', "{"])
+def test_a_manifest_that_is_none_is_detected(tmp_path, text):
+    folder = save(tmp_path, 1)
+    (folder / "manifest.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"manifest\.json"):
+        verify_checkpoint(folder)
+
+
+def cut(folder: Path, other: Path) -> None:
+    os.truncate(folder / "model.bin", SIZE - 1)
+
+
+def empty(folder: Path, other: Path) -> None:
+    os.truncate(folder / "model.bin", 0)
+
+
+def grow(folder: Path, other: Path) -> None:
+    with (folder / "model.bin").open("ab") as file:
+        file.write(b"x")
+
+
+def lose(folder: Path, other: Path) -> None:
+    (folder / "model.bin").unlink()
+
+
+def lose_manifest(folder: Path, other: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+def add(folder: Path, other: Path) -> None:
+    (folder / "model-2.bin").write_bytes(b"")
+
+
+def swap_within(folder: Path, other: Path) -> None:
+    (folder / "model.bin").rename(folder / "x")
+    (folder / "trainer" / "state.bin").rename(folder / "model.bin")
+    (folder / "x").rename(folder / "trainer" / "state.bin")
+
+
+def swap_between_steps(folder: Path, other: Path) -> None:
+    shutil.copy(other / "model.bin", folder / "model.bin")
+
+
+def swap_folders(folder: Path, other: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(other, folder)
+
+
+def replace_by_folder(folder: Path, other: Path) -> None:
+    (folder / "model.bin").unlink()
+    (folder / "model.bin").mkdir()
+
+
+DAMAGES = [cut, empty, grow, lose, lose_manifest, add, swap_within, swap_between_steps, swap_folders, replace_by_folder]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_detected_the_previous_step_used_and_the_torn_one_replaced(tmp_path, damage):
+    older, newer = save(tmp_path, 1), save(tmp_path, 2)
+    damage(newer, older)
+    with pytest.raises(CheckpointError, match="step-000002"):
+        verify_checkpoint(newer)
+    skipped: list[tuple[Path, str]] = []
+    assert newest_whole(tmp_path, lambda folder, reason: skipped.append((folder, reason))) == older
+    assert [folder for folder, _ in skipped] == [newer]
+    assert "step-000002" in skipped[0][1]
+    assert content_step(save(tmp_path, 2)) == 2
+    assert newest_whole(tmp_path, never_skips) == newer
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_an_existing_whole_step_is_not_written_again(tmp_path):
+    folder = save(tmp_path, 1)
+    before = (folder / "model.bin").stat()
+    save_checkpoint(tmp_path, 1, lambda folder: pytest.fail("written again"), keep=1)
+    assert (folder / "model.bin").stat() == before
+
+
+def test_a_torn_later_step_does_not_push_out_the_one_just_saved(tmp_path):
+    save(tmp_path, 100)
+    lose(save(tmp_path, 200), tmp_path)
+    save(tmp_path, 150, keep=1)
+    newest = newest_whole(tmp_path, lambda folder, reason: None)
+    assert newest == tmp_path / "step-000150"
+
+
+def test_a_failing_writer_leaves_nothing_and_its_error_is_seen(tmp_path):
+    save(tmp_path, 1)
+
+    def fails(folder: Path) -> None:
+        (folder / "half").write_bytes(b"x")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        save_checkpoint(tmp_path, 2, fails, keep=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001"]
+
+
+class FullDisk:
+    """Stands for ``os.fsync``: the disk is full from the ``number``-th call on."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, descriptor: int) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_disk_full_at_any_point_before_the_rename_loses_nothing(tmp_path, monkeypatch, number):
+    older = save(tmp_path, 1)
+    monkeypatch.setattr(checkpoint.os, "fsync", FullDisk(number))
+    with pytest.raises(RunError, match=r"disk full while writing .*step-000002.*last whole checkpoint is safe") as caught:
+        save(tmp_path, 2, keep=1)
+    assert "\n" not in str(caught.value)
+    monkeypatch.undo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001"]
+    assert newest_whole(tmp_path, never_skips) == older
+    assert content_step(save(tmp_path, 2, keep=1)) == 2
+
+
+def test_disk_full_as_the_writer_meets_it(tmp_path):
+    older = save(tmp_path, 1)
+
+    def full(folder: Path) -> None:
+        (folder / "half").write_bytes(b"x")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(RunError, match="disk full"):
+        save_checkpoint(tmp_path, 2, full, keep=1)
+    assert newest_whole(tmp_path, never_skips) == older
+
+
+def test_disk_full_in_the_words_of_safetensors(tmp_path):
+    def full(folder: Path) -> None:
+        raise checkpoint.SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    def other(folder: Path) -> None:
+        raise checkpoint.SafetensorError("Error while serializing: I/O error: (os error 2)")
+
+    with pytest.raises(RunError, match="disk full"):
+        save_checkpoint(tmp_path, 2, full, keep=1)
+    with pytest.raises(checkpoint.SafetensorError):
+        save_checkpoint(tmp_path, 2, other, keep=1)
+
+
+def test_atomic_file_keeps_the_old_content_when_writing_fails(tmp_path):
+    path = tmp_path / "a"
+    with atomic_file(path) as file:
+        file.write(b"old")
+
+    def fails() -> None:
+        with atomic_file(path) as file:
+            file.write(b"new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_reader_of_the_old_file_is_not_disturbed(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with path.open("rb", buffering=0) as reader:
+        with atomic_file(path) as file:
+            file.write(b"new")
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+def test_a_cut_file_is_told_by_its_size(tmp_path):
+    folder = save(tmp_path, 1)
+    cut(folder, folder)
+    with pytest.raises(CheckpointError, match=f"model.bin has {SIZE - 1} bytes, {SIZE} were written"):
+        verify_checkpoint(folder)
+
+
+def test_leftovers_are_removed_and_nothing_else(tmp_path):
+    save(tmp_path, 1)
+    (tmp_path / "step-000002.tmp").mkdir()
+    (tmp_path / "step-000002.tmp" / "half").write_bytes(b"x")
+    (tmp_path / "latest.tmp").write_bytes(b"x")
+    remove_leftovers(tmp_path)
+    remove_leftovers(tmp_path / "absent")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001"]
+
+
+SAVER = """
+import sys, time
+from pathlib import Path
+from dunwu.trainers import checkpoint
+root, size, calls = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+
+def slowly(path, byte):
+    with path.open("wb", buffering=0) as file:
+        for _ in range(10):
+            file.write(bytes([byte]) * (size // 10))
+            time.sleep(0.0005)
+
+def writer(step):
+    def write(folder):
+        slowly(folder / "model.bin", step % 251)
+        (folder / "trainer").mkdir()
+        slowly(folder / "trainer" / "state.bin", (step + 1) % 251)
+    return write
+
+def dies_at(real):
+    def call(*arguments, **options):
+        global calls
+        calls -= 1
+        if calls == 0:
+            checkpoint.os._exit(9)
+        return real(*arguments, **options)
+    return call
+
+if calls:
+    for name in ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir"):
+        setattr(checkpoint.os, name, dies_at(getattr(checkpoint.os, name)))
+checkpoint.remove_leftovers(root)
+found = checkpoint.newest_whole(root, lambda folder, reason: print("SKIPPED", folder, reason, flush=True))
+step = checkpoint.folder_step(found) if found else 0
+while True:
+    step += 1
+    checkpoint.save_checkpoint(root, step, writer(step), keep=2)
+    print("saved", step, flush=True)
+    if calls and step == 3:
+        break
+"""
+
+
+def start_saver(root: Path, calls: int) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SAVER, str(root), str(SIZE), str(calls)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def check_after_death(root: Path, output: str, before: int) -> int:
+    """No step that was reported is lost, none is a mixture, and whatever is named like a step is whole. Returns the newest step."""
+    assert "SKIPPED" not in output
+    said = [int(line.split()[1]) for line in output.splitlines() if line.startswith("saved")]
+    for folder in root.glob("step-??????"):
+        verify_checkpoint(folder)
+    newest = newest_whole(root, never_skips)
+    step = int(newest.name.removeprefix("step-")) if newest else 0
+    assert step >= max(said, default=before)
+    if newest:
+        assert content_step(newest) == step % 251
+    return step
+
+
+def test_kill_9_at_random_moments_of_a_save_never_loses_or_mixes_a_step(tmp_path):
+    generator, step, inside = random.Random(0), 0, 0
+    for _ in range(8):
+        process = start_saver(tmp_path, calls=0)
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        time.sleep(generator.uniform(0, 0.03))
+        process.kill()
+        output = first + process.stdout.read()
+        process.wait()
+        process.stdout.close()
+        inside += any(tmp_path.glob("*.tmp"))
+        step = check_after_death(tmp_path, output, step)
+    assert step >= 8
+    assert inside >= 1, "no kill fell inside a save: the test shows nothing"
+
+
+def test_death_at_every_system_call_of_a_save_is_survived(tmp_path):
+    survived = False
+    for calls in range(1, 60):
+        root = tmp_path / str(calls)
+        save(root, 1)
+        save(root, 2)
+        process = start_saver(root, calls)
+        output, _ = process.communicate()
+        assert process.returncode in (0, 9)
+        check_after_death(root, output, before=2)
+        if process.returncode == 0:
+            survived = True
+            break
+    assert survived, "the range of calls does not cover a whole save"
