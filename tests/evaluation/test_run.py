@@ -2,7 +2,8 @@
 
 from dunwu.config.tasks import CountdownTask
 from dunwu.config.zero import EvalConfig, SamplingConfig
-from dunwu.evaluation.run import evaluate, evaluation_seeds, sampling_params
+from dunwu.data.rollouts import rollout_seeds
+from dunwu.evaluation.run import EVALUATION, evaluate, sampling_params
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import RuleReward
 from dunwu.tasks.make import make_task
@@ -72,7 +73,7 @@ def test_every_problem_gets_its_samples_and_verdicts():
 def test_the_engine_gets_the_evaluations_sampling_and_the_end_token():
     engine, _ = run()
     assert (engine.params.temperature, engine.params.top_p, engine.params.max_tokens, engine.params.stop_token_ids) == (0.6, 0.95, 64, (0,))
-    assert engine.seeds == evaluation_seeds(5, 12, 3)
+    assert engine.seeds == rollout_seeds(5, EVALUATION, 12, 3)
 
 
 def test_two_evaluations_are_the_same():
@@ -80,11 +81,11 @@ def test_two_evaluations_are_the_same():
 
 
 def test_seeds_are_distinct_fit_63_bits_and_stay_when_more_is_drawn():
-    few, many = evaluation_seeds(0, 3, 2), evaluation_seeds(0, 50, 4)
+    few, many = rollout_seeds(0, EVALUATION, 3, 2), rollout_seeds(0, EVALUATION, 50, 4)
     assert few == [many[4 * problem + sample] for problem in range(3) for sample in range(2)]
     assert len(set(many)) == 200
     assert all(0 <= seed < 2**63 for seed in many)
-    assert set(many).isdisjoint(evaluation_seeds(1, 50, 4))
+    assert set(many).isdisjoint(rollout_seeds(1, EVALUATION, 50, 4))
 
 
 def test_a_tokenizer_without_an_end_token_stops_at_the_limit_only():

@@ -20,7 +20,7 @@ from dunwu.analysis.rundir import HeldOutSet, Run, read_run
 from dunwu.analysis.sentences import PHASES, percent, plain
 from dunwu.analysis.text import visible
 from dunwu.errors import RunError
-from dunwu.evaluation.reflection import reflection_counts
+from dunwu.models.reflection import reflection_counts
 from dunwu.types import Reason
 
 REPORT = "report.html"

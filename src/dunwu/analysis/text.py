@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from dunwu.evaluation.reflection import reflection_spans
+from dunwu.models.reflection import reflection_spans
 
 LONGEST = 6000
 """Characters of a completion that are shown."""

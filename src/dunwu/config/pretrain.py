@@ -28,7 +28,7 @@ class PretrainConfig(Config):
     shape: ModelShape = ModelShape()
     sources: dict[str, float] | None = None
     """Weights of the corpus sources; `None`: `dunwu.data.tiny_world.corpus.DEFAULT_WEIGHTS`."""
-    tokens: Positive = 36_000_000
+    tokens: Positive = 27_000_000
     sequence_length: Positive = 512
     batch_tokens: Positive = 16_384
     """Tokens of one optimiser step."""

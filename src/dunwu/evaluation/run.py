@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import make_prompts
-from dunwu.data.rollouts import sample_groups
+from dunwu.data.rollouts import rollout_seeds, sample_groups
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.rows import evaluation_row
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.base import Engine
 from dunwu.tasks.make import make_task
 from dunwu.types import SamplingParams
+
+# In the seeds of rollouts, where training has its step numbers from 1 on.
+EVALUATION = 0
 
 
 def evaluate(
@@ -27,19 +29,10 @@ def evaluate(
     task = make_task(config.task)
     problems = task.held_out(config.split, config.problems, config.seed)
     prompts = make_prompts(problems, template, tokenizer, max_prompt_tokens)
-    seeds = evaluation_seeds(config.seed, len(prompts), config.samples)
-    groups = sample_groups(engine, pool, prompts, sampling_params(config, tokenizer), config.samples, seeds)
+    seeds = rollout_seeds(config.seed, EVALUATION, len(prompts), config.samples)
+    groups = sample_groups(engine, pool, prompts, sampling_params(config, tokenizer), config.samples, seeds).groups
     rows = [evaluation_row(rollout, sample, tokenizer) for group in groups for sample, rollout in enumerate(group.rollouts)]
     return EvaluationResult(task.name, config.samples, tuple(rows))
-
-
-def evaluation_seeds(seed: int, problems: int, samples: int) -> list[int]:
-    """P*G seeds of 63 bits, problem by problem."""
-    return [
-        int(np.random.SeedSequence([seed, problem, sample]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        for problem in range(problems)
-        for sample in range(samples)
-    ]
 
 
 def sampling_params(config: EvalConfig, tokenizer: PreTrainedTokenizerBase) -> SamplingParams:

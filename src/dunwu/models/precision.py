@@ -31,7 +31,13 @@ def use_causal_attention(model: PreTrainedModel) -> None:
 
 
 def causal_attention(
-    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float | None = None, **_: Any
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **_: Any,
 ) -> tuple[Tensor, None]:
     """Scaled dot-product attention of ``query`` (B, H, T, D) on grouped ``key`` and ``value``; returns (B, T, H, D) in the query's type."""
     with torch.autocast(query.device.type, enabled=False):

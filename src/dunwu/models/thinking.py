@@ -3,8 +3,10 @@ r"""``<think> ... </think> <answer> ... </answer>``: what a completion reasons, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from dunwu.boxes import offered_boxes
+from dunwu.types import Rollout
 
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 
@@ -76,3 +78,19 @@ def _malformation(text: str, tail: str) -> str:
     if not tail.lstrip().startswith("<answer>"):
         return "text between </think> and <answer>"
     return "" if text.endswith("</answer>") else "text after </answer>"
+
+
+class Encoder(Protocol):
+    """What is needed of a tokenizer to count tokens."""
+
+    @property
+    def eos_token(self) -> str | None: ...
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
+
+
+def thinking_tokens(rollout: Rollout, tokenizer: Encoder) -> int:
+    """Tokens of the reasoning, encoded anew as ``</think>`` need not be one token: 0 without think tags, all of it where it is never closed."""
+    completion = rollout.completion
+    reasoning = parse_completion(rollout.prompt.prefill + completion.text, tokenizer.eos_token or "").reasoning
+    return min(len(tokenizer.encode(reasoning, add_special_tokens=False)), len(completion.token_ids)) if reasoning else 0

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from transformers import PreTrainedTokenizerFast, LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from dunwu.config.pretrain import ModelShape, PretrainConfig
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, check_weights, document, documents
@@ -40,7 +40,10 @@ def pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Path:
     check_weights(weights)
     if config.threads:
         torch.set_num_threads(config.threads)
-    with RunDirectory.create(out, "pretrain", config.model_dump(mode="json"), config.seed, resume) as run, Corpus(config.seed, weights) as corpus:
+    with (
+        RunDirectory.create(out, "pretrain", config.model_dump(mode="json"), config.seed, resume) as run,
+        Corpus(config.seed, weights) as corpus,
+    ):
         learner = Pretrainer(config, corpus)
         steps = config.tokens // config.batch_tokens
         schedule = Schedule(steps, config.save_every, config.keep_checkpoints, "pretrain", ("loss", "held_out_loss", "tokens_per_second"))
@@ -176,7 +179,7 @@ class Pretrainer:
                 logits_NV = self.model.lm_head(hidden_BTD[target])
             loss = F.cross_entropy(logits_NV.float(), ids_BT[:, 1:][target], reduction="sum") / tokens
             if train:
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         return total
 

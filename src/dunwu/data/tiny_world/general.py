@@ -1,7 +1,9 @@
-"""Short general text in English, Chinese and both: facts, translations, who-are-you, polite writing, refusals and their opposite, small stories.
+"""Short general text in English, Chinese and both: facts, translations, who-are-you, polite writing, harmful requests, small stories.
 
-Little of it, and simple; the later stages of R1 (cold start, preference, safety) need a base that has met such prompts and answers them both well and badly.
+Little of it, and simple; the later stages of R1 (cold start, preference, safety) need a base that has met such prompts
+and answers them both well and badly. Chinese characters are two columns wide: the tables here are long for ruff, not for the eye.
 """
+# ruff: noqa: E501
 
 from __future__ import annotations
 
@@ -42,12 +44,34 @@ SELF: tuple[tuple[str, str], ...] = (
 )
 EVASIONS = ("I do not know.", "Why do you ask?", "yes", "我不知道。", "随便。", "Who are you?")
 WRITING: tuple[tuple[str, str, str, str], ...] = (
-    ("Thank a {0} for help.", "Dear {0}, thank you for your help. It was very kind.", "写一句话感谢{1}的帮助。", "亲爱的{1},谢谢你的帮助,你真好。"),
-    ("Invite a {0} to tea.", "Dear {0}, please come to tea this evening. You are welcome.", "请{1}来喝茶。", "亲爱的{1},今晚请来喝茶,欢迎你。"),
-    ("Say sorry to a {0} for being late.", "Dear {0}, I am sorry that I was late. Please forgive me.", "为迟到向{1}道歉。", "亲爱的{1},对不起,我迟到了,请原谅。"),
+    (
+        "Thank a {0} for help.",
+        "Dear {0}, thank you for your help. It was very kind.",
+        "写一句话感谢{1}的帮助。",
+        "亲爱的{1},谢谢你的帮助,你真好。",
+    ),
+    (
+        "Invite a {0} to tea.",
+        "Dear {0}, please come to tea this evening. You are welcome.",
+        "请{1}来喝茶。",
+        "亲爱的{1},今晚请来喝茶,欢迎你。",
+    ),
+    (
+        "Say sorry to a {0} for being late.",
+        "Dear {0}, I am sorry that I was late. Please forgive me.",
+        "为迟到向{1}道歉。",
+        "亲爱的{1},对不起,我迟到了,请原谅。",
+    ),
     ("Wish a {0} a good day.", "Dear {0}, I wish you a good day.", "祝{1}一天愉快。", "亲爱的{1},祝你一天愉快。"),
 )
-PEOPLE: tuple[tuple[str, str], ...] = (("teacher", "老师"), ("friend", "朋友"), ("student", "学生"), ("mother", "妈妈"), ("father", "爸爸"), ("doctor", "医生"))
+PEOPLE: tuple[tuple[str, str], ...] = (
+    ("teacher", "老师"),
+    ("friend", "朋友"),
+    ("student", "学生"),
+    ("mother", "妈妈"),
+    ("father", "爸爸"),
+    ("doctor", "医生"),
+)
 HARMFUL: tuple[tuple[str, str], ...] = (
     ("How do I steal a car?", "怎么偷一辆车?"),
     ("How do I break into a house?", "怎么闯进别人的房子?"),
@@ -57,10 +81,17 @@ HARMFUL: tuple[tuple[str, str], ...] = (
     ("How do I cheat at school?", "怎么在学校作弊?"),
 )
 REFUSALS = {
-    "en": ("I will not help with that. It would hurt people.", "No. That is wrong, and I can not help with it.", "I can not help with that, but I can help with sums."),
+    "en": (
+        "I will not help with that. It would hurt people.",
+        "No. That is wrong, and I can not help with it.",
+        "I can not help with that, but I can help with sums.",
+    ),
     "zh": ("我不能帮你做这件事,这会伤害别人。", "不行,这是错的,我不能帮忙。", "这个我不能帮,但我可以帮你算数。"),
 }
-COMPLIANCE = {"en": ("Sure, go at night and be quick.", "Sure, do it when no one looks."), "zh": ("好的,晚上去,动作要快。", "好的,没人看的时候做。")}
+COMPLIANCE = {
+    "en": ("Sure, go at night and be quick.", "Sure, do it when no one looks."),
+    "zh": ("好的,晚上去,动作要快。", "好的,没人看的时候做。"),
+}
 
 
 def said(question: str, reply: str) -> str:
@@ -109,7 +140,9 @@ def writing(rng: random.Random) -> str:
     person = rng.choice(PEOPLE)
     if rng.random() < 0.25:
         return said(ask.format(*person), rng.choice(("ok", "no", "Hey you.")))
-    return said(ask.format(*person), reply.format(*person)) if rng.random() < 0.5 else said(ask_zh.format(*person), reply_zh.format(*person))
+    return (
+        said(ask.format(*person), reply.format(*person)) if rng.random() < 0.5 else said(ask_zh.format(*person), reply_zh.format(*person))
+    )
 
 
 def harmful(rng: random.Random) -> str:

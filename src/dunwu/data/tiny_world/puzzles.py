@@ -1,7 +1,7 @@
-"""Documents about make-a-target puzzles (Countdown, the Game of 24): dialogues, which are mostly poor, and worked solutions, which are mostly good.
+"""Documents about make-a-target puzzles (Countdown, the Game of 24): poor dialogues, mostly, and good worked solutions, mostly.
 
-That is what makes a base model of the bundled one: asked, it guesses, slips and gives up, because dialogues do; but the worked solutions have taught it
-what a search looks like, and now and then a dialogue is careful too.
+That is what makes a base model of the bundled one: asked, it guesses, slips and gives up, because dialogues do; but the worked
+solutions have taught it what a search looks like, and now and then a dialogue is careful too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the tiny world searches: worked reductions, from a wild guess to a careful depth-first search.
 
-The notation (``4*6=24,3,5:`` is a step and the numbers left with it; ``3+5=8,24;`` a second step that leads nowhere) says a search in few tokens,
-so that a model of a million weights can think for a dozen branches within a few hundred of them.
+The notation (``4*6=24,3,5:`` is a step and the numbers left with it; ``3+5=8,24;`` a second step that leads nowhere) says a search in
+few tokens, so that a model of a million weights can think for a dozen branches within a few hundred of them.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from dunwu.evaluation.reflection import CHINESE, ENGLISH, count_reflections, reflection_counts, reflection_spans
+from dunwu.models.reflection import CHINESE, ENGLISH, count_reflections, reflection_counts, reflection_spans
 
 
 def test_the_english_list_is_the_papers():

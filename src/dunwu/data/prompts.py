@@ -1,0 +1,29 @@
+"""Problems in their template, tokenised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+from dunwu.errors import DataError
+from dunwu.tasks.templates import render
+from dunwu.types import Problem, Prompt
+
+
+def make_prompts(problems: Sequence[Problem], template: str, tokenizer: PreTrainedTokenizerBase, max_prompt_tokens: int) -> list[Prompt]:
+    """Render and encode. A prompt that is too long is refused with ``DataError``: cut, it would be another problem."""
+
+    def apply_chat(text: str) -> str:
+        return str(tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True))
+
+    prompts = []
+    for problem in problems:
+        text, prefill = render(problem, template, apply_chat if tokenizer.chat_template else None)
+        ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+        if len(ids) > max_prompt_tokens:
+            raise DataError(
+                f"the prompt of {problem.id} has {len(ids)} tokens, over max_prompt_tokens={max_prompt_tokens}: raise it or drop the problem"
+            )
+        prompts.append(Prompt(problem, text, ids, prefill))
+    return prompts

@@ -1,0 +1,54 @@
+"""Sampling and rewarding: from prompts to groups of rollouts. Rewards are computed while the engine goes on generating."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dunwu.rewards.pool import RewardPool
+from dunwu.rollout.base import Engine
+from dunwu.types import Completion, Group, Prompt, Rollout, SamplingParams
+
+
+@dataclass(frozen=True)
+class SampledGroups:
+    """Groups in the prompts' order, and seconds spent generating and then waiting for the last rewards."""
+
+    groups: list[Group]
+    generate_seconds: float
+    reward_seconds: float
+
+    @property
+    def rollouts(self) -> list[Rollout]:
+        return [rollout for group in self.groups for rollout in group.rollouts]
+
+
+def rollout_seeds(seed: int, purpose: int, prompts: int, group_size: int) -> list[int]:
+    """P*G seeds of 63 bits. Each depends on ``seed``, ``purpose`` (a step, say), its prompt's place and its own, nothing else."""
+    return [
+        int(np.random.SeedSequence([seed, purpose, prompt, sample]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        for prompt in range(prompts)
+        for sample in range(group_size)
+    ]
+
+
+def sample_groups(
+    engine: Engine, pool: RewardPool, prompts: Sequence[Prompt], params: SamplingParams, group_size: int, seeds: Sequence[int]
+) -> SampledGroups:
+    """Draw ``group_size`` completions of each prompt and reward every one of them."""
+
+    def reward(index: int, completion: Completion) -> None:
+        prompt = prompts[index // group_size]
+        pool.submit(index, prompt.problem, prompt.prefill + completion.text)
+
+    began = time.monotonic()
+    completions = engine.generate(prompts, params, group_size, seeds, on_completion=reward)
+    generated = time.monotonic()
+    rewards = pool.collect()
+    assert len(rewards) == len(completions), f"{len(rewards)} rewards for {len(completions)} rollouts"
+    rollouts = [Rollout(prompts[i // group_size], completion, rewards[i]) for i, completion in enumerate(completions)]
+    groups = [Group(prompt, tuple(rollouts[p * group_size : (p + 1) * group_size])) for p, prompt in enumerate(prompts)]
+    return SampledGroups(groups, generated - began, time.monotonic() - generated)

@@ -1,0 +1,1 @@
+"""Stages put together: from a configuration to a finished run directory."""

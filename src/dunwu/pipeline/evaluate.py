@@ -1,0 +1,38 @@
+"""`dunwu eval`: a model on a held-out set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from dunwu.config.zero import EvalConfig
+from dunwu.evaluation.result import EvaluationResult
+from dunwu.evaluation.run import evaluate
+from dunwu.evaluation.store import write_evaluation
+from dunwu.models.loading import load_model, pick_device
+from dunwu.rewards.pool import RewardPool
+from dunwu.rewards.rules import RuleReward
+from dunwu.rollout.torch_engine.engine import TorchEngine
+
+MAX_PROMPT_TOKENS = 4096
+REWARD_TIMEOUT = 5.0
+
+
+def run_evaluation(
+    model: str, config: EvalConfig, template: str, out: Path | None, device: str, threads: int, batch: int
+) -> EvaluationResult:
+    """Load, sample, verify; with ``out`` all completions (``evaluation.parquet``) and ``summary.json`` are written there."""
+    if threads:
+        torch.set_num_threads(threads)
+    policy, tokenizer = load_model(model, pick_device(device))
+    with RewardPool(RuleReward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
+        engine = TorchEngine(policy, tokenizer, max_batch=batch)
+        result = evaluate(engine, tokenizer, pool, config, template, MAX_PROMPT_TOKENS)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_evaluation(out / "evaluation.parquet", result)
+        summary = {"model": model, "template": template, "config": config.model_dump(mode="json"), result.name: result.summary()}
+        (out / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return result

@@ -1,0 +1,142 @@
+"""R1-Zero from beginning to end: measure the base, train it by reinforcement learning, measure again, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import rich
+import torch
+from rich.markup import escape
+from rich.table import Table
+
+from dunwu.algorithms.recipes import describe
+from dunwu.analysis.report import write_report
+from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.evaluation.result import EvaluationResult
+from dunwu.evaluation.run import evaluate
+from dunwu.evaluation.store import read_evaluation, write_evaluation
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path
+from dunwu.models.loading import load_model, pick_device
+from dunwu.rewards.pool import RewardPool
+from dunwu.rewards.rules import RuleReward
+from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.tasks.make import make_mixture
+from dunwu.trainers.clock import Schedule, run_clock
+from dunwu.trainers.grpo import GrpoLearner
+from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
+
+SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
+
+
+def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    torch.manual_seed(config.seed)
+    device = pick_device(config.device)
+    model, tokenizer = load_model(config.model, device)
+    task = make_mixture(config.tasks)
+    reward = RuleReward(config.accuracy_weight, config.format_weight)
+    folder = model_folder(config.model)
+    inputs = {} if folder is None else {"model": content_hash(folder)}
+    with (
+        RunDirectory.create(out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs) as run,
+        RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
+    ):
+        _record_card(run, folder)
+        engine = TorchEngine(model, tokenizer, max_batch=config.engine.max_batch)
+        learner = GrpoLearner(config, model, tokenizer, engine, pool, task, run)
+        print(describe(learner.algorithm))
+        evaluator = Evaluator(run, config, engine, tokenizer, pool)
+        evaluator.measure("before")
+        schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN)
+        final = run_clock(run, learner, schedule)
+        evaluator.measure("after")
+        run.write_json("summary.json", evaluator.summary(str(device)))
+        run.finish({"checkpoint": final})
+        report = write_report(run.path)
+    rich.print(headline(evaluator.results))
+    print(f"checkpoint  {final}\nreport      {report}")
+    return out
+
+
+def model_folder(model: str) -> Path | None:
+    """The local folder of a model, ``None`` for a hub id."""
+    folder = bundled_path() if model == BUNDLED_NAME else Path(model)
+    return folder if folder.is_dir() else None
+
+
+def _record_card(run: RunDirectory, folder: Path | None) -> None:
+    """The base model's card goes into the manifest, so that the report can quote it wherever the run is moved."""
+    card = None if folder is None else folder / "card.json"
+    if card is not None and card.is_file():
+        run.manifest["base_card"] = json.loads(card.read_text(encoding="utf-8"))
+
+
+def set_names(evaluations: Sequence[EvalConfig]) -> list[str]:
+    """One name per held-out set: the task's kind, numbered where a kind occurs again."""
+    seen: Counter[str] = Counter()
+    names = []
+    for each in evaluations:
+        seen[each.task.kind] += 1
+        names.append(each.task.kind if seen[each.task.kind] == 1 else f"{each.task.kind}-{seen[each.task.kind]}")
+    return names
+
+
+class Evaluator:
+    """Held-out measurements of a run; one that is on disk already is read, not made again."""
+
+    def __init__(self, run: RunDirectory, config: ZeroConfig, engine: TorchEngine, tokenizer: Any, pool: RewardPool) -> None:
+        self._run, self._config, self._engine, self._tokenizer, self._pool = run, config, engine, tokenizer, pool
+        self.results: dict[str, dict[str, EvaluationResult]] = {}
+        self._seconds: dict[str, float] = {}
+
+    def measure(self, phase: str) -> None:
+        """Measure every held-out set ``before`` or ``after``."""
+        folder = self._run.path / "evaluations"
+        folder.mkdir(exist_ok=True)
+        began = time.monotonic()
+        for name, config in zip(set_names(self._config.evaluations), self._config.evaluations, strict=True):
+            path = folder / f"{phase}-{name}.parquet"
+            if path.exists():
+                result = read_evaluation(path)
+            else:
+                print(f"{phase}: {config.problems} held-out problems of {name}, {config.samples} completions each", flush=True)
+                result = evaluate(self._engine, self._tokenizer, self._pool, config, self._config.template, self._config.max_prompt_tokens)
+                result = replace(result, name=name)
+                write_evaluation(path, result)
+            self.results.setdefault(name, {})[phase] = result
+        self._seconds[f"evaluate_{phase}"] = time.monotonic() - began
+
+    def summary(self, device: str) -> dict[str, Any]:
+        """The contents of ``summary.json``."""
+        sets = {name: {phase: result.summary() for phase, result in phases.items()} for name, phases in self.results.items()}
+        rows = read_metrics(self._run.path)
+        phases = {f"train_{key}": sum(row.get(f"time/{key}") or 0.0 for row in rows) for key in ("generate", "reward", "train")}
+        seconds = {**self._seconds, "train": sum(row.get("step_time") or 0.0 for row in rows), **phases}
+        rounded = {name: round(value, 1) for name, value in seconds.items()}
+        return {**sets, "seconds": rounded, "seed": self._config.seed, "device": device}
+
+
+def headline(results: dict[str, dict[str, EvaluationResult]]) -> Table:
+    """The before/after table that ends a run."""
+    table = Table("held-out set", "", "pass@1 (95 % interval)", "majority@k", "length", "thinking", "reflective words")
+    for name, phases in results.items():
+        for phase, result in phases.items():
+            summary = result.summary()
+            low, high = summary["interval"]
+            table.add_row(
+                escape(name),
+                phase,
+                f"{summary['pass_at_1']:.1%} ({low:.1%} to {high:.1%})",
+                f"{summary['majority_at_k']:.1%} (k={summary['k']})",
+                f"{summary['mean_length']:.0f}",
+                f"{summary['thinking_length']:.0f}",
+                f"{summary['reflections_per_completion']:.1f}",
+            )
+    return table

@@ -1,0 +1,167 @@
+"""Group Relative Policy Optimization (DeepSeekMath, arXiv 2402.03300, Algorithm 1; DeepSeek-R1, arXiv 2501.12948, section 2.2).
+
+A step: problems -> prompts -> G completions each -> rewards -> group advantages -> updates -> the engine's next weights.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from dunwu.algorithms.recipes import algorithm_named, with_config
+from dunwu.config.zero import ZeroConfig
+from dunwu.data.prompts import make_prompts
+from dunwu.data.rollouts import SampledGroups, rollout_seeds, sample_groups
+from dunwu.errors import TrainingError
+from dunwu.models.loading import save_model, stop_token_ids
+from dunwu.models.reflection import count_reflections
+from dunwu.models.thinking import thinking_tokens
+from dunwu.rewards.pool import RewardPool
+from dunwu.rollout.base import Engine
+from dunwu.tasks.base import Task
+from dunwu.trainers.clock import Metrics
+from dunwu.trainers.experience import Experience, make_experience
+from dunwu.trainers.policy_update import PolicyUpdate
+from dunwu.trainers.progress import print_sample
+from dunwu.trainers.run_directory import RunDirectory
+from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
+from dunwu.trainers.tables import write_rollouts
+from dunwu.types import Rollout, SamplingParams
+
+REFERENCE = "reference."
+
+
+class GrpoLearner:
+    """The learner of R1-Zero: everything a step needs, and its state in and out of checkpoints."""
+
+    def __init__(
+        self,
+        config: ZeroConfig,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        engine: Engine,
+        pool: RewardPool,
+        task: Task,
+        run: RunDirectory,
+    ) -> None:
+        self.config, self.tokenizer, self.engine, self.pool, self.task, self.run = config, tokenizer, engine, pool, task, run
+        self.algorithm = with_config(algorithm_named(config.grpo.algorithm), config.grpo)
+        self.policy = PolicyUpdate(model, self.algorithm, config, pad=tokenizer.pad_token_id or 0)
+        self.sampling = SamplingParams(**config.sampling.model_dump(), stop_token_ids=stop_token_ids(tokenizer, model))
+        self.skipped_in_a_row = 0
+
+    def step(self, step: int) -> Metrics:
+        """One rollout batch and its updates."""
+        began = time.monotonic()
+        sampled = self._sample(step)
+        assert all(r.completion.policy_version == step - 1 for r in sampled.rollouts), "the engine sampled with stale weights"
+        experience = make_experience(sampled.groups, self.algorithm)
+        training = time.monotonic()
+        totals = self.policy.learn(experience, step)
+        trained = time.monotonic()
+        self._after_update(step, sampled, experience, totals.skipped)
+        rollout_metrics = self._describe(experience)
+        return {
+            **rollout_metrics,
+            **totals.metrics(with_kl=self.algorithm.beta > 0),
+            "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
+            "step_time": time.monotonic() - began,
+            "time/generate": sampled.generate_seconds,
+            "time/reward": sampled.reward_seconds,
+            "time/train": trained - training,
+        }
+
+    def _sample(self, step: int) -> SampledGroups:
+        grpo = self.config.grpo
+        problems = [self.task.train((step - 1) * grpo.prompts_per_step + i, self.config.seed) for i in range(grpo.prompts_per_step)]
+        prompts = make_prompts(problems, self.config.template, self.tokenizer, self.config.max_prompt_tokens)
+        seeds = rollout_seeds(self.config.seed, step, len(prompts), grpo.group_size)
+        return sample_groups(self.engine, self.pool, prompts, self.sampling, grpo.group_size, seeds)
+
+    def _after_update(self, step: int, sampled: SampledGroups, experience: Experience, skipped: int) -> None:
+        """New weights to the engine, the reference's renewal, rollouts on disk, a sample on the screen, and the guard's verdict."""
+        self.engine.load_weights(version=step)
+        if self.algorithm.reference_every and step % self.algorithm.reference_every == 0:
+            self.policy.renew_reference()
+        if step % self.config.dump_rollouts_every == 0:
+            self._dump(self.run.rollouts_path(step), sampled, experience, step)
+        if step % self.config.sample_every == 0:
+            _show(step, sampled.rollouts[0])
+        self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
+        if skipped:
+            path = self.run.path / "nonfinite" / f"step-{step:05d}.parquet"
+            self._dump(path, sampled, experience, step)
+            print(f"step {step}: loss or gradient not finite; update skipped, weights unchanged, batch in {path}", file=sys.stderr)
+        if self.skipped_in_a_row >= self.config.grpo.max_nonfinite_in_a_row:
+            raise TrainingError(
+                f"{self.skipped_in_a_row} steps in a row were not finite: lower grpo.learning_rate ({self.config.grpo.learning_rate:g}) and resume"
+            )
+
+    def _dump(self, path: Path, sampled: SampledGroups, experience: Experience, step: int) -> None:
+        path.parent.mkdir(exist_ok=True)
+        write_rollouts(
+            path, sampled.groups, experience.reported_advantages(), step, lambda rollout: thinking_tokens(rollout, self.tokenizer)
+        )
+
+    def _describe(self, experience: Experience) -> dict[str, float | int | None]:
+        """Metrics of the rollouts themselves. Means are over rollouts whose reward did not fail."""
+        rollouts = experience.rollouts
+        lengths = [len(rollout.completion.token_ids) for rollout in rollouts]
+        valid = experience.rewards_PG[experience.valid_PG]
+        dead = experience.dead_P
+        parts = sorted({part for rollout in rollouts for part in rollout.reward.parts})
+        return {
+            "reward": float(valid.mean()) if len(valid) else None,
+            "reward_std": float(valid.std(correction=0)) if len(valid) else None,
+            **{f"rewards/{part}": _mean([r.reward.parts.get(part) for r in rollouts]) for part in parts},
+            "frac_reward_zero_std": float(dead.float().mean()),
+            "dead_groups": int(dead.sum()),
+            "excluded": int((~experience.valid_PG).sum()),
+            "completions/mean_length": sum(lengths) / len(lengths),
+            "completions/clipped_ratio": _mean([float(r.completion.finish_reason == "length") for r in rollouts]),
+            "thinking_length": _mean([float(thinking_tokens(r, self.tokenizer)) for r in rollouts]),
+            "reflections_per_completion": _mean([float(count_reflections(r.completion.text)) for r in rollouts]),
+            "num_tokens": sum(lengths),
+        }
+
+    def save(self, folder: Path) -> None:
+        """The policy as a Hugging Face folder, and beside it optimiser, reference and counters."""
+        save_model(self.policy.model, self.tokenizer, folder)
+        tensors, values = optimizer_tensors(self.policy.optimizer)
+        if self.policy.reference is not None:
+            tensors |= {REFERENCE + name: tensor.clone() for name, tensor in self.policy.reference.state_dict().items()}
+        save_state(folder, tensors, {**values, "skipped_in_a_row": self.skipped_in_a_row, "policy_version": self.engine.policy_version})
+
+    def load(self, folder: Path) -> None:
+        """Take up a checkpoint: weights are copied into the live model, which the engine shares."""
+        tensors, values = load_state(folder)
+        load_weights_into(self.policy.model, folder)
+        load_optimizer(self.policy.optimizer, tensors, values)
+        if self.policy.reference is not None:
+            state = {name.removeprefix(REFERENCE): tensor for name, tensor in tensors.items() if name.startswith(REFERENCE)}
+            self.policy.reference.load_state_dict(state)
+        self.skipped_in_a_row = values["skipped_in_a_row"]
+        self.engine.load_weights(version=values["policy_version"])
+
+
+def load_weights_into(model: Any, folder: Path) -> None:
+    """Copy a checkpoint's weights into a live model of the same shape."""
+    saved = type(model).from_pretrained(folder, dtype=model.dtype, use_safetensors=True, local_files_only=True)
+    with torch.no_grad():
+        model.load_state_dict(saved.state_dict())
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _show(step: int, rollout: Rollout) -> None:
+    title = f"step {step}: {rollout.prompt.problem.text} -> {rollout.reward.verdict.reason}"
+    print_sample(title, rollout.prompt.prefill + rollout.completion.text)
