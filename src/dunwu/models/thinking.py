@@ -90,7 +90,7 @@ class Encoder(Protocol):
 
 
 def thinking_tokens(rollout: Rollout, tokenizer: Encoder) -> int:
-    """Tokens of the reasoning, encoded anew as ``</think>`` need not be one token: 0 without think tags, all of it where it is never closed."""
+    """Tokens of the reasoning, encoded anew as ``</think>`` need not be one token: 0 without think tags, all of it if never closed."""
     completion = rollout.completion
     reasoning = parse_completion(rollout.prompt.prefill + completion.text, tokenizer.eos_token or "").reasoning
     return min(len(tokenizer.encode(reasoning, add_special_tokens=False)), len(completion.token_ids)) if reasoning else 0
