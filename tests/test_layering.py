@@ -31,6 +31,8 @@ LAYERS = {
 DRAWN = {
     ("verifiers", "dunwu.models.thinking"),  # where the answer begins; light, no model in it
     ("pipeline", "dunwu.analysis.report"),  # a run ends with its report
+    ("pipeline", "dunwu.analysis.pairs"),  # and shows on the terminal what the report shows, by the same rule
+    ("pipeline", "dunwu.analysis.sentences"),
 }
 """Same-layer imports between packages that the design allows."""
 

@@ -1,13 +1,11 @@
 """Pairs are picked by the rule that the page states."""
 
 from dunwu.analysis.pairs import KEPT, LOST, SOLVED, STILL_WRONG, compare
-from dunwu.analysis.rundir import HeldOutSet
 from dunwu.evaluation.result import EvaluationResult
 
 
 def held_out(before, after):
-    results = {"before": EvaluationResult("x", 2, tuple(before)), "after": EvaluationResult("x", 2, tuple(after))}
-    return HeldOutSet("x", {}, results)
+    return {"before": EvaluationResult("x", 2, tuple(before)), "after": EvaluationResult("x", 2, tuple(after))}
 
 
 def test_the_hardest_three_solved_then_the_hardest_failing_then_the_hardest_lost(make):
@@ -42,4 +40,4 @@ def test_without_difficulty_names_decide(make):
 
 
 def test_one_side_is_no_comparison(make):
-    assert compare(HeldOutSet("x", {}, {"after": EvaluationResult("x", 1, (make.row(0),))})) is None
+    assert compare({"after": EvaluationResult("x", 1, (make.row(0),))}) is None

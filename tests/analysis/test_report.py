@@ -77,16 +77,18 @@ def test_a_whole_run_tells_its_numbers(whole):
         "Accuracy went from 0.18 to 0.63 over 90 steps. Format reward was 0.90 at the start and at the end of 90 steps.",
         "Mean completion length went from 28.0 to 78.0 tokens over 90 steps (2.8 times the first value). Thinking went",
         "12.5 % of the last completions were cut off at the token limit (0.0 % of the first).",
-        "Reflective words per completion went from 1.0 to 6.0 over 90 steps (6.0 times the first value).",
+        "The number of reflective words per completion went from 1.0 to 6.0 over 90 steps (6.0 times the first value).",
         "25.0 % of the first groups and 50.0 % of the last had equal rewards throughout",
         "1 step had non-finite values",
         "Of 3.0 minutes in these phases, 60 % went to generate, 30 % went to train, 10 % went to reward.",
         "thinking length with human solving time is 1.00 before training and 1.00 after training, over 20 problems",
         "Of 40 problems, by their first samples: 32 from wrong to right, 0 right both times, 0 still wrong, 8 from right to wrong.",
-        "Reinforcement learning amplifies what the base can rarely do. How often the text it was trained on itself says “wait”",
+        "Reinforcement learning amplifies what the base can rarely do; it does not put reasoning there from nothing. How often the text",
         "corpus.reflections_per_document 0.41",
         "seed 7",
-        "train time 5.0 min",
+        "training 5.0 min",
+        "R1-Zero · whole",
+        "24 → 24 thinking, tokens",
     ):
         assert sentence in words
 
@@ -184,3 +186,18 @@ def test_facts_are_flat_and_few():
 def test_reports_need_no_torch():
     code = "import sys, dunwu.analysis.report; sys.exit(any(name.split('.')[0] in ('torch', 'transformers') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_long_card_shows_its_figures_and_folds_its_lists(tmp_path, make):
+    make.write_whole_run(tmp_path)
+    card = {"tokens": 5, "base_countdown": {"pass_at_1": 0.1}, "reflective_words_per_1000_documents": {"wait": 31.5}}
+    (tmp_path / "manifest.json").write_text(json.dumps({"kind": "zero", "base_card": card}))
+    words = Page(report(tmp_path)).words
+    assert "among these facts from its card. tokens 5 base_countdown.pass_at_1 0.1 The rest of its card" in words
+    assert "The rest of its card reflective_words_per_1000_documents.wait 31.5" in words
+
+
+def test_a_base_without_a_card_is_told(tmp_path, make):
+    make.write_whole_run(tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps({"kind": "zero"}))
+    assert "This base model came without a card" in Page(report(tmp_path)).words

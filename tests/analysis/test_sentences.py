@@ -36,6 +36,7 @@ def test_one_step_and_none():
 def test_growth_says_how_many_times():
     assert sentences.growth("Words", made(1.1, 6.1)) == "Words went from 1.1 to 6.1 over 2 steps (5.5 times the first value)."
     assert sentences.growth("Words", made(0.0, 6.1)) == "Words went from 0 to 6.1 over 2 steps."
+    assert sentences.growth("Words", made(0.28, 0.3)) == "Words was 0.3 at the start and at the end of 2 steps."
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,11 @@ def test_the_headline_claims_a_change_only_where_intervals_are_apart():
     assert "do not overlap" in sentences.headline(held_out(high, low))
     near = {"pass_at_1": 0.2, "interval": [0.16, 0.25]}
     assert sentences.headline(held_out(low, near)).endswith("overlap, so this evaluation alone does not show a change.")
+
+
+def test_the_headline_of_no_change():
+    same = {"pass_at_1": 0.18, "interval": [0.14, 0.23]}
+    assert sentences.headline(held_out(same, same)).startswith("pass@1 stayed at 18.0 %; the 95 % intervals overlap")
 
 
 def test_the_headline_of_half_an_evaluation():

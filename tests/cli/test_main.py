@@ -157,7 +157,7 @@ def test_pretrain_dry_run_counts_updates(capsys: pytest.CaptureFixture[str]) -> 
 def test_zero_and_pretrain_hand_over_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[object, Path, bool]] = []
     stub(monkeypatch, "dunwu.pipeline.zero", run_zero=lambda config, out, resume: calls.append((config, out, resume)))
-    stub(monkeypatch, "dunwu.trainers.pretrain", pretrain=lambda config, out, resume: calls.append((config, out, resume)))
+    stub(monkeypatch, "dunwu.pipeline.pretrain", run_pretrain=lambda config, out, resume: calls.append((config, out, resume)))
     assert main(["zero", "--out", "runs/a", "--resume", "seed=4"]) == 0
     assert main(["pretrain", "tokens=5"]) == 0
     (first, out, resume), (second, _, second_resume) = calls

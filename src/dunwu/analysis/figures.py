@@ -58,18 +58,18 @@ def training_figures(run: Run) -> list[PlotFigure]:
 def reflection_figure(rows: tuple[Row, ...]) -> PlotFigure:
     """Reflective words per completion over steps."""
     found = curve(rows, "reflections_per_completion")
-    told = sentences.growth("Reflective words per completion", found)
+    told = sentences.growth("The number of reflective words per completion", found)
     return _lines("Reflective words", {"reflective words": found}, "words per completion", told)
 
 
 def time_figure(rows: tuple[Row, ...]) -> PlotFigure:
     """Seconds per phase, stacked over the steps that have any of them."""
     timed = [row for row in rows if any(number(row.get(column)) is not None for column in PHASE_COLUMNS)]
-    columns = [column for column in PHASE_COLUMNS if curve(timed, column)]
+    columns = [column for column in PHASE_COLUMNS if any(curve(timed, column).values)]
     layers = {column.removeprefix("time/"): [max(0.0, number(row.get(column)) or 0.0) for row in timed] for column in columns}
     told = sentences.time_spent({name: sum(values) for name, values in layers.items()})
     steps = [int(row["step"]) for row in timed]
-    svg = stacked_plot("time", "Time per phase", steps, layers, "seconds per step") if len(steps) > 1 else None
+    svg = stacked_plot("time", "Time per phase", steps, layers, "seconds per step") if layers and len(steps) > 1 else None
     return PlotFigure("Time per phase", svg, told)
 
 
@@ -119,7 +119,7 @@ def _level_figure(levels: Mapping[str, Mapping[str, Mapping[str, Any]]], key: st
     values = {phase: [_or_nan(number(level.get(key))) for level in found.values()] for phase, found in levels.items()}
     told = {phase: [(label, value) for label, value in zip(labels, row, strict=True) if value == value] for phase, row in values.items()}
     if key == "pass_at_1":
-        svg = level_plot(f"solved-{index}", "pass@1 by difficulty", labels, values, "difficulty", "pass@1")
+        svg = level_plot(f"solved-{index}", "pass@1 by difficulty", labels, values, "difficulty", "pass@1", share=True)
         return PlotFigure("Accuracy by difficulty", svg, sentences.by_level("pass@1", "difficulty", told, 2))
     svg = level_plot(f"thinking-{index}", "Thinking length by difficulty", labels, values, "difficulty", "thinking tokens")
     return PlotFigure("Thinking length by difficulty", svg, sentences.by_level("Mean thinking length in tokens", "difficulty", told, 0))

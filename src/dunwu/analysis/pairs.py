@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dunwu.analysis.rundir import HeldOutSet
 from dunwu.analysis.text import Shown, shown, visible
-from dunwu.evaluation.result import EvaluationRow
+from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 
 SOLVED, STILL_WRONG, KEPT, LOST = "from wrong to right", "still wrong", "right both times", "from right to wrong"
 PICKED: Mapping[str, int] = {SOLVED: 3, STILL_WRONG: 1, LOST: 1}
@@ -41,6 +40,11 @@ class Pair:
     difficulty: float | None
     sides: tuple[Side, Side]
 
+    @property
+    def solved(self) -> bool:
+        """Whether training turned it from wrong to right."""
+        return self.kind == SOLVED
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -56,11 +60,14 @@ class Comparison:
         return f"Of {sum(self.counts.values())} problems, by their first samples: {', '.join(told)}."
 
 
-def compare(held_out: HeldOutSet) -> Comparison | None:
-    """Pairs of a held-out set by ``RULE``; ``None`` where one side was not kept. Excluded samples (no score) make no pair."""
-    if not {"before", "after"} <= held_out.results.keys():
+def compare(results: Mapping[str, EvaluationResult]) -> Comparison | None:
+    """Pairs of a held-out set's evaluations ``before`` and ``after`` by ``RULE``; ``None`` where one is not there.
+
+    Excluded samples (no score) make no pair.
+    """
+    if not {"before", "after"} <= results.keys():
         return None
-    before, after = (_first_samples(held_out.results[phase].rows) for phase in ("before", "after"))
+    before, after = (_first_samples(results[phase].rows) for phase in ("before", "after"))
     both = [(before[name], after[name]) for name in before if name in after]
     both.sort(key=lambda pair: (-(pair[1].difficulty if pair[1].difficulty is not None else -math.inf), pair[1].problem_id))
     kinds = [_kind(*pair) for pair in both]

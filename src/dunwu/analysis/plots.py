@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from dunwu.analysis.curves import Curve, smoothed
 
@@ -66,11 +67,12 @@ def line_plot(name: str, title: str, series: Sequence[Series], unit: str, *, sha
         for colour, line in zip(_SERIES, series, strict=False):
             steps, values = line.curve.steps, line.curve.values
             if len(values) >= _SMOOTH_FROM:
-                axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.9)
+                axes.plot(steps, values, color=colour, alpha=0.35, linewidth=0.8)
                 values = tuple(smoothed(values, max(3, len(values) // 15)))
-            axes.plot(steps, values, color=colour, label=line.label, marker="o" if len(values) == 1 else None)
+            axes.plot(steps, values, color=colour, label=line.label, marker="o" if len(values) < _SMOOTH_FROM else None, markersize=3.5)
         if share:
             axes.set_ylim(-0.02, 1.02)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
     return _svg(name, title, "step", unit, len(series), draw)
 
@@ -81,12 +83,15 @@ def stacked_plot(name: str, title: str, steps: Sequence[int], layers: Mapping[st
     def draw(axes: Axes) -> None:
         axes.stackplot(steps, *layers.values(), labels=list(layers), colors=_SERIES[: len(layers)], alpha=0.85, linewidth=0)
         axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
     return _svg(name, title, "step", unit, len(layers), draw)
 
 
-def level_plot(name: str, title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]], x: str, y: str) -> Markup:
-    """Bars side by side, one group for each level; a NaN leaves its place empty."""
+def level_plot(
+    name: str, title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]], x: str, y: str, *, share: bool = False
+) -> Markup:
+    """Bars side by side, one group for each level; a NaN leaves its place empty. ``share``: the axis is [0, 1]."""
     width = 0.8 / max(1, len(series))
 
     def draw(axes: Axes) -> None:
@@ -94,6 +99,7 @@ def level_plot(name: str, title: str, labels: Sequence[str], series: Mapping[str
             places = [place - 0.4 + (i + 0.5) * width for place in range(len(labels))]
             axes.bar(places, values, width * 0.92, color=_colour_of(label), label=label)
         axes.set_xticks(range(len(labels)), labels)
+        axes.set_ylim(0, 1 if share else None)
         axes.grid(visible=False, axis="x")
 
     return _svg(name, title, x, y, len(series), draw)
@@ -120,7 +126,7 @@ def _svg(name: str, title: str, x: str, y: str, entries: int, draw: Callable[[Ax
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
-        figure = Figure(figsize=(5.2, 2.9), layout="constrained")
+        figure = Figure(figsize=(4.5, 2.7), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_alpha(0)
         axes = figure.add_subplot()

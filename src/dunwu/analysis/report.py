@@ -18,7 +18,7 @@ from dunwu.analysis.figures import PlotFigure, set_figures, training_figures
 from dunwu.analysis.pairs import RULE, Comparison, compare
 from dunwu.analysis.rundir import HeldOutSet, Run, read_run
 from dunwu.analysis.sentences import PHASES, percent, plain
-from dunwu.analysis.text import visible
+from dunwu.analysis.text import unbroken, visible
 from dunwu.errors import RunError
 from dunwu.models.reflection import reflection_counts
 from dunwu.types import Reason
@@ -26,6 +26,8 @@ from dunwu.types import Reason
 REPORT = "report.html"
 _VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error")
 _MOST_FACTS = 80
+_KINDS = {"zero": "R1-Zero", "pretrain": "Pre-training"}
+_PHASES = {"train": "training", "evaluate_before": "evaluation before", "evaluate_after": "evaluation after"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class SetSection:
     before: str
     after: str
     sentence: str
+    changes: tuple[tuple[str, str, str], ...]
+    """Name, before and after of what stands under the headline number."""
     headline: Table
     verdicts: Table | None
     words: Table | None
@@ -70,9 +74,9 @@ def write_report(run: Path) -> Path:
 def render(run: Run) -> str:
     """The page of a run."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["visible"] = visible
+    environment.filters |= {"visible": visible, "unbroken": unbroken}
     template = environment.from_string(resources.files("dunwu.analysis").joinpath(REPORT).read_text(encoding="utf-8"))
-    card = tuple(flat_facts(run.card))
+    card, details = _card_facts(run.card)
     return template.render(
         title=_title(run),
         facts=tuple(_run_facts(run)),
@@ -81,7 +85,8 @@ def render(run: Run) -> str:
         training=training_figures(run) if run.metrics.rows else [],
         rule=RULE,
         card=card,
-        corpus_told=any("reflect" in name or "wait" in name for name, _ in card),
+        card_details=details,
+        corpus_told=any("reflect" in name or "wait" in name for name, _ in card + details),
         config=run.config_text,
         manifest=tuple(flat_facts({key: value for key, value in run.manifest.items() if key != "base_card"})),
     )
@@ -89,11 +94,11 @@ def render(run: Run) -> str:
 
 def _title(run: Run) -> str:
     kind = run.manifest.get("kind")
-    return f"{kind} · {run.path.resolve().name}" if isinstance(kind, str) else run.path.resolve().name
+    return f"{_KINDS.get(kind, kind)} · {run.path.resolve().name}" if isinstance(kind, str) else run.path.resolve().name
 
 
 def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
-    """Short facts for the top of the page: model, device, seed, steps, seconds of each phase."""
+    """Short facts for the top of the page: model, device, seed, steps, time of each phase (the parts of training have their plot)."""
     for name, value in (("model", run.config.get("model")), ("device", run.summary.get("device")), ("seed", run.summary.get("seed"))):
         if isinstance(value, (str, int)):
             yield name, str(value)
@@ -102,8 +107,8 @@ def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
     seconds = run.summary.get("seconds")
     for phase, value in seconds.items() if isinstance(seconds, dict) else ():
         taken = number(value)
-        if taken is not None:
-            yield f"{phase} time", f"{taken / 60:.1f} min" if taken >= 60 else f"{taken:.1f} s"
+        if taken is not None and not phase.startswith("train_"):
+            yield str(_PHASES.get(phase, phase)), f"{taken / 60:.1f} min" if taken >= 60 else f"{taken:.1f} s"
 
 
 def _section(held_out: HeldOutSet, index: int) -> SetSection:
@@ -113,11 +118,12 @@ def _section(held_out: HeldOutSet, index: int) -> SetSection:
         before=percent(number(before.get("pass_at_1"))),
         after=percent(number(after.get("pass_at_1"))),
         sentence=sentences.headline(held_out),
+        changes=tuple(_changes(before, after)),
         headline=_headline(before, after),
         verdicts=_verdicts(before, after),
         words=_words(held_out),
         figures=tuple(set_figures(held_out, index)),
-        comparison=compare(held_out),
+        comparison=compare(held_out.results),
     )
 
 
@@ -125,10 +131,11 @@ def _headline(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
     """The numbers of ``summary.json`` side by side; a row that neither side has is left out."""
     k = number(after.get("k")) or number(before.get("k"))
     samples = f"{k:.0f}" if k else "k"
-    rows = [("pass@1", _with_interval(before), _with_interval(after))]
-    shares = {"pass_at_k": f"pass@{samples}", "majority_at_k": f"majority@{samples}"}
+    rows = [("pass@1", _cell(before, "pass_at_1", percent), _cell(after, "pass_at_1", percent))]
+    rows.append(("95 % interval", _interval(before), _interval(after)))
+    shares = {"pass_at_k": f"pass@{samples}", "majority_at_k": f"majority@{samples}"} if k != 1 else {}
     amounts = {
-        "mean_length": "mean length (tokens)",
+        "mean_length": "length (tokens)",
         "thinking_length": "thinking (tokens)",
         "reflections_per_completion": "reflective words per completion",
     }
@@ -145,10 +152,18 @@ def _cell(summary: Mapping[str, Any], key: str, show: Any) -> str:
     return "–" if value is None else str(show(value))
 
 
-def _with_interval(summary: Mapping[str, Any]) -> str:
+def _interval(summary: Mapping[str, Any]) -> str:
     found = sentences.interval(summary)
-    value = _cell(summary, "pass_at_1", percent)
-    return value if found is None else f"{value} ({100 * found[0]:.1f} to {100 * found[1]:.1f})"
+    return "–" if found is None else f"{100 * found[0]:.1f} to {100 * found[1]:.1f}"
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What changed besides accuracy, where both sides are known."""
+    names = {"thinking_length": ("thinking, tokens", 0), "reflections_per_completion": ("reflective words", 1)}
+    for key, (name, digits) in names.items():
+        first, last = number(before.get(key)), number(after.get(key))
+        if first is not None and last is not None:
+            yield name, plain(first, digits), plain(last, digits)
 
 
 def _verdicts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table | None:
@@ -169,7 +184,14 @@ def _words(held_out: HeldOutSet) -> Table | None:
     words = sorted({word for total in rates.values() for word in total}, key=lambda word: (-rates.get("after", Counter())[word], word))
     sizes = {phase: len(result.rows) for phase, result in held_out.results.items()}
     rows = tuple((word, *(plain(rates[p][word] / sizes[p]) if sizes.get(p) else "–" for p in PHASES)) for word in words)
-    return Table(("word", *(f"{phase}, per completion" for phase in PHASES)), rows) if rows else None
+    return Table(("word", *PHASES), rows) if rows else None
+
+
+def _card_facts(card: Mapping[str, Any]) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """What a reader of the report wants first of a card, and the rest: long lists of sources and words, and the recipe."""
+    first = {key: value for key, value in card.items() if not isinstance(value, Mapping) or key.startswith("base")}
+    rest = {key: value for key, value in card.items() if key not in first}
+    return tuple(flat_facts(first)), tuple(flat_facts(rest))
 
 
 def flat_facts(facts: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -45,7 +45,7 @@ def change(what: str, curve: Curve, digits: int = 2, unit: str = "") -> str:
 def growth(what: str, curve: Curve, digits: int = 1, unit: str = "") -> str:
     """``change`` with the ratio of last to first where that is a sensible number."""
     told = change(what, curve, digits, unit)
-    if len(curve) < 2 or curve.first <= 0 or curve.last <= 0:
+    if len(curve) < 2 or curve.first <= 0 or curve.last <= 0 or plain(curve.first, digits) == plain(curve.last, digits):
         return told
     return f"{told[:-1]} ({plain(curve.last / curve.first, 1)} times the first value)."
 
@@ -97,12 +97,18 @@ def headline(held_out: HeldOutSet) -> str:
     if first is None or last is None:
         known = next(((phase, value) for phase, value in zip(PHASES, (first, last), strict=True) if value is not None), None)
         return f"pass@1 {known[0]} training was {percent(known[1])}." if known else "pass@1 was not measured."
-    told = f"pass@1 went from {percent(first)} to {percent(last)}"
+    told = "pass@1 stayed at" if first == last else f"pass@1 went from {percent(first)} to"
+    verdict = overlap(before, after)
+    return f"{told} {percent(last)}{f'; the 95 % intervals {verdict}' if verdict else ''}."
+
+
+def overlap(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """What the two 95 % intervals, where both are known, allow to be said of the difference."""
     a, b = interval(before), interval(after)
     if a is None or b is None:
-        return f"{told}."
+        return ""
     apart = a[1] < b[0] or b[1] < a[0]
-    return f"{told}; the 95 % intervals {'do not overlap' if apart else 'overlap, so this evaluation alone does not show a change'}."
+    return "do not overlap" if apart else "overlap, so this evaluation alone does not show a change"
 
 
 def interval(summary: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -35,6 +35,11 @@ def visible(text: str) -> str:
     return "".join(character if _harmless(character) else f"[U+{ord(character):04X}]" for character in text.replace("\r\n", "\n"))
 
 
+def unbroken(text: str) -> str:
+    """``text`` whose percentages do not break across lines."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def _harmless(character: str) -> bool:
     # Cc controls, Cf format characters (bidirectional overrides among them), Cs lone surrogates, Zl/Zp Unicode line ends
     return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from dunwu.data.tiny_world.card import CARD, WEIGHTS, weights_hash
 from dunwu.errors import ModelError
 from dunwu.models.bundled import bundled_path
 
-CARD = "card.json"
-WEIGHTS = "model.safetensors"
 _REMEDY = "install Dunwu again, or make it with `dunwu pretrain --recipe tiny`"
 
 
@@ -36,8 +34,7 @@ def check_hash(folder: Path | None = None) -> str:
     path = folder / WEIGHTS
     if not path.is_file():
         raise ModelError(f"{path}: the bundled weights are missing; {_REMEDY}")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = weights_hash(folder)
     if found != expected:
         raise ModelError(f"{path}: sha256 {found[:12]} is not the card's {str(expected)[:12]}; {_REMEDY}")
     return found

@@ -96,7 +96,7 @@ def torch_and_devices() -> list[Finding]:
     import torch
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA in it"
-    findings = [Finding("torch", "ok", f"{torch.__version__}, {build}, {torch.get_num_threads()} threads")]
+    findings = [Finding("torch", "ok", f"{torch.__version__}, {build}, threads: {torch.get_num_threads()}")]
     for index in range(torch.cuda.device_count()):
         card = torch.cuda.get_device_properties(index)
         findings.append(Finding("gpu", "ok", f"cuda:{index} {card.name}, {card.total_memory / GIB:.0f} GiB"))
@@ -132,7 +132,7 @@ def packages() -> list[Finding]:
         findings = [Finding("packages", "ok", f"all {len(REQUIRED)} needed ones, transformers {version}")]
     for name, use in OPTIONAL.items():
         there = importlib.util.find_spec(name) is not None
-        findings.append(Finding(name, "ok" if there else "note", f"{'there' if there else 'missing'}, {use}"))
+        findings.append(Finding(name, "ok" if there else "note", f"{'there' if there else 'missing'} ({use})"))
     return findings
 
 

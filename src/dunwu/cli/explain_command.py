@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from dunwu.trainers.checkpoint import verify_checkpoint
 
 TOLD_ELSEWHERE = ("config", "starts", "base_card")
 """Parts of a run's manifest that have their own lines, or none."""
+_HASH = re.compile("[0-9a-f]{64}")
 METRICS_SHOWN = ("step", "reward", "completions/mean_length", "entropy", "loss")
 
 
@@ -101,11 +103,18 @@ def _facts(values: dict[str, Any]) -> list[str]:
 
 def _fact(value: Any) -> str:
     if isinstance(value, dict):
-        inner = [f"{key} {item}" for key, item in value.items() if isinstance(item, str | int | float)]
+        inner = [f"{key} {_leaf(item)}" for key, item in value.items() if isinstance(item, str | int | float)]
         return ", ".join(inner[:8]) + (", ..." if len(inner) > 8 else "")
     if isinstance(value, list):
-        return ", ".join(str(item) for item in value[:8])
-    return "" if value is None else str(value)
+        return ", ".join(_leaf(item) for item in value[:8])
+    return "" if value is None else _leaf(value)
+
+
+def _leaf(value: Any) -> str:
+    """One value: numbers to four digits; of a hash its beginning, as `dunwu doctor` tells it."""
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    return value[:12] if isinstance(value, str) and _HASH.fullmatch(value) else str(value)
 
 
 def _settings(config: dict[str, Any]) -> Iterator[str]:

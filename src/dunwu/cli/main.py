@@ -14,6 +14,10 @@ from collections.abc import Sequence
 
 from dunwu.errors import DunwuError, Interrupted, UserError
 
+# OpenMP threads wait at barriers by spinning. With libgomp's default, which spins for milliseconds, one other busy process
+# beside two torch threads slowed the engine from 25,000 to 1,800 tokens/s. Read when torch is loaded, so it is set before.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
 COMMANDS = {
     "zero": "train a base model by pure reinforcement learning (R1-Zero)",
     "pretrain": "make the tiny base model again",

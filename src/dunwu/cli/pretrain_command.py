@@ -1,4 +1,4 @@
-"""`dunwu pretrain`: makes the tiny base model."""
+"""`dunwu pretrain`: makes the tiny base model and its card."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class PretrainOptions:
     out: Path = Path("runs/pretrain")
     """Run directory."""
     resume: bool = False
-    """Go on from the newest whole checkpoint in the run directory."""
+    """Go on from the newest whole checkpoint in the run directory; a finished run only gets its model folder, where that is missing."""
     dry_run: bool = False
     """Print the resolved configuration and the plan, and make nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Trains, or prints the plan."""
+    """Trains, measures and writes the model with its card, or prints the plan."""
     options, config = read_training("pretrain", PretrainOptions, PretrainConfig, arguments, lambda _: [])
     if options.dry_run:
         print_plan(config, options.out, pretrain_plan(config))
         return 0
-    from dunwu.trainers.pretrain import pretrain
+    from dunwu.pipeline.pretrain import run_pretrain
 
-    return run_stoppable("pretrain", arguments, lambda: pretrain(config, options.out, options.resume))
+    return run_stoppable("pretrain", arguments, lambda: run_pretrain(config, options.out, options.resume))

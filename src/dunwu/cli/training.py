@@ -63,7 +63,12 @@ def run_stoppable(command: str, arguments: Sequence[str], work: Callable[[], Any
 def resume_command(command: str, arguments: Sequence[str]) -> str:
     """The same command with `--resume`, quoted for a shell."""
     kept = [argument for argument in arguments if argument != "--resume"]
-    return shlex.join([_program(), command, *kept, "--resume"])
+    return command_line([command, *kept, "--resume"])
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """A command of this program, quoted for a shell."""
+    return shlex.join([_program(), *arguments])
 
 
 def _program() -> str:

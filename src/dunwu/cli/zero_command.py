@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dunwu.cli.plan import zero_plan
-from dunwu.cli.training import print_plan, read_training, run_stoppable
-from dunwu.config.zero import ZeroConfig
+from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable
+from dunwu.config.task_names import task_name
+from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.trainers.checkpoint import step_folder
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,18 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     from dunwu.pipeline.zero import run_zero
 
-    return run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume))
+    code = run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume))
+    print("\n".join(how_to_go_on(config, options.out)))
+    return code
+
+
+def how_to_go_on(config: ZeroConfig, out: Path) -> list[str]:
+    """Commands for what one may do next with a finished run."""
+    checkpoint = str(out / "checkpoints" / step_folder(config.grpo.steps))
+    held_out = config.evaluations[0] if config.evaluations else EvalConfig(task=config.tasks[0].task, sampling=config.sampling)
+    limit = str(held_out.sampling.max_tokens)
+    evaluation = ["eval", "--model", checkpoint, "--task", task_name(held_out.task), "--samples", "16", "--max-tokens", limit]
+    return [f"  go on with  {command_line(evaluation)}", f"              {command_line(['explain', checkpoint])}"]
 
 
 def _shorthands(options: ZeroOptions) -> list[str]:

@@ -34,6 +34,17 @@ def parse_task(text: str) -> TaskConfig:
     raise ConfigError(f"unknown task {text!r}: {_hint(text)}")
 
 
+def task_name(task: TaskConfig) -> str:
+    """The name that `parse_task` takes; other settings of the task are not in it."""
+    match task:
+        case DatasetTask():
+            return task.path
+        case ReasoningGymTask():
+            return f"{REASONING_GYM}{task.name}"
+        case _:
+            return task.kind
+
+
 def _hint(text: str) -> str:
     close = difflib.get_close_matches(text.lower(), NAMES, n=1)
     return f"did you mean {close[0]}?" if close else f"expected {', '.join(NAMES)}, a file.jsonl, or a hub id owner/name"

@@ -48,7 +48,9 @@ def sample_groups(
     completions = engine.generate(prompts, params, group_size, seeds, on_completion=reward)
     generated = time.monotonic()
     rewards = pool.collect()
-    assert len(rewards) == len(completions), f"{len(rewards)} rewards for {len(completions)} rollouts"
+    expected = len(prompts) * group_size
+    assert len(completions) == expected, f"{len(completions)} completions for {len(prompts)} prompts x {group_size}"
+    assert rewards.keys() == set(range(expected)), f"{len(rewards)} rewards for {expected} rollouts"
     rollouts = [Rollout(prompts[i // group_size], completion, rewards[i]) for i, completion in enumerate(completions)]
     groups = [Group(prompt, tuple(rollouts[p * group_size : (p + 1) * group_size])) for p, prompt in enumerate(prompts)]
     return SampledGroups(groups, generated - began, time.monotonic() - generated)

@@ -10,10 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import rich
 import torch
-from rich.markup import escape
-from rich.table import Table
 
 from dunwu.algorithms.recipes import describe
 from dunwu.analysis.report import write_report
@@ -23,6 +20,9 @@ from dunwu.evaluation.run import evaluate
 from dunwu.evaluation.store import read_evaluation, write_evaluation
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path
 from dunwu.models.loading import load_model, pick_device
+from dunwu.pipeline.checks import check_run
+from dunwu.pipeline.headline import announce, conclude
+from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import RuleReward
 from dunwu.rollout.torch_engine.engine import TorchEngine
@@ -32,8 +32,10 @@ from dunwu.trainers.grpo import GrpoLearner
 from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
+SECONDS = "evaluations/seconds.json"
 
 
+@stopping_at_once()
 def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
@@ -41,6 +43,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     device = pick_device(config.device)
     model, tokenizer = load_model(config.model, device)
     task = make_mixture(config.tasks)
+    engine = TorchEngine(model, tokenizer, max_batch=config.engine.max_batch)
+    check_run(config, task, model, tokenizer)
     reward = RuleReward(config.accuracy_weight, config.format_weight)
     folder = model_folder(config.model)
     inputs = {} if folder is None else {"model": content_hash(folder)}
@@ -49,19 +53,20 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
     ):
         _record_card(run, folder)
-        engine = TorchEngine(model, tokenizer, max_batch=config.engine.max_batch)
         learner = GrpoLearner(config, model, tokenizer, engine, pool, task, run)
-        print(describe(learner.algorithm))
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        announce(config, out, parameters, str(device), torch.get_num_threads(), describe(learner.algorithm))
         evaluator = Evaluator(run, config, engine, tokenizer, pool)
         evaluator.measure("before")
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN)
         final = run_clock(run, learner, schedule)
         evaluator.measure("after")
-        run.write_json("summary.json", evaluator.summary(str(device)))
-        run.finish({"checkpoint": final})
+        summary = evaluator.summary(str(device))
+        if not run.finished:
+            run.write_json("summary.json", summary)
+            run.finish({"checkpoint": final})
         report = write_report(run.path)
-    rich.print(headline(evaluator.results))
-    print(f"checkpoint  {final}\nreport      {report}")
+    conclude(evaluator.results, summary["seconds"], final, report)
     return out
 
 
@@ -95,23 +100,30 @@ class Evaluator:
         self._run, self._config, self._engine, self._tokenizer, self._pool = run, config, engine, tokenizer, pool
         self.results: dict[str, dict[str, EvaluationResult]] = {}
         self._seconds: dict[str, float] = {}
+        if (kept := run.path / SECONDS).exists():
+            self._seconds = json.loads(kept.read_text(encoding="utf-8"))
 
     def measure(self, phase: str) -> None:
         """Measure every held-out set ``before`` or ``after``."""
         folder = self._run.path / "evaluations"
         folder.mkdir(exist_ok=True)
-        began = time.monotonic()
         for name, config in zip(set_names(self._config.evaluations), self._config.evaluations, strict=True):
             path = folder / f"{phase}-{name}.parquet"
             if path.exists():
                 result = read_evaluation(path)
             else:
                 print(f"{phase}: {config.problems} held-out problems of {name}, {config.samples} completions each", flush=True)
+                began = time.monotonic()
                 result = evaluate(self._engine, self._tokenizer, self._pool, config, self._config.template, self._config.max_prompt_tokens)
                 result = replace(result, name=name)
                 write_evaluation(path, result)
+                self._add_seconds(f"evaluate_{phase}", time.monotonic() - began)
             self.results.setdefault(name, {})[phase] = result
-        self._seconds[f"evaluate_{phase}"] = time.monotonic() - began
+
+    def _add_seconds(self, phase: str, seconds: float) -> None:
+        """Kept on disk: a run that is taken up again reads its measurements and would not know what they had cost."""
+        self._seconds[phase] = self._seconds.get(phase, 0.0) + seconds
+        self._run.write_json(SECONDS, self._seconds)
 
     def summary(self, device: str) -> dict[str, Any]:
         """The contents of ``summary.json``."""
@@ -121,22 +133,3 @@ class Evaluator:
         seconds = {**self._seconds, "train": sum(row.get("step_time") or 0.0 for row in rows), **phases}
         rounded = {name: round(value, 1) for name, value in seconds.items()}
         return {**sets, "seconds": rounded, "seed": self._config.seed, "device": device}
-
-
-def headline(results: dict[str, dict[str, EvaluationResult]]) -> Table:
-    """The before/after table that ends a run."""
-    table = Table("held-out set", "", "pass@1 (95 % interval)", "majority@k", "length", "thinking", "reflective words")
-    for name, phases in results.items():
-        for phase, result in phases.items():
-            summary = result.summary()
-            low, high = summary["interval"]
-            table.add_row(
-                escape(name),
-                phase,
-                f"{summary['pass_at_1']:.1%} ({low:.1%} to {high:.1%})",
-                f"{summary['majority_at_k']:.1%} (k={summary['k']})",
-                f"{summary['mean_length']:.0f}",
-                f"{summary['thinking_length']:.0f}",
-                f"{summary['reflections_per_completion']:.1f}",
-            )
-    return table

@@ -58,7 +58,7 @@ def run_clock(run: RunDirectory, learner: Learner, schedule: Schedule) -> Path:
             progress.advance(step, {name: metrics[name] for name in schedule.shown if name in metrics})
             if step % schedule.save_every == 0 or step == schedule.steps or interrupt.requested:
                 save_checkpoint(run.checkpoints, step, learner.save, schedule.keep)
-            if interrupt.requested and step < schedule.steps:
+            if interrupt.requested:
                 raise Interrupted(f"stopped after step {step} of {schedule.steps}, which is saved")
     newest = newest_whole(run.checkpoints, on_skip=_say_skipped)
     assert newest is not None, "the final step was just saved"

@@ -37,6 +37,8 @@ class Experience:
 
 def make_experience(groups: Sequence[Group], algorithm: Algorithm) -> Experience:
     """Rewards and group-relative advantages. A reward that is missing or not finite is excluded, never a 0."""
+    sizes = {len(group.rollouts) for group in groups}
+    assert len(sizes) == 1, f"groups of {sorted(sizes)} rollouts in one batch: every prompt needs the same number of rewards"
     rollouts = tuple(rollout for group in groups for rollout in group.rollouts)
     totals = [rollout.reward.total for rollout in rollouts]
     valid_PG = torch.tensor([total is not None and math.isfinite(total) for total in totals]).view(len(groups), -1)
@@ -60,6 +62,7 @@ def token_rows(rollouts: Sequence[Rollout], pad: int, device: torch.device) -> T
     completion_BT = torch.zeros(ids_BT.shape, dtype=torch.bool)
     behaviour_BT = torch.zeros(ids_BT.shape)
     for row, rollout in enumerate(rollouts):
+        assert len(rollout.completion.behaviour_logprobs) == len(rollout.completion.token_ids), "one behaviour log-probability per token"
         start = len(rollout.prompt.token_ids)
         end = start + len(rollout.completion.token_ids)
         completion_BT[row, start:end] = True

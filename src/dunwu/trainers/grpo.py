@@ -97,10 +97,11 @@ class GrpoLearner:
         if skipped:
             path = self.run.path / "nonfinite" / f"step-{step:05d}.parquet"
             self._dump(path, sampled, experience, step)
-            print(f"step {step}: loss or gradient not finite; update skipped, weights unchanged, batch in {path}", file=sys.stderr)
+            print(f"step {step}: loss or gradient not finite; {skipped} update(s) skipped, batch in {path}", file=sys.stderr)
         if self.skipped_in_a_row >= self.config.grpo.max_nonfinite_in_a_row:
             raise TrainingError(
-                f"{self.skipped_in_a_row} steps in a row were not finite: lower grpo.learning_rate ({self.config.grpo.learning_rate:g}) and resume"
+                f"{self.skipped_in_a_row} steps in a row were not finite: begin a new run with a grpo.learning_rate below "
+                f"{self.config.grpo.learning_rate:g}, with --model on one of {self.run.checkpoints} and another --out"
             )
 
     def _dump(self, path: Path, sampled: SampledGroups, experience: Experience, step: int) -> None:

@@ -97,7 +97,9 @@ class PolicyUpdate:
         for group in self.optimizer.param_groups:
             group["lr"] = grpo.learning_rate * min(1.0, step / max(1, grpo.warmup_steps))
         order = torch.randperm(len(experience.rollouts), generator=torch.Generator().manual_seed(self.config.seed * 1_000_003 + step))
-        minibatches = [part.tolist() for part in order.chunk(grpo.minibatches)] if grpo.minibatches > 1 else [list(range(len(order)))]
+        # Not `chunk`, which may give fewer parts than asked for.
+        parts = [part.tolist() for part in order.tensor_split(grpo.minibatches)]
+        minibatches = parts if len(parts) > 1 else [list(range(len(order)))]
         reused = grpo.minibatches * grpo.inner_epochs > 1
         old = self._logprobs_by_rollout(experience, minibatches) if reused else None
         for _ in range(grpo.inner_epochs):

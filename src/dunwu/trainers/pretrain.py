@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import signal
+import sys
 import time
 from collections.abc import Mapping
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +23,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from dunwu.config.pretrain import ModelShape, PretrainConfig
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, check_weights, document, documents
 from dunwu.data.tiny_world.tokenizer import train_tokenizer
+from dunwu.errors import TrainingError
 from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.precision import matmul_precision, use_causal_attention
 from dunwu.trainers.clock import Metrics, Schedule, run_clock
@@ -32,6 +35,7 @@ from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, 
 TOKENIZER_DOCUMENTS = 20_000
 HELD_OUT_SEED = 1_000_003
 CHUNK = 1_000
+MAX_NONFINITE_IN_A_ROW = 5
 
 
 def pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Path:
@@ -45,8 +49,9 @@ def pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Path:
         Corpus(config.seed, weights) as corpus,
     ):
         learner = Pretrainer(config, corpus)
-        steps = config.tokens // config.batch_tokens
-        schedule = Schedule(steps, config.save_every, config.keep_checkpoints, "pretrain", ("loss", "held_out_loss", "tokens_per_second"))
+        schedule = Schedule(
+            learner.steps, config.save_every, config.keep_checkpoints, "pretrain", ("loss", "held_out_loss", "tokens_per_second")
+        )
         final = run_clock(run, learner, schedule)
         run.finish({"checkpoint": final})
         return final
@@ -85,12 +90,21 @@ def _generate(job: tuple[int, int, dict[str, float]]) -> list[str]:
     return [document(index, seed, weights)[1] for index in range(start, start + CHUNK)]
 
 
+class DocumentStream(Protocol):
+    """Where documents come from: ``take(index)`` is a pure function of the index."""
+
+    def take(self, index: int) -> str:
+        """The document at a place of the stream."""
+        ...
+
+
 class Corpus:
     """The stream of documents, written ahead by one worker process; ``take(index)`` is the document at any place of it."""
 
     def __init__(self, seed: int, weights: Mapping[str, float]) -> None:
         self._seed, self._weights = seed, dict(weights)
-        self._pool = get_context("spawn").Pool(1)
+        # Ctrl-C reaches the whole group: it would kill the worker, and the chunk it was at would be waited for without end.
+        self._pool = get_context("spawn").Pool(1, signal.signal, (signal.SIGINT, signal.SIG_IGN))
         self._ahead: dict[int, Any] = {}
         self._chunk: tuple[int, list[str]] = (-1, [])
 
@@ -114,15 +128,16 @@ class Corpus:
 class Pretrainer:
     """The learner: model, optimiser, and the place in the corpus."""
 
-    def __init__(self, config: PretrainConfig, corpus: Corpus) -> None:
+    def __init__(self, config: PretrainConfig, corpus: DocumentStream, tokenizer_documents: int = TOKENIZER_DOCUMENTS) -> None:
         self.config, self.corpus = config, corpus
         self.device = pick_device(config.device)
-        self.steps = config.tokens // config.batch_tokens
+        self.steps = max(1, config.tokens // config.batch_tokens)
         weights = dict(config.sources or DEFAULT_WEIGHTS)
-        self.tokenizer = train_tokenizer(text for _, text in itertools.islice(documents(config.seed, 0, weights), TOKENIZER_DOCUMENTS))
+        self.tokenizer = train_tokenizer(text for _, text in itertools.islice(documents(config.seed, 0, weights), tokenizer_documents))
         self.held_out = [self._encode(text) for _, text in itertools.islice(documents(HELD_OUT_SEED, 0, weights), 400)]
         self._attach(new_model(config.shape, self.tokenizer, config.seed))
         self.place = 0
+        self.skipped_in_a_row = 0
 
     def _attach(self, model: Any) -> None:
         self.model = model.to(self.device)
@@ -139,12 +154,16 @@ class Pretrainer:
         rows = self._next_rows()
         tokens = sum(len(row) - 1 for row in rows)
         loss = self._loss(rows, tokens, train=True)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
-        self.optimizer.step()
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm))
+        finite = math.isfinite(loss) and math.isfinite(norm)
+        if finite:
+            self.optimizer.step()
         self.optimizer.zero_grad()
+        self._judge(step, finite, len(rows))
         metrics: dict[str, float | int | str | None] = {
             "loss": loss,
-            "grad_norm": float(norm),
+            "grad_norm": norm,
+            "skipped": int(not finite),
             "learning_rate": self.optimizer.param_groups[0]["lr"],
             "num_tokens": tokens,
             "tokens_per_second": tokens / (time.monotonic() - began),
@@ -153,6 +172,18 @@ class Pretrainer:
             metrics["held_out_loss"] = self.held_out_loss()
             print_sample(f"step {step}, greedy", self._sample())
         return metrics
+
+    def _judge(self, step: int, finite: bool, documents_read: int) -> None:
+        """Count a step that was skipped; raise ``TrainingError`` after too many in a row."""
+        self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
+        if not finite:
+            batch = f"documents {self.place - documents_read} to {self.place - 1} of seed {self.config.seed}"
+            print(f"step {step}: loss or gradient not finite; update skipped, weights unchanged, batch: {batch}", file=sys.stderr)
+        if self.skipped_in_a_row >= MAX_NONFINITE_IN_A_ROW:
+            raise TrainingError(
+                f"{self.skipped_in_a_row} steps in a row were not finite: begin a new run with a learning_rate below "
+                f"{self.config.learning_rate:g} and another --out"
+            )
 
     def _next_rows(self) -> list[list[int]]:
         rows: list[list[int]] = []
@@ -199,7 +230,7 @@ class Pretrainer:
     def save(self, folder: Path) -> None:
         save_model(self.model, self.tokenizer, folder)
         tensors, values = optimizer_tensors(self.optimizer)
-        save_state(folder, tensors, {**values, "place": self.place})
+        save_state(folder, tensors, {**values, "place": self.place, "skipped_in_a_row": self.skipped_in_a_row})
 
     def load(self, folder: Path) -> None:
         model, self.tokenizer = load_model(str(folder))
@@ -207,3 +238,4 @@ class Pretrainer:
         tensors, values = load_state(folder)
         load_optimizer(self.optimizer, tensors, values)
         self.place = values["place"]
+        self.skipped_in_a_row = values.get("skipped_in_a_row", 0)

@@ -1,0 +1,144 @@
+"""What `dunwu zero` says at its beginning and at its end. Imports no torch."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import rich
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from dunwu.analysis.pairs import Pair, compare
+from dunwu.analysis.sentences import PHASES, overlap, percent, plain
+from dunwu.config.zero import ZeroConfig
+from dunwu.evaluation.result import EvaluationResult
+from dunwu.trainers.progress import clean, duration, print_sample
+
+Results = Mapping[str, Mapping[str, EvaluationResult]]
+"""Of each held-out set, the evaluations ``before`` and ``after``."""
+
+_LABEL = 12
+WIDEST = 100
+
+
+def announce(config: ZeroConfig, run: Path, parameters: int, device: str, threads: int, algorithm: str) -> None:
+    """Say what is about to be done; ``algorithm`` is the line that describes it."""
+    print("R1-Zero: a base model, a verifier, reinforcement learning, nothing else.")
+    print_facts(beginning(config, run, parameters, device, threads, algorithm))
+    print("Ctrl-C saves and stops; the command that goes on is printed then.", flush=True)
+
+
+def beginning(config: ZeroConfig, run: Path, parameters: int, device: str, threads: int, algorithm: str) -> Iterator[tuple[str, str]]:
+    """Facts of a run that has not begun."""
+    grpo = config.grpo
+    rollouts = grpo.steps * grpo.prompts_per_step * grpo.group_size
+    yield "model", f"{config.model} ({parameters:,} parameters)"
+    yield "device", f"{device}, {threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else device
+    weighted = len(config.tasks) > 1
+    yield "tasks", ", ".join(f"{each.task.kind} (weight {each.weight:g})" if weighted else each.task.kind for each in config.tasks)
+    yield (
+        "training",
+        f"{grpo.steps} steps x {grpo.prompts_per_step} prompts x {grpo.group_size} completions = {rollouts:,} completions "
+        f"of at most {config.sampling.max_tokens} tokens",
+    )
+    yield "algorithm", algorithm
+    told = [f"{each.task.kind} ({each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations]
+    yield "measured", f"before and after: {', '.join(told)}"
+    yield "run", str(run)
+
+
+def conclude(results: Results, seconds: Mapping[str, float], checkpoint: Path, report: Path) -> None:
+    """Say what came out: the table, a sentence for each set, one problem before and after, and where everything is."""
+    rich.print(headline(results))
+    for name, phases in results.items():
+        if told := change(phases):
+            _wrapped(f"{clean(name)}: {told}")
+    for phases in results.values():
+        found = compare(phases)
+        if found is not None and found.pairs:
+            show_pair(found.pairs[0])
+            break
+    print()
+    phases_told = {"evaluate_before": "measuring before", "train": "training", "evaluate_after": "measuring after"}
+    times = ", ".join(f"{told} {duration(seconds[key])}" for key, told in phases_told.items() if key in seconds)
+    print_facts((("time", times), ("checkpoint", str(checkpoint)), ("report", str(report))))
+
+
+def headline(results: Results) -> Table:
+    """The before/after table that ends a run: a row a figure, so that 80 columns hold it."""
+    table = Table("", *PHASES, box=SIMPLE_HEAD, pad_edge=False)
+    for name, phases in results.items():
+        summaries = [phases[phase].summary() if phase in phases else {} for phase in PHASES]
+        table.add_row(f"[bold]{escape(clean(name))}[/bold]")
+        for label, *values in _figures(*summaries):
+            table.add_row(f"  {label}", *values)
+        table.add_section()
+    return table
+
+
+def _figures(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    k = after.get("k") or before.get("k")
+    yield "pass@1 (95 % interval)", _with_interval(before), _with_interval(after)
+    if k != 1:
+        yield f"majority@{k}", percent(before.get("majority_at_k")), percent(after.get("majority_at_k"))
+    amounts = {"mean_length": "length, tokens", "thinking_length": "thinking, tokens", "reflections_per_completion": "reflective words"}
+    for key, label in amounts.items():
+        digits = 1 if key == "reflections_per_completion" else 0
+        yield label, _amount(before.get(key), digits), _amount(after.get(key), digits)
+    yield "cut off at the limit", percent(before.get("clipped_ratio")), percent(after.get("clipped_ratio"))
+
+
+def _with_interval(summary: Mapping[str, Any]) -> str:
+    low, high = summary.get("interval") or (None, None)
+    value = percent(summary.get("pass_at_1"))
+    return value if low is None or high is None else f"{value} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _amount(value: float | None, digits: int) -> str:
+    return "unknown" if value is None else plain(value, digits)
+
+
+def change(phases: Mapping[str, EvaluationResult]) -> str:
+    """``accuracy 18.0 % -> 63.0 % (...), thinking 28 -> 78 tokens, reflective words 1.1 -> 6.1 per completion.``"""
+    if not set(PHASES) <= phases.keys():
+        return ""
+    before, after = (phases[phase].summary() for phase in PHASES)
+    told = []
+    if before["pass_at_1"] is not None and after["pass_at_1"] is not None:
+        verdict = f" (the intervals {found})" if (found := overlap(before, after)) else ""
+        told.append(f"accuracy {percent(before['pass_at_1'])} -> {percent(after['pass_at_1'])}{verdict}")
+    for key, name, digits, unit in (
+        ("thinking_length", "thinking", 0, " tokens"),
+        ("reflections_per_completion", "reflective words", 1, " per completion"),
+    ):
+        if before[key] is not None and after[key] is not None:
+            told.append(f"{name} {plain(before[key], digits)} -> {plain(after[key], digits)}{unit}")
+    return f"{', '.join(told)}." if told else ""
+
+
+def show_pair(pair: Pair) -> None:
+    """One problem before and after as text; what models wrote is printed safely."""
+    print(f"\nThe same problem before and after ({pair.kind}; the report has more):")
+    print_sample("problem", pair.problem)
+    for side in pair.sides:
+        words = f"{side.reflections} reflective word{'' if side.reflections == 1 else 's'}"
+        text = "".join(piece.text for piece in side.completion.segments)
+        print_sample(f"{side.phase}: {side.verdict}, {side.tokens} tokens, {words}", text)
+
+
+def print_facts(facts: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> None:
+    """Names and values in two columns, values wrapped."""
+    for name, value in facts:
+        _wrapped(clean(value), f"  {name:<{_LABEL}}")
+
+
+def _wrapped(text: str, first: str = "") -> None:
+    """``text`` in lines of the terminal's width. Paths are never broken: they are there to be copied."""
+    width = min(WIDEST, rich.get_console().width)
+    following = " " * len(first)
+    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=following, break_long_words=False, break_on_hyphens=False)
+    print("\n".join(lines or [first]), flush=True)

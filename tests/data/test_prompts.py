@@ -1,0 +1,48 @@
+"""Problems in their template: refused when too long, never cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dunwu.data.prompts import make_prompts
+from dunwu.errors import ConfigError, DataError
+from dunwu.types import Problem
+
+
+def problem(text: str) -> Problem:
+    return Problem("p1", "t", text, "number", "3")
+
+
+def test_the_prompt_holds_the_template_and_its_tokens(world_tokenizer: Any) -> None:
+    first, second = make_prompts([problem("Say 3."), problem("Say 4.")], "tiny", world_tokenizer, 100)
+    assert first.text == "User: Say 3.\nAssistant:"
+    assert first.prefill == ""
+    assert world_tokenizer.decode(first.token_ids) == first.text
+    assert second.problem.text == "Say 4."
+
+
+def test_a_prefill_is_part_of_the_prompt(world_tokenizer: Any) -> None:
+    (prompt,) = make_prompts([problem("Say 3.")], "r1-zero-prefilled", world_tokenizer, 1000)
+    assert prompt.text.endswith(prompt.prefill)
+    assert prompt.prefill == "<think>\n"
+    assert world_tokenizer.decode(prompt.token_ids) == prompt.text
+
+
+def test_the_limit_is_exact_and_nothing_is_cut(world_tokenizer: Any) -> None:
+    (prompt,) = make_prompts([problem("Say 3.")], "tiny", world_tokenizer, 100)
+    length = len(prompt.token_ids)
+    assert make_prompts([problem("Say 3.")], "tiny", world_tokenizer, length) == [prompt]
+    with pytest.raises(DataError, match=f"p1 has {length} tokens, over max_prompt_tokens={length - 1}"):
+        make_prompts([problem("Say 3.")], "tiny", world_tokenizer, length - 1)
+
+
+def test_the_chat_template_is_the_tokenizers(world_tokenizer: Any) -> None:
+    (prompt,) = make_prompts([problem("Say 3.")], "chat", world_tokenizer, 100)
+    assert prompt.text == "User: Say 3.\nAssistant:"
+
+
+def test_an_unknown_template_is_the_users_mistake(world_tokenizer: Any) -> None:
+    with pytest.raises(ConfigError, match="unknown template 'r2'"):
+        make_prompts([problem("Say 3.")], "r2", world_tokenizer, 100)

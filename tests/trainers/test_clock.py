@@ -1,0 +1,121 @@
+"""The clock: every step once, saved in time, taken up where the newest whole checkpoint is, stopped by a signal."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dunwu.errors import Interrupted
+from dunwu.trainers.clock import Metrics, Schedule, run_clock
+from dunwu.trainers.run_directory import RunDirectory
+
+
+class Adder:
+    """A learner whose whole state is a number: each step adds the step to three times what was."""
+
+    def __init__(self, at_step: Callable[[int], None] = lambda step: None) -> None:
+        self.value = 0
+        self.steps: list[int] = []
+        self._at_step = at_step
+
+    def step(self, step: int) -> Metrics:
+        self._at_step(step)
+        self.steps.append(step)
+        self.value = 3 * self.value + step
+        return {"value": self.value}
+
+    def save(self, folder: Path) -> None:
+        (folder / "value.json").write_text(json.dumps(self.value))
+
+    def load(self, folder: Path) -> None:
+        self.value = json.loads((folder / "value.json").read_text())
+
+
+def turn(path: Path, learner: Adder, steps: int = 7, save_every: int = 2, keep: int = 2, resume: bool = True) -> Path:
+    with RunDirectory.create(path, "test", {"a": 1}, 0, resume) as run:
+        return run_clock(run, learner, Schedule(steps, save_every, keep, "test"))
+
+
+def rows(path: Path) -> list[tuple[int, int]]:
+    return [(row["step"], row["value"]) for row in map(json.loads, (path / "metrics.jsonl").read_text().splitlines())]
+
+
+def stop_at(wanted: int) -> Callable[[int], None]:
+    return lambda step: signal.raise_signal(signal.SIGTERM) if step == wanted else None
+
+
+def test_every_step_once_and_the_last_is_saved(tmp_path: Path) -> None:
+    learner = Adder()
+    final = turn(tmp_path / "run", learner)
+    assert learner.steps == list(range(1, 8))
+    assert final.name == "step-000007"
+    assert sorted(p.name for p in final.parent.glob("step-*")) == ["step-000006", "step-000007"]
+    assert [step for step, _ in rows(tmp_path / "run")] == list(range(1, 8))
+
+
+def test_stopped_anywhere_and_taken_up_it_is_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = Adder()
+    turn(tmp_path / "whole", whole)
+    for wanted in range(1, 8):
+        path = tmp_path / f"stopped-{wanted}"
+        with pytest.raises(Interrupted, match=f"stopped after step {wanted} of 7, which is saved"):
+            turn(path, Adder(stop_at(wanted)))
+        learner = Adder()
+        turn(path, learner)
+        assert learner.steps == list(range(wanted + 1, 8))
+        assert f"resumed from step-{wanted:06d}" in capsys.readouterr().err
+        assert learner.value == whole.value
+        assert rows(path) == rows(tmp_path / "whole")
+
+
+def test_a_crash_goes_back_to_the_newest_checkpoint(tmp_path: Path) -> None:
+    def crash(step: int) -> None:
+        if step == 6:
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        turn(tmp_path / "run", Adder(crash))
+    assert [step for step, _ in rows(tmp_path / "run")] == [1, 2, 3, 4, 5]
+    learner = Adder()
+    turn(tmp_path / "run", learner)
+    assert learner.steps == [5, 6, 7]
+    assert [step for step, _ in rows(tmp_path / "run")] == list(range(1, 8))
+
+
+def test_a_torn_checkpoint_is_passed_over_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = Adder()
+    turn(tmp_path / "whole", whole)
+    with pytest.raises(Interrupted):
+        turn(tmp_path / "run", Adder(stop_at(6)))
+    (tmp_path / "run" / "checkpoints" / "step-000006" / "value.json").write_text("99")
+    learner = Adder()
+    turn(tmp_path / "run", learner)
+    err = capsys.readouterr().err
+    assert "step-000006 is passed over: " in err
+    assert "resumed from step-000004" in err
+    assert learner.steps == [5, 6, 7]
+    assert learner.value == whole.value
+    assert rows(tmp_path / "run") == rows(tmp_path / "whole")
+
+
+def test_with_all_checkpoints_torn_it_begins_anew(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        turn(tmp_path / "run", Adder(stop_at(3)))
+    for file in (tmp_path / "run" / "checkpoints").glob("*/value.json"):
+        file.unlink()
+    learner = Adder()
+    turn(tmp_path / "run", learner)
+    assert learner.steps == list(range(1, 8))
+    assert [step for step, _ in rows(tmp_path / "run")] == list(range(1, 8))
+
+
+def test_a_finished_run_steps_no_further(tmp_path: Path) -> None:
+    first = turn(tmp_path / "run", Adder())
+    learner = Adder()
+    assert turn(tmp_path / "run", learner) == first
+    assert learner.steps == []
+    assert learner.value > 0

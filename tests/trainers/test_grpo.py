@@ -1,0 +1,239 @@
+"""The GRPO learner: fresh weights for the engine, the reference, failures, and bit-equal resumption."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dunwu.errors import Interrupted, TrainingError
+from dunwu.models.loading import load_model
+from dunwu.rewards.rules import RuleReward
+from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.trainers.clock import Schedule, run_clock
+from dunwu.trainers.tables import read_rollouts
+from dunwu.types import Problem, Reward, Verdict
+
+OpenLearner = Callable[..., AbstractContextManager[Any]]
+ZeroConfigOf = Callable[..., Any]
+SameFiles = Callable[[Path, Path], None]
+Timeless = Callable[[Path], list[dict[str, Any]]]
+
+
+class StaleEngine(TorchEngine):
+    """Copies the weights when it is made and never looks again; ``honest`` says whether it admits it in the policy version."""
+
+    def __init__(self, model: Any, tokenizer: Any, honest: bool) -> None:
+        super().__init__(deepcopy(model), tokenizer)
+        self._honest = honest
+
+    def load_weights(self, version: int, state: Any = None) -> None:
+        if not self._honest:
+            self.policy_version = version
+
+
+class SignalAfter:
+    """A learner that asks its own process to stop after a step."""
+
+    def __init__(self, inner: Any, step: int) -> None:
+        self._inner, self._step = inner, step
+        self.save, self.load = inner.save, inner.load
+
+    def step(self, step: int) -> Any:
+        metrics = self._inner.step(step)
+        if step == self._step:
+            signal.raise_signal(signal.SIGTERM)
+        return metrics
+
+
+def train(opened: OpenLearner, path: Path, config: Any, resume: bool = False, stop: int = 0) -> Path:
+    """All steps of a run, or those until a signal after step ``stop``."""
+    with opened(path, config, resume=resume) as learner:
+        schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero")
+        return run_clock(learner.run, SignalAfter(learner, stop), schedule)
+
+
+def state_bits(model: Any) -> dict[str, Any]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def assert_same_state(left: dict[str, Any], right: dict[str, Any]) -> None:
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_a_step_learns_from_fresh_rollouts(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_learner(tmp_path / "run", zero_config("dump_rollouts_every=1")) as learner:
+        before = state_bits(learner.policy.model)
+        for step in (1, 2, 3):
+            metrics = learner.step(step)
+            assert metrics["mismatch"] < 1e-5  # engine and trainer agree on what was sampled
+            rows = read_rollouts(learner.run.rollouts_path(step))
+            assert len(rows) == 16
+            assert {row["policy_version"] for row in rows} == {step - 1}
+            assert metrics["num_tokens"] == sum(row["tokens"] for row in rows)
+            assert metrics["reward"] == pytest.approx(sum(row["reward"] for row in rows) / 16)
+            assert metrics["rewards/accuracy"] == pytest.approx(sum(row["reward_accuracy"] for row in rows) / 16)
+        assert not torch.equal(before["lm_head.weight"], learner.policy.model.lm_head.weight)
+        assert learner.engine.policy_version == 3
+
+
+def test_a_stale_engine_that_says_so_is_refused(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_learner(tmp_path / "run", zero_config(), engine_of=lambda m, t: StaleEngine(m, t, honest=True)) as learner:
+        learner.step(1)
+        with pytest.raises(AssertionError, match="stale weights"):
+            learner.step(2)
+
+
+def test_a_stale_engine_that_lies_shows_in_the_mismatch(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_learner(tmp_path / "run", zero_config(), engine_of=lambda m, t: StaleEngine(m, t, honest=False)) as learner:
+        seen = [learner.step(step)["mismatch"] for step in (1, 2, 3)]
+    assert seen[0] < 1e-5
+    assert min(seen[1:]) > 1e-2
+
+
+def failing_reward(problem: Problem, text: str) -> Reward:
+    """Right or wrong as the rules say, but for ``Say 3.`` the verifier breaks down."""
+    if "3" in problem.text:
+        return Reward(None, {"accuracy": None, "format": None}, Verdict(None, "error", "planted"))
+    return RuleReward()(problem, text)
+
+
+def test_failed_rewards_are_counted_and_left_out(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    config = zero_config("grpo.prompts_per_step=5", "dump_rollouts_every=1")
+    with open_learner(tmp_path / "run", config, reward=failing_reward) as learner:
+        metrics = learner.step(1)
+        rows = read_rollouts(learner.run.rollouts_path(1))
+    failed = [row for row in rows if row["reward"] is None]
+    assert metrics["excluded"] == len(failed) == 4
+    assert all(row["advantage"] is None and row["verdict"] == "error" for row in failed)
+    assert all(row["advantage"] is not None for row in rows if row["reward"] is not None)
+    right = [row["reward"] for row in rows if row["reward"] is not None]
+    assert metrics["reward"] == pytest.approx(sum(right) / len(right))
+
+
+def test_when_every_reward_fails_nothing_moves(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    broken = Reward(None, {"accuracy": None}, Verdict(None, "timeout"))
+    with open_learner(tmp_path / "run", zero_config(), reward=lambda problem, text: broken) as learner:
+        before = state_bits(learner.policy.model)
+        metrics = learner.step(1)
+        assert_same_state(before, state_bits(learner.policy.model))
+    assert metrics["reward"] is None
+    assert (metrics["excluded"], metrics["updates"], metrics["dead_groups"]) == (16, 0, 4)
+
+
+def test_not_finite_steps_are_dumped_counted_and_end_the_run(
+    open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_learner(tmp_path / "run", zero_config("grpo.max_nonfinite_in_a_row=3")) as learner:
+        learner.step(1)
+        before = state_bits(learner.policy.model)
+        norm = learner.policy.model.model.norm.weight
+        handle = norm.register_hook(lambda gradient: gradient * float("nan"))
+        assert learner.step(2)["skipped"] == 1
+        assert learner.step(3)["updates"] == 0
+        handle.remove()
+        assert_same_state(before, state_bits(learner.policy.model))
+        assert learner.step(4)["updates"] == 1  # a good step: the count begins again
+        norm.register_hook(lambda gradient: gradient * float("nan"))
+        before = state_bits(learner.policy.model)
+        learner.step(5)
+        learner.step(6)
+        with pytest.raises(TrainingError, match="3 steps in a row were not finite"):
+            learner.step(7)
+        assert_same_state(before, state_bits(learner.policy.model))
+        dumped = sorted(path.name for path in (learner.run.path / "nonfinite").iterdir())
+        assert dumped == [f"step-{step:05d}.parquet" for step in (2, 3, 5, 6, 7)]
+        assert len(read_rollouts(learner.run.path / "nonfinite" / dumped[0])) == 16
+    assert capsys.readouterr().err.count("not finite") == 5
+
+
+def test_the_reference_is_renewed_every_n_steps(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_learner(tmp_path / "run", zero_config("grpo.beta=0.05", "grpo.reference_every=2")) as learner:
+        base = state_bits(learner.policy.model)
+        kl = [learner.step(1)["kl"]]
+        assert_same_state(base, state_bits(learner.policy.reference))
+        kl.append(learner.step(2)["kl"])
+        assert_same_state(state_bits(learner.policy.model), state_bits(learner.policy.reference))
+        kl.append(learner.step(3)["kl"])
+        kl.append(learner.step(4)["kl"])
+    assert kl[0] == pytest.approx(0.0, abs=1e-6)
+    assert kl[1] > 1e-4
+    assert kl[2] == pytest.approx(0.0, abs=1e-6)
+    assert kl[3] > 1e-4
+
+
+def test_at_beta_0_there_is_no_reference(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_learner(tmp_path / "run", zero_config()) as learner:
+        assert learner.policy.reference is None
+        assert "kl" not in learner.step(1)
+
+
+KL = ("grpo.beta=0.05", "grpo.reference_every=3", "grpo.minibatches=2")
+
+
+@pytest.mark.parametrize("more", [(), KL], ids=["beta-0", "reference"])
+@pytest.mark.parametrize("torn", [False, True], ids=["whole", "torn"])
+def test_stopped_and_resumed_is_uninterrupted(
+    more: Sequence[str],
+    torn: bool,
+    open_learner: OpenLearner,
+    zero_config: ZeroConfigOf,
+    same_files: SameFiles,
+    timeless: Timeless,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Weights, optimiser, reference, counters, metrics and rollouts; also where the newest checkpoint is torn and the one before is used."""
+    config = zero_config(*more)
+    whole = train(open_learner, tmp_path / "whole", config)
+    with pytest.raises(Interrupted):
+        train(open_learner, tmp_path / "run", config, stop=5)
+    if torn:
+        victim = tmp_path / "run" / "checkpoints" / "step-000005" / "trainer" / "state.safetensors"
+        victim.write_bytes(victim.read_bytes()[:-100])
+    resumed = train(open_learner, tmp_path / "run", config, resume=True)
+    err = capsys.readouterr().err
+    assert ("step-000005 is passed over" in err) == torn
+    assert f"resumed from step-00000{4 if torn else 5}" in err
+    same_files(whole, resumed)
+    assert timeless(tmp_path / "whole") == timeless(tmp_path / "run")
+    same_files(tmp_path / "whole" / "rollouts", tmp_path / "run" / "rollouts")
+
+
+def test_the_reference_survives_a_resume(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    config = zero_config("grpo.beta=0.05", "grpo.reference_every=2")
+    with open_learner(tmp_path / "run", config) as learner:
+        for step in (1, 2, 3):
+            learner.step(step)
+        reference, policy = state_bits(learner.policy.reference), state_bits(learner.policy.model)
+        learner.save(tmp_path / "saved")
+    with open_learner(tmp_path / "again", config) as learner:
+        learner.load(tmp_path / "saved")
+        assert_same_state(state_bits(learner.policy.reference), reference)
+        assert_same_state(state_bits(learner.policy.model), policy)
+        assert learner.engine.policy_version == 3
+        assert learner.step(4)["mismatch"] < 1e-5  # the engine samples with what was loaded
+
+
+def test_one_seed_is_one_run(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    seeds = (3, 3, 4)
+    runs = [train(open_learner, tmp_path / str(i), zero_config(f"seed={seed}")) for i, seed in enumerate(seeds)]
+    first, second, other = [(run / "model.safetensors").read_bytes() for run in runs]
+    assert first == second
+    assert first != other
+
+
+def test_a_checkpoint_is_a_model(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_learner(tmp_path / "run", zero_config()) as learner:
+        learner.step(1)
+        learner.save(tmp_path / "saved")
+        model, tokenizer = load_model(str(tmp_path / "saved"))
+        assert_same_state(state_bits(model), state_bits(learner.policy.model))
+        assert tokenizer.get_vocab() == learner.tokenizer.get_vocab()
