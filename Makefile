@@ -1,14 +1,11 @@
 # Dunwu. `make demo` and `make test` do all the set-up on a fresh machine with Python 3.11 or newer.
 #   make demo PYTHON=python3.12     another interpreter
 #   make demo GPU=1                 PyTorch with CUDA, and the run on the GPU
-#   make demo TORCH_INDEX=ADDRESS   another index of CPU builds
 
 PYTHON ?= python3
 VENV ?= .venv
 # The version everything was tried with. On Linux the CPU build is taken (scripts/install_torch.py says how); on macOS the default one.
 TORCH ?= torch==2.13.0
-# PyTorch's public index of CPU builds. Where it cannot be reached, the default index is asked, and a build with CUDA is refused.
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 GPU ?=
 DEMO ?= runs/demo
 
@@ -57,7 +54,7 @@ $(READY): pyproject.toml setup.py constraints.txt scripts/install_torch.py
 		{ echo "$(PYTHON) is older than Python 3.11: make demo PYTHON=python3.12 (or another that is newer)"; exit 1; }
 	@if [ -e $(VENV)/.ready-$(OTHER) ]; then rm -rf $(VENV); fi
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python scripts/install_torch.py "$(TORCH)" --index "$(TORCH_INDEX)" $(if $(GPU),--gpu)
+	$(BIN)/python scripts/install_torch.py "$(TORCH)" $(if $(GPU),--gpu)
 	$(PIP) install --quiet --editable . --constraint constraints.txt
 	@touch $@
 

@@ -1,7 +1,7 @@
 """Installs PyTorch into the environment that runs this file, without bringing CUDA in unasked.
 
 On Linux the package index's own `torch` is the CUDA build, some 3 GB. So on Linux without `--gpu`:
-1. PyTorch's public index of CPU builds is asked first, briefly, so that a machine that cannot reach it does not wait;
+1. `uv`, which knows where PyTorch keeps its CPU builds, is asked first, briefly, so that a machine that cannot get there does not wait;
 2. else the default index, after looking (a dry run downloads nothing large) whether its build brings CUDA: if it does, we stop and say so.
 On macOS, and with `--gpu`, the default index has the right build.
 """
@@ -9,6 +9,7 @@ On macOS, and with `--gpu`, the default index has the right build.
 import argparse
 import importlib.util
 import json
+import os
 import platform
 import runpy
 import subprocess
@@ -23,15 +24,12 @@ def main() -> int:
     """Installs, then looks at what was installed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("requirement", help="such as torch==2.13.0")
-    parser.add_argument("--index", required=True, help="address of the CPU builds")
     parser.add_argument("--gpu", action="store_true")
     options = parser.parse_args()
     if options.gpu or platform.system() != "Linux":
         return pip("install", options.requirement)
-    # --no-deps: the other packages come from the default index, later, with the pinned versions
-    quick = ("--timeout", "10", "--retries", "1", "--no-deps", "--index-url", options.index)
-    if pip("install", "--quiet", *quick, options.requirement, quiet=True) != 0:
-        print(f"{options.index} cannot be reached or has no {options.requirement}; looking at the default index", flush=True)
+    if cpu_build(options.requirement) != 0:
+        print(f"no CPU build of {options.requirement} could be fetched from PyTorch; looking at the default index", flush=True)
         if brings_cuda(options.requirement):
             return refuse(options.requirement)
         if pip("install", options.requirement) != 0:
@@ -39,9 +37,18 @@ def main() -> int:
     return look()
 
 
-def pip(*arguments: str, quiet: bool = False) -> int:
+def pip(*arguments: str) -> int:
     """pip's exit code."""
-    return subprocess.run([*PIP, *arguments], stderr=subprocess.DEVNULL if quiet else None, check=False).returncode
+    return subprocess.run([*PIP, *arguments], check=False).returncode
+
+
+def cpu_build(requirement: str) -> int:
+    """uv's exit code. --no-deps: the other packages come from the default index, later, with the pinned versions."""
+    if pip("install", "--quiet", "uv") != 0:
+        return 1
+    command = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "--torch-backend", "cpu", "--no-deps", requirement]
+    patience = {"UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "1"}
+    return subprocess.run(command, env=os.environ | patience, stderr=subprocess.DEVNULL, check=False).returncode
 
 
 def brings_cuda(requirement: str) -> bool:
@@ -59,7 +66,7 @@ def refuse(requirement: str) -> int:
     """Stops before gigabytes are fetched that nobody asked for."""
     print(
         f"The default index has {requirement} with CUDA only (about 3 GB), and the CPU builds cannot be reached.\n"
-        "Either take it: make demo GPU=1, or name an index of CPU builds: make demo TORCH_INDEX=ADDRESS",
+        "Either take it: make demo GPU=1, or point pip at an index of CPU builds (PIP_INDEX_URL)",
         file=sys.stderr,
     )
     return 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -176,6 +177,31 @@ def new_pretrainer() -> Callable[..., Any]:
     from dunwu.trainers.pretrain import Pretrainer
 
     return lambda config: Pretrainer(config, DirectStream(config.seed), tokenizer_documents=300)
+
+
+class SignalAfter:
+    """A learner that, after one of its steps, has its own process asked to stop."""
+
+    def __init__(self, inner: Any, step: int) -> None:
+        self._inner, self._step = inner, step
+        self.save, self.load = inner.save, inner.load
+
+    def step(self, step: int) -> Any:
+        metrics = self._inner.step(step)
+        if step == self._step:
+            signal.raise_signal(signal.SIGTERM)
+        return metrics
+
+
+@pytest.fixture(scope="session")
+def train_learner() -> Callable[..., Path]:
+    """``train_learner(run, learner, config, stop=5)``: all steps, or those until a signal after step ``stop``; the final checkpoint."""
+    from dunwu.trainers.clock import Schedule, run_clock
+
+    def train(run: Any, learner: Any, config: Any, steps: int, stop: int = 0) -> Path:
+        return run_clock(run, SignalAfter(learner, stop), Schedule(steps, config.save_every, config.keep_checkpoints, "test"))
+
+    return train
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
@@ -16,7 +15,6 @@ from dunwu.errors import Interrupted, TrainingError
 from dunwu.models.loading import load_model
 from dunwu.rewards.rules import RuleReward
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.tables import read_rollouts
 from dunwu.types import Problem, Reward, Verdict
 
@@ -38,25 +36,15 @@ class StaleEngine(TorchEngine):
             self.policy_version = version
 
 
-class SignalAfter:
-    """A learner that asks its own process to stop after a step."""
+@pytest.fixture
+def train(train_learner: Callable[..., Path], open_learner: OpenLearner) -> Callable[..., Path]:
+    """``train(path, config, resume=False, stop=0)``: the final checkpoint."""
 
-    def __init__(self, inner: Any, step: int) -> None:
-        self._inner, self._step = inner, step
-        self.save, self.load = inner.save, inner.load
+    def do(path: Path, config: Any, resume: bool = False, stop: int = 0) -> Path:
+        with open_learner(path, config, resume=resume) as learner:
+            return train_learner(learner.run, learner, config, config.grpo.steps, stop)
 
-    def step(self, step: int) -> Any:
-        metrics = self._inner.step(step)
-        if step == self._step:
-            signal.raise_signal(signal.SIGTERM)
-        return metrics
-
-
-def train(opened: OpenLearner, path: Path, config: Any, resume: bool = False, stop: int = 0) -> Path:
-    """All steps of a run, or those until a signal after step ``stop``."""
-    with opened(path, config, resume=resume) as learner:
-        schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero")
-        return run_clock(learner.run, SignalAfter(learner, stop), schedule)
+    return do
 
 
 def state_bits(model: Any) -> dict[str, Any]:
@@ -183,7 +171,7 @@ KL = ("grpo.beta=0.05", "grpo.reference_every=3", "grpo.minibatches=2")
 def test_stopped_and_resumed_is_uninterrupted(
     more: Sequence[str],
     torn: bool,
-    open_learner: OpenLearner,
+    train: Callable[..., Path],
     zero_config: ZeroConfigOf,
     same_files: SameFiles,
     timeless: Timeless,
@@ -192,13 +180,13 @@ def test_stopped_and_resumed_is_uninterrupted(
 ) -> None:
     """Weights, optimiser, reference, counters, metrics and rollouts; also where the newest checkpoint is torn and the one before is used."""
     config = zero_config(*more)
-    whole = train(open_learner, tmp_path / "whole", config)
+    whole = train(tmp_path / "whole", config)
     with pytest.raises(Interrupted):
-        train(open_learner, tmp_path / "run", config, stop=5)
+        train(tmp_path / "run", config, stop=5)
     if torn:
         victim = tmp_path / "run" / "checkpoints" / "step-000005" / "trainer" / "state.safetensors"
         victim.write_bytes(victim.read_bytes()[:-100])
-    resumed = train(open_learner, tmp_path / "run", config, resume=True)
+    resumed = train(tmp_path / "run", config, resume=True)
     err = capsys.readouterr().err
     assert ("step-000005 is passed over" in err) == torn
     assert f"resumed from step-00000{4 if torn else 5}" in err
@@ -222,9 +210,9 @@ def test_the_reference_survives_a_resume(open_learner: OpenLearner, zero_config:
         assert learner.step(4)["mismatch"] < 1e-5  # the engine samples with what was loaded
 
 
-def test_one_seed_is_one_run(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+def test_one_seed_is_one_run(train: Callable[..., Path], zero_config: ZeroConfigOf, tmp_path: Path) -> None:
     seeds = (3, 3, 4)
-    runs = [train(open_learner, tmp_path / str(i), zero_config(f"seed={seed}")) for i, seed in enumerate(seeds)]
+    runs = [train(tmp_path / str(i), zero_config(f"seed={seed}")) for i, seed in enumerate(seeds)]
     first, second, other = [(run / "model.safetensors").read_bytes() for run in runs]
     assert first == second
     assert first != other

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import torch
 
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, document
 from dunwu.errors import Interrupted, TrainingError
-from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.pretrain import CHUNK, Corpus, learning_rate
 from dunwu.trainers.run_directory import RunDirectory
 
@@ -20,27 +18,16 @@ ConfigOf = Callable[..., Any]
 NewPretrainer = Callable[[Any], Any]
 
 
-def train(path: Path, config: Any, learner: Any, resume: bool = False) -> Path:
-    with RunDirectory.create(path, "pretrain", config.model_dump(mode="json"), config.seed, resume) as run:
-        return run_clock(run, learner, Schedule(learner.steps, config.save_every, config.keep_checkpoints, "pretrain"))
+@pytest.fixture
+def train(train_learner: Callable[..., Path], new_pretrainer: NewPretrainer) -> Callable[..., Path]:
+    """``train(path, config, resume=False, stop=0)``: the final checkpoint."""
 
+    def do(path: Path, config: Any, resume: bool = False, stop: int = 0) -> Path:
+        with RunDirectory.create(path, "pretrain", config.model_dump(mode="json"), config.seed, resume) as run:
+            learner = new_pretrainer(config)
+            return train_learner(run, learner, config, learner.steps, stop)
 
-class SignalIn:
-    """A stream that asks the process to stop when a document is taken for the ``step``-th step."""
-
-    def __init__(self, learner: Any, step: int) -> None:
-        self._inner, self._learner, self._step = learner.corpus, learner, step
-        self._last = -1
-        self._steps = 0
-
-    def take(self, index: int) -> str:
-        if self._learner.optimizer.state and self._learner.place == index and self._count() == self._step - 1:
-            signal.raise_signal(signal.SIGTERM)
-            self._step = 0
-        return self._inner.take(index)
-
-    def _count(self) -> int:
-        return int(next(iter(self._learner.optimizer.state.values()))["step"])
+    return do
 
 
 def weights_of(model: Any) -> list[torch.Tensor]:
@@ -82,19 +69,17 @@ def test_fewer_tokens_than_a_batch_is_one_step(pretrain_config: ConfigOf, new_pr
 
 def test_stopped_and_resumed_is_uninterrupted(
     pretrain_config: ConfigOf,
-    new_pretrainer: NewPretrainer,
+    train: Callable[..., Path],
     same_files: Callable[[Path, Path], None],
     timeless: Callable[[Path], Any],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     config = pretrain_config()
-    whole = train(tmp_path / "whole", config, new_pretrainer(config))
-    stopped = new_pretrainer(config)
-    stopped.corpus = SignalIn(stopped, 5)
+    whole = train(tmp_path / "whole", config)
     with pytest.raises(Interrupted, match="after step 5 of 6"):
-        train(tmp_path / "run", config, stopped)
-    resumed = train(tmp_path / "run", config, new_pretrainer(config), resume=True)
+        train(tmp_path / "run", config, stop=5)
+    resumed = train(tmp_path / "run", config, resume=True)
     same_files(whole, resumed)
     assert timeless(tmp_path / "whole") == timeless(tmp_path / "run")
 
@@ -102,7 +87,7 @@ def test_stopped_and_resumed_is_uninterrupted(
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1  # one flipped bit
     victim.write_bytes(data)
-    again = train(tmp_path / "run", config, new_pretrainer(config), resume=True)
+    again = train(tmp_path / "run", config, resume=True)
     err = capsys.readouterr().err
     assert "step-000006 is passed over" in err
     assert "model.safetensors is corrupted" in err
@@ -110,11 +95,11 @@ def test_stopped_and_resumed_is_uninterrupted(
     assert timeless(tmp_path / "whole") == timeless(tmp_path / "run")
 
 
-def test_one_seed_is_one_model(pretrain_config: ConfigOf, new_pretrainer: NewPretrainer, tmp_path: Path) -> None:
+def test_one_seed_is_one_model(pretrain_config: ConfigOf, train: Callable[..., Path], tmp_path: Path) -> None:
     found = []
     for place, seed in enumerate((1, 1, 2)):
         config = pretrain_config(f"seed={seed}", "tokens=1200")
-        final = train(tmp_path / str(place), config, new_pretrainer(config))
+        final = train(tmp_path / str(place), config)
         found.append((final / "model.safetensors").read_bytes())
     assert found[0] == found[1]
     assert found[0] != found[2]

@@ -70,7 +70,7 @@ class EvalConfig(Config):
     samples: Positive = 4
     """Completions per problem (k of pass@k and majority@k)."""
     sampling: SamplingConfig = SamplingConfig()
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class ZeroConfig(Config):
@@ -107,4 +107,4 @@ class ZeroConfig(Config):
     """CPU threads; 0 takes all cores."""
     matmul_precision: Literal["float32", "bfloat16"] = "float32"
     """Precision inside matrix multiplications; weights, sums and everything else stay float32."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0

@@ -21,6 +21,8 @@ WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
+# transformers would save these with the tokenizer: a checkpoint must not depend on where it was loaded from.
+_HOW_IT_WAS_LOADED = ("is_local", "local_files_only")
 # What transformers, the hub client and safetensors raise for files that are absent, malformed or out of reach.
 _LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
 
@@ -39,6 +41,8 @@ def load_model(
     source = name_or_path if folder is None else str(folder)
     try:
         tokenizer = _load_tokenizer(source, folder)
+        for key in _HOW_IT_WAS_LOADED:
+            tokenizer.init_kwargs.pop(key, None)
         model, info = _load_weights(source, dtype, local=folder is not None)
     except _LOAD_ERRORS as error:
         raise ModelError(_explain(name_or_path, folder, error)) from error
