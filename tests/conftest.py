@@ -134,7 +134,9 @@ def open_learner() -> Callable[..., Any]:
     from dunwu.trainers.run_directory import RunDirectory
 
     @contextmanager
-    def opened(path: Path, config: Any, *, resume: bool = False, model: Any = None, reward: Any = None, engine_of: Any = None) -> Iterator[Any]:
+    def opened(
+        path: Path, config: Any, *, resume: bool = False, model: Any = None, reward: Any = None, engine_of: Any = None
+    ) -> Iterator[Any]:
         policy, tokenizer = load_model(config.model)
         policy = policy if model is None else model
         with (

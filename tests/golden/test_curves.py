@@ -61,12 +61,15 @@ def compare(held: Curves, found: Curves, point: float, mean: float) -> None:
 
 
 def test_grpo(
-    open_learner: Callable[..., AbstractContextManager[Any]], zero_config: Callable[..., Any], new_policy: Callable[..., Any], tmp_path: Path
+    open_learner: Callable[..., AbstractContextManager[Any]],
+    zero_config: Callable[..., Any],
+    new_policy: Callable[..., Any],
+    tmp_path: Path,
 ) -> None:
     sizes = ("grpo.prompts_per_step=4", "grpo.group_size=8", "grpo.inner_epochs=2", "grpo.beta=0.02", "grpo.reference_every=8")
     config = zero_config(*sizes, "grpo.learning_rate=5e-3", "seed=11")
     found = grpo_curves(open_learner, config, new_policy(11), tmp_path / "run")
-    compare(golden("grpo", found), found, point=0.1, mean=0.01)
+    compare(golden("grpo", found), found, point=0.05, mean=0.005)
 
 
 def pretrain_curves(learner: Any) -> Curves:
@@ -79,11 +82,11 @@ PRETRAIN = (f"tokens={600 * STEPS}", "seed=11", f"sample_every={10 * STEPS}")
 
 def test_pretrain(new_pretrainer: Callable[[Any], Any], pretrain_config: Callable[..., Any]) -> None:
     found = pretrain_curves(new_pretrainer(pretrain_config(*PRETRAIN)))
-    compare(golden("pretrain", found), found, point=0.02, mean=0.002)
+    compare(golden("pretrain", found), found, point=0.005, mean=0.0005)
 
 
 def test_a_small_change_is_noticed(new_pretrainer: Callable[[Any], Any], pretrain_config: Callable[..., Any]) -> None:
     """With a learning rate 3 % higher it is another curve."""
     held: Curves = json.loads((HERE / "pretrain.json").read_text(encoding="utf-8"))
-    with pytest.raises(AssertionError, match="was|mean residual"):
-        compare(held, pretrain_curves(new_pretrainer(pretrain_config(*PRETRAIN, "learning_rate=3.09e-3"))), point=0.02, mean=0.002)
+    with pytest.raises(AssertionError, match=r"was|mean residual"):
+        compare(held, pretrain_curves(new_pretrainer(pretrain_config(*PRETRAIN, "learning_rate=3.09e-3"))), point=0.005, mean=0.0005)

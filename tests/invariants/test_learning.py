@@ -98,7 +98,9 @@ def open_say(
     return lambda *overrides, **parts: open_learner(tmp_path / "run", zero_config(*STEP_SIZE, *overrides), **parts)
 
 
-@pytest.mark.parametrize("more", [(), ("grpo.beta=0.001", "grpo.minibatches=2", "grpo.learning_rate=2e-3")], ids=["one-update", "two-and-kl"])
+@pytest.mark.parametrize(
+    "more", [(), ("grpo.beta=0.001", "grpo.minibatches=2", "grpo.learning_rate=2e-3")], ids=["one-update", "two-and-kl"]
+)
 def test_reinforcement_learning_clears_the_plateau(more: tuple[str, ...], open_say: Callable[..., AbstractContextManager[Any]]) -> None:
     with open_say(*more) as learner:
         before, after = learned(learner)
@@ -117,7 +119,9 @@ def test_reinforcement_learning_clears_the_plateau(more: tuple[str, ...], open_s
     ],
     ids=["wrong-sign", "lost-prompts", "always-wrong", "random-verifier", "stale-engine"],
 )
-def test_a_planted_bug_does_not(plant: Callable[[Any], None], parts: dict[str, Any], open_say: Callable[..., AbstractContextManager[Any]]) -> None:
+def test_a_planted_bug_does_not(
+    plant: Callable[[Any], None], parts: dict[str, Any], open_say: Callable[..., AbstractContextManager[Any]]
+) -> None:
     with open_say(**parts) as learner:
         plant(learner)
         _, after = learned(learner)

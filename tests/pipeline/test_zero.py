@@ -247,7 +247,7 @@ def test_another_model_under_the_same_name_is_refused(
     base = shutil.copytree(taught_base, tmp_path / "base")
     short = [*say_overrides, f"model={base}", "grpo.steps=1", "evaluations=[]"]
     assert zero(tmp_path / "run", short) == 0
-    model, tokenizer = load_model(str(base))
+    model, _ = load_model(str(base))
     with torch.no_grad():
         model.lm_head.weight.add_(0.01)
     model.save_pretrained(base)

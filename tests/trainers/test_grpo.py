@@ -178,7 +178,7 @@ def test_stopped_and_resumed_is_uninterrupted(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Weights, optimiser, reference, counters, metrics and rollouts; also where the newest checkpoint is torn and the one before is used."""
+    """Weights, optimiser, reference, counters, metrics, rollouts; also where the newest checkpoint is torn and the one before is used."""
     config = zero_config(*more)
     whole = train(tmp_path / "whole", config)
     with pytest.raises(Interrupted):

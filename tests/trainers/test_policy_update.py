@@ -88,7 +88,9 @@ def test_one_step_by_hand(new_policy: NewPolicy, one_rollout: Callable[..., Roll
 @pytest.mark.parametrize(
     "more", [(), ("grpo.beta=0.1",), ("grpo.inner_epochs=2",), ("grpo.minibatches=3", "grpo.inner_epochs=2", "grpo.beta=0.05")], ids=str
 )
-def test_the_token_budget_changes_nothing(more: tuple[str, ...], new_policy: NewPolicy, make_groups: MakeGroups, update_of: UpdateOf) -> None:
+def test_the_token_budget_changes_nothing(
+    more: tuple[str, ...], new_policy: NewPolicy, make_groups: MakeGroups, update_of: UpdateOf
+) -> None:
     experience = make_experience(make_groups(ALIVE), GRPO_R1)
     found, passes, sums = [], [], []
     for budget in (10_000, 1):
@@ -216,7 +218,9 @@ def poison_gradient(value: float) -> Callable[[Any, Experience], Experience]:
 
 
 @pytest.mark.parametrize(
-    "poison", [poison_loss, poison_logprobs, poison_gradient(float("nan")), poison_gradient(float("inf"))], ids=["loss", "logprobs", "nan", "inf"]
+    "poison",
+    [poison_loss, poison_logprobs, poison_gradient(float("nan")), poison_gradient(float("inf"))],
+    ids=["loss", "logprobs", "nan", "inf"],
 )
 def test_what_is_not_finite_changes_no_bit(
     poison: Callable[[Any, Experience], Experience], new_policy: NewPolicy, make_groups: MakeGroups, update_of: UpdateOf

@@ -17,7 +17,7 @@ class GrpoConfig(Config):
 
     algorithm: str = "grpo-r1"
     """Name of a value in `dunwu.algorithms.recipes`."""
-    steps: Positive = 100
+    steps: Positive = 56
     """Rollout batches. Each gives `rollout_batches_reuse * minibatches` optimiser updates."""
     prompts_per_step: Positive = 64
     group_size: Annotated[int, Field(ge=2)] = 8
@@ -38,7 +38,7 @@ class GrpoConfig(Config):
     """Weight of the KL to the reference in the loss; at 0 no reference is held and no reference pass is made."""
     reference_every: Annotated[int, Field(ge=0)] = 400
     """Reference := policy every this many steps; 0 keeps the base model."""
-    micro_batch_tokens: Positive = 16_384
+    micro_batch_tokens: Positive = 4_096
     """Token budget (padding included) of one forward and backward pass; has no effect on the loss."""
     max_nonfinite_in_a_row: Positive = 5
     """Consecutive skipped steps (NaN, Inf) after which training stops."""
@@ -47,7 +47,7 @@ class GrpoConfig(Config):
 class SamplingConfig(Config):
     """How rollouts, or evaluation samples, are drawn."""
 
-    max_tokens: Positive = 160
+    max_tokens: Positive = 320
     temperature: Annotated[float, Field(ge=0)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     top_k: Annotated[int, Field(ge=0)] = 0

@@ -23,7 +23,7 @@ def make_prompts(problems: Sequence[Problem], template: str, tokenizer: PreTrain
         ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
         if len(ids) > max_prompt_tokens:
             raise DataError(
-                f"the prompt of {problem.id} has {len(ids)} tokens, over max_prompt_tokens={max_prompt_tokens}: raise it or drop the problem"
+                f"the prompt of {problem.id} has {len(ids)} tokens, over max_prompt_tokens={max_prompt_tokens}: raise it or drop it"
             )
         prompts.append(Prompt(problem, text, ids, prefill))
     return prompts

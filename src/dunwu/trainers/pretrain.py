@@ -1,7 +1,7 @@
 """Pre-training of the tiny base model: next-token prediction on the generated corpus.
 
-Documents are not packed: each is a row of its own, as it will be when the model is prompted, and a step's rows are cut into micro-batches of
-similar length. The corpus is an endless stream in which every document is a function of its index, so the place in it is one number.
+Documents are not packed: each is a row of its own, as it will be when the model is prompted, and a step's rows are cut into micro-batches
+of similar length. The corpus is an endless stream in which every document is a function of its index, so the place in it is one number.
 """
 
 from __future__ import annotations
