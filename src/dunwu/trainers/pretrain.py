@@ -27,7 +27,7 @@ from dunwu.errors import TrainingError
 from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.precision import matmul_precision, use_causal_attention
 from dunwu.trainers.clock import Metrics, Schedule, run_clock
-from dunwu.trainers.micro_batches import by_token_budget, pad_right
+from dunwu.trainers.micro_batches import fixed_shapes, pad_right
 from dunwu.trainers.progress import print_sample
 from dunwu.trainers.run_directory import RunDirectory
 from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
@@ -36,6 +36,7 @@ TOKENIZER_DOCUMENTS = 20_000
 HELD_OUT_SEED = 1_000_003
 CHUNK = 1_000
 MAX_NONFINITE_IN_A_ROW = 5
+IGNORED = -100  # target of padding
 
 
 def pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Path:
@@ -202,13 +203,12 @@ class Pretrainer:
     def _loss(self, rows: list[list[int]], tokens: int, *, train: bool) -> float:
         """Mean loss per token over all rows; gradients accumulate when training."""
         total = 0.0
-        for batch in by_token_budget([len(row) for row in rows], self.config.micro_batch_tokens):
-            ids_BT, mask_BT = pad_right([rows[i] for i in batch], self.tokenizer.pad_token_id, self.device)
+        for batch in fixed_shapes([len(row) for row in rows], self.config.micro_batch_tokens):
+            ids_BT, mask_BT = pad_right([rows[i] for i in batch.indices], self.tokenizer.pad_token_id, self.device, batch.shape)
             with matmul_precision(self.config.matmul_precision, self.device), torch.set_grad_enabled(train):
-                hidden_BTD = self.model.model(input_ids=ids_BT, use_cache=False).last_hidden_state[:, :-1]
-                target = mask_BT[:, 1:].bool()
-                logits_NV = self.model.lm_head(hidden_BTD[target])
-            loss = F.cross_entropy(logits_NV.float(), ids_BT[:, 1:][target], reduction="sum") / tokens
+                logits_BTV = self.model(input_ids=ids_BT, use_cache=False).logits[:, :-1]
+            target_BT = ids_BT[:, 1:].masked_fill(mask_BT[:, 1:] == 0, IGNORED)
+            loss = F.cross_entropy(logits_BTV.float().flatten(0, 1), target_BT.flatten(), ignore_index=IGNORED, reduction="sum") / tokens
             if train:
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
