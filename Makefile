@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: help demo test lint bench clean
 
 help:
-	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 12 minutes on two cores)"
+	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (7 to 12 minutes on two cores)"
 	@echo "make test   the environment and all tests"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks"
@@ -31,7 +31,7 @@ demo:
 	@echo "  1. make $(VENV) and install PyTorch ($(FLAVOUR)) and Dunwu    a few minutes, the first time only"
 	@echo "  2. measure the base model, train it, measure it again         about 8 minutes on two cores"
 	@echo "  3. write $(DEMO)/report.html                                  seconds"
-	@echo "About 12 minutes in all. Ctrl-C saves and stops; make demo goes on from there."
+	@echo "7 to 12 minutes in all. Ctrl-C saves and stops; make demo goes on from there."
 	@$(MAKE) --no-print-directory $(READY)
 	$(BIN)/dunwu zero --recipe recipes/tiny/zero.yaml --out $(DEMO) $(if $(wildcard $(DEMO)/manifest.json),--resume)
 
