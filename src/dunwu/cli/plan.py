@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.zero import ZeroConfig
 
@@ -29,6 +28,6 @@ def pretrain_plan(config: PretrainConfig) -> list[str]:
     """Tokens and updates of a pre-training run."""
     return [
         f"tokens: {config.tokens:,}",
-        f"updates: {config.tokens // config.batch_tokens:,} of {config.batch_tokens:,} tokens",
+        f"updates: {max(1, config.tokens // config.batch_tokens):,} of {config.batch_tokens:,} tokens",
         f"checkpoints: every {config.save_every} updates, the newest {config.keep_checkpoints} kept",
     ]

@@ -13,7 +13,7 @@ from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.recipes import find_recipe
 from dunwu.config.base import Config
 from dunwu.config.load import dump_config, load_config
-from dunwu.errors import Interrupted, TrainingError
+from dunwu.errors import Interrupted
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
@@ -51,10 +51,10 @@ def print_plan(config: Config, out: Path, plan: Sequence[str]) -> None:
 
 
 def run_stoppable(command: str, arguments: Sequence[str], work: Callable[[], Any]) -> int:
-    """Runs `work`; when it is stopped or fails midway, says how to go on, then lets the error through."""
+    """Runs `work`; when it is stopped, says how to go on, then lets the error through."""
     try:
         work()
-    except (KeyboardInterrupt, Interrupted, TrainingError):
+    except (KeyboardInterrupt, Interrupted):
         print(f"dunwu: to go on: {resume_command(command, arguments)}", file=sys.stderr)
         raise
     return 0
