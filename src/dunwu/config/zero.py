@@ -17,7 +17,7 @@ class GrpoConfig(Config):
 
     algorithm: str = "grpo-r1"
     """Name of a value in `dunwu.algorithms.recipes`."""
-    steps: Positive = 60
+    steps: Positive = 56
     """Rollout batches. Each gives `rollout_batches_reuse * minibatches` optimiser updates."""
     prompts_per_step: Positive = 64
     group_size: Annotated[int, Field(ge=2)] = 8
