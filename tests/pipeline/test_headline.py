@@ -122,7 +122,7 @@ def test_the_beginning_says_what_will_be_done(narrow: None, capsys: pytest.Captu
     for part in (
         "tiny (1,110,400 parameters)",
         "cpu, 2 threads",
-        "3 steps x 8 prompts x 4 completions = 96 completions of at most 160 tokens",
+        "3 steps x 8 prompts x 4 completions = 96 completions of at most 320 tokens",
         "grpo-r1: an algorithm",
         "countdown (5 held-out problems x 2 completions)",
         "runs/x",
