@@ -16,16 +16,20 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from dunwu.models.native import NativeUnavailable, library
+from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.rollout.torch_engine.native.decoder import SOURCE
 from dunwu.types import Problem, Prompt
 
 VOCAB = 100
 SHAPE = {
     "vocab_size": VOCAB,
-    "hidden_size": 32,
-    "intermediate_size": 48,
+    "hidden_size": 48,
+    "intermediate_size": 40,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
+    "head_dim": 32,
     "max_position_embeddings": 64,
     "pad_token_id": 0,
     "eos_token_id": 1,
@@ -41,7 +45,7 @@ LLAMA3_ROPE = {
 }
 FAMILIES: dict[str, Callable[[], Any]] = {
     "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SHAPE, tie_word_embeddings=True)),
-    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SHAPE, head_dim=16, tie_word_embeddings=False)),
+    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SHAPE, tie_word_embeddings=False)),
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE, rope_parameters=LLAMA3_ROPE, mlp_bias=True, attention_bias=True)),
     "yarn": lambda: Qwen2ForCausalLM(
         Qwen2Config(
@@ -86,5 +90,28 @@ def make_prompts() -> Callable[..., list[Prompt]]:
         return [
             Prompt(Problem(id=f"p{i}", task="t", text="", verifier="number"), text="", token_ids=tuple(row)) for i, row in enumerate(rows)
         ]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def native_decoder() -> None:
+    """Skips where `native/decode.c` cannot be built, and says why."""
+    try:
+        library(SOURCE)
+    except NativeUnavailable as reason:
+        pytest.skip(f"no native decoder: {reason}")
+
+
+@pytest.fixture(params=["torch", "native"])
+def make_engine(request: pytest.FixtureRequest) -> Callable[..., TorchEngine]:
+    """``make_engine(model, tokenizer, max_batch)``: the built-in engine, once with each of its decoders, in float32."""
+    if request.param == "native":
+        request.getfixturevalue("native_decoder")
+
+    def make(model: Any, tokenizer: Any, max_batch: int = 512) -> TorchEngine:
+        engine = TorchEngine(model, tokenizer, max_batch, native=request.param == "native")
+        assert engine.decoder.startswith(request.param)
+        return engine
 
     return make

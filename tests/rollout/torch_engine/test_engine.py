@@ -22,6 +22,7 @@ SAMPLED = SamplingParams(max_tokens=24, stop_token_ids=(1, 5, 9, 40, 41, 42))
 
 MakeModel = Callable[[str], Any]
 MakePrompts = Callable[..., list[Prompt]]
+MakeEngine = Callable[..., TorchEngine]
 
 
 def reference(model: Any, prompt: Prompt, params: SamplingParams) -> tuple[int, ...]:
@@ -39,7 +40,9 @@ def tokens_of(completions: Sequence[Completion]) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama", "yarn"])
-def test_greedy_equals_transformers_token_by_token(family: str, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+def test_greedy_equals_transformers_token_by_token(
+    family: str, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
+) -> None:
     model, prompts = make_model(family), make_prompts(LENGTHS)
     # a frequent token as stop, so that rollouts end at different times and slots are reused
     stop = reference(model, prompts[0], GREEDY)[4]
@@ -47,7 +50,7 @@ def test_greedy_equals_transformers_token_by_token(family: str, make_model: Make
     expected = [reference(model, prompt, params) for prompt in prompts]
     assert len({len(tokens) for tokens in expected}) > 1
     for max_batch in (2, 3, 512):
-        completions = TorchEngine(model, tokenizer, max_batch).generate(prompts, params, 1, [0] * len(prompts))
+        completions = make_engine(model, tokenizer, max_batch).generate(prompts, params, 1, [0] * len(prompts))
         assert tokens_of(completions) == expected
         assert all((c.finish_reason == "stop") == (c.token_ids[-1] in (1, stop)) for c in completions)
 
@@ -75,11 +78,11 @@ def test_prefill_and_decode_logits_equal_transformers(family: str, make_model: M
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama"])
 def test_behaviour_logprobs_are_those_of_the_trainer(
-    family: str, temperature: float, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any
+    family: str, temperature: float, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
 ) -> None:
     model, prompts = make_model(family), make_prompts(LENGTHS)
     params = SamplingParams(max_tokens=24, temperature=temperature, stop_token_ids=(1, 5, 9, 40))
-    completions = TorchEngine(model, tokenizer, 4).generate(prompts, params, 2, range(14))
+    completions = make_engine(model, tokenizer, 4).generate(prompts, params, 2, range(14))
     rows = [(prompts[i // 2].token_ids, completion) for i, completion in enumerate(completions)]
     width = max(len(ids) + len(completion.token_ids) for ids, completion in rows)
     inputs, attention = torch.zeros(14, width, dtype=torch.int64), torch.zeros(14, width, dtype=torch.int64)
@@ -95,32 +98,32 @@ def test_behaviour_logprobs_are_those_of_the_trainer(
 
 
 def test_a_rollout_depends_on_its_seed_and_not_on_the_batch_around_it(
-    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
 ) -> None:
     model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
     seeds = [1000 + 17 * i for i in range(21)]
-    whole = tokens_of(TorchEngine(model, tokenizer).generate(prompts, SAMPLED, 3, seeds))
+    whole = tokens_of(make_engine(model, tokenizer).generate(prompts, SAMPLED, 3, seeds))
     for max_batch in (1, 4, 13):
-        assert tokens_of(TorchEngine(model, tokenizer, max_batch).generate(prompts, SAMPLED, 3, seeds)) == whole
-    alone = TorchEngine(model, tokenizer).generate(prompts[4:5], SAMPLED, 1, [seeds[13]])
+        assert tokens_of(make_engine(model, tokenizer, max_batch).generate(prompts, SAMPLED, 3, seeds)) == whole
+    alone = make_engine(model, tokenizer).generate(prompts[4:5], SAMPLED, 1, [seeds[13]])
     assert alone[0].token_ids == whole[13]
-    backwards = TorchEngine(model, tokenizer, 5).generate(prompts[::-1], SAMPLED, 3, seeds[::-1])
+    backwards = make_engine(model, tokenizer, 5).generate(prompts[::-1], SAMPLED, 3, seeds[::-1])
     assert tokens_of(backwards) == whole[::-1]
 
 
 def test_group_prefill_equals_separate_prefill(
-    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, prompts = make_model("qwen3"), make_prompts(LENGTHS)
     seeds = list(range(21))
-    grouped = tokens_of(TorchEngine(model, tokenizer, 5).generate(prompts, SAMPLED, 3, seeds))
+    grouped = tokens_of(make_engine(model, tokenizer, 5).generate(prompts, SAMPLED, 3, seeds))
     repeated = [prompt for prompt in prompts for _ in range(3)]
     monkeypatch.setattr(scheduler, "PREFILL_TOKENS", 1)
-    assert tokens_of(TorchEngine(model, tokenizer, 5).generate(repeated, SAMPLED, 1, seeds)) == grouped
+    assert tokens_of(make_engine(model, tokenizer, 5).generate(repeated, SAMPLED, 1, seeds)) == grouped
 
 
 def test_each_prompt_is_read_once(
-    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
 
@@ -130,12 +133,12 @@ def test_each_prompt_is_read_once(
 
     monkeypatch.setattr(scheduler, "prefill", counted)
     monkeypatch.setattr(scheduler, "PREFILL_TOKENS", 30)
-    TorchEngine(make_model("qwen2"), tokenizer, 3).generate(make_prompts(LENGTHS), SAMPLED, 4, range(28))
+    make_engine(make_model("qwen2"), tokenizer, 3).generate(make_prompts(LENGTHS), SAMPLED, 4, range(28))
     assert read == LENGTHS
 
 
-def test_seeds_decide_the_sample(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
-    engine = TorchEngine(make_model("qwen2"), tokenizer)
+def test_seeds_decide_the_sample(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine) -> None:
+    engine = make_engine(make_model("qwen2"), tokenizer)
     prompts = make_prompts([6])
     drawn = tokens_of(engine.generate(prompts, SamplingParams(max_tokens=12), 16, range(16)))
     assert len(set(drawn)) == 16
@@ -144,10 +147,12 @@ def test_seeds_decide_the_sample(make_model: MakeModel, make_prompts: MakePrompt
     assert tokens_of(engine.generate(prompts, SamplingParams(max_tokens=12), 1, [-1])) != [drawn[3]]
 
 
-def test_first_tokens_follow_the_models_distribution(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+def test_first_tokens_follow_the_models_distribution(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
+) -> None:
     model, prompts = make_model("llama"), make_prompts([6])
     draws = 8000
-    completions = TorchEngine(model, tokenizer).generate(prompts, SamplingParams(max_tokens=1), draws, range(draws))
+    completions = make_engine(model, tokenizer).generate(prompts, SamplingParams(max_tokens=1), draws, range(draws))
     with torch.no_grad():
         expected = draws * model(torch.tensor([prompts[0].token_ids])).logits[0, -1].softmax(0)
     counts = torch.bincount(torch.tensor([c.token_ids[0] for c in completions]), minlength=100)
@@ -159,9 +164,11 @@ def test_first_tokens_follow_the_models_distribution(make_model: MakeModel, make
 
 
 @pytest.mark.parametrize("name", ["self_attn.k_proj.weight", "self_attn.q_proj.bias", "mlp.up_proj.weight", "input_layernorm.weight"])
-def test_updates_in_place_are_seen_without_any_call(name: str, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+def test_updates_in_place_are_seen_without_any_call(
+    name: str, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
+) -> None:
     model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
-    engine = TorchEngine(model, tokenizer)
+    engine = make_engine(model, tokenizer)
     before = tokens_of(engine.generate(prompts, GREEDY, 1, [0] * 7))
     with torch.no_grad():
         # drawn anew for each parameter: a constant added to a key bias, say, would cancel in the softmax
@@ -174,7 +181,7 @@ def test_updates_in_place_are_seen_without_any_call(name: str, make_model: MakeM
 
 def test_an_update_between_two_tokens_is_seen(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
     model = make_model("qwen2")
-    engine = TorchEngine(model, tokenizer)
+    engine = TorchEngine(model, tokenizer, native=False)
 
     def silence(_rollout: int, _completion: Completion) -> None:
         with torch.no_grad():
@@ -191,7 +198,9 @@ def test_an_update_between_two_tokens_is_seen(make_model: MakeModel, make_prompt
     assert later
 
 
-def test_on_completion_hears_of_each_rollout_once(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+def test_on_completion_hears_of_each_rollout_once(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
+) -> None:
     heard: list[tuple[int, Completion]] = []
     gradients: list[bool] = []
 
@@ -199,7 +208,7 @@ def test_on_completion_hears_of_each_rollout_once(make_model: MakeModel, make_pr
         heard.append((rollout, completion))
         gradients.append(torch.ones(1, requires_grad=True).mul(2).requires_grad)
 
-    completions = TorchEngine(make_model("qwen2"), tokenizer, 4).generate(make_prompts(LENGTHS), SAMPLED, 2, range(14), listen)
+    completions = make_engine(make_model("qwen2"), tokenizer, 4).generate(make_prompts(LENGTHS), SAMPLED, 2, range(14), listen)
     assert sorted(rollout for rollout, _ in heard) == list(range(14))
     assert all(completions[rollout] is completion for rollout, completion in heard)
     assert [rollout for rollout, _ in heard] != list(range(14)), "rollouts leave when they finish, not in order"
@@ -210,13 +219,15 @@ def test_looking_seldom_changes_nothing(
     make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
-    often = TorchEngine(model, tokenizer, 4).generate(prompts, SAMPLED, 2, range(14))
+    often = TorchEngine(model, tokenizer, 4, native=False).generate(prompts, SAMPLED, 2, range(14))
     monkeypatch.setattr(scheduler, "STEPS_BETWEEN_LOOKS", {"cpu": 7})
-    assert tokens_of(TorchEngine(model, tokenizer, 4).generate(prompts, SAMPLED, 2, range(14))) == tokens_of(often)
+    assert tokens_of(TorchEngine(model, tokenizer, 4, native=False).generate(prompts, SAMPLED, 2, range(14))) == tokens_of(often)
 
 
-def test_text_leaves_out_stop_and_padding(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
-    completions = TorchEngine(make_model("qwen2"), tokenizer).generate(make_prompts([5]), SAMPLED, 64, range(64))
+def test_text_leaves_out_stop_and_padding(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
+) -> None:
+    completions = make_engine(make_model("qwen2"), tokenizer).generate(make_prompts([5]), SAMPLED, 64, range(64))
     for completion in completions:
         stopped = completion.token_ids[-1] in SAMPLED.stop_token_ids
         assert completion.finish_reason == ("stop" if stopped else "length")
@@ -227,9 +238,11 @@ def test_text_leaves_out_stop_and_padding(make_model: MakeModel, make_prompts: M
     assert any(0 in completion.token_ids for completion in completions), "the case of padding inside is covered"
 
 
-def test_policy_version_is_recorded_and_state_is_copied(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+def test_policy_version_is_recorded_and_state_is_copied(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
+) -> None:
     model, other = make_model("qwen2"), make_model("qwen2")
-    engine = TorchEngine(model, tokenizer)
+    engine = make_engine(model, tokenizer)
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.mul_(1.5)
@@ -245,8 +258,8 @@ def test_policy_version_is_recorded_and_state_is_copied(make_model: MakeModel, m
     assert engine.policy_version == 4
 
 
-def test_too_long_prompts_are_refused(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
-    engine = TorchEngine(make_model("qwen2"), tokenizer)
+def test_too_long_prompts_are_refused(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine) -> None:
+    engine = make_engine(make_model("qwen2"), tokenizer)
     assert len(engine.generate(make_prompts([40]), GREEDY, 1, [0])) == 1
     with pytest.raises(UserError, match=r"'p1' has 41 tokens; with max_tokens 24 .* 64 positions"):
         engine.generate(make_prompts([3, 41]), GREEDY, 1, [0, 0])
@@ -257,13 +270,15 @@ def test_too_long_prompts_are_refused(make_model: MakeModel, make_prompts: MakeP
         engine.generate([alien], GREEDY, 1, [0])
 
 
-def test_nothing_to_do_gives_nothing(make_model: MakeModel, tokenizer: Any) -> None:
-    assert TorchEngine(make_model("qwen2"), tokenizer).generate([], GREEDY, 4, []) == []
+def test_nothing_to_do_gives_nothing(make_model: MakeModel, tokenizer: Any, make_engine: MakeEngine) -> None:
+    assert make_engine(make_model("qwen2"), tokenizer).generate([], GREEDY, 4, []) == []
 
 
-def test_broken_weights_raise_and_do_not_poison_later_calls(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+def test_broken_weights_raise_and_do_not_poison_later_calls(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
+) -> None:
     model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
-    engine = TorchEngine(model, tokenizer)
+    engine = make_engine(model, tokenizer)
     expected = tokens_of(engine.generate(prompts, SAMPLED, 2, range(14)))
     weight = model.model.layers[0].self_attn.v_proj.weight
     saved = weight.detach().clone()
@@ -276,18 +291,22 @@ def test_broken_weights_raise_and_do_not_poison_later_calls(make_model: MakeMode
     assert tokens_of(engine.generate(prompts, SAMPLED, 2, range(14))) == expected
 
 
-def test_a_kept_cache_serves_smaller_and_larger_calls(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+def test_a_kept_cache_serves_smaller_and_larger_calls(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
+) -> None:
     model = make_model("qwen2")
-    engine = TorchEngine(model, tokenizer)
+    engine = make_engine(model, tokenizer)
     for lengths, group in ((LENGTHS, 2), ([4], 1), ([30, 2, 9], 6)):
         prompts, seeds = make_prompts(lengths), range(len(lengths) * group)
-        fresh = TorchEngine(model, tokenizer).generate(prompts, SAMPLED, group, seeds)
+        fresh = make_engine(model, tokenizer).generate(prompts, SAMPLED, group, seeds)
         assert tokens_of(engine.generate(prompts, SAMPLED, group, seeds)) == tokens_of(fresh)
 
 
-def test_training_mode_and_gradients_do_not_matter(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+def test_training_mode_and_gradients_do_not_matter(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine
+) -> None:
     model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
-    engine = TorchEngine(model, tokenizer)
+    engine = make_engine(model, tokenizer)
     expected = tokens_of(engine.generate(prompts, SAMPLED, 1, range(7)))
     model.train()
     assert tokens_of(engine.generate(prompts, SAMPLED, 1, range(7))) == expected

@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 from dunwu.errors import ModelError, TrainingError, UserError
+from dunwu.models.native import NativeUnavailable
 from dunwu.rollout.base import OnCompletion
 from dunwu.rollout.torch_engine.cache import KVCache
+from dunwu.rollout.torch_engine.native.decoder import NativeDecoder, Precision
+from dunwu.rollout.torch_engine.native.generation import NativeGeneration
 from dunwu.rollout.torch_engine.scheduler import Generation, Work
 from dunwu.rollout.torch_engine.slots import Finished
 from dunwu.rollout.torch_engine.weights import DecoderWeights, check_supported, decoder_weights, rope_table
@@ -21,11 +24,16 @@ from dunwu.types import Completion, Prompt, SamplingParams
 class TorchEngine:
     """Generates with the live parameters of ``model``, a Qwen2-, Qwen3- or Llama-type causal language model.
 
-    Updates of the parameters are seen at the next token without any call; ``load_weights(version)`` only records which policy they are.
-    Up to ``max_batch`` rollouts decode together. On a CPU the result is a function of the weights, the arguments and the thread count.
+    Every call of ``generate`` reads the parameters as they are then; ``load_weights(version)`` only records which policy they are.
+    Up to ``max_batch`` rollouts decode together. On a CPU the result is a function of the weights, the arguments and, without the native
+    decoder, the thread count.
+
+    With ``native``, a CPU that has a C compiler decodes with `native/decode.c`; ``precision`` is that of its matrix products and its cache
+    (``auto``: bfloat16 where the processor multiplies it). Elsewhere, and for models it does not know, torch decodes in the model's type;
+    ``decoder`` says which it is and why.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, max_batch: int = 512) -> None:
+    def __init__(self, model: Any, tokenizer: Any, max_batch: int = 512, precision: Precision = "float32", native: bool = True) -> None:
         """Raises ``ModelError`` for an architecture that the engine does not compute."""
         check_supported(model)
         assert max_batch >= 1, f"max_batch is {max_batch}"
@@ -33,6 +41,10 @@ class TorchEngine:
         self._model, self._tokenizer, self._max_batch = model, tokenizer, max_batch
         self._silent_ids = {tokenizer.pad_token_id, tokenizer.eos_token_id}
         self._cache: KVCache | None = None
+        self._native: NativeDecoder | None = None
+        self.decoder = "torch"
+        if native:
+            self._take_native(precision)
 
     def generate(
         self,
@@ -49,16 +61,21 @@ class TorchEngine:
         self._check_fit(prompts, params)
         work = Work([prompt.token_ids for prompt in prompts], group_size, seeds, params)
         capacity = max(len(prompt.token_ids) for prompt in prompts) + params.max_tokens
-        cache, generation = self._begin(work, capacity)
+        generation = self._begin(work, capacity)
         version = self.policy_version
         completions: dict[int, Completion] = {}
-        while generation.running:
-            for finished in generation.step():
-                completion = self._completion(finished, params, version)
-                completions[finished.rollout] = completion
-                if on_completion is not None:
-                    on_completion(finished.rollout, completion)
-        self._keep(cache)
+        try:
+            while generation.running:
+                for finished in generation.step():
+                    completion = self._completion(finished, params, version)
+                    completions[finished.rollout] = completion
+                    if on_completion is not None:
+                        on_completion(finished.rollout, completion)
+        except TrainingError:
+            if self._native is not None:
+                self._native.forget()
+            raise
+        self._keep(generation)
         return [completions[rollout] for rollout in range(work.rollouts)]
 
     @torch.no_grad()
@@ -78,11 +95,20 @@ class TorchEngine:
                 parameter.copy_(state[name])
         self.policy_version = version
 
+    def _take_native(self, precision: Precision) -> None:
+        try:
+            self._native = NativeDecoder(decoder_weights(self._model), precision, torch.get_num_threads())
+            self.decoder = f"native, {self._native.precision}"
+        except NativeUnavailable as reason:
+            self.decoder = f"torch ({reason})"
+
     @torch.inference_mode()
-    def _begin(self, work: Work, capacity: int) -> tuple[KVCache, Generation]:
-        weights = decoder_weights(self._model)
+    def _begin(self, work: Work, capacity: int) -> Generation | NativeGeneration:
+        weights, rope = decoder_weights(self._model), rope_table(self._model, capacity)
+        if self._native is not None:
+            return NativeGeneration(work, weights, rope, self._native, self._max_batch)
         cache = self._take_cache(weights, min(self._max_batch, work.rollouts), capacity)
-        return cache, Generation(work, weights, rope_table(self._model, capacity), cache, self._max_batch)
+        return Generation(work, weights, rope, cache, self._max_batch)
 
     def _take_cache(self, weights: DecoderWeights, slots: int, capacity: int) -> KVCache:
         """The kept cache where it is large enough, else a new one. It is taken out: a call that fails does not give it back."""
@@ -92,10 +118,10 @@ class TorchEngine:
             return cache
         return KVCache(len(weights.layers), slots, weights.kv_heads, capacity, weights.head_dim, device=device, dtype=dtype)
 
-    def _keep(self, cache: KVCache) -> None:
+    def _keep(self, generation: Generation | NativeGeneration) -> None:
         # A fresh allocation costs page faults on a CPU; on an accelerator the memory is worth more to the trainer.
-        if cache.kv.device.type == "cpu":
-            self._cache = cache
+        if isinstance(generation, Generation) and generation.cache.kv.device.type == "cpu":
+            self._cache = generation.cache
 
     def _check_fit(self, prompts: Sequence[Prompt], params: SamplingParams) -> None:
         assert params.max_tokens >= 1, f"max_tokens is {params.max_tokens}"

@@ -77,9 +77,9 @@ class Generation:
     """One call of ``generate``: steps until every rollout has left."""
 
     def __init__(self, work: Work, weights: DecoderWeights, rope: Rope, cache: KVCache, max_batch: int) -> None:
-        self._work, self._weights, self._rope = work, weights, rope
+        self._work, self._weights, self._rope, self.cache = work, weights, rope, cache
         self._slots = Slots(cache, min(max_batch, work.rollouts), work.params.max_tokens, work.params.stop_token_ids)
-        self._waiting = Waiting(work, self._read)
+        self._waiting = Waiting(work, lambda prompts: read_prompts(weights, prompts, rope))
         self._logits: Tensor | None = None
         self._steps = 0
         self._steps_between_looks = STEPS_BETWEEN_LOOKS.get(cache.kv.device.type, DEFAULT_STEPS_BETWEEN_LOOKS)
@@ -117,9 +117,11 @@ class Generation:
         assert len(self._logits) == self._slots.used, "each slot in use needs its next logits"
         return self._logits
 
-    def _read(self, prompts: Sequence[Sequence[int]]) -> Prefilled:
-        device = self._weights.embedding.device
-        lengths = tuple(len(prompt) for prompt in prompts)
-        padded = torch.tensor([[*prompt, *[0] * (max(lengths) - len(prompt))] for prompt in prompts], device=device)
-        kv, logits = prefill(self._weights, padded, torch.tensor(lengths, device=device), self._rope)
-        return Prefilled(kv, logits, lengths)
+
+def read_prompts(weights: DecoderWeights, prompts: Sequence[Sequence[int]], rope: Rope) -> Prefilled:
+    """Prefill some prompts together."""
+    device = weights.embedding.device
+    lengths = tuple(len(prompt) for prompt in prompts)
+    padded = torch.tensor([[*prompt, *[0] * (max(lengths) - len(prompt))] for prompt in prompts], device=device)
+    kv, logits = prefill(weights, padded, torch.tensor(lengths, device=device), rope)
+    return Prefilled(kv, logits, lengths)

@@ -1,0 +1,107 @@
+"""C sources of the package, compiled for this machine at their first use where it has a compiler. Nothing needs them: torch is there.
+
+A library is kept in the user's cache, under the hash of its source, of the compiler, of its flags and of the processor. It is written
+under another name and renamed, so that processes that build it together do no harm. `DUNWU_NATIVE=0` in the environment does without.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+SWITCH = "DUNWU_NATIVE"
+FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-pthread")
+TUNING = ("-march=native", "-mcpu=native")
+COMPILE_SECONDS = 120
+
+
+class NativeUnavailable(Exception):
+    """Why there is no native library here; never reaches the user as an error."""
+
+
+@functools.cache
+def library(source: Path) -> ctypes.CDLL:
+    """The library made of one C file. Raises ``NativeUnavailable`` with the reason; the reason is found once per process."""
+    if os.environ.get(SWITCH, "1") == "0":
+        raise NativeUnavailable(f"{SWITCH}=0 in the environment")
+    compiler = next((path for name in (os.environ.get("CC"), "cc", "gcc", "clang") if name and (path := shutil.which(name))), None)
+    if compiler is None:
+        raise NativeUnavailable("no C compiler (cc, gcc or clang) on the path")
+    reasons = []
+    for tuning in TUNING:
+        target = _cache() / f"{source.stem}-{_fingerprint(source, compiler, tuning)}.so"
+        try:
+            if not target.exists():
+                _compile([compiler, *FLAGS, tuning, str(source), "-lm"], target)
+            return ctypes.CDLL(str(target))
+        except (OSError, subprocess.SubprocessError) as error:
+            reasons.append(_reason(error))
+    raise NativeUnavailable(f"{compiler} cannot build {source.name}: {reasons[0]}")
+
+
+def _compile(command: list[str], target: Path) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".so")
+    os.close(handle)
+    try:
+        subprocess.run([*command, "-o", temporary], check=True, capture_output=True, timeout=COMPILE_SECONDS)
+        os.replace(temporary, target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _cache() -> Path:
+    """A folder of ours alone: what lies there is loaded as code."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = base / "dunwu" / "native"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        owned = folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK)
+    except OSError:
+        owned = False
+    return folder if owned else _temporary_cache()
+
+
+@functools.cache
+def _temporary_cache() -> Path:
+    return Path(tempfile.mkdtemp(prefix="dunwu-native-"))
+
+
+def _fingerprint(source: Path, compiler: str, tuning: str) -> str:
+    version = subprocess.run([compiler, "--version"], capture_output=True, timeout=COMPILE_SECONDS).stdout
+    parts = (source.read_bytes(), version, " ".join((*FLAGS, tuning)).encode(), _processor().encode())
+    return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
+
+
+def _processor() -> str:
+    """What ``-march=native`` looks at: on Linux the flags, elsewhere the name."""
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        wanted = ("flags", "Features", "model name", "CPU part")
+        return "\n".join(sorted({line for line in information.read_text().splitlines() if line.startswith(wanted)}))
+    return platform.processor() + platform.machine()
+
+
+def _reason(error: Exception) -> str:
+    output = getattr(error, "stderr", None)
+    lines = output.decode(errors="replace").splitlines() if output else []
+    return next((line.strip() for line in lines if "error" in line), str(error).splitlines()[0])
+
+
+def describe(sources: Mapping[str, Path]) -> dict[str, str]:
+    """One line for each source, for ``dunwu doctor``."""
+    found = {}
+    for name, source in sources.items():
+        try:
+            library(source)
+            found[name] = "built for this processor"
+        except NativeUnavailable as error:
+            found[name] = f"not used: {error}"
+    return found

@@ -1,0 +1,853 @@
+/* Decoding on a CPU: one token for each of many sequences, through a whole Qwen2-, Qwen3- or Llama-type decoder, without Python in between.
+ *
+ * What makes it fast, next to a sequence of torch calls:
+ *   - a thread takes its share of the sequences through all layers, and through several tokens, and meets the others only at the end; where
+ *     sequences are few, the threads share the columns of each weight matrix instead (`Team`);
+ *   - weights are packed once per call in the order in which they are read, queries, keys and values as one matrix, gate and up as one;
+ *   - bfloat16 products on tiles (AMX) where the processor has them, else on AVX-512, sums always in float32; float32 works everywhere;
+ *   - keys are stored sixteen positions to a vector, so that attention needs no reduction across lanes; a group's prompt is stored once;
+ *   - sampling reads the logits where they lie.
+ *
+ * Every sum runs in an order that depends on the model alone, so what a sequence gets does not depend on its neighbours in the batch, on its
+ * slot, or on the number of threads.
+ *
+ * It does not check its arguments: `decoder.py`, its only caller, does. Plain C with GNU vector types (GCC or Clang).
+ */
+#define _GNU_SOURCE
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#define HAS_BF16 1
+#else
+#define HAS_BF16 0
+#endif
+#if HAS_BF16 && defined(__AMX_BF16__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#define HAS_AMX 1
+#else
+#define HAS_AMX 0
+#endif
+
+#define LANES 16
+#define BLOCK 32 /* rows and columns of a block of a matrix product */
+#define ALIGN 64
+#define ALWAYS static inline __attribute__((always_inline))
+
+typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t i16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint16_t bf16;
+
+typedef struct {
+    int32_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocabulary, use_bf16, qk_norm;
+    float eps, scale;
+} Shape;
+
+/* A weight matrix (outputs x inputs), padded to multiples of BLOCK and packed for `multiply`. */
+typedef struct {
+    int32_t outputs, inputs;
+    void *weight;
+    float *bias;
+} Linear;
+
+typedef struct {
+    float *attention_norm, *mlp_norm, *q_norm, *k_norm;
+    Linear qkv, o, gate_up, down;
+} Layer;
+
+/* Activations of the sequences that one team works on. */
+typedef struct {
+    int32_t rows, first; /* first: the place of its first row among the sequences of the call */
+    float *x, *qkv, *logits, *scores, *block;
+    void *normed, *attended, *gated;
+} Work;
+
+typedef struct {
+    Shape shape;
+    size_t element;
+    int32_t width, normed_stride, attended_stride, gated_stride, tiles; /* width: hidden, padded */
+    const float *embedding;
+    float *norm;
+    Layer *layers;
+    Linear head;
+    const float *cos, *sin;
+    int32_t slots, capacity, prompts, prompt_capacity, threads;
+    void *kv, *prompt_kv;
+    size_t kv_bytes, prompt_kv_bytes;
+    Work *works;
+} Engine;
+
+/* What `run` works on: arrays by slot, and how tokens are drawn. */
+typedef struct {
+    int32_t *tokens;  /* [slots][max_tokens], what each sequence has drawn */
+    float *logprobs;  /* [slots][max_tokens] */
+    int32_t *counts;  /* tokens drawn; all but the last are in the cache */
+    int32_t *done;    /* 1 when the sequence has ended */
+    const int32_t *prompts, *prompt_lengths; /* by slot */
+    const int64_t *seeds;
+    const int32_t *stops;
+    int32_t stop_count, max_tokens;
+    float temperature;
+    float *logits; /* [n][vocabulary]: where not NULL, one step is made and nothing is drawn */
+} Draw;
+
+/* ------------------------------------------------------------------------------------------------------------------ small things */
+
+static int32_t round_up(int32_t n, int32_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+static void *allocate(size_t bytes) {
+    void *memory = NULL;
+    bytes = (bytes + 4095) / 4096 * 4096 + 4096;
+    if (posix_memalign(&memory, 4096, bytes)) return NULL;
+    memset(memory, 0, bytes);
+    return memory;
+}
+
+/* Zeroed pages of the largest size there is: a cache is read from end to end at every token. */
+static void *allocate_pages(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return NULL;
+#ifdef MADV_HUGEPAGE
+    madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
+ALWAYS v16 splat(float value) { return value - (v16){}; }
+
+ALWAYS float horizontal_sum(v16 v) {
+    float sum = 0;
+    for (int width = 8; width; width /= 2)
+        for (int i = 0; i < width; i++) v[i] += v[i + width];
+    sum = v[0];
+    return sum;
+}
+
+/* e^x within 2 units in the last place; below -87 the result is 0 to within 1e-38. */
+ALWAYS v16 exponential(v16 x) {
+    const v16 low = splat(-87.0f), high = splat(88.0f);
+    i16 under = x < low, over = x > high;
+    x = (v16)(((i16)low & under) | ((i16)high & over) | ((i16)x & ~(under | over)));
+    const v16 magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to the nearest whole number */
+    v16 shifted = x * splat(1.44269504f) + magic;
+    v16 n = shifted - magic;
+    v16 r = x - n * splat(0.693359375f) - n * splat(-2.12194440e-4f);
+    v16 p = splat(1.9875691500e-4f);
+    p = p * r + splat(1.3981999507e-3f);
+    p = p * r + splat(8.3334519073e-3f);
+    p = p * r + splat(4.1665795894e-2f);
+    p = p * r + splat(1.6666665459e-1f);
+    p = p * r + splat(5.0000001201e-1f);
+    p = p * r * r + r + splat(1.0f);
+    i16 exponent = ((i16)shifted - (i16)magic) << 23;
+    return (v16)((i16)p + exponent);
+}
+
+static bf16 to_bf16(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    return (bf16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+#if HAS_BF16
+ALWAYS void store_bf16(bf16 *to, v16 value) { _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)value)); }
+#else
+ALWAYS void store_bf16(bf16 *to, v16 value) { for (int i = 0; i < LANES; i++) to[i] = to_bf16(value[i]); }
+#endif
+
+/* One vector of activations at `index`, in the precision that matrix products take. */
+ALWAYS void store(const Engine *e, void *to, size_t index, v16 value) {
+    if (e->shape.use_bf16) store_bf16((bf16 *)to + index, value);
+    else *(v16 *)((float *)to + index) = value;
+}
+
+/* -------------------------------------------------------------------------------------------------------------------------- teams */
+
+/* Threads that work on the same sequences. A team of one never waits. */
+typedef struct {
+    int32_t size;
+    atomic_int arrived, round;
+} Barrier;
+
+typedef struct {
+    Barrier *barrier;
+    int32_t index, size;
+} Team;
+
+static void meet(const Team *team) {
+    if (team->size == 1) return;
+    Barrier *barrier = team->barrier;
+    int round = atomic_load_explicit(&barrier->round, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == barrier->size - 1) {
+        atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&barrier->round, round + 1, memory_order_release);
+        return;
+    }
+    for (int spins = 0; atomic_load_explicit(&barrier->round, memory_order_acquire) == round; spins++)
+        if (spins > 20000) sched_yield();
+}
+
+/* The share of `count` items that belongs to this member: [*begin, *end). */
+static void share(const Team *team, int32_t count, int32_t *begin, int32_t *end) {
+    *begin = (int32_t)((int64_t)count * team->index / team->size);
+    *end = (int32_t)((int64_t)count * (team->index + 1) / team->size);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- matrix products */
+
+typedef enum { STORE, ADD, GATE } Finish;
+
+/* Where results go: STORE and ADD to floats, GATE (columns alternate between 16 of gate and 16 of up) to activations. */
+typedef struct {
+    Finish finish;
+    void *to;
+    int32_t stride;
+} Target;
+
+ALWAYS void finish_block(const Engine *e, const Linear *linear, const Target *target, const float *block, int32_t row, int32_t rows, int32_t column) {
+    const v16 bias0 = *(v16 *)(linear->bias + column), bias1 = *(v16 *)(linear->bias + column + LANES);
+    for (int32_t r = 0; r < rows; r++) {
+        v16 first = *(v16 *)(block + r * BLOCK) + bias0, second = *(v16 *)(block + r * BLOCK + LANES) + bias1;
+        if (target->finish == GATE) {
+            v16 gated = first / (splat(1.0f) + exponential(-first)) * second;
+            store(e, target->to, (size_t)(row + r) * target->stride + column / 2, gated);
+            continue;
+        }
+        v16 *to = (v16 *)((float *)target->to + (size_t)(row + r) * target->stride + column);
+        if (target->finish == ADD) first += to[0], second += to[1];
+        to[0] = first, to[1] = second;
+    }
+}
+
+ALWAYS void rows_f32(const int count, const float *a, int32_t stride, const float *w, int32_t inputs, float *block) {
+    v16 sums[8][2] = {};
+    for (int32_t k = 0; k < inputs; k++) {
+        v16 w0 = *(v16 *)(w + k * BLOCK), w1 = *(v16 *)(w + k * BLOCK + LANES);
+        for (int r = 0; r < count; r++) {
+            v16 value = splat(a[(size_t)r * stride + k]);
+            sums[r][0] += value * w0;
+            sums[r][1] += value * w1;
+        }
+    }
+    for (int r = 0; r < count; r++) *(v16 *)(block + r * BLOCK) = sums[r][0], *(v16 *)(block + r * BLOCK + LANES) = sums[r][1];
+}
+
+static void block_f32(const float *a, int32_t stride, int32_t rows, const float *w, int32_t inputs, float *block) {
+    int32_t r = 0;
+    for (; r + 8 <= rows; r += 8) rows_f32(8, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
+    for (; r + 4 <= rows; r += 4) rows_f32(4, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
+    for (; r < rows; r++) rows_f32(1, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
+}
+
+#if HAS_AMX
+static int amx_allowed(void) { return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* XTILEDATA */) == 0; }
+
+static void tiles_on(void) {
+    struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } config __attribute__((aligned(64))) = {.palette = 1};
+    for (int i = 0; i < 8; i++) config.bytes[i] = 64, config.rows[i] = 16;
+    _tile_loadconfig(&config);
+}
+
+static void block_tiles(const bf16 *a, int32_t stride, int32_t rows, const bf16 *w, int32_t inputs, float *block) {
+    const bf16 *w1 = w + (size_t)inputs * LANES;
+    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+    if (rows > LANES) {
+        for (int32_t k = 0; k < inputs; k += 32) {
+            _tile_loadd(4, a + k, stride * 2);
+            _tile_loadd(6, w + k * LANES, 64);
+            _tile_loadd(7, w1 + k * LANES, 64);
+            _tile_loadd(5, a + (size_t)LANES * stride + k, stride * 2);
+            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+        }
+        _tile_stored(2, block + LANES * BLOCK, BLOCK * 4); _tile_stored(3, block + LANES * BLOCK + LANES, BLOCK * 4);
+    } else {
+        for (int32_t k = 0; k < inputs; k += 32) {
+            _tile_loadd(4, a + k, stride * 2);
+            _tile_loadd(6, w + k * LANES, 64);
+            _tile_loadd(7, w1 + k * LANES, 64);
+            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
+        }
+    }
+    _tile_stored(0, block, BLOCK * 4); _tile_stored(1, block + LANES, BLOCK * 4);
+}
+#endif
+
+#if HAS_BF16
+ALWAYS v16 dot_pairs(v16 sum, const void *pairs, uint32_t pair) {
+    return (v16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_loadu_si512(pairs), (__m512bh)_mm512_set1_epi32((int)pair));
+}
+
+ALWAYS void rows_bf16(const int count, const bf16 *a, int32_t stride, const bf16 *w, int32_t inputs, float *block) {
+    const bf16 *w1 = w + (size_t)inputs * LANES;
+    v16 sums[8][2] = {};
+    for (int32_t k = 0; k < inputs; k += 2)
+        for (int r = 0; r < count; r++) {
+            uint32_t pair;
+            memcpy(&pair, a + (size_t)r * stride + k, 4);
+            sums[r][0] = dot_pairs(sums[r][0], w + k * LANES, pair);
+            sums[r][1] = dot_pairs(sums[r][1], w1 + k * LANES, pair);
+        }
+    for (int r = 0; r < count; r++) *(v16 *)(block + r * BLOCK) = sums[r][0], *(v16 *)(block + r * BLOCK + LANES) = sums[r][1];
+}
+
+static void block_pairs(const bf16 *a, int32_t stride, int32_t rows, const bf16 *w, int32_t inputs, float *block) {
+    int32_t r = 0;
+    for (; r + 8 <= rows; r += 8) rows_bf16(8, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
+    for (; r < rows; r++) rows_bf16(1, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
+}
+#endif
+
+static void block_any(const Engine *e, const void *a, int32_t stride, int32_t row, int32_t rows, const Linear *linear, int32_t column, float *block) {
+    size_t at = (size_t)column * linear->inputs, from = (size_t)row * stride;
+    if (!e->shape.use_bf16) {
+        block_f32((const float *)a + from, stride, rows, (const float *)linear->weight + at, linear->inputs, block);
+        return;
+    }
+#if HAS_AMX
+    if (e->tiles) {
+        block_tiles((const bf16 *)a + from, stride, rows, (const bf16 *)linear->weight + at, linear->inputs, block);
+        return;
+    }
+#endif
+#if HAS_BF16
+    block_pairs((const bf16 *)a + from, stride, rows, (const bf16 *)linear->weight + at, linear->inputs, block);
+#endif
+}
+
+/* `a` (rows x inputs) times the transposed weight; each member of the team takes some columns. */
+static void multiply(const Engine *e, const Team *team, const Work *work, const Linear *linear, const void *a, int32_t stride, Target target) {
+    float *block = work->block + (size_t)team->index * BLOCK * BLOCK;
+    int32_t begin, end;
+    share(team, linear->outputs / BLOCK, &begin, &end);
+    for (int32_t column = begin * BLOCK; column < end * BLOCK; column += BLOCK)
+        for (int32_t row = 0; row < work->rows; row += BLOCK) {
+            int32_t rows = work->rows - row < BLOCK ? work->rows - row : BLOCK;
+            block_any(e, a, stride, row, rows, linear, column, block);
+            finish_block(e, linear, &target, block, row, rows, column);
+        }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------- attention */
+
+/* Keys of a kv head: sixteen positions to a vector, [position / 16][dimension][16] in float32 and [position / 16][dimension / 2][16][2] in
+ * bfloat16. Values: [position][dimension], in bfloat16 [position / 2][dimension][2]. What lies behind a sequence's length must be finite. */
+static void write_kv(const Engine *e, void *keys, void *values, int32_t position, const float *k, const float *v) {
+    const int32_t dim = e->shape.head_dim;
+    if (e->shape.use_bf16) {
+        bf16 *to = (bf16 *)keys + (size_t)(position / LANES) * LANES * dim + position % LANES * 2;
+        for (int32_t i = 0; i < dim; i += 2) to[i * LANES] = to_bf16(k[i]), to[i * LANES + 1] = to_bf16(k[i + 1]);
+        bf16 *values_to = (bf16 *)values + (size_t)(position / 2) * 2 * dim + position % 2;
+        for (int32_t i = 0; i < dim; i++) values_to[2 * i] = to_bf16(v[i]);
+    } else {
+        float *to = (float *)keys + (size_t)(position / LANES) * LANES * dim + position % LANES;
+        for (int32_t i = 0; i < dim; i++) to[i * LANES] = k[i];
+        memcpy((float *)values + (size_t)position * dim, v, (size_t)dim * 4);
+    }
+}
+
+typedef struct {
+    const void *keys, *values;
+    int32_t length, at; /* at: where its scores begin */
+} Segment;
+
+ALWAYS void scores_f32(const int heads, const float *q, const float *keys, int32_t dim, float *scores, int32_t stride) {
+    v16 sums[4][2] = {};
+    for (int32_t i = 0; i < dim; i += 2) {
+        v16 k0 = *(v16 *)(keys + i * LANES), k1 = *(v16 *)(keys + (i + 1) * LANES);
+        for (int h = 0; h < heads; h++) sums[h][0] += splat(q[h * dim + i]) * k0, sums[h][1] += splat(q[h * dim + i + 1]) * k1;
+    }
+    for (int h = 0; h < heads; h++) *(v16 *)(scores + (size_t)h * stride) = sums[h][0] + sums[h][1];
+}
+
+ALWAYS void mix_f32(const int heads, const float *p, int32_t stride, const float *values, int32_t dim, int32_t length, v16 sums[4][2]) {
+    for (int32_t t = 0; t < length; t++) {
+        v16 v0 = *(v16 *)(values + (size_t)t * dim), v1 = *(v16 *)(values + (size_t)t * dim + LANES);
+        for (int h = 0; h < heads; h++) {
+            v16 weight = splat(p[(size_t)h * stride + t]);
+            sums[h][0] += weight * v0, sums[h][1] += weight * v1;
+        }
+    }
+}
+
+#if HAS_BF16
+ALWAYS void scores_bf16(const int heads, const uint32_t *q, const bf16 *keys, int32_t dim, float *scores, int32_t stride) {
+    v16 sums[4][2] = {};
+    for (int32_t i = 0; i < dim / 2; i += 2)
+        for (int h = 0; h < heads; h++) {
+            sums[h][0] = dot_pairs(sums[h][0], keys + i * BLOCK, q[h * (dim / 2) + i]);
+            sums[h][1] = dot_pairs(sums[h][1], keys + (i + 1) * BLOCK, q[h * (dim / 2) + i + 1]);
+        }
+    for (int h = 0; h < heads; h++) *(v16 *)(scores + (size_t)h * stride) = sums[h][0] + sums[h][1];
+}
+
+/* `p` holds pairs of bfloat16 weights, one pair for two positions. */
+ALWAYS void mix_bf16(const int heads, const uint32_t *p, int32_t stride, const bf16 *values, int32_t dim, int32_t length, v16 sums[4][2]) {
+    for (int32_t t = 0; t < (length + 1) / 2; t++)
+        for (int h = 0; h < heads; h++) {
+            const bf16 *v = values + (size_t)t * 2 * dim;
+            uint32_t pair = p[(size_t)h * stride + t];
+            sums[h][0] = dot_pairs(sums[h][0], v, pair);
+            sums[h][1] = dot_pairs(sums[h][1], v + 2 * LANES, pair);
+        }
+}
+#endif
+
+/* The scores of some heads over both segments become weights that are not yet divided by their sum, which is returned. In bfloat16 they are
+ * rounded in place, two to a word, and the sum is that of the rounded ones. */
+static float weigh(const Engine *e, float *scores, const Segment segments[2]) {
+    v16 highest = splat(-INFINITY);
+    for (int s = 0; s < 2; s++) {
+        float *at = scores + segments[s].at;
+        int32_t length = segments[s].length;
+        for (int32_t t = length; t < round_up(length, LANES); t++) at[t] = -INFINITY;
+        for (int32_t t = 0; t < length; t += LANES) {
+            v16 x = *(v16 *)(at + t);
+            i16 higher = x > highest;
+            highest = (v16)(((i16)x & higher) | ((i16)highest & ~higher));
+        }
+    }
+    float top = highest[0];
+    for (int i = 1; i < LANES; i++) top = highest[i] > top ? highest[i] : top;
+    v16 sum = {};
+    for (int s = 0; s < 2; s++) {
+        float *at = scores + segments[s].at;
+        for (int32_t t = 0; t < segments[s].length; t += LANES) {
+            v16 weight = exponential(*(v16 *)(at + t) - splat(top));
+#if HAS_BF16
+            if (e->shape.use_bf16) {
+                __m256i rounded = (__m256i)_mm512_cvtneps_pbh((__m512)weight);
+                weight = (v16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(rounded), 16);
+                _mm256_storeu_si256((__m256i *)((bf16 *)at + t), rounded);
+                sum += weight;
+                continue;
+            }
+#endif
+            *(v16 *)(at + t) = weight;
+            sum += weight;
+        }
+    }
+    return horizontal_sum(sum);
+}
+
+/* Up to four query heads of one kv head: `q` (heads x dim), already rotated and scaled; the result goes to `to` at `index`. */
+ALWAYS void attend_heads(const Engine *e, const int heads, const float *q, const Segment segments[2], float *scores, void *to, size_t index) {
+    const int32_t dim = e->shape.head_dim, stride = e->prompt_capacity + e->capacity + 2 * LANES;
+    uint32_t pairs[4 * 256 / 2];
+    if (e->shape.use_bf16)
+        for (int32_t i = 0; i < heads * dim / 2; i++) pairs[i] = to_bf16(q[2 * i]) | (uint32_t)to_bf16(q[2 * i + 1]) << 16;
+    for (int s = 0; s < 2; s++)
+        for (int32_t t = 0; t < segments[s].length; t += LANES) {
+            float *out = scores + segments[s].at + t;
+            size_t at = (size_t)t * dim;
+#if HAS_BF16
+            if (e->shape.use_bf16) {
+                scores_bf16(heads, pairs, (const bf16 *)segments[s].keys + at, dim, out, stride);
+                continue;
+            }
+#endif
+            scores_f32(heads, q, (const float *)segments[s].keys + at, dim, out, stride);
+        }
+    float sums[4];
+    for (int h = 0; h < heads; h++) sums[h] = weigh(e, scores + (size_t)h * stride, segments);
+    for (int32_t i = 0; i < dim; i += 2 * LANES) {
+        v16 mixed[4][2] = {};
+        for (int s = 0; s < 2; s++) {
+            const Segment *segment = &segments[s];
+            const float *p = scores + segment->at;
+#if HAS_BF16
+            if (e->shape.use_bf16) {
+                mix_bf16(heads, (const uint32_t *)p, stride, (const bf16 *)segment->values + 2 * i, dim, segment->length, mixed);
+                continue;
+            }
+#endif
+            mix_f32(heads, p, stride, (const float *)segment->values + i, dim, segment->length, mixed);
+        }
+        for (int h = 0; h < heads; h++)
+            for (int j = 0; j < 2; j++) store(e, to, index + (size_t)h * dim + i + j * LANES, mixed[h][j] / splat(sums[h]));
+    }
+}
+
+static void normalise_head(float *x, int32_t dim, const float *weight, float eps) {
+    float squares = 0;
+    for (int32_t i = 0; i < dim; i++) squares += x[i] * x[i];
+    float factor = 1.0f / sqrtf(squares / dim + eps);
+    for (int32_t i = 0; i < dim; i++) x[i] = x[i] * factor * weight[i];
+}
+
+static void rotate(float *x, int32_t dim, const float *cosines, const float *sines) {
+    int32_t half = dim / 2;
+    for (int32_t i = 0; i < half; i++) {
+        float first = x[i], second = x[i + half];
+        x[i] = first * cosines[i] - second * sines[i];
+        x[i + half] = second * cosines[i + half] + first * sines[i + half];
+    }
+}
+
+static size_t kv_at(const Engine *e, int32_t layer, int32_t index, int32_t count, int32_t kv_head, int32_t capacity) {
+    return (((size_t)layer * count + index) * e->shape.kv_heads + kv_head) * 2 * capacity * e->shape.head_dim * e->element;
+}
+
+/* One kv head of one sequence: rotate, store the new key and value, attend with its query heads. */
+static void attend(const Engine *e, const Draw *draw, const Work *work, int32_t layer, int32_t row, int32_t slot, int32_t kv_head, float *scores) {
+    const Shape *s = &e->shape;
+    const int32_t dim = s->head_dim, group = s->heads / s->kv_heads, own = draw->counts[slot] - 1;
+    const int32_t prompt_length = draw->prompt_lengths[slot], position = prompt_length + own;
+    const float *cosines = e->cos + (size_t)position * dim, *sines = e->sin + (size_t)position * dim;
+    const Layer *weights = &e->layers[layer];
+    float *qkv = work->qkv + (size_t)row * weights->qkv.outputs;
+    float *q = qkv + kv_head * group * dim, *k = qkv + (s->heads + kv_head) * dim, *v = k + s->kv_heads * dim;
+    for (int32_t h = 0; h < group; h++) {
+        if (s->qk_norm) normalise_head(q + h * dim, dim, weights->q_norm, s->eps);
+        rotate(q + h * dim, dim, cosines, sines);
+        for (int32_t i = 0; i < dim; i++) q[h * dim + i] *= s->scale;
+    }
+    if (s->qk_norm) normalise_head(k, dim, weights->k_norm, s->eps);
+    rotate(k, dim, cosines, sines);
+    char *mine = (char *)e->kv + kv_at(e, layer, slot, e->slots, kv_head, e->capacity);
+    char *prompt = (char *)e->prompt_kv + kv_at(e, layer, draw->prompts[slot], e->prompts, kv_head, e->prompt_capacity);
+    char *my_values = mine + (size_t)e->capacity * dim * e->element;
+    write_kv(e, mine, my_values, own, k, v);
+    const Segment segments[2] = {
+        {prompt, prompt + (size_t)e->prompt_capacity * dim * e->element, prompt_length, 0},
+        {mine, my_values, own + 1, round_up(prompt_length, LANES)},
+    };
+    size_t to = (size_t)row * e->attended_stride + (size_t)kv_head * group * dim;
+    int32_t h = 0;
+    for (; h + 4 <= group; h += 4) attend_heads(e, 4, q + h * dim, segments, scores, work->attended, to + (size_t)h * dim);
+    for (; h + 2 <= group; h += 2) attend_heads(e, 2, q + h * dim, segments, scores, work->attended, to + (size_t)h * dim);
+    for (; h < group; h++) attend_heads(e, 1, q + h * dim, segments, scores, work->attended, to + (size_t)h * dim);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------- the step */
+
+static void normalise(const Engine *e, const Work *work, const Team *team, const float *weight) {
+    int32_t begin, end, width = e->width;
+    share(team, work->rows, &begin, &end);
+    for (int32_t row = begin; row < end; row++) {
+        const float *x = work->x + (size_t)row * width;
+        v16 squares = {};
+        for (int32_t i = 0; i < width; i += LANES) squares += *(v16 *)(x + i) * *(v16 *)(x + i);
+        v16 factor = splat(1.0f / sqrtf(horizontal_sum(squares) / e->shape.hidden + e->shape.eps));
+        for (int32_t i = 0; i < width; i += LANES)
+            store(e, work->normed, (size_t)row * e->normed_stride + i, *(v16 *)(x + i) * factor * *(v16 *)(weight + i));
+    }
+    meet(team);
+}
+
+static uint64_t splitmix64(uint64_t state) {
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9u;
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EBu;
+    return state ^ (state >> 31);
+}
+
+/* The same number as `sampling.uniforms`. */
+static float uniform(int64_t seed, int64_t position) {
+    const uint64_t gamma = 0x9E3779B97F4A7C15u;
+    uint64_t bits = splitmix64(splitmix64((uint64_t)seed + gamma) + (uint64_t)(position + 1) * gamma);
+    return (float)(bits >> 40) * 0x1p-24f;
+}
+
+/* Draw from the softmax of `logits` (padded, and overwritten) by inverting its running sum; see `sampling.draw`. */
+static int32_t draw_token(float *logits, int32_t vocabulary, float temperature, float at, float *logprob) {
+    int32_t padded = round_up(vocabulary, BLOCK), best = 0;
+    for (int32_t i = vocabulary; i < padded; i++) logits[i] = -INFINITY;
+    v16 highest = *(v16 *)logits;
+    for (int32_t i = LANES; i < padded; i += LANES) {
+        v16 x = *(v16 *)(logits + i);
+        i16 higher = x > highest;
+        highest = (v16)(((i16)x & higher) | ((i16)highest & ~higher));
+    }
+    float top = highest[0];
+    for (int i = 1; i < LANES; i++) top = highest[i] > top ? highest[i] : top;
+    while (best < vocabulary - 1 && logits[best] != top) best++;
+    const v16 factor = splat(temperature > 0 ? 1.0f / temperature : 1.0f), shift = splat(top);
+    double total = 0;
+    for (int32_t i = 0; i < padded; i += LANES) {
+        v16 mass = exponential((*(v16 *)(logits + i) - shift) * factor);
+        mass = (v16)((i16)mass & (*(v16 *)(logits + i) > splat(-INFINITY)));
+        *(v16 *)(logits + i) = mass;
+        total += horizontal_sum(mass);
+    }
+    int32_t token = best;
+    if (temperature > 0) {
+        double target = at * total, before = 0;
+        int32_t i = 0;
+        for (; i < padded - LANES; i += LANES) {
+            double after = before + horizontal_sum(*(v16 *)(logits + i));
+            if (after > target) break;
+            before = after;
+        }
+        token = i;
+        for (int32_t j = i; j < i + LANES && j < vocabulary; j++) {
+            if (logits[j] > 0) token = j;
+            before += logits[j];
+            if (before > target) break;
+        }
+    }
+    *logprob = (float)log(logits[token] / total);
+    return token;
+}
+
+static void record(const Draw *draw, int32_t slot, int32_t token, float logprob) {
+    int32_t count = draw->counts[slot]++;
+    draw->tokens[(size_t)slot * draw->max_tokens + count] = token;
+    draw->logprobs[(size_t)slot * draw->max_tokens + count] = logprob;
+    int ended = count + 1 == draw->max_tokens || !isfinite(logprob);
+    for (int32_t i = 0; i < draw->stop_count; i++) ended |= draw->stops[i] == token;
+    draw->done[slot] = ended;
+}
+
+static void step(const Engine *e, const Team *team, Work *work, const Draw *draw, const int32_t *slots) {
+    const Shape *s = &e->shape;
+    int32_t begin, end;
+    float *scores = work->scores + (size_t)team->index * 4 * (e->prompt_capacity + e->capacity + 2 * LANES);
+    share(team, work->rows, &begin, &end);
+    for (int32_t row = begin; row < end; row++) {
+        int32_t slot = slots[row], token = draw->tokens[(size_t)slot * draw->max_tokens + draw->counts[slot] - 1];
+        memcpy(work->x + (size_t)row * e->width, e->embedding + (size_t)token * s->hidden, (size_t)s->hidden * 4);
+    }
+    meet(team);
+    for (int32_t i = 0; i < s->layers; i++) {
+        const Layer *layer = &e->layers[i];
+        normalise(e, work, team, layer->attention_norm);
+        multiply(e, team, work, &layer->qkv, work->normed, e->normed_stride, (Target){STORE, work->qkv, layer->qkv.outputs});
+        meet(team);
+        share(team, work->rows * s->kv_heads, &begin, &end);
+        for (int32_t item = begin; item < end; item++)
+            attend(e, draw, work, i, item / s->kv_heads, slots[item / s->kv_heads], item % s->kv_heads, scores);
+        meet(team);
+        multiply(e, team, work, &layer->o, work->attended, e->attended_stride, (Target){ADD, work->x, e->width});
+        meet(team);
+        normalise(e, work, team, layer->mlp_norm);
+        multiply(e, team, work, &layer->gate_up, work->normed, e->normed_stride, (Target){GATE, work->gated, e->gated_stride});
+        meet(team);
+        multiply(e, team, work, &layer->down, work->gated, e->gated_stride, (Target){ADD, work->x, e->width});
+        meet(team);
+    }
+    normalise(e, work, team, e->norm);
+    multiply(e, team, work, &e->head, work->normed, e->normed_stride, (Target){STORE, work->logits, e->head.outputs});
+    meet(team);
+    share(team, work->rows, &begin, &end);
+    for (int32_t row = begin; row < end && !draw->logits; row++) {
+        int32_t slot = slots[row];
+        float logprob, at = uniform(draw->seeds[slot], draw->counts[slot]);
+        int32_t token = draw_token(work->logits + (size_t)row * e->head.outputs, s->vocabulary, draw->temperature, at, &logprob);
+        record(draw, slot, token, logprob);
+    }
+    for (int32_t row = begin; row < end && draw->logits; row++)
+        memcpy(draw->logits + (size_t)(work->first + row) * s->vocabulary, work->logits + (size_t)row * e->head.outputs, (size_t)s->vocabulary * 4);
+    meet(team);
+}
+
+typedef struct {
+    const Engine *engine;
+    Team team;
+    Work *work;
+    const Draw *draw;
+    int32_t *slots; /* all; the team's are [first, first + count) */
+    int32_t first, count, steps;
+    atomic_int *gate; /* 0: wait, 1: go, -1: go home */
+} Job;
+
+static void *work_on(void *argument) {
+    Job *job = argument;
+    int gate;
+    while (!(gate = atomic_load_explicit(job->gate, memory_order_acquire))) sched_yield();
+    if (gate < 0) return NULL;
+    int32_t live = job->count, slots[live > 0 ? live : 1];
+    memcpy(slots, job->slots + job->first, (size_t)live * sizeof *slots);
+#if HAS_AMX
+    if (job->engine->tiles) tiles_on();
+#endif
+    for (int32_t i = 0; i < job->steps && live > 0; i++) {
+        if (job->team.index == 0) job->work->rows = live, job->work->first = job->first;
+        meet(&job->team);
+        step(job->engine, &job->team, job->work, job->draw, slots);
+        int32_t kept = 0;
+        for (int32_t j = 0; j < live; j++)
+            if (!job->draw->done[slots[j]]) slots[kept++] = slots[j];
+        live = kept;
+    }
+#if HAS_AMX
+    if (job->engine->tiles) _tile_release();
+#endif
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ what is called */
+
+/* Draw up to `steps` tokens for each of the `count` sequences in `slots`; one that ends is left alone. Teams of one thread each where every
+ * thread has at least `rows_to_part` sequences, else one team of all. */
+void dunwu_run(Engine *e, const Draw *draw, int32_t *slots, int32_t count, int32_t steps, int32_t rows_to_part) {
+    int32_t threads = e->threads, together = count < threads * rows_to_part;
+    Barrier barrier = {.size = threads};
+    atomic_int gate = 0;
+    Job jobs[threads];
+    pthread_t ids[threads];
+    for (int32_t i = 0; i < threads; i++) {
+        Team alone = {NULL, 0, 1}, all = {&barrier, i, threads};
+        int32_t begin = (int32_t)((int64_t)count * i / threads), end = (int32_t)((int64_t)count * (i + 1) / threads);
+        jobs[i] = together ? (Job){e, all, &e->works[0], draw, slots, 0, count, steps, &gate}
+                           : (Job){e, alone, &e->works[i], draw, slots, begin, end - begin, steps, &gate};
+    }
+    int32_t started = 1;
+    while (started < threads && pthread_create(&ids[started], NULL, work_on, &jobs[started]) == 0) started++;
+    atomic_store_explicit(&gate, started == threads ? 1 : -1, memory_order_release);
+    if (started == threads) work_on(&jobs[0]);
+    for (int32_t i = 1; i < started; i++) pthread_join(ids[i], NULL);
+    if (started == threads) return;
+    /* The system gives no more threads: one does it all, with the same result. */
+    atomic_store(&gate, 1);
+    Job whole = {e, {NULL, 0, 1}, &e->works[0], draw, slots, 0, count, steps, &gate};
+    work_on(&whole);
+}
+
+/* Keys and values of a prompt that has been read: `kv` points at its part of (layers, 2, prompts, kv_heads, width, head_dim), of which
+ * `layer_stride` and `value_stride` lead to the next layer and from keys to values, and `width` counts positions, padding included. */
+void dunwu_place(Engine *e, int32_t prompt, int32_t length, int32_t width, const float *kv, int64_t layer_stride, int64_t value_stride) {
+    const int32_t dim = e->shape.head_dim;
+    for (int32_t layer = 0; layer < e->shape.layers; layer++)
+        for (int32_t head = 0; head < e->shape.kv_heads; head++) {
+            char *to = (char *)e->prompt_kv + kv_at(e, layer, prompt, e->prompts, head, e->prompt_capacity);
+            const float *from = kv + layer * layer_stride + (int64_t)head * width * dim;
+            for (int32_t t = 0; t < length; t++, from += dim)
+                write_kv(e, to, to + (size_t)e->prompt_capacity * dim * e->element, t, from, from + value_stride);
+        }
+}
+
+static int allocate_linear(const Engine *e, Linear *linear, int32_t outputs, int32_t inputs) {
+    linear->outputs = round_up(outputs, BLOCK), linear->inputs = round_up(inputs, BLOCK);
+    linear->weight = allocate((size_t)linear->outputs * linear->inputs * e->element);
+    linear->bias = allocate((size_t)linear->outputs * 4);
+    return linear->weight && linear->bias;
+}
+
+static void free_works(Engine *e) {
+    for (int32_t i = 0; e->works && i < e->threads; i++) {
+        Work *w = &e->works[i];
+        free(w->x), free(w->qkv), free(w->logits), free(w->scores), free(w->block), free(w->normed), free(w->attended), free(w->gated);
+    }
+    free(e->works);
+    if (e->kv) munmap(e->kv, e->kv_bytes);
+    if (e->prompt_kv) munmap(e->prompt_kv, e->prompt_kv_bytes);
+    e->works = NULL, e->kv = NULL, e->prompt_kv = NULL;
+}
+
+void dunwu_free(Engine *e) {
+    free_works(e);
+    for (int32_t i = 0; e->layers && i < e->shape.layers; i++) {
+        Layer *l = &e->layers[i];
+        free(l->attention_norm), free(l->mlp_norm), free(l->q_norm), free(l->k_norm);
+        Linear *all[] = {&l->qkv, &l->o, &l->gate_up, &l->down};
+        for (int j = 0; j < 4; j++) free(all[j]->weight), free(all[j]->bias);
+    }
+    free(e->head.weight), free(e->head.bias), free(e->layers), free(e->norm), free(e);
+}
+
+/* NULL where memory is short or bfloat16 is asked for and the processor has none. */
+Engine *dunwu_new(const Shape *shape, int32_t threads) {
+    if (shape->use_bf16 && !HAS_BF16) return NULL;
+    Engine *e = calloc(1, sizeof *e);
+    if (!e) return NULL;
+    e->shape = *shape, e->threads = threads;
+    e->element = shape->use_bf16 ? 2 : 4;
+    e->width = round_up(shape->hidden, BLOCK);
+    /* The odd line keeps the rows of a tile in different sets of the first-level cache. */
+    e->normed_stride = e->width + BLOCK;
+    e->attended_stride = round_up(shape->heads * shape->head_dim, BLOCK) + BLOCK;
+    e->gated_stride = round_up(shape->intermediate, BLOCK) + BLOCK;
+#if HAS_AMX
+    e->tiles = shape->use_bf16 && amx_allowed();
+#endif
+    e->layers = calloc((size_t)shape->layers, sizeof *e->layers);
+    e->norm = allocate((size_t)e->width * 4);
+    int whole = e->layers && e->norm && allocate_linear(e, &e->head, shape->vocabulary, shape->hidden);
+    int32_t q = shape->heads * shape->head_dim, kv = shape->kv_heads * shape->head_dim;
+    for (int32_t i = 0; whole && i < shape->layers; i++) {
+        Layer *l = &e->layers[i];
+        l->attention_norm = allocate((size_t)e->width * 4), l->mlp_norm = allocate((size_t)e->width * 4);
+        l->q_norm = allocate((size_t)shape->head_dim * 4), l->k_norm = allocate((size_t)shape->head_dim * 4);
+        whole = l->attention_norm && l->mlp_norm && l->q_norm && l->k_norm && allocate_linear(e, &l->qkv, q + 2 * kv, shape->hidden) &&
+                allocate_linear(e, &l->o, shape->hidden, q) && allocate_linear(e, &l->gate_up, 2 * round_up(shape->intermediate, LANES), shape->hidden) &&
+                allocate_linear(e, &l->down, shape->hidden, shape->intermediate);
+    }
+    if (!whole) {
+        dunwu_free(e);
+        return NULL;
+    }
+    return e;
+}
+
+/* 1 with tiles, 0 without. */
+int32_t dunwu_tiles(const Engine *e) { return e->tiles; }
+
+/* Room for that many sequences and prompts; 0 where memory is short. What was stored is gone. */
+int32_t dunwu_reserve(Engine *e, int32_t slots, int32_t capacity, int32_t prompts, int32_t prompt_capacity) {
+    free_works(e);
+    e->slots = slots, e->capacity = round_up(capacity, LANES), e->prompts = prompts, e->prompt_capacity = round_up(prompt_capacity, LANES);
+    size_t per_position = 2 * (size_t)e->shape.layers * e->shape.kv_heads * e->shape.head_dim * e->element;
+    e->kv_bytes = per_position * e->slots * e->capacity, e->prompt_kv_bytes = per_position * e->prompts * e->prompt_capacity;
+    e->kv = allocate_pages(e->kv_bytes), e->prompt_kv = allocate_pages(e->prompt_kv_bytes);
+    e->works = calloc((size_t)e->threads, sizeof *e->works);
+    int whole = e->kv && e->prompt_kv && e->works;
+    for (int32_t i = 0; whole && i < e->threads; i++) {
+        /* The first is used by a team of all, too; a tile may read rows behind the last. */
+        size_t rows = (size_t)round_up(slots / e->threads + 1 + (i == 0 ? slots : 0), BLOCK) + BLOCK;
+        Work *w = &e->works[i];
+        w->x = allocate(rows * e->width * 4), w->qkv = allocate(rows * e->layers[0].qkv.outputs * 4);
+        w->logits = allocate(rows * e->head.outputs * 4);
+        w->scores = allocate((size_t)e->threads * 4 * (e->prompt_capacity + e->capacity + 2 * LANES) * 4);
+        w->block = allocate((size_t)e->threads * BLOCK * BLOCK * 4);
+        w->normed = allocate(rows * e->normed_stride * e->element), w->attended = allocate(rows * e->attended_stride * e->element);
+        w->gated = allocate(rows * e->gated_stride * e->element);
+        whole = w->x && w->qkv && w->logits && w->scores && w->block && w->normed && w->attended && w->gated;
+    }
+    return whole;
+}
+
+static Linear *linear_of(Engine *e, int32_t layer, int32_t kind) {
+    if (layer < 0) return &e->head;
+    Linear *all[] = {&e->layers[layer].qkv, &e->layers[layer].o, &e->layers[layer].gate_up, &e->layers[layer].down};
+    return all[kind];
+}
+
+/* Pack rows of a weight (rows x inputs, contiguous) as outputs `at`, `at` + 1, ...; with `interleave`, sixteen at a time, and as many left
+ * out after each sixteen. Layer -1 is the head. `bias` may be NULL. */
+void dunwu_pack(Engine *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, int32_t inputs, const float *weight, const float *bias) {
+    Linear *linear = linear_of(e, layer, kind);
+    const size_t padded = (size_t)linear->inputs;
+    for (int32_t row = 0; row < rows; row++) {
+        size_t n = (size_t)at + (interleave ? row / LANES * BLOCK + row % LANES : row);
+        const float *from = weight + (size_t)row * inputs;
+        linear->bias[n] = bias ? bias[row] : 0;
+        if (e->shape.use_bf16) {
+            bf16 *to = (bf16 *)linear->weight + n / LANES * LANES * padded + n % LANES * 2;
+            for (int32_t k = 0; k < inputs; k++) to[(size_t)(k / 2) * BLOCK + k % 2] = to_bf16(from[k]);
+        } else {
+            float *to = (float *)linear->weight + n / BLOCK * BLOCK * padded + n % BLOCK;
+            for (int32_t k = 0; k < inputs; k++) to[(size_t)k * BLOCK] = from[k];
+        }
+    }
+}
+
+/* kind 0: norm before attention, 1: before the MLP, 2: of queries, 3: of keys; layer -1: the last norm. */
+void dunwu_norm(Engine *e, int32_t layer, int32_t kind, const float *weight, int32_t count) {
+    float *all[] = {NULL, NULL, NULL, NULL};
+    if (layer >= 0) all[0] = e->layers[layer].attention_norm, all[1] = e->layers[layer].mlp_norm, all[2] = e->layers[layer].q_norm, all[3] = e->layers[layer].k_norm;
+    memcpy(layer < 0 ? e->norm : all[kind], weight, (size_t)count * 4);
+}
+
+/* Borrowed until the next call: embedding (vocabulary x hidden), rotary tables (positions x head_dim). */
+void dunwu_tables(Engine *e, const float *embedding, const float *cosines, const float *sines) {
+    e->embedding = embedding, e->cos = cosines, e->sin = sines;
+}
+
+int32_t dunwu_has_bf16(void) { return HAS_BF16; }

@@ -1,0 +1,207 @@
+"""The C decoder behind ctypes: which models it computes, its memory, its packed copy of the weights, and runs of several tokens."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_void_p
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dunwu.models.native import NativeUnavailable, library
+from dunwu.rollout.torch_engine.forward import Rope
+from dunwu.rollout.torch_engine.weights import Affine, DecoderWeights
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+SOURCE = Path(__file__).parent / "decode.c"
+HEAD_DIM_MULTIPLE, LARGEST_HEAD_DIM = 32, 256
+# Below so many sequences a thread, all threads share the columns of each weight: reading the weights is most of the work then.
+ROWS_TO_PART = 16
+_QKV, _O, _GATE_UP, _DOWN = range(4)
+_LANES = 16
+
+
+class _Shape(Structure):
+    _fields_ = [
+        *((name, c_int32) for name in ("layers", "hidden", "heads", "kv_heads", "head_dim", "intermediate")),
+        *((name, c_int32) for name in ("vocabulary", "use_bf16", "qk_norm")),
+        ("eps", c_float),
+        ("scale", c_float),
+    ]
+
+
+class _Draw(Structure):
+    _fields_ = [
+        *((name, c_void_p) for name in ("tokens", "logprobs", "counts", "done", "prompts", "prompt_lengths", "seeds", "stops")),
+        ("stop_count", c_int32),
+        ("max_tokens", c_int32),
+        ("temperature", c_float),
+        ("logits", c_void_p),
+    ]
+
+
+@dataclass(frozen=True)
+class SlotState:
+    """What the decoder reads and writes for each slot. ``tokens`` and ``logprobs`` are (slots, max_tokens), the others (slots)."""
+
+    tokens: NDArray[np.int32]
+    logprobs: NDArray[np.float32]
+    counts: NDArray[np.int32]
+    done: NDArray[np.int32]
+    prompts: NDArray[np.int32]
+    prompt_lengths: NDArray[np.int32]
+    seeds: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, slots: int, max_tokens: int) -> SlotState:
+        """For ``slots`` sequences of up to ``max_tokens`` tokens."""
+        counts, done, prompts, lengths = (np.zeros(slots, np.int32) for _ in range(4))
+        tokens, logprobs = np.zeros((slots, max_tokens), np.int32), np.zeros((slots, max_tokens), np.float32)
+        return cls(tokens, logprobs, counts, done, prompts, lengths, np.zeros(slots, np.int64))
+
+
+class NativeDecoder:
+    """One model shape in one precision. It keeps its memory between calls; weights are packed anew by every ``load``."""
+
+    def __init__(self, weights: DecoderWeights, precision: Precision, threads: int) -> None:
+        """``auto`` is bfloat16 where the processor multiplies it. Raises ``NativeUnavailable`` with the reason."""
+        self._lib = _library()
+        _check(weights)
+        use_bf16 = bool(self._lib.dunwu_has_bf16()) if precision == "auto" else precision == "bfloat16"
+        if use_bf16 and not self._lib.dunwu_has_bf16():
+            raise NativeUnavailable("this processor has no bfloat16 products (AVX512-BF16 or AMX)")
+        self.precision: Precision = "bfloat16" if use_bf16 else "float32"
+        self.threads = threads
+        self._room = (0, 0, 0, 0)
+        self._borrowed: Sequence[Tensor] = ()
+        self.layers, self.vocabulary = len(weights.layers), weights.head[0].shape[0]
+        self._handle = self._lib.dunwu_new(byref(_shape(weights, use_bf16)), threads)
+        if not self._handle:
+            raise NativeUnavailable("not enough memory for a packed copy of the weights")
+
+    def __del__(self) -> None:
+        """Give the memory back."""
+        if getattr(self, "_handle", None):
+            self._lib.dunwu_free(self._handle)
+
+    def load(self, weights: DecoderWeights, rope: Rope) -> None:
+        """Take up the current weights, which must have the shape that the decoder was made for."""
+        for index, layer in enumerate(weights.layers):
+            rows = 0
+            for affine in (layer.q, layer.k, layer.v):
+                self._pack(index, _QKV, rows, affine)
+                rows += affine[0].shape[0]
+            self._pack(index, _O, 0, layer.o)
+            self._pack(index, _GATE_UP, 0, layer.gate, interleave=True)
+            self._pack(index, _GATE_UP, _LANES, layer.up, interleave=True)
+            self._pack(index, _DOWN, 0, layer.down)
+            for kind, norm in enumerate((layer.attention_norm, layer.mlp_norm, layer.q_norm, layer.k_norm)):
+                if norm is not None:
+                    self._norm(index, kind, norm)
+        self._norm(-1, 0, weights.norm)
+        self._pack(-1, 0, 0, weights.head)
+        self._borrowed = [_plain(tensor) for tensor in (weights.embedding, *rope)]
+        self._lib.dunwu_tables(self._handle, *(tensor.data_ptr() for tensor in self._borrowed))
+
+    def reserve(self, slots: int, capacity: int, prompts: int, prompt_capacity: int) -> None:
+        """Room for ``slots`` sequences of ``capacity`` tokens behind ``prompts`` prompts of ``prompt_capacity`` tokens."""
+        wanted = (slots, capacity, prompts, prompt_capacity)
+        if all(has >= needs for has, needs in zip(self._room, wanted, strict=True)):
+            return
+        # One that has to grow grows at once to all that was ever needed.
+        self._room = tuple(map(max, self._room, wanted))  # type: ignore[assignment]
+        if not self._lib.dunwu_reserve(self._handle, *self._room):
+            self._room = (0, 0, 0, 0)
+            raise MemoryError(f"no memory for {slots} sequences of {capacity} tokens; lower engine.max_batch or max_tokens")
+
+    def forget(self) -> None:
+        """Drop the cache: what is not finite in it would reach later sequences."""
+        self._room = (0, 0, 0, 0)
+
+    def place(self, prompt: int, length: int, kv: Tensor) -> None:
+        """Store a prompt's keys and values: ``kv`` (layers, 2, kv_heads, T, head_dim), a part of what ``prefill`` returns."""
+        assert kv.dtype == torch.float32, f"prompts are read in float32, not {kv.dtype}"
+        assert kv.stride()[2:] == (kv.shape[3] * kv.shape[4], kv.shape[4], 1), "heads and positions must lie side by side"
+        self._lib.dunwu_place(self._handle, prompt, length, kv.shape[3], kv.data_ptr(), kv.stride(0), kv.stride(1))
+
+    def run(self, state: SlotState, slots: Sequence[int], steps: int, temperature: float, stops: NDArray[np.int32]) -> None:
+        """Draw up to ``steps`` tokens for each of ``slots``, without filters; a sequence that ends gets no more."""
+        self._call(state, slots, steps, temperature, stops, None)
+
+    def logits(self, state: SlotState, slots: Sequence[int]) -> Tensor:
+        """The next logits (n, V) float32 of ``slots``; nothing is drawn."""
+        found = torch.empty(len(slots), self.vocabulary)
+        self._call(state, slots, 1, 1.0, np.zeros(0, np.int32), found)
+        return found
+
+    def _call(
+        self, state: SlotState, slots: Sequence[int], steps: int, temperature: float, stops: NDArray[np.int32], logits: Tensor | None
+    ) -> None:
+        arrays = (state.tokens, state.logprobs, state.counts, state.done, state.prompts, state.prompt_lengths, state.seeds, stops)
+        pointers = (array.ctypes.data for array in arrays)
+        room = state.tokens.shape[1]
+        draw = _Draw(*pointers, len(stops), room, temperature, None if logits is None else logits.data_ptr())
+        chosen = np.asarray(slots, np.int32)
+        self._lib.dunwu_run(self._handle, byref(draw), chosen.ctypes.data, len(chosen), steps, ROWS_TO_PART)
+
+    def _pack(self, layer: int, kind: int, at: int, affine: Affine, interleave: bool = False) -> None:
+        weight, bias = _plain(affine[0]), None if affine[1] is None else _plain(affine[1])
+        pointer = None if bias is None else bias.data_ptr()
+        self._lib.dunwu_pack(self._handle, layer, kind, at, interleave, *weight.shape, weight.data_ptr(), pointer)
+
+    def _norm(self, layer: int, kind: int, weight: Tensor) -> None:
+        weight = _plain(weight)
+        self._lib.dunwu_norm(self._handle, layer, kind, weight.data_ptr(), len(weight))
+
+
+def _check(weights: DecoderWeights) -> None:
+    if weights.embedding.device.type != "cpu":
+        raise NativeUnavailable(f"the model is on {weights.embedding.device}")
+    if weights.head_dim % HEAD_DIM_MULTIPLE or weights.head_dim > LARGEST_HEAD_DIM:
+        raise NativeUnavailable(f"head_dim {weights.head_dim} is not a multiple of {HEAD_DIM_MULTIPLE} up to {LARGEST_HEAD_DIM}")
+    if not is_silu(weights.layers[0].activation):
+        raise NativeUnavailable("the activation is not SiLU")
+
+
+def is_silu(activation: Any) -> bool:
+    """Whether an activation of transformers is x * sigmoid(x), by what it computes."""
+    x = torch.linspace(-4, 4, 9)
+    return bool(torch.equal(activation(x), torch.nn.functional.silu(x)))
+
+
+def _shape(weights: DecoderWeights, use_bf16: bool) -> _Shape:
+    layer = weights.layers[0]
+    return _Shape(
+        len(weights.layers), weights.embedding.shape[1], weights.heads, weights.kv_heads, weights.head_dim, layer.gate[0].shape[0],
+        weights.head[0].shape[0], use_bf16, layer.q_norm is not None, weights.eps, weights.scale,
+    )  # fmt: skip
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.detach().to(torch.float32).contiguous()
+
+
+def _library() -> ctypes.CDLL:
+    found = library(SOURCE)
+    signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        "dunwu_has_bf16": (c_int32, ()),
+        "dunwu_new": (c_void_p, (POINTER(_Shape), c_int32)),
+        "dunwu_free": (None, (c_void_p,)),
+        "dunwu_reserve": (c_int32, (c_void_p, c_int32, c_int32, c_int32, c_int32)),
+        "dunwu_tables": (None, (c_void_p, c_void_p, c_void_p, c_void_p)),
+        "dunwu_norm": (None, (c_void_p, c_int32, c_int32, c_void_p, c_int32)),
+        "dunwu_pack": (None, (c_void_p, *(c_int32,) * 6, c_void_p, c_void_p)),
+        "dunwu_place": (None, (c_void_p, c_int32, c_int32, c_int32, c_void_p, c_int64, c_int64)),
+        "dunwu_run": (None, (c_void_p, POINTER(_Draw), c_void_p, c_int32, c_int32, c_int32)),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(found, name)
+        function.restype, function.argtypes = result, arguments
+    return found

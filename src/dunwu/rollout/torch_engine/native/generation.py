@@ -1,0 +1,127 @@
+"""One call of ``generate`` on the C decoder: who has which slot, and where each prompt is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dunwu.rollout.torch_engine.forward import Rope
+from dunwu.rollout.torch_engine.native.decoder import NativeDecoder, SlotState
+from dunwu.rollout.torch_engine.sampling import as_int64, draw
+from dunwu.rollout.torch_engine.scheduler import Waiting, Work, read_prompts
+from dunwu.rollout.torch_engine.slots import Finished, Prefilled
+from dunwu.rollout.torch_engine.weights import DecoderWeights
+
+# Tokens drawn before the host looks who has ended. A slot that ends in between waits for the rest of them, at no cost but its place.
+STEPS_WHILE_OTHERS_WAIT = 8
+STEPS_AT_THE_END = 32
+
+
+class PromptPlaces:
+    """Which place of the prompt store each prompt has, until the last rollout of its group has left."""
+
+    def __init__(self, places: int, group_size: int) -> None:
+        self._free, self._group = list(range(places)), group_size
+        self._place: dict[int, int] = {}
+        self._left: dict[int, int] = {}
+
+    def place(self, prompt: int) -> tuple[int, bool]:
+        """The place, and whether the prompt has only now been given it."""
+        if prompt in self._place:
+            return self._place[prompt], False
+        self._place[prompt], self._left[prompt] = self._free.pop(), self._group
+        return self._place[prompt], True
+
+    def leave(self, prompt: int) -> None:
+        """One rollout of the group has finished."""
+        self._left[prompt] -= 1
+        if self._left[prompt] == 0:
+            self._free.append(self._place.pop(prompt))
+            del self._left[prompt]
+
+
+class NativeGeneration:
+    """Steps until every rollout has left. Rollouts are independent of each other and of the order in which they take slots."""
+
+    def __init__(self, work: Work, weights: DecoderWeights, rope: Rope, decoder: NativeDecoder, max_batch: int) -> None:
+        self._work, self._decoder = work, decoder
+        slots = min(max_batch, work.rollouts)
+        # Rollouts begin in order: of the groups that live, all but the last have every rollout in a slot or behind it.
+        places = min(len(work.token_ids), slots + 1)
+        decoder.reserve(slots, work.params.max_tokens, places, max(map(len, work.token_ids)))
+        decoder.load(weights, rope)
+        self._state = SlotState.empty(slots, work.params.max_tokens)
+        self._places = PromptPlaces(places, work.group_size)
+        self._free, self._active = list(range(slots))[::-1], list[int]()
+        self._rollouts = [0] * slots
+        self._waiting = Waiting(work, lambda prompts: read_prompts(weights, prompts, rope))
+        self._stops = np.array(work.params.stop_token_ids, np.int32)
+        params = work.params
+        self._filtered = params.temperature > 0 and (params.top_k > 0 or params.top_p < 1 or params.min_p > 0)
+
+    @property
+    def running(self) -> bool:
+        """Whether any rollout has not left yet."""
+        return bool(self._waiting) or bool(self._active)
+
+    @torch.inference_mode()
+    def step(self) -> list[Finished]:
+        """Fill free slots, draw some tokens for every slot, let the finished leave; return who left."""
+        self._admit()
+        going = [slot for slot in self._active if not self._state.done[slot]]
+        if going and self._filtered:
+            self._record(going, self._decoder.logits(self._state, going))
+        elif going:
+            steps = STEPS_WHILE_OTHERS_WAIT if self._waiting else STEPS_AT_THE_END
+            self._decoder.run(self._state, going, steps, self._work.params.temperature, self._stops)
+        return self._pop_finished()
+
+    def _admit(self) -> None:
+        while self._waiting and self._free:
+            batch, sources, rollouts = self._waiting.take(len(self._free))
+            slots = [self._free.pop() for _ in rollouts]
+            self._active += slots
+            for slot, source, rollout in zip(slots, sources, rollouts, strict=True):
+                self._begin(slot, batch, source, rollout)
+            self._record(slots, batch.logits[torch.tensor(sources)])
+
+    def _begin(self, slot: int, batch: Prefilled, source: int, rollout: int) -> None:
+        place, new = self._places.place(rollout // self._work.group_size)
+        if new:
+            self._decoder.place(place, batch.lengths[source], batch.kv[:, :, source])
+        self._rollouts[slot] = rollout
+        state = self._state
+        state.counts[slot], state.done[slot] = 0, 0
+        state.prompts[slot], state.prompt_lengths[slot] = place, batch.lengths[source]
+        state.seeds[slot] = as_int64(self._work.seeds[rollout])
+
+    def _record(self, slots: Sequence[int], logits: Tensor) -> None:
+        """Draw from logits (n, V) by the reference, and store what was drawn."""
+        state, at = self._state, np.array(slots)
+        counts = state.counts[at]
+        tokens, logprobs = draw(logits, _tensor(state.seeds[at]), _tensor(counts.astype(np.int64)), self._work.params)
+        drawn, known = tokens.numpy(), logprobs.numpy()
+        state.tokens[at, counts], state.logprobs[at, counts] = drawn, known
+        state.counts[at] = counts + 1
+        state.done[at] = np.isin(drawn, self._stops) | (counts + 1 == self._work.params.max_tokens) | ~np.isfinite(known)
+
+    def _pop_finished(self) -> list[Finished]:
+        state, finished = self._state, []
+        leaving = [slot for slot in self._active if state.done[slot]]
+        for slot in leaving:
+            count, rollout = int(state.counts[slot]), self._rollouts[slot]
+            tokens, logprobs = state.tokens[slot, :count].tolist(), state.logprobs[slot, :count].tolist()
+            finished.append(Finished(rollout, tuple(tokens), tuple(logprobs)))
+            self._places.leave(rollout // self._work.group_size)
+        if leaving:
+            self._active = [slot for slot in self._active if not state.done[slot]]
+            self._free += leaving
+        return finished
+
+
+def _tensor(values: NDArray[np.int64]) -> Tensor:
+    return torch.from_numpy(values)

@@ -1,0 +1,143 @@
+"""What the C decoder promises beyond agreeing with the reference: invariance, precision, and doing without where it cannot be had."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dunwu.models import native
+from dunwu.models.logprobs import token_logprobs
+from dunwu.models.native import NativeUnavailable, library
+from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.rollout.torch_engine.native.decoder import SOURCE
+from dunwu.types import Completion, Prompt, SamplingParams
+
+LENGTHS = [3, 17, 1, 7, 20, 5, 2]
+SAMPLED = SamplingParams(max_tokens=24, stop_token_ids=(1, 5, 9, 40, 41, 42))
+
+MakeModel = Callable[[str], Any]
+MakePrompts = Callable[..., list[Prompt]]
+
+
+@pytest.fixture
+def bf16(native_decoder: None) -> None:
+    if not library(SOURCE).dunwu_has_bf16():
+        pytest.skip("this processor has no bfloat16 products")
+
+
+def drawn(completions: Sequence[Completion]) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
+    return [(completion.token_ids, completion.behaviour_logprobs) for completion in completions]
+
+
+@pytest.fixture
+def threads() -> Any:
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
+def test_bits_do_not_depend_on_batch_slots_or_threads(
+    family: str, precision: Any, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, threads: Any, request: Any
+) -> None:
+    request.getfixturevalue("bf16" if precision == "bfloat16" else "native_decoder")
+    model, prompts, seeds = make_model(family), make_prompts(LENGTHS), range(70)
+    threads(1)
+    whole = drawn(TorchEngine(model, tokenizer, 70, precision).generate(prompts, SAMPLED, 10, seeds))
+    for count, max_batch in ((1, 3), (2, 70), (2, 7), (3, 40), (4, 1)):
+        threads(count)
+        assert drawn(TorchEngine(model, tokenizer, max_batch, precision).generate(prompts, SAMPLED, 10, seeds)) == whole
+
+
+def test_bfloat16_stays_near_float32(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, bf16: None) -> None:
+    for family in ("qwen2", "qwen3", "llama"):
+        model, prompts = make_model(family), make_prompts(LENGTHS)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.ndim == 2:
+                    parameter.mul_(0.5)  # logits of the size that trained models have
+        engine = TorchEngine(model, tokenizer, 70, "bfloat16")
+        assert engine.decoder == "native, bfloat16"
+        differences = []
+        for completion, prompt in zip(engine.generate(prompts, SAMPLED, 4, range(28)), [p for p in prompts for _ in range(4)], strict=True):
+            ids = torch.tensor([prompt.token_ids + completion.token_ids])
+            scored = torch.arange(ids.shape[1])[None] >= len(prompt.token_ids)
+            exact = token_logprobs(model, ids, torch.ones_like(ids), scored)[0][scored]
+            differences.append((exact - torch.tensor(completion.behaviour_logprobs)).abs())
+        found = torch.cat(differences)
+        assert 0 < found.mean() < 0.02
+        assert found.max() < 0.2
+
+
+@pytest.mark.parametrize("params", [{"top_p": 0.8}, {"top_k": 7}, {"min_p": 0.05}, {"temperature": 0.6, "top_p": 0.95}])
+def test_filters_are_those_of_the_reference(
+    params: dict[str, float], make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, native_decoder: None
+) -> None:
+    model, prompts = make_model("llama"), make_prompts(LENGTHS)
+    sampling = SamplingParams(max_tokens=16, **params)  # type: ignore[arg-type]
+    reference = TorchEngine(model, tokenizer, native=False).generate(prompts, sampling, 3, range(21))
+    ours = TorchEngine(model, tokenizer, 5).generate(prompts, sampling, 3, range(21))
+    for a, b in zip(reference, ours, strict=True):
+        assert a.token_ids == b.token_ids
+        assert a.behaviour_logprobs == pytest.approx(b.behaviour_logprobs, abs=1e-4)
+
+
+def test_prompts_are_replaced_when_their_groups_have_left(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, native_decoder: None
+) -> None:
+    """Many more prompts than slots: every place of the prompt store is used again, whole groups and parts of groups."""
+    model, prompts = make_model("qwen2"), make_prompts([1 + i % 9 for i in range(40)])
+    reference = TorchEngine(model, tokenizer, native=False).generate(prompts, SAMPLED, 3, range(120))
+    for max_batch in (1, 2, 4, 7):
+        ours = TorchEngine(model, tokenizer, max_batch).generate(prompts, SAMPLED, 3, range(120))
+        assert [c.token_ids for c in ours] == [c.token_ids for c in reference]
+
+
+def test_a_larger_call_after_a_smaller_one(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, native_decoder: None) -> None:
+    model = make_model("qwen2")
+    engine = TorchEngine(model, tokenizer, 8)
+    for lengths, tokens in (([3], 4), ([30, 20, 9], 24), ([2, 2], 8)):
+        params = SamplingParams(max_tokens=tokens)
+        expected = TorchEngine(model, tokenizer, native=False).generate(make_prompts(lengths), params, 2, range(2 * len(lengths)))
+        found = engine.generate(make_prompts(lengths), params, 2, range(2 * len(lengths)))
+        assert [c.token_ids for c in found] == [c.token_ids for c in expected]
+
+
+def test_without_a_compiler_torch_decodes(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.cache_clear()
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.delenv("CC", raising=False)
+    engine = TorchEngine(make_model("qwen2"), tokenizer)
+    library.cache_clear()
+    assert engine.decoder == "torch (no C compiler (cc, gcc or clang) on the path)"
+    assert len(engine.generate(make_prompts([4]), SAMPLED, 2, range(2))) == 2
+
+
+def test_a_compiler_that_fails_is_no_error(make_model: MakeModel, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "cc"
+    broken.write_text("#!/bin/sh\necho 'fatal error: no' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    library.cache_clear()
+    monkeypatch.setenv("CC", str(broken))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    engine = TorchEngine(make_model("qwen2"), tokenizer)
+    library.cache_clear()
+    assert engine.decoder == f"torch ({broken} cannot build decode.c: fatal error: no)"
+    assert not list((tmp_path / "cache").rglob("*.so")), "nothing half made stays behind"
+
+
+def test_the_switch_and_other_heads_leave_it_out(make_model: MakeModel, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model("qwen2")
+    assert TorchEngine(model, tokenizer, native=False).decoder == "torch"
+    library.cache_clear()
+    monkeypatch.setenv(native.SWITCH, "0")
+    assert "DUNWU_NATIVE=0" in TorchEngine(model, tokenizer).decoder
+    library.cache_clear()
+    with pytest.raises(NativeUnavailable, match="DUNWU_NATIVE=0"):
+        library(SOURCE)
+    library.cache_clear()
