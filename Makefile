@@ -1,6 +1,7 @@
 # Dunwu. `make demo` and `make test` do all the set-up on a fresh machine with Python 3.11 or newer.
 #   make demo PYTHON=python3.12     another interpreter
 #   make demo GPU=1                 PyTorch with CUDA, and the run on the GPU
+#   make bench LONG=1               all rows; DUNWU_VLLM_PYTHON and DUNWU_TRL_PYTHON name the peers' interpreters
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,6 +9,8 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 GPU ?=
 DEMO ?= runs/demo
+BENCH ?= runs/bench
+LONG ?=
 
 FLAVOUR := $(if $(GPU),gpu,cpu)
 OTHER := $(if $(GPU),cpu,gpu)
@@ -23,7 +26,7 @@ help:
 	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (7 to 12 minutes on two cores)"
 	@echo "make test   the environment and all tests"
 	@echo "make lint   ruff and mypy"
-	@echo "make bench  the benchmarks"
+	@echo "make bench  the benchmarks of speed, into $(BENCH) (about 10 minutes; LONG=1: all rows, an hour)"
 	@echo "make clean  remove the environment and caches (runs/ stays)"
 
 demo:
@@ -44,7 +47,7 @@ lint: $(DEV)
 	$(BIN)/mypy
 
 bench: $(DEV)
-	@for file in $(wildcard benchmarks/*.py); do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+	$(BIN)/python -m benchmarks --out $(BENCH) $(if $(LONG),--long)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

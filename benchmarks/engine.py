@@ -1,162 +1,152 @@
-"""Tokens per second of the built-in engine beside `transformers` generate.
+"""Tokens per second of the built-in engine beside `transformers` generate and vLLM: ``python -m benchmarks.engine``.
 
-Both draw the same number of tokens after the same prompts with the same weights, in one process, by turns; the figure is the median
-of the repeats and the ratio of the medians. Neither stops early: lengths are equal, so what the engine gains where lengths differ
-(a finished sequence leaves the batch at once) is left out. `transformers` runs as it comes, with its default cache.
+The same random checkpoint, prompts of 16 tokens in groups of 8, temperature 1 without filters. Without a stop token all draw the same
+number of tokens. In the mixed rows the stop token is one of 82 that a random model draws about equally often: lengths are close to
+geometric with mean 80 and nobody knows them beforehand; a figure is what was drawn up to the stop tokens, by the seconds it took.
 
-    python benchmarks/engine.py [--model tiny] [--prompts 64] [--group 8] [--tokens 160] [--out engine.json]
+vLLM runs where ``DUNWU_VLLM_PYTHON`` names the interpreter of an environment that has it.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
-import statistics
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, median
 from typing import Any
 
-import dunwu.cli.main  # noqa: F401  (how OpenMP threads wait is set there, before torch is loaded)
+from benchmarks.checkpoints import END_ID, Shape, checkpoint, random_prompts
+from benchmarks.machine import PRECISIONS, limit, measured
+from benchmarks.peers import Contender, Workers
+from benchmarks.results import Options, Result, Row, chosen, finish, parse, result, table, workplace
 
-import torch  # isort: skip
-import transformers  # isort: skip
-
-from dunwu.config.tasks import CountdownTask, WeightedTask
-from dunwu.data.prompts import make_prompts
-from dunwu.models.loading import load_model, pick_device
-from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.tasks.make import make_mixture
-from dunwu.types import Prompt, SamplingParams
-
-OURS, THEIRS = "dunwu", "transformers"
+PROMPT, GROUP = 16, 8
+KINDS = ("dunwu", "transformers", "vllm")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is measured."""
+class Load:
+    """What is generated: ``sequences`` of at most ``tokens``, ``slots`` of them at once, up to a stop token where ``mixed``."""
 
-    model: str = "tiny"
-    prompts: int = 64
-    group: int = 8
-    """Completions of each prompt; all of them decode in one batch, in both engines."""
-    tokens: int = 160
-    """Length of every completion."""
-    repeats: int = 3
-    threads: int = 0
-    """0: torch's default."""
-    device: str = "auto"
+    model: str
+    sequences: int
+    tokens: int = 256
+    mixed: bool = False
+    slots: int = 256
+
+    def order(self, vocabulary: int) -> dict[str, Any]:
+        """What a worker is asked."""
+        group = min(GROUP, self.sequences)
+        prompts = random_prompts(self.sequences // group, PROMPT, vocabulary)
+        return {"prompts": prompts, "group": group, "tokens": self.tokens, "stop": [END_ID] if self.mixed else []}
 
 
-def measure(settings: Settings) -> dict[str, Any]:
-    """Medians, all single figures, the ratio, and where this was."""
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    device = pick_device(settings.device)
-    model, tokenizer = load_model(settings.model, device)
-    model.eval()
-    task = make_mixture((WeightedTask(task=CountdownTask()),))
-    prompts = make_prompts([task.train(i, 0) for i in range(settings.prompts)], "tiny", tokenizer, 1024)
-    runs = {OURS: ours(model, tokenizer, prompts, settings), THEIRS: theirs(model, prompts, settings, device)}
-    rates = by_turns(runs, settings.prompts * settings.group * settings.tokens, settings.repeats, device)
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    where = {"machine": platform.machine(), "device": str(device), "threads": torch.get_num_threads()}
-    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+LOADS = {
+    "256": Load("5.9M", 256),
+    "64": Load("5.9M", 64),
+    "16": Load("5.9M", 16),
+    "1": Load("5.9M", 1),
+    "mixed": Load("5.9M", 256, mixed=True),
+    "mixed-1024": Load("5.9M", 1024, mixed=True),
+    "35M-256": Load("35M", 256),
+    "35M-64": Load("35M", 64),
+    "35M-mixed": Load("35M", 256, mixed=True),
+    "tiny-256": Load("tiny", 256),
+}
+SHORT = ("256", "1", "mixed")
+
+
+def measure(loads: Mapping[str, Load], contenders: Sequence[Contender], options: Options) -> Result:
+    """One row for each load. Workers of one model and number of slots are started together and kept for all its loads."""
+    rows: list[Row] = []
+    versions: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    with workplace() as folder:
+        folders = {load.model: checkpoint(load.model, folder) for load in loads.values()}
+        shapes = {model: Shape.of(path) for model, path in folders.items()}
+        rates = measured(shapes, options, folder)
+        for model, slots in dict.fromkeys((load.model, load.slots) for load in loads.values()):
+            settings = {"model": str(folders[model]), "max_batch": slots, "max_length": 1024, "device": options.device}
+            with Workers(contenders, "engine", settings, options.cores, folder) as workers:
+                for name, load in loads.items():
+                    if (load.model, load.slots) == (model, slots):
+                        rows.append(measure_one(name, load, shapes[model], rates[model], workers, options))
+                for worker in workers.running.values():
+                    versions |= worker.versions
+                left_out |= workers.left_out
+    return result("engine", options, versions, left_out, rows)
+
+
+def measure_one(name: str, load: Load, shape: Shape, rates: Mapping[str, Any], workers: Workers, options: Options) -> Row:
+    """Median tokens per second of every contender, and what the machine would allow."""
+    answers = workers.by_turns(load.order(shape.vocabulary), options.turns)
+    singles = {who: [answer["tokens"] / answer["seconds"] for answer in found] for who, found in answers.items()}
+    lengths = [answer["tokens"] / load.sequences for found in answers.values() for answer in found]
+    context = PROMPT + mean(lengths) / 2
+    at_once = min(load.sequences, load.slots)
     return {
-        "settings": asdict(settings),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "tokens_per_second": medians,
-        "single": rates,
-        "ratio": medians[OURS] / medians[THEIRS],
-        **where,
-        **versions,
+        "load": name,
+        "model": load.model,
+        "sequences": load.sequences,
+        "slots": load.slots,
+        "tokens": load.tokens,
+        "mean_length": mean(lengths),
+        "single": singles,
+        "tokens_per_second": {who: median(found) for who, found in singles.items()},
+        "limits": {precision: limit(rates, precision, shape, at_once, context) for precision in PRECISIONS},
+        "peak_rss": {who: worker.peak_rss() for who, worker in workers.running.items()},
     }
 
 
-def by_turns(runs: dict[str, Callable[[int], None]], tokens: int, repeats: int, device: torch.device) -> dict[str, list[float]]:
-    """Tokens per second of each repeat; the engines take turns, so that a disturbance meets both. The first turn only warms up."""
-    rates: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(repeats + 1):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run(turn)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            if turn:
-                rates[name].append(tokens / (time.perf_counter() - began))
-    return rates
+def best(row: Row, kind: str) -> float | None:
+    """The faster of a kind's precisions."""
+    return max((rate for who, rate in row["tokens_per_second"].items() if who.split()[0] == kind), default=None)
 
 
-def ours(model: Any, tokenizer: Any, prompts: Sequence[Prompt], settings: Settings) -> Callable[[int], None]:
-    """The built-in engine, without a stop token."""
-    count = settings.prompts * settings.group
-    engine = TorchEngine(model, tokenizer, max_batch=count)
-
-    def run(turn: int) -> None:
-        seeds = range(turn * count, (turn + 1) * count)
-        found = engine.generate(prompts, SamplingParams(max_tokens=settings.tokens), settings.group, seeds)
-        drawn = sum(len(completion.token_ids) for completion in found)
-        assert drawn == count * settings.tokens, f"{drawn} tokens were drawn, not {count * settings.tokens}"
-
-    return run
+def ratio(ours: float | None, theirs: float | None) -> float | None:
+    """Ours by theirs where both ran."""
+    return None if ours is None or theirs is None else ours / theirs
 
 
-def theirs(model: Any, prompts: Sequence[Prompt], settings: Settings, device: torch.device) -> Callable[[int], None]:
-    """`generate` with sampling at temperature 1 without filters, prompts padded on the left."""
-    widest = max(len(prompt.token_ids) for prompt in prompts)
-    ids_PT = torch.zeros(len(prompts), widest, dtype=torch.long, device=device)
-    mask_PT = torch.zeros_like(ids_PT)
-    for row, prompt in enumerate(prompts):
-        ids_PT[row, widest - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids, device=device)
-        mask_PT[row, widest - len(prompt.token_ids) :] = 1
-    # The checkpoint's own generation_config would fill in a stop token where an argument leaves it out: it is replaced.
-    model.generation_config = transformers.GenerationConfig(
-        do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=settings.tokens, eos_token_id=None, pad_token_id=0,
-        num_return_sequences=settings.group,
-    )  # fmt: skip
-
-    def run(turn: int) -> None:
-        torch.manual_seed(turn)
-        found_BT = model.generate(input_ids=ids_PT, attention_mask=mask_PT)
-        expected = (settings.prompts * settings.group, widest + settings.tokens)
-        assert tuple(found_BT.shape) == expected, f"transformers drew {tuple(found_BT.shape)}, not {expected}"
-
-    return run
+def as_table(found: Result) -> str:
+    """Tokens per second by contender; then ratios, and shares of the large-product limit."""
+    names = list(dict.fromkeys(who for row in found["rows"] for who in row["tokens_per_second"]))
+    rates = [[*what(row), *(row["tokens_per_second"].get(name) for name in names)] for row in found["rows"]]
+    pairs = [(kind, precision) for kind in KINDS[1:] for precision in (*PRECISIONS, "best")]
+    ratios = [[row["load"], *(against(row, *pair) for pair in pairs), *shares(row)] for row in found["rows"]]
+    heads = [f"dunwu / {kind}, {precision}" for kind, precision in pairs]
+    heads += [f"share of the limit, {precision}" for precision in PRECISIONS]
+    return table(["load", "model", "sequences", "mean length", *names], rates) + "\n\n" + table(["load", *heads], ratios)
 
 
-def table(result: dict[str, Any]) -> str:
-    """The result as Markdown, for `docs/performance.md`."""
-    settings = result["settings"]
-    lines = [
-        f"{result['parameters']:,} parameters, {settings['prompts']} prompts x {settings['group']} x {settings['tokens']} tokens, "
-        f"{result['device']}, {result['threads']} thread(s), torch {result['torch']}, transformers {result['transformers']}",
-        "",
-        "| engine | tokens/s (median) | single |",
-        "|---|---|---|",
-        *(
-            f"| {name} | {result['tokens_per_second'][name]:,.0f} | {', '.join(f'{rate:,.0f}' for rate in result['single'][name])} |"
-            for name in (OURS, THEIRS)
-        ),
-        f"| ratio | {result['ratio']:.2f} | |",
-    ]
-    return "\n".join(lines)
+def what(row: Row) -> list[Any]:
+    """The load as the table's first fields."""
+    return [row["load"], row["model"], row["sequences"], row["mean_length"]]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure, print the table, write the JSON where asked."""
-    parser = argparse.ArgumentParser(description="Tokens per second of the built-in engine beside transformers generate.")
-    for name, default in asdict(Settings()).items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
-    parser.add_argument("--out", type=Path, help="write the result as JSON")
-    values = vars(parser.parse_args(argv))
-    out = values.pop("out")
-    result = measure(Settings(**values))
-    print(table(result))
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+def against(row: Row, kind: str, precision: str) -> float | None:
+    """Ratio to a peer at a precision, or at whichever is best for each."""
+    if precision == "best":
+        return ratio(best(row, "dunwu"), best(row, kind))
+    seen = row["tokens_per_second"]
+    return ratio(seen.get(f"dunwu {precision}"), seen.get(f"{kind} {precision}"))
+
+
+def shares(row: Row) -> list[float | None]:
+    """Our part of what large matrix products would allow."""
+    return [ratio(row["tokens_per_second"].get(f"dunwu {precision}"), row["limits"][precision]["large"]) for precision in PRECISIONS]
+
+
+def contenders(kinds: Sequence[str] = KINDS, precisions: Sequence[str] = tuple(PRECISIONS)) -> list[Contender]:
+    """Every kind at every precision."""
+    return [Contender(kind, precision) for kind in kinds for precision in precisions]
+
+
+def main(argv: Sequence[str] | None = None) -> Result:
+    """The command line."""
+    options = parse(__doc__, argv)
+    names = chosen(tuple(LOADS), options, SHORT)
+    found = measure({name: LOADS[name] for name in names}, contenders(), options)
+    return finish(found, as_table(found), options)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
     python examples/minimal_grpo.py path/to/model --template r1-zero --learning-rate 1e-6 --max-tokens 512
 
 Everything comes from Dunwu's public functions; this file is only the loop between them. It leaves out what `dunwu zero` adds: checkpoints
-and resume, rewards in worker processes, a token budget for micro-batches, evaluation, reports, and guards against non-finite numbers.
+and resume, rewards in worker processes, a token budget for micro-batches, dynamic sampling, evaluation, reports, and guards against
+non-finite numbers.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Learner:
 
 def train(model: Any, tokenizer: Any, reward: Callable[[Problem, str], Reward], settings: Settings) -> Iterator[dict[str, float]]:
     """Run GRPO and yield the metrics of each step."""
-    algorithm = replace(algorithm_named(settings.algorithm), beta=settings.beta, reference_every=settings.reference_every)
+    algorithm = algorithm_of(settings)
     engine = TorchEngine(model, tokenizer, max_batch=512)
     task = make_task(CountdownTask())
     sampling = SamplingParams(settings.max_tokens, settings.temperature, stop_token_ids=stop_token_ids(tokenizer, model))
@@ -128,6 +129,12 @@ def train(model: Any, tokenizer: Any, reward: Callable[[Problem, str], Reward], 
         }
 
 
+def algorithm_of(settings: Settings) -> Algorithm:
+    """Any of the family, with these settings and one round of sampling a step."""
+    named = algorithm_named(settings.algorithm)
+    return replace(named, beta=settings.beta, reference_every=settings.reference_every, sampling_rounds=1)
+
+
 def draw_prompts(task: Task, tokenizer: Any, settings: Settings, step: int) -> list[Prompt]:
     """The P training problems of this step in their template."""
     prompts = []
@@ -151,7 +158,7 @@ def learn(learner: Learner, experience: Experience, settings: Settings, step: in
 def update(learner: Learner, minibatch: Experience, old: list[Tensor] | None, settings: Settings) -> dict[str, float]:
     """One optimiser update, its gradient summed over micro-batches: the denominators are those of all its rollouts."""
     lengths = [len(completion.token_ids) for completion in minibatch.completions]
-    denominators = Denominators(rollouts=len(lengths), tokens=sum(lengths))
+    denominators = Denominators(rollouts=len(lengths), tokens=sum(lengths), max_tokens=settings.max_tokens)
     parts: list[GrpoLoss] = []
     for number, indices in enumerate(micro_batches(len(lengths), settings)):
         micro = minibatch.rows(indices)
@@ -222,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default, help=" ")
     settings = Settings(**vars(parser.parse_args(arguments)))
     model, tokenizer = load_model(settings.model, pick_device(settings.device))
-    print(describe(replace(algorithm_named(settings.algorithm), beta=settings.beta)))
+    print(describe(algorithm_of(settings)))
     for metrics in train(model, tokenizer, RuleReward(), settings):
         print("  ".join(f"{name} {value:.4g}" for name, value in metrics.items()), flush=True)
 

@@ -100,6 +100,7 @@ def say_overrides(taught_base: str, say_data: Path) -> list[str]:
         "grpo.prompts_per_step=4",
         "grpo.group_size=4",
         "grpo.learning_rate=3e-3",
+        "grpo.beta=0",
         "sampling.max_tokens=10",
         "save_every=2",
         "sample_every=1000",
@@ -126,6 +127,7 @@ def open_learner() -> Callable[..., Any]:
     ``engine_of(model, tokenizer)``, ``reward`` and ``model`` replace the real ones; ``learner.run`` is its run directory.
     """
     from dunwu.models.loading import load_model
+    from dunwu.models.lora import add_lora
     from dunwu.rewards.pool import RewardPool
     from dunwu.rewards.rules import RuleReward
     from dunwu.rollout.torch_engine.engine import TorchEngine
@@ -139,6 +141,8 @@ def open_learner() -> Callable[..., Any]:
     ) -> Iterator[Any]:
         policy, tokenizer = load_model(config.model)
         policy = policy if model is None else model
+        if config.lora is not None:
+            add_lora(policy, config.lora, config.seed)
         with (
             RunDirectory.create(path, "zero", config.model_dump(mode="json"), config.seed, resume) as run,
             RewardPool(reward or RuleReward(), 0, 5.0) as pool,

@@ -38,7 +38,7 @@ DRAWN = {
 
 LIGHT = ("", "config", "tasks", "sandbox", "verifiers", "rewards", "analysis")
 HEAVY = {"torch", "transformers", "vllm", "ray", "accelerate", "peft"}
-ONE_FILE = ("vllm", "ray")
+ONE_FILE = ("vllm", "ray", "peft")
 # From the trainer to a process it has started itself, never the other way and never from a file: see rewards/process.py.
 TRUSTED_TRANSPORT = {"rewards/pool.py", "rewards/process.py", "rewards/worker.py"}
 UNPICKLING = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}

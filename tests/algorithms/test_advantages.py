@@ -10,9 +10,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dunwu.algorithms.advantages import dead_groups, group_normalised, group_normalised_sample_std, process_normalised
+from dunwu.algorithms.advantages import (
+    batch_normalised,
+    dead_groups,
+    group_centred,
+    group_centred_batch_normalised,
+    group_normalised,
+    group_normalised_sample_std,
+    leave_one_out,
+    process_normalised,
+)
 
 F64 = torch.float64
+BY_GROUP = [group_normalised, group_normalised_sample_std, group_centred, leave_one_out, group_centred_batch_normalised]
+"""All but `batch_normalised`, in which groups mix."""
 
 
 def all_valid(rewards: torch.Tensor) -> torch.Tensor:
@@ -40,7 +51,7 @@ def test_groups_do_not_mix() -> None:
     )
 
 
-@pytest.mark.parametrize("advantage", [group_normalised, group_normalised_sample_std])
+@pytest.mark.parametrize("advantage", BY_GROUP)
 @pytest.mark.parametrize("garbage", [math.nan, math.inf, -1e30])
 def test_failed_rewards_are_as_if_they_were_not_there(advantage, garbage: float) -> None:
     rewards = torch.tensor([[1.0, garbage, 0.0, 0.5]], dtype=F64)
@@ -51,7 +62,7 @@ def test_failed_rewards_are_as_if_they_were_not_there(advantage, garbage: float)
     torch.testing.assert_close(got[:, [0, 2, 3]], advantage(without, all_valid(without)), rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("advantage", [group_normalised, group_normalised_sample_std])
+@pytest.mark.parametrize("advantage", BY_GROUP)
 @pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3, 1.0, -7.3, 1e6])
 @pytest.mark.parametrize("group", [2, 3, 7, 16])
 def test_equal_rewards_give_exactly_zero(advantage, value: float, group: int) -> None:
@@ -62,7 +73,7 @@ def test_equal_rewards_give_exactly_zero(advantage, value: float, group: int) ->
 @pytest.mark.parametrize("valid", [[False, False, False], [False, True, False]])
 def test_fewer_than_two_valid_rewards_give_zero(valid: list[bool]) -> None:
     rewards = torch.tensor([[0.2, 0.7, 1.0]])
-    for advantage in (group_normalised, group_normalised_sample_std):
+    for advantage in (*BY_GROUP, batch_normalised):
         assert torch.equal(advantage(rewards, torch.tensor([valid])), torch.zeros(1, 3))
     assert dead_groups(rewards, torch.tensor([valid])).tolist() == [True]
 
@@ -96,6 +107,55 @@ def test_inputs_are_checked_and_left_alone() -> None:
         group_normalised(torch.zeros(1, 3), torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(AssertionError, match="floats"):
         group_normalised(torch.zeros(1, 2, dtype=torch.int64), torch.ones(1, 2, dtype=torch.bool))
+
+
+TWO_GROUPS = torch.tensor([[1.0, 0.0, 0.0, 0.0], [4.0, 0.0, 4.0, 0.0]], dtype=F64)
+
+
+def test_group_centred_by_hand() -> None:
+    expected = torch.tensor([[0.75, -0.25, -0.25, -0.25], [2.0, -2.0, 2.0, -2.0]], dtype=F64)
+    torch.testing.assert_close(group_centred(TWO_GROUPS, all_valid(TWO_GROUPS)), expected)
+
+
+def test_leave_one_out_by_hand() -> None:
+    # 1 - 0 and 0 - 1/3; 4 - (0 + 4 + 0)/3 and 0 - (4 + 4 + 0)/3
+    expected = torch.tensor([[1.0, -1 / 3, -1 / 3, -1 / 3], [8 / 3, -8 / 3, 8 / 3, -8 / 3]], dtype=F64)
+    torch.testing.assert_close(leave_one_out(TWO_GROUPS, all_valid(TWO_GROUPS)), expected)
+    valid = torch.tensor([[True, True, False, False], [True, True, True, True]])
+    torch.testing.assert_close(leave_one_out(TWO_GROUPS, valid)[0], torch.tensor([1.0, -1.0, 0.0, 0.0], dtype=F64))
+
+
+def test_batch_normalised_by_hand() -> None:
+    # Mean 9/8; squares 1 + 16 + 16 over 8 less 81/64: variance 183/64.
+    expected = (TWO_GROUPS - 9 / 8) / (183**0.5 / 8)
+    got = batch_normalised(TWO_GROUPS, all_valid(TWO_GROUPS))
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=0)
+    assert abs(got.sum()) < 1e-9
+    assert not batch_normalised(torch.tensor([[1.0, 1.0], [0.0, 0.0]]), torch.ones(2, 2, dtype=torch.bool)).eq(0).any()
+    assert batch_normalised(torch.full((2, 3), 0.1), torch.ones(2, 3, dtype=torch.bool)).eq(0).all()
+
+
+def test_group_baseline_with_the_scale_of_the_batch_by_hand() -> None:
+    # Squares of the centred rewards: 9/16 + 3/16 = 3/4 and 4 * 4 = 16; over 8.
+    expected = group_centred(TWO_GROUPS, all_valid(TWO_GROUPS)) / (16.75 / 8) ** 0.5
+    torch.testing.assert_close(group_centred_batch_normalised(TWO_GROUPS, all_valid(TWO_GROUPS)), expected, rtol=1e-5, atol=0)
+
+
+def test_a_failed_reward_is_left_out_of_the_batch_too() -> None:
+    valid = torch.tensor([[True, True, True, False], [True, True, True, True]])
+    broken = TWO_GROUPS.masked_fill(~valid, math.nan)
+    known = [1.0, 0.0, 0.0, 4.0, 0.0, 4.0, 0.0]
+    got = batch_normalised(broken, valid)
+    assert got[0, 3] == 0
+    assert got[1, 0].item() == pytest.approx((4 - statistics.fmean(known)) / statistics.pstdev(known), rel=1e-5)
+
+
+@pytest.mark.parametrize("advantage", [*BY_GROUP, batch_normalised])
+def test_every_advantage_sums_to_zero_and_ignores_a_shift_of_all_rewards(advantage) -> None:
+    rewards = torch.rand(5, 4, dtype=F64, generator=torch.Generator().manual_seed(0))
+    got = advantage(rewards, all_valid(rewards))
+    assert abs(got.sum()) < 1e-9
+    torch.testing.assert_close(advantage(rewards + 3, all_valid(rewards)), got, rtol=1e-6, atol=1e-9)
 
 
 def test_process_supervision_by_hand() -> None:

@@ -10,9 +10,24 @@ import pytest
 import torch
 
 from dunwu.algorithms.advantages import group_normalised
+from dunwu.algorithms.covariance import CLIP_COV, KL_COV
+from dunwu.algorithms.entropy import EntropyBonus
 from dunwu.algorithms.loss import GrpoBatch, GrpoLoss, grpo_loss
-from dunwu.algorithms.recipes import ALGORITHMS, GRPO_R1, GRPO_R1_OUTPUT, Algorithm
-from dunwu.algorithms.reductions import denominators_of, sequence_mean_token_sum, token_mean
+from dunwu.algorithms.mismatch import CORRECTIONS, truncated_per_token
+from dunwu.algorithms.recipes import (
+    ALGORITHMS,
+    CISPO,
+    DAPO,
+    DR_GRPO,
+    GRPO_R1,
+    GRPO_R1_OUTPUT,
+    GSPO,
+    REINFORCE_PP_BASELINE,
+    RLOO,
+    Algorithm,
+)
+from dunwu.algorithms.reductions import Denominators, denominators_of, sequence_mean_constant, sequence_mean_token_mean, token_mean
+from dunwu.algorithms.surrogates import clipped_per_output, clipped_weight
 
 F64 = torch.float64
 PROMPTS, GROUP, TOKENS = 2, 3, 5
@@ -21,7 +36,11 @@ EVERY = pytest.mark.parametrize(
     [
         *ALGORITHMS.values(),
         replace(GRPO_R1, name="token-mean", reduce=token_mean),
-        replace(GRPO_R1, name="sum", reduce=sequence_mean_token_sum),
+        replace(REINFORCE_PP_BASELINE, name="k2", beta=0.1),
+        *(replace(GRPO_R1, name=f"tis-{mode}", mismatch=mismatch, tis_clip=1.2) for mode, mismatch in CORRECTIONS.items()),
+        replace(DAPO, name="entropy", entropy=EntropyBonus(0.3)),
+        replace(DR_GRPO, name="clip-cov", covariance=CLIP_COV),
+        replace(GRPO_R1, name="kl-cov", covariance=KL_COV),
     ],
     ids=lambda algorithm: algorithm.name,
 )
@@ -47,6 +66,9 @@ def random_batch(seed: int = 0) -> GrpoBatch:
         reference_logprobs_BT=old + 0.3 * noise(),
         advantages=group_normalised(rewards, torch.ones_like(rewards, dtype=torch.bool)).flatten(),
         mask_BT=torch.arange(TOKENS)[None, :] < lengths[:, None],
+        behaviour_logprobs_BT=old + 0.2 * noise(),
+        entropies_BT=noise().exp(),
+        chosen_BT=noise() > 0.5,
     )
 
 
@@ -118,24 +140,44 @@ def test_micro_batches_leave_loss_gradient_and_metrics_unchanged(algorithm: Algo
 
 @EVERY
 def test_gradcheck(algorithm: Algorithm) -> None:
+    """Losses with a part that is held constant (a weight of CISPO, a token of Clip-Cov) have no finite difference: checked apart."""
+    if algorithm.surrogate is clipped_weight or algorithm.covariance is CLIP_COV:
+        pytest.skip("its gradient is not that of its value; see test_surrogates and test_covariance")
     batch = random_batch()
     denominators = denominators_of(batch.mask_BT)
-    policy = batch.policy_logprobs_BT.clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: grpo_loss(algorithm, replace(batch, policy_logprobs_BT=x), denominators).loss, (policy,))
+    policy, entropies = batch.policy_logprobs_BT.clone().requires_grad_(), batch.entropies_BT.clone().requires_grad_()
+
+    def loss(x: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+        return grpo_loss(algorithm, replace(batch, policy_logprobs_BT=x, entropies_BT=e), denominators).loss
+
+    assert torch.autograd.gradcheck(loss, (policy, entropies))
 
 
 @EVERY
-def test_raising_the_logprob_of_a_good_token_lowers_the_loss(algorithm: Algorithm) -> None:
-    algorithm = replace(algorithm, beta=0.0)
+def test_descent_raises_the_logprob_of_good_tokens_and_lowers_that_of_bad_ones(algorithm: Algorithm) -> None:
+    algorithm = replace(algorithm, beta=0.0, covariance=None, mismatch=truncated_per_token)
     batch = replace(random_batch(), reference_logprobs_BT=None)
-    at_old = replace(batch, policy_logprobs_BT=batch.old_logprobs_BT)
-    denominators = denominators_of(batch.mask_BT)
-    start = grpo_loss(algorithm, at_old, denominators).loss
-    for b in range(PROMPTS * GROUP):
-        moved = at_old.policy_logprobs_BT.clone()
-        moved[b, 0] += 0.01
-        change = grpo_loss(algorithm, replace(at_old, policy_logprobs_BT=moved), denominators).loss - start
-        assert torch.sign(change) == -torch.sign(batch.advantages[b])
+    policy = batch.old_logprobs_BT.clone().requires_grad_()
+    grpo_loss(algorithm, replace(batch, policy_logprobs_BT=policy), denominators_of(batch.mask_BT)).loss.backward()
+    assert torch.equal(torch.sign(policy.grad), torch.where(batch.mask_BT, -torch.sign(batch.advantages)[:, None], 0.0))
+
+
+@EVERY
+def test_at_ratio_one_the_gradient_is_reinforce_with_the_weights_of_the_reduction(algorithm: Algorithm) -> None:
+    """-A / (what the reduction divides by); on whole outputs, each token's gradient is that of its output."""
+    algorithm = replace(algorithm, beta=0.0, covariance=None, tis_clip=0.0)
+    batch = replace(random_batch(), reference_logprobs_BT=None)
+    policy = batch.old_logprobs_BT.clone().requires_grad_()
+    grpo_loss(algorithm, replace(batch, policy_logprobs_BT=policy), denominators_of(batch.mask_BT)).loss.backward()
+    lengths = batch.mask_BT.sum(dim=1, keepdim=True)
+    divisors = {
+        sequence_mean_token_mean: 6.0 * lengths,
+        token_mean: lengths.sum() * torch.ones_like(lengths),
+        sequence_mean_constant: 6.0 * TOKENS * torch.ones_like(lengths),
+    }[algorithm.reduce]
+    if algorithm.surrogate is clipped_per_output:
+        divisors = 6.0 * torch.ones_like(lengths)  # d ratio / d logprob_t = 1 for every t, and the mean gives the output's loss once
+    torch.testing.assert_close(policy.grad, torch.where(batch.mask_BT, -batch.advantages[:, None] / divisors, 0.0))
 
 
 def test_descending_the_loss_raises_the_probability_of_the_rewarded_action() -> None:
@@ -195,3 +237,56 @@ def test_beta_without_a_reference_is_refused() -> None:
     batch = replace(random_batch(), reference_logprobs_BT=None)
     with pytest.raises(AssertionError, match="reference"):
         grpo_loss(GRPO_R1, batch, denominators_of(batch.mask_BT))
+
+
+def by_hand(algorithm: Algorithm, **parts: torch.Tensor) -> GrpoLoss:
+    """Two outputs, of two tokens and of one, with ratios 1.5 and 1, and 0.5; advantages 1 and -2."""
+    ratio = torch.tensor([[1.5, 1.0], [0.5, 1.0]], dtype=F64)
+    old = torch.full((2, 2), -1.0, dtype=F64)
+    mask = torch.tensor([[True, True], [True, False]])
+    batch = GrpoBatch(old + ratio.log(), old, None, torch.tensor([1.0, -2.0], dtype=F64), mask, **parts)
+    return grpo_loss(replace(algorithm, beta=0.0), batch, Denominators(rollouts=2, tokens=3, max_tokens=10))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "expected"),
+    [
+        (GRPO_R1, (-(1.2 + 1.0) / 2 + 2 * 0.8) / 2),
+        (GRPO_R1_OUTPUT, (-1.2 + 2 * 0.8) / 2),
+        (DR_GRPO, (-(1.2 + 1.0) + 2 * 0.8) / (2 * 10)),
+        (DAPO, (-(1.28 + 1.0) + 2 * 0.8) / 3),
+        (GSPO, (-1.0004 + 2 * 0.9997) / 2),
+        (CISPO, (-1.5 * (math.log(1.5) - 1) + 1.0 + 2 * 0.5 * (math.log(0.5) - 1)) / 3),
+        (RLOO, (-1.2 + 2 * 0.8) / 2),
+        (ALGORITHMS["reinforce++"], (-(1.2 + 1.0) + 2 * 0.8) / 3),
+        (REINFORCE_PP_BASELINE, (-(1.2 + 1.0) + 2 * 0.8) / 3),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_each_algorithm_by_hand(algorithm: Algorithm, expected: float) -> None:
+    assert by_hand(algorithm).loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_mismatch_weights_by_hand() -> None:
+    behaviour = torch.full((2, 2), -1.0, dtype=F64) - torch.tensor([[3.0, 0.5], [1.2, 7.0]], dtype=F64).log()  # old/behaviour
+    got = by_hand(replace(DAPO, tis_clip=2.0), behaviour_logprobs_BT=behaviour)
+    assert got.loss.item() == pytest.approx((-(2.0 * 1.28 + 0.5 * 1.0) + 1.2 * 2 * 0.8) / 3, rel=1e-12)
+    assert got.weight_sum.item() == pytest.approx(2.0 + 0.5 + 1.2)
+    assert by_hand(DAPO, behaviour_logprobs_BT=behaviour).weight_sum == 3
+
+
+def test_the_entropy_bonus_by_hand() -> None:
+    entropies = torch.tensor([[0.5, 0.25], [1.0, 9.0]], dtype=F64)
+    for algorithm in (DAPO, GRPO_R1, DR_GRPO):
+        got = by_hand(replace(algorithm, entropy=EntropyBonus(0.1)), entropies_BT=entropies)
+        assert got.loss.item() == pytest.approx(by_hand(algorithm).loss.item() - 0.1 * 1.75 / 3, rel=1e-12)
+        torch.testing.assert_close(got.policy_loss, by_hand(algorithm).policy_loss)
+
+
+@pytest.mark.parametrize(
+    ("option", "needed"),
+    [({"tis_clip": 2.0}, "behaviour"), ({"entropy": EntropyBonus(0.1)}, "entropies"), ({"covariance": CLIP_COV}, "chosen")],
+)
+def test_an_option_without_what_it_needs_is_refused(option: dict[str, object], needed: str) -> None:
+    with pytest.raises(AssertionError, match=needed):
+        by_hand(replace(DAPO, **option))

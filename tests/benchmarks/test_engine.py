@@ -1,61 +1,83 @@
-"""The engine benchmark runs, and its arithmetic is right. No speed is asserted: the machine may be busy."""
+"""The engine benchmark runs with what is there, and its arithmetic is right. No speed is asserted: the machine may be busy."""
 
-import importlib.util
-import json
-import sys
+from __future__ import annotations
+
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
-import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "engine.py"
+from benchmarks import engine
+from benchmarks.checkpoints import Shape, write_checkpoint
+from benchmarks.results import Options
+
+ROW = {
+    "load": "a",
+    "model": "m",
+    "sequences": 8,
+    "mean_length": 4.0,
+    "tokens_per_second": {"dunwu float32": 300.0, "dunwu bfloat16": 600.0, "transformers float32": 100.0, "transformers bfloat16": 50.0},
+    "limits": {"float32": {"large": 3000.0}, "bfloat16": {"large": 1200.0}},
+}
 
 
 @pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_engine", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclass looks itself up there
-    spec.loader.exec_module(module)
-    return module
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Two loads on a random model, float32 only, vLLM not there."""
+    folder = tmp_path_factory.mktemp("model") / "m"
+    write_checkpoint(Shape(hidden=32, layers=1, heads=2, kv_heads=1, head_dim=16, intermediate=32), folder)
+    loads = {"full": engine.Load(str(folder), 16, 4), "mixed": engine.Load(str(folder), 16, 40, mixed=True, slots=16)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DUNWU_VLLM_PYTHON", raising=False)
+        patch.setattr(engine, "measured", lambda shapes, *_: dict.fromkeys(shapes, RATES))
+        return engine.measure(loads, engine.contenders(precisions=("float32",)), Options(repeats=1, threads=1))
 
 
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
-    """A random Qwen2 of one layer that stops at every second token by its own generation_config."""
-    torch.manual_seed(0)
-    shape = {"vocab_size": 4, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 128}
-    model = Qwen2ForCausalLM(Qwen2Config(**shape, **heads, pad_token_id=0, eos_token_id=1))
-    model.generation_config.eos_token_id = [1, 2, 3]
-    inner = Tokenizer(models.WordLevel({"<pad>": 0, "<eos>": 1, "w": 2, "x": 3}, unk_token="w"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    model.save_pretrained(tmp_path / "model")
-    PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="<pad>", eos_token="<eos>").save_pretrained(tmp_path / "model")
-    return tmp_path / "model"
+RATES = {"bandwidth": 1e9, "float32": {"large": 1e9, "own": 1e9}, "bfloat16": {"large": 1e9, "own": 1e9}}
 
 
-def test_it_runs_and_both_draw_every_token(
-    benchmark: ModuleType, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out" / "engine.json"
-    benchmark.main(["--model", str(checkpoint), "--prompts", "2", "--group", "2", "--tokens", "4", "--device", "cpu", "--out", str(out)])
-    result = json.loads(out.read_text(encoding="utf-8"))
-    assert result["settings"]["tokens"] == 4
-    assert [len(result["single"][name]) for name in ("dunwu", "transformers")] == [3, 3]
-    medians = result["tokens_per_second"]
-    assert result["ratio"] == pytest.approx(medians["dunwu"] / medians["transformers"])
-    assert "| transformers |" in capsys.readouterr().out
+def test_who_is_there_draws_every_token_and_who_is_not_is_named(found: dict[str, Any]) -> None:
+    full, mixed = found["rows"]
+    assert list(full["tokens_per_second"]) == ["dunwu float32", "transformers float32"]
+    assert full["mean_length"] == 4
+    assert 1 <= mixed["mean_length"] < 40
+    assert found["left_out"] == {"vllm float32": "set DUNWU_VLLM_PYTHON to the interpreter of an environment that has it"}
+    assert found["versions"].keys() >= {"torch", "transformers"}
 
 
-def test_turns_alternate_and_the_first_is_not_counted(benchmark: ModuleType) -> None:
-    order: list[tuple[str, int]] = []
-    runs = {name: (lambda turn, name=name: order.append((name, turn))) for name in ("a", "b")}
-    rates = benchmark.by_turns(runs, tokens=10, repeats=2, device=torch.device("cpu"))
-    assert order == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
-    assert [len(found) for found in rates.values()] == [2, 2]
+def test_the_table_has_a_line_for_every_load(found: dict[str, Any]) -> None:
+    text = engine.as_table(found)
+    assert text.count("| full |") == text.count("| mixed |") == 2
+
+
+def test_ratios_and_shares() -> None:
+    assert engine.against(ROW, "transformers", "float32") == 3
+    assert engine.against(ROW, "transformers", "bfloat16") == 12
+    assert engine.against(ROW, "transformers", "best") == 6
+    assert engine.against(ROW, "vllm", "best") is None
+    assert engine.shares(ROW) == [0.1, 0.5]
+
+
+def test_an_order_has_the_sequences_in_groups() -> None:
+    order = engine.Load("m", 16, 4).order(82)
+    assert (len(order["prompts"]), order["group"], order["stop"]) == (2, 8, [])
+    assert order["prompts"][0] != order["prompts"][1]
+    assert engine.Load("m", 1).order(82)["group"] == 1
+    assert engine.Load("m", 8, mixed=True).order(82)["stop"] == [0]
+
+
+def test_a_row_that_is_not_there_is_a_mistake_of_the_user(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        engine.main(["--only", "257"])
+    assert "no row '257'; the rows are: 256, 64" in capsys.readouterr().err
+
+
+def test_tokens_count_up_to_the_stop_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.syspath_prepend(str(Path(engine.__file__).parent / "workers"))
+    from transformers_engine import drawn
+
+    rows = torch.tensor([[5, 0, 1, 1], [5, 5, 5, 5], [0, 0, 1, 1]])
+    assert drawn(rows, [0]) == 2 + 4 + 1
+    assert drawn(rows, []) == 12

@@ -26,7 +26,7 @@ def test_threads_are_told_not_to_spin_before_torch_can_be_loaded_and_the_users_w
 def test_a_finished_run_tells_how_to_go_on() -> None:
     config = load_config(ZeroConfig, None, ["grpo.steps=7"], {})
     first, second = how_to_go_on(config, Path("runs/a b"))
-    assert first.endswith("eval --model 'runs/a b/checkpoints/step-000007' --task countdown --samples 16 --max-tokens 320")
+    assert first.endswith("eval --model 'runs/a b/checkpoints/step-000007' --task countdown --samples 16 --max-tokens 400")
     assert second.endswith("explain 'runs/a b/checkpoints/step-000007'")
     for text in ("countdown", "game24", "arithmetic", "gsm8k", "reasoning-gym:leg_counting", "owner/name"):
         assert task_name(parse_task(text)) == text

@@ -141,6 +141,32 @@ def test_a_wrong_value_is_told_with_key_value_and_expectation(override: str, par
         assert part in message
 
 
+@pytest.mark.parametrize(
+    ("overrides", "parts"),
+    [
+        (["grpo.tis_clip=0.5"], ("tis_clip = 0.5", "set it to 1 or more")),
+        (["grpo.tis_mode=output"], ("tis_mode = 'output'", "set tis_clip too")),
+        (["grpo.entropy_target=0.3"], ("entropy_target = 0.3", "set entropy_bonus too")),
+        (["grpo.covariance_share=0.01"], ("covariance_share = 0.01", "such as 'clip-cov'")),
+        (["grpo.covariance_control=kl-cov"], ("'kl-cov'", "set minibatches or inner_epochs to 2")),
+        (["grpo.covariance_control=klcov", "grpo.minibatches=2"], ("'klcov'", "did you mean kl-cov?")),
+        (["overlong_tokens=400", "sampling.max_tokens=320"], ("overlong_tokens = 400", "sampling.max_tokens = 320")),
+        (["grpo.max_sampling_rounds=0"], ("grpo.max_sampling_rounds = 0", "greater than or equal to 1")),
+        (["grpo.beta=-1"], ("grpo.beta = -1", "greater than or equal to 0")),
+    ],
+)
+def test_options_that_do_nothing_or_harm_are_refused_with_the_remedy(overrides: list[str], parts: tuple[str, ...]) -> None:
+    message = complaint(*overrides)
+    for part in parts:
+        assert part in message
+
+
+def test_what_is_left_out_is_the_algorithms_own() -> None:
+    grpo = zero().grpo
+    assert {grpo.clip_low, grpo.clip_high, grpo.beta, grpo.reference_every, grpo.max_sampling_rounds} == {None}
+    assert zero("grpo.covariance_control=kl-cov", "grpo.inner_epochs=2").grpo.covariance_control == "kl-cov"
+
+
 @pytest.mark.parametrize("token", ["grpo.steps", "--grpo.steps", "grpo.steps=", "=5", "grpo..steps=1", ".steps=1", "-x=1", "--"])
 def test_a_torn_override_is_refused(token: str) -> None:
     complaint(token)

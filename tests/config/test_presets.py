@@ -68,6 +68,18 @@ def test_deepseekmath() -> None:
     assert c.grpo.algorithm == "grpo-deepseekmath"
 
 
+def test_dapo() -> None:
+    c = config("dapo")
+    assert (c.grpo.clip_low, c.grpo.clip_high, c.grpo.beta) == (0.2, 0.28, 0)  # D sections 4.1, 2.3
+    assert c.grpo.learning_rate == 1e-6  # D section 4.1
+    assert c.grpo.warmup_steps == 20  # D section 4.1
+    assert (c.grpo.prompts_per_step, c.grpo.group_size) == (512, 16)  # D section 4.1
+    assert c.grpo.prompts_per_step * c.grpo.group_size / c.grpo.minibatches == 512  # D section 4.1: mini-batch size
+    assert c.sampling.max_tokens - c.overlong_tokens == 16_384  # D section 4.1: expected maximum length
+    assert c.overlong_tokens == 4096  # D section 4.1
+    assert c.grpo.algorithm == "dapo"
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_plain_whole_and_not_shared(name: str) -> None:
     nested = preset(name)

@@ -73,8 +73,14 @@ def parameters(model: torch.nn.Module) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"minibatches": 2, "beta": 0.1, "reference_every": 1}, {"algorithm": "grpo-r1-output", "minibatches": 3}],
-    ids=["plain", "clip-and-kl", "ratio-per-output"],
+    [
+        {},
+        {"minibatches": 2, "beta": 0.1, "reference_every": 1},
+        {"algorithm": "grpo-r1-output", "minibatches": 3},
+        {"algorithm": "dr-grpo"},
+        {"algorithm": "cispo", "minibatches": 2},
+    ],
+    ids=["plain", "clip-and-kl", "ratio-per-output", "dr-grpo", "cispo"],
 )
 def test_two_steps_move_every_weight(checkpoint: str, options: dict[str, object]) -> None:
     settings = example.Settings(steps=2, prompts=3, group_size=4, micro_batch=5, max_tokens=6, learning_rate=1e-3, device="cpu", **options)

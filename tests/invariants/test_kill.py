@@ -81,6 +81,13 @@ def test_twenty_kills(forker: Any, command: list[str], tmp_path: Path) -> None:
     assert figures.kills_in_saves >= 5
 
 
+@pytest.mark.slow
+def test_a_lora_run_is_killed_and_resumed(forker: Any, command: list[str], tmp_path: Path) -> None:
+    """Each start is a process of its own: the order of a set, say, must not reach a file."""
+    figures = script.kill_and_resume(forker, [*command, "lora.rank=4", "grpo.learning_rate=2e-2"], tmp_path, 3, seed=1)
+    check(figures, 3)
+
+
 def test_the_comparison_notices_a_difference(forker: Any, command: list[str], tmp_path: Path) -> None:
     for name, seed in (("a", 0), ("b", 1)):
         short = ["grpo.steps=2", f"seed={seed}", "evaluations=[]", "reward_workers=0"]

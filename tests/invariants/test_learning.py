@@ -14,6 +14,7 @@ import pytest
 from torch import Tensor
 
 from dunwu.algorithms.advantages import group_normalised
+from dunwu.algorithms.recipes import ALGORITHMS
 from dunwu.config.load import load_config
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
@@ -108,6 +109,36 @@ def test_reinforcement_learning_clears_the_plateau(more: tuple[str, ...], open_s
     assert after > PLATEAU
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_clears_the_plateau(name: str, open_say: Callable[..., AbstractContextManager[Any]]) -> None:
+    """With its own clip, KL and sampling rounds; two updates a batch, so that its ratio counts."""
+    with open_say(f"grpo.algorithm={name}", "grpo.beta=null", "grpo.minibatches=2", "grpo.learning_rate=2e-3") as learner:
+        before, after = learned(learner)
+    print(f"{name}: {before:.3f} -> {after:.3f}")
+    assert before < GUESSING
+    assert after > PLATEAU
+
+
+OPTIONS = {
+    "tis": ("grpo.tis_clip=2",),
+    "entropy": ("grpo.entropy_bonus=0.001", "grpo.entropy_target=0.5", "grpo.entropy_step=0.0005"),
+    "clip-cov": ("grpo.covariance_control=clip-cov", "grpo.covariance_share=0.002"),
+    "kl-cov": ("grpo.covariance_control=kl-cov", "grpo.covariance_share=0.002"),
+    "dynamic": ("grpo.max_sampling_rounds=4",),
+    "overlong": ("overlong_tokens=3",),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", OPTIONS.values(), ids=OPTIONS)
+def test_every_option_lets_it_learn(more: tuple[str, ...], open_say: Callable[..., AbstractContextManager[Any]]) -> None:
+    with open_say("grpo.minibatches=2", "grpo.learning_rate=2e-3", *more) as learner:
+        before, after = learned(learner)
+    print(f"{more}: {before:.3f} -> {after:.3f}")
+    assert after > PLATEAU
+
+
 @pytest.mark.parametrize(
     ("plant", "parts"),
     [
@@ -136,7 +167,14 @@ def test_the_bundled_base_learns_countdown(open_learner: Callable[..., AbstractC
     except ModelError as error:
         pytest.skip(str(error))
     task = "tasks=[{task: {kind: countdown, levels: [1], languages: [en]}}]"
-    sizes = ["grpo.steps=30", "grpo.prompts_per_step=32", "grpo.group_size=8", "grpo.learning_rate=2e-4", "sampling.max_tokens=120"]
+    sizes = [
+        "grpo.steps=30",
+        "grpo.prompts_per_step=32",
+        "grpo.group_size=8",
+        "grpo.learning_rate=2e-4",
+        "grpo.beta=0",
+        "sampling.max_tokens=120",
+    ]
     with open_learner(tmp_path / "run", load_config(ZeroConfig, None, [task, *sizes, "device=cpu", "sample_every=1000"])) as learner:
         found = [learner.step(step)["rewards/accuracy"] for step in range(1, 31)]
     before, after = sum(found[:5]) / 5, sum(found[-5:]) / 5

@@ -116,13 +116,13 @@ def test_the_end_has_table_sentence_pair_and_paths(narrow: None, capsys: pytest.
 
 def test_the_beginning_says_what_will_be_done(narrow: None, capsys: pytest.CaptureFixture[str]) -> None:
     config = ZeroConfig(grpo=GrpoConfig(steps=3, prompts_per_step=8, group_size=4), evaluations=(EvalConfig(problems=5, samples=2),))
-    announce(config, Path("runs/x"), 1_110_400, "cpu", 2, "grpo-r1: an algorithm")
+    announce(config, Path("runs/x"), 1_110_400, "cpu", 2, "grpo-r1: an algorithm", {"generation": "native, bfloat16"})
     out = capsys.readouterr().out
     told = " ".join(out.split())
     for part in (
         "tiny (1,110,400 parameters)",
         "cpu, 2 threads",
-        "3 steps x 8 prompts x 4 completions = 96 completions of at most 320 tokens",
+        "3 steps x 8 prompts x 4 completions = 96 completions of at most 400 tokens",
         "grpo-r1: an algorithm",
         "countdown (5 held-out problems x 2 completions)",
         "runs/x",

@@ -153,6 +153,21 @@ def test_two_runs_with_one_seed_are_one(finished: Path, zero_config: Callable[..
     assert first != third
 
 
+def test_a_lora_run_ends_in_a_plain_checkpoint(
+    zero_config: Callable[..., ZeroConfig], taught_base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_zero(zero_config("lora={rank: 4, targets: [q_proj, down_proj]}", "grpo.learning_rate=2e-2"), tmp_path / "run")
+    folder = run / "checkpoints" / "step-000006"
+    assert "LoRA adapters of rank 4" in capsys.readouterr().out
+    trained, base = (load_model(str(source))[0].state_dict() for source in (folder, taught_base))
+    assert trained.keys() == base.keys()
+    moved = {name for name in base if not torch.equal(trained[name], base[name])}
+    assert moved
+    assert all(name.endswith(("q_proj.weight", "down_proj.weight")) for name in moved)
+    assert main(["explain", str(folder)]) == 0
+    assert "whole: every file is as it was written" in capsys.readouterr().out
+
+
 def test_transformers_loads_the_checkpoint_and_agrees(finished: Path) -> None:
     folder = finished / "checkpoints" / "step-000006"
     texts = [f"Say {n} now." for n in range(5)]

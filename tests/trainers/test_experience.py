@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import pytest
 import torch
 
+from dunwu.algorithms.covariance import CLIP_COV
 from dunwu.algorithms.recipes import GRPO_R1
-from dunwu.trainers.experience import make_experience, token_rows
-from dunwu.types import Completion, Group, Rollout
+from dunwu.trainers.experience import chosen_tokens, make_experience
+from dunwu.types import Group, Rollout
 
 MakeGroups = Callable[..., list[Group]]
 CPU = torch.device("cpu")
@@ -49,16 +50,12 @@ def test_a_wrong_number_of_rewards_is_no_broadcast(make_groups: MakeGroups) -> N
         make_experience(uneven, GRPO_R1)
 
 
-def test_rows_by_hand(one_rollout: Callable[..., Rollout]) -> None:
-    rows = token_rows([one_rollout([5, 6], [7, 8, 9], 1.0, [-0.1, -0.2, -0.3]), one_rollout([5], [7], 0.0, [-0.4])], 1, CPU)
-    assert rows.ids_BT.tolist() == [[5, 6, 7, 8, 9], [5, 7, 1, 1, 1]]
-    assert rows.attention_BT.tolist() == [[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]]
-    assert rows.completion_BT.tolist() == [[False, False, True, True, True], [False, True, False, False, False]]
-    torch.testing.assert_close(rows.behaviour_logprobs_BT, torch.tensor([[0, 0, -0.1, -0.2, -0.3], [0, -0.4, 0, 0, 0]]))
-
-
-def test_one_logprob_for_many_tokens_is_no_broadcast(one_rollout: Callable[..., Rollout]) -> None:
-    whole: Any = one_rollout([5, 6], [7, 8, 9], 1.0)
-    torn = Rollout(whole.prompt, Completion((7, 8, 9), "", (-0.1,), "stop", 0), whole.reward)
-    with pytest.raises(AssertionError, match="one behaviour log-probability per token"):
-        token_rows([torn], 1, CPU)
+def test_tokens_are_chosen_within_their_minibatch_by_hand(one_rollout: Callable[..., Rollout]) -> None:
+    """Advantages 1 and -1. Mini-batch 1: covariances of (-0.1, -5.1, -2.6 | -2.6) about means -2.6 and 0.5; then one rollout each."""
+    good, bad = one_rollout([5], [7, 8, 9], 1.0, [-0.1, -5.1, -2.6]), one_rollout([5], [7], 0.0, [-2.6])
+    experience = make_experience([Group(good.prompt, (good, bad))], GRPO_R1)
+    generator = torch.Generator().manual_seed(0)
+    chosen = chosen_tokens(experience, [[1, 0]], replace(CLIP_COV, share=1.0), generator)
+    assert chosen[0].tolist() == [True, False, False]  # 2.5 * 0.5 = 1.25 lies within (1, 5)
+    assert chosen[1].tolist() == [False]
+    assert not any(c.any() for c in chosen_tokens(experience, [[0], [1]], replace(CLIP_COV, share=1.0), generator).values())

@@ -164,9 +164,13 @@ def test_at_beta_0_there_is_no_reference(open_learner: OpenLearner, zero_config:
 
 
 KL = ("grpo.beta=0.05", "grpo.reference_every=3", "grpo.minibatches=2")
+OPTIONS = (
+    *("grpo.algorithm=dapo", "grpo.max_sampling_rounds=3", "grpo.minibatches=2", "grpo.tis_clip=2", "overlong_tokens=4"),
+    *("grpo.entropy_bonus=0.01", "grpo.entropy_target=1", "grpo.covariance_control=clip-cov", "grpo.covariance_share=0.1"),
+)
 
 
-@pytest.mark.parametrize("more", [(), KL], ids=["beta-0", "reference"])
+@pytest.mark.parametrize("more", [(), KL, OPTIONS], ids=["beta-0", "reference", "options"])
 @pytest.mark.parametrize("torn", [False, True], ids=["whole", "torn"])
 def test_stopped_and_resumed_is_uninterrupted(
     more: Sequence[str],
@@ -193,6 +197,61 @@ def test_stopped_and_resumed_is_uninterrupted(
     same_files(whole, resumed)
     assert timeless(tmp_path / "whole") == timeless(tmp_path / "run")
     same_files(tmp_path / "whole" / "rollouts", tmp_path / "run" / "rollouts")
+
+
+def never_alive(problem: Problem, text: str) -> Reward:
+    """The rules' reward for numbers below 3; the others' groups are dead."""
+    reward = RuleReward()(problem, text)
+    return reward if problem.answer in ("0", "1", "2") else Reward(0.0, reward.parts, reward.verdict)
+
+
+def test_dynamic_sampling_fills_the_batch_with_further_problems(
+    open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path
+) -> None:
+    sizes = ("grpo.prompts_per_step=5", "dump_rollouts_every=1", "grpo.group_size=8")
+    found = {}
+    for rounds in (1, 4):
+        config = zero_config(*sizes, f"grpo.max_sampling_rounds={rounds}")
+        with open_learner(tmp_path / str(rounds), config, reward=never_alive) as learner:
+            metrics = learner.step(1)
+            found[rounds] = read_rollouts(learner.run.rollouts_path(1)), metrics
+    (plain, few), (filled, many) = found[1], found[4]
+    assert "sampling/rounds" not in few
+    assert few["dead_groups"] >= 2  # an epoch has each of the five problems once
+    assert many["dead_groups"] < few["dead_groups"]
+    assert many["sampling/rounds"] > 1
+    assert many["sampling/dropped_groups"] >= few["dead_groups"] - many["dead_groups"]
+    assert len(plain) == len(filled) == 40
+    for before, after in zip(plain, filled, strict=True):
+        alive = any(row["advantage"] for row in plain if row["prompt"] == before["prompt"])
+        assert not alive or before["completion"] == after["completion"]  # the first round is the same, and what was alive stays
+
+
+def test_overlong_completions_lose_reward(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    config = zero_config("overlong_tokens=4", "dump_rollouts_every=1", "sampling.max_tokens=10")
+    with open_learner(tmp_path / "run", config) as learner:
+        metrics = learner.step(1)
+        rows = read_rollouts(learner.run.rollouts_path(1))
+    for row in rows:
+        assert row["reward_overlong"] == pytest.approx(-max(0, row["tokens"] - 6) / 4)
+        assert row["reward"] == pytest.approx(row["reward_accuracy"] + row["reward_format"] + row["reward_overlong"])
+    assert any(row["reward_overlong"] for row in rows)
+    assert metrics["rewards/overlong"] == pytest.approx(sum(row["reward_overlong"] for row in rows) / 16)
+
+
+def test_the_entropy_bonus_moves_to_its_target_and_survives_a_resume(
+    open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path
+) -> None:
+    config = zero_config("grpo.entropy_bonus=0.01", "grpo.entropy_target=20", "grpo.entropy_step=0.004")
+    with open_learner(tmp_path / "run", config) as learner:
+        assert [learner.step(step)["entropy_bonus"] for step in (1, 2, 3)] == pytest.approx([0.01, 0.014, 0.018])
+        learner.save(tmp_path / "saved")
+        kept = learner.policy.entropy
+    with open_learner(tmp_path / "again", config) as learner:
+        learner.load(tmp_path / "saved")
+        assert learner.policy.entropy == kept
+        assert kept.coefficient == pytest.approx(0.022)
+        assert kept.last is not None
 
 
 def test_the_reference_survives_a_resume(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -185,10 +186,69 @@ def test_a_batch_of_dead_groups_moves_nothing(new_policy: NewPolicy, make_groups
     with counted_rows(model) as rows:
         totals = update.learn(make_experience(make_groups(DEAD), GRPO_R1), 2)
     assert rows == []
-    assert totals.metrics(with_kl=False)["loss"] is None
+    assert totals.metrics(GRPO_R1)["loss"] is None
     assert (totals.updates, totals.skipped) == (0, 0)
     assert_bit_equal(weights(model), before[0])
     assert_bit_equal(update.optimizer.state_dict(), before[1])
+
+
+OPTIONS = ("grpo.tis_clip=1.1", "grpo.entropy_bonus=0.1", "grpo.covariance_share=0.3")
+REUSED = ("grpo.inner_epochs=2", "grpo.minibatches=2", "grpo.covariance_control=kl-cov")
+
+
+@pytest.mark.parametrize("more", [("grpo.covariance_control=clip-cov",), REUSED], ids=str)
+def test_the_token_budget_changes_nothing_with_options(
+    more: tuple[str, ...], new_policy: NewPolicy, make_groups: MakeGroups, update_of: UpdateOf
+) -> None:
+    found = []
+    for budget in (10_000, 1):
+        model = new_policy()
+        update = update_of(model, *OPTIONS, *more, f"grpo.micro_batch_tokens={budget}")
+        totals = update.learn(make_experience(make_groups(ALIVE), GRPO_R1), 1)
+        found.append((gradients(model), totals))
+    for name in found[0][0]:
+        torch.testing.assert_close(found[1][0][name], found[0][0][name], atol=1e-6, rtol=1e-4, msg=name)
+    assert found[0][1].weights == pytest.approx(found[1][1].weights, rel=1e-5)
+
+
+def test_mismatch_weights_are_those_of_trainer_and_engine(
+    new_policy: NewPolicy, one_rollout: Callable[..., Rollout], update_of: UpdateOf
+) -> None:
+    """The engine said -1 for both tokens: the weights are exp(policy + 1), cut at 1.5, in the metric and in the gradient."""
+    pair = (one_rollout([20, 21], [400], 1.0), one_rollout([20, 21], [500], 0.0))
+    experience = make_experience([Group(pair[0].prompt, pair)], GRPO_R1)
+    found = []
+    for more in ((), ("grpo.tis_clip=1.5",)):
+        model = new_policy()
+        expected = [min(math.exp(logprob(model, rollout) + 1), 1.5) for rollout in pair]
+        totals = update_of(model, *more).learn(experience, 1)
+        found.append((totals, gradients(model)["model.embed_tokens.weight"]))
+    assert found[1][0].weights == pytest.approx(sum(expected), rel=1e-4)
+    assert found[0][0].weights == 2
+    assert "sampling/importance_sampling_ratio/mean" not in found[0][0].metrics(GRPO_R1)
+    told = found[1][0].metrics(replace(GRPO_R1, tis_clip=1.5))
+    assert told["sampling/importance_sampling_ratio/mean"] == pytest.approx(sum(expected) / 2, rel=1e-4)
+    assert found[1][1].norm() < 0.2 * found[0][1].norm()  # a random model finds both unlikely: weights far below 1
+
+
+def test_the_entropy_bonus_raises_the_entropy(new_policy: NewPolicy, make_groups: MakeGroups, update_of: UpdateOf) -> None:
+    """Of dead groups too, which have no other gradient."""
+    model = new_policy()
+    with torch.no_grad():
+        model.lm_head.weight.mul_(30)  # from a random start it could hardly rise
+    update = update_of(model, "grpo.entropy_bonus=1", "grpo.learning_rate=1e-2")
+    experience = make_experience(make_groups(DEAD), GRPO_R1)
+    entropies = [totals.entropy / totals.tokens for totals in (update.learn(experience, step) for step in range(1, 5))]
+    assert entropies == sorted(entropies)
+    assert entropies[-1] > entropies[0] + 0.01
+
+
+def test_kl_cov_pays_for_the_distance_to_the_first_epoch(new_policy: NewPolicy, make_groups: MakeGroups, update_of: UpdateOf) -> None:
+    experience = make_experience(make_groups(ALIVE), GRPO_R1)
+    twice = ("grpo.inner_epochs=2", "grpo.learning_rate=0.05")
+    held = update_of(new_policy(), *twice, "grpo.covariance_control=kl-cov", "grpo.covariance_share=1").learn(experience, 1)
+    free = update_of(new_policy(), *twice).learn(experience, 1)
+    assert held.loss > free.loss + 0.01
 
 
 def poison_loss(model: Any, experience: Experience) -> Experience:

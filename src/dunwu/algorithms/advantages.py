@@ -34,6 +34,56 @@ def group_normalised_sample_std(rewards_PG: Tensor, valid_PG: Tensor) -> Tensor:
     return _normalised(rewards_PG, valid_PG, bessel=1)
 
 
+def group_centred(rewards_PG: Tensor, valid_PG: Tensor) -> Tensor:
+    """Advantage of each rollout relative to its group, without division by the standard deviation.
+
+    Dr. GRPO (arXiv 2503.20783) section 3.2: ``A_i = r_i - mean(r_1..r_G)``, so that questions with rewards of little spread (very easy,
+    very hard) do not weigh more than others. Shapes and failed rewards as in `group_normalised`. Departures: none.
+    """
+    centred_PG, _ = _centred(rewards_PG, valid_PG)
+    return centred_PG
+
+
+def leave_one_out(rewards_PG: Tensor, valid_PG: Tensor) -> Tensor:
+    """Each rollout's reward less the mean of the *other* rewards of its group: a baseline that does not depend on the rollout itself.
+
+    RLOO (arXiv 2402.14740)::
+
+        A_i = r_i - 1/(G - 1) * sum over j != i of r_j        ( = G/(G - 1) * (r_i - mean(r_1..r_G)) )
+
+    Shapes and failed rewards as in `group_normalised`; G counts the valid rewards, and a lone one gets 0. Departures: none.
+    """
+    centred_PG, count_P1 = _centred(rewards_PG, valid_PG)
+    return centred_PG * count_P1 / (count_P1 - 1).clamp(min=1)
+
+
+def batch_normalised(rewards_PG: Tensor, valid_PG: Tensor) -> Tensor:
+    """Advantage of each rollout relative to all rollouts of the step, whatever their prompt.
+
+    REINFORCE++ (arXiv 2501.03262), global advantage normalisation::
+
+        A_i = (r_i - mean(batch)) / std(batch)
+
+    Shapes and failed rewards as in `group_normalised`. A group of equal rewards is not without signal here; only a batch of equal rewards
+    gives 0. Departures: the paper subtracts a KL penalty from the reward of each token before; ours, where beta is set, stands in the loss.
+    """
+    return group_normalised(rewards_PG.reshape(1, -1), valid_PG.reshape(1, -1)).view_as(rewards_PG)
+
+
+def group_centred_batch_normalised(rewards_PG: Tensor, valid_PG: Tensor) -> Tensor:
+    """The group's mean as baseline, one scale for the whole step.
+
+    REINFORCE++ with baseline (arXiv 2501.03262)::
+
+        A'_i = r_i - mean(group of i);    A_i = (A'_i - mean(batch of A')) / std(batch of A')
+
+    Shapes and failed rewards as in `group_normalised`. Departures: mean(batch of A') is 0 and left out.
+    """
+    centred_PG, _ = _centred(rewards_PG, valid_PG)
+    std = (centred_PG.square().sum() / valid_PG.sum().clamp(min=1)).sqrt()
+    return centred_PG / (std + STD_EPSILON)
+
+
 def dead_groups(rewards_PG: Tensor, valid_PG: Tensor) -> Tensor:
     """Which groups teach nothing: all valid rewards are equal, or fewer than two are valid. Every advantage there is exactly 0.
 
@@ -74,15 +124,20 @@ def process_normalised(step_rewards_PGS: Tensor, step_ends_PGS: Tensor, valid_PG
 
 
 def _normalised(rewards_PG: Tensor, valid_PG: Tensor, bessel: int) -> Tensor:
+    centred_PG, count_P1 = _centred(rewards_PG, valid_PG)
+    std_P1 = (centred_PG.square().sum(dim=1, keepdim=True) / (count_P1 - bessel).clamp(min=1)).sqrt()
+    return centred_PG / (std_P1 + STD_EPSILON)
+
+
+def _centred(rewards_PG: Tensor, valid_PG: Tensor) -> tuple[Tensor, Tensor]:
+    """Rewards less their group's mean, 0 where failed and in dead groups; and the number of valid rewards of each group."""
     _check(rewards_PG, valid_PG)
     rewards_PG = rewards_PG.masked_fill(~valid_PG, 0.0)
     count_P1 = valid_PG.sum(dim=1, keepdim=True)
     mean_P1 = rewards_PG.sum(dim=1, keepdim=True) / count_P1.clamp(min=1)
     centred_PG = (rewards_PG - mean_P1).masked_fill(~valid_PG, 0.0)
-    std_P1 = (centred_PG.square().sum(dim=1, keepdim=True) / (count_P1 - bessel).clamp(min=1)).sqrt()
-    advantages_PG = centred_PG / (std_P1 + STD_EPSILON)
     # The mean of equal numbers is not always that number in floating point; over epsilon the difference would become an advantage.
-    return advantages_PG.masked_fill(dead_groups(rewards_PG, valid_PG)[:, None], 0.0)
+    return centred_PG.masked_fill(dead_groups(rewards_PG, valid_PG)[:, None], 0.0), count_P1
 
 
 def _check(rewards_PG: Tensor, valid_PG: Tensor) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dunwu.algorithms.recipes import Algorithm
-from dunwu.algorithms.reductions import Denominators
+from dunwu.algorithms.reductions import Denominators, token_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,9 @@ class GrpoBatch:
 
     ``mask_BT`` is true on tokens of the completion (the stop token included). ``old_logprobs_BT`` is ``None`` when each rollout is used for
     one update only: then old = policy, and the ratio is 1. ``reference_logprobs_BT`` is ``None`` when beta is 0.
-    ``advantages`` is ``[B]``, or ``[B, T]`` with process supervision.
+    ``advantages`` is ``[B]``, or ``[B, T]`` with process supervision. What an option needs is ``None`` where that option is off:
+    ``behaviour_logprobs_BT`` (the engine's) for the mismatch, ``entropies_BT`` (with gradient) for the entropy bonus, ``chosen_BT`` (bool)
+    for the covariance control.
     """
 
     policy_logprobs_BT: Tensor
@@ -25,6 +27,9 @@ class GrpoBatch:
     reference_logprobs_BT: Tensor | None
     advantages: Tensor
     mask_BT: Tensor
+    behaviour_logprobs_BT: Tensor | None = None
+    entropies_BT: Tensor | None = None
+    chosen_BT: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class GrpoLoss:
     """The loss of a micro-batch and its metrics. All of them add up over the micro-batches of an update; divide the sums at the end.
 
     ``loss`` carries the gradient; ``policy_loss`` and ``kl_loss`` (KL reduced like the loss, before beta) are its parts, without gradient.
-    ``kl_sum`` and ``ratio_sum`` are sums over tokens, ``clipped`` and ``tokens`` counts of tokens, ``rollouts`` of rows.
+    ``kl_sum``, ``ratio_sum`` and ``weight_sum`` (of the mismatch) are sums over tokens, ``clipped`` and ``tokens`` counts of tokens,
+    ``rollouts`` of rows.
     """
 
     loss: Tensor
@@ -40,20 +46,22 @@ class GrpoLoss:
     kl_loss: Tensor
     kl_sum: Tensor
     ratio_sum: Tensor
+    weight_sum: Tensor
     clipped: Tensor
     tokens: Tensor
     rollouts: int
 
 
 def grpo_loss(algorithm: Algorithm, batch: GrpoBatch, denominators: Denominators) -> GrpoLoss:
-    """Loss to be minimised: reduced clipped surrogate plus beta times reduced KL.
+    """Loss to be minimised: reduced surrogate plus beta times reduced KL, less the entropy bonus.
 
-    DeepSeek-R1 (arXiv 2501.12948v1) Eq. 1, DeepSeekMath (arXiv 2402.03300) Eq. 3, with the sign turned::
+    DeepSeek-R1 (arXiv 2501.12948v1) Eq. 1, DeepSeekMath (arXiv 2402.03300) Eq. 3, with the sign turned, and the options of `Algorithm`::
 
-        loss = reduce(surrogate) + beta * reduce(kl)
+        loss = reduce(weight * surrogate) + beta * reduce(kl) - entropy.weight * token_mean(entropy)
 
     Shapes: see `GrpoBatch`; ``denominators`` belong to the whole update, so the losses of its micro-batches sum to its loss.
-    Departures: those of the parts (`surrogates`, `kl`, `reductions`). The KL stands inside the per-token mean, as in DeepSeekMath.
+    Departures: those of the parts (`surrogates`, `kl`, `reductions`, `mismatch`, `covariance`). The KL stands inside the per-token mean, as
+    in DeepSeekMath. The entropy is a mean over tokens whatever ``reduce`` is, so that its target and its weight mean the same everywhere.
     """
     policy_BT, mask_BT = batch.policy_logprobs_BT, batch.mask_BT
     old_BT = policy_BT.detach() if batch.old_logprobs_BT is None else batch.old_logprobs_BT
@@ -62,20 +70,35 @@ def grpo_loss(algorithm: Algorithm, batch: GrpoBatch, denominators: Denominators
     advantages_BT = (batch.advantages if batch.advantages.ndim == 2 else batch.advantages[:, None]).expand_as(policy_BT)
 
     surrogate = algorithm.surrogate(policy_BT, old_BT, advantages_BT, mask_BT, algorithm.clip_low, algorithm.clip_high)
-    policy_loss = algorithm.reduce(surrogate.loss_BT, mask_BT, denominators)
+    loss_BT, weights_BT = surrogate.loss_BT, _mismatch_weights(algorithm, batch, old_BT)
+    if algorithm.covariance is not None:
+        assert batch.chosen_BT is not None, f"{algorithm.covariance.name} is on: chosen tokens are needed"
+        loss_BT = algorithm.covariance.change(loss_BT, policy_BT, old_BT, batch.chosen_BT, algorithm.covariance.weight)
+    policy_loss = algorithm.reduce(weights_BT * loss_BT, mask_BT, denominators)
     kl_BT = _kl(algorithm, batch)
     kl_loss = algorithm.reduce(kl_BT, mask_BT, denominators)
     loss = policy_loss + algorithm.beta * kl_loss if algorithm.beta > 0 else policy_loss
+    if algorithm.entropy is not None and algorithm.entropy.weight > 0:
+        assert batch.entropies_BT is not None, f"the entropy bonus is {algorithm.entropy.weight}: entropies are needed"
+        loss = loss - algorithm.entropy.weight * token_mean(batch.entropies_BT, mask_BT, denominators)
     return GrpoLoss(
         loss=loss,
         policy_loss=policy_loss.detach(),
         kl_loss=kl_loss.detach(),
         kl_sum=kl_BT.detach().sum(),
         ratio_sum=(policy_BT.detach() - old_BT).exp().masked_fill(~mask_BT, 0.0).sum(),
+        weight_sum=weights_BT.masked_fill(~mask_BT, 0.0).sum(),
         clipped=surrogate.clipped_BT.sum(),
         tokens=mask_BT.sum(),
         rollouts=mask_BT.shape[0],
     )
+
+
+def _mismatch_weights(algorithm: Algorithm, batch: GrpoBatch, old_BT: Tensor) -> Tensor:
+    if algorithm.tis_clip == 0:
+        return torch.ones_like(old_BT)
+    assert batch.behaviour_logprobs_BT is not None, f"tis_clip is {algorithm.tis_clip}: behaviour log-probabilities are needed"
+    return algorithm.mismatch(old_BT, batch.behaviour_logprobs_BT, batch.mask_BT, algorithm.tis_clip)
 
 
 def _kl(algorithm: Algorithm, batch: GrpoBatch) -> Tensor:

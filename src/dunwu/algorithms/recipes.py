@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor
 
-from dunwu.algorithms.advantages import group_normalised
-from dunwu.algorithms.kl import k3
-from dunwu.algorithms.reductions import Denominators, sequence_mean_token_mean
-from dunwu.algorithms.surrogates import Surrogate, clipped_per_output, clipped_per_token
+from dunwu.algorithms.advantages import (
+    batch_normalised,
+    group_centred,
+    group_centred_batch_normalised,
+    group_normalised,
+    leave_one_out,
+)
+from dunwu.algorithms.covariance import CONTROLS, CovarianceControl
+from dunwu.algorithms.entropy import EntropyBonus
+from dunwu.algorithms.kl import k2, k3
+from dunwu.algorithms.mismatch import CORRECTIONS, MismatchFunction, truncated_per_token
+from dunwu.algorithms.reductions import Denominators, sequence_mean_constant, sequence_mean_token_mean, token_mean
+from dunwu.algorithms.surrogates import Surrogate, clipped_per_output, clipped_per_sequence, clipped_per_token, clipped_weight
 from dunwu.config.zero import GrpoConfig
 from dunwu.errors import ConfigError
 
@@ -28,10 +38,13 @@ ReduceFunction = Callable[[Tensor, Tensor, Denominators], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """What makes one policy-gradient algorithm: four functions and four numbers.
+    """What makes one policy-gradient algorithm: four functions, five numbers, and options that are off unless asked for.
 
     ``clip_low`` and ``clip_high`` bound the ratio to ``[1 - clip_low, 1 + clip_high]``; ``beta`` weighs the KL in the loss;
-    ``reference_every``: reference := policy every so many steps, counted as `GrpoConfig.steps` are, 0 for never.
+    ``reference_every``: reference := policy every so many steps, counted as `GrpoConfig.steps` are, 0 for never;
+    ``sampling_rounds``: how often a step may sample to replace groups of equal rewards, 1 for never.
+    Options: ``tis_clip`` bounds the weights that ``mismatch`` gives, 0 for none; ``entropy`` adds a bonus for it; ``covariance`` holds
+    tokens back.
     """
 
     name: str
@@ -43,10 +56,23 @@ class Algorithm:
     clip_high: float
     beta: float
     reference_every: int
+    sampling_rounds: int = 1
+    mismatch: MismatchFunction = truncated_per_token
+    tis_clip: float = 0.0
+    entropy: EntropyBonus | None = None
+    covariance: CovarianceControl | None = None
 
     def __post_init__(self) -> None:
         assert min(self.clip_low, self.clip_high) > 0, f"clip_low and clip_high must be positive, got {self.clip_low}, {self.clip_high}"
         assert min(self.beta, self.reference_every) >= 0, f"beta {self.beta} and reference_every {self.reference_every} must be >= 0"
+        assert self.sampling_rounds >= 1, f"sampling_rounds must be at least 1, got {self.sampling_rounds}"
+        assert self.tis_clip >= 0, f"tis_clip must be >= 0, got {self.tis_clip}"
+
+    @property
+    def advantage_is_all(self) -> bool:
+        """Whether a rollout with advantage 0 has no gradient at all, so that it needs no forward pass."""
+        penalised = self.covariance is not None and self.covariance.weight > 0
+        return self.beta == 0 and self.entropy is None and not penalised
 
 
 GRPO_R1 = Algorithm(
@@ -68,7 +94,47 @@ GRPO_R1_OUTPUT = replace(GRPO_R1, name="grpo-r1-output", surrogate=clipped_per_o
 GRPO_DEEPSEEKMATH = replace(GRPO_R1, name="grpo-deepseekmath", beta=0.04, reference_every=0)
 """GRPO of DeepSeekMath (arXiv 2402.03300, Eq. 3 and section 4.2): outcome supervision, reference kept throughout a round of training."""
 
-ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType({value.name: value for value in (GRPO_R1, GRPO_R1_OUTPUT, GRPO_DEEPSEEKMATH)})
+DR_GRPO = replace(GRPO_R1, name="dr-grpo", advantage=group_centred, reduce=sequence_mean_constant, beta=0.0, reference_every=0)
+"""Dr. GRPO, "GRPO done right" (arXiv 2503.20783): no division by the group's std, none by the output's length, no KL."""
+
+DAPO = replace(GRPO_R1, name="dapo", reduce=token_mean, clip_high=0.28, beta=0.0, reference_every=0, sampling_rounds=10)
+"""DAPO (arXiv 2503.14476): clip-higher (section 3.1), dynamic sampling (3.2), mean over tokens (3.3), no KL (2.3).
+
+Departures: the paper samples until the batch is full, ours at most ten times, then takes what there is; a group is replaced
+when all its *rewards* are equal, format and overlong parts included, where the paper looks at accuracy. Soft overlong punishment (3.4) is a
+part of the reward: `ZeroConfig.overlong_tokens`.
+"""
+
+GSPO = replace(GRPO_R1, name="gspo", surrogate=clipped_per_sequence, clip_low=3e-4, clip_high=4e-4, beta=0.0, reference_every=0)
+"""GSPO (arXiv 2507.18071, Eqs. 5-7; clip as in section 5.1): the length-normalised ratio of the output, no KL, as in its equations."""
+
+CISPO = replace(
+    GRPO_R1, name="cispo", surrogate=clipped_weight, reduce=token_mean, clip_low=1.0, clip_high=4.0, beta=0.0, reference_every=0
+)
+"""CISPO (MiniMax-M1, arXiv 2506.13585, Eqs. 4-5): clipped weights instead of clipped gradients, mean over tokens, no KL, no lower bound.
+
+The upper bound is not stated there; ours is a weight of at most 5, as public code has it after ScaleRL (arXiv 2510.13786).
+"""
+
+RLOO = replace(GRPO_R1, name="rloo", advantage=leave_one_out, surrogate=clipped_per_output, beta=0.0, reference_every=0)
+"""RLOO (arXiv 2402.14740): REINFORCE on whole outputs with the other rollouts of the group as baseline.
+
+With one update a batch the ratio is 1, and the gradient is the paper's: the mean of ``A_i * grad log pi(o_i|q)``.
+Departures: reused rollouts are weighed by the ratio of the output and clipped, where the paper has one update; its KL penalty stands in the
+reward, ours, where beta is set, in the loss.
+"""
+
+REINFORCE_PP = replace(GRPO_R1, name="reinforce++", advantage=batch_normalised, reduce=token_mean, beta=0.0, reference_every=0)
+"""REINFORCE++ (arXiv 2501.03262): one scale for the whole batch, PPO's clip.
+
+Departures: no KL penalty in the reward (see `batch_normalised`); the paper's objective averages over an output's tokens, ours over all.
+"""
+
+REINFORCE_PP_BASELINE = replace(REINFORCE_PP, name="reinforce++-baseline", advantage=group_centred_batch_normalised, kl=k2)
+"""REINFORCE++ with the group's mean as baseline. Where beta is set, the KL is k2 in the loss, as in the paper."""
+
+_ALL = (GRPO_R1, GRPO_R1_OUTPUT, GRPO_DEEPSEEKMATH, DR_GRPO, DAPO, GSPO, CISPO, RLOO, REINFORCE_PP, REINFORCE_PP_BASELINE)
+ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType({value.name: value for value in _ALL})
 
 
 def algorithm_named(name: str) -> Algorithm:
@@ -80,15 +146,52 @@ def algorithm_named(name: str) -> Algorithm:
 
 
 def with_config(algorithm: Algorithm, grpo: GrpoConfig) -> Algorithm:
-    """``algorithm`` with the clip range, beta and renewal of the reference that the configuration asks for."""
-    return replace(algorithm, clip_low=grpo.clip_low, clip_high=grpo.clip_high, beta=grpo.beta, reference_every=grpo.reference_every)
+    """``algorithm`` with the options of the configuration, and with its own numbers where the configuration states none."""
+    numbers: dict[str, Any] = {
+        "clip_low": grpo.clip_low,
+        "clip_high": grpo.clip_high,
+        "beta": grpo.beta,
+        "reference_every": grpo.reference_every,
+        "sampling_rounds": grpo.max_sampling_rounds,
+    }
+    return replace(
+        algorithm,
+        **{name: number for name, number in numbers.items() if number is not None},
+        mismatch=CORRECTIONS[grpo.tis_mode],
+        tis_clip=grpo.tis_clip,
+        entropy=EntropyBonus(grpo.entropy_bonus, grpo.entropy_target, grpo.entropy_step) if grpo.entropy_bonus > 0 else None,
+        covariance=_covariance(grpo),
+    )
 
 
 def describe(algorithm: Algorithm) -> str:
-    """One line that says what is on, for logs and reports: the advantage, the kind of ratio, the clip, the KL and the reduction."""
-    clip = f"[{1 - algorithm.clip_low:g}, {1 + algorithm.clip_high:g}]"
+    """One line that says what is on, for logs and reports: advantage, kind of ratio, clip, KL, reduction, options."""
+    clip = f"[{max(0.0, 1 - algorithm.clip_low):g}, {1 + algorithm.clip_high:g}]"
     kl = f"{algorithm.beta:g} * {algorithm.kl.__name__}" if algorithm.beta > 0 else "no KL"
-    return (
-        f"{algorithm.name}: advantage {algorithm.advantage.__name__}, surrogate {algorithm.surrogate.__name__} in {clip}, "
-        f"{kl}, reduced by {algorithm.reduce.__name__}"
-    )
+    parts = [
+        f"advantage {algorithm.advantage.__name__}",
+        f"surrogate {algorithm.surrogate.__name__} in {clip}",
+        kl,
+        f"reduced by {algorithm.reduce.__name__}",
+        *_options(algorithm),
+    ]
+    return f"{algorithm.name}: {', '.join(parts)}"
+
+
+def _options(algorithm: Algorithm) -> Iterator[str]:
+    if algorithm.sampling_rounds > 1:
+        yield f"groups of equal rewards replaced in up to {algorithm.sampling_rounds} rounds"
+    if algorithm.tis_clip > 0:
+        yield f"mismatch {algorithm.mismatch.__name__} at {algorithm.tis_clip:g}"
+    if algorithm.entropy is not None:
+        target = "" if algorithm.entropy.target is None else f" moved towards an entropy of {algorithm.entropy.target:g}"
+        yield f"entropy bonus {algorithm.entropy.coefficient:g}{target}"
+    if algorithm.covariance is not None:
+        yield f"{algorithm.covariance.name} on {algorithm.covariance.share:g} of the tokens"
+
+
+def _covariance(grpo: GrpoConfig) -> CovarianceControl | None:
+    if grpo.covariance_control is None:
+        return None
+    control = CONTROLS[grpo.covariance_control]
+    return control if grpo.covariance_share is None else replace(control, share=grpo.covariance_share)

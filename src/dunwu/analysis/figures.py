@@ -37,6 +37,7 @@ def training_figures(run: Run) -> list[PlotFigure]:
     entropy, kl, dead = curve(rows, "entropy"), curve(rows, "kl"), curve(rows, "frac_reward_zero_std")
     grpo = run.config.get("grpo")
     beta = number(grpo.get("beta")) if isinstance(grpo, dict) else None
+    beta = 0.0 if beta is None and "no KL" in str(run.manifest.get("algorithm")) else beta
     skipped = sum(bool(number(row.get("skipped")) or row.get("skipped") is True) for row in rows)
     told = [sentences.change("Accuracy", accuracy), sentences.change("Format reward", form)]
     lengths = [sentences.growth("Mean completion length", length, unit=" tokens"), sentences.change("Thinking", thinking, 1, " tokens")]

@@ -11,10 +11,11 @@ def zero_plan(config: ZeroConfig) -> list[str]:
     grpo = config.grpo
     per_step = grpo.prompts_per_step * grpo.group_size
     rollouts = grpo.steps * per_step
+    replaced = ", groups that dynamic sampling replaces not counted" if (grpo.max_sampling_rounds or 1) > 1 else ""
     updates = grpo.steps * grpo.minibatches * grpo.inner_epochs
     lines = [
         f"rollouts: {rollouts:,} ({grpo.steps:,} steps of {grpo.prompts_per_step} prompts x {grpo.group_size})",
-        f"tokens: at most {rollouts * config.sampling.max_tokens:,} in completions",
+        f"tokens: at most {rollouts * config.sampling.max_tokens:,} in completions{replaced}",
         f"updates: {updates:,}",
         f"checkpoints: every {config.save_every} steps, the newest {config.keep_checkpoints} kept",
     ]

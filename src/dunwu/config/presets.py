@@ -1,7 +1,7 @@
 """The papers' values as presets: overrides onto `ZeroConfig`, each with its source. Imports no torch.
 
 Sources: **v1** = arXiv 2501.12948v1; **N** = Nature 645:633-638 (2025), main text and Methods; **DM** = DeepSeekMath,
-arXiv 2402.03300. "not stated" in a source means that the value is our default.
+arXiv 2402.03300; **D** = DAPO, arXiv 2503.14476. "not stated" in a source means that the value is our default.
 
 A *step* of R1's papers is one optimiser update on 512 outputs; ours (`GrpoConfig.steps`, `reference_every`) is one rollout batch, here of
 16 such updates. Numbers of steps are converted, and say so.
@@ -93,6 +93,25 @@ _DEEPSEEKMATH: Mapping[str, PresetValue] = {
     "sampling.max_tokens": PresetValue(1024, "DM section 4.2: maximum length"),
 }
 
+_DAPO: Mapping[str, PresetValue] = {
+    "accuracy_weight": PresetValue(2.0, "D section 2.4: reward 1 or -1; ours 2 or 0, the same but for a shift"),
+    "format_weight": PresetValue(0.0, "D section 2.4: no reward but that and the overlong punishment"),
+    "overlong_tokens": PresetValue(4096, "D section 4.1: soft punish cache"),
+    "grpo.algorithm": PresetValue("dapo", "D Eq. 8"),
+    "grpo.learning_rate": PresetValue(1e-6, "D section 4.1"),
+    "grpo.warmup_steps": PresetValue(20, "D section 4.1: linear over 20 rollout steps"),
+    "grpo.beta": PresetValue(0.0, "D section 2.3: no KL"),
+    "grpo.clip_low": PresetValue(0.2, "D section 4.1"),
+    "grpo.clip_high": PresetValue(0.28, "D section 4.1"),
+    "grpo.group_size": PresetValue(16, "D section 4.1: responses per prompt"),
+    "grpo.prompts_per_step": PresetValue(512, "D section 4.1: prompt batch size"),
+    "grpo.minibatches": PresetValue(16, "D section 4.1: 16 gradient updates per rollout step"),
+    "grpo.inner_epochs": PresetValue(1, "D section 4.1: 16 updates of 512 of the 8,192 responses"),
+    "grpo.max_sampling_rounds": PresetValue(10, "not stated, our default (D section 3.2: until the batch is full)"),
+    "sampling.temperature": PresetValue(1.0, "not stated for training, our default (1.0 in D's evaluation)"),
+    "sampling.max_tokens": PresetValue(20480, "D section 4.1: 16,384 expected and 4,096 soft punish cache"),
+}
+
 _PRESETS = (
     Preset("r1-zero-v1", "DeepSeek-R1-Zero, arXiv v1", MappingProxyType(_R1_ZERO_V1)),
     Preset(
@@ -111,6 +130,7 @@ _PRESETS = (
         MappingProxyType(_DEEPSEEKMATH),
         (PresetNote("rewards come from a trained reward model; ours are rules", "DM section 4.2"),),
     ),
+    Preset("dapo", "DAPO, Qwen2.5-32B", MappingProxyType(_DAPO)),
 )
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({value.name: value for value in _PRESETS})

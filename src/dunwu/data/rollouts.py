@@ -26,11 +26,14 @@ class SampledGroups:
         return [rollout for group in self.groups for rollout in group.rollouts]
 
 
-def rollout_seeds(seed: int, purpose: int, prompts: int, group_size: int) -> list[int]:
-    """P*G seeds of 63 bits. Each depends on ``seed``, ``purpose`` (a step, say), its prompt's place and its own, nothing else."""
+def rollout_seeds(seed: int, purpose: int, prompts: int, group_size: int, first: int = 0) -> list[int]:
+    """P*G seeds of 63 bits. Each depends on ``seed``, ``purpose`` (a step, say), its prompt's place and its own, nothing else.
+
+    ``first`` is the place of the first prompt.
+    """
     return [
         int(np.random.SeedSequence([seed, purpose, prompt, sample]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        for prompt in range(prompts)
+        for prompt in range(first, first + prompts)
         for sample in range(group_size)
     ]
 

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from dunwu.errors import ModelError, UserError
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path
+from dunwu.models.lora import FOLDER, has_adapters, load_adapter, merged_state, save_adapter
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
@@ -53,10 +54,26 @@ def load_model(
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path | str) -> None:
-    """Write a folder with safetensors weights, configuration and tokenizer that transformers and vLLM load as it is."""
+    """Write a folder with safetensors weights, configuration and tokenizer that transformers and vLLM load as it is.
+
+    Of a model with adapters these are merged weights, and the adapter lies beside them.
+    """
+    adapted = has_adapters(model)
     with _no_progress_bar():
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=merged_state(model) if adapted else None)
+    if adapted:
+        save_adapter(model, Path(folder) / FOLDER)
     tokenizer.save_pretrained(folder)
+
+
+def load_weights_into(model: Any, folder: Path) -> None:
+    """Copy the weights that ``save_model`` wrote into a live model of the same shape, or its adapter into a model with adapters."""
+    if has_adapters(model):
+        load_adapter(model, folder / FOLDER)
+        return
+    saved = type(model).from_pretrained(folder, dtype=model.dtype, use_safetensors=True, local_files_only=True)
+    with torch.no_grad():
+        model.load_state_dict(saved.state_dict())
 
 
 def pick_device(name: str = "auto") -> torch.device:

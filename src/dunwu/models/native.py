@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SWITCH = "DUNWU_NATIVE"
+KERNELS = Path(__file__).parent / "kernels"
 FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-pthread")
 TUNING = ("-march=native", "-mcpu=native")
 COMPILE_SECONDS = 120
@@ -40,7 +41,7 @@ def library(source: Path) -> ctypes.CDLL:
         target = _cache() / f"{source.stem}-{_fingerprint(source, compiler, tuning)}.so"
         try:
             if not target.exists():
-                _compile([compiler, *FLAGS, tuning, str(source), "-lm"], target)
+                _compile([compiler, *FLAGS, tuning, f"-I{KERNELS}", str(source), "-lm"], target)
             return ctypes.CDLL(str(target))
         except (OSError, subprocess.SubprocessError) as error:
             reasons.append(_reason(error))
@@ -76,7 +77,8 @@ def _temporary_cache() -> Path:
 
 def _fingerprint(source: Path, compiler: str, tuning: str) -> str:
     version = subprocess.run([compiler, "--version"], capture_output=True, timeout=COMPILE_SECONDS).stdout
-    parts = (source.read_bytes(), version, " ".join((*FLAGS, tuning)).encode(), _processor().encode())
+    sources = b"".join(path.read_bytes() for path in (source, *sorted(KERNELS.glob("*.h"))))
+    parts = (sources, version, " ".join((*FLAGS, tuning)).encode(), _processor().encode())
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from dunwu.config.zero import EvalConfig
+from dunwu.config.zero import EngineConfig, EvalConfig
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.run import evaluate
 from dunwu.evaluation.store import write_evaluation
@@ -28,7 +28,7 @@ def run_evaluation(
         torch.set_num_threads(threads)
     policy, tokenizer = load_model(model, pick_device(device))
     with RewardPool(RuleReward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
-        engine = TorchEngine(policy, tokenizer, max_batch=batch)
+        engine = TorchEngine(policy, tokenizer, **EngineConfig(max_batch=batch).model_dump())
         result = evaluate(engine, tokenizer, pool, config, template, MAX_PROMPT_TOKENS)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

@@ -25,18 +25,24 @@ _LABEL = 12
 WIDEST = 100
 
 
-def announce(config: ZeroConfig, run: Path, parameters: int, device: str, threads: int, algorithm: str) -> None:
-    """Say what is about to be done; ``algorithm`` is the line that describes it."""
+def announce(
+    config: ZeroConfig, run: Path, parameters: int, device: str, threads: int, algorithm: str, arithmetic: Mapping[str, str]
+) -> None:
+    """Say what is about to be done; ``algorithm`` is the line that describes it, ``arithmetic`` says what generates and what trains."""
     print("R1-Zero: a base model, a verifier, reinforcement learning, nothing else.")
-    print_facts(beginning(config, run, parameters, device, threads, algorithm))
+    print_facts(beginning(config, run, parameters, device, threads, algorithm, arithmetic))
     print("Ctrl-C saves and stops; the command that goes on is printed then.", flush=True)
 
 
-def beginning(config: ZeroConfig, run: Path, parameters: int, device: str, threads: int, algorithm: str) -> Iterator[tuple[str, str]]:
+def beginning(
+    config: ZeroConfig, run: Path, parameters: int, device: str, threads: int, algorithm: str, arithmetic: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
     """Facts of a run that has not begun."""
     grpo = config.grpo
     rollouts = grpo.steps * grpo.prompts_per_step * grpo.group_size
     yield "model", f"{config.model} ({parameters:,} parameters)"
+    if lora := config.lora:
+        yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base stays as it is"
     yield "device", f"{device}, {threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else device
     weighted = len(config.tasks) > 1
     yield "tasks", ", ".join(f"{each.task.kind} (weight {each.weight:g})" if weighted else each.task.kind for each in config.tasks)
@@ -46,6 +52,9 @@ def beginning(config: ZeroConfig, run: Path, parameters: int, device: str, threa
         f"of at most {config.sampling.max_tokens} tokens",
     )
     yield "algorithm", algorithm
+    yield "arithmetic", "; ".join(f"{phase}: {how}" for phase, how in arithmetic.items())
+    if soft := config.overlong_tokens:
+        yield "reward", f"falls by up to 1 over the last {soft} of {config.sampling.max_tokens} tokens (soft overlong punishment)"
     told = [f"{each.task.kind} ({each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations]
     yield "measured", f"before and after: {', '.join(told)}"
     yield "run", str(run)

@@ -153,7 +153,7 @@ def held_out_loss(config: PretrainConfig, model: PreTrainedModel, tokenizer: Pre
 def _base_facts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """``base_<set>``: pass@1 with its interval and what is needed to read it, for each held-out set."""
     facts = {}
-    engine = TorchEngine(model, tokenizer, max_batch=EngineConfig().max_batch)
+    engine = TorchEngine(model, tokenizer, **EngineConfig().model_dump())
     with RewardPool(RuleReward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
         for each in EVALUATIONS:
             print(f"card: {each.problems} held-out problems of {each.task.kind}, {each.samples} completions each", flush=True)

@@ -20,6 +20,7 @@ from dunwu.evaluation.run import evaluate
 from dunwu.evaluation.store import read_evaluation, write_evaluation
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path
 from dunwu.models.loading import load_model, pick_device
+from dunwu.models.lora import add_lora
 from dunwu.pipeline.checks import check_run
 from dunwu.pipeline.headline import announce, conclude
 from dunwu.pipeline.stopping import stopping_at_once
@@ -42,8 +43,10 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     torch.manual_seed(config.seed)
     device = pick_device(config.device)
     model, tokenizer = load_model(config.model, device)
+    if config.lora is not None:
+        add_lora(model, config.lora, config.seed)
     task = make_mixture(config.tasks)
-    engine = TorchEngine(model, tokenizer, max_batch=config.engine.max_batch)
+    engine = TorchEngine(model, tokenizer, **config.engine.model_dump())
     check_run(config, task, model, tokenizer)
     reward = RuleReward(config.accuracy_weight, config.format_weight)
     folder = model_folder(config.model)
@@ -54,8 +57,10 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     ):
         _record_card(run, folder)
         learner = GrpoLearner(config, model, tokenizer, engine, pool, task, run)
+        run.manifest["algorithm"] = describe(learner.algorithm)
+        run.manifest["arithmetic"] = {"generation": engine.decoder, "training": learner.policy.scorer.name}
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        announce(config, out, parameters, str(device), torch.get_num_threads(), describe(learner.algorithm))
+        announce(config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"])
         evaluator = Evaluator(run, config, engine, tokenizer, pool)
         evaluator.measure("before")
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from dunwu.algorithms.advantages import dead_groups
+from dunwu.algorithms.covariance import CovarianceControl, covariances
 from dunwu.algorithms.recipes import Algorithm
-from dunwu.trainers.micro_batches import pad_right
 from dunwu.types import Group, Rollout
 
 
@@ -37,34 +37,31 @@ class Experience:
 
 def make_experience(groups: Sequence[Group], algorithm: Algorithm) -> Experience:
     """Rewards and group-relative advantages. A reward that is missing or not finite is excluded, never a 0."""
-    sizes = {len(group.rollouts) for group in groups}
-    assert len(sizes) == 1, f"groups of {sorted(sizes)} rollouts in one batch: every prompt needs the same number of rewards"
     rollouts = tuple(rollout for group in groups for rollout in group.rollouts)
-    totals = [rollout.reward.total for rollout in rollouts]
-    valid_PG = torch.tensor([total is not None and math.isfinite(total) for total in totals]).view(len(groups), -1)
-    rewards_PG = torch.tensor([0.0 if total is None else total for total in totals]).view_as(valid_PG).masked_fill(~valid_PG, 0.0)
+    rewards_PG, valid_PG = rewards_of(groups)
     return Experience(rollouts, rewards_PG, valid_PG, algorithm.advantage(rewards_PG, valid_PG).flatten())
 
 
-@dataclass(frozen=True)
-class TokenRows:
-    """Prompts and completions side by side, padded on the right. ``completion_BT`` is true on tokens of completions."""
+def rewards_of(groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
+    """``(rewards_PG, valid_PG)`` of groups of one size; 0 and false where the reward failed."""
+    sizes = {len(group.rollouts) for group in groups}
+    assert len(sizes) == 1, f"groups of {sorted(sizes)} rollouts in one batch: every prompt needs the same number of rewards"
+    totals = [rollout.reward.total for group in groups for rollout in group.rollouts]
+    valid_PG = torch.tensor([total is not None and math.isfinite(total) for total in totals]).view(len(groups), -1)
+    rewards_PG = torch.tensor([0.0 if total is None else total for total in totals]).view_as(valid_PG).masked_fill(~valid_PG, 0.0)
+    return rewards_PG, valid_PG
 
-    ids_BT: Tensor
-    attention_BT: Tensor
-    completion_BT: Tensor
-    behaviour_logprobs_BT: Tensor
 
-
-def token_rows(rollouts: Sequence[Rollout], pad: int, device: torch.device) -> TokenRows:
-    """Rows of a micro-batch on the device; behaviour log-probabilities are 0 outside completions."""
-    ids_BT, attention_BT = pad_right([rollout.prompt.token_ids + rollout.completion.token_ids for rollout in rollouts], pad, device)
-    completion_BT = torch.zeros(ids_BT.shape, dtype=torch.bool)
-    behaviour_BT = torch.zeros(ids_BT.shape)
-    for row, rollout in enumerate(rollouts):
-        assert len(rollout.completion.behaviour_logprobs) == len(rollout.completion.token_ids), "one behaviour log-probability per token"
-        start = len(rollout.prompt.token_ids)
-        end = start + len(rollout.completion.token_ids)
-        completion_BT[row, start:end] = True
-        behaviour_BT[row, start:end] = torch.tensor(rollout.completion.behaviour_logprobs)
-    return TokenRows(ids_BT, attention_BT, completion_BT.to(device), behaviour_BT.to(device))
+def chosen_tokens(
+    experience: Experience, minibatches: Sequence[Sequence[int]], control: CovarianceControl, generator: torch.Generator
+) -> dict[int, Tensor]:
+    """By rollout, which tokens of its completion the covariance control chooses among those of its mini-batch."""
+    found: dict[int, Tensor] = {}
+    for minibatch in minibatches:
+        completions = [experience.rollouts[i].completion for i in minibatch]
+        lengths = [len(completion.token_ids) for completion in completions]
+        logprobs_N = torch.tensor([logprob for completion in completions for logprob in completion.behaviour_logprobs])
+        advantages_N = experience.advantages_B[list(minibatch)].repeat_interleave(torch.tensor(lengths))
+        chosen_N = control.choose(covariances(logprobs_N, advantages_N), control.share, generator)
+        found |= dict(zip(minibatch, torch.split(chosen_N, lengths), strict=True))
+    return found

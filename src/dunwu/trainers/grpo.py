@@ -8,31 +8,35 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import PreTrainedTokenizerBase
 
+from dunwu.algorithms.entropy import EntropyBonus
 from dunwu.algorithms.recipes import algorithm_named, with_config
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
 from dunwu.data.rollouts import SampledGroups, rollout_seeds, sample_groups
 from dunwu.errors import TrainingError
-from dunwu.models.loading import save_model, stop_token_ids
+from dunwu.models.loading import load_weights_into, save_model, stop_token_ids
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
+from dunwu.rewards.overlong import with_overlong
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.base import Engine
 from dunwu.tasks.base import Task
 from dunwu.trainers.clock import Metrics
+from dunwu.trainers.dynamic_sampling import draw_alive, problem_stream
 from dunwu.trainers.experience import Experience, make_experience
 from dunwu.trainers.policy_update import PolicyUpdate
 from dunwu.trainers.progress import print_sample
 from dunwu.trainers.run_directory import RunDirectory
 from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
 from dunwu.trainers.tables import write_rollouts
-from dunwu.types import Rollout, SamplingParams
+from dunwu.types import Group, Rollout, SamplingParams
 
 REFERENCE = "reference."
 
@@ -59,7 +63,8 @@ class GrpoLearner:
     def step(self, step: int) -> Metrics:
         """One rollout batch and its updates."""
         began = time.monotonic()
-        sampled = self._sample(step)
+        drawn = draw_alive(partial(self._draw, step), self.config.grpo.prompts_per_step, self.algorithm.sampling_rounds)
+        sampled = drawn.sampled
         assert all(r.completion.policy_version == step - 1 for r in sampled.rollouts), "the engine sampled with stale weights"
         experience = make_experience(sampled.groups, self.algorithm)
         training = time.monotonic()
@@ -69,7 +74,8 @@ class GrpoLearner:
         rollout_metrics = self._describe(experience)
         return {
             **rollout_metrics,
-            **totals.metrics(with_kl=self.algorithm.beta > 0),
+            **(drawn.metrics() if self.algorithm.sampling_rounds > 1 else {}),
+            **totals.metrics(self.algorithm),
             "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
             "step_time": time.monotonic() - began,
             "time/generate": sampled.generate_seconds,
@@ -77,12 +83,21 @@ class GrpoLearner:
             "time/train": trained - training,
         }
 
-    def _sample(self, step: int) -> SampledGroups:
-        grpo = self.config.grpo
-        problems = [self.task.train((step - 1) * grpo.prompts_per_step + i, self.config.seed) for i in range(grpo.prompts_per_step)]
-        prompts = make_prompts(problems, self.config.template, self.tokenizer, self.config.max_prompt_tokens)
-        seeds = rollout_seeds(self.config.seed, step, len(prompts), grpo.group_size)
-        return sample_groups(self.engine, self.pool, prompts, self.sampling, grpo.group_size, seeds)
+    def _draw(self, step: int, round: int, count: int) -> SampledGroups:
+        """``count`` groups of a sampling round of a step; a function of the configuration, the weights and these three."""
+        config, grpo = self.config, self.config.grpo
+        first, stream = (step - 1) * grpo.prompts_per_step, problem_stream(config.seed, round)
+        problems = [self.task.train(first + i, stream) for i in range(count)]
+        prompts = make_prompts(problems, config.template, self.tokenizer, config.max_prompt_tokens)
+        seeds = rollout_seeds(config.seed, step, count, grpo.group_size, first=round * grpo.prompts_per_step)
+        sampled = sample_groups(self.engine, self.pool, prompts, self.sampling, grpo.group_size, seeds)
+        return replace(sampled, groups=[self._shaped(group) for group in sampled.groups]) if config.overlong_tokens else sampled
+
+    def _shaped(self, group: Group) -> Group:
+        """The group with the punishment of overlong completions in its rewards."""
+        limit, soft = self.sampling.max_tokens, self.config.overlong_tokens
+        rollouts = [replace(r, reward=with_overlong(r.reward, len(r.completion.token_ids), limit, soft)) for r in group.rollouts]
+        return replace(group, rollouts=tuple(rollouts))
 
     def _after_update(self, step: int, sampled: SampledGroups, experience: Experience, skipped: int) -> None:
         """New weights to the engine, the reference's renewal, rollouts on disk, a sample on the screen, and the guard's verdict."""
@@ -135,27 +150,24 @@ class GrpoLearner:
         """The policy as a Hugging Face folder, and beside it optimiser, reference and counters."""
         save_model(self.policy.model, self.tokenizer, folder)
         tensors, values = optimizer_tensors(self.policy.optimizer)
-        if self.policy.reference is not None:
-            tensors |= {REFERENCE + name: tensor.clone() for name, tensor in self.policy.reference.state_dict().items()}
-        save_state(folder, tensors, {**values, "skipped_in_a_row": self.skipped_in_a_row, "policy_version": self.engine.policy_version})
+        tensors |= {REFERENCE + name: tensor for name, tensor in self.policy.reference_parameters().items()}
+        counters = {
+            "skipped_in_a_row": self.skipped_in_a_row,
+            "policy_version": self.engine.policy_version,
+            "entropy": None if self.policy.entropy is None else asdict(self.policy.entropy),
+        }
+        save_state(folder, tensors, values | counters)
 
     def load(self, folder: Path) -> None:
         """Take up a checkpoint: weights are copied into the live model, which the engine shares."""
         tensors, values = load_state(folder)
         load_weights_into(self.policy.model, folder)
         load_optimizer(self.policy.optimizer, tensors, values)
-        if self.policy.reference is not None:
-            state = {name.removeprefix(REFERENCE): tensor for name, tensor in tensors.items() if name.startswith(REFERENCE)}
-            self.policy.reference.load_state_dict(state)
+        for name, tensor in self.policy.reference_parameters().items():
+            tensor.copy_(tensors[REFERENCE + name])
         self.skipped_in_a_row = values["skipped_in_a_row"]
+        self.policy.entropy = values["entropy"] and EntropyBonus(**values["entropy"])
         self.engine.load_weights(version=values["policy_version"])
-
-
-def load_weights_into(model: Any, folder: Path) -> None:
-    """Copy a checkpoint's weights into a live model of the same shape."""
-    saved = type(model).from_pretrained(folder, dtype=model.dtype, use_safetensors=True, local_files_only=True)
-    with torch.no_grad():
-        model.load_state_dict(saved.state_dict())
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

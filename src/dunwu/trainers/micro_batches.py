@@ -20,6 +20,19 @@ def by_token_budget(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return batches
 
 
+def in_order(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices of the sequences in their order, cut so that each part's lengths sum to at most ``budget`` (at least one sequence each)."""
+    batches: list[list[int]] = []
+    room = 0
+    for index, length in enumerate(lengths):
+        if not batches or length > room:
+            batches.append([])
+            room = budget
+        batches[-1].append(index)
+        room -= length
+    return batches
+
+
 class Shaped(NamedTuple):
     """A micro-batch: indices of its sequences, and the ``(B, T)`` it is padded to."""
 

@@ -5,26 +5,28 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
+from dunwu.algorithms.entropy import EntropyBonus
 from dunwu.algorithms.loss import GrpoBatch, GrpoLoss, grpo_loss
 from dunwu.algorithms.recipes import Algorithm
 from dunwu.algorithms.reductions import Denominators
 from dunwu.config.zero import ZeroConfig
-from dunwu.models.logprobs import token_logprobs
-from dunwu.models.precision import matmul_precision, use_causal_attention
-from dunwu.trainers.experience import Experience, TokenRows, token_rows
-from dunwu.trainers.micro_batches import by_token_budget
+from dunwu.trainers.experience import Experience, chosen_tokens
+from dunwu.trainers.scoring import Scorer, behaviour_logprobs, completion_mask, make_scorer
+from dunwu.types import Rollout
 
 
 @dataclass
 class UpdateTotals:
-    """Sums over the micro-batches of a step's updates, for its metrics."""
+    """Sums over the micro-batches of a step's updates, for its metrics; ``entropy_bonus`` is the weight they were made with."""
 
+    entropy_bonus: float = 0.0
     updates: int = 0
     skipped: int = 0
     loss: float = 0.0
@@ -33,6 +35,7 @@ class UpdateTotals:
     clipped: float = 0.0
     entropy: float = 0.0
     mismatch: float = 0.0
+    weights: float = 0.0
     tokens: int = 0
 
     def add(self, loss: GrpoLoss, entropies_BT: Tensor, mismatch_BT: Tensor) -> None:
@@ -42,10 +45,11 @@ class UpdateTotals:
         self.clipped += loss.clipped.item()
         self.entropy += entropies_BT.sum().item()
         self.mismatch += mismatch_BT.sum().item()
+        self.weights += loss.weight_sum.item()
         self.tokens += int(loss.tokens)
 
-    def metrics(self, with_kl: bool) -> dict[str, float | int | None]:
-        """Means over the tokens that were learned from; ``None`` where there were none."""
+    def metrics(self, algorithm: Algorithm) -> dict[str, float | int | None]:
+        """Means over the tokens that were learned from; ``None`` where there were none. Options add theirs."""
         each = max(1, self.tokens)
         updates = max(1, self.updates + self.skipped)
         seen = self.tokens > 0
@@ -58,12 +62,26 @@ class UpdateTotals:
             "updates": self.updates,
             "skipped": self.skipped,
         }
-        return metrics | ({"kl": self.kl / each} if with_kl and seen else {})
+        if algorithm.beta > 0 and seen:
+            metrics["kl"] = self.kl / each
+        if algorithm.tis_clip > 0 and seen:
+            metrics["sampling/importance_sampling_ratio/mean"] = self.weights / each
+        if algorithm.entropy is not None:
+            metrics["entropy_bonus"] = self.entropy_bonus
+        return metrics
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stays as it is over the updates on one rollout batch, by rollout: old log-probabilities and chosen tokens."""
+
+    old: dict[int, Tensor] | None
+    chosen: dict[int, Tensor] | None
 
 
 @dataclass
 class PolicyUpdate:
-    """The policy, its optimiser, and (where beta is above 0) the frozen reference."""
+    """The policy, its optimiser, the entropy bonus as it has become, and (where beta is above 0) the frozen reference."""
 
     model: Any
     algorithm: Algorithm
@@ -71,16 +89,34 @@ class PolicyUpdate:
     pad: int
     optimizer: torch.optim.AdamW = field(init=False)
     reference: Any | None = field(init=False, default=None)
+    _reference_scorer: Scorer = field(init=False)
+    entropy: EntropyBonus | None = field(init=False)
+    scorer: Scorer = field(init=False)
 
     def __post_init__(self) -> None:
-        use_causal_attention(self.model)
         self.model.train()
+        if self.config.gradient_checkpointing:
+            self.model.activation_checkpointing_enable()
+        self.entropy = self.algorithm.entropy
         grpo = self.config.grpo
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=grpo.learning_rate, betas=grpo.adam_betas, weight_decay=grpo.weight_decay, fused=True
+            trained, lr=grpo.learning_rate, betas=grpo.adam_betas, weight_decay=grpo.weight_decay, fused=True
         )
+        self.scorer = self._scorer_of(self.model)
         if self.algorithm.beta > 0:
-            self.reference = copy.deepcopy(self.model).requires_grad_(False)
+            self.reference = _frozen_copy(self.model)
+            self._reference_scorer = self._scorer_of(self.reference)
+
+    def _scorer_of(self, model: Any) -> Scorer:
+        return make_scorer(model, self.config.sampling.temperature, self.config.matmul_precision, self.pad)
+
+    def reference_parameters(self) -> dict[str, Tensor]:
+        """The reference's own parameters by name; none without a reference. What the policy does not train is the policy's too."""
+        if self.reference is None:
+            return {}
+        own = dict(self.reference.named_parameters())
+        return {name: own[name] for name, parameter in self.model.named_parameters() if parameter.requires_grad}
 
     def renew_reference(self) -> None:
         """Reference := policy."""
@@ -93,30 +129,41 @@ class PolicyUpdate:
         Where there is but one update, the policy still is the one that sampled: the ratio is 1 and no old log-probabilities are computed.
         """
         grpo = self.config.grpo
-        totals = UpdateTotals()
+        totals = UpdateTotals(self._entropy_weight())
         for group in self.optimizer.param_groups:
             group["lr"] = grpo.learning_rate * min(1.0, step / max(1, grpo.warmup_steps))
-        order = torch.randperm(len(experience.rollouts), generator=torch.Generator().manual_seed(self.config.seed * 1_000_003 + step))
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        order = torch.randperm(len(experience.rollouts), generator=generator)
         # Not `chunk`, which may give fewer parts than asked for.
         parts = [part.tolist() for part in order.tensor_split(grpo.minibatches)]
         minibatches = parts if len(parts) > 1 else [list(range(len(order)))]
         reused = grpo.minibatches * grpo.inner_epochs > 1
-        old = self._logprobs_by_rollout(experience, minibatches) if reused else None
+        control = self.algorithm.covariance
+        kept = Kept(
+            old=self._logprobs_by_rollout(experience, minibatches) if reused else None,
+            chosen=None if control is None else chosen_tokens(experience, minibatches, control, generator),
+        )
         for _ in range(grpo.inner_epochs):
             for minibatch in minibatches:
-                self._update(experience, minibatch, old, totals)
+                self._update(experience, minibatch, kept, totals)
+        if self.entropy is not None and totals.tokens:
+            self.entropy = self.entropy.after(totals.entropy / totals.tokens)
         return totals
 
-    def _update(self, experience: Experience, minibatch: Sequence[int], old: dict[int, Tensor] | None, totals: UpdateTotals) -> None:
+    def _entropy_weight(self) -> float:
+        return 0.0 if self.entropy is None else self.entropy.weight
+
+    def _update(self, experience: Experience, minibatch: Sequence[int], kept: Kept, totals: UpdateTotals) -> None:
         """One optimiser step; its denominators are those of the whole mini-batch, rollouts without a signal included."""
-        denominators = Denominators(len(minibatch), max(1, sum(len(experience.rollouts[i].completion.token_ids) for i in minibatch)))
+        tokens = sum(len(experience.rollouts[i].completion.token_ids) for i in minibatch)
+        denominators = Denominators(len(minibatch), max(1, tokens), self.config.sampling.max_tokens)
         live = self._live(experience, minibatch)
         if not live:
             return
         self.optimizer.zero_grad(set_to_none=True)
         finite = True
         for indices in self._micro_batches(experience, live):
-            finite = self._accumulate(experience, indices, old, denominators, totals) and finite
+            finite = self._accumulate(experience, indices, kept, denominators, totals) and finite
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grpo.max_grad_norm))
         if not finite or not math.isfinite(norm):
             totals.skipped += 1
@@ -127,58 +174,56 @@ class PolicyUpdate:
         totals.grad_norm += norm
 
     def _live(self, experience: Experience, minibatch: Sequence[int]) -> list[int]:
-        """Rollouts that can move the weights: all when there is a KL, else those with an advantage."""
-        if self.reference is not None:
+        """Rollouts that can move the weights: those with an advantage, or all where a KL or an entropy moves them too."""
+        if not self.algorithm.advantage_is_all:
             return list(minibatch)
         return [i for i in minibatch if experience.advantages_B[i] != 0]
 
     def _micro_batches(self, experience: Experience, indices: Sequence[int]) -> list[list[int]]:
-        lengths = [len(r.prompt.token_ids) + len(r.completion.token_ids) for r in (experience.rollouts[i] for i in indices)]
-        return [[indices[i] for i in batch] for batch in by_token_budget(lengths, self.config.grpo.micro_batch_tokens)]
+        indices = sorted(indices)
+        parts = self.scorer.micro_batches([experience.rollouts[i] for i in indices], self.config.grpo.micro_batch_tokens)
+        return [[indices[i] for i in part] for part in parts]
 
-    def _accumulate(
-        self, experience: Experience, indices: list[int], old: dict[int, Tensor] | None, denominators: Denominators, totals: UpdateTotals
-    ) -> bool:
+    def _accumulate(self, experience: Experience, indices: list[int], kept: Kept, denominators: Denominators, totals: UpdateTotals) -> bool:
         """Add a micro-batch's gradient; returns whether its loss and log-probabilities are finite."""
-        rows = token_rows([experience.rollouts[i] for i in indices], self.pad, self.model.device)
-        policy_BT, entropies_BT = self._logprobs(self.model, rows)
-        reference_BT = None
-        if self.reference is not None:
-            with torch.no_grad():
-                reference_BT = self._logprobs(self.reference, rows)[0]
+        rollouts, device = [experience.rollouts[i] for i in indices], self.model.device
+        reference_BT = self._reference_logprobs(rollouts)
+        policy_BT, entropies_BT = self.scorer(rollouts, entropy_gradient=self._entropy_weight() > 0)
+        mask_BT, behaviour_BT = completion_mask(rollouts, device), behaviour_logprobs(rollouts, device)
         batch = GrpoBatch(
             policy_logprobs_BT=policy_BT,
-            old_logprobs_BT=None if old is None else _pad_like(policy_BT, [old[i] for i in indices]),
+            old_logprobs_BT=None if kept.old is None else pad_sequence([kept.old[i] for i in indices], batch_first=True),
             reference_logprobs_BT=reference_BT,
-            advantages=experience.advantages_B[indices].to(policy_BT.device),
-            mask_BT=rows.completion_BT,
+            advantages=experience.advantages_B[indices].to(device),
+            mask_BT=mask_BT,
+            behaviour_logprobs_BT=behaviour_BT,
+            entropies_BT=entropies_BT,
+            chosen_BT=None if kept.chosen is None else pad_sequence([kept.chosen[i] for i in indices], batch_first=True).to(device),
         )
-        loss = grpo_loss(self.algorithm, batch, denominators)
+        loss = grpo_loss(replace(self.algorithm, entropy=self.entropy), batch, denominators)
         if not (torch.isfinite(loss.loss) and torch.isfinite(policy_BT).all()):
             return False
         loss.loss.backward()  # type: ignore[no-untyped-call]
-        totals.add(loss, entropies_BT, (policy_BT.detach() - rows.behaviour_logprobs_BT).abs())
+        totals.add(loss, entropies_BT, (policy_BT.detach() - behaviour_BT).abs())
         return True
 
-    def _logprobs(self, model: Any, rows: TokenRows) -> tuple[Tensor, Tensor]:
-        with matmul_precision(self.config.matmul_precision, model.device):
-            return token_logprobs(model, rows.ids_BT, rows.attention_BT, rows.completion_BT, temperature=self.config.sampling.temperature)
+    @torch.no_grad()
+    def _reference_logprobs(self, rollouts: Sequence[Rollout]) -> Tensor | None:
+        return None if self.reference is None else self._reference_scorer(rollouts)[0]
 
     @torch.no_grad()
     def _logprobs_by_rollout(self, experience: Experience, minibatches: Sequence[Sequence[int]]) -> dict[int, Tensor]:
-        """Old log-probabilities, the trainer's own, as padded rows by rollout."""
+        """Old log-probabilities, the trainer's own, by rollout."""
         found: dict[int, Tensor] = {}
         for minibatch in minibatches:
             for indices in self._micro_batches(experience, self._live(experience, minibatch)):
-                rows = token_rows([experience.rollouts[i] for i in indices], self.pad, self.model.device)
-                found |= dict(zip(indices, self._logprobs(self.model, rows)[0], strict=True))
+                rollouts = [experience.rollouts[i] for i in indices]
+                rows = zip(self.scorer(rollouts)[0], rollouts, strict=True)
+                found |= dict(zip(indices, (row[: len(rollout.completion.token_ids)] for row, rollout in rows), strict=True))
         return found
 
 
-def _pad_like(policy_BT: Tensor, rows: Sequence[Tensor]) -> Tensor:
-    """Rows cut or padded with zeros to the width of ``policy_BT``; what is cut is padding."""
-    padded = torch.zeros_like(policy_BT)
-    for target, row in zip(padded, rows, strict=True):
-        width = min(len(target), len(row))
-        target[:width] = row[:width]
-    return padded
+def _frozen_copy(model: Any) -> Any:
+    """A copy of the policy that is not trained. What is frozen already, as a LoRA policy's base, is shared."""
+    shared = {id(parameter): parameter for parameter in model.parameters() if not parameter.requires_grad}
+    return copy.deepcopy(model, shared).requires_grad_(False)

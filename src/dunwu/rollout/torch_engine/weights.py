@@ -1,6 +1,7 @@
 """A view of a Hugging Face decoder's live parameters, layer by layer, and the refusal of decoders we would compute wrongly.
 
-Nothing is copied: the tensors are the model's own parameters, so an optimiser's in-place update is seen at the next token.
+Nothing is copied: the tensors are the model's own parameters, so an optimiser's in-place update is seen at the next token. Only where a map
+has a LoRA adapter is its matrix made, with the adapter as it is then: the engine takes a new view for every call.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dunwu.errors import ModelError
+from dunwu.models.lora import effective_weight, is_adapted
 
 MODEL_TYPES = ("qwen2", "qwen3", "llama")
 # Rotary tables of these do not depend on the sequence length, so one table serves every position.
@@ -66,7 +68,7 @@ def check_supported(model: Any) -> None:
     if rope_type not in ROPE_TYPES:
         raise ModelError(f"rope type {rope_type!r} is not supported by the built-in engine; use one of {', '.join(ROPE_TYPES)}")
     for name, module in model.named_modules():
-        if name.endswith(("_proj", "lm_head")) and type(module) is not nn.Linear:
+        if name.endswith(("_proj", "lm_head")) and type(module) is not nn.Linear and not is_adapted(module):
             raise ModelError(f"{name} is a {type(module).__name__}, not a plain linear map; merge adapters and load unquantised weights")
 
 
@@ -114,5 +116,5 @@ def _layer(layer: Any) -> LayerWeights:
     )
 
 
-def _affine(linear: nn.Linear) -> Affine:
-    return linear.weight, linear.bias
+def _affine(linear: Any) -> Affine:
+    return (effective_weight(linear) if is_adapted(linear) else linear.weight), linear.bias

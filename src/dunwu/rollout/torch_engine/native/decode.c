@@ -13,38 +13,7 @@
  *
  * It does not check its arguments: `decoder.py`, its only caller, does. Plain C with GNU vector types (GCC or Clang).
  */
-#define _GNU_SOURCE
-#include <math.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-#define HAS_BF16 1
-#else
-#define HAS_BF16 0
-#endif
-#if HAS_BF16 && defined(__AMX_BF16__) && defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#define HAS_AMX 1
-#else
-#define HAS_AMX 0
-#endif
-
-#define LANES 16
-#define BLOCK 32 /* rows and columns of a block of a matrix product */
-#define ALIGN 64
-#define ALWAYS static inline __attribute__((always_inline))
-
-typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
-typedef int32_t i16 __attribute__((vector_size(64), aligned(4), may_alias));
-typedef uint16_t bf16;
+#include "common.h"
 
 typedef struct {
     int32_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocabulary, use_bf16, qk_norm;
@@ -98,70 +67,6 @@ typedef struct {
     float temperature;
     float *logits; /* [n][vocabulary]: where not NULL, one step is made and nothing is drawn */
 } Draw;
-
-/* ------------------------------------------------------------------------------------------------------------------ small things */
-
-static int32_t round_up(int32_t n, int32_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
-static void *allocate(size_t bytes) {
-    void *memory = NULL;
-    bytes = (bytes + 4095) / 4096 * 4096 + 4096;
-    if (posix_memalign(&memory, 4096, bytes)) return NULL;
-    memset(memory, 0, bytes);
-    return memory;
-}
-
-/* Zeroed pages of the largest size there is: a cache is read from end to end at every token. */
-static void *allocate_pages(size_t bytes) {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return NULL;
-#ifdef MADV_HUGEPAGE
-    madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
-    return memory;
-}
-
-ALWAYS v16 splat(float value) { return value - (v16){}; }
-
-ALWAYS float horizontal_sum(v16 v) {
-    float sum = 0;
-    for (int width = 8; width; width /= 2)
-        for (int i = 0; i < width; i++) v[i] += v[i + width];
-    sum = v[0];
-    return sum;
-}
-
-/* e^x within 2 units in the last place; below -87 the result is 0 to within 1e-38. */
-ALWAYS v16 exponential(v16 x) {
-    const v16 low = splat(-87.0f), high = splat(88.0f);
-    i16 under = x < low, over = x > high;
-    x = (v16)(((i16)low & under) | ((i16)high & over) | ((i16)x & ~(under | over)));
-    const v16 magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to the nearest whole number */
-    v16 shifted = x * splat(1.44269504f) + magic;
-    v16 n = shifted - magic;
-    v16 r = x - n * splat(0.693359375f) - n * splat(-2.12194440e-4f);
-    v16 p = splat(1.9875691500e-4f);
-    p = p * r + splat(1.3981999507e-3f);
-    p = p * r + splat(8.3334519073e-3f);
-    p = p * r + splat(4.1665795894e-2f);
-    p = p * r + splat(1.6666665459e-1f);
-    p = p * r + splat(5.0000001201e-1f);
-    p = p * r * r + r + splat(1.0f);
-    i16 exponent = ((i16)shifted - (i16)magic) << 23;
-    return (v16)((i16)p + exponent);
-}
-
-static bf16 to_bf16(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
-    return (bf16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-#if HAS_BF16
-ALWAYS void store_bf16(bf16 *to, v16 value) { _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)value)); }
-#else
-ALWAYS void store_bf16(bf16 *to, v16 value) { for (int i = 0; i < LANES; i++) to[i] = to_bf16(value[i]); }
-#endif
 
 /* One vector of activations at `index`, in the precision that matrix products take. */
 ALWAYS void store(const Engine *e, void *to, size_t index, v16 value) {
@@ -246,39 +151,6 @@ static void block_f32(const float *a, int32_t stride, int32_t rows, const float 
     for (; r + 4 <= rows; r += 4) rows_f32(4, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
     for (; r < rows; r++) rows_f32(1, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
 }
-
-#if HAS_AMX
-static int amx_allowed(void) { return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* XTILEDATA */) == 0; }
-
-static void tiles_on(void) {
-    struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } config __attribute__((aligned(64))) = {.palette = 1};
-    for (int i = 0; i < 8; i++) config.bytes[i] = 64, config.rows[i] = 16;
-    _tile_loadconfig(&config);
-}
-
-static void block_tiles(const bf16 *a, int32_t stride, int32_t rows, const bf16 *w, int32_t inputs, float *block) {
-    const bf16 *w1 = w + (size_t)inputs * LANES;
-    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
-    if (rows > LANES) {
-        for (int32_t k = 0; k < inputs; k += 32) {
-            _tile_loadd(4, a + k, stride * 2);
-            _tile_loadd(6, w + k * LANES, 64);
-            _tile_loadd(7, w1 + k * LANES, 64);
-            _tile_loadd(5, a + (size_t)LANES * stride + k, stride * 2);
-            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
-        }
-        _tile_stored(2, block + LANES * BLOCK, BLOCK * 4); _tile_stored(3, block + LANES * BLOCK + LANES, BLOCK * 4);
-    } else {
-        for (int32_t k = 0; k < inputs; k += 32) {
-            _tile_loadd(4, a + k, stride * 2);
-            _tile_loadd(6, w + k * LANES, 64);
-            _tile_loadd(7, w1 + k * LANES, 64);
-            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
-        }
-    }
-    _tile_stored(0, block, BLOCK * 4); _tile_stored(1, block + LANES, BLOCK * 4);
-}
-#endif
 
 #if HAS_BF16
 ALWAYS v16 dot_pairs(v16 sum, const void *pairs, uint32_t pair) {
@@ -820,21 +692,24 @@ static Linear *linear_of(Engine *e, int32_t layer, int32_t kind) {
 }
 
 /* Pack rows of a weight (rows x inputs, contiguous) as outputs `at`, `at` + 1, ...; with `interleave`, sixteen at a time, and as many left
- * out after each sixteen. Layer -1 is the head. `bias` may be NULL. */
+ * out after each sixteen. Layer -1 is the head. `at` is a multiple of sixteen. `bias` may be NULL. */
 void dunwu_pack(Engine *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, int32_t inputs, const float *weight, const float *bias) {
     Linear *linear = linear_of(e, layer, kind);
     const size_t padded = (size_t)linear->inputs;
-    for (int32_t row = 0; row < rows; row++) {
-        size_t n = (size_t)at + (interleave ? row / LANES * BLOCK + row % LANES : row);
+    for (int32_t row = 0; row < rows; row += LANES) {
+        const int32_t count = rows - row < LANES ? rows - row : LANES;
+        const size_t n = (size_t)at + (interleave ? row / LANES * BLOCK : row);
         const float *from = weight + (size_t)row * inputs;
-        linear->bias[n] = bias ? bias[row] : 0;
+        for (int32_t i = 0; i < count; i++) linear->bias[n + i] = bias ? bias[row + i] : 0;
+#if HAS_BF16
         if (e->shape.use_bf16) {
-            bf16 *to = (bf16 *)linear->weight + n / LANES * LANES * padded + n % LANES * 2;
-            for (int32_t k = 0; k < inputs; k++) to[(size_t)(k / 2) * BLOCK + k % 2] = to_bf16(from[k]);
-        } else {
-            float *to = (float *)linear->weight + n / BLOCK * BLOCK * padded + n % BLOCK;
-            for (int32_t k = 0; k < inputs; k++) to[(size_t)k * BLOCK] = from[k];
+            pack_rows(from, inputs, count, linear->inputs, (bf16 *)linear->weight + n * padded);
+            continue;
         }
+#endif
+        float *to = (float *)linear->weight + n / BLOCK * BLOCK * padded + n % BLOCK;
+        for (int32_t i = 0; i < count; i++)
+            for (int32_t k = 0; k < inputs; k++) to[(size_t)k * BLOCK + i] = from[(size_t)i * inputs + k];
     }
 }
 

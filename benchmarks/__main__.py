@@ -1,0 +1,18 @@
+"""All benchmarks of speed, one after another: ``python -m benchmarks [--long] [--out FOLDER]``; about ten minutes in the short version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks import engine, gpu, loss_memory, machine, mismatch, scaling, step
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Each with the same options."""
+    for benchmark in (machine, engine, step, scaling, mismatch, loss_memory, gpu):
+        print(f"## {benchmark.__name__.removeprefix('benchmarks.')}\n", flush=True)
+        benchmark.main(argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The built-in engine, driven by `benchmarks.engine`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from talk import claim_stdout, orders, settings
+
+import dunwu.cli.main  # noqa: F401  (how OpenMP threads wait is set there, before torch is loaded)
+
+import torch  # isort: skip
+
+from dunwu.models.loading import load_model
+from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.types import Problem, Prompt, SamplingParams
+
+
+def as_prompts(prompts: Sequence[Sequence[int]]) -> list[Prompt]:
+    """Token ids as the engine takes them."""
+    return [Prompt(Problem(str(i), "benchmark", "", "number"), "", tuple(ids)) for i, ids in enumerate(prompts)]
+
+
+def generate(engine: TorchEngine, order: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Answer one order: seconds and tokens, and with ``greedy`` the tokens themselves."""
+    prompts, greedy = as_prompts(order["prompts"]), order.get("greedy", False)
+    params = SamplingParams(order["tokens"], temperature=0.0 if greedy else 1.0, stop_token_ids=tuple(order["stop"]))
+    count = len(prompts) * order["group"]
+    began = time.perf_counter()
+    found = engine.generate(prompts, params, order["group"], range(order["turn"] * count, (order["turn"] + 1) * count))
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    seconds = time.perf_counter() - began
+    ids = {"ids": [list(completion.token_ids) for completion in found]} if greedy else {}
+    return {"seconds": seconds, "tokens": sum(len(completion.token_ids) for completion in found), **ids}
+
+
+def main() -> None:
+    answer, given = claim_stdout(), settings()
+    torch.set_num_threads(given["threads"])
+    device = torch.device(given["device"])
+    # On a CPU the engine multiplies in `precision` itself; elsewhere it decodes in the model's type.
+    model, tokenizer = load_model(given["model"], device, torch.float32 if device.type == "cpu" else getattr(torch, given["precision"]))
+    engine = TorchEngine(model.eval(), tokenizer, max_batch=given["max_batch"], precision=given["precision"])
+    answer({"versions": {"torch": torch.__version__, f"dunwu decoder, {given['precision']}": engine.decoder}})
+    for order in orders():
+        answer(generate(engine, order, device))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+/* What the C sources share: vectors of sixteen floats, bfloat16, the exponential, tiles, memory. Plain C with GNU vector types. */
+#ifndef DUNWU_COMMON_H
+#define DUNWU_COMMON_H
+#define _GNU_SOURCE
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#define HAS_BF16 1
+#else
+#define HAS_BF16 0
+#endif
+#if HAS_BF16 && defined(__AMX_BF16__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#define HAS_AMX 1
+#else
+#define HAS_AMX 0
+#endif
+
+#define LANES 16
+#define BLOCK 32 /* rows and columns of a block of a matrix product */
+#define ALIGN 64
+#define ALWAYS static inline __attribute__((always_inline))
+
+typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t i16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint16_t bf16;
+
+static int32_t round_up(int32_t n, int32_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+static void *allocate(size_t bytes) {
+    void *memory = NULL;
+    bytes = (bytes + 4095) / 4096 * 4096 + 4096;
+    if (posix_memalign(&memory, 4096, bytes)) return NULL;
+    memset(memory, 0, bytes);
+    return memory;
+}
+
+/* Zeroed pages of the largest size there is: a cache is read from end to end at every token. */
+static void *allocate_pages(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return NULL;
+#ifdef MADV_HUGEPAGE
+    madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
+ALWAYS v16 splat(float value) { return value - (v16){}; }
+
+ALWAYS float horizontal_sum(v16 v) {
+    float sum = 0;
+    for (int width = 8; width; width /= 2)
+        for (int i = 0; i < width; i++) v[i] += v[i + width];
+    sum = v[0];
+    return sum;
+}
+
+/* e^x within 2 units in the last place; below -87 the result is 0 to within 1e-38. */
+ALWAYS v16 exponential(v16 x) {
+    const v16 low = splat(-87.0f), high = splat(88.0f);
+    i16 under = x < low, over = x > high;
+    x = (v16)(((i16)low & under) | ((i16)high & over) | ((i16)x & ~(under | over)));
+    const v16 magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to the nearest whole number */
+    v16 shifted = x * splat(1.44269504f) + magic;
+    v16 n = shifted - magic;
+    v16 r = x - n * splat(0.693359375f) - n * splat(-2.12194440e-4f);
+    v16 p = splat(1.9875691500e-4f);
+    p = p * r + splat(1.3981999507e-3f);
+    p = p * r + splat(8.3334519073e-3f);
+    p = p * r + splat(4.1665795894e-2f);
+    p = p * r + splat(1.6666665459e-1f);
+    p = p * r + splat(5.0000001201e-1f);
+    p = p * r * r + r + splat(1.0f);
+    i16 exponent = ((i16)shifted - (i16)magic) << 23;
+    return (v16)((i16)p + exponent);
+}
+
+static bf16 to_bf16(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    return (bf16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+#if HAS_BF16
+ALWAYS void store_bf16(bf16 *to, v16 value) { _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)value)); }
+#else
+ALWAYS void store_bf16(bf16 *to, v16 value) { for (int i = 0; i < LANES; i++) to[i] = to_bf16(value[i]); }
+#endif
+
+#if HAS_AMX
+static int amx_allowed(void) { return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* XTILEDATA */) == 0; }
+
+static void tiles_on(void) {
+    struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } config __attribute__((aligned(64))) = {.palette = 1};
+    for (int i = 0; i < 8; i++) config.bytes[i] = 64, config.rows[i] = 16;
+    _tile_loadconfig(&config);
+}
+
+static void block_tiles(const bf16 *a, int32_t stride, int32_t rows, const bf16 *w, int32_t inputs, float *block) {
+    const bf16 *w1 = w + (size_t)inputs * LANES;
+    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+    if (rows > LANES) {
+        for (int32_t k = 0; k < inputs; k += 32) {
+            _tile_loadd(4, a + k, stride * 2);
+            _tile_loadd(6, w + k * LANES, 64);
+            _tile_loadd(7, w1 + k * LANES, 64);
+            _tile_loadd(5, a + (size_t)LANES * stride + k, stride * 2);
+            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+        }
+        _tile_stored(2, block + LANES * BLOCK, BLOCK * 4); _tile_stored(3, block + LANES * BLOCK + LANES, BLOCK * 4);
+    } else {
+        for (int32_t k = 0; k < inputs; k += 32) {
+            _tile_loadd(4, a + k, stride * 2);
+            _tile_loadd(6, w + k * LANES, 64);
+            _tile_loadd(7, w1 + k * LANES, 64);
+            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
+        }
+    }
+    _tile_stored(0, block, BLOCK * 4); _tile_stored(1, block + LANES, BLOCK * 4);
+}
+#endif
+
+#if HAS_BF16
+/* Sixteen rows of sixteen 32-bit words become columns. */
+static void transpose16(const uint32_t *from, size_t from_stride, uint32_t *to, size_t to_stride) {
+    __m512i r[16], s[16];
+    for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_si512(from + i * from_stride);
+    for (int i = 0; i < 16; i += 2) s[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]), s[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    for (int i = 0; i < 16; i += 4) {
+        r[i] = _mm512_unpacklo_epi64(s[i], s[i + 2]), r[i + 1] = _mm512_unpackhi_epi64(s[i], s[i + 2]);
+        r[i + 2] = _mm512_unpacklo_epi64(s[i + 1], s[i + 3]), r[i + 3] = _mm512_unpackhi_epi64(s[i + 1], s[i + 3]);
+    }
+    for (int i = 0; i < 4; i++) {
+        s[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88), s[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+        s[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88), s[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 4; i++) {
+        _mm512_storeu_si512(to + i * to_stride, _mm512_shuffle_i32x4(s[i], s[i + 8], 0x88));
+        _mm512_storeu_si512(to + (i + 8) * to_stride, _mm512_shuffle_i32x4(s[i], s[i + 8], 0xdd));
+        _mm512_storeu_si512(to + (i + 4) * to_stride, _mm512_shuffle_i32x4(s[i + 4], s[i + 12], 0x88));
+        _mm512_storeu_si512(to + (i + 12) * to_stride, _mm512_shuffle_i32x4(s[i + 4], s[i + 12], 0xdd));
+    }
+}
+
+/* Sixteen floats as bfloat16 in the low halves of sixteen words. */
+ALWAYS __m512i widen(const float *from) { return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from))); }
+
+/* Up to sixteen rows of floats as the second factor of a product over their columns: [column / 2][16][2]; rows that are missing are 0.
+ * `padded` columns, a multiple of 32, of which those behind `columns` are 0. */
+static void pack_rows(const float *from, int32_t columns, int32_t rows, int32_t padded, bf16 *to) {
+    uint32_t words[16 * 16];
+    float edge[32];
+    for (int32_t k = 0; k < padded; k += 32) {
+        memset(words, 0, sizeof words);
+        for (int32_t i = 0; i < rows; i++) {
+            const float *row = from + (size_t)i * columns + k;
+            if (k + 32 > columns) {
+                memset(edge, 0, sizeof edge);
+                if (k < columns) memcpy(edge, row, (size_t)(columns - k) * 4);
+                row = edge;
+            }
+            _mm512_storeu_si512(words + i * 16, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(row + LANES), _mm512_loadu_ps(row)));
+        }
+        transpose16(words, 16, (uint32_t *)to + (size_t)k * 8, 16);
+    }
+}
+#endif
+#endif

@@ -1,0 +1,877 @@
+/* Log-probabilities of given tokens under a Qwen2- or Llama-type decoder, and the gradient of what is made of them. For a CPU with AMX.
+ *
+ * The forward pass keeps what the backward pass needs; between them the caller computes its loss from the log-probabilities. Products are
+ * bfloat16 on tiles with sums in float32; the residual stream, norms, softmax and all gradients of weights are float32.
+ *
+ * Tokens lie one behind the other without padding, in sequences. A sequence may stand behind a prefix, which is another sequence's tokens:
+ * a group's prompt is computed once, and its gradient is that of all its completions. Each thread has its own sequences (prefixes with
+ * them) and its own gradients of the weights, which are added up in the order of the threads: one thread count, one result.
+ *
+ * It does not check its arguments: `native_logprobs.py`, its only caller, does.
+ */
+#include "common.h"
+
+#if HAS_AMX
+
+#define ROWS 256    /* rows of a matrix product for which a panel of weights is read once */
+#define QUERIES 128 /* queries of attention whose gradient is worked out together */
+
+typedef struct {
+    int32_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocabulary;
+    float eps, scale;
+} Shape;
+
+/* A weight (outputs x inputs), packed for products with it and with its transpose, and each thread's gradient of it. */
+typedef struct {
+    int32_t outputs, inputs;
+    bf16 *forward, *backward;
+    float *bias, **gradient, **bias_gradient;
+} Linear;
+
+typedef struct {
+    float *weight, **gradient;
+} Norm;
+
+typedef struct {
+    Norm attention_norm, mlp_norm;
+    Linear qkv, o, gate_up, down;
+} Layer;
+
+/* What a thread keeps of a layer for the backward pass, a row for each token. */
+typedef struct {
+    float *x, *middle, *lse; /* residual stream before attention and before the MLP; [heads] log of attention's sums */
+    bf16 *qkv, *attended, *gate_up;
+} Kept;
+
+typedef struct {
+    Kept *kept;
+    float *x, *wide, *gradient, *block, *scores, *products, *keys_gradient, *values_gradient, *lse;
+    bf16 *narrow, *gated, *pairs, *transposed, *key_tiles, *value_tiles, *key_pairs, *value_pairs;
+    bf16 *weights, *slopes, *weight_pairs, *slope_pairs, *query_columns, *output_columns;
+    float **embedding_gradient;
+} Work;
+
+typedef struct {
+    int32_t begin, end, prefix_begin, prefix_end;
+} Sequence;
+
+typedef struct {
+    const int32_t *tokens, *positions; /* by row */
+    const Sequence *sequences;         /* prefixes before those that stand behind them */
+    const int32_t *at, *targets;       /* scored: row whose next token is scored, and that token */
+    const int32_t *row_parts, *sequence_parts, *scored_parts; /* threads + 1: where each thread's share begins */
+    float inverse_temperature;
+    float *logprobs, *entropies;
+    const float *logprobs_gradient, *entropies_gradient; /* the second may be NULL */
+} Batch;
+
+typedef struct {
+    Shape shape;
+    int32_t threads, rows, scored, longest, qkv_width, wide_width;
+    const float *embedding, *cos, *sin;
+    float **embedding_gradient;
+    Norm norm;
+    Layer *layers;
+    Linear head;
+    Work *works;
+} Scorer;
+
+/* ---------------------------------------------------------------------------------------------------------------- matrix products */
+
+typedef enum { STORE, ADD, NARROW, GATE, GATE_BACK } Finish;
+
+typedef struct {
+    Finish finish;
+    float *to;         /* STORE, ADD */
+    const float *base; /* ADD: what is added to */
+    bf16 *narrow;      /* NARROW, GATE and GATE_BACK: gated values */
+    bf16 *gate_up;     /* GATE: written; GATE_BACK: read, and replaced by its gradient */
+    int32_t stride, narrow_stride;
+} Target;
+
+ALWAYS v16 load_bf16(const bf16 *from) {
+    return (v16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)), 16);
+}
+
+/* Gate and up alternate sixteen columns at a time. */
+static void finish_block(const Linear *linear, const Target *t, const float *block, int32_t row, int32_t rows, int32_t column, int with_bias) {
+    v16 bias0 = {}, bias1 = {};
+    if (with_bias) bias0 = *(v16 *)(linear->bias + column), bias1 = *(v16 *)(linear->bias + column + LANES);
+    for (int32_t r = 0; r < rows; r++) {
+        v16 first = *(v16 *)(block + r * BLOCK) + bias0, second = *(v16 *)(block + r * BLOCK + LANES) + bias1;
+        size_t at = (size_t)(row + r) * t->stride + column, narrow_at = (size_t)(row + r) * t->narrow_stride + column;
+        switch (t->finish) {
+        case ADD:
+            first += *(v16 *)(t->base + at), second += *(v16 *)(t->base + at + LANES); /* fall through */
+        case STORE:
+            *(v16 *)(t->to + at) = first, *(v16 *)(t->to + at + LANES) = second;
+            break;
+        case NARROW:
+            store_bf16(t->narrow + narrow_at, first), store_bf16(t->narrow + narrow_at + LANES, second);
+            break;
+        case GATE:
+            store_bf16(t->gate_up + at, first), store_bf16(t->gate_up + at + LANES, second);
+            store_bf16(t->narrow + (size_t)(row + r) * t->narrow_stride + column / 2, first / (splat(1.0f) + exponential(-first)) * second);
+            break;
+        case GATE_BACK: {
+            v16 slopes[2] = {first, second};
+            for (int j = 0; j < 2; j++) {
+                bf16 *gate_up = t->gate_up + (size_t)(row + r) * t->stride + 2 * (column + j * LANES);
+                v16 gate = load_bf16(gate_up), up = load_bf16(gate_up + LANES);
+                v16 sigmoid = splat(1.0f) / (splat(1.0f) + exponential(-gate)), silu = gate * sigmoid;
+                store_bf16(t->narrow + narrow_at + j * LANES, silu * up);
+                store_bf16(gate_up, slopes[j] * up * (sigmoid + silu - silu * sigmoid));
+                store_bf16(gate_up + LANES, slopes[j] * silu);
+            }
+            break;
+        }
+        }
+    }
+}
+
+/* `a` (rows x inputs) times a packed matrix with that many outputs. */
+static void product(const Linear *linear, const bf16 *packed, int32_t outputs, int32_t inputs, const bf16 *a, int32_t stride, int32_t rows, float *block, int with_bias, Target target) {
+    for (int32_t top = 0; top < rows; top += ROWS) {
+        int32_t bottom = rows - top < ROWS ? rows : top + ROWS;
+        for (int32_t column = 0; column < outputs; column += BLOCK)
+            for (int32_t row = top; row < bottom; row += BLOCK) {
+                int32_t count = bottom - row < BLOCK ? bottom - row : BLOCK;
+                block_tiles(a + (size_t)row * stride, stride, count, packed + (size_t)column * inputs, inputs, block);
+                finish_block(linear, &target, block, row, count, column, with_bias);
+            }
+    }
+}
+
+static void forward(const Linear *l, const bf16 *a, int32_t stride, int32_t rows, float *block, Target target) {
+    product(l, l->forward, l->outputs, l->inputs, a, stride, rows, block, 1, target);
+}
+
+static void backward(const Linear *l, const bf16 *a, int32_t stride, int32_t rows, float *block, Target target) {
+    product(l, l->backward, l->inputs, l->outputs, a, stride, rows, block, 0, target);
+}
+
+/* Rows two by two: [row / 2][column][2]; rows behind the last are 0, up to a multiple of 32. */
+static void pair_rows(const bf16 *from, int32_t stride, int32_t rows, int32_t columns, bf16 *to) {
+    for (int32_t row = 0; row < round_up(rows, 32); row += 2)
+        for (int32_t c = 0; c < columns; c += LANES) {
+            __m512i first = {}, second = {};
+            if (row < rows) first = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(from + (size_t)row * stride + c)));
+            if (row + 1 < rows) second = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(from + (size_t)(row + 1) * stride + c)));
+            _mm512_storeu_si512(to + ((size_t)row / 2 * columns + c) * 2, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+        }
+}
+
+/* From pairs of rows to [column][row], rows padded to a multiple of 32; `stride` in elements. */
+static void columns_of_pairs(const bf16 *pairs, int32_t rows, int32_t columns, bf16 *to, int32_t stride) {
+    for (int32_t row = 0; row < round_up(rows, 32); row += 32)
+        for (int32_t c = 0; c < columns; c += LANES)
+            transpose16((const uint32_t *)pairs + (size_t)row / 2 * columns + c, columns, (uint32_t *)(to + (size_t)c * stride + row), stride / 2);
+}
+
+#define TRANSPOSED (ROWS + 32)
+
+/* gradient (outputs x inputs) += slopes' * x, over the rows. */
+static void add_weight_gradient(Work *w, const Linear *linear, float *gradient, const bf16 *slopes, int32_t slopes_stride, const bf16 *x, int32_t stride, int32_t rows) {
+    const int32_t inputs = linear->inputs;
+    for (int32_t top = 0; top < rows; top += ROWS) {
+        int32_t count = rows - top < ROWS ? rows - top : ROWS;
+        pair_rows(slopes + (size_t)top * slopes_stride, slopes_stride, count, linear->outputs, w->pairs);
+        columns_of_pairs(w->pairs, count, linear->outputs, w->transposed, TRANSPOSED);
+        pair_rows(x + (size_t)top * stride, stride, count, inputs, w->pairs);
+        for (int32_t n = 0; n < linear->outputs; n += BLOCK)
+            for (int32_t k = 0; k < inputs; k += BLOCK) {
+                float *to = gradient + (size_t)n * inputs + k;
+                _tile_loadd(0, to, inputs * 4); _tile_loadd(1, to + LANES, inputs * 4);
+                _tile_loadd(2, to + (size_t)LANES * inputs, inputs * 4); _tile_loadd(3, to + (size_t)LANES * inputs + LANES, inputs * 4);
+                for (int32_t row = 0; row < count; row += 32) {
+                    const bf16 *a = w->transposed + (size_t)n * TRANSPOSED + row, *b = w->pairs + ((size_t)row / 2 * inputs + k) * 2;
+                    _tile_loadd(4, a, TRANSPOSED * 2); _tile_loadd(6, b, inputs * 4);
+                    _tile_loadd(7, b + 2 * LANES, inputs * 4); _tile_loadd(5, a + LANES * TRANSPOSED, TRANSPOSED * 2);
+                    _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+                }
+                _tile_stored(0, to, inputs * 4); _tile_stored(1, to + LANES, inputs * 4);
+                _tile_stored(2, to + (size_t)LANES * inputs, inputs * 4); _tile_stored(3, to + (size_t)LANES * inputs + LANES, inputs * 4);
+            }
+    }
+}
+
+static void narrow(const float *from, bf16 *to, int32_t stride, int32_t rows, int32_t columns) {
+    for (int32_t row = 0; row < rows; row++)
+        for (int32_t c = 0; c < columns; c += LANES) store_bf16(to + (size_t)row * stride + c, *(v16 *)(from + (size_t)row * columns + c));
+}
+
+/* -------------------------------------------------------------------------------------------------------------------------- norms */
+
+static float inverse_rms(const float *x, int32_t width, float eps) {
+    v16 squares = {};
+    for (int32_t i = 0; i < width; i += LANES) squares += *(v16 *)(x + i) * *(v16 *)(x + i);
+    return 1.0f / sqrtf(horizontal_sum(squares) / width + eps);
+}
+
+static void normalise_row(const Scorer *e, const float *x, const float *weight, bf16 *to) {
+    v16 factor = splat(inverse_rms(x, e->shape.hidden, e->shape.eps));
+    for (int32_t i = 0; i < e->shape.hidden; i += LANES) store_bf16(to + i, *(v16 *)(x + i) * factor * *(v16 *)(weight + i));
+}
+
+static void normalise(const Scorer *e, const float *x, const float *weight, bf16 *to, int32_t rows) {
+    for (int32_t row = 0; row < rows; row++) normalise_row(e, x + (size_t)row * e->shape.hidden, weight, to + (size_t)row * e->shape.hidden);
+}
+
+/* to += gradient of a row before the norm, given that after it; the weight's gradient is added up. */
+static void norm_back(const Scorer *e, const float *x, const Norm *norm, int32_t thread, const float *slope, float *to) {
+    const int32_t width = e->shape.hidden;
+    const float inverse = inverse_rms(x, width, e->shape.eps);
+    v16 sum = {};
+    for (int32_t i = 0; i < width; i += LANES) {
+        v16 product = *(v16 *)(x + i) * *(v16 *)(slope + i);
+        *(v16 *)(norm->gradient[thread] + i) += product * splat(inverse);
+        sum += product * *(v16 *)(norm->weight + i);
+    }
+    const v16 factor = splat(inverse), pull = splat(horizontal_sum(sum) * inverse * inverse * inverse / width);
+    for (int32_t i = 0; i < width; i += LANES)
+        *(v16 *)(to + i) += *(v16 *)(slope + i) * *(v16 *)(norm->weight + i) * factor - *(v16 *)(x + i) * pull;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------- attention */
+
+/* The rows that a sequence's queries may see: its prefix, then its own. */
+ALWAYS int32_t key_row(const Sequence *s, int32_t key) {
+    int32_t before = s->prefix_end - s->prefix_begin;
+    return key < before ? s->prefix_begin + key : s->begin + key - before;
+}
+
+static const uint32_t *word_row(const Sequence *s, int32_t key, int32_t keys, const bf16 *column, int32_t stride) {
+    static const uint32_t nothing[128] = {0};
+    return key < keys ? (const uint32_t *)(column + (size_t)key_row(s, key) * stride) : nothing;
+}
+
+/* Keys or values as the second factor of a product over the dimensions: [key / 16][dimension / 2][16][2]. */
+static void tiles_of(const Scorer *e, const Sequence *s, int32_t keys, const bf16 *column, bf16 *to) {
+    const int32_t words = e->shape.head_dim / 2;
+    uint32_t gathered[16 * 16];
+    for (int32_t key = 0; key < round_up(keys, 32); key += 16)
+        for (int32_t word = 0; word < words; word += 16) {
+            for (int32_t i = 0; i < 16; i++) memcpy(gathered + i * 16, word_row(s, key + i, keys, column, e->qkv_width) + word, 64);
+            transpose16(gathered, 16, (uint32_t *)to + (size_t)key * words + word * 16, 16);
+        }
+}
+
+/* The same as the second factor of a product over the keys: [key / 2][dimension][2]. */
+static void pairs_of(const Scorer *e, const Sequence *s, int32_t keys, const bf16 *column, bf16 *to) {
+    const int32_t dim = e->shape.head_dim;
+    for (int32_t key = 0; key < round_up(keys, 32); key += 2) {
+        const bf16 *first = (const bf16 *)word_row(s, key, keys, column, e->qkv_width), *second = (const bf16 *)word_row(s, key + 1, keys, column, e->qkv_width);
+        for (int32_t i = 0; i < dim; i += LANES) {
+            __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(first + i)));
+            __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(second + i)));
+            _mm512_storeu_si512(to + ((size_t)key / 2 * dim + i) * 2, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+        }
+    }
+}
+
+/* Sixteen rows of queries times tiles of keys: (16 x keys) floats, `width` to a row; keys a multiple of 32. */
+static void score_keys(const Scorer *e, const bf16 *queries, int32_t stride, const bf16 *tiles, int32_t keys, float *scores, int32_t width) {
+    const int32_t dim = e->shape.head_dim;
+    for (int32_t key = 0; key < keys; key += 32) {
+        _tile_zero(0); _tile_zero(1);
+        for (int32_t i = 0; i < dim; i += 32) {
+            _tile_loadd(4, queries + i, stride * 2);
+            _tile_loadd(6, tiles + (size_t)key * dim + i * 16, 64); _tile_loadd(7, tiles + (size_t)(key + 16) * dim + i * 16, 64);
+            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
+        }
+        _tile_stored(0, scores + key, width * 4); _tile_stored(1, scores + key + 16, width * 4);
+    }
+}
+
+/* (16 x keys) weights times pairs of keys or values: (16 x dim) floats. */
+static void mix_values(const Scorer *e, const bf16 *weights, int32_t width, const bf16 *pairs, int32_t keys, float *to) {
+    const int32_t dim = e->shape.head_dim;
+    for (int32_t i = 0; i < dim; i += 32) {
+        _tile_zero(0); _tile_zero(1);
+        for (int32_t key = 0; key < keys; key += 32) {
+            const bf16 *b = pairs + ((size_t)key / 2 * dim + i) * 2;
+            _tile_loadd(4, weights + key, width * 2);
+            _tile_loadd(6, b, dim * 4); _tile_loadd(7, b + 32, dim * 4);
+            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
+        }
+        _tile_stored(0, to + i, dim * 4); _tile_stored(1, to + i + 16, dim * 4);
+    }
+}
+
+ALWAYS v16 hide_behind(v16 x, int32_t key, int32_t visible) {
+    const i16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    i16 seen = lane + key < visible;
+    return (v16)((i16)x & seen);
+}
+
+static void attend(const Scorer *e, Work *w, const Kept *kept, const Sequence *s, int32_t kv_head) {
+    const Shape *shape = &e->shape;
+    const int32_t dim = shape->head_dim, group = shape->heads / shape->kv_heads, length = s->end - s->begin;
+    const int32_t before = s->prefix_end - s->prefix_begin, keys = before + length, width = e->longest;
+    const int32_t attended = shape->heads * dim;
+    tiles_of(e, s, keys, kept->qkv + (shape->heads + kv_head) * dim, w->key_tiles);
+    pairs_of(e, s, keys, kept->qkv + (shape->heads + shape->kv_heads + kv_head) * dim, w->value_pairs);
+    for (int32_t head = kv_head * group; head < (kv_head + 1) * group; head++)
+        for (int32_t query = 0; query < length; query += 16) {
+            int32_t rows = length - query < 16 ? length - query : 16, seen = round_up(before + query + rows, 32);
+            const size_t row = (size_t)s->begin + query;
+            score_keys(e, kept->qkv + row * e->qkv_width + head * dim, e->qkv_width, w->key_tiles, seen, w->scores, width);
+            float sums[16];
+            for (int32_t r = 0; r < rows; r++) {
+                float *scores = w->scores + (size_t)r * width, top = -INFINITY;
+                int32_t visible = before + query + r + 1;
+                v16 highest = splat(-INFINITY), sum = {};
+                for (int32_t key = 0; key < round_up(visible, LANES); key += LANES) {
+                    v16 x = *(v16 *)(scores + key) * splat(shape->scale);
+                    if (key + LANES > visible)
+                        for (int i = visible - key; i < LANES; i++) x[i] = -INFINITY;
+                    *(v16 *)(scores + key) = x;
+                    i16 higher = x > highest;
+                    highest = (v16)(((i16)x & higher) | ((i16)highest & ~higher));
+                }
+                for (int i = 0; i < LANES; i++) top = highest[i] > top ? highest[i] : top;
+                for (int32_t key = 0; key < seen; key += LANES) {
+                    v16 weight = key < visible ? hide_behind(exponential(*(v16 *)(scores + key) - splat(top)), key, visible) : splat(0);
+                    store_bf16(w->weights + (size_t)r * width + key, weight);
+                    sum += weight;
+                }
+                sums[r] = horizontal_sum(sum);
+                kept->lse[(row + r) * shape->heads + head] = top + logf(sums[r]);
+            }
+            mix_values(e, w->weights, width, w->value_pairs, seen, w->products);
+            for (int32_t r = 0; r < rows; r++)
+                for (int32_t i = 0; i < dim; i += LANES)
+                    store_bf16(kept->attended + (row + r) * attended + head * dim + i, *(v16 *)(w->products + r * dim + i) / splat(sums[r]));
+        }
+}
+
+/* Weights and slopes of sixteen queries from row `query` of the block that begins at `first`: rows for products over keys, pairs of rows for
+ * products over queries. */
+static void slopes_of(const Scorer *e, Work *w, const Kept *kept, const Sequence *s, int32_t head, const bf16 *outputs, int32_t first, int32_t query, int32_t count) {
+    const Shape *shape = &e->shape;
+    const int32_t dim = shape->head_dim, width = e->longest, before = s->prefix_end - s->prefix_begin, attended = shape->heads * dim;
+    const int32_t seen = round_up(before + first + count, 32), rows = first + count - query < 16 ? first + count - query : 16;
+    const size_t row = (size_t)s->begin + query;
+    score_keys(e, kept->qkv + row * e->qkv_width + head * dim, e->qkv_width, w->key_tiles, seen, w->scores, width);
+    score_keys(e, outputs + row * attended + head * dim, attended, w->value_tiles, seen, w->products, width);
+    float lse[16], mean[16];
+    for (int32_t r = 0; r < rows; r++) {
+        v16 sum = {};
+        for (int32_t i = 0; i < dim; i += LANES) {
+            size_t at = (row + r) * attended + head * dim + i;
+            sum += load_bf16(outputs + at) * load_bf16(kept->attended + at);
+        }
+        mean[r] = horizontal_sum(sum), lse[r] = kept->lse[(row + r) * shape->heads + head];
+    }
+    for (int32_t r = 0; r < 16; r += 2)
+        for (int32_t key = 0; key < seen; key += LANES) {
+            __m512i weights[2], slopes[2];
+            for (int32_t j = 0; j < 2; j++) {
+                v16 weight = {}, slope = {};
+                int32_t visible = r + j < rows ? before + query + r + j + 1 : 0;
+                if (key < visible) {
+                    size_t at = (size_t)(r + j) * width + key;
+                    weight = hide_behind(exponential(*(v16 *)(w->scores + at) * splat(shape->scale) - splat(lse[r + j])), key, visible);
+                    slope = weight * (*(v16 *)(w->products + at) - splat(mean[r + j])) * splat(shape->scale);
+                    slope = hide_behind(slope, key, visible);
+                }
+                __m256i narrow_slope = (__m256i)_mm512_cvtneps_pbh((__m512)slope);
+                _mm256_storeu_si256((__m256i *)(w->slopes + (size_t)(query - first + r + j) * width + key), narrow_slope);
+                weights[j] = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)weight)), slopes[j] = _mm512_cvtepu16_epi32(narrow_slope);
+            }
+            size_t at = ((size_t)(query - first + r) / 2 * width + key) * 2;
+            _mm512_storeu_si512(w->weight_pairs + at, _mm512_or_si512(weights[0], _mm512_slli_epi32(weights[1], 16)));
+            _mm512_storeu_si512(w->slope_pairs + at, _mm512_or_si512(slopes[0], _mm512_slli_epi32(slopes[1], 16)));
+        }
+}
+
+/* to (dim x keys) += columns (dim x queries) * pairs (queries x keys) */
+static void add_over_queries(const Scorer *e, const bf16 *columns, const bf16 *pairs, int32_t queries, int32_t keys, float *to) {
+    const int32_t dim = e->shape.head_dim, width = e->longest;
+    for (int32_t i = 0; i < dim; i += 32)
+        for (int32_t key = 0; key < keys; key += 16) {
+            float *at = to + (size_t)i * width + key;
+            _tile_loadd(0, at, width * 4); _tile_loadd(1, at + (size_t)16 * width, width * 4);
+            for (int32_t query = 0; query < queries; query += 32) {
+                const bf16 *a = columns + (size_t)i * QUERIES + query;
+                _tile_loadd(6, pairs + ((size_t)query / 2 * width + key) * 2, width * 4);
+                _tile_loadd(4, a, QUERIES * 2); _tile_loadd(5, a + 16 * QUERIES, QUERIES * 2);
+                _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 5, 6);
+            }
+            _tile_stored(0, at, width * 4); _tile_stored(1, at + (size_t)16 * width, width * 4);
+        }
+}
+
+/* Gradients of rotated queries and keys and of values, from that of the attended values (`outputs`); keys and values are added up. */
+static void attend_back(const Scorer *e, Work *w, const Kept *kept, const Sequence *s, int32_t kv_head, const bf16 *outputs, float *qkv_gradient) {
+    const Shape *shape = &e->shape;
+    const int32_t dim = shape->head_dim, group = shape->heads / shape->kv_heads, length = s->end - s->begin, attended = shape->heads * dim;
+    const int32_t before = s->prefix_end - s->prefix_begin, keys = before + length, width = e->longest;
+    const int32_t key_column = (shape->heads + kv_head) * dim, value_column = key_column + shape->kv_heads * dim;
+    float mixed[16 * 256];
+    tiles_of(e, s, keys, kept->qkv + key_column, w->key_tiles), pairs_of(e, s, keys, kept->qkv + key_column, w->key_pairs);
+    tiles_of(e, s, keys, kept->qkv + value_column, w->value_tiles);
+    for (int32_t i = 0; i < dim; i++) {
+        memset(w->keys_gradient + (size_t)i * width, 0, (size_t)round_up(keys, 32) * 4);
+        memset(w->values_gradient + (size_t)i * width, 0, (size_t)round_up(keys, 32) * 4);
+    }
+    for (int32_t head = kv_head * group; head < (kv_head + 1) * group; head++)
+        for (int32_t first = 0; first < length; first += QUERIES) {
+            const int32_t count = length - first < QUERIES ? length - first : QUERIES, seen = round_up(before + first + count, 32);
+            const size_t row = (size_t)s->begin + first;
+            for (int32_t query = first; query < first + round_up(count, 32); query += 16) slopes_of(e, w, kept, s, head, outputs, first, query, count);
+            for (int32_t query = 0; query < count; query += 16) {
+                mix_values(e, w->slopes + (size_t)query * width, width, w->key_pairs, seen, mixed);
+                for (int32_t r = 0; r < 16 && query + r < count; r++)
+                    memcpy(qkv_gradient + (row + query + r) * e->qkv_width + head * dim, mixed + r * dim, (size_t)dim * 4);
+            }
+            pair_rows(outputs + row * attended + head * dim, attended, count, dim, w->pairs);
+            columns_of_pairs(w->pairs, count, dim, w->output_columns, QUERIES);
+            pair_rows(kept->qkv + row * e->qkv_width + head * dim, e->qkv_width, count, dim, w->pairs);
+            columns_of_pairs(w->pairs, count, dim, w->query_columns, QUERIES);
+            add_over_queries(e, w->output_columns, w->weight_pairs, round_up(count, 32), seen, w->values_gradient);
+            add_over_queries(e, w->query_columns, w->slope_pairs, round_up(count, 32), seen, w->keys_gradient);
+        }
+    for (int32_t key = 0; key < keys; key++) {
+        float *to = qkv_gradient + (size_t)key_row(s, key) * e->qkv_width;
+        for (int32_t i = 0; i < dim; i++) {
+            to[key_column + i] += w->keys_gradient[(size_t)i * width + key];
+            to[value_column + i] += w->values_gradient[(size_t)i * width + key];
+        }
+    }
+}
+
+/* Rotate queries and keys of a row by its position, or back. */
+static void rotate(const Scorer *e, float *row, int32_t position, float direction) {
+    const int32_t dim = e->shape.head_dim, half = dim / 2;
+    const float *cosines = e->cos + (size_t)position * dim, *sines = e->sin + (size_t)position * dim;
+    for (int32_t head = 0; head < e->shape.heads + e->shape.kv_heads; head++, row += dim)
+        for (int32_t i = 0; i < half; i++) {
+            float first = row[i], second = row[i + half];
+            row[i] = first * cosines[i] - direction * second * sines[i];
+            row[i + half] = second * cosines[i] + direction * first * sines[i];
+        }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- both passes */
+
+/* A thread's share: its own rows, sequences and scored positions; all indices below are relative to its first row. */
+typedef struct {
+    Scorer *e;
+    const Batch *batch;
+    int32_t thread, first_row, rows, first_sequence, sequences, first_scored, scored;
+} Share;
+
+static Share share_of(Scorer *e, const Batch *b, int32_t t) {
+    return (Share){e, b, t, b->row_parts[t], b->row_parts[t + 1] - b->row_parts[t], b->sequence_parts[t], b->sequence_parts[t + 1] - b->sequence_parts[t],
+                   b->scored_parts[t], b->scored_parts[t + 1] - b->scored_parts[t]};
+}
+
+static Sequence sequence_of(const Share *share, int32_t index) {
+    Sequence s = share->batch->sequences[share->first_sequence + index];
+    int32_t first = share->first_row;
+    return (Sequence){s.begin - first, s.end - first, s.prefix_begin - first, s.prefix_end - first};
+}
+
+static void layer_forward(const Share *share, int32_t index) {
+    Scorer *e = share->e;
+    Work *w = &e->works[share->thread];
+    const Layer *layer = &e->layers[index];
+    const Shape *s = &e->shape;
+    Kept *kept = &w->kept[index];
+    const int32_t rows = share->rows, hidden = s->hidden, attended = s->heads * s->head_dim;
+    float *next = index + 1 < s->layers ? w->kept[index + 1].x : w->x;
+    normalise(e, kept->x, layer->attention_norm.weight, w->narrow, rows);
+    forward(&layer->qkv, w->narrow, hidden, rows, w->block, (Target){STORE, .to = w->wide, .stride = e->qkv_width});
+    for (int32_t row = 0; row < rows; row++) {
+        float *qkv = w->wide + (size_t)row * e->qkv_width;
+        rotate(e, qkv, share->batch->positions[share->first_row + row], 1.0f);
+    }
+    narrow(w->wide, kept->qkv, e->qkv_width, rows, e->qkv_width);
+    for (int32_t i = 0; i < share->sequences; i++) {
+        Sequence sequence = sequence_of(share, i);
+        for (int32_t head = 0; head < s->kv_heads; head++) attend(e, w, kept, &sequence, head);
+    }
+    forward(&layer->o, kept->attended, attended, rows, w->block, (Target){ADD, .to = kept->middle, .base = kept->x, .stride = hidden});
+    normalise(e, kept->middle, layer->mlp_norm.weight, w->narrow, rows);
+    forward(&layer->gate_up, w->narrow, hidden, rows, w->block,
+            (Target){GATE, .narrow = w->gated, .gate_up = kept->gate_up, .stride = 2 * s->intermediate, .narrow_stride = s->intermediate});
+    forward(&layer->down, w->gated, s->intermediate, rows, w->block, (Target){ADD, .to = next, .base = kept->middle, .stride = hidden});
+}
+
+static void layer_backward(const Share *share, int32_t index) {
+    Scorer *e = share->e;
+    Work *w = &e->works[share->thread];
+    const Layer *layer = &e->layers[index];
+    const Shape *s = &e->shape;
+    const int32_t t = share->thread, rows = share->rows, hidden = s->hidden, attended = s->heads * s->head_dim;
+    Kept *kept = &w->kept[index];
+    narrow(w->gradient, w->narrow, hidden, rows, hidden);
+    backward(&layer->down, w->narrow, hidden, rows, w->block,
+             (Target){GATE_BACK, .narrow = w->gated, .gate_up = kept->gate_up, .stride = 2 * s->intermediate, .narrow_stride = s->intermediate});
+    add_weight_gradient(w, &layer->down, layer->down.gradient[t], w->narrow, hidden, w->gated, s->intermediate, rows);
+    normalise(e, kept->middle, layer->mlp_norm.weight, w->narrow, rows);
+    add_weight_gradient(w, &layer->gate_up, layer->gate_up.gradient[t], kept->gate_up, 2 * s->intermediate, w->narrow, hidden, rows);
+    backward(&layer->gate_up, kept->gate_up, 2 * s->intermediate, rows, w->block, (Target){STORE, .to = w->wide, .stride = hidden});
+    for (int32_t row = 0; row < rows; row++) {
+        size_t at = (size_t)row * hidden;
+        norm_back(e, kept->middle + at, &layer->mlp_norm, t, w->wide + at, w->gradient + at);
+    }
+    narrow(w->gradient, w->narrow, hidden, rows, hidden);
+    add_weight_gradient(w, &layer->o, layer->o.gradient[t], w->narrow, hidden, kept->attended, attended, rows);
+    backward(&layer->o, w->narrow, hidden, rows, w->block, (Target){NARROW, .narrow = w->gated, .narrow_stride = attended});
+    memset(w->wide, 0, (size_t)rows * e->qkv_width * 4);
+    for (int32_t i = 0; i < share->sequences; i++) {
+        Sequence sequence = sequence_of(share, i);
+        for (int32_t head = 0; head < s->kv_heads; head++) attend_back(e, w, kept, &sequence, head, w->gated, w->wide);
+    }
+    for (int32_t row = 0; row < rows; row++) {
+        float *slope = w->wide + (size_t)row * e->qkv_width;
+        rotate(e, slope, share->batch->positions[share->first_row + row], -1.0f);
+        for (int32_t i = 0; i < e->qkv_width; i += LANES) *(v16 *)(layer->qkv.bias_gradient[t] + i) += *(v16 *)(slope + i);
+    }
+    narrow(w->wide, kept->qkv, e->qkv_width, rows, e->qkv_width);
+    normalise(e, kept->x, layer->attention_norm.weight, w->narrow, rows);
+    add_weight_gradient(w, &layer->qkv, layer->qkv.gradient[t], kept->qkv, e->qkv_width, w->narrow, hidden, rows);
+    backward(&layer->qkv, kept->qkv, e->qkv_width, rows, w->block, (Target){STORE, .to = w->wide, .stride = hidden});
+    for (int32_t row = 0; row < rows; row++) {
+        size_t at = (size_t)row * hidden;
+        norm_back(e, kept->x + at, &layer->attention_norm, t, w->wide + at, w->gradient + at);
+    }
+}
+
+/* Logits of scored positions [first, first + count) of the share, times the inverse temperature, in w->wide; normalised rows in w->narrow. */
+static void logits_of(const Share *share, int32_t first, int32_t count) {
+    Scorer *e = share->e;
+    Work *w = &e->works[share->thread];
+    const int32_t hidden = e->shape.hidden;
+    for (int32_t i = 0; i < count; i++) {
+        int32_t row = share->batch->at[share->first_scored + first + i] - share->first_row;
+        normalise_row(e, w->x + (size_t)row * hidden, e->norm.weight, w->narrow + (size_t)i * hidden);
+    }
+    forward(&e->head, w->narrow, hidden, count, w->block, (Target){STORE, .to = w->wide, .stride = e->head.outputs});
+    for (int32_t i = 0; i < count; i++) {
+        float *logits = w->wide + (size_t)i * e->head.outputs;
+        for (int32_t j = 0; j < e->head.outputs; j += LANES) *(v16 *)(logits + j) *= splat(share->batch->inverse_temperature);
+        for (int32_t j = e->shape.vocabulary; j < e->head.outputs; j++) logits[j] = -INFINITY;
+    }
+}
+
+/* Rows of logits that fit beside each other in w->wide. */
+static int32_t scored_at_once(const Scorer *e) {
+    int32_t rows = (int32_t)((size_t)e->rows * e->wide_width / e->head.outputs) / BLOCK * BLOCK - BLOCK;
+    return rows < BLOCK ? BLOCK : rows > e->rows ? e->rows / BLOCK * BLOCK : rows;
+}
+
+static void score(const Share *share) {
+    Scorer *e = share->e;
+    Work *w = &e->works[share->thread];
+    const int32_t outputs = e->head.outputs, at_once = scored_at_once(e);
+    for (int32_t first = 0; first < share->scored; first += at_once) {
+        int32_t count = share->scored - first < at_once ? share->scored - first : at_once;
+        logits_of(share, first, count);
+        for (int32_t i = 0; i < count; i++) {
+            const float *logits = w->wide + (size_t)i * outputs;
+            const int32_t place = share->first_scored + first + i;
+            float top = -INFINITY;
+            v16 highest = splat(-INFINITY), sum = {}, weighted = {};
+            for (int32_t j = 0; j < outputs; j += LANES) {
+                v16 x = *(v16 *)(logits + j);
+                i16 higher = x > highest;
+                highest = (v16)(((i16)x & higher) | ((i16)highest & ~higher));
+            }
+            for (int j = 0; j < LANES; j++) top = highest[j] > top ? highest[j] : top;
+            for (int32_t j = 0; j < outputs; j += LANES) {
+                v16 x = *(v16 *)(logits + j) - splat(top), mass = exponential(x);
+                x = (v16)((i16)x & (x > splat(-INFINITY))), mass = (v16)((i16)mass & (*(v16 *)(logits + j) > splat(-INFINITY)));
+                sum += mass, weighted += mass * x;
+            }
+            float total = horizontal_sum(sum), lse = top + logf(total);
+            w->lse[first + i] = lse;
+            share->batch->logprobs[place] = logits[share->batch->targets[place]] - lse;
+            share->batch->entropies[place] = logf(total) - horizontal_sum(weighted) / total;
+        }
+    }
+}
+
+static void score_back(const Share *share) {
+    Scorer *e = share->e;
+    Work *w = &e->works[share->thread];
+    const Batch *b = share->batch;
+    const int32_t outputs = e->head.outputs, hidden = e->shape.hidden, at_once = scored_at_once(e);
+    memset(w->gradient, 0, (size_t)share->rows * hidden * 4);
+    for (int32_t first = 0; first < share->scored; first += at_once) {
+        int32_t count = share->scored - first < at_once ? share->scored - first : at_once;
+        logits_of(share, first, count);
+        for (int32_t i = 0; i < count; i++) {
+            float *logits = w->wide + (size_t)i * outputs;
+            const int32_t place = share->first_scored + first + i, target = b->targets[place];
+            const float slope = b->logprobs_gradient[place] * b->inverse_temperature;
+            const float pull = b->entropies_gradient ? b->entropies_gradient[place] * b->inverse_temperature : 0;
+            /* of the log-probability: 1{target} - p; of the entropy H: -p (log p + H) */
+            for (int32_t j = 0; j < outputs; j += LANES) {
+                v16 logprob = *(v16 *)(logits + j) - splat(w->lse[first + i]), mass = exponential(logprob);
+                mass = (v16)((i16)mass & (logprob > splat(-INFINITY))), logprob = (v16)((i16)logprob & (logprob > splat(-INFINITY)));
+                *(v16 *)(logits + j) = -mass * (splat(slope) + splat(pull) * (logprob + splat(b->entropies[place])));
+            }
+            logits[target] += slope;
+        }
+        narrow(w->wide, w->gated, outputs, count, outputs);
+        add_weight_gradient(w, &e->head, e->head.gradient[share->thread], w->gated, outputs, w->narrow, hidden, count);
+        backward(&e->head, w->gated, outputs, count, w->block, (Target){STORE, .to = w->wide, .stride = hidden});
+        for (int32_t i = 0; i < count; i++) {
+            size_t row = (size_t)(b->at[share->first_scored + first + i] - share->first_row) * hidden;
+            norm_back(e, w->x + row, &e->norm, share->thread, w->wide + (size_t)i * hidden, w->gradient + row);
+        }
+    }
+}
+
+static void forward_share(const Share *share) {
+    Scorer *e = share->e;
+    const int32_t hidden = e->shape.hidden;
+    for (int32_t row = 0; row < share->rows; row++)
+        memcpy(e->works[share->thread].kept[0].x + (size_t)row * hidden, e->embedding + (size_t)share->batch->tokens[share->first_row + row] * hidden, (size_t)hidden * 4);
+    for (int32_t i = 0; i < e->shape.layers; i++) layer_forward(share, i);
+    score(share);
+}
+
+static void backward_share(const Share *share) {
+    Scorer *e = share->e;
+    const int32_t hidden = e->shape.hidden;
+    score_back(share);
+    for (int32_t i = e->shape.layers - 1; i >= 0; i--) layer_backward(share, i);
+    for (int32_t row = 0; row < share->rows; row++) {
+        float *to = e->embedding_gradient[share->thread] + (size_t)share->batch->tokens[share->first_row + row] * hidden;
+        const float *from = e->works[share->thread].gradient + (size_t)row * hidden;
+        for (int32_t i = 0; i < hidden; i += LANES) *(v16 *)(to + i) += *(v16 *)(from + i);
+    }
+}
+
+typedef struct {
+    Share share;
+    int back;
+} Job;
+
+static void *work_on(void *argument) {
+    Job *job = argument;
+    tiles_on();
+    if (job->back) backward_share(&job->share);
+    else forward_share(&job->share);
+    _tile_release();
+    return NULL;
+}
+
+static void run(Scorer *e, const Batch *batch, int back) {
+    Job jobs[e->threads];
+    pthread_t ids[e->threads];
+    int started[e->threads];
+    for (int32_t t = 0; t < e->threads; t++) jobs[t] = (Job){share_of(e, batch, t), back};
+    for (int32_t t = 1; t < e->threads; t++) started[t] = pthread_create(&ids[t], NULL, work_on, &jobs[t]) == 0;
+    work_on(&jobs[0]);
+    for (int32_t t = 1; t < e->threads; t++) {
+        if (started[t]) pthread_join(ids[t], NULL);
+        else work_on(&jobs[t]);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ what is called */
+
+void score_forward(Scorer *e, const Batch *batch) { run(e, batch, 0); }
+
+/* After `score_forward` on the same batch; once. */
+void score_backward(Scorer *e, const Batch *batch) { run(e, batch, 1); }
+
+static float **allocate_each(int32_t threads, size_t count) {
+    float **all = calloc((size_t)threads, sizeof *all);
+    for (int32_t t = 0; all && t < threads; t++)
+        if (!(all[t] = allocate(count * 4))) return NULL;
+    return all;
+}
+
+static int allocate_linear(const Scorer *e, Linear *l, int32_t outputs, int32_t inputs) {
+    l->outputs = round_up(outputs, BLOCK), l->inputs = inputs;
+    size_t count = (size_t)l->outputs * inputs;
+    l->forward = allocate(count * 2), l->backward = allocate(count * 2), l->bias = allocate((size_t)l->outputs * 4);
+    l->gradient = allocate_each(e->threads, count), l->bias_gradient = allocate_each(e->threads, (size_t)l->outputs);
+    return l->forward && l->backward && l->bias && l->gradient && l->bias_gradient;
+}
+
+static int allocate_norm(const Scorer *e, Norm *n) {
+    n->weight = allocate((size_t)e->shape.hidden * 4), n->gradient = allocate_each(e->threads, (size_t)e->shape.hidden);
+    return n->weight && n->gradient;
+}
+
+static void free_each(float **all, int32_t threads) {
+    for (int32_t t = 0; all && t < threads; t++) free(all[t]);
+    free(all);
+}
+
+static void free_linear(const Scorer *e, Linear *l) {
+    free(l->forward), free(l->backward), free(l->bias), free_each(l->gradient, e->threads), free_each(l->bias_gradient, e->threads);
+}
+
+static void free_works(Scorer *e) {
+    for (int32_t t = 0; e->works && t < e->threads; t++) {
+        Work *w = &e->works[t];
+        for (int32_t i = 0; w->kept && i < e->shape.layers; i++) {
+            Kept *k = &w->kept[i];
+            free(k->x), free(k->middle), free(k->lse), free(k->qkv), free(k->attended), free(k->gate_up);
+        }
+        void *all[] = {w->kept, w->x, w->wide, w->gradient, w->block, w->scores, w->products, w->keys_gradient, w->values_gradient, w->lse, w->narrow, w->gated, w->pairs,
+                       w->transposed, w->key_tiles, w->value_tiles, w->key_pairs, w->value_pairs, w->weights, w->slopes, w->weight_pairs, w->slope_pairs,
+                       w->query_columns, w->output_columns};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    }
+    free(e->works);
+    e->works = NULL;
+}
+
+void score_free(Scorer *e) {
+    free_works(e);
+    for (int32_t i = 0; e->layers && i < e->shape.layers; i++) {
+        Layer *l = &e->layers[i];
+        Linear *all[] = {&l->qkv, &l->o, &l->gate_up, &l->down};
+        for (int j = 0; j < 4; j++) free_linear(e, all[j]);
+        Norm *norms[] = {&l->attention_norm, &l->mlp_norm};
+        for (int j = 0; j < 2; j++) free(norms[j]->weight), free_each(norms[j]->gradient, e->threads);
+    }
+    free_linear(e, &e->head);
+    free(e->norm.weight), free_each(e->norm.gradient, e->threads), free_each(e->embedding_gradient, e->threads);
+    free(e->layers), free(e);
+}
+
+/* NULL where memory is short or the system allows no tiles. */
+Scorer *score_new(const Shape *shape, int32_t threads) {
+    if (!amx_allowed()) return NULL;
+    Scorer *e = calloc(1, sizeof *e);
+    if (!e) return NULL;
+    e->shape = *shape, e->threads = threads;
+    int32_t q = shape->heads * shape->head_dim, kv = shape->kv_heads * shape->head_dim;
+    e->qkv_width = q + 2 * kv;
+    e->wide_width = e->qkv_width > shape->hidden ? e->qkv_width : shape->hidden;
+    e->layers = calloc((size_t)shape->layers, sizeof *e->layers);
+    e->embedding_gradient = allocate_each(threads, (size_t)shape->vocabulary * shape->hidden);
+    int whole = e->layers && e->embedding_gradient && allocate_norm(e, &e->norm) && allocate_linear(e, &e->head, shape->vocabulary, shape->hidden);
+    for (int32_t i = 0; whole && i < shape->layers; i++) {
+        Layer *l = &e->layers[i];
+        whole = allocate_norm(e, &l->attention_norm) && allocate_norm(e, &l->mlp_norm) && allocate_linear(e, &l->qkv, q + 2 * kv, shape->hidden) &&
+                allocate_linear(e, &l->o, shape->hidden, q) && allocate_linear(e, &l->gate_up, 2 * shape->intermediate, shape->hidden) &&
+                allocate_linear(e, &l->down, shape->hidden, shape->intermediate);
+    }
+    if (!whole) {
+        score_free(e);
+        return NULL;
+    }
+    return e;
+}
+
+/* Room for shares of that many rows and scored positions, and sequences (prefix included) of that length; 0 where memory is short. */
+int32_t score_reserve(Scorer *e, int32_t most_rows, int32_t most_scored, int32_t longest) {
+    free_works(e);
+    const Shape *s = &e->shape;
+    /* Tiles read and norms write up to a block behind the last row. */
+    const size_t rows = (size_t)round_up(most_rows, ROWS) + 64, dim = (size_t)s->head_dim, width = (size_t)round_up(longest, 32) + 32;
+    const size_t q = (size_t)s->heads * dim, hidden = (size_t)s->hidden, intermediate = (size_t)s->intermediate, outputs = (size_t)e->head.outputs;
+    size_t widest = 2 * intermediate > outputs ? 2 * intermediate : outputs;
+    if ((size_t)e->wide_width > widest) widest = (size_t)e->wide_width;
+    e->rows = (int32_t)rows, e->scored = most_scored, e->longest = (int32_t)width;
+    size_t wide = rows * e->wide_width, logits = (size_t)(scored_at_once(e) + BLOCK) * outputs;
+    if (logits > wide) wide = logits;
+    size_t gated = rows * (intermediate > q ? intermediate : q);
+    if (logits > gated) gated = logits;
+    e->works = calloc((size_t)e->threads, sizeof *e->works);
+    int whole = e->works != NULL;
+    for (int32_t t = 0; whole && t < e->threads; t++) {
+        Work *w = &e->works[t];
+        w->kept = calloc((size_t)s->layers, sizeof *w->kept);
+        whole = w->kept != NULL;
+        for (int32_t i = 0; whole && i < s->layers; i++) {
+            Kept *k = &w->kept[i];
+            k->x = allocate(rows * hidden * 4), k->middle = allocate(rows * hidden * 4), k->lse = allocate(rows * s->heads * 4);
+            k->qkv = allocate(rows * e->qkv_width * 2), k->attended = allocate(rows * q * 2), k->gate_up = allocate(rows * 2 * intermediate * 2);
+            whole = k->x && k->middle && k->lse && k->qkv && k->attended && k->gate_up;
+        }
+        w->x = allocate(rows * hidden * 4), w->wide = allocate(wide * 4), w->gradient = allocate(rows * hidden * 4), w->block = allocate(BLOCK * BLOCK * 4);
+        w->scores = allocate(16 * width * 4), w->products = allocate(16 * (width > dim ? width : dim) * 4);
+        w->keys_gradient = allocate(dim * width * 4), w->values_gradient = allocate(dim * width * 4), w->lse = allocate((size_t)most_scored * 4);
+        w->narrow = allocate(rows * hidden * 2), w->gated = allocate(gated * 2);
+        w->pairs = allocate((size_t)(ROWS + 32) * widest * 2), w->transposed = allocate((size_t)TRANSPOSED * widest * 2);
+        w->key_tiles = allocate(width * dim * 2), w->value_tiles = allocate(width * dim * 2), w->key_pairs = allocate(width * dim * 2), w->value_pairs = allocate(width * dim * 2);
+        w->weights = allocate(16 * width * 2), w->slopes = allocate((QUERIES + 32) * width * 2);
+        w->weight_pairs = allocate((QUERIES + 32) * width * 2), w->slope_pairs = allocate((QUERIES + 32) * width * 2);
+        w->query_columns = allocate(dim * QUERIES * 2), w->output_columns = allocate(dim * QUERIES * 2);
+        whole = whole && w->x && w->wide && w->gradient && w->block && w->scores && w->products && w->keys_gradient && w->values_gradient && w->lse && w->narrow && w->gated &&
+                w->pairs && w->transposed && w->key_tiles && w->value_tiles && w->key_pairs && w->value_pairs && w->weights && w->slopes && w->weight_pairs &&
+                w->slope_pairs && w->query_columns && w->output_columns;
+    }
+    return whole;
+}
+
+static Linear *linear_of(Scorer *e, int32_t layer, int32_t kind) {
+    if (layer < 0) return &e->head;
+    Linear *all[] = {&e->layers[layer].qkv, &e->layers[layer].o, &e->layers[layer].gate_up, &e->layers[layer].down};
+    return all[kind];
+}
+
+static Norm *norm_of(Scorer *e, int32_t layer, int32_t kind) {
+    return layer < 0 ? &e->norm : kind == 0 ? &e->layers[layer].attention_norm : &e->layers[layer].mlp_norm;
+}
+
+static size_t output_of(int32_t at, int32_t interleave, int32_t row) {
+    return (size_t)at + (size_t)(interleave ? row / LANES * BLOCK + row % LANES : row);
+}
+
+/* Rows of a weight (rows x inputs, contiguous) as outputs `at`, `at` + 1, ...; with `interleave`, sixteen at a time and sixteen left out.
+ * `at` is a multiple of sixteen. */
+void score_pack(Scorer *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, const float *weight, const float *bias) {
+    Linear *l = linear_of(e, layer, kind);
+    const int32_t inputs = l->inputs;
+    for (int32_t row = 0; row < rows; row += LANES) {
+        const int32_t count = rows - row < LANES ? rows - row : LANES;
+        const size_t n = output_of(at, interleave, row);
+        const float *from = weight + (size_t)row * inputs;
+        for (int32_t i = 0; i < count; i++) l->bias[n + i] = bias ? bias[row + i] : 0;
+        pack_rows(from, inputs, count, inputs, l->forward + n * inputs);
+        for (int32_t k = 0; k < inputs; k += LANES)
+            for (int32_t i = 0; i < LANES; i += 2) {
+                __m512i first = i < count ? widen(from + (size_t)i * inputs + k) : (__m512i){}, second = i + 1 < count ? widen(from + (size_t)(i + 1) * inputs + k) : (__m512i){};
+                _mm512_storeu_si512(l->backward + (size_t)k * l->outputs + (n + i) * LANES, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+            }
+    }
+}
+
+void score_norm(Scorer *e, int32_t layer, int32_t kind, const float *weight) { memcpy(norm_of(e, layer, kind)->weight, weight, (size_t)e->shape.hidden * 4); }
+
+/* Borrowed until the next call: embedding (vocabulary x hidden), rotary tables (positions x head_dim). */
+void score_tables(Scorer *e, const float *embedding, const float *cosines, const float *sines) { e->embedding = embedding, e->cos = cosines, e->sin = sines; }
+
+static void take(float **from, int32_t threads, size_t at, float *to, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        float sum = 0;
+        for (int32_t t = 0; t < threads; t++) sum += from[t][at + i], from[t][at + i] = 0;
+        to[i] = sum;
+    }
+}
+
+/* The gradient of what `score_pack` was given with the same arguments, taken out: the next one begins at 0. `bias` may be NULL. */
+void score_weight_gradient(Scorer *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, float *weight, float *bias) {
+    Linear *l = linear_of(e, layer, kind);
+    for (int32_t row = 0; row < rows; row++) {
+        size_t n = output_of(at, interleave, row);
+        take(l->gradient, e->threads, n * l->inputs, weight + (size_t)row * l->inputs, (size_t)l->inputs);
+        if (bias) take(l->bias_gradient, e->threads, n, bias + row, 1);
+    }
+}
+
+void score_norm_gradient(Scorer *e, int32_t layer, int32_t kind, float *weight) { take(norm_of(e, layer, kind)->gradient, e->threads, 0, weight, (size_t)e->shape.hidden); }
+
+void score_embedding_gradient(Scorer *e, float *embedding) { take(e->embedding_gradient, e->threads, 0, embedding, (size_t)e->shape.vocabulary * e->shape.hidden); }
+
+int32_t score_available(void) { return amx_allowed(); }
+
+#else
+
+#include <stdint.h>
+int32_t score_available(void) { return 0; }
+
+#endif

@@ -1,0 +1,353 @@
+"""The trainer's log-probabilities and their gradient in C, for CPUs with AMX: `kernels/score.c` behind ctypes and autograd.
+
+Products are bfloat16, sums and everything else float32. Nothing is padded, and a prompt that several completions share is computed once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from ctypes import POINTER, Structure, byref, c_float, c_int32, c_void_p
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import silu
+
+from dunwu.models.native import KERNELS, NativeUnavailable, library
+
+SOURCE = KERNELS / "score.c"
+MODEL_TYPES = ("qwen2", "llama")
+MULTIPLE, LARGEST_HEAD_DIM = 32, 256
+# Each thread has its own gradient of every weight, and each weight is packed twice.
+LARGEST_MODEL = 200_000_000
+LONGEST = 8192
+_QKV, _O, _GATE_UP, _DOWN = range(4)
+_LANES = 16
+
+TokenIds = Sequence[int]
+
+
+class _Shape(Structure):
+    _fields_ = [
+        *((name, c_int32) for name in ("layers", "hidden", "heads", "kv_heads", "head_dim", "intermediate", "vocabulary")),
+        ("eps", c_float),
+        ("scale", c_float),
+    ]
+
+
+_INPUTS = ("tokens", "positions", "sequences", "at", "targets", "row_parts", "sequence_parts", "scored_parts")
+
+
+class _Batch(Structure):
+    _fields_ = [
+        *((name, c_void_p) for name in _INPUTS),
+        ("inverse_temperature", c_float),
+        *((name, c_void_p) for name in ("logprobs", "entropies", "logprobs_gradient", "entropies_gradient")),
+    ]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Prompts and completions one behind the other, in shares for the threads. All arrays are int32.
+
+    ``sequences`` (S, 4): rows [begin, end) behind the rows [prefix_begin, prefix_end). ``order`` has, for each scored position, its place
+    in the completions laid end to end.
+    """
+
+    tokens: NDArray[np.int32]
+    positions: NDArray[np.int32]
+    sequences: NDArray[np.int32]
+    at: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    row_parts: NDArray[np.int32]
+    sequence_parts: NDArray[np.int32]
+    scored_parts: NDArray[np.int32]
+    order: NDArray[np.int64]
+    longest: int
+
+
+class _Packer:
+    """Lays out one group after the other."""
+
+    def __init__(self) -> None:
+        self.tokens, self.positions, self.at, self.targets, self.order = (list[int]() for _ in range(5))
+        self.sequences: list[tuple[int, int, int, int]] = []
+        self.longest = 0
+
+    def add(self, prompt: TokenIds, completions: Sequence[TokenIds], places: Sequence[int]) -> None:
+        """``places``: where the scores of each completion begin."""
+        begin = len(self.tokens)
+        self.tokens += prompt
+        self.positions += range(len(prompt))
+        end = len(self.tokens)
+        self.sequences.append((begin, end, begin, begin))
+        for completion, place in zip(completions, places, strict=True):
+            first = len(self.tokens)
+            # The last token predicts nothing that is scored.
+            self.tokens += completion[:-1]
+            self.positions += range(len(prompt), len(prompt) + len(completion) - 1)
+            self.at += [end - 1, *range(first, len(self.tokens))]
+            self.targets += completion
+            self.order += range(place, place + len(completion))
+            if len(self.tokens) > first:
+                self.sequences.append((first, len(self.tokens), begin, end))
+            self.longest = max(self.longest, len(prompt) + len(completion))
+
+
+def pack(prompts: Sequence[TokenIds], completions: Sequence[TokenIds], threads: int) -> Packed:
+    """Group completions by equal prompts, and give each thread groups of about as many tokens in all."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, prompt in enumerate(prompts):
+        groups.setdefault(tuple(prompt), []).append(index)
+    starts = np.cumsum([0, *map(len, completions)]).tolist()
+    packer, parts = _Packer(), [(0, 0, 0)]
+    for share in _shares([(len(prompt) + sum(len(completions[i]) for i in members)) for prompt, members in groups.items()], threads):
+        for prompt, members in (list(groups.items())[i] for i in share):
+            packer.add(prompt, [completions[i] for i in members], [starts[i] for i in members])
+        parts.append((len(packer.tokens), len(packer.sequences), len(packer.at)))
+    row_parts, sequence_parts, scored_parts = (np.array(part, np.int32) for part in zip(*parts, strict=True))
+    return Packed(
+        tokens=np.array(packer.tokens, np.int32),
+        positions=np.array(packer.positions, np.int32),
+        sequences=np.array(packer.sequences, np.int32),
+        at=np.array(packer.at, np.int32),
+        targets=np.array(packer.targets, np.int32),
+        row_parts=row_parts,
+        sequence_parts=sequence_parts,
+        scored_parts=scored_parts,
+        order=np.array(packer.order, np.int64),
+        longest=packer.longest,
+    )
+
+
+def _shares(sizes: Sequence[int], threads: int) -> list[list[int]]:
+    """Indices for each thread: the largest first, each to the thread that has least; within a thread in their order."""
+    shares: list[list[int]] = [[] for _ in range(threads)]
+    load = [0] * threads
+    for index in sorted(range(len(sizes)), key=lambda i: (-sizes[i], i)):
+        least = load.index(min(load))
+        shares[least].append(index)
+        load[least] += sizes[index]
+    return [sorted(share) for share in shares]
+
+
+class NativeScorer:
+    """Log-probabilities of completions under one model, with a gradient for all its parameters.
+
+    One forward pass at a time: its backward pass, where there is one, comes before the next forward pass.
+    """
+
+    def __init__(self, model: Any) -> None:
+        """Raises ``NativeUnavailable`` with the reason."""
+        self._lib = _library()
+        check_model(model)
+        self._model = model
+        self.threads = torch.get_num_threads()
+        config, self._attention = model.config, model.model.layers[0].self_attn
+        shape = _Shape(
+            config.num_hidden_layers, config.hidden_size, config.num_attention_heads, config.num_key_value_heads, self._attention.head_dim,
+            config.intermediate_size, config.vocab_size, config.rms_norm_eps, self._attention.scaling,
+        )  # fmt: skip
+        self._rope: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
+        self._room = (0, 0, 0)
+        self._current: object = None
+        self._handle = self._lib.score_new(byref(shape), self.threads)
+        if not self._handle:
+            raise NativeUnavailable("not enough memory for packed copies and gradients of the weights")
+
+    def __del__(self) -> None:
+        """Give the memory back."""
+        if getattr(self, "_handle", None):
+            self._lib.score_free(self._handle)
+
+    def logprobs(
+        self, prompts: Sequence[TokenIds], completions: Sequence[TokenIds], temperature: float = 1.0, *, entropy_gradient: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of all completion tokens and entropies of their distributions, completions laid end to end, float32.
+
+        Prompts and completions must not be empty. Gradients flow as in ``logprobs.token_logprobs``.
+        """
+        assert all(prompts), "nothing predicts the first token of an empty prompt"
+        assert all(completions), "completions must not be empty"
+        packed = pack(prompts, completions, self.threads)
+        weights = [parameter for _, parameter in _parameters(self._model)]
+        found = _Score.apply(self, packed, temperature, entropy_gradient, *weights)  # type: ignore[no-untyped-call]
+        logprobs, entropies = found
+        place = torch.empty(len(packed.order), dtype=torch.long)
+        place[torch.from_numpy(packed.order)] = torch.arange(len(packed.order))
+        return logprobs[place], entropies[place]
+
+    def run_forward(self, packed: Packed, temperature: float) -> tuple[Tensor, Tensor]:
+        """Scores in the order of ``packed.at``."""
+        self._load(packed.longest)
+        self._reserve(packed)
+        logprobs, entropies = torch.empty(len(packed.at)), torch.empty(len(packed.at))
+        self._lib.score_forward(self._handle, byref(_batch(packed, temperature, logprobs, entropies)))
+        self._current = packed
+        return logprobs, entropies
+
+    def run_backward(
+        self,
+        packed: Packed,
+        temperature: float,
+        logprobs: Tensor,
+        entropies: Tensor,
+        logprobs_gradient: Tensor,
+        entropies_gradient: Tensor | None,
+    ) -> list[Tensor]:
+        """Gradients of all parameters, in their order."""
+        assert self._current is packed, "the backward pass of another batch: one forward pass at a time"
+        self._current = None
+        batch = _batch(packed, temperature, logprobs, entropies)
+        batch.logprobs_gradient = logprobs_gradient.data_ptr()
+        batch.entropies_gradient = None if entropies_gradient is None else entropies_gradient.data_ptr()
+        self._lib.score_backward(self._handle, byref(batch))
+        return self._gradients()
+
+    def _load(self, longest: int) -> None:
+        """Pack the weights as they are now. Every time: an optimiser's fused update leaves no trace on a tensor that could be asked for."""
+        embedding = self._model.model.embed_tokens.weight
+        if len(self._rope[0]) < longest:
+            cos, sin = self._model.model.rotary_emb(embedding, torch.arange(longest)[None])
+            self._rope = cos[0].contiguous(), sin[0].contiguous()
+        self._lib.score_tables(self._handle, embedding.data_ptr(), *(table.data_ptr() for table in self._rope))
+        for place, parameter in _parameters(self._model):
+            if isinstance(place, _Matrix):
+                bias = None if place.bias is None else place.bias.data_ptr()
+                self._lib.score_pack(self._handle, *place.where, len(parameter), parameter.data_ptr(), bias)
+            elif isinstance(place, tuple):
+                self._lib.score_norm(self._handle, *place, parameter.data_ptr())
+
+    def _reserve(self, packed: Packed) -> None:
+        needs = (int(np.diff(packed.row_parts).max()), int(np.diff(packed.scored_parts).max()), packed.longest)
+        if all(has >= need for has, need in zip(self._room, needs, strict=True)):
+            return
+        self._room = tuple(max(has, need + need // 4) for has, need in zip(self._room, needs, strict=True))  # type: ignore[assignment]
+        if not self._lib.score_reserve(self._handle, *self._room):
+            self._room = (0, 0, 0)
+            raise MemoryError(f"no memory for {len(packed.tokens)} tokens at once; lower grpo.micro_batch_tokens")
+
+    def _gradients(self) -> list[Tensor]:
+        found, biases = list[Tensor](), dict[int, Tensor]()
+        for place, parameter in _parameters(self._model):
+            if isinstance(place, _Matrix):
+                gradient = torch.empty_like(parameter)
+                bias = None if place.bias is None else torch.empty_like(place.bias)
+                pointer = None if bias is None else bias.data_ptr()
+                self._lib.score_weight_gradient(self._handle, *place.where, len(parameter), gradient.data_ptr(), pointer)
+                if bias is not None:
+                    biases[id(place.bias)] = bias
+            elif isinstance(place, tuple):
+                gradient = torch.empty_like(parameter)
+                self._lib.score_norm_gradient(self._handle, *place, gradient.data_ptr())
+            elif place == _EMBEDDING:
+                gradient = torch.empty_like(parameter)
+                self._lib.score_embedding_gradient(self._handle, gradient.data_ptr())
+            else:
+                gradient = biases[id(parameter)]
+            found.append(gradient)
+        return found
+
+
+class _Score(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scorer: NativeScorer, packed: Packed, temperature: float, entropy_gradient: bool, *weights: Tensor) -> Any:
+        logprobs, entropies = scorer.run_forward(packed, temperature)
+        ctx.scorer, ctx.packed, ctx.temperature, ctx.entropy_gradient = scorer, packed, temperature, entropy_gradient
+        ctx.scores = logprobs.clone(), entropies.clone()
+        if not entropy_gradient:
+            ctx.mark_non_differentiable(entropies)
+        return logprobs, entropies
+
+    @staticmethod
+    def backward(ctx: Any, logprobs_gradient: Tensor, entropies_gradient: Tensor) -> Any:
+        pull = entropies_gradient.contiguous() if ctx.entropy_gradient else None
+        gradients = ctx.scorer.run_backward(ctx.packed, ctx.temperature, *ctx.scores, logprobs_gradient.contiguous(), pull)
+        return None, None, None, None, *gradients
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """Where `score.c` has a weight: layer, kind, first output, whether sixteen outputs alternate with another's; and its bias."""
+
+    where: tuple[int, int, int, int]
+    bias: Tensor | None = None
+
+
+_EMBEDDING, _BIAS = "embedding", "bias"
+_Place = _Matrix | tuple[int, int] | str
+
+
+def _parameters(model: Any) -> list[tuple[_Place, Tensor]]:
+    """Every parameter with its place: a matrix, a norm (layer, kind), the embedding, or a bias that goes with its matrix."""
+    found: list[tuple[_Place, Tensor]] = [(_EMBEDDING, model.model.embed_tokens.weight)]
+    for index, layer in enumerate(model.model.layers):
+        attention, mlp, rows = layer.self_attn, layer.mlp, 0
+        found += [((index, 0), layer.input_layernorm.weight), ((index, 1), layer.post_attention_layernorm.weight)]
+        for linear in (attention.q_proj, attention.k_proj, attention.v_proj):
+            found.append((_Matrix((index, _QKV, rows, 0), linear.bias), linear.weight))
+            if linear.bias is not None:
+                found.append((_BIAS, linear.bias))
+            rows += len(linear.weight)
+        found.append((_Matrix((index, _O, 0, 0)), attention.o_proj.weight))
+        found.append((_Matrix((index, _GATE_UP, 0, 1)), mlp.gate_proj.weight))
+        found.append((_Matrix((index, _GATE_UP, _LANES, 1)), mlp.up_proj.weight))
+        found.append((_Matrix((index, _DOWN, 0, 0)), mlp.down_proj.weight))
+    return [*found, ((-1, 0), model.model.norm.weight), (_Matrix((-1, 0, 0, 0)), model.lm_head.weight)]
+
+
+def check_model(model: Any) -> None:
+    """Raise ``NativeUnavailable`` with the reason unless `score.c` computes this model, all or none of whose parameters are trained."""
+    config, attention = model.config, model.model.layers[0].self_attn
+    if config.model_type not in MODEL_TYPES:
+        raise NativeUnavailable(f"model_type {config.model_type!r} is not among {', '.join(MODEL_TYPES)}")
+    places = _parameters(model)
+    if {id(parameter) for _, parameter in places} != {id(parameter) for parameter in model.parameters()}:
+        raise NativeUnavailable("the model has parameters of other kinds (biases behind attention or in the MLP, adapters)")
+    if any(p.device.type != "cpu" or p.dtype != torch.float32 or not p.is_contiguous() for _, p in places):
+        raise NativeUnavailable("parameters are not all float32 on the CPU")
+    if len({p.requires_grad for _, p in places}) > 1:
+        raise NativeUnavailable("some parameters are trained and some are not")
+    sizes = {"hidden_size": config.hidden_size, "intermediate_size": config.intermediate_size, "head_dim": attention.head_dim}
+    for name, size in sizes.items():
+        if size % MULTIPLE:
+            raise NativeUnavailable(f"{name} {size} is not a multiple of {MULTIPLE}")
+    count = sum(parameter.numel() for parameter in model.parameters())
+    if attention.head_dim > LARGEST_HEAD_DIM or count > LARGEST_MODEL:
+        raise NativeUnavailable(f"head_dim {attention.head_dim} or {count} parameters are more than {LARGEST_HEAD_DIM} or {LARGEST_MODEL}")
+    x = torch.linspace(-4, 4, 9)
+    if not torch.equal(model.model.layers[0].mlp.act_fn(x), silu(x)):
+        raise NativeUnavailable("the activation is not SiLU")
+
+
+def _batch(packed: Packed, temperature: float, logprobs: Tensor, entropies: Tensor) -> _Batch:
+    pointers = (getattr(packed, name).ctypes.data for name in _INPUTS)
+    return _Batch(*pointers, 1.0 / temperature, logprobs.data_ptr(), entropies.data_ptr(), None, None)
+
+
+def _library() -> ctypes.CDLL:
+    found = library(SOURCE)
+    found.score_available.restype = c_int32
+    if not found.score_available():
+        raise NativeUnavailable("this processor has no bfloat16 tiles (AMX), or the system does not allow them")
+    signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        "score_new": (c_void_p, (POINTER(_Shape), c_int32)),
+        "score_free": (None, (c_void_p,)),
+        "score_reserve": (c_int32, (c_void_p, c_int32, c_int32, c_int32)),
+        "score_tables": (None, (c_void_p,) * 4),
+        "score_norm": (None, (c_void_p, c_int32, c_int32, c_void_p)),
+        "score_pack": (None, (c_void_p, *(c_int32,) * 5, c_void_p, c_void_p)),
+        "score_forward": (None, (c_void_p, POINTER(_Batch))),
+        "score_backward": (None, (c_void_p, POINTER(_Batch))),
+        "score_weight_gradient": (None, (c_void_p, *(c_int32,) * 5, c_void_p, c_void_p)),
+        "score_norm_gradient": (None, (c_void_p, c_int32, c_int32, c_void_p)),
+        "score_embedding_gradient": (None, (c_void_p, c_void_p)),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(found, name)
+        function.restype, function.argtypes = result, arguments
+    return found

@@ -1,0 +1,113 @@
+"""Log-probabilities of a micro-batch of completions, by torch on padded rows or by the native scorer on packed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from dunwu.models.logprobs import token_logprobs
+from dunwu.models.native import NativeUnavailable
+from dunwu.models.native_logprobs import NativeScorer
+from dunwu.models.precision import Precision, matmul_precision, use_causal_attention
+from dunwu.trainers.micro_batches import by_token_budget, in_order, pad_right
+from dunwu.types import Rollout
+
+
+class Scorer(Protocol):
+    """Scores completions under one model, at the temperature it was made for."""
+
+    name: str
+
+    def micro_batches(self, rollouts: Sequence[Rollout], budget: int) -> list[list[int]]:
+        """Indices of the rollouts, in parts of about ``budget`` tokens that suit this scorer."""
+        ...
+
+    def __call__(self, rollouts: Sequence[Rollout], entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
+        """Log-probabilities and entropies (B, T), T the longest completion; 0 behind a completion's end."""
+        ...
+
+
+class TorchScorer:
+    """The reference: the model's own forward pass on rows padded on the right, on any device."""
+
+    def __init__(self, model: Any, temperature: float, precision: Precision, pad: int) -> None:
+        use_causal_attention(model)
+        self._model, self._temperature, self._precision, self._pad = model, temperature, precision, pad
+        self.name = f"torch, {precision}"
+
+    def micro_batches(self, rollouts: Sequence[Rollout], budget: int) -> list[list[int]]:
+        """Rows of like length together."""
+        return by_token_budget(_lengths(rollouts), budget)
+
+    def __call__(self, rollouts: Sequence[Rollout], entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
+        """See ``Scorer``."""
+        device = self._model.device
+        rows = [rollout.prompt.token_ids + rollout.completion.token_ids for rollout in rollouts]
+        ids_BT, attention_BT = pad_right(rows, self._pad, device)
+        starts = torch.tensor([[len(rollout.prompt.token_ids)] for rollout in rollouts], device=device)
+        scored_BT = attention_BT.bool() & (torch.arange(ids_BT.shape[1], device=device) >= starts)
+        with matmul_precision(self._precision, device):
+            scores = token_logprobs(
+                self._model, ids_BT, attention_BT, scored_BT, temperature=self._temperature, entropy_gradient=entropy_gradient
+            )
+        logprobs, entropies = (_rows(values_BT[scored_BT], rollouts) for values_BT in scores)
+        return logprobs, entropies
+
+
+class NativeRowScorer:
+    """`kernels/score.c`: bfloat16 products on a CPU's tiles, no padding, a group's prompt once."""
+
+    def __init__(self, model: Any, temperature: float) -> None:
+        """Raises ``NativeUnavailable`` with the reason."""
+        self._native, self._temperature = NativeScorer(model), temperature
+        self.name = "native, bfloat16"
+
+    def micro_batches(self, rollouts: Sequence[Rollout], budget: int) -> list[list[int]]:
+        """Neighbours together: they share prompts."""
+        return in_order(_lengths(rollouts), budget)
+
+    def __call__(self, rollouts: Sequence[Rollout], entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
+        """See ``Scorer``."""
+        prompts = [rollout.prompt.token_ids for rollout in rollouts]
+        completions = [rollout.completion.token_ids for rollout in rollouts]
+        logprobs, entropies = self._native.logprobs(prompts, completions, self._temperature, entropy_gradient=entropy_gradient)
+        return _rows(logprobs, rollouts), _rows(entropies, rollouts)
+
+
+def make_scorer(model: Any, temperature: float, precision: Precision | Literal["auto"], pad: int) -> Scorer:
+    """``auto``: native where it can be, else torch in float32; ``bfloat16``: native where it can be, else torch; ``float32``: torch."""
+    why = ""
+    if precision != "float32":
+        try:
+            return NativeRowScorer(model, temperature)
+        except NativeUnavailable as reason:
+            why = f" ({reason})"
+    scorer = TorchScorer(model, temperature, "float32" if precision == "auto" else precision, pad)
+    scorer.name += why
+    return scorer
+
+
+def completion_mask(rollouts: Sequence[Rollout], device: torch.device) -> Tensor:
+    """True on tokens of completions, (B, T)."""
+    lengths = torch.tensor([[len(rollout.completion.token_ids)] for rollout in rollouts], device=device)
+    return torch.arange(int(lengths.max()), device=device) < lengths
+
+
+def behaviour_logprobs(rollouts: Sequence[Rollout], device: torch.device) -> Tensor:
+    """The engine's log-probabilities, (B, T); 0 behind a completion's end."""
+    for rollout in rollouts:
+        assert len(rollout.completion.behaviour_logprobs) == len(rollout.completion.token_ids), "one behaviour log-probability per token"
+    return pad_sequence([torch.tensor(rollout.completion.behaviour_logprobs) for rollout in rollouts], batch_first=True).to(device)
+
+
+def _lengths(rollouts: Sequence[Rollout]) -> list[int]:
+    return [len(rollout.prompt.token_ids) + len(rollout.completion.token_ids) for rollout in rollouts]
+
+
+def _rows(values: Tensor, rollouts: Sequence[Rollout]) -> Tensor:
+    """Completions' values laid end to end, as rows."""
+    return pad_sequence(list(torch.split(values, [len(rollout.completion.token_ids) for rollout in rollouts])), batch_first=True)

@@ -1,0 +1,186 @@
+"""The C scorer against the model's own forward and backward pass in float32: what bfloat16 products may differ, and nothing more."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+from dunwu.models.logprobs import token_logprobs
+from dunwu.models.native import NativeUnavailable
+from dunwu.models.native_logprobs import NativeScorer, pack
+
+VOCAB = 100
+SHAPE = {
+    "vocab_size": VOCAB, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 32, "max_position_embeddings": 512,
+}  # fmt: skip
+MODELS: dict[str, Callable[[], Any]] = {
+    "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SHAPE, tie_word_embeddings=True)),
+    "llama": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE, tie_word_embeddings=False)),
+    "llama-64": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE | {"head_dim": 64, "num_key_value_heads": 1})),
+}
+# Groups with a prompt in common; completions of one token, of more than a block of queries, and about the sizes of tiles.
+GROUPS = ((7, (1, 2, 16, 17)), (33, (31, 32, 33)), (1, (1,)), (20, (200, 5, 129)), (16, (15,)))
+
+
+def make_model(name: str) -> Any:
+    torch.manual_seed(5)
+    model = MODELS[name]()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_((0.15 if parameter.ndim == 2 else 0.3) * torch.randn_like(parameter))
+    return model
+
+
+def make_rows(groups: Sequence[tuple[int, Sequence[int]]], seed: int = 0) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def some(count: int) -> tuple[int, ...]:
+        return tuple(torch.randint(2, VOCAB, (count,), generator=generator).tolist())
+
+    pairs = [(prompt, some(length)) for prompt, lengths in [(some(size), lengths) for size, lengths in groups] for length in lengths]
+    return [prompt for prompt, _ in pairs], [completion for _, completion in pairs]
+
+
+def native(model: Any) -> NativeScorer:
+    try:
+        return NativeScorer(model)
+    except NativeUnavailable as reason:
+        if "AMX" in str(reason) or "compiler" in str(reason):
+            pytest.skip(f"no native scorer: {reason}")
+        raise
+
+
+def reference(model: Any, prompts: Any, completions: Any, temperature: float, entropy_gradient: bool) -> tuple[Tensor, Tensor]:
+    scores = []
+    for prompt, completion in zip(prompts, completions, strict=True):
+        ids = torch.tensor([prompt + completion])
+        scored = torch.arange(ids.shape[1])[None] >= len(prompt)
+        found = token_logprobs(model, ids, torch.ones_like(ids), scored, temperature, entropy_gradient=entropy_gradient)
+        scores.append((found[0][scored], found[1][scored]))
+    return torch.cat([logprobs for logprobs, _ in scores]), torch.cat([entropies for _, entropies in scores])
+
+
+def gradients(model: Any, logprobs: Tensor, entropies: Tensor, with_entropy: bool) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(9)
+    loss = (logprobs * torch.randn(len(logprobs), generator=generator)).sum()
+    if with_entropy:
+        loss = loss + (entropies * torch.randn(len(entropies), generator=generator)).sum()
+    model.zero_grad()
+    loss.backward()
+    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.parametrize("with_entropy", [False, True])
+@pytest.mark.parametrize("name", list(MODELS))
+def test_scores_and_every_gradient_are_the_models(name: str, with_entropy: bool) -> None:
+    model = make_model(name)
+    prompts, completions = make_rows(GROUPS)
+    expected = reference(model, prompts, completions, 0.8, with_entropy)
+    exact = gradients(model, *expected, with_entropy)
+    found = native(model).logprobs(prompts, completions, 0.8, entropy_gradient=with_entropy)
+    assert found[1].requires_grad == with_entropy
+    for ours, theirs in zip(found, expected, strict=True):
+        assert (ours - theirs).abs().mean() < 0.02
+        assert (ours - theirs).abs().max() < 0.2
+    ours_by_name = gradients(model, *found, with_entropy)
+    for parameter, theirs in exact.items():
+        ours = ours_by_name[parameter]
+        # bfloat16 keeps 8 bits: errors of a per cent or two, in no common direction
+        assert (ours - theirs).norm() < 0.04 * theirs.norm(), parameter
+        assert torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0) > 0.999, parameter
+
+
+def test_a_shared_prompt_gets_the_gradient_of_all_its_completions() -> None:
+    """One group of three beside the same rows with prompts that differ in nothing but being scored on their own."""
+    model = make_model("llama")
+    scorer = native(model)
+    prompts, completions = make_rows(((12, (9, 20, 3)),))
+    together = gradients(model, *scorer.logprobs(prompts, completions), False)
+    weights = torch.randn(sum(map(len, completions)), generator=torch.Generator().manual_seed(9))
+    model.zero_grad()
+    for prompt, completion, weight in zip(prompts, completions, torch.split(weights, [*map(len, completions)]), strict=True):
+        (scorer.logprobs([prompt], [completion])[0] * weight).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad - together[name]).norm() < 0.02 * together[name].norm(), name
+
+
+def test_updates_are_seen_and_gradients_do_not_pile_up() -> None:
+    model = make_model("qwen2")
+    scorer = native(model)
+    rows = make_rows(GROUPS)
+    first = gradients(model, *scorer.logprobs(*rows), False)
+    again = gradients(model, *scorer.logprobs(*rows), False)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    for parameter in model.parameters():
+        with torch.no_grad():
+            before = scorer.logprobs(*rows)[0]
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+            after = scorer.logprobs(*rows)[0]
+        assert not torch.equal(before, after)
+        assert (after - reference(model, *rows, 1.0, False)[0]).abs().mean() < 0.05
+
+
+def test_a_fused_optimisers_update_is_seen() -> None:
+    """It leaves the tensors' version counters as they were."""
+    model = make_model("qwen2")
+    scorer, rows = native(model), make_rows(GROUPS)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.05, fused=True)
+    for _ in range(2):
+        optimizer.zero_grad()
+        scorer.logprobs(*rows)[0].sum().backward()
+        optimizer.step()
+        with torch.no_grad():
+            assert (scorer.logprobs(*rows)[0] - reference(model, *rows, 1.0, False)[0]).abs().mean() < 0.03
+
+
+def test_more_rows_than_before_and_fewer() -> None:
+    model = make_model("qwen2")
+    scorer = native(model)
+    for groups in (((3, (2,)),), ((300, (150, 40)), (5, (60,) * 9)), ((3, (1,)),), GROUPS):
+        rows = make_rows(groups, seed=len(groups))
+        with torch.no_grad():
+            assert (scorer.logprobs(*rows)[0] - reference(model, *rows, 1.0, False)[0]).abs().mean() < 0.03
+
+
+def test_one_forward_pass_at_a_time() -> None:
+    model = make_model("qwen2")
+    scorer = native(model)
+    logprobs, _ = scorer.logprobs(*make_rows(GROUPS))
+    scorer.logprobs(*make_rows(GROUPS, seed=1))
+    with pytest.raises(AssertionError, match="one forward pass at a time"):
+        logprobs.sum().backward()
+
+
+def test_packing_by_hand() -> None:
+    packed = pack([(5, 6), (7,), (5, 6)], [(8, 9, 10), (11,), (12, 13)], threads=2)
+    # group (5, 6) has 7 tokens and goes to the first thread, group (7) to the second
+    assert packed.tokens.tolist() == [5, 6, 8, 9, 12, 7]
+    assert packed.positions.tolist() == [0, 1, 2, 3, 2, 0]
+    assert packed.sequences.tolist() == [[0, 2, 0, 0], [2, 4, 0, 2], [4, 5, 0, 2], [5, 6, 5, 5]]
+    assert packed.at.tolist() == [1, 2, 3, 1, 4, 5]
+    assert packed.targets.tolist() == [8, 9, 10, 12, 13, 11]
+    assert packed.order.tolist() == [0, 1, 2, 4, 5, 3]
+    assert (packed.row_parts.tolist(), packed.sequence_parts.tolist(), packed.scored_parts.tolist()) == ([0, 5, 6], [0, 3, 4], [0, 5, 6])
+    assert packed.longest == 5
+
+
+def refused(model: Any) -> str:
+    native(make_model("qwen2"))  # skips where nothing is native
+    with pytest.raises(NativeUnavailable) as reason:
+        NativeScorer(model)
+    return str(reason.value)
+
+
+def test_what_it_cannot_compute_is_refused() -> None:
+    assert "qwen3" in refused(Qwen3ForCausalLM(Qwen3Config(**SHAPE)))
+    assert "hidden_size 48" in refused(LlamaForCausalLM(LlamaConfig(**SHAPE | {"hidden_size": 48})))
+    assert "of other kinds" in refused(LlamaForCausalLM(LlamaConfig(**SHAPE, attention_bias=True)))
+    assert "SiLU" in refused(LlamaForCausalLM(LlamaConfig(**SHAPE, hidden_act="gelu")))
+    frozen = make_model("llama")
+    frozen.model.norm.weight.requires_grad_(False)
+    assert "some are not" in refused(frozen)
+    assert "float32" in refused(make_model("llama").bfloat16())
