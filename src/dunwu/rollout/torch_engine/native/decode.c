@@ -239,14 +239,13 @@ ALWAYS void scores_f32(const int heads, const float *q, const float *keys, int32
     for (int h = 0; h < heads; h++) *(v16 *)(scores + (size_t)h * stride) = sums[h][0] + sums[h][1];
 }
 
-ALWAYS void mix_f32(const int heads, const float *p, int32_t stride, const float *values, int32_t dim, int32_t length, v16 sums[4][2]) {
-    for (int32_t t = 0; t < length; t++) {
-        v16 v0 = *(v16 *)(values + (size_t)t * dim), v1 = *(v16 *)(values + (size_t)t * dim + LANES);
+/* `wide` vectors of dimensions at once. */
+ALWAYS void mix_f32(const int heads, const int wide, const float *p, int32_t stride, const float *values, int32_t dim, int32_t length, v16 sums[4][4]) {
+    for (int32_t t = 0; t < length; t++)
         for (int h = 0; h < heads; h++) {
             v16 weight = splat(p[(size_t)h * stride + t]);
-            sums[h][0] += weight * v0, sums[h][1] += weight * v1;
+            for (int j = 0; j < wide; j++) sums[h][j] += weight * *(v16 *)(values + (size_t)t * dim + j * LANES);
         }
-    }
 }
 
 #if HAS_BF16
@@ -261,16 +260,33 @@ ALWAYS void scores_bf16(const int heads, const uint32_t *q, const bf16 *keys, in
 }
 
 /* `p` holds pairs of bfloat16 weights, one pair for two positions. */
-ALWAYS void mix_bf16(const int heads, const uint32_t *p, int32_t stride, const bf16 *values, int32_t dim, int32_t length, v16 sums[4][2]) {
+ALWAYS void mix_bf16(const int heads, const int wide, const uint32_t *p, int32_t stride, const bf16 *values, int32_t dim, int32_t length, v16 sums[4][4]) {
     for (int32_t t = 0; t < (length + 1) / 2; t++)
         for (int h = 0; h < heads; h++) {
-            const bf16 *v = values + (size_t)t * 2 * dim;
             uint32_t pair = p[(size_t)h * stride + t];
-            sums[h][0] = dot_pairs(sums[h][0], v, pair);
-            sums[h][1] = dot_pairs(sums[h][1], v + 2 * LANES, pair);
+            for (int j = 0; j < wide; j++) sums[h][j] = dot_pairs(sums[h][j], values + ((size_t)t * dim + j * LANES) * 2, pair);
         }
 }
 #endif
+
+/* Dimensions [from, from + 16 * wide) of what some heads attend to, divided by the sums of their weights. */
+ALWAYS void mix(const Engine *e, const int heads, const int wide, const float *scores, const float *sums, const Segment segments[2], int32_t from, void *to, size_t index) {
+    const int32_t dim = e->shape.head_dim, stride = e->prompt_capacity + e->capacity + 2 * LANES;
+    v16 mixed[4][4] = {};
+    for (int s = 0; s < 2; s++) {
+        const Segment *segment = &segments[s];
+        const float *p = scores + segment->at;
+#if HAS_BF16
+        if (e->shape.use_bf16) {
+            mix_bf16(heads, wide, (const uint32_t *)p, stride, (const bf16 *)segment->values + 2 * from, dim, segment->length, mixed);
+            continue;
+        }
+#endif
+        mix_f32(heads, wide, p, stride, (const float *)segment->values + from, dim, segment->length, mixed);
+    }
+    for (int h = 0; h < heads; h++)
+        for (int j = 0; j < wide; j++) store(e, to, index + (size_t)h * dim + from + j * LANES, mixed[h][j] / splat(sums[h]));
+}
 
 /* The scores of some heads over both segments become weights that are not yet divided by their sum, which is returned. In bfloat16 they are
  * rounded in place, two to a word, and the sum is that of the rounded ones. */
@@ -329,22 +345,9 @@ ALWAYS void attend_heads(const Engine *e, const int heads, const float *q, const
         }
     float sums[4];
     for (int h = 0; h < heads; h++) sums[h] = weigh(e, scores + (size_t)h * stride, segments);
-    for (int32_t i = 0; i < dim; i += 2 * LANES) {
-        v16 mixed[4][2] = {};
-        for (int s = 0; s < 2; s++) {
-            const Segment *segment = &segments[s];
-            const float *p = scores + segment->at;
-#if HAS_BF16
-            if (e->shape.use_bf16) {
-                mix_bf16(heads, (const uint32_t *)p, stride, (const bf16 *)segment->values + 2 * i, dim, segment->length, mixed);
-                continue;
-            }
-#endif
-            mix_f32(heads, p, stride, (const float *)segment->values + i, dim, segment->length, mixed);
-        }
-        for (int h = 0; h < heads; h++)
-            for (int j = 0; j < 2; j++) store(e, to, index + (size_t)h * dim + i + j * LANES, mixed[h][j] / splat(sums[h]));
-    }
+    int32_t i = 0;
+    for (; i + 4 * LANES <= dim; i += 4 * LANES) mix(e, heads, 4, scores, sums, segments, i, to, index);
+    for (; i < dim; i += 2 * LANES) mix(e, heads, 2, scores, sums, segments, i, to, index);
 }
 
 static void normalise_head(float *x, int32_t dim, const float *weight, float eps) {
@@ -367,6 +370,15 @@ static size_t kv_at(const Engine *e, int32_t layer, int32_t index, int32_t count
     return (((size_t)layer * count + index) * e->shape.kv_heads + kv_head) * 2 * capacity * e->shape.head_dim * e->element;
 }
 
+/* Ask for memory before it is needed: a core waits for one stream after the other otherwise. */
+ALWAYS void fetch(const void *from, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)from + i, 0, 2);
+}
+
+static void fetch_keys(const Engine *e, const Draw *draw, int32_t layer, int32_t slot, int32_t kv_head) {
+    fetch((char *)e->kv + kv_at(e, layer, slot, e->slots, kv_head, e->capacity), (size_t)(draw->counts[slot] - 1) * e->shape.head_dim * e->element);
+}
+
 /* One kv head of one sequence: rotate, store the new key and value, attend with its query heads. */
 static void attend(const Engine *e, const Draw *draw, const Work *work, int32_t layer, int32_t row, int32_t slot, int32_t kv_head, float *scores) {
     const Shape *s = &e->shape;
@@ -386,6 +398,7 @@ static void attend(const Engine *e, const Draw *draw, const Work *work, int32_t 
     char *mine = (char *)e->kv + kv_at(e, layer, slot, e->slots, kv_head, e->capacity);
     char *prompt = (char *)e->prompt_kv + kv_at(e, layer, draw->prompts[slot], e->prompts, kv_head, e->prompt_capacity);
     char *my_values = mine + (size_t)e->capacity * dim * e->element;
+    fetch(my_values, (size_t)own * dim * e->element);
     write_kv(e, mine, my_values, own, k, v);
     const Segment segments[2] = {
         {prompt, prompt + (size_t)e->prompt_capacity * dim * e->element, prompt_length, 0},
@@ -493,8 +506,10 @@ static void step(const Engine *e, const Team *team, Work *work, const Draw *draw
         multiply(e, team, work, &layer->qkv, work->normed, e->normed_stride, (Target){STORE, work->qkv, layer->qkv.outputs});
         meet(team);
         share(team, work->rows * s->kv_heads, &begin, &end);
-        for (int32_t item = begin; item < end; item++)
+        for (int32_t item = begin; item < end; item++) {
+            if (item + 1 < end) fetch_keys(e, draw, i, slots[(item + 1) / s->kv_heads], (item + 1) % s->kv_heads);
             attend(e, draw, work, i, item / s->kv_heads, slots[item / s->kv_heads], item % s->kv_heads, scores);
+        }
         meet(team);
         multiply(e, team, work, &layer->o, work->attended, e->attended_stride, (Target){ADD, work->x, e->width});
         meet(team);
