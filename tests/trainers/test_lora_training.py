@@ -106,7 +106,7 @@ def test_activation_checkpointing_leaves_gradients_as_they_are(
         model = new_policy()
         if lora:
             add_lora(model, zero_config(*LORA).lora, 0)
-        update = update_of(model, f"gradient_checkpointing={on}".lower())
+        update = update_of(model, f"gradient_checkpointing={on}".lower(), "matmul_precision=float32")
         experience = make_experience(make_groups([[1.0, 0.0, 0.5, 0.0]]), update.algorithm)
         calls: list[int] = []
         model.model.layers[0].mlp.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))

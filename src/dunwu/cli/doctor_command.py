@@ -105,6 +105,17 @@ def torch_and_devices() -> list[Finding]:
     return findings if len(findings) > 1 else [*findings, Finding("gpu", "note", "none: the tiny recipes need none")]
 
 
+def native() -> list[Finding]:
+    """The C sources: built here, or why not. They cost a run speed, never its result."""
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
+        return []
+    from dunwu.models import native_logprobs
+    from dunwu.rollout.torch_engine.native import decoder
+
+    answers = {"generation": decoder.availability(), "training": native_logprobs.availability()}
+    return [Finding(f"native {name[:5]}", "ok" if good else "note", f"{name}: {text}") for name, (good, text) in answers.items()]
+
+
 def memory() -> list[Finding]:
     """Memory that can be had now."""
     if importlib.util.find_spec("psutil") is None:
@@ -144,4 +155,4 @@ def bundled_model() -> list[Finding]:
         return [Finding("tiny model", "FAIL", str(error))]
 
 
-CHECKS: tuple[Callable[[], list[Finding]], ...] = (python, processor, torch_and_devices, memory, disk, packages, bundled_model)
+CHECKS: tuple[Callable[[], list[Finding]], ...] = (python, processor, torch_and_devices, native, memory, disk, packages, bundled_model)

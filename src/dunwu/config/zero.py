@@ -45,6 +45,9 @@ class GrpoConfig(Config):
     max_sampling_rounds: Positive | None = None
     """Dynamic sampling: groups of equal rewards are replaced by groups of further prompts, in at most this many rounds of sampling a step,
     the first included; 1 switches it off. null: the algorithm's own."""
+    staleness: Annotated[int, Field(ge=0, le=1)] = 0
+    """1: the next step's rollouts are generated during the update, by the weights before it, with a second copy of the weights; needs
+    tis_clip. For a device with room for both at once; on a few CPU cores they only take turns."""
     tis_clip: Annotated[float, Field(ge=0)] = 0.0
     """Upper bound of the importance weight exp(old - behaviour) that corrects for the engine's mismatch, such as 2; 0 makes none."""
     tis_mode: Literal["token", "output", "token-mask", "output-mask"] = "token"
@@ -70,6 +73,8 @@ class GrpoConfig(Config):
             raise ValueError(f"tis_clip = {self.tis_clip:g} would shrink tokens without any mismatch; set it to 1 or more, such as 2, or 0")
         if self.tis_clip == 0 and self.tis_mode != "token":
             raise ValueError(f"tis_mode = {self.tis_mode!r} does nothing while tis_clip is 0; set tis_clip too, such as 2")
+        if self.staleness and self.tis_clip == 0:
+            raise ValueError("staleness = 1 samples from an older policy, uncorrected while tis_clip is 0; set tis_clip too, such as 2")
         if self.entropy_bonus == 0 and self.entropy_target is not None:
             raise ValueError(f"entropy_target = {self.entropy_target:g} needs a bonus to move; set entropy_bonus too, such as 0.005")
         if self.covariance_control is None and self.covariance_share is not None:

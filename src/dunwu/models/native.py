@@ -14,7 +14,6 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 SWITCH = "DUNWU_NATIVE"
@@ -95,15 +94,3 @@ def _reason(error: Exception) -> str:
     output = getattr(error, "stderr", None)
     lines = output.decode(errors="replace").splitlines() if output else []
     return next((line.strip() for line in lines if "error" in line), str(error).splitlines()[0])
-
-
-def describe(sources: Mapping[str, Path]) -> dict[str, str]:
-    """One line for each source, for ``dunwu doctor``."""
-    found = {}
-    for name, source in sources.items():
-        try:
-            library(source)
-            found[name] = "built for this processor"
-        except NativeUnavailable as error:
-            found[name] = f"not used: {error}"
-    return found

@@ -300,6 +300,15 @@ def _parameters(model: Any) -> list[tuple[_Place, Tensor]]:
     return [*found, ((-1, 0), model.model.norm.weight), (_Matrix((-1, 0, 0, 0)), model.lm_head.weight)]
 
 
+def availability() -> tuple[bool, str]:
+    """Whether this machine trains natively, or why not."""
+    try:
+        _library()
+    except NativeUnavailable as reason:
+        return False, f"torch, float32 ({reason})"
+    return True, "native scorer, bfloat16 products"
+
+
 def check_model(model: Any) -> None:
     """Raise ``NativeUnavailable`` with the reason unless `score.c` computes this model, all or none of whose parameters are trained."""
     config, attention = model.config, model.model.layers[0].self_attn

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,9 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     task = make_mixture(config.tasks)
-    engine = TorchEngine(model, tokenizer, **config.engine.model_dump())
+    # Who samples while the trainer updates has weights of its own.
+    sampler = copy.deepcopy(model) if config.grpo.staleness else model
+    engine = TorchEngine(sampler, tokenizer, **config.engine.model_dump())
     check_run(config, task, model, tokenizer)
     reward = RuleReward(config.accuracy_weight, config.format_weight)
     folder = model_folder(config.model)
@@ -64,7 +68,9 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         evaluator = Evaluator(run, config, engine, tokenizer, pool)
         evaluator.measure("before")
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN)
-        final = run_clock(run, learner, schedule)
+        with closing(learner):
+            final = run_clock(run, learner, schedule)
+        learner.load_engine(config.grpo.steps)
         evaluator.measure("after")
         summary = evaluator.summary(str(device))
         if not run.finished:

@@ -38,3 +38,7 @@ class Engine(Protocol):
     def load_weights(self, version: int, state: Mapping[str, Tensor] | None = None) -> None:
         """Use the weights of policy ``version``; ``state`` maps parameter names to values, ``None`` where the engine sees them anyway."""
         ...
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """Parameter names and values in use, as ``load_weights`` takes them."""
+        ...

@@ -28,6 +28,7 @@ from dunwu.rewards.overlong import with_overlong
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.base import Engine
 from dunwu.tasks.base import Task
+from dunwu.trainers.ahead import Ahead
 from dunwu.trainers.clock import Metrics
 from dunwu.trainers.dynamic_sampling import draw_alive, problem_stream
 from dunwu.trainers.experience import Experience, make_experience
@@ -38,7 +39,7 @@ from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, 
 from dunwu.trainers.tables import write_rollouts
 from dunwu.types import Group, Rollout, SamplingParams
 
-REFERENCE = "reference."
+REFERENCE, BEHAVIOUR = "reference.", "behaviour."
 
 
 class GrpoLearner:
@@ -59,13 +60,18 @@ class GrpoLearner:
         self.policy = PolicyUpdate(model, self.algorithm, config, pad=tokenizer.pad_token_id or 0)
         self.sampling = SamplingParams(**config.sampling.model_dump(), stop_token_ids=stop_token_ids(tokenizer, model))
         self.skipped_in_a_row = 0
+        self.ahead = Ahead(lambda step: draw_alive(partial(self._draw, step), config.grpo.prompts_per_step, self.algorithm.sampling_rounds))
 
     def step(self, step: int) -> Metrics:
         """One rollout batch and its updates."""
         began = time.monotonic()
-        drawn = draw_alive(partial(self._draw, step), self.config.grpo.prompts_per_step, self.algorithm.sampling_rounds)
+        drawn = self.ahead.take(step)
         sampled = drawn.sampled
-        assert all(r.completion.policy_version == step - 1 for r in sampled.rollouts), "the engine sampled with stale weights"
+        oldest = max(0, step - 1 - self.config.grpo.staleness)
+        assert all(r.completion.policy_version == oldest for r in sampled.rollouts), "the engine sampled with stale weights"
+        if self.config.grpo.staleness and step < self.config.grpo.steps:
+            self.load_engine(step - 1)
+            self.ahead.begin(step + 1)
         experience = make_experience(sampled.groups, self.algorithm)
         training = time.monotonic()
         totals = self.policy.learn(experience, step)
@@ -82,6 +88,15 @@ class GrpoLearner:
             "time/reward": sampled.reward_seconds,
             "time/train": trained - training,
         }
+
+    def load_engine(self, version: int) -> None:
+        """The policy to the engine: it shares the weights, or with staleness has a copy of its own."""
+        state = dict(self.policy.model.named_parameters()) if self.config.grpo.staleness else None
+        self.engine.load_weights(version, state)
+
+    def close(self) -> None:
+        """Let a generation that was begun ahead come to its end."""
+        self.ahead.close()
 
     def _draw(self, step: int, round: int, count: int) -> SampledGroups:
         """``count`` groups of a sampling round of a step; a function of the configuration, the weights and these three."""
@@ -101,7 +116,8 @@ class GrpoLearner:
 
     def _after_update(self, step: int, sampled: SampledGroups, experience: Experience, skipped: int) -> None:
         """New weights to the engine, the reference's renewal, rollouts on disk, a sample on the screen, and the guard's verdict."""
-        self.engine.load_weights(version=step)
+        if not self.config.grpo.staleness:
+            self.load_engine(step)
         if self.algorithm.reference_every and step % self.algorithm.reference_every == 0:
             self.policy.renew_reference()
         if step % self.config.dump_rollouts_every == 0:
@@ -147,10 +163,12 @@ class GrpoLearner:
         }
 
     def save(self, folder: Path) -> None:
-        """The policy as a Hugging Face folder, and beside it optimiser, reference and counters."""
+        """The policy as a Hugging Face folder, and beside it optimiser, reference, the engine's older weights and counters."""
         save_model(self.policy.model, self.tokenizer, folder)
         tensors, values = optimizer_tensors(self.policy.optimizer)
         tensors |= {REFERENCE + name: tensor for name, tensor in self.policy.reference_parameters().items()}
+        if self.config.grpo.staleness:
+            tensors |= {BEHAVIOUR + name: tensor for name, tensor in self.engine.weights().items()}
         counters = {
             "skipped_in_a_row": self.skipped_in_a_row,
             "policy_version": self.engine.policy_version,
@@ -167,7 +185,8 @@ class GrpoLearner:
             tensor.copy_(tensors[REFERENCE + name])
         self.skipped_in_a_row = values["skipped_in_a_row"]
         self.policy.entropy = values["entropy"] and EntropyBonus(**values["entropy"])
-        self.engine.load_weights(version=values["policy_version"])
+        older = {name.removeprefix(BEHAVIOUR): tensor for name, tensor in tensors.items() if name.startswith(BEHAVIOUR)}
+        self.engine.load_weights(values["policy_version"], older or None)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -109,7 +109,9 @@ class PolicyUpdate:
             self._reference_scorer = self._scorer_of(self.reference)
 
     def _scorer_of(self, model: Any) -> Scorer:
-        return make_scorer(model, self.config.sampling.temperature, self.config.matmul_precision, self.pad)
+        # The native scorer keeps its activations; whoever asks for the opposite gets torch.
+        native = not self.config.gradient_checkpointing
+        return make_scorer(model, self.config.sampling.temperature, self.config.matmul_precision, self.pad, native)
 
     def reference_parameters(self) -> dict[str, Tensor]:
         """The reference's own parameters by name; none without a reference. What the policy does not train is the policy's too."""

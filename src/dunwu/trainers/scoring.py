@@ -78,10 +78,10 @@ class NativeRowScorer:
         return _rows(logprobs, rollouts), _rows(entropies, rollouts)
 
 
-def make_scorer(model: Any, temperature: float, precision: Precision | Literal["auto"], pad: int) -> Scorer:
+def make_scorer(model: Any, temperature: float, precision: Precision | Literal["auto"], pad: int, native: bool = True) -> Scorer:
     """``auto``: native where it can be, else torch in float32; ``bfloat16``: native where it can be, else torch; ``float32``: torch."""
     why = ""
-    if precision != "float32":
+    if precision != "float32" and native:
         try:
             return NativeRowScorer(model, temperature)
         except NativeUnavailable as reason:

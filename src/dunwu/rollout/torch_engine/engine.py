@@ -95,6 +95,10 @@ class TorchEngine:
                 parameter.copy_(state[name])
         self.policy_version = version
 
+    def weights(self) -> Mapping[str, Tensor]:
+        """See ``Engine.weights``."""
+        return dict(self._model.named_parameters())
+
     def _take_native(self, precision: Precision) -> None:
         try:
             self._native = NativeDecoder(decoder_weights(self._model), precision, torch.get_num_threads())

@@ -161,6 +161,15 @@ class NativeDecoder:
         self._lib.dunwu_norm(self._handle, layer, kind, weight.data_ptr(), len(weight))
 
 
+def availability() -> tuple[bool, str]:
+    """Whether this machine decodes natively, and in which precisions or why not."""
+    try:
+        bf16 = bool(_library().dunwu_has_bf16())
+    except NativeUnavailable as reason:
+        return False, f"torch decodes ({reason})"
+    return True, "native decoder, float32" + (" and bfloat16" if bf16 else "; this processor multiplies no bfloat16")
+
+
 def _check(weights: DecoderWeights) -> None:
     if weights.embedding.device.type != "cpu":
         raise NativeUnavailable(f"the model is on {weights.embedding.device}")

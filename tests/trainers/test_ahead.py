@@ -1,0 +1,89 @@
+"""Generation one step ahead: which weights sampled, that nothing is lost by stopping, and what it refuses."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dunwu.errors import ConfigError, Interrupted
+from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.trainers.ahead import Ahead
+
+STALE = ("grpo.staleness=1", "grpo.tis_clip=2", "save_every=100")
+
+
+def own_engine(model: Any, tokenizer: Any) -> TorchEngine:
+    """An engine with weights of its own, as the pipeline makes it for a staleness of 1."""
+    return TorchEngine(copy.deepcopy(model), tokenizer)
+
+
+def test_what_was_begun_is_taken_and_nothing_else() -> None:
+    drawn: list[int] = []
+    ahead = Ahead(lambda step: drawn.append(step) or step)  # type: ignore[arg-type, return-value, func-returns-value]
+    assert ahead.take(1) == 1  # type: ignore[comparison-overlap]
+    ahead.begin(2)
+    with pytest.raises(AssertionError, match="one step ahead"):
+        ahead.begin(3)
+    with pytest.raises(AssertionError, match="step 2 was begun, step 5"):
+        ahead.take(5)
+    assert ahead.take(2) == 2  # type: ignore[comparison-overlap]
+    assert drawn == [1, 2]
+    ahead.close()
+
+
+def test_an_error_of_the_thread_reaches_who_takes() -> None:
+    def fail(step: int) -> Any:
+        raise RuntimeError(f"step {step}")
+
+    ahead = Ahead(fail)
+    ahead.begin(2)
+    with pytest.raises(RuntimeError, match="step 2"):
+        ahead.take(2)
+    ahead.close()
+
+
+def test_rollouts_are_one_update_old(open_learner: Callable[..., Any], zero_config: Callable[..., Any], tmp_path: Path) -> None:
+    """Step k samples with the weights of policy k - 2, which a second learner without staleness has at its step k - 1."""
+    policies: list[dict[str, torch.Tensor]] = []
+    versions: list[set[int]] = []
+    with open_learner(tmp_path / "run", zero_config(*STALE), engine_of=own_engine) as learner:
+        for step in range(1, 7):
+            policies.append({name: p.detach().clone() for name, p in learner.policy.model.named_parameters()})
+            seen = learner.ahead.take(step)
+            learner.ahead.take = lambda _, seen=seen: seen
+            used = dict(learner.engine.weights())
+            older = policies[max(0, step - 2)]
+            assert all(torch.equal(used[name], older[name]) for name in used)
+            versions.append({r.completion.policy_version for r in seen.sampled.rollouts})
+            metrics = learner.step(step)
+            del learner.ahead.take
+            if step > 1 and metrics["mismatch"] is not None:
+                assert metrics["mismatch"] > 1e-3  # an update lies between, not rounding alone
+        learner.close()
+    assert versions == [{0}, {0}, {1}, {2}, {3}, {4}]
+
+
+def test_stopped_and_resumed_is_uninterrupted(
+    open_learner: Callable[..., Any], zero_config: Callable[..., Any], train_learner: Callable[..., Path], same_files: Any, tmp_path: Path
+) -> None:
+    config = zero_config(*STALE)
+
+    def train(path: Path, resume: bool = False, stop: int = 0) -> Path:
+        with open_learner(path, config, resume=resume, engine_of=own_engine) as learner:
+            try:
+                return train_learner(learner.run, learner, config, config.grpo.steps, stop)
+            finally:
+                learner.close()
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        train(tmp_path / "run", stop=3)
+    same_files(whole, train(tmp_path / "run", resume=True))
+
+
+def test_uncorrected_staleness_is_refused(zero_config: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match="set tis_clip too"):
+        zero_config("grpo.staleness=1")
