@@ -113,7 +113,7 @@ def native() -> list[Finding]:
     from dunwu.rollout.torch_engine.native import decoder
 
     answers = {"generation": decoder.availability(), "training": native_logprobs.availability()}
-    return [Finding(f"native {name[:5]}", "ok" if good else "note", f"{name}: {text}") for name, (good, text) in answers.items()]
+    return [Finding(name, "ok" if good else "note", text) for name, (good, text) in answers.items()]
 
 
 def memory() -> list[Finding]:
