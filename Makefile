@@ -23,7 +23,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: help demo test lint bench clean
 
 help:
-	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (7 to 12 minutes on two cores)"
+	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 6 minutes on two cores)"
 	@echo "make test   the environment and all tests"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks of speed, into $(BENCH) (about 10 minutes; LONG=1: all rows, an hour)"
@@ -32,9 +32,9 @@ help:
 demo:
 	@echo "Dunwu demo: a small language model learns to reason by reinforcement learning alone."
 	@echo "  1. make $(VENV) and install PyTorch ($(FLAVOUR)) and Dunwu    a few minutes, the first time only"
-	@echo "  2. measure the base model, train it, measure it again         about 8 minutes on two cores"
+	@echo "  2. measure the base model, train it, measure it again         about 5 minutes on two cores (15 without AMX)"
 	@echo "  3. write $(DEMO)/report.html                                  seconds"
-	@echo "7 to 12 minutes in all. Ctrl-C saves and stops; make demo goes on from there."
+	@echo "About 6 minutes in all. Ctrl-C saves and stops; make demo goes on from there."
 	@$(MAKE) --no-print-directory $(READY)
 	$(BIN)/dunwu zero --recipe recipes/tiny/zero.yaml --out $(DEMO) $(if $(wildcard $(DEMO)/manifest.json),--resume)
 
