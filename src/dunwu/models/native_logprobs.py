@@ -24,7 +24,6 @@ MODEL_TYPES = ("qwen2", "llama")
 MULTIPLE, LARGEST_HEAD_DIM = 32, 256
 # Each thread has its own gradient of every weight, and each weight is packed twice.
 LARGEST_MODEL = 200_000_000
-LONGEST = 8192
 _QKV, _O, _GATE_UP, _DOWN = range(4)
 _LANES = 16
 

@@ -27,7 +27,6 @@
 
 #define LANES 16
 #define BLOCK 32 /* rows and columns of a block of a matrix product */
-#define ALIGN 64
 #define ALWAYS static inline __attribute__((always_inline))
 
 typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));

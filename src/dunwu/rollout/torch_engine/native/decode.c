@@ -145,10 +145,16 @@ ALWAYS void rows_f32(const int count, const float *a, int32_t stride, const floa
     for (int r = 0; r < count; r++) *(v16 *)(block + r * BLOCK) = sums[r][0], *(v16 *)(block + r * BLOCK + LANES) = sums[r][1];
 }
 
+/* As many rows at once as the registers hold sums for. */
+#if defined(__AVX512F__)
+#define TOGETHER 8
+#else
+#define TOGETHER 2
+#endif
+
 static void block_f32(const float *a, int32_t stride, int32_t rows, const float *w, int32_t inputs, float *block) {
     int32_t r = 0;
-    for (; r + 8 <= rows; r += 8) rows_f32(8, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
-    for (; r + 4 <= rows; r += 4) rows_f32(4, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
+    for (; r + TOGETHER <= rows; r += TOGETHER) rows_f32(TOGETHER, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
     for (; r < rows; r++) rows_f32(1, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
 }
 
@@ -672,9 +678,6 @@ Engine *dunwu_new(const Shape *shape, int32_t threads) {
     }
     return e;
 }
-
-/* 1 with tiles, 0 without. */
-int32_t dunwu_tiles(const Engine *e) { return e->tiles; }
 
 /* Room for that many sequences and prompts; 0 where memory is short. What was stored is gone. */
 int32_t dunwu_reserve(Engine *e, int32_t slots, int32_t capacity, int32_t prompts, int32_t prompt_capacity) {
