@@ -16,9 +16,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from dunwu.models.native import NativeUnavailable, library
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.rollout.torch_engine.native.decoder import SOURCE
+from dunwu.rollout.torch_engine.native.decoder import availability
 from dunwu.types import Problem, Prompt
 
 VOCAB = 100
@@ -97,10 +96,9 @@ def make_prompts() -> Callable[..., list[Prompt]]:
 @pytest.fixture(scope="session")
 def native_decoder() -> None:
     """Skips where `native/decode.c` cannot be built, and says why."""
-    try:
-        library(SOURCE)
-    except NativeUnavailable as reason:
-        pytest.skip(f"no native decoder: {reason}")
+    native, text = availability()
+    if not native:
+        pytest.skip(f"no native decoder: {text}")
 
 
 @pytest.fixture(params=["torch", "native"])

@@ -4,14 +4,14 @@
  *   - a thread takes its share of the sequences through all layers, and through several tokens, and meets the others only at the end; where
  *     sequences are few, the threads share the columns of each weight matrix instead (`Team`);
  *   - weights are packed once per call in the order in which they are read, queries, keys and values as one matrix, gate and up as one;
- *   - bfloat16 products on tiles (AMX) where the processor has them, else on AVX-512, sums always in float32; float32 works everywhere;
+ *   - bfloat16 products on tiles (AMX) where the processor has them, else on AVX-512, sums always in float32;
  *   - keys are stored sixteen positions to a vector, so that attention needs no reduction across lanes; a group's prompt is stored once;
  *   - sampling reads the logits where they lie.
  *
  * Every sum runs in an order that depends on the model alone, so what a sequence gets does not depend on its neighbours in the batch, on its
  * slot, or on the number of threads.
  *
- * It does not check its arguments: `decoder.py`, its only caller, does. Plain C with GNU vector types (GCC or Clang).
+ * It does not check its arguments: `decoder.py`, its only caller, does. Plain C with GNU vector types (GCC or Clang), for AVX-512.
  */
 #include "common.h"
 
@@ -145,16 +145,10 @@ ALWAYS void rows_f32(const int count, const float *a, int32_t stride, const floa
     for (int r = 0; r < count; r++) *(v16 *)(block + r * BLOCK) = sums[r][0], *(v16 *)(block + r * BLOCK + LANES) = sums[r][1];
 }
 
-/* As many rows at once as the registers hold sums for. */
-#if defined(__AVX512F__)
-#define TOGETHER 8
-#else
-#define TOGETHER 2
-#endif
-
 static void block_f32(const float *a, int32_t stride, int32_t rows, const float *w, int32_t inputs, float *block) {
     int32_t r = 0;
-    for (; r + TOGETHER <= rows; r += TOGETHER) rows_f32(TOGETHER, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
+    for (; r + 8 <= rows; r += 8) rows_f32(8, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
+    for (; r + 4 <= rows; r += 4) rows_f32(4, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
     for (; r < rows; r++) rows_f32(1, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
 }
 
@@ -744,3 +738,12 @@ void dunwu_tables(Engine *e, const float *embedding, const float *cosines, const
 }
 
 int32_t dunwu_has_bf16(void) { return HAS_BF16; }
+
+/* Vectors of sixteen floats must be registers: without AVX-512 compilers keep them in memory, and torch is five times as fast. */
+int32_t dunwu_available(void) {
+#if defined(__AVX512F__)
+    return 1;
+#else
+    return 0;
+#endif
+}

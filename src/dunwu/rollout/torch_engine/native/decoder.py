@@ -199,6 +199,8 @@ def _plain(tensor: Tensor) -> Tensor:
 
 def _library() -> ctypes.CDLL:
     found = library(SOURCE)
+    if not found.dunwu_available():
+        raise NativeUnavailable("this processor has no AVX-512")
     signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
         "dunwu_has_bf16": (c_int32, ()),
         "dunwu_new": (c_void_p, (POINTER(_Shape), c_int32)),
