@@ -67,8 +67,11 @@ def test_each_source_lies_over_the_one_before(tmp_path: Path) -> None:
     assert config.seed == 3
 
 
-def test_a_preset_can_be_an_override() -> None:
+def test_a_preset_can_be_an_override(tmp_path: Path) -> None:
     assert zero("preset=deepseekmath").grpo.group_size == 64
+    text = "preset: r1-zero-v1\ngrpo: {group_size: 4, beta: 0.5}"
+    asked = zero("grpo.beta=0.2", "preset=deepseekmath", text=text, folder=tmp_path)
+    assert (asked.grpo.group_size, asked.grpo.beta) == (64, 0.2)  # over the file, beneath what is asked for by name
     assert "r1-zero-v1" in complaint("preset=r1-zero-v2")
 
 

@@ -22,15 +22,15 @@ AnyConfig = TypeVar("AnyConfig", bound=Config)
 def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[str], base: dict[str, Any] | None = None) -> AnyConfig:
     """The checked configuration. Any mistake is a `ConfigError` of one line: an unknown key (with the nearest), a wrong type, a torn file.
 
-    `preset: NAME` at the top of the file (or as an override) puts the values of `dunwu.config.presets.preset(NAME)` beneath the file's own.
+    `preset: NAME` at the top of the file puts the values of `dunwu.config.presets.preset(NAME)` beneath the file's own; as an override it puts
+    them over the file's, and beneath the other overrides.
     Nested mappings are merged, everything else (lists too) is replaced.
     """
     parsed = parse_overrides(overrides)
     written = read_mapping(file) if file is not None else {}
-    name = written.pop("preset", None)
+    data = merge(merge(base or {}, _preset(written.pop("preset", None))), written)
     for override in parsed:
-        name = override.value if override.key == "preset" else name
-    data = merge(merge(base or {}, _preset(name)), written)
+        data = merge(data, _preset(override.value)) if override.key == "preset" else data
     data = apply_overrides(data, [o for o in parsed if o.key != "preset"], _defaults(model))
     source = f"{file}: " if file is not None and not parsed else ""
     return validate(model, data, source)
