@@ -22,8 +22,8 @@ AnyConfig = TypeVar("AnyConfig", bound=Config)
 def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[str], base: dict[str, Any] | None = None) -> AnyConfig:
     """The checked configuration. Any mistake is a `ConfigError` of one line: an unknown key (with the nearest), a wrong type, a torn file.
 
-    `preset: NAME` at the top of the file puts the values of `dunwu.config.presets.preset(NAME)` beneath the file's own; as an override it puts
-    them over the file's, and beneath the other overrides.
+    `preset: NAME` at the top of the file puts the values of `dunwu.config.presets.preset(NAME)` beneath the file's own; as an override it
+    puts them over the file's, and beneath the other overrides.
     Nested mappings are merged, everything else (lists too) is replaced.
     """
     parsed = parse_overrides(overrides)
