@@ -14,7 +14,9 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 SWITCH = "DUNWU_NATIVE"
 KERNELS = Path(__file__).parent / "kernels"
@@ -45,6 +47,14 @@ def library(source: Path) -> ctypes.CDLL:
         except (OSError, subprocess.SubprocessError) as error:
             reasons.append(_reason(error))
     raise NativeUnavailable(f"{compiler} cannot build {source.name}: {reasons[0]}")
+
+
+def declare(found: ctypes.CDLL, signatures: Mapping[str, tuple[Any, tuple[Any, ...]]]) -> ctypes.CDLL:
+    """``found`` with the result and argument types of its functions, by name."""
+    for name, (result, arguments) in signatures.items():
+        function = getattr(found, name)
+        function.restype, function.argtypes = result, arguments
+    return found
 
 
 def _compile(command: list[str], target: Path) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import silu
 
-from dunwu.models.native import KERNELS, NativeUnavailable, library
+from dunwu.models.native import KERNELS, NativeUnavailable, declare, library
 
 SOURCE = KERNELS / "score.c"
 MODEL_TYPES = ("qwen2", "llama")
@@ -355,7 +355,4 @@ def _library() -> ctypes.CDLL:
         "score_norm_gradient": (None, (c_void_p, c_int32, c_int32, c_void_p)),
         "score_embedding_gradient": (None, (c_void_p, c_void_p)),
     }
-    for name, (result, arguments) in signatures.items():
-        function = getattr(found, name)
-        function.restype, function.argtypes = result, arguments
-    return found
+    return declare(found, signatures)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dunwu.models.native import NativeUnavailable, library
+from dunwu.models.native import NativeUnavailable, declare, library
 from dunwu.rollout.torch_engine.forward import Rope
 from dunwu.rollout.torch_engine.weights import Affine, DecoderWeights
 
@@ -212,7 +212,4 @@ def _library() -> ctypes.CDLL:
         "dunwu_place": (None, (c_void_p, c_int32, c_int32, c_int32, c_void_p, c_int64, c_int64)),
         "dunwu_run": (None, (c_void_p, POINTER(_Draw), c_void_p, c_int32, c_int32, c_int32)),
     }
-    for name, (result, arguments) in signatures.items():
-        function = getattr(found, name)
-        function.restype, function.argtypes = result, arguments
-    return found
+    return declare(found, signatures)
