@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 SWITCH = "DUNWU_NATIVE"
 KERNELS = Path(__file__).parent / "kernels"
 FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-pthread")
@@ -55,6 +57,12 @@ def declare(found: ctypes.CDLL, signatures: Mapping[str, tuple[Any, tuple[Any, .
         function = getattr(found, name)
         function.restype, function.argtypes = result, arguments
     return found
+
+
+def is_silu(activation: Any) -> bool:
+    """Whether an activation of transformers is x * sigmoid(x), by what it computes."""
+    x = torch.linspace(-4, 4, 9)
+    return bool(torch.equal(activation(x), torch.nn.functional.silu(x)))
 
 
 def _compile(command: list[str], target: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dunwu.models.native import NativeUnavailable, declare, library
+from dunwu.models.native import NativeUnavailable, declare, is_silu, library
 from dunwu.rollout.torch_engine.forward import Rope
 from dunwu.rollout.torch_engine.weights import Affine, DecoderWeights
 
@@ -177,12 +177,6 @@ def _check(weights: DecoderWeights) -> None:
         raise NativeUnavailable(f"head_dim {weights.head_dim} is not a multiple of {HEAD_DIM_MULTIPLE} up to {LARGEST_HEAD_DIM}")
     if not is_silu(weights.layers[0].activation):
         raise NativeUnavailable("the activation is not SiLU")
-
-
-def is_silu(activation: Any) -> bool:
-    """Whether an activation of transformers is x * sigmoid(x), by what it computes."""
-    x = torch.linspace(-4, 4, 9)
-    return bool(torch.equal(activation(x), torch.nn.functional.silu(x)))
 
 
 def _shape(weights: DecoderWeights, use_bf16: bool) -> _Shape:
