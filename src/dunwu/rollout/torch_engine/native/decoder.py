@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dunwu.errors import UserError
 from dunwu.models.native import NativeUnavailable, declare, is_silu, library
 from dunwu.rollout.torch_engine.forward import Rope
 from dunwu.rollout.torch_engine.weights import Affine, DecoderWeights
@@ -119,7 +120,7 @@ class NativeDecoder:
         self._room = tuple(map(max, self._room, wanted))  # type: ignore[assignment]
         if not self._lib.dunwu_reserve(self._handle, *self._room):
             self._room = (0, 0, 0, 0)
-            raise MemoryError(f"no memory for {slots} sequences of {capacity} tokens; lower engine.max_batch or max_tokens")
+            raise UserError(f"no memory for {slots} sequences of {capacity} tokens; lower engine.max_batch or max_tokens")
 
     def forget(self) -> None:
         """Drop the cache: what is not finite in it would reach later sequences."""
