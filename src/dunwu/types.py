@@ -14,7 +14,7 @@ Split = Literal["train", "validation", "test"]
 Language = Literal["en", "zh"]
 FinishReason = Literal["stop", "length"]
 Reason = Literal["correct", "wrong", "unparsable", "timeout", "error"]
-VerifierName = Literal["expression", "number", "reasoning_gym"]
+VerifierName = Literal["expression", "number", "math", "choice", "text", "json_schema", "instructions", "code", "reasoning_gym"]
 
 
 @dataclass(frozen=True, slots=True)
