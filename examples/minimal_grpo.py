@@ -29,7 +29,7 @@ from dunwu.config.tasks import CountdownTask
 from dunwu.errors import UserError
 from dunwu.models.loading import load_model, pick_device, stop_token_ids
 from dunwu.models.logprobs import token_logprobs
-from dunwu.rewards.rules import RuleReward
+from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.base import Task
 from dunwu.tasks.make import make_task
@@ -230,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = Settings(**vars(parser.parse_args(arguments)))
     model, tokenizer = load_model(settings.model, pick_device(settings.device))
     print(describe(algorithm_of(settings)))
-    for metrics in train(model, tokenizer, RuleReward(), settings):
+    for metrics in train(model, tokenizer, rule_reward(), settings):
         print("  ".join(f"{name} {value:.4g}" for name, value in metrics.items()), flush=True)
 
 

@@ -129,7 +129,7 @@ def open_learner() -> Callable[..., Any]:
     from dunwu.models.loading import load_model
     from dunwu.models.lora import add_lora
     from dunwu.rewards.pool import RewardPool
-    from dunwu.rewards.rules import RuleReward
+    from dunwu.rewards.rules import rule_reward
     from dunwu.rollout.torch_engine.engine import TorchEngine
     from dunwu.tasks.make import make_mixture
     from dunwu.trainers.grpo import GrpoLearner
@@ -145,7 +145,7 @@ def open_learner() -> Callable[..., Any]:
             add_lora(policy, config.lora, config.seed)
         with (
             RunDirectory.create(path, "zero", config.model_dump(mode="json"), config.seed, resume) as run,
-            RewardPool(reward or RuleReward(), 0, 5.0) as pool,
+            RewardPool(reward or rule_reward(), 0, 5.0) as pool,
         ):
             engine = (engine_of or TorchEngine)(policy, tokenizer)
             yield GrpoLearner(config, policy, tokenizer, engine, pool, make_mixture(config.tasks), run)
@@ -191,6 +191,7 @@ class SignalAfter:
     def __init__(self, inner: Any, step: int) -> None:
         self._inner, self._step = inner, step
         self.save, self.load = inner.save, inner.load
+        self.halted = ""
 
     def step(self, step: int) -> Any:
         metrics = self._inner.step(step)

@@ -36,7 +36,7 @@ def test_r1_zero(name: str) -> None:
     assert c.grpo.reference_every * c.grpo.minibatches == 400  # N, Methods: reference := policy every 400 steps
     assert c.sampling.max_tokens == 32_768  # N, Methods: before step 8.2k
     assert c.template == "r1-zero"  # v1 Table 1
-    assert c.accuracy_weight == c.format_weight == 1.0  # N, Methods: equal weight
+    assert [(part.kind, part.weight) for part in c.reward] == [("accuracy", 1.0), ("format", 1.0)]  # N, Methods: equal weight
     assert c.grpo.algorithm == "grpo-r1"  # v1 Eqs. 1-3
     assert c.grpo.clip_low == c.grpo.clip_high == 0.2  # not stated for R1-Zero
 
@@ -77,6 +77,7 @@ def test_dapo() -> None:
     assert c.grpo.prompts_per_step * c.grpo.group_size / c.grpo.minibatches == 512  # D section 4.1: mini-batch size
     assert c.sampling.max_tokens - c.overlong_tokens == 16_384  # D section 4.1: expected maximum length
     assert c.overlong_tokens == 4096  # D section 4.1
+    assert [(part.kind, part.weight) for part in c.reward] == [("accuracy", 2.0)]  # D section 2.4: 1 or -1, two apart
     assert c.grpo.algorithm == "dapo"
 
 
@@ -86,10 +87,12 @@ def test_presets_are_plain_whole_and_not_shared(name: str) -> None:
     flat = {f"{a}.{b}": v for a, section in nested.items() if isinstance(section, dict) for b, v in section.items()}
     flat |= {key: value for key, value in nested.items() if not isinstance(value, dict)}
     assert flat == {key: entry.value for key, entry in PRESETS[name].values.items()}
-    assert all(type(value) in (int, float, str) for value in flat.values())
+    assert all(type(value) in (int, float, str, list) for value in flat.values())
     assert all(entry.source for entry in PRESETS[name].values.values())
     nested["grpo"]["beta"] = 99.0
+    nested.get("reward", []).clear()
     assert preset(name)["grpo"]["beta"] != 99.0
+    assert preset(name).get("reward") == (PRESETS[name].values["reward"].value if "reward" in PRESETS[name].values else None)
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("r1-zero", "r1-zero-v1"), ("deepseek-math", "deepseekmath"), ("nature", "r1-zero-nature")])

@@ -5,7 +5,7 @@ from dunwu.config.zero import EvalConfig, SamplingConfig
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.evaluation.run import EVALUATION, evaluate, sampling_params
 from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.rules import RuleReward
+from dunwu.rewards.rules import rule_reward
 from dunwu.tasks.make import make_task
 from dunwu.types import Completion
 
@@ -53,7 +53,7 @@ CONFIG = EvalConfig(
 
 def run(config=CONFIG):
     engine = ScriptedEngine()
-    with RewardPool(RuleReward(), 0, 5.0) as pool:
+    with RewardPool(rule_reward(), 0, 5.0) as pool:
         return engine, evaluate(engine, CharacterTokenizer(), pool, config, "tiny", 1024)
 
 

@@ -23,7 +23,7 @@ from dunwu.errors import ModelError
 from dunwu.evaluation.run import EVALUATION
 from dunwu.models.bundled import bundled_path
 from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.rules import RuleReward
+from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.types import Problem, Reward, Verdict
 
@@ -37,7 +37,7 @@ STEP_SIZE = ["grpo.prompts_per_step=10", "grpo.group_size=8", f"grpo.steps={STEP
 def accuracy(learner: Any) -> float:
     """Share of right answers of the learner's engine on training problems, by the true verifier."""
     prompts = learner_prompts(learner, 20)
-    with RewardPool(RuleReward(), 0, 5.0) as pool:
+    with RewardPool(rule_reward(), 0, 5.0) as pool:
         rollouts = sample_groups(learner.engine, pool, prompts, learner.sampling, 8, rollout_seeds(99, EVALUATION, 20, 8)).rollouts
     return sum(rollout.reward.parts["accuracy"] or 0.0 for rollout in rollouts) / len(rollouts)
 
@@ -63,7 +63,7 @@ class StaleEngine(TorchEngine):
 
 
 def always_wrong(problem: Problem, text: str) -> Reward:
-    form = RuleReward()(problem, text).parts["format"] or 0.0
+    form = rule_reward()(problem, text).parts["format"] or 0.0
     return Reward(form, {"accuracy": 0.0, "format": form}, Verdict(0.0, "wrong"))
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from dunwu.rewards.outcome import compute, decode, encode, failed
-from dunwu.rewards.rules import RuleReward
+from dunwu.rewards.rules import rule_reward
 from dunwu.types import Problem, Reward, Verdict
 
 PROBLEM = Problem(id="p", task="countdown", text="", verifier="expression", data={"numbers": [3, 8], "target": 24})
@@ -22,7 +22,7 @@ GARBAGE = [
 
 def test_a_good_reward_passes_unchanged():
     assert compute(lambda problem, text: GOOD, PROBLEM, "") is GOOD
-    assert compute(RuleReward(), PROBLEM, "<answer>3 * 8</answer>").total == 1.0
+    assert compute(rule_reward(), PROBLEM, "<answer>3 * 8</answer>").total == 1.0
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
@@ -33,7 +33,7 @@ def test_garbage_is_an_error(garbage):
 
 def test_an_exception_is_an_error_with_the_announced_parts():
     broken = Problem(id="p", task="countdown", text="", verifier="expression")
-    reward = compute(RuleReward(), broken, "<answer>3 * 8</answer>")
+    reward = compute(rule_reward(), broken, "<answer>3 * 8</answer>")
     assert reward == failed(("accuracy", "format"), "error", "KeyError: 'numbers'")
     assert reward.parts == {"accuracy": None, "format": None}
 

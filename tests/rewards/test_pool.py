@@ -12,7 +12,7 @@ import pytest
 
 from dunwu.errors import ConfigError, DunwuError
 from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.rules import RuleReward
+from dunwu.rewards.rules import rule_reward
 from dunwu.types import Problem
 
 PROBLEM = Problem(id="p", task="countdown", text="", verifier="expression", data={"numbers": [3, 8], "target": 24})
@@ -96,7 +96,7 @@ def collect(pool, texts):
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_results_are_those_of_the_function_in_order_of_submission(workers):
-    reward, texts = RuleReward(), answers(500)
+    reward, texts = rule_reward(), answers(500)
     expected = {key: reward(PROBLEM, text) for key, text in texts.items()}
     shuffled = dict(sorted(texts.items(), key=lambda item: hash(str(item[0] * 7919))))
     with RewardPool(reward, workers, timeout=20.0) as pool:
@@ -264,7 +264,7 @@ def test_a_key_is_submitted_once(odd):
 def test_throughput_is_thousands_a_second():
     """The aim is 20,000 a second on a quiet core; this bound only catches a lost order of magnitude."""
     text = "<think>" + "3 * 8 = 24, wait. " * 12 + "</think><answer>3 * 8</answer>"
-    with RewardPool(RuleReward(), 1, timeout=20.0) as pool:
+    with RewardPool(rule_reward(), 1, timeout=20.0) as pool:
         begin = time.process_time(), time.monotonic()
         collect(pool, dict.fromkeys(range(5000), text))
         assert time.monotonic() - begin[1] < 5.0

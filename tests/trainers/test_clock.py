@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dunwu.errors import Interrupted
+from dunwu.errors import Interrupted, TrainingError
 from dunwu.trainers.clock import Metrics, Schedule, run_clock
 from dunwu.trainers.run_directory import RunDirectory
 
@@ -20,6 +20,7 @@ class Adder:
     def __init__(self, at_step: Callable[[int], None] = lambda step: None) -> None:
         self.value = 0
         self.steps: list[int] = []
+        self.halted = ""
         self._at_step = at_step
 
     def step(self, step: int) -> Metrics:
@@ -119,3 +120,17 @@ def test_a_finished_run_steps_no_further(tmp_path: Path) -> None:
     assert turn(tmp_path / "run", learner) == first
     assert learner.steps == []
     assert learner.value > 0
+
+
+def test_a_learner_that_halts_is_saved_and_stops_the_run(tmp_path: Path) -> None:
+    learner = Adder()
+
+    def halt(step: int) -> None:
+        learner.halted = "planted reason" if step == 3 else ""
+
+    learner._at_step = halt
+    with pytest.raises(TrainingError, match="stopped after step 3 of 7, which is saved: planted reason"):
+        turn(tmp_path, learner)
+    assert learner.steps == [1, 2, 3]
+    assert rows(tmp_path)[-1] == (3, learner.value)
+    assert (tmp_path / "checkpoints" / "step-000003" / "value.json").exists()

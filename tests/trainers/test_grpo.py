@@ -13,7 +13,7 @@ import torch
 
 from dunwu.errors import Interrupted, TrainingError
 from dunwu.models.loading import load_model
-from dunwu.rewards.rules import RuleReward
+from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.tables import read_rollouts
 from dunwu.types import Problem, Reward, Verdict
@@ -90,7 +90,7 @@ def failing_reward(problem: Problem, text: str) -> Reward:
     """Right or wrong as the rules say, but for ``Say 3.`` the verifier breaks down."""
     if "3" in problem.text:
         return Reward(None, {"accuracy": None, "format": None}, Verdict(None, "error", "planted"))
-    return RuleReward()(problem, text)
+    return rule_reward()(problem, text)
 
 
 def test_failed_rewards_are_counted_and_left_out(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_stopped_and_resumed_is_uninterrupted(
 
 def never_alive(problem: Problem, text: str) -> Reward:
     """The rules' reward for numbers below 3; the others' groups are dead."""
-    reward = RuleReward()(problem, text)
+    reward = rule_reward()(problem, text)
     return reward if problem.answer in ("0", "1", "2") else Reward(0.0, reward.parts, reward.verdict)
 
 

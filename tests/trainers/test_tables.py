@@ -35,7 +35,8 @@ def test_rows_come_back_as_they_went(tmp_path: Path):
     rows = read_rollouts(path)
     first = rows[0]
     assert list(first) == [
-        *("step", "problem_id", "task", "language", "difficulty", "problem", "prompt", "completion", "tokens", "thinking_tokens"),
+        *("step", "problem_id", "task", "language", "difficulty", "problem", "verifier", "answer", "prompt", "prefill"),
+        *("completion", "tokens", "thinking_tokens"),
         *("finish_reason", "policy_version", "reward", "reward_accuracy", "reward_format", "reward_language", "verdict", "verdict_detail"),
         *("advantage", "behaviour_logprobs", "data"),
     ]
@@ -48,7 +49,10 @@ def test_rows_come_back_as_they_went(tmp_path: Path):
         "language": "zh",
         "difficulty": 2.0,
         "problem": "用 3 5 得 8",
+        "verifier": PROBLEM.verifier,
+        "answer": PROBLEM.answer,
         "prompt": "Q: 用 3 5 得 8\nA:",
+        "prefill": PROMPT.prefill,
         "completion": "3+5</think>",
         "tokens": 3,
         "thinking_tokens": 11,

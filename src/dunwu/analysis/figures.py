@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,6 +45,7 @@ def training_figures(run: Run) -> list[PlotFigure]:
     lengths.append(sentences.cut_off(curve(rows, "completions/clipped_ratio")))
     return [
         _lines("Accuracy and format", {"accuracy": accuracy, "format": form}, "share of rollouts", " ".join(told), share=True),
+        *other_part_figures(rows),
         _lines("Reward", {"mean": reward, "standard deviation": spread}, "reward", sentences.change("Mean reward", reward)),
         _lines("Length", {"completion": length, "thinking": thinking}, "tokens", " ".join(lengths).strip()),
         reflection_figure(rows),
@@ -54,6 +56,18 @@ def training_figures(run: Run) -> list[PlotFigure]:
         _lines("Dead groups", {"dead": dead}, "share of groups", sentences.dead_groups(dead, skipped), share=True),
         time_figure(rows),
     ]
+
+
+def other_part_figures(rows: tuple[Row, ...]) -> list[PlotFigure]:
+    """The reward's other parts, and the tripwire beside them; only those the run has."""
+    names = sorted({key.removeprefix("rewards/") for row in rows for key in row if re.fullmatch(r"rewards/[^/]+", key)})
+    parts = {name: found for name in names if name not in ("accuracy", "format", "hidden") and (found := curve(rows, f"rewards/{name}"))}
+    told = " ".join(sentences.change(f"The part {name}", found) for name, found in parts.items())
+    figures = [_lines("Other parts of the reward", parts, "mean over the rollouts it applies to", told)] if parts else []
+    if rejected := curve(rows, "tripwire/disagreement"):
+        told = sentences.change("The share of rewarded rollouts that the hidden check rejects", rejected)
+        figures.append(_lines("Tripwire", {"rejected": rejected}, "share of rewarded and checked rollouts", told, share=True))
+    return figures
 
 
 def reflection_figure(rows: tuple[Row, ...]) -> PlotFigure:

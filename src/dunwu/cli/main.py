@@ -22,6 +22,8 @@ COMMANDS = {
     "zero": "train a base model by pure reinforcement learning (R1-Zero)",
     "pretrain": "make the tiny base model again",
     "eval": "measure a model: pass@1 with its interval, pass@k, majority@k",
+    "verify": "check answers and programs, and explain a rollout's reward: verify math | code | rollout",
+    "sandbox": "lend this machine's sandbox for programs to others over HTTP",
     "report": "write report.html of a run",
     "explain": "tell where a checkpoint came from",
     "doctor": "look at this machine and this installation",

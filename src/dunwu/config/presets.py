@@ -9,6 +9,7 @@ A *step* of R1's papers is one optimiser update on 512 outputs; ours (`GrpoConfi
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from dunwu.errors import ConfigError
 class PresetValue:
     """A value for one configuration key, and where it stands in the paper."""
 
-    value: str | int | float
+    value: str | int | float | list[Any]
     source: str
 
 
@@ -46,8 +47,7 @@ class Preset:
 
 _R1_ZERO_NATURE: Mapping[str, PresetValue] = {
     "template": PresetValue("r1-zero", "v1 Table 1; N Table 1"),
-    "accuracy_weight": PresetValue(1.0, "N, Methods: accuracy and format with equal weight"),
-    "format_weight": PresetValue(1.0, "N, Methods: accuracy and format with equal weight"),
+    "reward": PresetValue(["accuracy", "format"], "N, Methods: accuracy and format with equal weight"),
     "grpo.algorithm": PresetValue("grpo-r1", "v1 Eqs. 1-3; ratio per token as in public code, per output as written: grpo-r1-output"),
     "grpo.learning_rate": PresetValue(3e-6, "N, Methods"),
     "grpo.beta": PresetValue(0.001, "N, Methods: KL coefficient"),
@@ -94,8 +94,7 @@ _DEEPSEEKMATH: Mapping[str, PresetValue] = {
 }
 
 _DAPO: Mapping[str, PresetValue] = {
-    "accuracy_weight": PresetValue(2.0, "D section 2.4: reward 1 or -1; ours 2 or 0, the same but for a shift"),
-    "format_weight": PresetValue(0.0, "D section 2.4: no reward but that and the overlong punishment"),
+    "reward": PresetValue([{"kind": "accuracy", "weight": 2.0}], "D section 2.4: 1 or -1, and the overlong one; ours 2 or 0, shifted by 1"),
     "overlong_tokens": PresetValue(4096, "D section 4.1: soft punish cache"),
     "grpo.algorithm": PresetValue("dapo", "D Eq. 8"),
     "grpo.learning_rate": PresetValue(1e-6, "D section 4.1"),
@@ -147,5 +146,5 @@ def preset(name: str) -> dict[str, Any]:
         place = nested
         for section in sections:
             place = place.setdefault(section, {})
-        place[leaf] = entry.value
+        place[leaf] = copy.deepcopy(entry.value)
     return nested

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from dunwu.config.base import Config
+from dunwu.config.rewards import AccuracyPart, FormatPart, Parts, TripwireConfig
 from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
 
 Positive = Annotated[int, Field(ge=1)]
@@ -156,8 +157,11 @@ class ZeroConfig(Config):
     engine: EngineConfig = EngineConfig()
     evaluations: tuple[EvalConfig, ...] = (EvalConfig(),)
     """Held-out sets measured before and after (names: their task's kind)."""
-    accuracy_weight: float = 1.0
-    format_weight: float = 1.0
+    reward: Parts = (AccuracyPart(), FormatPart())
+    """What the learner is rewarded for: parts with weights, such as `[accuracy, format, {kind: language, weight: 0.5}]`, or a function of
+    yours, `path/to/file.py:function`."""
+    tripwire: TripwireConfig | None = None
+    """A hidden, stricter check of a sample of the rollouts; it stops the run when the reward is being hacked. null: none."""
     overlong_tokens: Annotated[int, Field(ge=0)] = 0
     """Soft overlong punishment: over the last so many tokens before sampling.max_tokens the reward falls by up to 1; 0 makes none."""
     max_prompt_tokens: Positive = 1024

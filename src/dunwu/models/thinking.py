@@ -13,12 +13,16 @@ TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 
 @dataclass(frozen=True, slots=True)
 class ParsedCompletion:
-    """``reasoning`` and ``answer`` stripped of outer white space (``None``: there is none); ``problem`` says why it is not well-formed."""
+    """``reasoning`` and ``answer`` stripped of outer white space (``None``: there is none); ``problem`` says why it is not well-formed.
+
+    ``visible`` is what a user reads: all that follows the reasoning, without answer tags; empty where the reasoning never ends.
+    """
 
     reasoning: str | None
     answer: str | None
     well_formed: bool
     problem: str = ""
+    visible: str = ""
 
 
 def parse_completion(text: str, end_marker: str = "") -> ParsedCompletion:
@@ -38,7 +42,8 @@ def parse_completion(text: str, end_marker: str = "") -> ParsedCompletion:
     reasoning, tail, closed = _split_reasoning(text)
     answer, problem = _find_answer(tail) if closed else (None, "the reasoning is not closed")
     problem = problem or _malformation(text, tail)
-    return ParsedCompletion(reasoning, answer, not problem, problem)
+    visible = tail.replace("<answer>", "").replace("</answer>", "").strip()
+    return ParsedCompletion(reasoning, answer, not problem, problem, visible)
 
 
 def _split_reasoning(text: str) -> tuple[str | None, str, bool]:

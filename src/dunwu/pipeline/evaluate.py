@@ -13,7 +13,7 @@ from dunwu.evaluation.run import evaluate
 from dunwu.evaluation.store import write_evaluation
 from dunwu.models.loading import load_model, pick_device
 from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.rules import RuleReward
+from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
 
 MAX_PROMPT_TOKENS = 4096
@@ -27,7 +27,7 @@ def run_evaluation(
     if threads:
         torch.set_num_threads(threads)
     policy, tokenizer = load_model(model, pick_device(device))
-    with RewardPool(RuleReward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
+    with RewardPool(rule_reward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
         engine = TorchEngine(policy, tokenizer, **EngineConfig(max_batch=batch).model_dump())
         result = evaluate(engine, tokenizer, pool, config, template, MAX_PROMPT_TOKENS)
     if out is not None:

@@ -40,7 +40,7 @@ from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.logprobs import token_logprobs
 from dunwu.pipeline.evaluate import MAX_PROMPT_TOKENS, REWARD_TIMEOUT
 from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.rules import RuleReward
+from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.checkpoint import clear_disk_full, fsync_path
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
@@ -154,7 +154,7 @@ def _base_facts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> d
     """``base_<set>``: pass@1 with its interval and what is needed to read it, for each held-out set."""
     facts = {}
     engine = TorchEngine(model, tokenizer, **EngineConfig().model_dump())
-    with RewardPool(RuleReward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
+    with RewardPool(rule_reward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
         for each in EVALUATIONS:
             print(f"card: {each.problems} held-out problems of {each.task.kind}, {each.samples} completions each", flush=True)
             result = evaluate(engine, tokenizer, pool, each, TEMPLATE, MAX_PROMPT_TOKENS)

@@ -27,7 +27,7 @@ from dunwu.pipeline.checks import check_run
 from dunwu.pipeline.headline import announce, conclude
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.rules import RuleReward
+from dunwu.rewards.make import make_reward, own_files
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.make import make_mixture
 from dunwu.trainers.clock import Schedule, run_clock
@@ -52,9 +52,10 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     sampler = copy.deepcopy(model) if config.grpo.staleness else model
     engine = TorchEngine(sampler, tokenizer, **config.engine.model_dump())
     check_run(config, task, model, tokenizer)
-    reward = RuleReward(config.accuracy_weight, config.format_weight)
+    reward = make_reward(config.reward, config.tripwire)
     folder = model_folder(config.model)
     inputs = {} if folder is None else {"model": content_hash(folder)}
+    inputs |= {key: content_hash(file) for key, file in own_files(config.reward, config.tripwire).items()}
     with (
         RunDirectory.create(out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs) as run,
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,

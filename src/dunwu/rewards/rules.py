@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
-from dunwu.models.thinking import parse_completion
-from dunwu.types import Problem, Reward
-from dunwu.verifiers.verify import verify
+from dunwu.rewards.compose import ComposedReward, Part
+from dunwu.rewards.scope import Whole
+from dunwu.types import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class RuleReward:
-    """``accuracy_weight * accuracy + format_weight * format``, each part 0 or 1, on prefill + completion.
+def well_formed(_problem: Problem, whole: Whole) -> float:
+    """1 for ``<think>...</think> <answer>...</answer>`` and nothing else, right or wrong; else 0.
 
-    Accuracy is the verifier's score of the parsed answer (0 without one, ``None`` when the verifier failed: then there is no total).
-    Format is 1 for a well-formed completion, right or wrong. The prefill belongs to the text: where the template has written ``<think>``
-    already, the completion alone would never be well-formed.
+    The prefill belongs to the text: where the template has written ``<think>`` already, the completion alone would never be well-formed.
     """
+    return float(whole.completion.well_formed)
 
-    part_names: ClassVar[tuple[str, ...]] = ("accuracy", "format")
 
-    accuracy_weight: float = 1.0
-    format_weight: float = 1.0
-    end_marker: str = ""
-    """Text of the end token where completions keep it; see `parse_completion`."""
-
-    def __call__(self, problem: Problem, text: str) -> Reward:
-        """The reward of ``text`` (prefill + completion)."""
-        parsed = parse_completion(text, self.end_marker)
-        verdict = verify(problem, parsed.answer)
-        well_formed = float(parsed.well_formed)
-        total = None if verdict.score is None else self.accuracy_weight * verdict.score + self.format_weight * well_formed
-        return Reward(total, {"accuracy": verdict.score, "format": well_formed}, verdict)
+def rule_reward(accuracy_weight: float = 1.0, format_weight: float = 1.0, end_marker: str = "") -> ComposedReward:
+    """``accuracy_weight * accuracy + format_weight * format``, each part 0 or 1."""
+    return ComposedReward(accuracy_weight, (Part("format", Whole, well_formed, format_weight),), end_marker=end_marker)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dunwu.errors import Interrupted
+from dunwu.errors import Interrupted, TrainingError
 from dunwu.trainers.checkpoint import folder_step, newest_whole, save_checkpoint
 from dunwu.trainers.interrupt import Interrupt
 from dunwu.trainers.progress import Progress
@@ -19,6 +19,11 @@ Metrics = Mapping[str, float | int | str | None]
 
 class Learner(Protocol):
     """What a trainer brings: one step, and its whole state in and out of a checkpoint folder."""
+
+    @property
+    def halted(self) -> str:
+        """Why no further step may follow the last one; empty while one may."""
+        ...
 
     def step(self, step: int) -> Metrics:
         """Do step ``step`` (counted from 1) and return its metrics."""
@@ -48,7 +53,7 @@ class Schedule:
 def run_clock(run: RunDirectory, learner: Learner, schedule: Schedule) -> Path:
     """Bring the learner to its last step, from the newest whole checkpoint if there is one, and return the final checkpoint.
 
-    The first Ctrl-C or SIGTERM saves after the current step and raises ``Interrupted``.
+    The first Ctrl-C or SIGTERM saves after the current step and raises ``Interrupted``; a learner that halts raises ``TrainingError``.
     """
     done = _take_up(run, learner)
     with Interrupt() as interrupt, Progress(schedule.steps, schedule.description, start=done) as progress:
@@ -56,8 +61,10 @@ def run_clock(run: RunDirectory, learner: Learner, schedule: Schedule) -> Path:
             metrics = learner.step(step)
             run.log(step, metrics)
             progress.advance(step, {name: metrics[name] for name in schedule.shown if name in metrics})
-            if step % schedule.save_every == 0 or step == schedule.steps or interrupt.requested:
+            if step % schedule.save_every == 0 or step == schedule.steps or interrupt.requested or learner.halted:
                 save_checkpoint(run.checkpoints, step, learner.save, schedule.keep)
+            if learner.halted:
+                raise TrainingError(f"stopped after step {step} of {schedule.steps}, which is saved: {learner.halted}")
             if interrupt.requested:
                 raise Interrupted(f"stopped after step {step} of {schedule.steps}, which is saved")
     newest = newest_whole(run.checkpoints, on_skip=_say_skipped)

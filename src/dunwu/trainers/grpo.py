@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import pstdev
+from typing import Any, get_args
 
 from transformers import PreTrainedTokenizerBase
 
@@ -26,6 +27,7 @@ from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
 from dunwu.rewards.overlong import with_overlong
 from dunwu.rewards.pool import RewardPool
+from dunwu.rewards.tripwire import Tripwire
 from dunwu.rollout.base import Engine
 from dunwu.tasks.base import Task
 from dunwu.trainers.ahead import Ahead
@@ -37,7 +39,7 @@ from dunwu.trainers.progress import print_sample
 from dunwu.trainers.run_directory import RunDirectory
 from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
 from dunwu.trainers.tables import write_rollouts
-from dunwu.types import Group, Rollout, SamplingParams
+from dunwu.types import Group, Reason, Rollout, SamplingParams
 
 REFERENCE, BEHAVIOUR = "reference.", "behaviour."
 
@@ -60,6 +62,7 @@ class GrpoLearner:
         self.policy = PolicyUpdate(model, self.algorithm, config, pad=tokenizer.pad_token_id or 0)
         self.sampling = SamplingParams(**config.sampling.model_dump(), stop_token_ids=stop_token_ids(tokenizer, model))
         self.skipped_in_a_row = 0
+        self.tripwire = None if config.tripwire is None else Tripwire(config.tripwire)
         self.ahead = Ahead(lambda step: draw_alive(partial(self._draw, step), config.grpo.prompts_per_step, self.algorithm.sampling_rounds))
 
     def step(self, step: int) -> Metrics:
@@ -80,6 +83,7 @@ class GrpoLearner:
         rollout_metrics = self._describe(experience)
         return {
             **rollout_metrics,
+            **(self.tripwire.add(r.reward for r in sampled.rollouts) if self.tripwire else {}),
             **(drawn.metrics() if self.algorithm.sampling_rounds > 1 else {}),
             **totals.metrics(self.algorithm),
             "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
@@ -88,6 +92,12 @@ class GrpoLearner:
             "time/reward": sampled.reward_seconds,
             "time/train": trained - training,
         }
+
+    @property
+    def halted(self) -> str:
+        """Why the run must stop: the tripwire."""
+        reason = self.tripwire.tripped if self.tripwire else ""
+        return f"{reason}; look at {self.run.path / 'rollouts'}, mend the reward and begin again from a checkpoint" if reason else ""
 
     def load_engine(self, version: int) -> None:
         """The policy to the engine: it shares the weights, or with staleness has a copy of its own."""
@@ -151,7 +161,8 @@ class GrpoLearner:
         return {
             "reward": float(valid.mean()) if len(valid) else None,
             "reward_std": float(valid.std(correction=0)) if len(valid) else None,
-            **{f"rewards/{part}": _mean([r.reward.parts.get(part) for r in rollouts]) for part in parts},
+            **{name: value for part in parts for name, value in _part_metrics(part, [r.reward.parts.get(part) for r in rollouts]).items()},
+            **{f"verdicts/{reason}": _mean([float(r.reward.verdict.reason == reason) for r in rollouts]) for reason in get_args(Reason)},
             "frac_reward_zero_std": float(dead.float().mean()),
             "dead_groups": int(dead.sum()),
             "excluded": int((~experience.valid_PG).sum()),
@@ -173,6 +184,7 @@ class GrpoLearner:
             "skipped_in_a_row": self.skipped_in_a_row,
             "policy_version": self.engine.policy_version,
             "entropy": None if self.policy.entropy is None else asdict(self.policy.entropy),
+            "tripwire": None if self.tripwire is None else self.tripwire.state(),
         }
         save_state(folder, tensors, values | counters)
 
@@ -185,8 +197,20 @@ class GrpoLearner:
             tensor.copy_(tensors[REFERENCE + name])
         self.skipped_in_a_row = values["skipped_in_a_row"]
         self.policy.entropy = values["entropy"] and EntropyBonus(**values["entropy"])
+        if self.tripwire is not None:
+            self.tripwire.load(values["tripwire"])
         older = {name.removeprefix(BEHAVIOUR): tensor for name, tensor in tensors.items() if name.startswith(BEHAVIOUR)}
         self.engine.load_weights(values["policy_version"], older or None)
+
+
+def _part_metrics(part: str, scores: Sequence[float | None]) -> dict[str, float | None]:
+    """Mean and population standard deviation over the rollouts the part applies to, and their share."""
+    known = [score for score in scores if score is not None]
+    return {
+        f"rewards/{part}": _mean(known),
+        f"rewards/{part}/std": pstdev(known) if known else None,
+        f"rewards/{part}/applied": len(known) / len(scores),
+    }
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

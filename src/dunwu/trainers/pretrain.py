@@ -138,6 +138,7 @@ class Pretrainer:
         self.held_out = [self._encode(text) for _, text in itertools.islice(documents(HELD_OUT_SEED, 0, weights), 400)]
         self._attach(new_model(config.shape, self.tokenizer, config.seed))
         self.place = 0
+        self.halted = ""
         self.skipped_in_a_row = 0
 
     def _attach(self, model: Any) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dunwu.models.thinking import ParsedCompletion
 from dunwu.types import Problem, Verdict
 from dunwu.verifiers.make_target import verify_expression
 from dunwu.verifiers.number import verify_number
 from dunwu.verifiers.reasoning_gym import verify_reasoning_gym
+
+WHOLE_TEXTS = frozenset({"code", "instructions", "json_schema"})
+"""Verifiers of all that the user reads, not of a short answer in it."""
+
+
+def candidate(problem: Problem, completion: ParsedCompletion) -> str | None:
+    """What of a completion the problem's verifier judges; ``None`` where there is nothing."""
+    return completion.visible or None if problem.verifier in WHOLE_TEXTS else completion.answer
 
 
 def verify(problem: Problem, answer: str | None) -> Verdict:
@@ -22,3 +31,5 @@ def verify(problem: Problem, answer: str | None) -> Verdict:
             return verify_number(problem, answer)
         case "reasoning_gym":
             return verify_reasoning_gym(problem, answer)
+        case _:
+            raise ValueError(f"no verifier {problem.verifier!r}")

@@ -1,0 +1,117 @@
+"""`dunwu verify rollout`: explains the reward of one completion, part by part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from dunwu.analysis.text import visible
+from dunwu.cli.options import parse_options
+from dunwu.cli.runs import run_above
+from dunwu.config.load import load_config, read_mapping
+from dunwu.config.zero import ZeroConfig
+from dunwu.errors import DataError
+from dunwu.rewards.compose import ComposedReward
+from dunwu.rewards.make import make_reward
+from dunwu.rewards.scope import look_at
+from dunwu.types import Problem, Reward
+
+
+@dataclass(frozen=True)
+class RolloutOptions:
+    """Compute the reward of one completion again and explain it. Keys of the reward can be given too, such as reward=my.py:score."""
+
+    file: Annotated[Path, tyro.conf.Positional]
+    """A run's rollouts/step-00010.parquet, or JSON with problem ({"text", "verifier", "answer", "data", ...}) and completion."""
+    row: int = 0
+    """Which rollout of a Parquet file, counted from 0."""
+    json: bool = False
+    """Print one JSON object."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Prints the explanation; the reward is that of the run the file is in, or what key=value says."""
+    options, rest = parse_options(RolloutOptions, "verify rollout", arguments)
+    problem, text, recorded = _read(options.file, options.row)
+    above = run_above(options.file.parent)
+    kept = read_mapping(above / "config.yaml") if above else {}
+    config = load_config(ZeroConfig, None, rest, {key: kept[key] for key in ("reward", "tripwire") if key in kept})
+    composed = make_reward(config.reward, config.tripwire)
+    reward = composed(problem, text)
+    if options.json:
+        parts = {"parts": dict(reward.parts), "total": reward.total, "recorded": recorded}
+        print(json.dumps({**parts, "verdict": reward.verdict.reason, "detail": reward.verdict.detail}, ensure_ascii=False))
+    else:
+        print("\n".join(explanation(problem, text, composed, reward, recorded)))
+    return 0
+
+
+def explanation(problem: Problem, text: str, composed: ComposedReward, reward: Reward, recorded: float | None) -> list[str]:
+    """The problem, what the completion was taken for, and a line for each part: score, weight, contribution, and what it looked at."""
+    parsed = look_at(text, composed.end_marker).completion
+    lines = [
+        f"problem    {problem.id} ({problem.task}, verifier {problem.verifier}): {_short(problem.text)}",
+        f"reasoning  {_short(parsed.reasoning)}",
+        f"visible    {_short(parsed.visible)}",
+        f"answer     {_short(parsed.answer)}",
+        f"form       {parsed.problem or 'well-formed'}",
+        f"verdict    {reward.verdict.reason}" + (f": {_short(reward.verdict.detail)}" if reward.verdict.detail else ""),
+        "",
+        f"{'part':<20}{'score':>8}{'weight':>8}{'adds':>8}  looks at",
+    ]
+    weights = {"accuracy": (composed.accuracy_weight, "answer")} | {p.name: (p.weight, p.scope.__name__.lower()) for p in composed.parts}
+    for name, score in reward.parts.items():
+        weight, scope = weights.get(name, (0.0, "whole, never learned from"))
+        told = "-" if score is None else f"{score:.3f}"
+        adds = "-" if score is None else f"{weight * score:.3f}"
+        lines.append(f"{name:<20}{told:>8}{weight:>8g}{adds:>8}  {scope}")
+    total = "none: the rollout is excluded from learning" if reward.total is None else f"{reward.total:.3f}"
+    return [*lines, f"{'total':<36}{total:>8}", *_compared(reward.total, recorded)]
+
+
+def _compared(total: float | None, recorded: float | None) -> list[str]:
+    if recorded is None or (total is not None and abs(total - recorded) < 1e-6):
+        return []
+    return [f"The run recorded {recorded:.3f}: its reward had other parts then, or a part that sees tokens (overlong), or changed since."]
+
+
+def _read(file: Path, row: int) -> tuple[Problem, str, float | None]:
+    """Problem, prefill + completion, and the reward on record."""
+    if file.suffix == ".parquet":
+        from dunwu.trainers.tables import read_rollouts
+
+        rows = read_rollouts(file)
+        if not 0 <= row < len(rows):
+            raise DataError(f"{file} has the rows 0 to {len(rows) - 1}: --row {row} is none of them")
+        found = rows[row]
+        return (
+            _problem({**found, "id": found["problem_id"], "text": found["problem"]}),
+            found["prefill"] + found["completion"],
+            found["reward"],
+        )
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return _problem(found["problem"]), str(found.get("prefill", "")) + str(found["completion"]), None
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}): give a Parquet file of rollouts or a JSON file") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(f"{file} is not a rollout ({type(error).__name__}: {error}): JSON with problem and completion is needed") from error
+
+
+def _problem(row: Mapping[str, Any]) -> Problem:
+    named = {key: row[key] for key in ("answer", "language", "difficulty", "data") if row.get(key) is not None}
+    return Problem(
+        id=str(row.get("id", "problem")), task=str(row.get("task", "problem")), text=str(row["text"]), verifier=row["verifier"], **named
+    )
+
+
+def _short(text: str | None) -> str:
+    if text is None:
+        return "none"
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= 240 else f"{line[:160]} ... {line[-70:]}"

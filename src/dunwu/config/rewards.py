@@ -1,0 +1,113 @@
+"""What the learner is rewarded for: named parts, each with a weight."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from dunwu.config.base import Config
+
+ScopeName = Literal["whole", "reasoning", "visible"]
+
+
+class PartConfig(Config):
+    """What every part has."""
+
+    weight: float = 1.0
+    """The part's score is multiplied by it in the sum; 0 only measures."""
+    tasks: tuple[str, ...] = ()
+    """Names of the tasks the part applies to; empty: all of them."""
+
+
+class AccuracyPart(PartConfig):
+    """Is the answer right? 1 or 0 by the problem's verifier (a share of 1 where the verifier gives one)."""
+
+    kind: Literal["accuracy"] = "accuracy"
+
+
+class FormatPart(PartConfig):
+    """Has the completion the form that was asked for? 1 or 0."""
+
+    kind: Literal["format"] = "format"
+    form: Literal["tags", "boxed", "summary"] = "tags"
+    """tags: `<think>...</think> <answer>...</answer>` and nothing else; boxed: one `\\boxed{}` after the reasoning; summary: something
+    to read after the reasoning."""
+
+
+class LanguagePart(PartConfig):
+    """Share of the chain of thought's words that are in the target language (DeepSeek-R1, section 2.3.2)."""
+
+    kind: Literal["language"] = "language"
+    target: str = "prompt"
+    """`prompt`: the problem's language; else a language code, such as en or zh."""
+
+
+class RepetitionPart(PartConfig):
+    """From 0 down to -1 by the share of word n-grams that have occurred before."""
+
+    kind: Literal["repetition"] = "repetition"
+    words: Annotated[int, Field(ge=2, le=100)] = 4
+    """n of the n-grams."""
+
+
+class OwnPart(PartConfig):
+    """A function of yours, in a Python file, with TRL's signature: `f(prompts, completions, **columns) -> list[float | None]`."""
+
+    kind: Literal["own"] = "own"
+    function: str
+    """`path/to/file.py:function`."""
+    name: str | None = None
+    """What metrics call the part; null: the function's name."""
+    scope: ScopeName = "whole"
+    """What `completions` holds: the whole completion, its chain of thought, or what the user reads."""
+
+
+class EnvironmentPart(PartConfig):
+    """The rubric of an environment in the manner of the `verifiers` library: weighted functions of prompt, completion and answer."""
+
+    kind: Literal["environment"] = "environment"
+    function: str
+    """`path/to/file.py:load_environment`, a function that returns the environment."""
+    name: str = "environment"
+    """What metrics call the part."""
+
+
+AnyPart = Annotated[
+    AccuracyPart | FormatPart | LanguagePart | RepetitionPart | OwnPart | EnvironmentPart,
+    Field(discriminator="kind"),
+]
+
+
+def _spelled_out(value: Any) -> Any:
+    """``accuracy`` for ``{kind: accuracy}``, ``file.py:function`` for ``{kind: own, function: ...}``, one part for a list of one."""
+    parts = [value] if isinstance(value, (str, dict)) else value
+    return tuple(_part(part) for part in parts) if isinstance(parts, (list, tuple)) else value
+
+
+def _part(part: Any) -> Any:
+    if isinstance(part, str):
+        return {"kind": "own", "function": part} if ":" in part else {"kind": part}
+    if isinstance(part, dict):  # what comes out of a validator is checked as Python, not as JSON: a list would be no tuple
+        return {key: tuple(item) if isinstance(item, list) else item for key, item in part.items()}
+    return part
+
+
+Parts = Annotated[tuple[AnyPart, ...], Field(min_length=1), BeforeValidator(_spelled_out)]
+
+
+class TripwireConfig(Config):
+    """Catches a reward that is being hacked: a hidden, stricter check of a sample of the rollouts that the reward calls right."""
+
+    function: str | None = None
+    """A function of yours (`file.py:function`, TRL's signature) that gives 1 for right; null: the built-in stricter check."""
+    part: str = "accuracy"
+    """The part of the reward that is watched: a rollout counts as rewarded where its score is above a half."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Share of the rollouts that are checked."""
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """The run stops when more than this share of the rewarded and checked rollouts of the window fail the hidden check."""
+    window: Annotated[int, Field(ge=1)] = 5
+    """Steps that are counted together."""
+    least: Annotated[int, Field(ge=1)] = 20
+    """Rewarded and checked rollouts that a window must have before it can stop a run."""

@@ -1,0 +1,101 @@
+"""The reward of a rollout: the verdict on its answer and any number of named parts, weighted and summed.
+
+DeepSeek-R1 adds its rewards up (arXiv 2501.12948, sections 2.2.2 and 2.3.2): accuracy + format, later + language consistency.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from dunwu.rewards.scope import Scope, Whole, look_at, narrow
+from dunwu.types import Problem, Reward, Verdict
+from dunwu.verifiers.attempt import attempt
+from dunwu.verifiers.verify import candidate, verify
+
+ACCURACY, HIDDEN = "accuracy", "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Scope]):
+    """``score(problem, scope)`` gives a finite float, or ``None`` where the part does not apply. ``scope`` is all that it is shown.
+
+    ``tasks`` names the tasks it applies to, empty for all. A score that raises is a failed reward, never a 0.
+    """
+
+    name: str
+    scope: type[Scope]
+    score: Callable[[Problem, Scope], float | None]
+    weight: float = 1.0
+    tasks: tuple[str, ...] = ()
+
+    def __call__(self, problem: Problem, whole: Whole) -> float | None:
+        """The score where the part applies, unweighted."""
+        if self.tasks and problem.task not in self.tasks:
+            return None
+        return self.score(problem, narrow(whole, self.scope))
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedReward:
+    """``accuracy_weight * accuracy + sum of weight * score`` over the parts that apply; ``None`` when one failed, or when none applies.
+
+    The verdict on the answer is always there, so that a run without accuracy in its reward is measured all the same; where
+    ``accuracy_weight`` is 0 a failed verifier fails no reward. ``hidden`` is a check that the sum never holds: it is made for the share
+    ``hidden_share`` of the rollouts, chosen by their text, and is the part ``hidden`` of the result (see `dunwu.rewards.tripwire`).
+    """
+
+    accuracy_weight: float = 1.0
+    parts: tuple[Part[Any], ...] = ()
+    accuracy_tasks: tuple[str, ...] = ()
+    end_marker: str = ""
+    """Text of the end token where completions keep it; see `parse_completion`."""
+    hidden: Part[Any] | None = None
+    hidden_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        assert len(set(self.part_names)) == len(self.part_names), f"two parts of one name in {self.part_names}"
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of all parts, in the order of the result."""
+        return (ACCURACY, *(part.name for part in self.parts), *((HIDDEN,) if self.hidden else ()))
+
+    def __call__(self, problem: Problem, text: str) -> Reward:
+        """The reward of ``text`` (prefill + completion)."""
+        whole = look_at(text, self.end_marker)
+        verdict = verify(problem, candidate(problem, whole.completion))
+        applies = not self.accuracy_tasks or problem.task in self.accuracy_tasks
+        scores: dict[str, float | None] = {ACCURACY: verdict.score if applies else None}
+        failures = ["accuracy"] if verdict.score is None and applies and self.accuracy_weight else []
+        total = self.accuracy_weight * scores[ACCURACY] if scores[ACCURACY] is not None and self.accuracy_weight else None
+        for part in self.parts:
+            score, failure = _score(part, problem, whole)
+            scores[part.name] = score
+            if score is not None and part.weight:
+                total = (total or 0.0) + part.weight * score
+            if failure:
+                failures.append(part.name)
+                verdict = Verdict(None, "error", failure)
+        if self.hidden is not None:
+            scores[HIDDEN] = _score(self.hidden, problem, whole)[0] if self._sampled(problem, text) else None
+        return Reward(None if failures else total, scores, verdict)
+
+    def _sampled(self, problem: Problem, text: str) -> bool:
+        """A function of the rollout alone, so that a resumed run checks the same ones."""
+        return zlib.crc32(f"{problem.id} {text}".encode("utf-8", "surrogatepass")) < self.hidden_share * 2**32
+
+
+def _score(part: Part[Any], problem: Problem, whole: Whole) -> tuple[float | None, str]:
+    """The score and, where the part failed, what to say of it."""
+
+    def checked() -> tuple[float | None, str]:
+        score = part(problem, whole)
+        if score is not None and not math.isfinite(score):
+            raise ValueError(f"{score!r} is not finite")
+        return score, ""
+
+    return attempt(checked, lambda message: (None, f"part {part.name}: {message}"))

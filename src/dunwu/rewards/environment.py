@@ -1,0 +1,79 @@
+"""Environments in the manner of the `verifiers` library: a Python file whose ``load_environment()`` returns rows and a rubric.
+
+Only the shape matters, the library need not be installed: ``environment.rubric`` has ``funcs`` and ``weights`` (or ``rubrics`` that have
+them), and a function takes whichever it names of ``prompt``, ``completion`` (lists of messages), ``answer``, ``info``, ``task``, ``state``,
+``parser`` and the rubric's own objects; it may be a coroutine. Not supported: several turns, tools, functions that score a group together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from dunwu.errors import ConfigError
+from dunwu.rewards.own import load_function, only_named
+from dunwu.rewards.scope import Whole
+from dunwu.types import Problem
+
+_OF_A_GROUP = {"prompts", "completions", "answers", "states", "tasks", "infos"}
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentScore:
+    """The weighted sum of the rubric's functions (``function`` is ``path/to/file.py:load_environment``); one that raises fails the part."""
+
+    function: str
+
+    def __call__(self, problem: Problem, whole: Whole) -> float:
+        """The score of prefill + completion as the assistant's one message."""
+        row = problem.data
+        completion = [{"role": "assistant", "content": whole.text}]
+        prompt = row.get("prompt") or [{"role": "user", "content": problem.text}]
+        seen = {
+            "prompt": prompt,
+            "completion": completion,
+            "answer": problem.answer or "",
+            "info": row.get("info") or {},
+            "task": problem.task,
+        }
+        total = 0.0
+        for function, weight, objects in _functions(load_environment(self.function).rubric):
+            if weight:
+                total += weight * float(_value(function, {**objects, **seen, "state": dict(seen)}))
+        return total
+
+
+@lru_cache(maxsize=16)
+def load_environment(function: str) -> Any:
+    """The environment, made once per process. Raises `ConfigError` for one whose rubric cannot be used here."""
+    environment = load_function(function)()
+    if not hasattr(environment, "rubric"):
+        raise ConfigError(f"{function!r} returns a {type(environment).__name__} without a rubric: return an environment of `verifiers`")
+    for each, _, _ in _functions(environment.rubric):
+        if group := _OF_A_GROUP & inspect.signature(each).parameters.keys():
+            raise ConfigError(
+                f"{function!r}: {each.__name__} takes {', '.join(sorted(group))}, a whole group: score one completion at a time"
+            )
+    return environment
+
+
+def _functions(rubric: Any) -> Iterator[tuple[Callable[..., Any], float, dict[str, Any]]]:
+    """Function, weight and the objects its rubric lends it."""
+    for inner in getattr(rubric, "rubrics", ()):
+        yield from _functions(inner)
+    objects = dict(getattr(rubric, "class_objects", {}))
+    for function, weight in zip(getattr(rubric, "funcs", ()), getattr(rubric, "weights", ()), strict=True):
+        yield function, weight, objects
+
+
+def _value(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    result = function(**only_named(function, arguments))
+    return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
+
+
+async def _awaited(result: Any) -> Any:
+    return await result

@@ -1,0 +1,84 @@
+"""From configurations to the reward of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dunwu.config.rewards import (
+    AccuracyPart,
+    AnyPart,
+    EnvironmentPart,
+    FormatPart,
+    OwnPart,
+    ScopeName,
+    TripwireConfig,
+)
+from dunwu.errors import ConfigError
+from dunwu.rewards.compose import ACCURACY, HIDDEN, ComposedReward, Part
+from dunwu.rewards.environment import EnvironmentScore, load_environment
+from dunwu.rewards.own import OwnFunction, load_function
+from dunwu.rewards.rules import well_formed
+from dunwu.rewards.scope import Reasoning, Visible, Whole
+from dunwu.rewards.strict import strictly_right
+
+_SCOPES: dict[ScopeName, type[Whole] | type[Reasoning] | type[Visible]] = {"whole": Whole, "reasoning": Reasoning, "visible": Visible}
+_FORMS = {"tags": well_formed}
+
+
+def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None, end_marker: str = "") -> ComposedReward:
+    """The reward that the configuration describes. Raises `ConfigError` for parts of one name and for functions that cannot be had."""
+    accuracy = next((config for config in configs if isinstance(config, AccuracyPart)), None)
+    parts = tuple(make_part(config) for config in configs if config is not accuracy)
+    names = [ACCURACY, *(part.name for part in parts)]
+    if double := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigError(f"reward has two parts named {double!r}: give one of them another name, such as name: {double}-2")
+    if HIDDEN in names:
+        raise ConfigError(f"a part of the reward is named {HIDDEN!r}, which is the tripwire's: give it another name")
+    if tripwire is not None and tripwire.part not in names:
+        raise ConfigError(f"tripwire.part = {tripwire.part!r} is no part of the reward: choose from {', '.join(names)}")
+    return ComposedReward(
+        accuracy_weight=accuracy.weight if accuracy else 0.0,
+        parts=parts,
+        accuracy_tasks=accuracy.tasks if accuracy else (),
+        end_marker=end_marker,
+        hidden=_hidden_check(tripwire) if tripwire else None,
+        hidden_share=tripwire.share if tripwire else 1.0,
+    )
+
+
+def make_part(config: AnyPart) -> Part[Any]:
+    """One part other than accuracy; a user's function is loaded here once, so that its mistakes show before the run begins."""
+    weight, tasks = config.weight, config.tasks
+    match config:
+        case FormatPart():
+            name = "format" if config.form == "tags" else f"format-{config.form}"
+            return Part(name, Whole, _FORMS[config.form], weight, tasks)
+        case OwnPart():
+            load_function(config.function)
+            return Part(
+                config.name or config.function.rpartition(":")[2], _SCOPES[config.scope], OwnFunction(config.function), weight, tasks
+            )
+        case EnvironmentPart():
+            load_environment(config.function)
+            return Part(config.name, Whole, EnvironmentScore(config.function), weight, tasks)
+        case AccuracyPart():
+            raise ConfigError("reward has accuracy twice: leave one of them out")
+        case _:
+            raise ConfigError(f"reward: {config.kind} is not there yet")
+
+
+def own_files(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None) -> dict[str, Path]:
+    """The user's files behind the reward by the key that names them: inputs of the run, so that a changed file is noticed."""
+    functions = {f"reward.{i}": config.function for i, config in enumerate(configs) if isinstance(config, OwnPart | EnvironmentPart)}
+    if tripwire is not None and tripwire.function is not None:
+        functions["tripwire"] = tripwire.function
+    return {key: Path(function.rpartition(":")[0]).expanduser() for key, function in functions.items()}
+
+
+def _hidden_check(tripwire: TripwireConfig) -> Part[Any]:
+    if tripwire.function is None:
+        return Part(HIDDEN, Whole, strictly_right)
+    load_function(tripwire.function)
+    return Part(HIDDEN, Whole, OwnFunction(tripwire.function))

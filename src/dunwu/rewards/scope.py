@@ -1,0 +1,52 @@
+"""What a part of the reward may look at. A scope is a type, so that a part that judges the summary cannot be handed the chain of thought.
+
+DeepSeek-R1 (arXiv 2501.12948, section 2.3.4): helpfulness is judged on the final summary alone, harmlessness on the whole output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dunwu.models.thinking import ParsedCompletion, parse_completion
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Everything: prefill + completion, and its parse."""
+
+    text: str
+    completion: ParsedCompletion
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """The chain of thought alone; empty where there is none."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """What the user reads: the text after the chain of thought, without answer tags; empty where the reasoning never ends."""
+
+    text: str
+
+
+Scope = TypeVar("Scope", Whole, Reasoning, Visible)
+
+
+def look_at(text: str, end_marker: str = "") -> Whole:
+    """The widest scope of prefill + completion; ``end_marker`` as for `parse_completion`."""
+    return Whole(text, parse_completion(text, end_marker))
+
+
+def narrow(whole: Whole, scope: type[Scope]) -> Scope:
+    """The part of ``whole`` that ``scope`` allows."""
+    seen: Whole | Reasoning | Visible = whole
+    if scope is Reasoning:
+        seen = Reasoning(whole.completion.reasoning or "")
+    elif scope is Visible:
+        seen = Visible(whole.completion.visible)
+    assert isinstance(seen, scope), f"{scope} is no scope"
+    return seen

@@ -1,0 +1,72 @@
+"""The tripwire's own check: stricter than the verifiers, and by other code where there is other code.
+
+What it adds: the answer must be a plain short line, offered once; an arithmetic expression is read by Python's own parser instead of ours.
+What it does not see: an answer that is right by luck, or reasoning that has nothing to do with it.
+"""
+
+from __future__ import annotations
+
+import ast
+from fractions import Fraction
+
+from dunwu.boxes import find_boxes
+from dunwu.models.thinking import ParsedCompletion
+from dunwu.rewards.scope import Whole
+from dunwu.types import Problem
+from dunwu.verifiers.verify import candidate, verify
+
+MAX_ANSWER = 200
+_SHORT = ("expression", "number", "math", "choice")
+_SPELLING = str.maketrans({"×": "*", "÷": "/", "−": "-", "（": "(", "）": ")"})
+
+
+def strictly_right(problem: Problem, whole: Whole) -> float | None:
+    """1 or 0; ``None`` where the verifier fails."""
+    answer = candidate(problem, whole.completion)
+    verdict = verify(problem, answer)
+    if verdict.score is None:
+        return None
+    right = answer is not None and verdict.score == 1.0
+    if right and answer is not None and problem.verifier in _SHORT:
+        right = _plain(answer) and _offered_once(whole.completion)
+    if right and answer is not None and problem.verifier == "expression":
+        right = _evaluates(answer, problem)
+    return float(right)
+
+
+def _plain(answer: str) -> bool:
+    return len(answer) <= MAX_ANSWER and "\n" not in answer
+
+
+def _offered_once(completion: ParsedCompletion) -> bool:
+    """No second answer beside the one that counted, not even one that the verifier would have passed over."""
+    boxes = {content for _, _, content in find_boxes(completion.visible)}
+    return len(boxes) <= 1 and completion.visible.lower().count("answer is") <= 1
+
+
+def _evaluates(answer: str, problem: Problem) -> bool:
+    """By Python's parser: whole numbers and the four operations, each given number once, exactly the target."""
+    left, equals, right = answer.translate(_SPELLING).partition("=")
+    try:
+        tree = ast.parse(left.strip(), mode="eval").body
+        value = _value(tree)
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
+        return False
+    used = sorted(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, int))
+    target = Fraction(problem.data["target"])
+    return value == target and used == sorted(problem.data["numbers"]) and (not equals or right.strip() == str(target))
+
+
+def _value(node: ast.expr) -> Fraction:
+    match node:
+        case ast.Constant(value=int(number)) if type(number) is int:
+            return Fraction(number)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _value(left) + _value(right)
+        case ast.BinOp(left=left, op=ast.Sub(), right=right):
+            return _value(left) - _value(right)
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return _value(left) * _value(right)
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            return _value(left) / _value(right)
+    raise ValueError(f"{type(node).__name__} is not arithmetic")
