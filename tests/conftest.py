@@ -191,7 +191,10 @@ class SignalAfter:
     def __init__(self, inner: Any, step: int) -> None:
         self._inner, self._step = inner, step
         self.save, self.load = inner.save, inner.load
-        self.halted = ""
+
+    @property
+    def halted(self) -> str:
+        return str(self._inner.halted)
 
     def step(self, step: int) -> Any:
         metrics = self._inner.step(step)
