@@ -26,6 +26,7 @@ from dunwu.types import Reason
 REPORT = "report.html"
 _VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error")
 _MOST_FACTS = 80
+_SECTIONS = ("differences", "missing", "sets", "training", "rule", "card", "card_details", "corpus_told", "config", "manifest")
 _KINDS = {"zero": "R1-Zero", "pretrain": "Pre-training"}
 _PHASES = {"train": "training", "evaluate_before": "evaluation before", "evaluate_after": "evaluation after"}
 
@@ -60,8 +61,12 @@ def write_report(run: Path) -> Path:
 
     Raises ``RunError`` where there is no such folder or it cannot be written to.
     """
-    page = render(read_run(run))
-    path, temporary = run / REPORT, run / f".{REPORT}.{os.getpid()}"
+    return write_page(run / REPORT, render(read_run(run)))
+
+
+def write_page(path: Path, page: str) -> Path:
+    """Write ``page``, replaced whole, and return its path. Raises ``RunError`` where it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(page, encoding="utf-8", errors="replace")
         os.replace(temporary, path)
@@ -73,11 +78,8 @@ def write_report(run: Path) -> Path:
 
 def render(run: Run) -> str:
     """The page of a run."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"visible": visible, "unbroken": unbroken}
-    template = environment.from_string(resources.files("dunwu.analysis").joinpath(REPORT).read_text(encoding="utf-8"))
     card, details = _card_facts(run.card)
-    return template.render(
+    return fill_template(
         title=_title(run),
         facts=tuple(_run_facts(run)),
         missing=run.missing,
@@ -90,6 +92,14 @@ def render(run: Run) -> str:
         config=run.config_text,
         manifest=tuple(flat_facts({key: value for key, value in run.manifest.items() if key != "base_card"})),
     )
+
+
+def fill_template(**values: Any) -> str:
+    """The page's template with ``values``; sections without a value are left out."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"visible": visible, "unbroken": unbroken}
+    template = environment.from_string(resources.files("dunwu.analysis").joinpath(REPORT).read_text(encoding="utf-8"))
+    return template.render({**dict.fromkeys(_SECTIONS), **values})
 
 
 def _title(run: Run) -> str:

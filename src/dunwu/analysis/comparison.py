@@ -1,0 +1,87 @@
+"""Several runs on one page: what differs between their configurations, and their curves over each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dunwu.analysis import sentences
+from dunwu.analysis.curves import Curve, curve, number
+from dunwu.analysis.figures import PlotFigure
+from dunwu.analysis.plots import Series, line_plot
+from dunwu.analysis.report import Table, fill_template, flat_facts, write_page
+from dunwu.analysis.rundir import Run, read_run
+from dunwu.analysis.sentences import percent
+from dunwu.errors import UserError
+
+COMPARISON = "comparison.html"
+MOST_RUNS = 4
+"""As many as can be told apart by colour."""
+METRICS = {
+    "reward": ("Reward", "reward", False),
+    "rewards/accuracy": ("Accuracy", "share of rollouts", True),
+    "rewards/format": ("Format", "share of rollouts", True),
+    "completions/mean_length": ("Length", "tokens", False),
+    "thinking_length": ("Thinking", "tokens", False),
+    "reflections_per_completion": ("Reflective words", "words per completion", False),
+    "entropy": ("Entropy", "nats per token", False),
+    "kl": ("KL to the reference", "nats per token", False),
+}
+"""Title, unit, and whether it is a share; further parts of the reward follow."""
+
+
+def write_comparison(folders: Sequence[Path], path: Path) -> Path:
+    """Write the page of the runs in ``folders`` and return its path. Raises ``UserError`` for too many or equally named runs."""
+    names = [folder.resolve().name for folder in folders]
+    if len(folders) > MOST_RUNS:
+        raise UserError(f"{len(folders)} runs: at most {MOST_RUNS} can be told apart on a page")
+    if double := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"two runs are named {double}: their curves could not be told apart; rename one of the folders")
+    return write_page(path, render(dict(zip(names, map(read_run, folders), strict=True))))
+
+
+def render(runs: dict[str, Run]) -> str:
+    """The page of the runs, by name."""
+    missing = tuple(f"{name}: {line}" for name, run in runs.items() for line in run.missing)
+    facts = [(name, _result(run)) for name, run in runs.items()]
+    return fill_template(
+        title=" · ".join(runs), facts=facts, missing=missing, differences=differences(runs), training=comparison_figures(runs)
+    )
+
+
+def differences(runs: dict[str, Run]) -> Table | None:
+    """The keys of the configurations that are not the same in all runs."""
+    flat = {name: dict(flat_facts(run.config)) for name, run in runs.items()}
+    keys = list(dict.fromkeys(key for facts in flat.values() for key in facts))
+    rows = [(key, *(facts.get(key, "–") for facts in flat.values())) for key in keys]
+    different = tuple(row for row in rows if len(set(row[1:])) > 1)
+    return Table(("", *runs), different) if different else None
+
+
+def comparison_figures(runs: dict[str, Run]) -> list[PlotFigure]:
+    """A figure for each metric that a run has, a line for each run."""
+    seen = dict.fromkeys(key for run in runs.values() for row in run.metrics.rows for key in row)
+    parts = [key for key in seen if re.fullmatch(r"rewards/[^/]+", key) and key not in METRICS]
+    shown = METRICS | {key: (f"Reward part: {key.removeprefix('rewards/')}", "mean over rollouts", False) for key in parts}
+    return [
+        _figure(title, unit, share, {name: curve(run.metrics.rows, key) for name, run in runs.items()})
+        for key, (title, unit, share) in shown.items()
+        if key in seen
+    ]
+
+
+def _figure(title: str, unit: str, share: bool, curves: dict[str, Curve]) -> PlotFigure:
+    series = [Series(name, found) for name, found in curves.items() if found]
+    slug = re.sub(r"[^a-z]+", "-", title.lower())
+    told = " ".join(sentences.change(name, found) for name, found in curves.items())
+    return PlotFigure(title, line_plot(slug, title, series, unit, share=share) if series else None, told)
+
+
+def _result(run: Run) -> str:
+    """Held-out pass@1 before and after, of the first set."""
+    for held_out in run.sets[:1]:
+        shown: list[Any] = [percent(number(held_out.summaries.get(phase, {}).get("pass_at_1"))) for phase in sentences.PHASES]
+        return f"{shown[0]} → {shown[1]}"
+    return "not evaluated"
