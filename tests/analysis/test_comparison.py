@@ -19,7 +19,7 @@ def run(tmp_path: Path):
     def make(name: str, weight: float, **last: float) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True)
-        (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "reward": {"weight": weight}}))
+        (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "reward": [{"weight": weight}], "long": "x" * 99}))
         rows = [{"step": step, "reward": 1.0, "rewards/accuracy": 0.5, "rewards/accuracy/std": 0.1, **last} for step in (1, 2)]
         (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         return folder
@@ -36,7 +36,7 @@ def test_the_page_has_a_curve_for_each_metric_and_says_what_differs(run, tmp_pat
     assert "plain was not recorded. " in page
     assert "What differs" in page
     table = differences({"a": read_run(folders[0]), "b": read_run(folders[1])})
-    assert table.rows == (("reward.weight", "0", "1"),)
+    assert table.rows == (("reward.0.weight", "0.0", "1.0"),)
 
 
 def test_runs_that_cannot_be_told_apart_are_refused(run, tmp_path: Path) -> None:

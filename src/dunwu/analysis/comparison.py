@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from dunwu.analysis import sentences
 from dunwu.analysis.curves import Curve, curve, number
 from dunwu.analysis.figures import PlotFigure
 from dunwu.analysis.plots import Series, line_plot
-from dunwu.analysis.report import Table, fill_template, flat_facts, write_page
+from dunwu.analysis.report import Table, fill_template, write_page
 from dunwu.analysis.rundir import Run, read_run
 from dunwu.analysis.sentences import percent
 from dunwu.errors import UserError
@@ -19,6 +19,8 @@ from dunwu.errors import UserError
 COMPARISON = "comparison.html"
 MOST_RUNS = 4
 """As many as can be told apart by colour."""
+LONGEST = 40
+"""Characters of a value in the table of differences."""
 METRICS = {
     "reward": ("Reward", "reward", False),
     "rewards/accuracy": ("Accuracy", "share of rollouts", True),
@@ -53,11 +55,22 @@ def render(runs: dict[str, Run]) -> str:
 
 def differences(runs: dict[str, Run]) -> Table | None:
     """The keys of the configurations that are not the same in all runs."""
-    flat = {name: dict(flat_facts(run.config)) for name, run in runs.items()}
+    flat = {name: dict(_leaves(run.config)) for name, run in runs.items()}
     keys = list(dict.fromkeys(key for facts in flat.values() for key in facts))
     rows = [(key, *(facts.get(key, "–") for facts in flat.values())) for key in keys]
     different = tuple(row for row in rows if len(set(row[1:])) > 1)
     return Table(("", *runs), different) if different else None
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """``reward.2.weight``, as on the command line, with the value as short text."""
+    if isinstance(value, dict | list) and value:
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, inner in items:
+            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
+    else:
+        text = "null" if value is None else str(value)
+        yield key, text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 def comparison_figures(runs: dict[str, Run]) -> list[PlotFigure]:
