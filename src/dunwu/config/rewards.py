@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from dunwu.config.base import Config
 
@@ -51,6 +51,20 @@ class RepetitionPart(PartConfig):
     """n of the n-grams."""
 
 
+class WordLimitPart(PartConfig):
+    """0 up to `free` words of the whole completion, then evenly down to -1 at `limit`."""
+
+    kind: Literal["words"] = "words"
+    free: Annotated[int, Field(ge=0)]
+    limit: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _check_limit(self) -> Self:
+        if self.free >= self.limit:
+            raise ValueError(f"free = {self.free} is not below limit = {self.limit}; set it to a part of that, such as a half")
+        return self
+
+
 class OwnPart(PartConfig):
     """A function of yours, in a Python file, with TRL's signature: `f(prompts, completions, **columns) -> list[float | None]`."""
 
@@ -74,7 +88,7 @@ class EnvironmentPart(PartConfig):
 
 
 AnyPart = Annotated[
-    AccuracyPart | FormatPart | LanguagePart | RepetitionPart | OwnPart | EnvironmentPart,
+    AccuracyPart | FormatPart | LanguagePart | RepetitionPart | WordLimitPart | OwnPart | EnvironmentPart,
     Field(discriminator="kind"),
 ]
 

@@ -164,6 +164,8 @@ class ZeroConfig(Config):
     """A hidden, stricter check of a sample of the rollouts; it stops the run when the reward is being hacked. null: none."""
     overlong_tokens: Annotated[int, Field(ge=0)] = 0
     """Soft overlong punishment: over the last so many tokens before sampling.max_tokens the reward falls by up to 1; 0 makes none."""
+    cosine_length_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the cosine length reward (arXiv 2502.03373): right answers lose by being long, wrong ones by being short; 0 makes none."""
     max_prompt_tokens: Positive = 1024
     """Longer prompts are refused when the data set is read, never cut."""
     reward_workers: Annotated[int, Field(ge=0)] = 1

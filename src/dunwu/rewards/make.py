@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from dunwu.config.rewards import (
     AccuracyPart,
     AnyPart,
     EnvironmentPart,
     FormatPart,
+    LanguagePart,
     OwnPart,
+    RepetitionPart,
     ScopeName,
     TripwireConfig,
+    WordLimitPart,
 )
 from dunwu.errors import ConfigError
 from dunwu.rewards.compose import ACCURACY, HIDDEN, ComposedReward, Part
 from dunwu.rewards.environment import EnvironmentScore, load_environment
+from dunwu.rewards.form import OneBox, Summary, TagStructure
+from dunwu.rewards.language import LanguageConsistency
+from dunwu.rewards.length import WordLimit
 from dunwu.rewards.own import OwnFunction, load_function
-from dunwu.rewards.rules import well_formed
+from dunwu.rewards.repetition import Repetition
 from dunwu.rewards.scope import Reasoning, Visible, Whole
 from dunwu.rewards.strict import strictly_right
 
 _SCOPES: dict[ScopeName, type[Whole] | type[Reasoning] | type[Visible]] = {"whole": Whole, "reasoning": Reasoning, "visible": Visible}
-_FORMS = {"tags": well_formed}
+_FORMS = {"tags": (Whole, TagStructure()), "boxed": (Visible, OneBox()), "summary": (Whole, Summary())}
 
 
 def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None, end_marker: str = "") -> ComposedReward:
@@ -54,7 +60,13 @@ def make_part(config: AnyPart) -> Part[Any]:
     match config:
         case FormatPart():
             name = "format" if config.form == "tags" else f"format-{config.form}"
-            return Part(name, Whole, _FORMS[config.form], weight, tasks)
+            return Part(name, *_FORMS[config.form], weight, tasks)
+        case LanguagePart():
+            return Part("language", Reasoning, LanguageConsistency(config.target), weight, tasks)
+        case RepetitionPart():
+            return Part("repetition", Whole, Repetition(config.words), weight, tasks)
+        case WordLimitPart():
+            return Part("words", Whole, WordLimit(config.free, config.limit), weight, tasks)
         case OwnPart():
             load_function(config.function)
             return Part(
@@ -66,7 +78,7 @@ def make_part(config: AnyPart) -> Part[Any]:
         case AccuracyPart():
             raise ConfigError("reward has accuracy twice: leave one of them out")
         case _:
-            raise ConfigError(f"reward: {config.kind} is not there yet")
+            assert_never(config)
 
 
 def own_files(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None) -> dict[str, Path]:

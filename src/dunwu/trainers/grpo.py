@@ -25,6 +25,7 @@ from dunwu.errors import TrainingError
 from dunwu.models.loading import load_weights_into, save_model, stop_token_ids
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
+from dunwu.rewards.length import CosineShape, with_cosine_length
 from dunwu.rewards.overlong import with_overlong
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.tripwire import Tripwire
@@ -116,12 +117,19 @@ class GrpoLearner:
         prompts = make_prompts(problems, config.template, self.tokenizer, config.max_prompt_tokens)
         seeds = rollout_seeds(config.seed, step, count, grpo.group_size, first=round * grpo.prompts_per_step)
         sampled = sample_groups(self.engine, self.pool, prompts, self.sampling, grpo.group_size, seeds)
-        return replace(sampled, groups=[self._shaped(group) for group in sampled.groups]) if config.overlong_tokens else sampled
+        return replace(sampled, groups=[self._shaped(group) for group in sampled.groups])
 
     def _shaped(self, group: Group) -> Group:
-        """The group with the punishment of overlong completions in its rewards."""
-        limit, soft = self.sampling.max_tokens, self.config.overlong_tokens
-        rollouts = [replace(r, reward=with_overlong(r.reward, len(r.completion.token_ids), limit, soft)) for r in group.rollouts]
+        """The group with what depends on the number of tokens in its rewards."""
+        limit, soft, weight = self.sampling.max_tokens, self.config.overlong_tokens, self.config.cosine_length_weight
+        if not soft and not weight:
+            return group
+        rollouts = []
+        for rollout in group.rollouts:
+            tokens, reward = len(rollout.completion.token_ids), rollout.reward
+            reward = with_overlong(reward, tokens, limit, soft) if soft else reward
+            reward = with_cosine_length(reward, tokens, limit, CosineShape(), weight) if weight else reward
+            rollouts.append(replace(rollout, reward=reward))
         return replace(group, rollouts=tuple(rollouts))
 
     def _after_update(self, step: int, sampled: SampledGroups, experience: Experience, skipped: int) -> None:

@@ -1,0 +1,35 @@
+"""The language-consistency reward of DeepSeek-R1: a chain of thought should stay in the language it was asked in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dunwu.errors import ConfigError
+from dunwu.language import LANGUAGES, language_share, majority_language
+from dunwu.rewards.scope import Reasoning
+from dunwu.types import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageConsistency:
+    """Share of the chain of thought's words that are in the target language, from 0 to 1; added to the reward as it is.
+
+    DeepSeek-R1 (Nature 645:633-638, Methods, Eq. 7)::
+
+        Reward_language = Num(Words_target) / Num(Words)
+
+    The paper does not say what a word is: `dunwu.words` and `dunwu.language` do. ``None`` where the chain of thought has no word at all
+    (it is empty, or pure maths).
+    """
+
+    target: str = "prompt"
+    """``prompt``: the language most of the problem's words are in (its `language` where it has none); else a code of `LANGUAGES`."""
+
+    def __post_init__(self) -> None:
+        if self.target != "prompt" and self.target not in LANGUAGES:
+            raise ConfigError(f"language {self.target!r} is not known: give prompt or one of {', '.join(LANGUAGES)}")
+
+    def __call__(self, problem: Problem, reasoning: Reasoning) -> float | None:
+        """The share, or ``None``."""
+        target = self.target if self.target != "prompt" else majority_language(problem.text) or problem.language
+        return language_share(reasoning.text, target)

@@ -1,0 +1,73 @@
+"""Rewards by length: right and short, wrong and long, or short at any rate.
+
+Lengths are in tokens, which a part of a reward never sees (`dunwu.rewards.scope`): the trainer adds these to a reward that is there,
+as it adds the soft overlong punishment (`dunwu.rewards.overlong`). A limit in words is a part of its own, `WordLimit`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from dunwu.rewards.scope import Whole
+from dunwu.types import Problem, Reward
+from dunwu.words import tokens as words_of
+
+PART = "length"
+
+
+@dataclass(frozen=True, slots=True)
+class CosineShape:
+    """Rewards of a completion of no length and of the greatest length; the defaults are open-r1's."""
+
+    correct_short: float = 1.0
+    correct_long: float = 0.5
+    wrong_short: float = -1.0
+    wrong_long: float = -0.5
+    cut_off: float = -1.0
+    """Of a completion that reached the limit, right or wrong."""
+
+
+def cosine_length_reward(correct: bool, tokens: int, max_tokens: int, shape: CosineShape) -> float:
+    """From the short reward to the long one along half a cosine.
+
+    Demystifying Long CoT (arXiv 2502.03373, section 4), with t = ``tokens`` and T = ``max_tokens``::
+
+        R = long + (short - long) / 2 * (1 + cos(pi t / T))      t < T, short and long as for right or wrong
+        R = cut_off                                             t >= T
+
+    Right answers lose by being long, wrong ones by being short: who does not know yet had better go on thinking.
+    Departures: none.
+    """
+    assert 0 <= tokens, f"{tokens} tokens"
+    assert 0 < max_tokens, f"at most {max_tokens} tokens"
+    if tokens >= max_tokens:
+        return shape.cut_off
+    short, long = (shape.correct_short, shape.correct_long) if correct else (shape.wrong_short, shape.wrong_long)
+    return long + (short - long) / 2 * (1 + math.cos(math.pi * tokens / max_tokens))
+
+
+def linear_length_penalty(length: int, free: int, limit: int) -> float:
+    """0 up to ``free``, then evenly down to -1 at ``limit`` and beyond."""
+    assert 0 <= free < limit, f"free up to {free} of {limit}"
+    return -min(1.0, max(0.0, (length - free) / (limit - free)))
+
+
+def with_cosine_length(reward: Reward, tokens: int, max_tokens: int, shape: CosineShape, weight: float = 1.0) -> Reward:
+    """``reward`` with its part `PART` by the verdict's score (right: above a half); a failed reward or verdict stays as it is."""
+    if reward.total is None or reward.verdict.score is None:
+        return replace(reward, parts={**reward.parts, PART: None})
+    part = cosine_length_reward(reward.verdict.score > 0.5, tokens, max_tokens, shape)
+    return replace(reward, total=reward.total + weight * part, parts={**reward.parts, PART: part})
+
+
+@dataclass(frozen=True, slots=True)
+class WordLimit:
+    """`linear_length_penalty` of the words (`dunwu.words`) of the whole completion."""
+
+    free: int
+    limit: int
+
+    def __call__(self, problem: Problem, whole: Whole) -> float:
+        """The penalty, from 0 down to -1."""
+        return linear_length_penalty(len(words_of(whole.text)), self.free, self.limit)

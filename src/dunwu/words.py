@@ -1,0 +1,87 @@
+r"""Words of any script: where a text counts words, this says what one is.
+
+Scripts written without spaces (Han, kana, Thai ...) count by character: every character is a word. A segmenter would give about 0.6
+words a Han character, but needs a dictionary, changes with its version, and cuts mixed or broken text as it likes, while the measures
+made of words (shares, n-grams, at least so many) want a rule that a person can follow by hand. Other scripts count by runs of letters;
+an apostrophe inside a run joins (``don't`` is one word), a hyphen separates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import regex
+
+UNSPACED = ("Han", "Bopomofo", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan")
+_UNSPACED = "".join(rf"\p{{{script}}}" for script in UNSPACED)
+TOKEN = regex.compile(
+    rf"[{_UNSPACED}][\p{{M}}ー]*+"
+    r"|\p{Nd}++(?:[.,]\p{Nd}++)*+(?![\p{L}_])"
+    rf"|[[\p{{L}}\p{{N}}_]--[{_UNSPACED}]][[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]*+(?:['’][[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]++)*+",
+    regex.VERSION1,
+)
+# What is not prose. Every repetition is bounded or possessive: hostile text costs linear time.
+_CODE = regex.compile(r"(?ms)^[ \t]*+(`{3,}|~{3,})[^\n]*+\n.*?(?:^[ \t]*+\1[`~]*+[ \t]*+$|\Z)|(?<!`)(`+)(?!`).{1,500}?(?<!`)\2(?!`)")
+_FORMULA = regex.compile(
+    r"(?s)\$\$.{1,4000}?\$\$|\\\[.{1,4000}?\\\]|\\\(.{1,2000}?\\\)|\\begin\{([a-z]{1,20}\*?)\}.{0,4000}?\\end\{\1\}"
+    r"|(?<![\\$])\$(?=[^\s$])[^$\n]{0,500}?(?<=[^\s\\])\$(?!\d)"
+)
+_COMMAND = regex.compile(r"\\[A-Za-z]++\*?(?:\[[^\[\]\n]{0,100}\])?+")
+_BRACE = regex.compile(r"\\.|[{}]", regex.DOTALL)
+_MARKUP = regex.compile(
+    r"</?[A-Za-z][\w:-]{0,50}+(?:\s+[\w:-]{1,50}+=(?:\"[^\"<>]{0,500}+\"|'[^'<>]{0,500}+'|[^\s<>\"']{1,500}+))*+\s*+/?>"
+    r"|(?:https?|ftp)://[!-~]++|www\.[!-~]++|(?<![\w.%+-])[A-Za-z0-9._%+-]{1,64}+@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++"
+    r"|(?<![\w./\\-])[\w-]*+(?:/[\w.-]++){2,}+|[A-Za-z]:\\[!-~]++"
+    r"|(?<![\w.])[A-Za-z_]\w++(?:\.[a-z_]\w++)++(?:\(\))?+|(?<!\w)\w++\(\)",
+    regex.ASCII,
+)
+
+
+def tokens(text: str) -> list[str]:
+    """Words and numbers in order: ``"第1步 don't 3.5"`` gives ``第 1 步 don't 3.5``."""
+    return TOKEN.findall(text)
+
+
+def occurrences(text: str, phrase: str) -> int:
+    """How often ``phrase`` stands in ``text`` as whole words, in any case; ``cat`` is not in ``concatenate``, ``猫`` is in ``小猫``.
+
+    A phrase with symbols of its own (``C++``) is looked for letter by letter. Raises `ValueError` for a blank phrase.
+    """
+    if not phrase.strip():
+        raise ValueError("a blank phrase")
+    wanted = tokens(phrase.casefold())
+    if sum(map(len, wanted)) < sum(not char.isspace() for char in phrase.casefold()):
+        return text.casefold().count(phrase.casefold())
+    return find_run(tokens(text.casefold()), wanted)
+
+
+def find_run(haystack: Sequence[str], needle: Sequence[str]) -> int:
+    """How often ``needle`` stands in ``haystack`` as neighbours."""
+    size = len(needle)
+    starts = (index for index, token in enumerate(haystack) if token == needle[0])
+    return sum(list(haystack[start : start + size]) == list(needle) for start in starts)
+
+
+def prose(text: str) -> str:
+    r"""``text`` without code (fenced, inline), formulas (``$ $``, ``\( \)``, ``\[ \]``, commands), tags, addresses, paths, dotted names."""
+    text = _FORMULA.sub(" ", _CODE.sub(" ", text))
+    return _MARKUP.sub(" ", _without_commands(text))
+
+
+def _without_commands(text: str) -> str:
+    r"""Cuts each LaTeX command with the groups behind it: ``\frac{1}{x_{2}} apples`` leaves the apples."""
+    closed_by: dict[int, int] = {}
+    open_braces: list[int] = []
+    for mark in _BRACE.finditer(text):
+        if mark.group() == "{":
+            open_braces.append(mark.start())
+        elif mark.group() == "}" and open_braces:
+            closed_by[open_braces.pop()] = mark.end()
+    kept: list[str] = []
+    position = 0
+    while match := _COMMAND.search(text, position):
+        kept.append(text[position : match.start()])
+        position = match.end()
+        while position in closed_by:
+            position = closed_by[position]
+    return " ".join((*kept, text[position:]))
