@@ -2,9 +2,9 @@ import pickle
 
 import pytest
 
-from dunwu.rewards.compose import ComposedReward, Part
+from dunwu.rewards.compose import ComposedReward, Part, evened
 from dunwu.rewards.scope import Reasoning, Visible, Whole, look_at, narrow
-from dunwu.types import Problem
+from dunwu.types import Problem, Reward, Verdict
 
 PROBLEM = Problem(id="p", task="countdown", text="", verifier="expression", data={"numbers": [3, 8], "target": 24})
 BROKEN = Problem(id="p", task="countdown", text="", verifier="expression")
@@ -100,3 +100,20 @@ def test_two_parts_of_one_name_are_refused():
 def test_it_travels_to_worker_processes():
     reward = ComposedReward(1.0, (Part("a", Reasoning, length),))
     assert pickle.loads(pickle.dumps(reward))(PROBLEM, TEXT) == reward(PROBLEM, TEXT)
+
+
+def test_a_part_that_does_not_apply_moves_a_rollout_neither_way():
+    """By hand: language 0.8 and 0.4, weight 0.5, is missing once; its mean 0.6 adds 0.3 there."""
+    verdict = Verdict(1.0, "correct")
+    group = [
+        Reward(1.0 + 0.4, {"accuracy": 1.0, "language": 0.8}, verdict),
+        Reward(0.0 + 0.2, {"accuracy": 0.0, "language": 0.4}, verdict),
+        Reward(1.0, {"accuracy": 1.0, "language": None}, verdict),
+        Reward(None, {"accuracy": None, "language": None}, verdict),
+    ]
+    found = evened(group, {"accuracy": 1.0, "language": 0.5})
+    assert [reward.total for reward in found] == [1.4, 0.2, pytest.approx(1.3), None]
+    assert [reward.parts for reward in found] == [reward.parts for reward in group]
+    assert evened(group, {"accuracy": 1.0, "language": 0.0}) == group
+    assert evened(group[:2], {"accuracy": 1.0, "language": 0.5}) == group[:2]
+    assert evened(group[2:], {"accuracy": 1.0, "language": 0.5}) == group[2:]  # applies to none: as it is

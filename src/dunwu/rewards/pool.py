@@ -49,6 +49,11 @@ class RewardPool:
         self._stop = threading.Event()
         self._lanes: list[threading.Thread] = []
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weights of the parts, where the reward tells them."""
+        return dict(getattr(self._reward, "weights", {}))
+
     def __enter__(self) -> Self:
         """Start the workers; raises `ConfigError` for a reward that cannot be sent to them, `DunwuError` when they do not start."""
         if self._workers:

@@ -25,6 +25,7 @@ from dunwu.errors import TrainingError
 from dunwu.models.loading import load_weights_into, save_model, stop_token_ids
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
+from dunwu.rewards.compose import evened
 from dunwu.rewards.length import CosineShape, with_cosine_length
 from dunwu.rewards.overlong import with_overlong
 from dunwu.rewards.pool import RewardPool
@@ -120,13 +121,11 @@ class GrpoLearner:
         return replace(sampled, groups=[self._shaped(group) for group in sampled.groups])
 
     def _shaped(self, group: Group) -> Group:
-        """The group with what depends on the number of tokens in its rewards."""
+        """The group with the rewards that depend on the others of the group, or on the number of tokens."""
         limit, soft, weight = self.sampling.max_tokens, self.config.overlong_tokens, self.config.cosine_length_weight
-        if not soft and not weight:
-            return group
         rollouts = []
-        for rollout in group.rollouts:
-            tokens, reward = len(rollout.completion.token_ids), rollout.reward
+        for rollout, reward in zip(group.rollouts, evened([r.reward for r in group.rollouts], self.pool.weights), strict=True):
+            tokens = len(rollout.completion.token_ids)
             reward = with_overlong(reward, tokens, limit, soft) if soft else reward
             reward = with_cosine_length(reward, tokens, limit, CosineShape(), weight) if weight else reward
             rollouts.append(replace(rollout, reward=reward))
