@@ -1,0 +1,144 @@
+"""`dunwu verify math`: the maths verifier on a file of golds and predictions."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.errors import DataError
+from dunwu.tasks.gold import cell_text
+from dunwu.tasks.rows import Row, local_rows
+from dunwu.types import Verdict
+from dunwu.verifiers.math import compare_math
+from dunwu.verifiers.math_plain import PlainVerdict, plain_verdicts
+from dunwu.verifiers.math_policy import MathPolicy
+from dunwu.verifiers.math_service import SERVICE
+
+
+@dataclass(frozen=True)
+class VerifyMathOptions:
+    """Judge predictions against golds and tell verdicts, accuracy against the labels, each false positive and negative, and times."""
+
+    file: tyro.conf.Positional[Path]
+    """Rows with a gold and a prediction: .jsonl, .jsonl.gz or .parquet."""
+    gold_column: str = "gold"
+    """Column of the gold answer."""
+    prediction_column: str = "prediction"
+    """Column of the text that is judged, an answer or a whole completion."""
+    label_column: str = "expected_label"
+    """Column that says whether it is right (true, false, 1 or 0); rows without it are judged and not compared."""
+    policy: MathPolicy = field(default_factory=MathPolicy)
+    json: bool = False
+    """Print one JSON object a row instead: id, verdict (true, false or null), reason, detail, seconds."""
+    compare: bool = False
+    """Also judge with plain math-verify, in a process of its own."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the file."""
+
+    name: str
+    gold: str
+    prediction: str
+    label: bool | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A row, our verdict on it and how long that took."""
+
+    case: Case
+    verdict: Verdict
+    seconds: float
+    plain: PlainVerdict | None
+
+    @property
+    def finding(self) -> bool | None:
+        """Right, wrong, or not judged."""
+        return None if self.verdict.score is None else self.verdict.score == 1.0
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Judges and prints."""
+    options, rest = parse_options(VerifyMathOptions, "verify math", arguments)
+    refuse_rest("verify math", rest)
+    cases = [_case(row, options) for row in local_rows(options.file)]
+    plain: list[PlainVerdict | None] = [None] * len(cases)
+    if options.compare:
+        plain = list(plain_verdicts([(case.gold, case.prediction) for case in cases]))
+    SERVICE.start()
+    try:
+        judged = [_judge(case, options.policy, beside) for case, beside in zip(cases, plain, strict=True)]
+    finally:
+        SERVICE.close()
+    print("\n".join(map(_json_line, judged) if options.json else _report(judged)))
+    return 0
+
+
+def _case(row: Row, options: VerifyMathOptions) -> Case:
+    gold, prediction = row.columns.get(options.gold_column), row.columns.get(options.prediction_column)
+    for column in (options.gold_column, options.prediction_column):
+        if column not in row.columns:
+            name = "gold" if column == options.gold_column else "prediction"
+            present = ", ".join(map(str, row.columns)) or "none"
+            raise DataError(f"{row.where}: no column {column} (columns: {present}): name the right one with --{name}-column")
+    if not isinstance(gold, str | int | float) or cell_text(gold) is None:
+        raise DataError(f"{row.where}: gold {gold!r} is no answer: fill column {options.gold_column} or remove the row")
+    if prediction is not None and not isinstance(prediction, str | int | float):
+        raise DataError(f"{row.where}: prediction of type {type(prediction).__name__}: column {options.prediction_column} must hold text")
+    text = prediction if isinstance(prediction, str) else cell_text(prediction)
+    return Case(str(row.columns.get("id", f"row {row.number}")), cell_text(gold) or "", text or "", _label(row, options.label_column))
+
+
+def _label(row: Row, column: str) -> bool | None:
+    value = row.columns.get(column)
+    if value is not None and value not in (0, 1):
+        raise DataError(f"{row.where}: label {value!r} is neither true nor false: mend column {column}")
+    return None if value is None else bool(value)
+
+
+def _judge(case: Case, policy: MathPolicy, plain: PlainVerdict | None) -> Judged:
+    began = time.perf_counter()
+    verdict = compare_math(case.gold, case.prediction, policy)
+    return Judged(case, verdict, time.perf_counter() - began, plain)
+
+
+def _json_line(judged: Judged) -> str:
+    verdict = judged.verdict
+    line: dict[str, Any] = {"id": judged.case.name, "verdict": judged.finding, "reason": verdict.reason}
+    line |= {"detail": verdict.detail, "seconds": round(judged.seconds, 6)}
+    if judged.plain is not None:
+        line["math_verify"] = {"verdict": judged.plain.equal, "seconds": round(judged.plain.seconds, 6)}
+    return json.dumps(line, ensure_ascii=False)
+
+
+def _report(judged: Sequence[Judged]) -> list[str]:
+    reasons = Counter(one.verdict.reason for one in judged)
+    lines = [f"{len(judged)} rows: " + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())]
+    lines += _account("dunwu", [(one.case, one.finding, one.seconds, one.verdict.reason) for one in judged])
+    plain = [(one.case, one.plain.equal, one.plain.seconds, "") for one in judged if one.plain is not None]
+    return lines + (_account("math-verify", plain) if plain else [])
+
+
+def _account(name: str, found: Sequence[tuple[Case, bool | None, float, str]]) -> list[str]:
+    """Accuracy against the labels, times, and each row that differs from its label."""
+    seconds = [one[2] for one in found]
+    labelled = [one for one in found if one[0].label is not None]
+    right = sum(finding == case.label for case, finding, _, _ in labelled)
+    accuracy = f"{right} of {len(labelled)} as labelled ({100 * right / len(labelled):.2f} %), " if labelled else ""
+    lines = [f"{name}: {accuracy}median {1000 * statistics.median(seconds):.3f} ms, longest {max(seconds):.3f} s"]
+    for case, finding, _, reason in labelled:
+        if finding != case.label:
+            kind = "not judged" if finding is None else "false positive" if finding else "false negative"
+            lines.append(f"  {kind} {case.name}: gold {case.gold[:60]!r}, prediction {case.prediction[-80:]!r} {reason}".rstrip())
+    return lines

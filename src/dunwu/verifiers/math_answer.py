@@ -1,0 +1,109 @@
+r"""Which answer does a text give? The whole of a short text, or what its markers point at.
+
+In this order: nothing before the first ``</think>`` answers; the content of ``<answer>`` (several must agree); the last ``\boxed{}``,
+unless different ones are offered side by side (`dunwu.boxes`); what follows the last of ``####``, ``answer is``, ``Answer:``, ``A:``,
+``答案是``; the only formula between dollar signs; the text as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dunwu.boxes import offered_boxes
+
+MAX_LENGTH = 2048
+MAX_TEXT = 1_000_000
+MAX_NESTING = 50
+MAX_DIGITS = 1000
+
+_MARKER = re.compile(
+    r"####|\banswer\s*(?:is|are|equals|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:"
+    r"|(?:答案|结果)\s*(?:就是|应该是|应为|是|为|等于)?\s*[:：]?",
+    re.IGNORECASE,
+)
+_END = re.compile(r"\n|。|\.\s+(?=[A-Z])|\.\s*\Z")
+_FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_SENTENCE = re.compile(r"[A-Za-z\u4e00-\u9fff\s,.:;，。：*'-]*")
+_NESTING = re.compile(r"[({\[]|[)}\]]")
+
+
+class NoAnswer(ValueError):
+    """The text gives no answer that can be judged; the message says why."""
+
+
+class SeveralAnswers(NoAnswer):
+    """The text offers different answers."""
+
+
+def find_answer(text: str) -> str:
+    """The answer that ``text`` gives, within bounds; raises `NoAnswer`. Takes linear time."""
+    if len(text) > MAX_TEXT:
+        raise NoAnswer(f"{len(text)} characters, at most {MAX_TEXT}")
+    answer = _pointed_at(_after_thinking(text)).strip()
+    if not answer:
+        raise NoAnswer("no answer")
+    if len(answer) > MAX_LENGTH:
+        raise NoAnswer(f"an answer of {len(answer)} characters, at most {MAX_LENGTH}")
+    if sum(map(str.isdigit, answer)) > MAX_DIGITS:
+        raise NoAnswer(f"more than {MAX_DIGITS} digits")
+    if nesting(answer) > MAX_NESTING:
+        raise NoAnswer(f"more than {MAX_NESTING} nested brackets")
+    return answer
+
+
+def nesting(text: str) -> int:
+    """How deep brackets of any kind are nested."""
+    depth = deepest = 0
+    for mark in _NESTING.findall(text):
+        depth += 1 if mark in "({[" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _after_thinking(text: str) -> str:
+    head, close, tail = text.partition("</think>")
+    if close:
+        return tail
+    if "<think>" in head:
+        raise NoAnswer("the reasoning is not closed")
+    return text
+
+
+def _pointed_at(text: str) -> str:
+    if "<answer>" in text:
+        answers = {part.partition("</answer>")[0].strip() for part in text.split("<answer>")[1:]}
+        if len(answers) > 1:
+            raise SeveralAnswers("several answers")
+        text = answers.pop()
+    boxes = offered_boxes(text)
+    if len(boxes) > 1:
+        raise SeveralAnswers("several boxes")
+    if boxes:
+        return _innermost(boxes[0])
+    if "\\boxed" in text:
+        raise NoAnswer("the box is not closed")
+    markers = list(_MARKER.finditer(text))
+    if markers:
+        after = text[markers[-1].end() :].strip()
+        text = after[: end.start()] if (end := _END.search(after)) else after
+    return _only_formula(text)
+
+
+def _innermost(box: str) -> str:
+    """The content of a box in a box; a few levels are honest."""
+    for _ in range(3):
+        inner = offered_boxes(box)
+        if len(inner) != 1 or not box.startswith("\\boxed"):
+            break
+        box = inner[0]
+    return box
+
+
+def _only_formula(text: str) -> str:
+    """The formula of a sentence that has just one, and no digits outside it; otherwise the text."""
+    formulas = list(_FORMULA.finditer(text[: MAX_LENGTH * 2]))
+    if len(formulas) != 1:
+        return text
+    only = formulas[0]
+    rest = text[: only.start()] + text[only.end() :]
+    return next(group for group in only.groups() if group) if rest.strip() and _SENTENCE.fullmatch(rest) else text

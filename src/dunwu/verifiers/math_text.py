@@ -1,0 +1,89 @@
+r"""Spellings of maths made one: LaTeX, Unicode and plain text become short marks that the readers split and parse.
+
+After `clean`: ``⦃ ⦄`` are set braces, ``‹ ›`` enclose words (``\text{...}``), ``¶`` ends a row of a matrix, ``±∓≤≥≠∪∈°%`` stand for their
+commands, ``*`` and ``/`` for all products and quotients. Everything else that is not ASCII stays, and no reader accepts it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FUNCTION_NAMES = (
+    "sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin arccos arctan arccot arcsec arccsc asin acos atan "
+    "arcsinh arccosh arctanh arsinh arcosh artanh log ln lg exp sqrt"
+)
+FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
+_FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", ord("。"): ".", ord("、"): ","}
+_UNICODE = {ord(mark): None for mark in '⦃⦄‹›¶\u200b\u2060\ufeff"“”`'} | {
+    **{ord(mark): "-" for mark in "−–—"},
+    **{ord(mark): "*" for mark in "×·⋅∗"},
+    **{ord(mark): text for mark, text in {"÷": "/", "π": r"\pi ", "√": r"\sqrt ", "∞": r"\infty ", "∅": r"\emptyset ", "⁄": "/"}.items()},
+    **{ord(mark): text for mark, text in {"²": "^{2}", "³": "^{3}", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"}.items()},
+    **{ord(mark): text for mark, text in {"θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "⩽": "≤", "⩾": "≥", "\u00a0": " "}.items()},
+    **{ord(mark): None for mark in "€£¥₹"},
+}
+_WORD_MACRO = r"\\(?:text|mbox|hbox|textbf|textit|textrm|textnormal|texttt|mathrm|mathbf|mathit|mathsf|operatorname\*?|rm)"
+_WORDS = re.compile(_WORD_MACRO + r"\s*\{([^{}]*)\}")
+_ONE_LETTER_UNITS = "mshgtLJNKVWCF"
+_CONNECTIVE = re.compile(r"[\s,]*(?:and|or|,|;|和|或)[\s,]*", re.IGNORECASE)
+_STEPS = (
+    (re.compile(r"\\\\(?:\[[0-9.]+\w+\])?"), "¶"),
+    (re.compile(r"(?<=[0-9])(?:,?\\!|\\,|\{,\}|,\\,)+\s*(?=[0-9]{3}(?![0-9]))"), ""),
+    (re.compile(r"\\(?:left|right)\s*\.|\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|middle)(?![A-Za-z])"), ""),
+    (re.compile(r"\\phantom\s*(?:\{[^{}]*\}|\S)|\\hspace\*?\s*\{[^{}]*\}|\\(?:checkmark|blacksquare|square|qed)(?![A-Za-z])"), " "),
+    (re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])"), ""),
+    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac "),
+    (re.compile(r"\\(?:\{|lbrace(?![A-Za-z]))"), "⦃"),
+    (re.compile(r"\\(?:\}|rbrace(?![A-Za-z]))"), "⦄"),
+    (re.compile(r"\\?\$|\\[()\[\]!]"), ""),
+    (re.compile(r"\\[,;:> ]|\\(?:quad|qquad|enspace|thinspace)(?![A-Za-z])|~"), " "),
+    (re.compile(r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degree(?![A-Za-z])"), "°"),
+    (re.compile(r"\s*(?:\\%|%|\bper\s?cent\b|\bpercentage\b|\bpercent\b|‹\s*(?:percent|%)\s*›)", re.IGNORECASE), "%"),
+    (re.compile(r"\A\s*\*\*(.+)\*\*\s*\Z", re.DOTALL), r"\1"),
+    (re.compile(r"\*\*"), "^"),
+    (re.compile(r"\\(?:cdot|times|ast)(?![A-Za-z])"), "*"),
+    (re.compile(r"\\div(?![A-Za-z])"), "/"),
+    (re.compile(r"\\(?:leqslant|leq|le)(?![A-Za-z])|<="), "≤"),
+    (re.compile(r"\\(?:geqslant|geq|ge)(?![A-Za-z])|>="), "≥"),
+    (re.compile(r"\\(?:neq|ne)(?![A-Za-z])|\\not\s*=|!="), "≠"),
+    (re.compile(r"\\lt(?![A-Za-z])"), "<"),
+    (re.compile(r"\\gt(?![A-Za-z])"), ">"),
+    (re.compile(r"\\pm(?![A-Za-z])|\+/-"), "±"),
+    (re.compile(r"\\mp(?![A-Za-z])"), "∓"),
+    (re.compile(r"\\(?:big)?cup(?![A-Za-z])"), "∪"),
+    (re.compile(r"\\in(?![A-Za-z])"), "∈"),
+    (re.compile(r"\\(?:l|r)?vert(?![A-Za-z])|\\mid(?![A-Za-z])"), "|"),
+    (re.compile(r"\\mathbb\s*\{?\s*([A-Z])\s*\}?"), r"\\mathbb\1 "),
+    (re.compile(r"\\(?:infin|infinity)(?![A-Za-z])|(?<![A-Za-z\\])(?:infinity|inf|oo)(?![A-Za-z])"), r"\\infty "),
+    (re.compile(r"\\(?:varnothing)(?![A-Za-z])"), r"\\emptyset "),
+    # The mixed number 1 1/2; nothing else may put two numbers side by side.
+    (re.compile(r"(?<![0-9./^_{])([0-9]+)\s+([0-9]+)\s*/\s*([0-9]+)(?![0-9./])"), r"\1\\frac{\2}{\3}"),
+    (re.compile(r"\s+"), " "),
+)
+
+
+def clean(text: str, full_width: bool = True) -> str:
+    """``text`` in the marks above, without the punctuation that ends a sentence."""
+    if full_width:
+        text = text.translate(_FULL_WIDTH)
+    text = _WORDS.sub(_words, text.translate(_UNICODE))
+    for pattern, replacement in _STEPS:
+        text = pattern.sub(replacement, text)
+    return text.rstrip(" .,;:").lstrip(" ,;:=")
+
+
+def _words(match: re.Match[str]) -> str:
+    content = match.group(1)
+    if content.strip() in FUNCTIONS:
+        return f"\\{content.strip()} "
+    if _CONNECTIVE.fullmatch(content):
+        return ","
+    if len(content) == 1 and content not in _ONE_LETTER_UNITS and not match.group().startswith((r"\text", r"\mbox", r"\hbox")):
+        return content  # an upright variable
+    return f"‹{content}›" if content.strip() else " "
+
+
+def words_of(text: str) -> str:
+    """A text answer as compared: its words in lower case, without articles, marks and punctuation."""
+    words = re.findall(r"[^\W_]+", re.sub(r"\\[A-Za-z]+", " ", text))
+    return " ".join(word for word in (word.casefold() for word in words) if word not in ("a", "an", "the") or len(words) == 1)

@@ -1,0 +1,127 @@
+"""The worker process of the maths verifier: ``python -m dunwu.verifiers.math_worker CHANNEL`` (a descriptor).
+
+A zygote imports mpmath, sympy and math-verify once (about a second) and forks a child that serves. The child arms a timer before each
+request whose signal, SIGALRM, has its default action: the kernel ends the process whatever Python, sympy or a C library is doing. The
+zygote says so on the channel and forks the next child, which takes milliseconds. Both end when the parent closes the channel or dies;
+the child also dies with the zygote. It is not a sandbox: what it is given was parsed or screened before.
+
+Lines of JSON: a request is ``[id, gold, answer, policy]``; the child answers ``[id, "gold"]`` once the gold has been read and evaluated,
+then ``[id, "equal", true]`` (or false), or ``[id, "failed", message]``; the zygote adds ``[0, "timeout"]`` or ``[0, "died", message]``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from dunwu.verifiers.attempt import attempt
+from dunwu.verifiers.math_compare import Comparison
+from dunwu.verifiers.math_numeric import evaluate
+from dunwu.verifiers.math_policy import MathPolicy
+from dunwu.verifiers.math_text import clean
+from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Relation, Scalar, Value, readings
+
+LIMIT_SECONDS = 2.0
+MEMORY_BYTES = 1 << 30
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Fork children, one after another, until one ends because the channel is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    logging.disable(logging.CRITICAL)  # math-verify warns that its time limits are off
+    _limit_resources()
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    from dunwu.verifiers import math_symbolic
+
+    math_symbolic.math_verify_equal(r"\frac{1}{2}", r"\frac{2}{4}")  # what is loaded on first use is loaded before the forks
+    _say(channel, 0, "ready")
+    while True:
+        child = os.fork()
+        if child == 0:
+            _die_with_parent()
+            serve(channel)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status == 0:
+            return
+        ended_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        try:
+            _say(channel, 0, "timeout") if ended_by == signal.SIGALRM else _say(channel, 0, "died", f"wait status {status}")
+        except OSError:
+            return
+
+
+def serve(channel: socket.socket) -> None:
+    """Answer requests until the channel is closed."""
+    for line in channel.makefile("r", encoding="utf-8"):
+        number, gold, answer, policy = json.loads(line)
+        signal.setitimer(signal.ITIMER_REAL, LIMIT_SECONDS)
+        outcome = attempt(lambda: _judge(channel, number, gold, answer, MathPolicy(**policy)), lambda message: message)  # noqa: B023
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _say(channel, number, *(("failed", outcome) if isinstance(outcome, str) else ("equal", outcome)))
+
+
+def _judge(channel: socket.socket, number: int, gold: str, answer: str | None, policy: MathPolicy) -> bool:
+    """Is ``answer`` equal to ``gold``? Without an answer: can the gold be read?"""
+    from dunwu.verifiers.math_symbolic import decide
+
+    golds = readings(clean(gold, policy.full_width))
+    readable = any(all(map(_has_value, _scalars(value))) for value in golds)
+    _say(channel, number, "gold")
+    if answer is None:
+        return readable
+    comparison = Comparison(policy, decide)
+    founds = readings(clean(answer, policy.full_width))
+    return any(comparison.equal(value, found) is True for value in golds for found in founds)
+
+
+def _has_value(scalar: Scalar) -> bool:
+    from dunwu.verifiers.math_symbolic import PRECISE, parsed
+
+    if scalar.node is None:
+        return scalar.problem != DIVISION_BY_ZERO and bool(parsed(scalar.text))
+    attempt(lambda: evaluate(scalar.node, 0, PRECISE) if scalar.node else None, lambda _: None)
+    return True
+
+
+def _scalars(value: Value) -> Iterator[Scalar]:
+    if isinstance(value, Scalar):
+        yield value
+    elif isinstance(value, Collection | Relation):
+        for item in value.items if isinstance(value, Collection) else value.sides:
+            yield from _scalars(item)
+
+
+def _say(channel: socket.socket, *message: Any) -> None:
+    channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        zygote = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != zygote:
+            os._exit(1)
+
+
+def _limit_resources() -> None:
+    if sys.platform == "linux":
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The worker process: what it decides, what it survives, and that nothing of it is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dunwu.verifiers.math import compare_math
+from dunwu.verifiers.math_policy import MathPolicy
+from dunwu.verifiers.math_service import MathService
+
+POLICY = MathPolicy()
+SLOW = ("e^{1000}", "e^{e^{e^{10}}}")
+"""Two numbers beyond doubles: the comparison is left to the worker, which cannot finish it."""
+
+
+@pytest.fixture(scope="module")
+def service():
+    made = MathService()
+    made.start()
+    yield made
+    made.close()
+
+
+def family(service):
+    zygote = psutil.Process(service._process.pid)
+    deadline = time.monotonic() + 10
+    while not zygote.children() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return zygote, zygote.children()[0]
+
+
+def test_it_decides_what_doubles_cannot(service):
+    assert service.judge(r"\ln 6", r"\ln 2 + \ln 3", POLICY).equal
+    assert not service.judge("e", "e+10^{-30}", POLICY).equal
+    assert service.judge(r"\overline{AB} + 1", r"1 + \overline{AB}", POLICY).kind == "equal"
+
+
+def test_a_time_out_costs_the_child_only(service):
+    zygote, child = family(service)
+    outcome = service.judge(*SLOW, POLICY)
+    assert (outcome.kind, outcome.gold_ready) == ("timeout", True)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert family(service)[0] == zygote
+    assert service.judge("x", "x", POLICY).equal
+    assert len(zygote.children()) == 1
+
+
+def test_the_answer_is_to_blame_for_a_time_out_unless_the_gold_is():
+    verdict = compare_math(*SLOW)
+    assert (verdict.score, verdict.reason) == (0.0, "timeout")
+    verdict = compare_math(SLOW[1], "e^{1000}")
+    assert (verdict.score, verdict.reason) == (None, "timeout")
+
+
+def test_a_child_or_zygote_that_is_killed_is_replaced(service):
+    zygote, child = family(service)
+    child.kill()
+    assert service.judge("x", "x", POLICY).equal
+    zygote.kill()
+    assert service.judge("x", "x", POLICY).equal
+    assert family(service)[0] != zygote
+
+
+def test_a_frozen_worker_is_noticed(service):
+    _, child = family(service)
+    child.send_signal(signal.SIGSTOP)
+    assert service.judge("x", "x", POLICY).kind == "timeout"
+    assert service.judge("x", "x", POLICY).equal
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_threads_share_it(service):
+    found = []
+    threads = [
+        threading.Thread(target=lambda n=n: found.append((n, service.judge(rf"\ln {n}", rf"2 \ln \sqrt{{{n}}}", POLICY).equal)))
+        for n in range(2, 10)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [(n, True) for n in range(2, 10)]
+
+
+def test_nothing_is_left_open():
+    service = MathService()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for n in range(2, 30):
+        assert service.judge(rf"\ln {n}", rf"\frac{{1}}{{2}}\ln {n * n}", POLICY).equal
+    zygote, child = family(service)
+    service.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    psutil.wait_procs([zygote, child], timeout=10)
+    assert not zygote.is_running()
+    assert not child.is_running()
+
+
+def test_nothing_outlives_a_parent_that_is_killed():
+    code = (
+        "import time; from dunwu.verifiers.math_service import SERVICE as s; s.start(); print(s._process.pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+    assert parent.stdout is not None
+    zygote = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.communicate()
+    assert psutil.wait_procs([zygote], timeout=10)[1] == []
