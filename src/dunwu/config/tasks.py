@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dunwu.config.base import Config
 from dunwu.types import Language
@@ -45,7 +45,7 @@ class ArithmeticTask(Config):
 
 
 class DatasetTask(Config):
-    """Rows with a problem and a numeric answer: a local JSONL/Parquet file or folder, ``gsm8k`` or ``math``, or a hub id."""
+    """Rows with a problem and an answer: a local JSONL/Parquet file or folder, ``gsm8k`` or ``math``, or a hub id."""
 
     kind: Literal["dataset"] = "dataset"
     path: str
@@ -55,6 +55,9 @@ class DatasetTask(Config):
     """``None``: ``problem``, else ``question``, else ``prompt``."""
     answer_column: str | None = None
     """``None``: ``answer``, else ``solution``."""
+    verifier: Literal["auto", "number", "math", "choice", "text", "json_schema", "instructions"] = "auto"
+    """How answers are checked. auto: as numbers where the gold answer is one, else as mathematics. choice may have a column ``options``,
+    json_schema has a column ``schema``, instructions one of that name; the other columns reach a reward of your own."""
     language: Language = "en"
 
 
@@ -66,7 +69,35 @@ class ReasoningGymTask(Config):
     size: Annotated[int, Field(ge=1)] = 10_000
 
 
-TaskConfig = Annotated[CountdownTask | Game24Task | ArithmeticTask | DatasetTask | ReasoningGymTask, Field(discriminator="kind")]
+CodeDataset = Literal["humaneval", "mbpp", "mbpp_sanitized", "gcj", "codecontests"]
+
+
+class CodeTask(Config):
+    """Problems whose answer is a program, which runs in the sandbox: a data set by name, or files like theirs."""
+
+    kind: Literal["code"] = "code"
+    dataset: CodeDataset | None = None
+    """From a folder of this name below ``DUNWU_DATA``, else from the hub; ``humaneval`` is for evaluation only."""
+    path: str | None = None
+    """Instead of a name: a file, a folder or a hub id, with the columns of HumanEval, of MBPP, or ``statement`` and ``tests``."""
+    programming_language: Literal["python", "cpp"] = "python"
+    """C++ for problems with standard input and output only."""
+    cpu_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """Of one test case, where the problem itself allows no more; the time on the clock is twice as much."""
+    total_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """Of all cases of one program, on the clock. Below the time that one reward may take: a sleeper is wrong, not excluded."""
+    memory_mib: Annotated[int, Field(gt=0)] = 512
+    max_cases: Annotated[int, Field(ge=1)] = 200
+    """Of a problem with standard input and output, the public ones first."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.dataset is None) == (self.path is None):
+            raise ValueError("give either dataset (a name) or path")
+        return self
+
+
+TaskConfig = Annotated[CountdownTask | Game24Task | ArithmeticTask | DatasetTask | ReasoningGymTask | CodeTask, Field(discriminator="kind")]
 
 
 class WeightedTask(Config):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -10,10 +10,12 @@ from transformers import PreTrainedTokenizerBase
 from dunwu.algorithms.recipes import algorithm_named
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
-from dunwu.errors import ConfigError
+from dunwu.errors import ConfigError, DataError
 from dunwu.tasks.base import Task
+from dunwu.tasks.code_tests import CodeTests
 from dunwu.tasks.make import make_task
 from dunwu.types import Problem
+from dunwu.verifiers.math import check_gold
 
 MOST_CHECKED = 20_000
 """Training problems whose prompts are made beforehand; a second of work."""
@@ -29,11 +31,39 @@ def check_run(config: ZeroConfig, task: Task, model: Any, tokenizer: PreTrainedT
     if grpo.minibatches > rollouts:
         raise ConfigError(f"grpo.minibatches = {grpo.minibatches}: a step has {rollouts} rollouts to divide; set it to {rollouts} at most")
     problems = [task.train(index, config.seed) for index in range(min(MOST_CHECKED, grpo.steps * grpo.prompts_per_step))]
+    check_golds(problems)
+    refuse_slow_programs(problems, config)
     _check_prompts(problems, config, "sampling.max_tokens", config.sampling.max_tokens, model, tokenizer)
     for place, held_out in enumerate(config.evaluations):
         problems = make_task(held_out.task).held_out(held_out.split, held_out.problems, held_out.seed)
+        check_golds(problems)
+        refuse_slow_programs(problems, config)
         key = f"evaluations.{place}.sampling.max_tokens"
         _check_prompts(problems, config, key, held_out.sampling.max_tokens, model, tokenizer)
+
+
+def check_golds(problems: Iterable[Problem]) -> None:
+    """Raise ``DataError`` for the first gold answer that nothing could be verified against: it would be an error in every reward."""
+    for problem in problems:
+        told = check_gold(problem.answer or "") if problem.verifier == "math" else None
+        if told:
+            where = f"row {problem.data['row']} of {problem.data['source']}" if "row" in problem.data else problem.id
+            raise DataError(f"{where}: {told}: mend the answer or remove the row")
+
+
+def longest_program(problems: Iterable[Problem]) -> float:
+    """Seconds that the tests of a program among ``problems`` may take; 0 without code problems."""
+    return max((CodeTests.from_data(problem.data).limits.total_seconds for problem in problems if problem.verifier == "code"), default=0.0)
+
+
+def refuse_slow_programs(problems: Iterable[Problem], config: ZeroConfig) -> None:
+    """A program that sleeps must run out of its own time before the reward does: wrong, not excluded."""
+    longest = longest_program(problems)
+    if longest >= config.reward_timeout:
+        raise ConfigError(
+            f"reward_timeout = {config.reward_timeout:g}: a program of these tasks may take {longest:g} s;"
+            f" set it to more, such as {longest + 5:g}"
+        )
 
 
 def _check_prompts(

@@ -12,9 +12,11 @@ from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.run import evaluate
 from dunwu.evaluation.store import write_evaluation
 from dunwu.models.loading import load_model, pick_device
+from dunwu.pipeline.checks import check_golds, longest_program
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.tasks.make import make_task
 
 MAX_PROMPT_TOKENS = 4096
 REWARD_TIMEOUT = 5.0
@@ -27,7 +29,10 @@ def run_evaluation(
     if threads:
         torch.set_num_threads(threads)
     policy, tokenizer = load_model(model, pick_device(device))
-    with RewardPool(rule_reward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
+    problems = make_task(config.task).held_out(config.split, config.problems, config.seed)
+    check_golds(problems)
+    timeout = REWARD_TIMEOUT + longest_program(problems)
+    with RewardPool(rule_reward(), workers=1, timeout=timeout) as pool:
         engine = TorchEngine(policy, tokenizer, **EngineConfig(max_batch=batch).model_dump())
         result = evaluate(engine, tokenizer, pool, config, template, MAX_PROMPT_TOKENS)
     if out is not None:

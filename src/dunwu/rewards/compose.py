@@ -74,9 +74,10 @@ class ComposedReward:
         whole = look_at(text, self.end_marker)
         verdict = verify(problem, candidate(problem, whole.completion))
         applies = not self.accuracy_tasks or problem.task in self.accuracy_tasks
-        scores: dict[str, float | None] = {ACCURACY: verdict.score if applies else None}
+        accuracy = verdict.score if applies else None
+        scores: dict[str, float | None] = {ACCURACY: accuracy}
         failures = ["accuracy"] if verdict.score is None and applies and self.accuracy_weight else []
-        total = self.accuracy_weight * scores[ACCURACY] if scores[ACCURACY] is not None and self.accuracy_weight else None
+        total = self.accuracy_weight * accuracy if accuracy is not None and self.accuracy_weight else None
         for part in self.parts:
             score, failure = _score(part, problem, whole)
             scores[part.name] = score

@@ -30,7 +30,6 @@ from dunwu.rewards.scope import Reasoning, Visible, Whole
 from dunwu.rewards.strict import strictly_right
 
 _SCOPES: dict[ScopeName, type[Whole] | type[Reasoning] | type[Visible]] = {"whole": Whole, "reasoning": Reasoning, "visible": Visible}
-_FORMS = {"tags": (Whole, TagStructure()), "boxed": (Visible, OneBox()), "summary": (Whole, Summary())}
 
 
 def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None, end_marker: str = "") -> ComposedReward:
@@ -59,8 +58,7 @@ def make_part(config: AnyPart) -> Part[Any]:
     weight, tasks = config.weight, config.tasks
     match config:
         case FormatPart():
-            name = "format" if config.form == "tags" else f"format-{config.form}"
-            return Part(name, *_FORMS[config.form], weight, tasks)
+            return _format_part(config)
         case LanguagePart():
             return Part("language", Reasoning, LanguageConsistency(config.target), weight, tasks)
         case RepetitionPart():
@@ -79,6 +77,17 @@ def make_part(config: AnyPart) -> Part[Any]:
             raise ConfigError("reward has accuracy twice: leave one of them out")
         case _:
             assert_never(config)
+
+
+def _format_part(config: FormatPart) -> Part[Any]:
+    weight, tasks = config.weight, config.tasks
+    match config.form:
+        case "tags":
+            return Part("format", Whole, TagStructure(), weight, tasks)
+        case "boxed":
+            return Part("format-boxed", Visible, OneBox(), weight, tasks)
+        case "summary":
+            return Part("format-summary", Whole, Summary(), weight, tasks)
 
 
 def own_files(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None) -> dict[str, Path]:

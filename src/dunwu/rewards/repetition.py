@@ -18,7 +18,7 @@ _SYMBOL_OR_REST = regex.compile(r"[\p{L}\p{M}\p{N}_'’]++|[^\s\p{L}\p{M}\p{N}_'
 class Repetition:
     """`repetition_penalty` of the whole completion: from 0 down to ``-maximum``."""
 
-    words: int = 4
+    words: int = 20
     """n of the n-grams; the smaller, the more an honest text repeats, the more so the longer it is (`docs/rewards.md`)."""
     maximum: float = 1.0
 

@@ -1,7 +1,8 @@
-"""Data sets as tasks: rows with a problem and a numeric answer, from local files, the hub, or ``gsm8k`` and ``math`` by name."""
+"""Data sets as tasks: rows with a problem and an answer, from local files, the hub, or ``gsm8k`` and ``math`` by name."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
@@ -16,7 +18,7 @@ from dunwu.tasks.base import HeldOut, permuted
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
 from dunwu.tasks.rows import SUFFIXES, Row, hub_rows, local_rows
 from dunwu.tasks.splits import split_of_text
-from dunwu.types import Problem, Split
+from dunwu.types import Problem, Split, VerifierName
 
 DATA_VARIABLE = "DUNWU_DATA"
 """Environment variable: a folder whose sub-folders ``gsm8k`` and ``math`` are read instead of the hub."""
@@ -27,31 +29,34 @@ ANSWER_COLUMNS = ("answer", "solution")
 
 @dataclass(frozen=True, slots=True)
 class KnownDataset:
-    """A data set known by name: its hub id and subset, and whether rows without a plain numeric answer are skipped.
+    """A data set known by name: its hub id and subset, whether rows without an answer are skipped, and whether all answers are numbers.
 
     On the hub the test split of ``math`` is the whole MATH test set; a local folder may hold MATH-500 instead.
     """
 
     hub_id: str
     subset: str | None
-    skip_other_answers: bool
+    skip_unanswered: bool
+    numeric: bool
 
 
 KNOWN = {
-    "gsm8k": KnownDataset("openai/gsm8k", "main", skip_other_answers=False),
-    "math": KnownDataset("DigitalLearningGmbH/MATH-lighteval", None, skip_other_answers=True),
+    "gsm8k": KnownDataset("openai/gsm8k", "main", skip_unanswered=False, numeric=True),
+    "math": KnownDataset("DigitalLearningGmbH/MATH-lighteval", None, skip_unanswered=True, numeric=False),
 }
 
 
 class Dataset:
     """Rows of a data set, all read and checked when it is made.
 
-    ``skipped`` counts rows of ``math`` whose answer is missing or not a plain number; ``duplicates`` counts rows whose problem
+    ``skipped`` counts rows of ``math`` whose answer is missing; ``duplicates`` counts rows whose problem
     text had occurred before (a text in a held-out split is never a training problem).
     """
 
     def __init__(self, config: DatasetTask) -> None:
         known = KNOWN.get(config.path)
+        if known and known.numeric and config.verifier == "auto":
+            config = config.model_copy(update={"verifier": "number"})
         self.name = config.path if known else dataset_name(config.path)
         self.skipped = 0
         self.duplicates = 0
@@ -63,7 +68,7 @@ class Dataset:
         self._problems: dict[Split, list[Problem]] = {split: [] for split in assigned}
         for split, members in assigned.items():
             for row in members:
-                problem = self._problem(row, skip_other_answers=known is not None and known.skip_other_answers)
+                problem = self._problem(row, skip_unanswered=known is not None and known.skip_unanswered)
                 if problem is None:
                     self.skipped += 1
                 else:
@@ -89,30 +94,58 @@ class Dataset:
             raise DataError(f"data set {self._config.path!r} has no {split} rows ({counts}): add rows, or a file named {split}")
         return problems
 
-    def _problem(self, row: Row, skip_other_answers: bool) -> Problem | None:
-        column = first_filled(row, answer_columns(self._config))
-        cell = None if column is None else cell_text(row.columns[column])
-        if cell is None and skip_other_answers:
+    def _problem(self, row: Row, skip_unanswered: bool) -> Problem | None:
+        found = answer_of(row, self._config)
+        if found is None and skip_unanswered:
             return None
-        if cell is None:
+        if found is None:
             raise DataError(f"{row.where}: no answer in column {' or '.join(answer_columns(self._config))}: fill it or remove the row")
-        gold = gold_text(cell)
-        number = gold_number(gold)
-        if number is None and skip_other_answers:
-            return None
-        if number is None:
-            raise DataError(f"{row.where}: answer {gold[:80]!r} is not a number: give an integer, decimal or fraction, or remove the row")
+        verifier, answer, more = found
         text = problem_text(row, self._config)
         return Problem(
             id=f"{self.name}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}",
             task=self.name,
             text=text,
-            verifier="number",
-            answer=number,
+            verifier=verifier,
+            answer=answer,
             language=self._config.language,
             difficulty=difficulty_of(row),
-            data={"source": Path(row.source).name, "row": row.number},
+            data={**other_columns(row, self._config), **more, "source": Path(row.source).name, "row": row.number},
         )
+
+
+def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, dict[str, Any]] | None:
+    """The verifier, the gold answer in its form, and data that the verifier reads besides; ``None`` for a row without an answer.
+
+    Raises DataError for an answer that the verifier cannot use. Whether a gold that is not a number can be verified against is looked at
+    when a run begins (`dunwu.pipeline.checks`).
+    """
+    if config.verifier in ("json_schema", "instructions"):
+        wanted = "schema" if config.verifier == "json_schema" else "instructions"
+        if not row.columns.get(wanted):
+            raise DataError(f"{row.where}: no {wanted} in column {wanted}: fill it or remove the row")
+        return config.verifier, None, {}
+    column = first_filled(row, answer_columns(config))
+    value = None if column is None else row.columns[column]
+    if config.verifier == "text" and isinstance(value, list):
+        return "text", None, {"answers": [str(item) for item in value]}
+    cell = cell_text(value)
+    gold = "" if cell is None else gold_text(cell)
+    if not gold:
+        return None
+    if config.verifier in ("choice", "text"):
+        return config.verifier, gold, {}
+    number = gold_number(gold)
+    if number is None and config.verifier == "number":
+        raise DataError(f"{row.where}: answer {gold[:80]!r} is not a number: give an integer, decimal or fraction, or set verifier to math")
+    return ("math", gold, {}) if number is None or config.verifier == "math" else ("number", number, {})
+
+
+def other_columns(row: Row, config: DatasetTask) -> dict[str, Any]:
+    """Columns besides problem and answer, in JSON's types (a date becomes text): verifiers and a user's own reward may need them."""
+    used = {first_filled(row, problem_columns(config)), *answer_columns(config)}
+    others = {name: value for name, value in row.columns.items() if name not in used}
+    return dict(json.loads(json.dumps(others, default=str)))
 
 
 def load_rows(path: str) -> list[Row]:

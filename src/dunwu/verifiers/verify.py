@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dunwu.models.thinking import ParsedCompletion
 from dunwu.types import Problem, Verdict
+from dunwu.verifiers.code import verify_code
 from dunwu.verifiers.make_target import verify_expression
 from dunwu.verifiers.math import verify_math
 from dunwu.verifiers.number import verify_number
@@ -30,6 +31,8 @@ def verify(problem: Problem, answer: str | None) -> Verdict:
             return verify_expression(problem, answer)
         case "number":
             return verify_number(problem, answer)
+        case "code":
+            return verify_code(problem, answer)
         case "math":
             return verify_math(problem, answer)
         case "reasoning_gym":

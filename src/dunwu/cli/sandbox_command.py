@@ -1,0 +1,77 @@
+"""`dunwu sandbox`: runs other machines' untrusted programs, for trainers that cannot lock them in themselves."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.errors import UserError
+
+
+@dataclass(frozen=True)
+class SandboxOptions:
+    """Run programs for other machines (DUNWU_SANDBOX=http://HOST:PORT there). Needs Linux with namespaces or Landlock."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at."""
+    port: int = 8000
+    """0: any free one."""
+    workers: int = 0
+    """Programs that run at once; 0: as many as cores."""
+    token_file: Path | None = None
+    """File with the token that clients must send (DUNWU_SANDBOX_TOKEN there); needed on any address but the loopback."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Serves until it is interrupted."""
+    options, rest = parse_options(SandboxOptions, "sandbox", arguments)
+    refuse_rest("sandbox", rest)
+    token = _token(options)
+    if options.workers < 0:
+        raise UserError(f"--workers {options.workers}: give 0 (as many as cores) or more")
+    import uvicorn
+
+    from dunwu.sandbox.open import open_sandbox, probe
+    from dunwu.sandbox.service import application
+
+    with open_sandbox("auto", options.workers) as sandbox, _listen(options) as listener:
+        host, port = listener.getsockname()[:2]
+        print(f"sandbox of level {probe().number} ({probe().text}) at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        server = uvicorn.Server(uvicorn.Config(application(sandbox, token), log_level="warning"))
+        server.run(sockets=[listener])
+    return 0
+
+
+def _token(options: SandboxOptions) -> str:
+    if options.token_file is None:
+        if _is_loopback(options.host):
+            return ""
+        raise UserError(f"--host {options.host} can be reached from outside: give --token-file FILE with a secret, or use 127.0.0.1")
+    try:
+        token = options.token_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--token-file {options.token_file}: {error}") from error
+    if not token:
+        raise UserError(f"--token-file {options.token_file} is empty: write a secret into it")
+    return token
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(options: SandboxOptions) -> socket.socket:
+    if not 0 <= options.port < 1 << 16:
+        raise UserError(f"--port {options.port}: give a number from 0 (any free one) to 65535")
+    try:
+        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        return socket.create_server((options.host, options.port), family=family)
+    except OSError as error:
+        raise UserError(f"cannot listen at {options.host}:{options.port} ({error}): choose another --host or --port") from error

@@ -1,0 +1,149 @@
+"""`dunwu verify code`: grade programs against a file of problems, in the sandbox."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.errors import DataError, UserError
+from dunwu.tasks.code_file import ProblemFile
+from dunwu.tasks.code_tests import ProgrammingLanguage
+from dunwu.verifiers.code_judge import Judgement
+
+SUFFIXES: dict[str, ProgrammingLanguage] = {".py": "python", ".cpp": "cpp", ".cc": "cpp"}
+MAX_BYTES = 1 << 20
+"""A longer file is not read: it is the program's compile error."""
+_HEADER = re.compile(rb"[ \t]*(?:#|//)[ \t]*problem:[ \t]*([^\s]+)[ \t]*")
+
+
+@dataclass(frozen=True)
+class VerifyCodeOptions:
+    """Grade programs as the code reward does: in the sandbox, all cases of a problem or none."""
+
+    programs: tyro.conf.Positional[tuple[Path, ...]]
+    """Python and C++ files, or folders of them. A header line `# problem: NAME` says what a program is graded on."""
+    problems: Path
+    """JSON file of problems."""
+    problem: str | None = None
+    """Grade all programs on this one, whatever their headers say."""
+    json: bool = False
+    """One JSON object a line: program, problem, passed, status, seconds, detail."""
+    workers: int = 1
+    """Programs graded side by side."""
+    forgeable: bool = False
+    """Also grade problems whose tests must run beside the program, which can forge a pass there."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Grades and prints; 0 whatever the verdicts are."""
+    options, rest = parse_options(VerifyCodeOptions, "verify code", arguments)
+    refuse_rest("verify code", rest)
+    if options.workers < 1:
+        raise UserError(f"verify code: --workers {options.workers}: at least 1 is needed")
+    problems = ProblemFile(options.problems)
+    jobs = [(path, _problem_of(path, options, problems)) for path in program_files(options.programs)]
+    from dunwu.sandbox.open import VARIABLE, open_sandbox
+    from dunwu.verifiers.code import judge
+
+    def grade(job: tuple[Path, str]) -> dict[str, Any]:
+        path, name = job
+        source = read_source(path)
+        tests = problems.tests(name, SUFFIXES[path.suffix])
+        if source is None:
+            return record(path, name, Judgement("compile_error", 0, 1, 0.0, "not UTF-8 text, or too long"))
+        return record(path, name, judge(source, tests, sandbox))
+
+    records = []
+    with open_sandbox(os.environ.get(VARIABLE, "auto"), options.workers) as sandbox, ThreadPoolExecutor(options.workers) as threads:
+        for found in threads.map(grade, jobs):
+            records.append(found)
+            print(json.dumps(found) if options.json else line_of(found), flush=True)
+    if not options.json:
+        print(f"{sum(found['passed'] for found in records)} of {len(records)} programs passed")
+    return 0
+
+
+def program_files(paths: Sequence[Path]) -> list[Path]:
+    """The files, and those in folders by name. Raises `DataError` for a path that is not there or of another kind."""
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += (found := sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file()))
+            if not found:
+                raise DataError(f"{path}: no programs there: give a folder with {', '.join(SUFFIXES)} files")
+        elif not path.is_file():
+            raise DataError(f"{path}: there is no such program; check the path")
+        elif path.suffix not in SUFFIXES:
+            raise DataError(f"{path}: {path.suffix or 'a file without suffix'} is no language here: give {', '.join(SUFFIXES)}")
+        else:
+            files.append(path)
+    return files
+
+
+def _problem_of(path: Path, options: VerifyCodeOptions, problems: ProblemFile) -> str:
+    name = options.problem or header_problem(path)
+    if name is None:
+        raise DataError(f"{path}: no header line '# problem: NAME': add one, or give --problem NAME")
+    tests = problems.tests(name, SUFFIXES[path.suffix])
+    if tests.forgeable and not options.forgeable:
+        raise DataError(f"problem {name!r}: its tests must run beside the program, which can forge a pass there: give --forgeable to do so")
+    if tests.programming_language != SUFFIXES[path.suffix]:
+        raise DataError(f"{path}: problem {name!r} calls a Python function: give a .py file")
+    return name
+
+
+def header_problem(path: Path) -> str | None:
+    """The problem that the comment lines at the top name."""
+    for line in _comment_lines(path):
+        match = _HEADER.fullmatch(line)
+        if match:
+            return match[1].decode(errors="replace")
+    return None
+
+
+def _comment_lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        for line in file.read(MAX_BYTES).removeprefix(codecs.BOM_UTF8).splitlines():
+            if line.strip() and not line.lstrip().startswith((b"#", b"//")):
+                return
+            yield line
+
+
+def read_source(path: Path) -> str | None:
+    """The program's text; ``None`` where it is not UTF-8 or too long, which is its own fault."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    try:
+        return content.decode("utf-8-sig") if len(content) <= MAX_BYTES else None
+    except UnicodeDecodeError:
+        return None
+
+
+def record(path: Path, name: str, judgement: Judgement) -> dict[str, Any]:
+    """What is told of a program. ``sandbox_error`` is no verdict on it: the sandbox or the tests failed."""
+    return {
+        "program": str(path),
+        "problem": name,
+        "passed": judgement.status == "ok",
+        "status": judgement.status,
+        "seconds": round(judgement.seconds, 3),
+        "cases": f"{judgement.passed}/{judgement.total}",
+        "detail": judgement.detail,
+    }
+
+
+def line_of(found: dict[str, Any]) -> str:
+    """A record as a line of the table; control characters of a hostile program do not reach the terminal."""
+    verdict = "passed" if found["passed"] else "no verdict" if found["status"] == "sandbox_error" else "failed"
+    line = f"{verdict:<11}{found['status']:<15}{found['seconds']:>7.2f} s  {found['cases']:>7}  {found['program']}  {found['detail'][:80]}"
+    return "".join(character if character.isprintable() else "?" for character in line.rstrip())

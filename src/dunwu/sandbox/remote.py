@@ -1,0 +1,75 @@
+"""A sandbox on another machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import httpx
+
+from dunwu.errors import UserError
+from dunwu.sandbox.ending import lost
+from dunwu.sandbox.outcome import Limits, Outcome, Program
+from dunwu.sandbox.wire import MAX_INPUTS, decode_outcomes, encode_request
+
+TOKEN_VARIABLE = "DUNWU_SANDBOX_TOKEN"
+CONNECT_SECONDS = 10.0
+QUEUE_SECONDS = 300.0
+"""For a free worker, on top of the time the cases may take."""
+ATTEMPTS = 2
+REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
+
+
+class RemoteSandbox:
+    """`dunwu.sandbox.outcome.Sandbox`, by a worker that `dunwu sandbox` has started. Safe to use from several threads."""
+
+    def __init__(self, address: str, token: str = "") -> None:
+        """The token, where the worker asks for one, is else in the environment variable DUNWU_SANDBOX_TOKEN."""
+        token = token or os.environ.get(TOKEN_VARIABLE, "")
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+        self._address = address.rstrip("/")
+        self._client = httpx.Client(headers=headers, timeout=CONNECT_SECONDS, trust_env=False)
+
+    def run(self, program: Program, inputs: Sequence[str], limits: Limits, stop_at_failure: bool = False) -> list[Outcome]:
+        """See `dunwu.sandbox.outcome.Sandbox.run`. Out of reach: ``sandbox_error``. Raises `UserError` when we are refused."""
+        outcomes: list[Outcome] = []
+        for begin in range(0, len(inputs), MAX_INPUTS):
+            outcomes += self._run(program, inputs[begin : begin + MAX_INPUTS], limits, stop_at_failure)
+            if stop_at_failure and outcomes[-1].status != "ok":
+                break
+        return outcomes
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def __enter__(self) -> RemoteSandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, program: Program, inputs: Sequence[str], limits: Limits, stop_at_failure: bool) -> list[Outcome]:
+        failure = Outcome("compile_error", "", 0.0, 0.0, 0, "the source or an input is not Unicode text")
+        try:
+            body = encode_request(program, inputs, limits, stop_at_failure)
+            reason = ""
+            for _ in range(ATTEMPTS):
+                try:
+                    return self._ask(body, QUEUE_SECONDS + 2 * limits.wall_seconds * len(inputs))
+                except (httpx.HTTPError, ValueError) as error:
+                    reason = f"{self._address}: {type(error).__name__}: {error}"
+            failure = lost(reason)
+        except UnicodeEncodeError:
+            pass
+        return [failure] * (1 if stop_at_failure else len(inputs))
+
+    def _ask(self, body: bytes, seconds: float) -> list[Outcome]:
+        timeout = httpx.Timeout(CONNECT_SECONDS, read=seconds)
+        answer = self._client.post(f"{self._address}/run", content=body, timeout=timeout)
+        if answer.status_code in REFUSED:
+            raise UserError(
+                f"the sandbox at {self._address} answers {answer.status_code}: check the address, and the token in {TOKEN_VARIABLE}"
+            )
+        answer.raise_for_status()
+        return decode_outcomes(answer.content)

@@ -1,0 +1,82 @@
+"""Plain Python values as JSON that keeps their exact types. Used on both sides of the sandbox; standard library only.
+
+None, bool, int, float, str, list and dict with string keys stand for themselves. The others carry a tag:
+``{"$tuple": [...]}``, ``{"$set": [...]}``, ``{"$frozenset": [...]}`` and ``{"$dict": [[key, value], ...]}``.
+Types are compared with ``is``: an instance of a subclass (an int that equals everything) has no encoding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+MAX_DEPTH = 100
+MAX_BITS = 13_000
+"""Of an int: about 3,900 digits, below the length from which Python refuses to print one."""
+MAX_HASHED = 10_000
+"""Elements of sets and keys of tagged dicts in one value: hashes of ints can be made to collide, and time is then quadratic."""
+
+COLLECTIONS: dict[str, type] = {"$tuple": tuple, "$set": set, "$frozenset": frozenset}
+TAGS: dict[type, str] = {kind: tag for tag, kind in COLLECTIONS.items()}
+
+
+def encode_value(value: Any, depth: int = 0) -> Any:
+    """What `json.dumps` takes. Raises `TypeError` for another type, `ValueError` for an int too long or nesting too deep."""
+    kind = type(value)
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    if kind is int and value.bit_length() > MAX_BITS:
+        raise ValueError(f"an int of {value.bit_length()} bits; at most {MAX_BITS} are taken")
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if kind is list:
+        return [encode_value(item, depth + 1) for item in value]
+    if kind in TAGS:
+        return {TAGS[kind]: [encode_value(item, depth + 1) for item in value]}
+    if kind is dict:
+        return _encode_dict(value, depth)
+    raise TypeError(f"a value of type {kind.__name__}; taken are None, bool, int, float, str, list, tuple, set, frozenset and dict")
+
+
+def decode_value(data: Any) -> Any:
+    """The inverse of `encode_value`. Raises `ValueError` for anything that `encode_value` does not write."""
+    return _Decoder().decode(data, 0)
+
+
+def _encode_dict(value: dict[Any, Any], depth: int) -> Any:
+    if all(type(key) is str and not key.startswith("$") for key in value):
+        return {key: encode_value(item, depth + 1) for key, item in value.items()}
+    return {"$dict": [[encode_value(key, depth + 1), encode_value(item, depth + 1)] for key, item in value.items()]}
+
+
+class _Decoder:
+    def __init__(self) -> None:
+        self.hashed = 0
+
+    def decode(self, data: Any, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        if type(data) is int and data.bit_length() > MAX_BITS:
+            raise ValueError(f"an int of {data.bit_length()} bits")
+        if data is None or type(data) in (bool, int, float, str):
+            return data
+        if type(data) is list:
+            return [self.decode(item, depth + 1) for item in data]
+        if type(data) is not dict:
+            raise ValueError(f"a value of type {type(data).__name__}")
+        if len(data) == 1 and next(iter(data)).startswith("$"):
+            return self._tagged(*next(iter(data.items())), depth)
+        return {key: self.decode(item, depth + 1) for key, item in data.items()}
+
+    def _tagged(self, tag: str, items: Any, depth: int) -> Any:
+        if type(items) is not list or (tag != "$dict" and tag not in COLLECTIONS):
+            raise ValueError(f"not an encoded value: {tag[:20]!r}")
+        if tag != "$tuple":
+            self.hashed += len(items)
+            if self.hashed > MAX_HASHED:
+                raise ValueError(f"more than {MAX_HASHED} elements of sets and keys of dicts")
+        try:
+            if tag == "$dict":
+                return {self.decode(key, depth + 1): self.decode(item, depth + 1) for key, item in items}
+            return COLLECTIONS[tag](self.decode(item, depth + 1) for item in items)
+        except TypeError as error:
+            raise ValueError(f"not an encoded value: {error}") from error

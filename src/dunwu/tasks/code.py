@@ -1,0 +1,131 @@
+"""Code data sets as tasks: HumanEval, MBPP, Code Jam and CodeContests by name, from a local folder or the hub, and files like them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from dunwu.config.tasks import CodeTask
+from dunwu.errors import DataError
+from dunwu.tasks.base import HeldOut, permuted
+from dunwu.tasks.code_rows import CodeProblem, code_problem
+from dunwu.tasks.dataset import DATA_VARIABLE, dataset_name, load_rows
+from dunwu.tasks.rows import Row, hub_rows, local_rows
+from dunwu.tasks.splits import split_of_text
+from dunwu.types import Problem, Split
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCode:
+    """Where a data set lies: below ``DUNWU_DATA``, or on the hub (none: local only). ``test_only``: it is for evaluation."""
+
+    local: str
+    hub_id: str | None
+    subset: str | None = None
+    test_only: bool = False
+
+
+KNOWN_CODE = {
+    "humaneval": KnownCode("humaneval", "openai/openai_humaneval", test_only=True),
+    "mbpp": KnownCode("mbpp/mbpp.jsonl", "google-research-datasets/mbpp", "full"),
+    "mbpp_sanitized": KnownCode("mbpp/mbpp_sanitized_399.jsonl", "google-research-datasets/mbpp", "sanitized"),
+    "gcj": KnownCode("gcj", None),
+    "codecontests": KnownCode("code_contests_sample", "deepmind/code_contests"),
+}
+_SPLITS: dict[str, Split] = {"train": "train", "prompt": "train", "validation": "validation", "valid": "validation", "test": "test"}
+
+
+class Code:
+    """Problems whose answers are programs, all read and checked when it is made.
+
+    Training leaves out forgeable problems (`dunwu.tasks.asserts`), which ``forgeable`` counts; evaluation has them. ``skipped`` counts
+    rows without tests, ``duplicates`` texts that occur again (held-out splits keep theirs).
+    """
+
+    def __init__(self, config: CodeTask) -> None:
+        self.name = config.dataset or dataset_name(config.path or "")
+        self._test_only = config.dataset is not None and KNOWN_CODE[config.dataset].test_only
+        self.skipped = self.duplicates = 0
+        self.solutions: dict[str, str] = {}
+        """The data set's own, by the problem's id."""
+        rows = code_rows(config)
+        named = {_named_split(row) for row in rows}
+        found: dict[Split, list[CodeProblem]] = {"test": [], "validation": [], "train": []}
+        for row in rows:
+            problem = code_problem(row, config)
+            if problem is None:
+                self.skipped += 1
+                continue
+            found["test" if self._test_only else split_of_row(row, problem.text, named)].append(problem)
+        self.problems = self._distinct(found)
+        self.forgeable = sum(problem.data["forgeable"] for members in self.problems.values() for problem in members)
+        self._training = [problem for problem in self.problems["train"] if not problem.data["forgeable"]]
+
+    def train(self, index: int, seed: int) -> Problem:
+        """An epoch is one pass over the training problems that cannot be forged, in a random order."""
+        if not self._training:
+            reason = "is for evaluation only" if self._test_only else f"has no training problems ({self._counts()})"
+            raise DataError(f"code data set {self.name!r} {reason}: train on another, such as mbpp")
+        return self._training[permuted(index, len(self._training), seed)[1]]
+
+    def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
+        """Problems of ``split`` in the data set's order, drawn at random where ``limit`` is smaller than the split."""
+        problems = self.problems[split]
+        if not problems:
+            raise DataError(f"code data set {self.name!r} has no {split} problems ({self._counts()}): choose another split or data set")
+        if limit >= len(problems):
+            return list(problems)
+        chosen = Random(f"{seed}-{split}-code").sample(range(len(problems)), max(limit, 0))
+        return [problems[position] for position in sorted(chosen)]
+
+    def _counts(self) -> str:
+        return ", ".join(f"{split} {len(members)}" for split, members in self.problems.items())
+
+    def _distinct(self, found: dict[Split, list[CodeProblem]]) -> dict[Split, list[Problem]]:
+        seen: set[str] = set()
+        problems: dict[Split, list[Problem]] = {}
+        for split, members in found.items():
+            fresh: dict[str, CodeProblem] = {}
+            for member in members:
+                fresh.setdefault(member.text, member)
+            kept = [member for text, member in fresh.items() if text not in seen]
+            seen.update(fresh)
+            self.duplicates += len(members) - len(kept)
+            self.solutions.update((member.id, member.solution) for member in kept if member.solution is not None)
+            problems[split] = [self._problem(member) for member in kept]
+        return problems
+
+    def _problem(self, member: CodeProblem) -> Problem:
+        return Problem(
+            id=member.id, task=self.name, text=member.text, verifier="code", difficulty=member.difficulty, data=member.tests.to_data()
+        )
+
+
+def code_rows(config: CodeTask) -> list[Row]:
+    """The rows of a named data set, from the local folder where it is there, or of a file, a folder or a hub id."""
+    if config.dataset is None:
+        return load_rows(config.path or "")
+    known, root = KNOWN_CODE[config.dataset], os.environ.get(DATA_VARIABLE)
+    local = Path(root, known.local) if root else None
+    if local is not None and local.exists():
+        return local_rows(local)
+    if known.hub_id is None:
+        raise DataError(f"code data set {config.dataset!r} is not on the hub: set {DATA_VARIABLE} to the folder that has {known.local}")
+    return hub_rows(known.hub_id, known.subset)
+
+
+def _named_split(row: Row) -> Split | None:
+    """What the row's ``split`` column, its file or the hub says."""
+    column = row.columns.get("split")
+    if isinstance(column, str) and column in _SPLITS:
+        return _SPLITS[column]
+    return None if row.split == "unnamed" else row.split
+
+
+def split_of_row(row: Row, text: str, named: set[Split | None]) -> Split:
+    """Its named split; training and unnamed rows make up the held-out splits that no row is named after, by the hash of their text."""
+    split = _named_split(row) or "train"
+    hashed = split_of_text(text)
+    return hashed if split == "train" and hashed not in named else split

@@ -1,0 +1,125 @@
+"""Checks of what a text says and how it is laid out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import regex
+
+from dunwu.language import LANGUAGES, language_share
+from dunwu.verifiers.instruction_counts import Found
+from dunwu.verifiers.json_schema import NotJson, parse_json
+from dunwu.words import occurrences, tokens
+
+LANGUAGE_SHARE = 0.9
+_TITLE = regex.compile(r"<<[^<>\n]*[^<>\s][^<>\n]*>>")
+_QUOTES = (('"', '"'), ("“", "”"), ("「", "」"), ("『", "』"), ("«", "»"))
+_FINAL_MARKS = regex.compile(r"[\s.。!！?？\"'”’」*_)）]+$")
+
+
+def keywords(text: str, *, keywords: list[str]) -> Found:
+    """Every one of ``keywords`` stands there as a whole word, in any case."""
+    missing = [word for word in _some(keywords) if not occurrences(text, word)]
+    return not missing, f"missing: {', '.join(missing)}" if missing else "all there"
+
+
+def forbidden_words(text: str, *, words: list[str]) -> Found:
+    """None of ``words`` stands there."""
+    found = [word for word in _some(words) if occurrences(text, word)]
+    return not found, f"found: {', '.join(found)}" if found else "none there"
+
+
+def starts_with(text: str, *, phrase: str) -> Found:
+    """The first words are ``phrase``, in any case and with any punctuation."""
+    wanted = _phrase(phrase)
+    return tokens(text.casefold())[: len(wanted)] == wanted, f"begins with {text[:40]!r}"
+
+
+def ends_with(text: str, *, phrase: str) -> Found:
+    """The last words are ``phrase``, in any case; nothing but closing punctuation follows."""
+    wanted = _phrase(phrase)
+    rest = _FINAL_MARKS.sub("", text).casefold()
+    close = _FINAL_MARKS.sub("", phrase).casefold()
+    return tokens(rest)[-len(wanted) :] == wanted and rest.endswith(close), f"ends with {text[-40:]!r}"
+
+
+def no_commas(text: str) -> Found:
+    """No comma of any script."""
+    count = sum(text.count(comma) for comma in ",，、،﹐｡︐")
+    return count == 0, f"{count} commas"
+
+
+def lower_case(text: str) -> Found:
+    """Letters, and none of them a capital."""
+    return text.islower(), "has capitals or no letters" if not text.islower() else "all lower case"
+
+
+def upper_case(text: str) -> Found:
+    """Letters, and all of them capitals where there are capitals."""
+    return text.isupper(), "has small letters or no letters" if not text.isupper() else "all upper case"
+
+
+def title(text: str) -> Found:
+    """A title in ``<<`` and ``>>``."""
+    return bool(_TITLE.search(text)), "a title" if _TITLE.search(text) else "no <<title>>"
+
+
+def json_format(text: str) -> Found:
+    """The whole is JSON, with or without a fence around it; see `parse_json`."""
+    try:
+        value: Any = parse_json(text)
+    except NotJson as error:
+        return False, str(error)
+    return True, f"a JSON {type(value).__name__}"
+
+
+def postscript(text: str, *, marker: str = "P.S.") -> Found:
+    """A line that begins with ``marker`` and says something."""
+    if not marker.strip():
+        raise ValueError("a blank marker")
+    found = regex.search(rf"(?mi)^[ \t*_]*+{regex.escape(marker.strip())}[ \t*_:：]*+\s*\w", text)
+    return found is not None, "there" if found else f"no {marker!r}"
+
+
+def quotation(text: str) -> Found:
+    """The whole stands in one pair of double quotation marks."""
+    inside = text.strip()
+    holds = any(inside.startswith(left) and inside.endswith(right) and tokens(inside) for left, right in _QUOTES) and len(inside) > 2
+    return bool(holds), "in quotation marks" if holds else "not in quotation marks"
+
+
+def language(text: str, *, language: str) -> Found:
+    """At least `LANGUAGE_SHARE` of the words are in a script of ``language`` (`dunwu.language`: languages of one script look alike)."""
+    if language not in LANGUAGES:
+        raise ValueError(f"language {language!r} is not known")
+    share = language_share(text, language)
+    return share is not None and share >= LANGUAGE_SHARE, "no words" if share is None else f"{share:.0%} in {language}"
+
+
+def two_responses(text: str) -> Found:
+    """Two different responses with six asterisks between them."""
+    pieces = [tokens(piece) for piece in regex.split(r"\*{6}", text)]
+    holds = len(pieces) == 2 and all(pieces) and pieces[0] != pieces[1]
+    return holds, f"{len(pieces)} responses"
+
+
+def repeat_prompt(text: str, *, prompt: str) -> Found:
+    """First ``prompt``, word for word, then something more."""
+    wanted, found = " ".join(prompt.split()), " ".join(text.split())
+    if not wanted:
+        raise ValueError("a blank prompt")
+    holds = found.casefold().startswith(wanted.casefold()) and bool(tokens(found[len(wanted) :]))
+    return holds, "repeats the prompt" if holds else "does not repeat the prompt, or says nothing more"
+
+
+def _some(words: list[str]) -> list[str]:
+    if not words:
+        raise ValueError("an empty list of words")
+    return words
+
+
+def _phrase(phrase: str) -> list[str]:
+    wanted = tokens(phrase.casefold())
+    if not wanted:
+        raise ValueError(f"phrase {phrase!r} has no words")
+    return wanted

@@ -1,0 +1,181 @@
+"""Structured answers: JSON that follows a schema.
+
+The schema is the data set's, the text is the model's. Bounded before anything is validated: length, depth, number of values, digits.
+Refused: two keys of one name, NaN and infinities, anything around the JSON but white space or one fence. ``$ref`` reaches into the schema
+only, nothing is ever fetched. A ``pattern`` runs with a time limit, as a schema's regular expression may take exponential time on a text.
+Not bounded: a schema that is itself exponential (both branches of an ``anyOf`` refer back to it); give rewards a time limit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import jsonschema
+import referencing
+import referencing.exceptions
+import regex
+from jsonschema import validators
+
+from dunwu.types import Problem, Verdict
+
+MAX_LENGTH = 65_536
+MAX_DEPTH = 32
+MAX_VALUES = 10_000
+MAX_DIGITS = 1000
+PATTERN_SECONDS = 0.2
+
+_FENCED = regex.compile(r"\s*+(`{3,}+|~{3,}+)[ \t]*+(?:json|JSON)?[ \t]*+\n(.*?)\n?[ \t]*+\1\s*+", regex.DOTALL)
+_STRING_OR_SIGN = regex.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},]', regex.DOTALL)
+
+
+class NotJson(ValueError):
+    """The text is not one JSON value, or exceeds a bound; the message says why."""
+
+
+def verify_json_schema(problem: Problem, answer: str) -> Verdict:
+    """Is ``answer`` JSON that follows ``data["schema"]`` and, where ``data["value"]`` is given, equals it (`same`)?
+
+    Not JSON is ``unparsable``, JSON of another form or value ``wrong``. A schema that is none, that refers outside, or whose patterns
+    run out of time is an error without score.
+    """
+    schema = problem.data["schema"]
+    try:
+        value = parse_json(answer)
+    except NotJson as error:
+        return Verdict(0.0, "unparsable", str(error))
+    try:
+        violation = next(_validator(json.dumps(schema)).iter_errors(value), None)
+    except (jsonschema.SchemaError, referencing.exceptions.Unresolvable, regex.error) as failure:
+        return Verdict(None, "error", f"the schema: {failure}"[:200])
+    except (TimeoutError, RecursionError) as failure:
+        return Verdict(None, "error", f"the schema cannot be checked: {type(failure).__name__}")
+    if violation is not None:
+        return Verdict(0.0, "wrong", f"{violation.json_path}: {violation.message}"[:200])
+    if "value" in problem.data and not same(value, problem.data["value"]):
+        return Verdict(0.0, "wrong", "another value")
+    return Verdict(1.0, "correct")
+
+
+def parse_json(text: str) -> Any:
+    """The one JSON value that ``text`` is, with or without a fence around it; raises `NotJson`."""
+    if len(text) > MAX_LENGTH:
+        raise NotJson(f"{len(text)} characters, at most {MAX_LENGTH}")
+    fenced = _FENCED.fullmatch(text)
+    text = fenced.group(2) if fenced else text
+    _check_size(text)
+    try:
+        return json.loads(
+            text, object_pairs_hook=_object, parse_constant=_no_number, parse_int=lambda t: int(_short(t)), parse_float=_finite
+        )
+    except NotJson:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise NotJson(f"not JSON: {error}"[:200]) from None
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON: numbers by value (1 is 1.0), but ``true`` is not 1; objects in any order of keys."""
+    return bool(_canonical(one) == _canonical(other))
+
+
+def _check_size(text: str) -> None:
+    depth = values = 0
+    for match in _STRING_OR_SIGN.finditer(text):
+        sign = match.group()
+        depth += (sign in ("[", "{")) - (sign in ("]", "}"))
+        values += sign in ("[", "{", ",")
+        if depth > MAX_DEPTH or values > MAX_VALUES:
+            raise NotJson(f"more than {MAX_DEPTH} levels or {MAX_VALUES} values")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise NotJson("two keys of one name")
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise NotJson(f"{text} is not JSON")
+
+
+def _short(text: str) -> str:
+    if len(text) > MAX_DIGITS:
+        raise NotJson(f"a number of more than {MAX_DIGITS} digits")
+    return text
+
+
+def _finite(text: str) -> float:
+    number = float(_short(text))
+    if not math.isfinite(number):
+        raise NotJson("a number beyond all floats")
+    return number
+
+
+def _canonical(value: Any) -> Any:
+    """Hashable, and equal exactly for values that are equal as JSON."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return type(value).__name__, value
+    if isinstance(value, Mapping):
+        return "object", frozenset((key, _canonical(item)) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "array", tuple(_canonical(item) for item in value)
+    return "number", value
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+    if isinstance(instance, str) and not _search(pattern, instance):
+        yield jsonschema.ValidationError(f"does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, patterns: Mapping[str, Any], instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+    for pattern, subschema in patterns.items() if isinstance(instance, dict) else ():
+        for key, value in instance.items():
+            if _search(pattern, key):
+                yield from validator.descend(value, subschema, path=key, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for key in instance if isinstance(instance, dict) else ():
+        if key not in known and not any(_search(pattern, key) for pattern in patterns):
+            if allowed is False:
+                yield jsonschema.ValidationError(f"the key {key[:50]!r} is not allowed")
+            else:
+                yield from validator.descend(instance[key], allowed, path=key)
+
+
+def _unique_items(validator: Any, unique: bool, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+    if unique and isinstance(instance, list) and len({_canonical(item) for item in instance}) < len(instance):
+        yield jsonschema.ValidationError("has items twice")
+
+
+def _unevaluated(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+    raise jsonschema.SchemaError("unevaluatedProperties is not supported: its patterns would run without a time limit")
+
+
+def _search(pattern: str, text: str) -> bool:
+    return regex.search(pattern, text, timeout=PATTERN_SECONDS) is not None
+
+
+@lru_cache(maxsize=256)
+def _validator(schema_text: str) -> Any:
+    """The keywords that look at texts with regular expressions or compare all items with all are ours; the rest is jsonschema's."""
+    schema = json.loads(schema_text)
+    found = validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    found.check_schema(schema)
+    bounded = validators.extend(  # type: ignore[no-untyped-call]
+        found,
+        {
+            "pattern": _pattern,
+            "patternProperties": _pattern_properties,
+            "additionalProperties": _additional_properties,
+            "uniqueItems": _unique_items,
+            "unevaluatedProperties": _unevaluated,
+        },
+    )
+    return bounded(schema, registry=referencing.Registry())

@@ -1,0 +1,179 @@
+"""Free-text answers: the same text as a gold answer, by one of three rules.
+
+``data["match"]`` names the rule, ``problem.answer`` or the list ``data["answers"]`` holds the gold answers:
+
+- ``exact`` (the default): the same words in the same order. Case, accents, punctuation, articles, Unicode forms and white space do not
+  count, and number words are numbers (``twelve`` is ``12``, ``data["number_words"]: false`` switches that off).
+- ``fuzzy``: as similar as ``data["threshold"]`` says (rapidfuzz's ratio, 0 to 100, default 90), with the same numbers and negations.
+- ``contains``: a short answer in a sentence, the gold's words stand in it as they are. It refuses what puts forward more than one
+  answer: lists and alternatives around the gold (``Paris, Rome or Oslo``), negations before it, and answers beyond
+  `MAX_SENTENCE_WORDS` words, as a text that says everything says the right thing too.
+
+What containment does not see: an answer that contradicts itself elsewhere, a gold in a side remark (``unlike Paris, it is Rome``).
+Against human judgements see ``python -m benchmarks.verify_text`` and `docs/rewards.md`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from itertools import pairwise, takewhile
+
+import regex
+from rapidfuzz import fuzz
+
+from dunwu.types import Problem, Verdict
+from dunwu.words import tokens
+
+MAX_LENGTH = 4096
+MAX_SENTENCE_WORDS = 120
+MAX_ITEM_WORDS = 4
+MAX_BARE_WORDS = 2
+LIST_ITEMS = 3
+THRESHOLD = 90.0
+
+_ARTICLES = frozenset({"a", "an", "the"})
+_NEGATIONS = frozenset(
+    tokens("not no never neither nor without except unlike isn't wasn't aren't weren't don't doesn't didn't can't cannot 不 非 没 未 无 否")
+)
+_NUMBER_WORDS = {
+    word: str(value)
+    for value, word in enumerate(
+        tokens(
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+            "nineteen twenty"
+        )
+    )
+}
+_ALTERNATIVE = regex.compile(r"\b(?:or|versus|vs)\b|/|或者?是?|还是", regex.IGNORECASE)
+_ITEM_END = regex.compile(r"[,;，、；|\n]+|\b(?:and|or)\b|或者?|以及|和|/", regex.IGNORECASE)
+_SENTENCE_END = regex.compile(r"[.!?;。！？；\n]+(?=\s|\p{Han}|$)")
+_SENTENCE_WORDS = frozenset(
+    tokens("is was are were be been has had have did does in on at of by to from for with as that this it he she they 是 为 的 在 了 由 有")
+)
+_NUMBER = regex.compile(r"\p{N}")
+
+
+def verify_text(problem: Problem, answer: str) -> Verdict:
+    """Does ``answer`` match one of the gold answers? Raises `ValueError` for a problem without gold or with an unknown rule."""
+    golds = problem.data.get("answers") or [problem.answer]
+    numbers = bool(problem.data.get("number_words", True))
+    readings = [normalise(gold, numbers) for gold in golds if isinstance(gold, str)]
+    if not readings or not all(readings) or len(readings) < len(golds):
+        raise ValueError(f"gold answers {str(golds)[:100]}: each must be a text with words in it")
+    matches = _rule(problem, readings)
+    if len(answer) > MAX_LENGTH:
+        return Verdict(0.0, "unparsable", f"{len(answer)} characters, at most {MAX_LENGTH}")
+    if not normalise(answer, numbers):
+        return Verdict(0.0, "unparsable", "no words")
+    if any(matches(gold, answer, numbers) for gold in readings):
+        return Verdict(1.0, "correct")
+    return Verdict(0.0, "wrong", "another text")
+
+
+def normalise(text: str, number_words: bool = True) -> tuple[str, ...]:
+    """Words and numbers that count, in order: no accents, case, articles, punctuation, thousands separators."""
+    text = unicodedata.normalize("NFKD", text).casefold().replace("’", "'")
+    text = "".join(char for char in text if not unicodedata.combining(char))
+    found = [token.removesuffix("'s").replace(",", "") for token in tokens(unicodedata.normalize("NFC", text))]
+    found = [token for token in found if token not in _ARTICLES] or found
+    return tuple(_NUMBER_WORDS.get(token, token) for token in found) if number_words else tuple(found)
+
+
+def _rule(problem: Problem, golds: Sequence[tuple[str, ...]]) -> Callable[[tuple[str, ...], str, bool], bool]:
+    threshold = float(problem.data.get("threshold", THRESHOLD))
+    match problem.data.get("match", "exact"):
+        case "exact":
+            return lambda gold, answer, numbers: normalise(answer, numbers) == gold
+        case "fuzzy":
+            return lambda gold, answer, numbers: similar(gold, normalise(answer, numbers), threshold)
+        case "contains":
+            return lambda gold, answer, numbers: contains(gold, answer, golds, numbers)
+        case other:
+            raise ValueError(f"match {other!r}: it is exact, fuzzy or contains")
+
+
+def similar(gold: Sequence[str], answer: Sequence[str], threshold: float) -> bool:
+    """Alike to ``threshold`` of 100, and with the same numbers and negations: one digit or ``not`` changes little but the meaning."""
+    if _fixed(gold) != _fixed(answer):
+        return False
+    return fuzz.ratio(" ".join(gold), " ".join(answer)) >= threshold
+
+
+def _fixed(words: Sequence[str]) -> list[str]:
+    return [word for word in words if _NUMBER.search(word) or word in _NEGATIONS]
+
+
+def contains(gold: tuple[str, ...], answer: str, golds: Sequence[tuple[str, ...]] = (), number_words: bool = True) -> bool:
+    """Does ``answer`` put forward ``gold``, and nothing beside it but other ``golds``? The whole answer may be the gold."""
+    words = normalise(answer, number_words)
+    if words == gold:
+        return True
+    if len(words) > MAX_SENTENCE_WORDS or _is_number(words):
+        return False
+    if len(words) > len(gold) + MAX_BARE_WORDS and not _SENTENCE_WORDS.intersection(words):
+        return False
+    places = [start for start in range(len(words) - len(gold) + 1) if words[start : start + len(gold)] == gold]
+    denied = any(_NEGATIONS.intersection(words[max(0, start - 3) : start]) for start in places)
+    return bool(places) and not denied and not _is_one_of_several(gold, answer, golds, number_words)
+
+
+def _is_one_of_several(gold: tuple[str, ...], answer: str, golds: Sequence[tuple[str, ...]], number_words: bool) -> bool:
+    def pieces(separator: regex.Pattern[str]) -> list[tuple[str, ...]]:
+        return [piece for piece in (normalise(piece, number_words) for piece in separator.split(answer)) if piece]
+
+    return (
+        (not _ALTERNATIVE.search(" ".join(gold)) and _is_side_of_or(gold, pieces(_ALTERNATIVE), golds))
+        or _is_listed(gold, pieces(_ITEM_END), golds)
+        or _is_said_of_others(gold, pieces(_SENTENCE_END))
+    )
+
+
+def _is_side_of_or(gold: tuple[str, ...], sides: list[tuple[str, ...]], golds: Sequence[tuple[str, ...]]) -> bool:
+    """``... Paris`` before an *or*, or ``Paris ...`` behind it, and what is on the other side is no gold."""
+    return any(
+        (_ends(left, gold) and not any(_starts(right, other) for other in golds))
+        or (_starts(right, gold) and not any(_ends(left, other) for other in golds))
+        for left, right in pairwise(sides)
+    )
+
+
+def _is_listed(gold: tuple[str, ...], items: list[tuple[str, ...]], golds: Sequence[tuple[str, ...]]) -> bool:
+    """One of at least `LIST_ITEMS` short items in a row, or of two numbers; words may lead to the first item and follow the last.
+
+    Items that are golds themselves do not count.
+    """
+    for index, item in enumerate(items):
+        before = list(takewhile(_is_short, reversed(items[:index]))) if _starts(item, gold) else []
+        after = list(takewhile(_is_short, items[index + 1 :])) if _ends(item, gold) else []
+        beside = [other for other in before + after if not any(_starts(other, known) or _ends(other, known) for known in golds)]
+        if len(beside) + 1 >= LIST_ITEMS:
+            return True
+        if _is_number(gold) and beside and ((before and _is_number(before[0])) or (after and _is_number(after[0][:1]))):
+            return True
+    return False
+
+
+def _is_said_of_others(gold: tuple[str, ...], sentences: list[tuple[str, ...]]) -> bool:
+    """``It is Paris. It is Rome.``: another sentence begins with the words that lead to the gold, and goes on otherwise."""
+    for sentence in sentences:
+        lead = next((sentence[:start] for start in range(2, len(sentence)) if sentence[start : start + len(gold)] == gold), ())
+        if lead and any(_starts(other, lead) and other[len(lead) : len(lead) + len(gold)] != gold for other in sentences):
+            return True
+    return False
+
+
+def _is_short(item: tuple[str, ...]) -> bool:
+    return len(item) <= MAX_ITEM_WORDS
+
+
+def _is_number(words: tuple[str, ...]) -> bool:
+    return bool(words) and all(_NUMBER.match(word) for word in words)
+
+
+def _starts(words: tuple[str, ...], gold: tuple[str, ...]) -> bool:
+    return words[: len(gold)] == gold
+
+
+def _ends(words: tuple[str, ...], gold: tuple[str, ...]) -> bool:
+    return words[-len(gold) :] == gold

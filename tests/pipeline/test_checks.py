@@ -1,0 +1,32 @@
+"""What a run refuses because its rewards could not be had."""
+
+from __future__ import annotations
+
+import pytest
+
+from dunwu.config.load import load_config
+from dunwu.config.zero import ZeroConfig
+from dunwu.errors import ConfigError, DataError
+from dunwu.pipeline.checks import check_golds, longest_program, refuse_slow_programs
+from dunwu.tasks.code_tests import Case, CodeTests
+from dunwu.types import Problem
+
+
+def maths(gold: str) -> Problem:
+    return Problem("p1", "mine", "?", "math", answer=gold, data={"source": "rows.jsonl", "row": 7})
+
+
+def test_a_gold_that_nothing_can_be_verified_against() -> None:
+    check_golds([maths(r"\frac{1}{2}"), maths("(1, 2)")])
+    with pytest.raises(DataError, match=r"row 7 of rows\.jsonl: .*: mend the answer or remove the row"):
+        check_golds([maths("1"), maths(r"\frac{1}{")])
+
+
+def test_a_program_must_run_out_of_its_own_time_before_the_reward_does() -> None:
+    tests = CodeTests(mode="stdio", cases=(Case(input="1", expected="1"),))
+    problems = [maths("1"), Problem("p2", "mine", "?", "code", data=tests.to_data())]
+    assert longest_program(problems) == 10.0
+    assert longest_program(problems[:1]) == 0.0
+    with pytest.raises(ConfigError, match="reward_timeout = 5: a program of these tasks may take 10 s; set it to more, such as 15"):
+        refuse_slow_programs(problems, ZeroConfig())
+    refuse_slow_programs(problems, load_config(ZeroConfig, None, ["reward_timeout=15"]))
