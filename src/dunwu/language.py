@@ -5,7 +5,7 @@ single letters, which name variables (``x``, ``B``) unless they are words (``a``
 
 A text in another script than Latin may hold Latin tokens that have no better spelling. They count neither way: names of units and
 functions (``cm``, ``sin``), and, in runs of up to three words, capitals (``AB``, ``DNA``) and names (``Alice``, ``Isaac Newton``); common
-English words (``Wait``, ``So``) are no names. All else that is written in a script of another language counts against the target.
+English words (``Wait``, ``So``) are no names, and none are where they outnumber the words of the target. All else that is written in a script of another language counts against the target.
 
 Not told apart: languages of one script (English and French, traditional and simplified Chinese). Not seen: what hides in code or formulas.
 """
@@ -96,7 +96,7 @@ def language_share(text: str, language: str) -> float | None:
     Raises `KeyError` for a language that `LANGUAGES` does not have.
     """
     scripts = LANGUAGES[language]
-    inside = outside = 0
+    inside = outside = names = 0
     for run in _runs(text):
         named = sum(len(word) > 1 for word, _ in run) <= NAME_WORDS and all(_may_be_name(word) for word, _ in run)
         for word, script in run:
@@ -104,8 +104,12 @@ def language_share(text: str, language: str) -> float | None:
                 continue
             if script in scripts:
                 inside += 1
-            elif script != "Greek" and not (script == "Latin" and (named or word.lower() in _NOTATION)):
+            elif script == "Latin" and named and word.lower() not in _NOTATION:
+                names += 1
+            elif script != "Greek" and not (script == "Latin" and word.lower() in _NOTATION):
                 outside += 1
+    if names > inside:
+        outside += names
     return inside / (inside + outside) if inside + outside else None
 
 

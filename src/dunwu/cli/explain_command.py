@@ -1,4 +1,4 @@
-"""`dunwu explain`: where a checkpoint came from, from the files that lie beside and above it."""
+"""`dunwu explain`: where a checkpoint or another artefact came from, from the files that lie beside and above it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.runs import run_above
 from dunwu.config.load import read_mapping
 from dunwu.errors import CheckpointError, DataError, ModelError
-from dunwu.models.bundled import BUNDLED_NAME
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path
+from dunwu.pipeline.artefacts import WORK, Artefact
+from dunwu.pipeline.lineage import ancestry, artefacts_at, facts
 from dunwu.trainers.checkpoint import verify_checkpoint
 
 TOLD_ELSEWHERE = ("config", "starts", "base_card")
@@ -27,10 +29,10 @@ METRICS_SHOWN = ("step", "reward", "completions/mean_length", "entropy", "loss")
 
 @dataclass(frozen=True)
 class ExplainOptions:
-    """Tell where a checkpoint came from: its run, that run's input model, and so on down to the base."""
+    """Tell where a checkpoint came from: its run or stage, that one's inputs, and so on down to the base and the data."""
 
     checkpoint: tyro.conf.Positional[str]
-    """A checkpoint folder, a run directory, or tiny."""
+    """A checkpoint folder, a run directory, anything a stage of a pipeline made, or tiny."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -43,18 +45,41 @@ def run(arguments: Sequence[str]) -> int:
 
 def lineage(model: str) -> list[str]:
     """Lines from the model down to what it was made from. Raises `ModelError` when there is no such model folder."""
-    if model != BUNDLED_NAME and not Path(model).is_dir():
+    if model != BUNDLED_NAME and not Path(model).is_dir() and not artefacts_at(Path(model)):
         raise ModelError(f"{model}: there is no such checkpoint folder; check the path")
-    lines: list[str] = []
-    seen: set[Path] = set()
-    depth = 0
-    following: str | None = model
-    while following is not None:
-        block, following = _one(following, seen)
-        arrow = "<- " if depth else ""
-        lines += [("  " * depth) + (arrow if place == 0 else "   ") + line for place, line in enumerate(block)]
-        depth += 1
-    return lines
+    return list(_told(model, 0, set()))
+
+
+def _told(model: str, depth: int, seen: set[Path]) -> Iterator[str]:
+    """The lines of one model and of all below it."""
+    artefacts = [] if model == BUNDLED_NAME else artefacts_at(Path(model))
+    for artefact in artefacts:
+        yield from _stages(artefact, depth, seen)
+    if not artefacts:
+        block, following = _one(model, seen)
+        yield from _indented(block, depth)
+        if following is not None:
+            yield from _told(following, depth + 1, seen)
+
+
+def _stages(artefact: Artefact, depth: int, seen: set[Path]) -> Iterator[str]:
+    """The lines of an artefact of a pipeline: its stage, those it takes from, and models from outside."""
+    for ancestor in ancestry(artefact):
+        made, below = ancestor.artefact, depth + ancestor.depth
+        title = f"{f'{ancestor.key}: ' if ancestor.key else ''}stage {made.stage} ({made.manifest['kind']})"
+        again = made.folder in seen
+        seen.add(made.folder)
+        yield from _indented(
+            [f"{title} (told above)"] if again else [title, f"in {made.folder}", *facts(made), *_last_metrics(made.folder / WORK)], below
+        )
+        for key, source in {} if again else made.manifest["sources"].items():
+            if key == "model" and "path" in source:
+                yield from _told(BUNDLED_NAME if Path(source["path"]) == bundled_path() else source["path"], below + 1, seen)
+
+
+def _indented(block: Sequence[str], depth: int) -> Iterator[str]:
+    arrow = "<- " if depth else ""
+    return (("  " * depth) + (arrow if place == 0 else "   ") + line for place, line in enumerate(block))
 
 
 def _one(model: str, seen: set[Path]) -> tuple[list[str], str | None]:

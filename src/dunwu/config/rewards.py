@@ -47,7 +47,7 @@ class RepetitionPart(PartConfig):
     """From 0 down to -1 by the share of word n-grams that have occurred before."""
 
     kind: Literal["repetition"] = "repetition"
-    words: Annotated[int, Field(ge=2, le=100)] = 4
+    words: Annotated[int, Field(ge=2, le=100)] = 20
     """n of the n-grams."""
 
 

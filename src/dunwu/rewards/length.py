@@ -39,8 +39,8 @@ def cosine_length_reward(correct: bool, tokens: int, max_tokens: int, shape: Cos
     Right answers lose by being long, wrong ones by being short: who does not know yet had better go on thinking.
     Departures: none.
     """
-    assert 0 <= tokens, f"{tokens} tokens"
-    assert 0 < max_tokens, f"at most {max_tokens} tokens"
+    assert tokens >= 0, f"{tokens} tokens"
+    assert max_tokens > 0, f"at most {max_tokens} tokens"
     if tokens >= max_tokens:
         return shape.cut_off
     short, long = (shape.correct_short, shape.correct_long) if correct else (shape.wrong_short, shape.wrong_long)
