@@ -43,6 +43,8 @@ ONE_FILE = ("vllm", "ray", "peft")
 TRUSTED_TRANSPORT = {"rewards/pool.py", "rewards/process.py", "rewards/worker.py"}
 UNPICKLING = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 BUILTIN_RUNNERS = {"eval", "exec", "compile", "__import__"}
+# The process that a program of a model is run in, after it has been locked in.
+RUNS_PROGRAMS = "sandbox/inside/child.py"
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,9 @@ def dangers(found: Module) -> list[str]:
     for node in ast.walk(found.tree):
         if not isinstance(node, ast.Call):
             continue
-        if isinstance(node.func, ast.Name) and node.func.id in BUILTIN_RUNNERS:
-            wrong.append(f"{found.path}:{node.lineno} calls {node.func.id}")
+        called = ast.unparse(node.func).removeprefix("builtins.")
+        if called in BUILTIN_RUNNERS and found.path != RUNS_PROGRAMS:
+            wrong.append(f"{found.path}:{node.lineno} calls {called}")
         if ast.unparse(node.func) == "torch.load":
             wrong.append(f"{found.path}:{node.lineno} calls torch.load")
     return wrong
@@ -213,6 +216,8 @@ def test_the_layer_check_sees(path: str, text: str, wrong: bool) -> None:
         (catch_alls, "a.py", "try:\n    f()\nexcept BaseException:\n    g()\n    raise", False),
         (catch_alls, "a.py", "try:\n    f()\nexcept ValueError:\n    pass", False),
         (dangers, "a.py", "x = eval('1')", True),
+        (dangers, "a.py", "import builtins\nbuiltins.exec('1')", True),
+        (dangers, "sandbox/inside/child.py", "import builtins\nbuiltins.exec('1')", False),
         (dangers, "a.py", "model.eval()", False),
         (dangers, "a.py", "import re\nre.compile('x')", False),
         (dangers, "a.py", "from pickle import loads", True),

@@ -4,8 +4,9 @@ What is not a word of any language counts neither way: code, formulas, tags and 
 single letters, which name variables (``x``, ``B``) unless they are words (``a`` and ``I`` in English), and Greek in other languages.
 
 A text in another script than Latin may hold Latin tokens that have no better spelling. They count neither way: names of units and
-functions (``cm``, ``sin``), and, in runs of up to three words, capitals (``AB``, ``DNA``) and names (``Alice``, ``Isaac Newton``); common
-English words (``Wait``, ``So``) are no names, and none are where they outnumber the words of the target. All else that is written in a script of another language counts against the target.
+functions (``cm``, ``sin``), and, in runs of up to three words, capitals (``AB``, ``DNA``) and names (``Alice``, ``Isaac Newton``).
+Common English words (``Wait``, ``So``) are no names, and none are where they outnumber the words of the target. All else that is
+written in a script of another language counts against the target.
 
 Not told apart: languages of one script (English and French, traditional and simplified Chinese). Not seen: what hides in code or formulas.
 """

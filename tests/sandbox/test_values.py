@@ -64,6 +64,11 @@ def test_plain_json_stands_for_itself() -> None:
     assert encode_value(plain) == plain
 
 
+@pytest.mark.parametrize("value", [collections.Counter("aab"), collections.OrderedDict(b=1, a=2), collections.defaultdict(int, a=1)])
+def test_the_standard_librarys_dicts_are_dicts(value: Any) -> None:
+    assert decode_value(encode_value(value)) == dict(value)
+
+
 class EqualToAll(int):
     def __eq__(self, other: object) -> bool:
         return True
@@ -71,7 +76,7 @@ class EqualToAll(int):
     __hash__ = int.__hash__
 
 
-@pytest.mark.parametrize("value", [EqualToAll(1), collections.Counter("ab"), b"x", object(), 1j, {1: EqualToAll(2)}])
+@pytest.mark.parametrize("value", [EqualToAll(1), collections.UserDict({"a": 1}), b"x", object(), 1j, {1: EqualToAll(2)}])
 def test_other_types_have_no_encoding(value: Any) -> None:
     with pytest.raises(TypeError):
         encode_value(value)

@@ -86,17 +86,22 @@ def test_brackets_inside_strings_are_text() -> None:
         {"type": "nothing"},
         {"pattern": "("},
         {"unevaluatedProperties": False},
-        {"pattern": "^(a+)+$"},
     ],
 )
 def test_a_schema_that_cannot_be_checked_is_an_error(schema: Any) -> None:
-    """The last one takes exponential time on this text, in most engines."""
-    answer = '{"a": 1}' if "unevaluatedProperties" in schema else '"' + "a" * 40 + 'b"'
-    found = verdict(schema, answer)
-    if schema == {"pattern": "^(a+)+$"}:
-        assert found.reason in ("wrong", "error")
-    else:
-        assert (found.score, found.reason) == (None, "error")
+    for answer in ('{"a": 1}', '"a"'):
+        found = verdict(schema, answer)
+        if found.score is None:
+            assert found.reason == "error"
+            return
+    pytest.fail(str(found))
+
+
+@pytest.mark.parametrize("schema", [{"pattern": "^(a|aa)+$"}, {"items": {"pattern": "^(a|a)*$"}}])
+def test_a_pattern_that_takes_for_ever_is_the_answers_fault(schema: Any) -> None:
+    text = '"' + "a" * 60 + 'b"'
+    found = verdict(schema, f"[{text}]" if "items" in schema else text)
+    assert (found.score, found.reason) == (0.0, "timeout")
 
 
 def test_our_keywords_do_what_jsonschemas_do() -> None:

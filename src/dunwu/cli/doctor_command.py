@@ -116,6 +116,16 @@ def native() -> list[Finding]:
     return [Finding(name, "ok" if good else "note", text) for name, (good, text) in answers.items()]
 
 
+def sandbox() -> list[Finding]:
+    """How programs that a model writes are locked in."""
+    if importlib.util.find_spec("pydantic") is None:
+        return []
+    from dunwu.sandbox.open import probe
+
+    level = probe()
+    return [Finding("sandbox", "ok" if level.number < 3 else "note", f"level {level.number}: {level.text}")]
+
+
 def memory() -> list[Finding]:
     """Memory that can be had now."""
     if importlib.util.find_spec("psutil") is None:
@@ -155,4 +165,4 @@ def bundled_model() -> list[Finding]:
         return [Finding("tiny model", "FAIL", str(error))]
 
 
-CHECKS: tuple[Callable[[], list[Finding]], ...] = (python, processor, torch_and_devices, native, memory, disk, packages, bundled_model)
+CHECKS: tuple[Callable[[], list[Finding]], ...] = (python, processor, torch_and_devices, native, sandbox, memory, disk, packages, bundled_model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from dunwu.algorithms.recipes import algorithm_named
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
 from dunwu.errors import ConfigError, DataError
+from dunwu.sandbox.open import VARIABLE, open_sandbox
 from dunwu.tasks.base import Task
 from dunwu.tasks.code_tests import CodeTests
 from dunwu.tasks.make import make_task
@@ -57,8 +59,10 @@ def longest_program(problems: Iterable[Problem]) -> float:
 
 
 def refuse_slow_programs(problems: Iterable[Problem], config: ZeroConfig) -> None:
-    """A program that sleeps must run out of its own time before the reward does: wrong, not excluded."""
+    """There must be a sandbox, and a program that sleeps must run out of its own time before the reward does: wrong, not excluded."""
     longest = longest_program(problems)
+    if longest:
+        open_sandbox(os.environ.get(VARIABLE, "auto"), workers=1).close()  # refuses where programs could not be locked in
     if longest >= config.reward_timeout:
         raise ConfigError(
             f"reward_timeout = {config.reward_timeout:g}: a program of these tasks may take {longest:g} s;"

@@ -29,6 +29,7 @@ from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.make import make_reward, own_files
 from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.grpo import GrpoLearner
@@ -64,6 +65,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         learner = GrpoLearner(config, model, tokenizer, engine, pool, task, run)
         run.manifest["algorithm"] = describe(learner.algorithm)
         run.manifest["arithmetic"] = {"generation": engine.decoder, "training": learner.policy.scorer.name}
+        run.manifest["sandbox"] = where_programs_run()
         parameters = sum(parameter.numel() for parameter in model.parameters())
         announce(config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"])
         evaluator = Evaluator(run, config, engine, tokenizer, pool)

@@ -60,6 +60,12 @@ def shared_sandbox() -> Sandbox:
     return sandbox
 
 
+def where_programs_run() -> str:
+    """What `shared_sandbox` would be, for the manifest of a run; starts nothing that `probe` has not started."""
+    where = os.environ.get(VARIABLE, "auto")
+    return f"level {probe().number}" if where == "auto" else "level 3, unsafe" if where == "unsafe" else f"remote, {where}"
+
+
 @functools.cache
 def probe() -> Level:
     """The best level, found by running a program in it."""

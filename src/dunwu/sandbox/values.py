@@ -7,6 +7,7 @@ Types are compared with ``is``: an instance of a subclass (an int that equals ev
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict, defaultdict
 from typing import Any
 
 MAX_DEPTH = 100
@@ -15,6 +16,8 @@ MAX_BITS = 13_000
 MAX_HASHED = 10_000
 """Elements of sets and keys of tagged dicts in one value: hashes of ints can be made to collide, and time is then quadratic."""
 
+PLAIN_DICTS = (dict, Counter, OrderedDict, defaultdict)
+"""The standard library's own, by exact type: honest programs return them, and they equal a dict of the same items."""
 COLLECTIONS: dict[str, type] = {"$tuple": tuple, "$set": set, "$frozenset": frozenset}
 TAGS: dict[type, str] = {kind: tag for tag, kind in COLLECTIONS.items()}
 
@@ -32,7 +35,7 @@ def encode_value(value: Any, depth: int = 0) -> Any:
         return [encode_value(item, depth + 1) for item in value]
     if kind in TAGS:
         return {TAGS[kind]: [encode_value(item, depth + 1) for item in value]}
-    if kind is dict:
+    if kind in PLAIN_DICTS:
         return _encode_dict(value, depth)
     raise TypeError(f"a value of type {kind.__name__}; taken are None, bool, int, float, str, list, tuple, set, frozenset and dict")
 

@@ -39,8 +39,8 @@ class NotJson(ValueError):
 def verify_json_schema(problem: Problem, answer: str) -> Verdict:
     """Is ``answer`` JSON that follows ``data["schema"]`` and, where ``data["value"]`` is given, equals it (`same`)?
 
-    Not JSON is ``unparsable``, JSON of another form or value ``wrong``. A schema that is none, that refers outside, or whose patterns
-    run out of time is an error without score.
+    Not JSON is ``unparsable``, JSON of another form or value ``wrong``, and so is a text that makes a pattern run out of time
+    (``timeout``): it must be no way out of a bad reward. A schema that is none or refers outside is an error without score.
     """
     schema = problem.data["schema"]
     try:
@@ -51,8 +51,10 @@ def verify_json_schema(problem: Problem, answer: str) -> Verdict:
         violation = next(_validator(json.dumps(schema)).iter_errors(value), None)
     except (jsonschema.SchemaError, referencing.exceptions.Unresolvable, regex.error) as failure:
         return Verdict(None, "error", f"the schema: {failure}"[:200])
-    except (TimeoutError, RecursionError) as failure:
-        return Verdict(None, "error", f"the schema cannot be checked: {type(failure).__name__}")
+    except RecursionError:
+        return Verdict(None, "error", "the schema: refers to itself without end")
+    except TimeoutError:
+        return Verdict(0.0, "timeout", f"a pattern of the schema took more than {PATTERN_SECONDS} s on this text")
     if violation is not None:
         return Verdict(0.0, "wrong", f"{violation.json_path}: {violation.message}"[:200])
     if "value" in problem.data and not same(value, problem.data["value"]):

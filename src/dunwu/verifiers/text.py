@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
 import regex
@@ -61,12 +62,13 @@ def verify_text(problem: Problem, answer: str) -> Verdict:
     readings = [normalise(gold, numbers) for gold in golds if isinstance(gold, str)]
     if not readings or not all(readings) or len(readings) < len(golds):
         raise ValueError(f"gold answers {str(golds)[:100]}: each must be a text with words in it")
-    matches = _rule(problem, readings)
     if len(answer) > MAX_LENGTH:
         return Verdict(0.0, "unparsable", f"{len(answer)} characters, at most {MAX_LENGTH}")
-    if not normalise(answer, numbers):
+    matches = _rule(problem, readings, answer, numbers)
+    words = normalise(answer, numbers)
+    if not words:
         return Verdict(0.0, "unparsable", "no words")
-    if any(matches(gold, answer, numbers) for gold in readings):
+    if any(gold == words or matches(gold, words) for gold in readings):
         return Verdict(1.0, "correct")
     return Verdict(0.0, "wrong", "another text")
 
@@ -80,17 +82,25 @@ def normalise(text: str, number_words: bool = True) -> tuple[str, ...]:
     return tuple(_NUMBER_WORDS.get(token, token) for token in found) if number_words else tuple(found)
 
 
-def _rule(problem: Problem, golds: Sequence[tuple[str, ...]]) -> Callable[[tuple[str, ...], str, bool], bool]:
+def _rule(
+    problem: Problem, golds: Sequence[tuple[str, ...]], answer: str, number_words: bool
+) -> Callable[[tuple[str, ...], tuple[str, ...]], bool]:
+    """Whether a gold and the words of the answer, which are not the same, match all the same."""
     threshold = float(problem.data.get("threshold", THRESHOLD))
     match problem.data.get("match", "exact"):
         case "exact":
-            return lambda gold, answer, numbers: normalise(answer, numbers) == gold
+            return lambda gold, words: False
         case "fuzzy":
-            return lambda gold, answer, numbers: similar(gold, normalise(answer, numbers), threshold)
+            return lambda gold, words: similar(gold, words, threshold)
         case "contains":
-            return lambda gold, answer, numbers: contains(gold, answer, golds, numbers)
+            pieces = Pieces(*(_pieces(separator, answer, number_words) for separator in (_ALTERNATIVE, _ITEM_END, _SENTENCE_END)))
+            return lambda gold, words: contains(gold, words, pieces, golds)
         case other:
             raise ValueError(f"match {other!r}: it is exact, fuzzy or contains")
+
+
+def _pieces(separator: regex.Pattern[str], answer: str, number_words: bool) -> list[tuple[str, ...]]:
+    return [piece for piece in (normalise(piece, number_words) for piece in separator.split(answer)) if piece]
 
 
 def similar(gold: Sequence[str], answer: Sequence[str], threshold: float) -> bool:
@@ -104,28 +114,28 @@ def _fixed(words: Sequence[str]) -> list[str]:
     return [word for word in words if _NUMBER.search(word) or word in _NEGATIONS]
 
 
-def contains(gold: tuple[str, ...], answer: str, golds: Sequence[tuple[str, ...]] = (), number_words: bool = True) -> bool:
-    """Does ``answer`` put forward ``gold``, and nothing beside it but other ``golds``? The whole answer may be the gold."""
-    words = normalise(answer, number_words)
-    if words == gold:
-        return True
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """An answer, normalised, cut in three ways."""
+
+    sides: list[tuple[str, ...]]
+    items: list[tuple[str, ...]]
+    sentences: list[tuple[str, ...]]
+
+
+def contains(gold: tuple[str, ...], words: tuple[str, ...], pieces: Pieces, golds: Sequence[tuple[str, ...]]) -> bool:
+    """Does an answer of ``words`` put forward ``gold``, and nothing beside it but other ``golds``?"""
     if len(words) > MAX_SENTENCE_WORDS or _is_number(words):
         return False
     if len(words) > len(gold) + MAX_BARE_WORDS and not _SENTENCE_WORDS.intersection(words):
         return False
     places = [start for start in range(len(words) - len(gold) + 1) if words[start : start + len(gold)] == gold]
-    denied = any(_NEGATIONS.intersection(words[max(0, start - 3) : start]) for start in places)
-    return bool(places) and not denied and not _is_one_of_several(gold, answer, golds, number_words)
-
-
-def _is_one_of_several(gold: tuple[str, ...], answer: str, golds: Sequence[tuple[str, ...]], number_words: bool) -> bool:
-    def pieces(separator: regex.Pattern[str]) -> list[tuple[str, ...]]:
-        return [piece for piece in (normalise(piece, number_words) for piece in separator.split(answer)) if piece]
-
-    return (
-        (not _ALTERNATIVE.search(" ".join(gold)) and _is_side_of_or(gold, pieces(_ALTERNATIVE), golds))
-        or _is_listed(gold, pieces(_ITEM_END), golds)
-        or _is_said_of_others(gold, pieces(_SENTENCE_END))
+    if not places or any(_NEGATIONS.intersection(words[max(0, start - 3) : start]) for start in places):
+        return False
+    return not (
+        (not _ALTERNATIVE.search(" ".join(gold)) and _is_side_of_or(gold, pieces.sides, golds))
+        or _is_listed(gold, pieces.items, golds)
+        or _is_said_of_others(gold, pieces.sentences)
     )
 
 
