@@ -25,14 +25,14 @@ from dunwu.rewards.rules import rule_reward
 from dunwu.types import Problem, Reward
 
 HOSTILE_SHARE = 0.05
-CASES = [{"stdin": f"{a} {b}\n", "stdout": f"{a + b}\n"} for a, b in ((1, 2), (30, 4), (5, 600))]
+CASES = [{"input": f"{a} {b}\n", "expected": f"{a + b}\n"} for a, b in ((1, 2), (30, 4), (5, 600))]
 DATA: dict[str, dict[str, Any]] = {
     "expression": {"numbers": [3, 8, 2], "target": 22},
     "choice": {"options": ["red", "green", "blue"]},
     "text": {"answers": ["Isaac Newton"]},
     "json_schema": {"schema": {"type": "object", "required": ["a"]}},
     "instructions": {"instructions": [{"kind": "no_commas"}]},
-    "code": {"mode": "stdio", "public": CASES[:1], "hidden": CASES[1:]},
+    "code": {"mode": "stdio", "cases": CASES},
 }
 GOLD = {"number": "24", "math": r"\frac{\sqrt{3}}{2}", "choice": "B", "text": "Isaac Newton"}
 RIGHT = {
@@ -110,7 +110,7 @@ def batch(count: int, hostile: bool, kinds: Sequence[str]) -> list[Item]:
 
 def measure(items: Sequence[Item], workers: int) -> tuple[float, list[Reward]]:
     """Rewards per second, after a first hundred that warm the workers up, and the rewards."""
-    with RewardPool(rule_reward(), workers, 10.0) as pool:
+    with RewardPool(rule_reward(), workers, 15.0) as pool:
         for key, item in enumerate(items[:100]):
             pool.submit(key, item.problem, item.text)
         pool.collect()

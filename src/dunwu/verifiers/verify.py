@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from dunwu.models.thinking import ParsedCompletion
 from dunwu.types import Problem, Verdict
+from dunwu.verifiers.choice import verify_choice
 from dunwu.verifiers.code import verify_code
+from dunwu.verifiers.instructions import verify_instructions
+from dunwu.verifiers.json_schema import verify_json_schema
 from dunwu.verifiers.make_target import verify_expression
 from dunwu.verifiers.math import verify_math
 from dunwu.verifiers.number import verify_number
 from dunwu.verifiers.reasoning_gym import verify_reasoning_gym
+from dunwu.verifiers.text import verify_text
 
 WHOLE_TEXTS = frozenset({"code", "instructions", "json_schema"})
 """Verifiers of all that the user reads, not of a short answer in it."""
@@ -31,11 +37,19 @@ def verify(problem: Problem, answer: str | None) -> Verdict:
             return verify_expression(problem, answer)
         case "number":
             return verify_number(problem, answer)
-        case "code":
-            return verify_code(problem, answer)
         case "math":
             return verify_math(problem, answer)
+        case "choice":
+            return verify_choice(problem, answer)
+        case "text":
+            return verify_text(problem, answer)
+        case "json_schema":
+            return verify_json_schema(problem, answer)
+        case "instructions":
+            return verify_instructions(problem, answer)
+        case "code":
+            return verify_code(problem, answer)
         case "reasoning_gym":
             return verify_reasoning_gym(problem, answer)
         case _:
-            raise ValueError(f"no verifier {problem.verifier!r}")
+            assert_never(problem.verifier)
