@@ -1,8 +1,9 @@
 import pytest
 
 from dunwu.errors import ConfigError
+from dunwu.own_code import load_function
 from dunwu.rewards.compose import ComposedReward, Part
-from dunwu.rewards.own import OwnFunction, load_function
+from dunwu.rewards.own import OwnFunction
 from dunwu.rewards.scope import Reasoning, Whole
 from dunwu.types import Problem
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dunwu.attempt import attempt
 from dunwu.types import Problem
-from dunwu.verifiers.attempt import attempt
 from dunwu.verifiers.verify import verify
 
 EXPRESSION = Problem(id="e", task="countdown", text="", verifier="expression", data={"numbers": [3, 8], "target": 24})

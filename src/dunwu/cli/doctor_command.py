@@ -165,4 +165,14 @@ def bundled_model() -> list[Finding]:
         return [Finding("tiny model", "FAIL", str(error))]
 
 
-CHECKS: tuple[Callable[[], list[Finding]], ...] = (python, processor, torch_and_devices, native, sandbox, memory, disk, packages, bundled_model)
+CHECKS: tuple[Callable[[], list[Finding]], ...] = (
+    python,
+    processor,
+    torch_and_devices,
+    native,
+    sandbox,
+    memory,
+    disk,
+    packages,
+    bundled_model,
+)

@@ -22,7 +22,8 @@ class EvalOptions:
     model: str = "tiny"
     """tiny (bundled), a checkpoint or other local Hugging Face folder, or a hub id."""
     task: str = "countdown"
-    """countdown, game24, arithmetic, gsm8k, math, humaneval, mbpp, gcj, codecontests, code:FILE, reasoning-gym:NAME, a data file, a hub id."""
+    """countdown, game24, arithmetic, gsm8k, math, humaneval, mbpp, gcj, codecontests, code:FILE, reasoning-gym:NAME, a data file,
+    or a hub id."""
     split: str = "test"
     """test or validation."""
     problems: int | None = None

@@ -6,7 +6,17 @@ import difflib
 from pathlib import Path
 from typing import get_args
 
-from dunwu.config.tasks import ArithmeticTask, CodeDataset, CodeTask, CountdownTask, DatasetTask, Game24Task, ReasoningGymTask, TaskConfig
+from dunwu.config.tasks import (
+    ArithmeticTask,
+    CodeDataset,
+    CodeTask,
+    CountdownTask,
+    DatasetTask,
+    EnvironmentTask,
+    Game24Task,
+    ReasoningGymTask,
+    TaskConfig,
+)
 from dunwu.errors import ConfigError
 
 REASONING_GYM = "reasoning-gym:"
@@ -49,6 +59,8 @@ def task_name(task: TaskConfig) -> str:
             return task.path
         case CodeTask():
             return task.dataset or f"{CODE}{task.path}"
+        case EnvironmentTask():
+            return task.name
         case ReasoningGymTask():
             return f"{REASONING_GYM}{task.name}"
         case _:

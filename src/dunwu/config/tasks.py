@@ -97,7 +97,21 @@ class CodeTask(Config):
         return self
 
 
-TaskConfig = Annotated[CountdownTask | Game24Task | ArithmeticTask | DatasetTask | ReasoningGymTask | CodeTask, Field(discriminator="kind")]
+class EnvironmentTask(Config):
+    """The rows of an environment in the manner of the `verifiers` library; its rubric is the part `environment` of the reward."""
+
+    kind: Literal["environment"] = "environment"
+    function: str
+    """``path/to/file.py:load_environment``, a function that returns the environment."""
+    name: str = "environment"
+    """What metrics call the task."""
+    language: Language = "en"
+
+
+TaskConfig = Annotated[
+    CountdownTask | Game24Task | ArithmeticTask | DatasetTask | ReasoningGymTask | CodeTask | EnvironmentTask,
+    Field(discriminator="kind"),
+]
 
 
 class WeightedTask(Config):

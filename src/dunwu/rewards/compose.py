@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic
 
+from dunwu.attempt import attempt
 from dunwu.rewards.scope import Scope, Whole, look_at, narrow
 from dunwu.types import Problem, Reward, Verdict
-from dunwu.verifiers.attempt import attempt
 from dunwu.verifiers.verify import candidate, verify
 
 ACCURACY, HIDDEN = "accuracy", "hidden"

@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Any
 
 from dunwu.errors import ConfigError
-from dunwu.rewards.own import load_function, only_named
+from dunwu.own_code import load_function
+from dunwu.rewards.own import only_named
 from dunwu.rewards.scope import Whole
 from dunwu.types import Problem
 

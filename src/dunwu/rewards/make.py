@@ -19,12 +19,13 @@ from dunwu.config.rewards import (
     WordLimitPart,
 )
 from dunwu.errors import ConfigError
+from dunwu.own_code import load_function
 from dunwu.rewards.compose import ACCURACY, HIDDEN, ComposedReward, Part
 from dunwu.rewards.environment import EnvironmentScore, load_environment
 from dunwu.rewards.form import OneBox, Summary, TagStructure
 from dunwu.rewards.language import LanguageConsistency
 from dunwu.rewards.length import WordLimit
-from dunwu.rewards.own import OwnFunction, load_function
+from dunwu.rewards.own import OwnFunction
 from dunwu.rewards.repetition import Repetition
 from dunwu.rewards.scope import Reasoning, Visible, Whole
 from dunwu.rewards.strict import strictly_right

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
+from dunwu.attempt import attempt
 from dunwu.types import Problem, Reason, Reward, Verdict
-from dunwu.verifiers.attempt import attempt
 
 RewardFunction = Callable[[Problem, str], Reward]
 REASONS = frozenset(get_args(Reason))

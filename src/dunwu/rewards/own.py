@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
-from dunwu.errors import ConfigError
+from dunwu.own_code import load_function
 from dunwu.rewards.scope import Reasoning, Visible, Whole
 from dunwu.types import Problem
-from dunwu.verifiers.attempt import attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +46,3 @@ def only_named(function: Callable[..., Any], columns: Mapping[str, Any]) -> dict
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return dict(columns)
     return {name: value for name, value in columns.items() if name in parameters}
-
-
-@lru_cache(maxsize=64)
-def load_function(function: str) -> Callable[..., Any]:
-    """The function that ``path/to/file.py:name`` means; the file is run once per process. Raises `ConfigError` with the remedy."""
-    path, _, name = function.rpartition(":")
-    file = Path(path).expanduser()
-    if not path.endswith(".py") or not name.isidentifier():
-        raise ConfigError(f"{function!r} is not a function in a Python file: write path/to/file.py:function")
-    if not file.is_file():
-        raise ConfigError(f"{function!r}: there is no file {path}: give its path, absolute or from the folder you are in")
-    spec = importlib.util.spec_from_file_location(f"dunwu_own_{file.stem}", file.resolve())
-    assert spec is not None
-    assert spec.loader is not None, "a .py file has a loader"
-    module = importlib.util.module_from_spec(spec)
-    attempt(partial(spec.loader.exec_module, module), partial(_refuse, function, path))
-    found = getattr(module, name, None)
-    if not callable(found):
-        close = ", ".join(key for key, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__)
-        raise ConfigError(f"{function!r}: {path} has no function {name}; it has {close or 'none'}")
-    return found  # type: ignore[no-any-return]
-
-
-def _refuse(function: str, path: str, message: str) -> None:
-    raise ConfigError(f"{function!r}: the file cannot be run ({message}): try it with python {path}")

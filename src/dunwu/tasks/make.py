@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from dunwu.config.tasks import ArithmeticTask, CodeTask, CountdownTask, DatasetTask, Game24Task, ReasoningGymTask, TaskConfig, WeightedTask
+from dunwu.config.tasks import (
+    ArithmeticTask,
+    CodeTask,
+    CountdownTask,
+    DatasetTask,
+    EnvironmentTask,
+    Game24Task,
+    ReasoningGymTask,
+    TaskConfig,
+    WeightedTask,
+)
 from dunwu.tasks.arithmetic import Arithmetic
 from dunwu.tasks.base import Task
 from dunwu.tasks.code import Code
 from dunwu.tasks.countdown import Countdown
 from dunwu.tasks.dataset import Dataset
+from dunwu.tasks.environment import Environment
 from dunwu.tasks.game24 import Game24
 from dunwu.tasks.mixture import Mixture
 from dunwu.tasks.reasoning_gym import ReasoningGym
@@ -31,6 +42,8 @@ def make_task(config: TaskConfig) -> Task:
             return ReasoningGym(config)
         case CodeTask():
             return Code(config)
+        case EnvironmentTask():
+            return Environment(config)
         case _:
             assert_never(config)
 

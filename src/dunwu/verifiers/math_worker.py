@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from dunwu.verifiers.attempt import attempt
+from dunwu.attempt import attempt
 from dunwu.verifiers.math_compare import Comparison
 from dunwu.verifiers.math_numeric import evaluate
 from dunwu.verifiers.math_policy import MathPolicy

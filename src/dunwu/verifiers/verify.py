@@ -7,9 +7,6 @@ from typing import assert_never
 from dunwu.models.thinking import ParsedCompletion
 from dunwu.types import Problem, Verdict
 from dunwu.verifiers.choice import verify_choice
-from dunwu.verifiers.code import verify_code
-from dunwu.verifiers.instructions import verify_instructions
-from dunwu.verifiers.json_schema import verify_json_schema
 from dunwu.verifiers.make_target import verify_expression
 from dunwu.verifiers.math import verify_math
 from dunwu.verifiers.number import verify_number
@@ -28,6 +25,7 @@ def candidate(problem: Problem, completion: ParsedCompletion) -> str | None:
 def verify(problem: Problem, answer: str | None) -> Verdict:
     """Check ``answer`` with the problem's verifier; no answer is unparsable (score 0).
 
+    What needs pydantic or jsonschema is loaded when it is first asked for, as every worker of a reward loads this module.
     No text makes it raise; a malformed *problem* does (`KeyError`, `ValueError`), and whoever computes rewards records that as ``error``.
     """
     if answer is None:
@@ -44,10 +42,16 @@ def verify(problem: Problem, answer: str | None) -> Verdict:
         case "text":
             return verify_text(problem, answer)
         case "json_schema":
+            from dunwu.verifiers.json_schema import verify_json_schema
+
             return verify_json_schema(problem, answer)
         case "instructions":
+            from dunwu.verifiers.instructions import verify_instructions
+
             return verify_instructions(problem, answer)
         case "code":
+            from dunwu.verifiers.code import verify_code
+
             return verify_code(problem, answer)
         case "reasoning_gym":
             return verify_reasoning_gym(problem, answer)

@@ -1,0 +1,91 @@
+"""The rows of an environment in the manner of the `verifiers` library, as problems; its rubric is the part `environment` of the reward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from random import Random
+from typing import Any
+
+from dunwu.config.tasks import EnvironmentTask
+from dunwu.errors import DataError
+from dunwu.own_code import load_function
+from dunwu.tasks.base import HeldOut, permuted
+from dunwu.tasks.splits import split_of_text
+from dunwu.types import Problem, Split
+
+
+class Environment:
+    """Rows of ``dataset`` and, where there is one, of ``eval_dataset``, which is then the test split.
+
+    A row has ``question``, or ``prompt`` as messages (the last one of the user's counts), and maybe ``answer`` and ``info``. The answer
+    is checked as text (verifier `text`) for the metrics; what the policy learns from is the reward that the run names.
+    """
+
+    def __init__(self, config: EnvironmentTask) -> None:
+        self.name = config.name
+        environment = load_function(config.function)()
+        self._problems: dict[Split, list[Problem]] = {"train": [], "validation": [], "test": []}
+        held_out = _rows(environment, "eval_dataset")
+        for row in held_out:
+            self._problems["test"].append(_problem(row, config))
+        kept = {problem.text for problem in self._problems["test"]}
+        for row in _rows(environment, "dataset"):
+            problem = _problem(row, config)
+            split = split_of_text(problem.text)
+            if problem.text not in kept:
+                self._problems["train" if held_out and split == "test" else split].append(problem)
+        if not self._problems["train"]:
+            raise DataError(f"environment {config.function} has no rows to train on: its `dataset` must have some")
+
+    def train(self, index: int, seed: int) -> Problem:
+        """An epoch is one pass over the training rows in a random order."""
+        problems = self._problems["train"]
+        return problems[permuted(index, len(problems), seed)[1]]
+
+    def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
+        """Rows of ``split`` in order, drawn at random where ``limit`` is smaller than the split."""
+        problems = self._problems[split]
+        if limit >= len(problems):
+            return list(problems)
+        chosen = Random(f"{seed}-{split}-environment").sample(range(len(problems)), max(limit, 0))
+        return [problems[position] for position in sorted(chosen)]
+
+
+def _rows(environment: Any, name: str) -> list[Mapping[str, Any]]:
+    """``environment.NAME``, or ``get_NAME()`` where the library makes it on demand."""
+    found = getattr(environment, name, None)
+    make = getattr(environment, f"get_{name}", None)
+    if found is None and callable(make):
+        found = make()
+    if found is None:
+        return []
+    if not isinstance(found, Iterable):
+        raise DataError(f"the environment's {name} is a {type(found).__name__}: rows are needed")
+    return [dict(row) for row in found]
+
+
+def _problem(row: Mapping[str, Any], config: EnvironmentTask) -> Problem:
+    text = _question(row)
+    if not text:
+        raise DataError(f"environment {config.function}: a row without question or prompt ({', '.join(map(str, row))}): give it one")
+    answer = row.get("answer")
+    return Problem(
+        id=f"{config.name}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}",
+        task=config.name,
+        text=text,
+        verifier="text",
+        answer=None if answer is None else str(answer),
+        language=config.language,
+        data={"info": row.get("info") or {}, "prompt": row.get("prompt") or [{"role": "user", "content": text}]},
+    )
+
+
+def _question(row: Mapping[str, Any]) -> str:
+    messages = row.get("prompt")
+    if isinstance(row.get("question"), str):
+        return str(row["question"]).strip()
+    if isinstance(messages, str):
+        return messages.strip()
+    asked = [message["content"] for message in messages or () if isinstance(message, Mapping) and message.get("role") == "user"]
+    return str(asked[-1]).strip() if asked else ""
