@@ -28,6 +28,11 @@ def test_rows_are_problems_and_no_text_is_on_two_sides(environment):
     assert problem.data["prompt"] == [{"role": "user", "content": problem.text}]
 
 
+def test_an_evaluation_set_that_is_the_training_set_is_none(environment):
+    task = environment(f"e.dataset = {ROWS}; e.get_eval_dataset = lambda: {ROWS}")  # what the library does without one
+    assert 0 < len(task.held_out("test", 99)) < 60
+
+
 def test_an_evaluation_set_is_the_test_split(environment):
     task = environment(f"e.dataset = {ROWS}; e.get_eval_dataset = lambda: {ROWS[:2]}")
     assert [problem.text for problem in task.held_out("test", 9)] == ["0 + 1?", "1 + 1?"]

@@ -25,16 +25,16 @@ class Environment:
     def __init__(self, config: EnvironmentTask) -> None:
         self.name = config.name
         environment = load_function(config.function)()
-        self._problems: dict[Split, list[Problem]] = {"train": [], "validation": [], "test": []}
-        held_out = _rows(environment, "eval_dataset")
-        for row in held_out:
-            self._problems["test"].append(_problem(row, config))
-        kept = {problem.text for problem in self._problems["test"]}
-        for row in _rows(environment, "dataset"):
-            problem = _problem(row, config)
+        rows = [_problem(row, config) for row in _rows(environment, "dataset")]
+        held_out = [_problem(row, config) for row in _rows(environment, "eval_dataset")]
+        kept = {problem.text for problem in held_out}
+        if kept.issuperset(problem.text for problem in rows):
+            held_out, kept = [], set()  # the library gives the training rows where there are no others
+        self._problems: dict[Split, list[Problem]] = {"train": [], "validation": [], "test": held_out}
+        for problem in rows:
             split = split_of_text(problem.text)
             if problem.text not in kept:
-                self._problems["train" if held_out and split == "test" else split].append(problem)
+                self._problems["train" if kept and split == "test" else split].append(problem)
         if not self._problems["train"]:
             raise DataError(f"environment {config.function} has no rows to train on: its `dataset` must have some")
 
