@@ -1,10 +1,10 @@
 """Ten thousand mixed rewards through the pool, clean and with 5 % hostile completions: ``python benchmarks/rewards.py [--count 10000]``.
 
-Completions of every verifier, right and wrong, in a fixed shuffle. In the hostile batch every twentieth one is an attack of its kind:
-power towers, endless nesting, floods, programs that spin, sleep, fork, exhaust memory or forge. Told are rewards per second of both
-batches and their ratio, verdicts by reason, what was excluded, forged passes, silent zeros (a clean right completion that got a score of
-0), and the processes and descriptors that were left when the pool had closed. ``--no-code`` leaves out programs, whose time limits (2 s)
-alone decide how long a spinning one takes.
+Completions of every verifier, right and wrong, with a chain of thought of 3,000 characters, in a fixed shuffle. In the hostile batch every
+twentieth one is an attack of its kind: power towers, endless nesting, floods, programs that fork, exhaust memory or forge. Told are rewards
+per second of both batches and their ratio, verdicts by reason, what was excluded, forged passes, silent zeros (a clean right completion
+that got a score of 0), and the processes and descriptors that were left when the pool had closed. ``--no-code`` leaves out programs;
+``--slow-programs`` adds those that spin or sleep, which take their time limit (2 s of a core, 4 s by the clock) and no less.
 """
 
 from __future__ import annotations
@@ -72,8 +72,6 @@ ATTACKS = {
     "json_schema": ["[" * 100_000, '{"a": 1e999}'],
     "instructions": ["," * 200_000, "\u202e" * 5000 + ","],
     "code": [
-        "```python\nwhile True: pass\n```",
-        "```python\nimport time; time.sleep(60)\n```",
         "```python\nimport os\nwhile True: os.fork()\n```",
         "```python\nx = ['a' * 10**6]\nwhile True: x += x\n```",
         "```python\nwhile True: print('flood' * 1000)\n```",
@@ -81,6 +79,9 @@ ATTACKS = {
         "```python\nimport os; os.kill(os.getppid(), 9)\n```",
     ],
 }
+
+SLOW = ["```python\nwhile True: pass\n```", "```python\nimport time; time.sleep(60)\n```"]
+REASONING = "Let me look at the numbers again: 3 + 8 = 11, no, that is too small; wait, try 8 * 3. " * 35
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def batch(count: int, hostile: bool, kinds: Sequence[str]) -> list[Item]:
         if hostile and index % round(1 / HOSTILE_SHARE) == 0:
             sort, answer = "attack", attack
         problem = Problem(f"{kind}-{index}", kind, "", kind, answer=GOLD.get(kind), data=DATA.get(kind, {}))  # type: ignore[arg-type]
-        items.append(Item(problem, f"<think>{index}</think><answer>{answer}</answer>", sort))
+        items.append(Item(problem, f"<think>{index} {REASONING}</think><answer>{answer}</answer>", sort))
     return items
 
 
@@ -144,7 +145,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-code", action="store_true")
+    parser.add_argument("--slow-programs", action="store_true")
     options = parser.parse_args()
+    ATTACKS["code"] += SLOW if options.slow_programs else []
     kinds = [kind for kind in RIGHT if kind != "code" or not options.no_code]
     me = psutil.Process()
     speed = {}
