@@ -1,8 +1,11 @@
 """Vote keys look at the answer's writing, never at what is right."""
 
+from typing import get_args
+
 import pytest
 
 from dunwu.evaluation.votes import vote_key
+from dunwu.types import VerifierName
 
 
 @pytest.mark.parametrize("answer", ["(1+3)*6", " ( 1 + 3 ) * 6 ", "（1＋3）×6", "(1+3)*6=24", "(1+3)\n*6 = 24"])
@@ -44,3 +47,14 @@ def test_nothing_does_not_vote(answer):
 
 def test_other_answers_vote_as_written_but_for_whitespace():
     assert vote_key(" a  b\nc ", "reasoning_gym") == "a b c"
+
+
+def test_mathematics_votes_by_value_where_it_is_a_number_and_else_as_written():
+    assert vote_key(r"\frac{1}{2}", "math") == vote_key("0.5", "math") == "1/2"
+    assert vote_key(r"2 \sqrt{2}", "math") == vote_key(r"2\sqrt{2}", "math") == r"2\sqrt{2}"
+
+
+@pytest.mark.parametrize("verifier", get_args(VerifierName))
+def test_every_verifier_has_votes(verifier):
+    assert vote_key(" B ", verifier) in ("B", "b")
+    assert vote_key("", verifier) is None

@@ -7,6 +7,7 @@ from dunwu.evaluation.votes import vote_key
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import Encoder, parse_completion, thinking_tokens
 from dunwu.types import Rollout
+from dunwu.verifiers.verify import candidate
 
 
 def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder) -> EvaluationRow:
@@ -16,6 +17,7 @@ def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder) -> Evaluat
     """
     problem, completion, verdict = rollout.prompt.problem, rollout.completion, rollout.reward.verdict
     parsed = parse_completion(rollout.prompt.prefill + completion.text, str(tokenizer.eos_token or ""))
+    answer = candidate(problem, parsed)
     human = problem.data.get("human_seconds")
     votes = verdict.score is not None and verdict.reason != "unparsable"
     return EvaluationRow(
@@ -32,6 +34,6 @@ def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder) -> Evaluat
         score=verdict.score,
         verdict=verdict.reason,
         reflections=count_reflections(completion.text),
-        answer=parsed.answer,
-        vote=vote_key(parsed.answer, problem.verifier) if votes else None,
+        answer=answer,
+        vote=vote_key(answer, problem.verifier) if votes else None,
     )

@@ -12,6 +12,7 @@ import unicodedata
 from fractions import Fraction
 
 from dunwu.types import VerifierName
+from dunwu.verifiers.number import NotOneNumber, parse_number
 
 _OPERATORS = str.maketrans(
     {"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "−": "-", "–": "-", "[": "(", "]": ")", "{": "(", "}": ")"}
@@ -28,9 +29,21 @@ def vote_key(answer: str | None, verifier: VerifierName) -> str | None:
             key = re.sub(r"\s+", "", text).translate(_OPERATORS).partition("=")[0]
         case "number":
             key = _number(text)
-        case "reasoning_gym":
+        case "math":
+            key = _mathematics(text)
+        case "choice" | "text":
+            key = " ".join(text.casefold().split())
+        case _:
             key = " ".join(text.split())
     return key or None
+
+
+def _mathematics(text: str) -> str:
+    r"""A number by its value, anything else as written: ``\frac12`` and ``0.5`` vote together, ``\sqrt{8}`` and ``2\sqrt{2}`` do not."""
+    try:
+        return str(parse_number(text).value)
+    except NotOneNumber:
+        return re.sub(r"\s+", "", text)
 
 
 def _number(text: str) -> str:
