@@ -1,4 +1,4 @@
-"""A reward of your own: ``dunwu zero --recipe recipes/tiny/zero.yaml --out runs/own 'reward=[accuracy, format, examples/own_reward.py:brevity]'``.
+"""A reward of your own: ``dunwu zero --recipe tiny --out runs/own 'reward=[accuracy, format, examples/own_reward.py:brevity]'``.
 
 The signature is TRL's: lists of prompts and completions, and every column of the problem as a list. A number for each completion, or
 ``None`` where the reward does not apply. Dunwu calls it once per rollout, in a worker process that it kills when it takes too long.

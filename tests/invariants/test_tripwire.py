@@ -41,7 +41,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 def test_a_hacked_reward_stops_the_run(train: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "lenient.py").write_text(LENIENT)
-    with pytest.raises(TrainingError, match="the reward is being hacked: .* fail the hidden check"):
+    with pytest.raises(TrainingError, match=r"the reward is being hacked: .* fail the hidden check"):
         train(f"{tmp_path / 'lenient.py'}:score", "score")
     rows = metrics(tmp_path)
     assert len(rows) < STEPS

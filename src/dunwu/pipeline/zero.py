@@ -26,8 +26,8 @@ from dunwu.models.lora import add_lora
 from dunwu.pipeline.checks import check_run
 from dunwu.pipeline.headline import announce, conclude
 from dunwu.pipeline.stopping import stopping_at_once
-from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.make import make_reward, own_files
+from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
