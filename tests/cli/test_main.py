@@ -13,6 +13,8 @@ from dunwu.cli.recipes import bundled_recipes, find_recipe
 from dunwu.cli.training import resume_command
 from dunwu.config.load import load_config
 from dunwu.config.pretrain import PretrainConfig
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.config.sft import SftConfig
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.errors import CheckpointError, ConfigError, Interrupted, RunError, TrainingError
 
@@ -194,8 +196,8 @@ def test_the_resume_command_names_resume_once() -> None:
 
 @pytest.mark.parametrize("name", bundled_recipes())
 def test_every_recipe_parses(name: str) -> None:
-    model = PretrainConfig if name.endswith("pretrain") else ZeroConfig
-    load_config(model, bundled_recipes()[name], [])
+    kinds = {"pretrain": PretrainConfig, "sft": SftConfig, "reward-model": RewardModelConfig}
+    load_config(kinds.get(name.rpartition("/")[2], ZeroConfig), bundled_recipes()[name], [])
 
 
 def test_the_recipes_of_the_readme_are_there() -> None:

@@ -27,7 +27,7 @@ REPORT = "report.html"
 _VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error")
 _MOST_FACTS = 80
 _SECTIONS = ("differences", "missing", "sets", "training", "rule", "card", "card_details", "corpus_told", "config", "manifest")
-_KINDS = {"zero": "R1-Zero", "pretrain": "Pre-training"}
+_KINDS = {"zero": "R1-Zero", "pretrain": "Pre-training", "sft": "Supervised fine-tuning"}
 _PHASES = {"train": "training", "evaluate_before": "evaluation before", "evaluate_after": "evaluation after"}
 
 

@@ -20,6 +20,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 COMMANDS = {
     "zero": "train a base model by pure reinforcement learning (R1-Zero)",
+    "sft": "fine-tune a model on conversations, its reasoning kept",
+    "reward-model": "train a reward model on preferences or on safety labels",
+    "run": "do a pipeline of stages, resumable at any moment",
+    "status": "tell what of a pipeline is done, running and left",
     "pretrain": "make the tiny base model again",
     "eval": "measure a model: pass@1 with its interval, pass@k, majority@k",
     "verify": "check answers and programs, and explain a rollout's reward: verify math | code | rollout",
@@ -72,13 +76,13 @@ def _dispatch(argv: list[str]) -> int:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"the commands are {', '.join(COMMANDS)}"
         raise UserError(f"unknown command {name!r}: {hint}")
-    code: int = importlib.import_module(f"dunwu.cli.{name}_command").run(arguments)
+    code: int = importlib.import_module(f"dunwu.cli.{name.replace('-', '_')}_command").run(arguments)
     return code
 
 
 def usage() -> str:
     """The text of `dunwu --help`."""
-    lines = [f"  {name:<10}{purpose}" for name, purpose in COMMANDS.items()]
+    lines = [f"  {name:<14}{purpose}" for name, purpose in COMMANDS.items()]
     head = "usage: dunwu COMMAND [options] [key=value ...]\n\nDunwu trains reasoning models the way DeepSeek-R1 was made.\n"
     return "\n".join([head, "commands:", *lines, "", "dunwu COMMAND --help tells the options of a command."])
 

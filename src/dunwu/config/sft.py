@@ -40,9 +40,9 @@ class SftConfig(Config):
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     max_length: Positive | None = None
     """Tokens of the longest conversation. null: the positions the model has."""
-    long_rows: Literal["refuse", "drop"] = "refuse"
+    overlong: Literal["refuse", "drop"] = "refuse"
     """What is done with a longer one: the run is refused, or the row is dropped and counted. It is never cut."""
-    micro_batch_tokens: Positive = 16_384
+    micro_batch_tokens: Positive = 4_096
     """Tokens packed into one forward and backward pass; has no effect on the loss."""
     max_nonfinite_in_a_row: Positive = 5
     """Consecutive skipped updates (NaN, Inf) after which training stops."""

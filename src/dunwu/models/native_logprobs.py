@@ -228,7 +228,7 @@ class NativeScorer:
         self._room = tuple(max(has, need + need // 4) for has, need in zip(self._room, needs, strict=True))  # type: ignore[assignment]
         if not self._lib.score_reserve(self._handle, *self._room):
             self._room = (0, 0, 0)
-            raise UserError(f"no memory for {len(packed.tokens)} tokens at once; lower grpo.micro_batch_tokens")
+            raise UserError(f"no memory for {len(packed.tokens)} tokens at once; lower micro_batch_tokens")
 
     def _gradients(self) -> list[Tensor]:
         found, biases = list[Tensor](), dict[int, Tensor]()

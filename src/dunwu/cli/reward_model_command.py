@@ -1,0 +1,61 @@
+"""`dunwu reward-model`: a reward model from preferences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dunwu.cli.training import print_plan, read_training, run_stoppable
+from dunwu.config.reward_model import Criterion, RewardModelConfig
+
+COMMAND = "reward-model"
+
+
+@dataclass(frozen=True)
+class RewardModelOptions:
+    """Train a reward model: helpfulness from pairs, or safety from labelled answers. Any key of the recipe can be given as key=value."""
+
+    recipe: str = "tiny/reward-model"
+    """A YAML file, or a recipe that comes with Dunwu."""
+    data: str | None = None
+    """A .jsonl, .jsonl.gz or .parquet file, or a folder of them: prompt, chosen, rejected; or prompt, completion, label (safe, unsafe)."""
+    kind: Criterion | None = None
+    """The key `criterion`, instead of the recipe's."""
+    model: str | None = None
+    """tiny (bundled), a local Hugging Face folder or a hub id, instead of the recipe's."""
+    out: Path = Path("runs/reward-model")
+    """Run directory."""
+    seed: int | None = None
+    """Instead of the recipe's."""
+    resume: bool = False
+    """Go on from the newest whole checkpoint in the run directory."""
+    dry_run: bool = False
+    """Print the resolved configuration and the plan, and make nothing."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Trains and measures, or prints the plan."""
+    options, config = read_training(COMMAND, RewardModelOptions, RewardModelConfig, arguments, _shorthands)
+    if options.dry_run:
+        print_plan(config, options.out, _plan(config))
+        return 0
+    from dunwu.pipeline.reward_model import run_reward_model
+
+    return run_stoppable(COMMAND, arguments, lambda: run_reward_model(config, options.out, options.resume))
+
+
+def _plan(config: RewardModelConfig) -> list[str]:
+    unit = "pairs" if config.criterion == "helpfulness" else "answers"
+    return [
+        f"data: {config.data or 'not set, give --data FILE'}",
+        f"updates: {config.epochs} passes over the training rows, {config.batch_size} {unit} each",
+        f"checkpoints: every {config.save_every} updates, the newest {config.keep_checkpoints} kept",
+        "evaluation, after: accuracy, calibration and the part of length on what is held out",
+    ]
+
+
+def _shorthands(options: RewardModelOptions) -> list[str]:
+    given = {"data": options.data, "criterion": options.kind, "model": options.model, "seed": options.seed}
+    return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]

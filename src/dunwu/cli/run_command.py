@@ -1,0 +1,64 @@
+"""`dunwu run`: the stages of a recipe, each once, from wherever they were left."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from dunwu.cli.options import parse_options, refuse_misspelt_options
+from dunwu.cli.recipes import find_recipe
+from dunwu.cli.training import command_line
+from dunwu.errors import Interrupted
+from dunwu.pipeline.graph import Pipeline
+from dunwu.pipeline.recipe_file import dump_pipeline, read_pipeline
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Do or continue the stages of a pipeline; what is finished is not done again. Any key of a stage can be given as stage.key=value."""
+
+    recipe: tyro.conf.Positional[str]
+    """A YAML file with stages."""
+    out: Path | None = None
+    """Directory of the run; by default runs/ and the name of the pipeline."""
+    first: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """Begin with this stage, and take what others made as it is."""
+    until: str | None = None
+    """Do only this stage and those it needs."""
+    dry_run: bool = False
+    """Print the resolved recipe, and make nothing."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the stages, or prints them."""
+    options, rest = parse_options(RunOptions, "run", arguments)
+    refuse_misspelt_options(RunOptions, (), rest)
+    pipeline = read_pipeline(find_recipe(options.recipe, "run"), rest)
+    out = options.out or Path("runs") / pipeline.name
+    if options.dry_run:
+        stages = " -> ".join(stage.name for stage in pipeline.between(options.first, options.until))
+        print(f"{dump_pipeline(pipeline)}\n# stages: {stages}\n# run directory: {out} (nothing was made: dry run)")
+        return 0
+    return run_stages(pipeline, out, ["run", *arguments], options.first, options.until)
+
+
+def run_stages(pipeline: Pipeline, out: Path, command: Sequence[str], first: str | None = None, last: str | None = None) -> int:
+    """Runs a pipeline before the user's eyes; ``command`` is how it was called, which is also how it goes on after a stop."""
+    from dunwu.pipeline.execute import run_pipeline
+    from dunwu.pipeline.live import watching
+
+    try:
+        with watching(out) as watch:
+            made = run_pipeline(pipeline, out, first, last, watch)
+    except (KeyboardInterrupt, Interrupted):
+        print(f"dunwu: to go on: {command_line(command)}", file=sys.stderr)
+        raise
+    final = list(made.values())[-1]
+    print(f"{final.manifest['makes']}  {final.payload}")
+    print(f"  go on with  {command_line(['explain', str(final.payload)])}\n              {command_line(['status', str(out)])}")
+    return 0

@@ -1,0 +1,66 @@
+"""`dunwu sft`: supervised fine-tuning on conversations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable
+from dunwu.config.sft import SftConfig
+from dunwu.trainers.checkpoint import LATEST
+
+
+@dataclass(frozen=True)
+class SftOptions:
+    """Fine-tune a model on conversations, its reasoning kept. Any key of the recipe can be given as key=value, such as epochs=3."""
+
+    recipe: str = "tiny/sft"
+    """A YAML file, or a recipe that comes with Dunwu."""
+    model: str | None = None
+    """tiny (bundled), a local Hugging Face folder or a hub id, instead of the recipe's."""
+    data: str | None = None
+    """JSONL or Parquet with messages, or with prompt and completion, instead of the recipe's."""
+    out: Path = Path("runs/sft")
+    """Run directory."""
+    seed: int | None = None
+    """Instead of the recipe's."""
+    resume: bool = False
+    """Go on from the newest whole checkpoint in the run directory."""
+    dry_run: bool = False
+    """Print the resolved configuration and the plan, and make nothing."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Trains, or prints the plan."""
+    options, config = read_training("sft", SftOptions, SftConfig, arguments, _shorthands)
+    if options.dry_run:
+        print_plan(config, options.out, plan(config))
+        return 0
+    from dunwu.pipeline.sft import run_sft
+
+    code = run_stoppable("sft", arguments, lambda: run_sft(config, options.out, options.resume))
+    print(f"  go on with  {command_line(['zero', '--model', str(newest(options.out))])}")
+    return code
+
+
+def plan(config: SftConfig) -> list[str]:
+    """What a run would do; the data is not read."""
+    return [
+        f"data: {config.data}, {config.epochs} times, {config.batch_size} conversations an update",
+        f"validation: {config.validation or 'none'}",
+        f"checkpoints: every {config.save_every} updates, the newest {config.keep_checkpoints} kept",
+    ]
+
+
+def newest(out: Path) -> Path:
+    """The checkpoint that the run has just ended with."""
+    checkpoints = out / "checkpoints"
+    return checkpoints / (checkpoints / LATEST).read_text(encoding="utf-8").strip()
+
+
+def _shorthands(options: SftOptions) -> list[str]:
+    texts = {"model": options.model, "data": options.data}
+    given = [f"{name}={json.dumps(text)}" for name, text in texts.items() if text is not None]
+    return given + ([] if options.seed is None else [f"seed={options.seed}"])

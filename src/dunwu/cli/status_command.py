@@ -1,0 +1,43 @@
+"""`dunwu status`: what of a pipeline is done, what runs, what is left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from dunwu.cli.options import parse_options, refuse_rest
+
+
+@dataclass(frozen=True)
+class StatusOptions:
+    """Tell how far the run of a pipeline is."""
+
+    run: tyro.conf.Positional[Path]
+    """Directory of the run."""
+    json: bool = False
+    """As JSON, for programs."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Prints the table, or JSON."""
+    options, rest = parse_options(StatusOptions, "status", arguments)
+    refuse_rest("status", rest)
+    import rich
+
+    from dunwu.pipeline.live import conclusion, plain_lines, table
+    from dunwu.pipeline.status import read_status
+
+    status = read_status(options.run)
+    if options.json:
+        print(json.dumps(status.as_json(), indent=2, ensure_ascii=False))
+        return 0
+    if rich.get_console().is_terminal:
+        rich.print(table(status))
+    else:
+        print("\n".join(plain_lines(status)))
+    print(conclusion(status))
+    return 0

@@ -1,0 +1,159 @@
+"""Preference data: pairs of answers of which one is preferred, and answers that are safe or unsafe, from files of the user.
+
+A prompt is a text, or a conversation that ends with the user's turn (a list of ``{"role", "content"}``). Columns: ``prompt``, ``chosen``,
+``rejected`` and, if there is one, ``margin``; or ``prompt``, ``completion``, ``label`` (``safe`` or ``unsafe``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from dunwu.errors import DataError
+from dunwu.tasks.rows import Row, local_rows
+from dunwu.tasks.splits import split_of_text
+
+LABELS = {"safe": True, "unsafe": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side of a conversation said; ``role`` is ``system``, ``user`` or ``assistant``."""
+
+    role: str
+    content: str
+
+
+Conversation = tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to a conversation, as they were written, chain of thought and all; ``margin``: by how much the chosen one is better."""
+
+    prompt: Conversation
+    chosen: str
+    rejected: str
+    margin: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledAnswer:
+    """An answer to a conversation, as it was written, and whether it is safe."""
+
+    prompt: Conversation
+    completion: str
+    safe: bool
+
+
+AnyItem = TypeVar("AnyItem", Pair, LabelledAnswer)
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceData(Generic[AnyItem]):
+    """Items to train on and items held out; no conversation is in both. ``leaked`` counts training rows dropped for that reason."""
+
+    train: tuple[AnyItem, ...]
+    held_out: tuple[AnyItem, ...]
+    leaked: int
+
+
+def read_pairs(path: Path, only: Mapping[str, str]) -> PreferenceData[Pair]:
+    """All pairs of a file or folder whose columns have the values of ``only``. Raises ``DataError`` for a row that is no pair."""
+    return _read(path, only, _pair)
+
+
+def read_labelled(path: Path, only: Mapping[str, str]) -> PreferenceData[LabelledAnswer]:
+    """All labelled answers of a file or folder, as `read_pairs`."""
+    return _read(path, only, _labelled)
+
+
+def pair_row(pair: Pair) -> dict[str, Any]:
+    """The row of a pair, which `read_pairs` reads back to an equal one."""
+    prompt = [{"role": turn.role, "content": turn.content} for turn in pair.prompt]
+    return {"prompt": prompt, "chosen": pair.chosen, "rejected": pair.rejected, "margin": pair.margin}
+
+
+def user_turn(text: str) -> Conversation:
+    """A conversation that is one question."""
+    return (Turn("user", text),)
+
+
+def _read(path: Path, only: Mapping[str, str], item_of: Callable[[Row], AnyItem]) -> PreferenceData[AnyItem]:
+    rows = [row for row in local_rows(path) if all(str(row.columns.get(name)) == value for name, value in only.items())]
+    if not rows:
+        wanted = ", ".join(f"{name} = {value}" for name, value in only.items())
+        raise DataError(f"{path} has no row with {wanted}: correct `only`")
+    items = [(row, item_of(row)) for row in rows]
+    named = {row.split for row in rows}
+    held_out = [item for row, item in items if _is_held_out(row, item.prompt, named)]
+    train = [item for row, item in items if not _is_held_out(row, item.prompt, named)]
+    prompts = {item.prompt for item in held_out}
+    fresh = tuple(item for item in train if item.prompt not in prompts)
+    for name, found in (("training", fresh), ("held-out", held_out)):
+        if not found:
+            raise DataError(f"{path} has no {name} rows among its {len(rows)}: add rows, or files named train and test")
+    return PreferenceData(fresh, tuple(held_out), len(train) - len(fresh))
+
+
+def _is_held_out(row: Row, prompt: Conversation, named: Set[str]) -> bool:
+    """Files named after a held-out split decide; without one, or with nothing else, a tenth by the hash of the conversation's text."""
+    if named & {"test", "validation"} and named & {"train", "unnamed"}:
+        return row.split in ("test", "validation")
+    return split_of_text("\n".join(turn.content for turn in prompt)) == "test"
+
+
+def _pair(row: Row) -> Pair:
+    margin = row.columns.get("margin")
+    if margin is None:
+        margin = 1.0
+    if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not math.isfinite(margin) or margin < 0:
+        raise DataError(f"{row.where}: margin is {margin!r}: give a number of at least 0, or leave the column out")
+    return Pair(_conversation(row), _answer(row, "chosen"), _answer(row, "rejected"), float(margin))
+
+
+def _labelled(row: Row) -> LabelledAnswer:
+    label = _column(row, "label")
+    if not isinstance(label, str) or label not in LABELS:
+        raise DataError(f"{row.where}: label is {label!r}: give 'safe' or 'unsafe'")
+    return LabelledAnswer(_conversation(row), _answer(row, "completion"), LABELS[label])
+
+
+def _conversation(row: Row) -> Conversation:
+    prompt = _column(row, "prompt")
+    if isinstance(prompt, str):
+        return user_turn(prompt)
+    turns = _turns(prompt)
+    if not turns or turns[-1].role != "user":
+        raise DataError(f"{row.where}: prompt is neither text nor a list of {{role, content}} that ends with the user's turn: mend the row")
+    return turns
+
+
+def _answer(row: Row, column: str) -> str:
+    """Text, or (as some data sets have it) messages of which the last is the assistant's."""
+    value = _column(row, column)
+    turns = _turns(value)
+    if turns and turns[-1].role == "assistant":
+        return turns[-1].content
+    if not isinstance(value, str):
+        raise DataError(f"{row.where}: {column} is {type(value).__name__} instead of text: mend the row")
+    return value
+
+
+def _turns(value: Any) -> Conversation | None:
+    """``value`` as a conversation; ``None`` where it is none."""
+    if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
+        return None
+    turns = tuple(Turn(turn.get("role", ""), turn.get("content", "")) for turn in value)
+    texts = all(isinstance(turn.content, str) and turn.role in ("system", "user", "assistant") for turn in turns)
+    return turns if texts else None
+
+
+def _column(row: Row, name: str) -> Any:
+    if row.columns.get(name) is None:
+        present = ", ".join(map(str, row.columns)) or "none"
+        raise DataError(f"{row.where}: nothing in column {name} (columns: {present}): fill it or remove the row")
+    return row.columns[name]

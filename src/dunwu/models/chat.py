@@ -1,0 +1,255 @@
+"""Training chat templates: how a conversation becomes the text that a model learns from, its reasoning kept.
+
+A template made for inference deletes the reasoning of earlier turns, because it is not fed back; as a training target it would teach
+that there was none. So the forms are written here, and the tokenizer's own template (`auto`) is used only once it has shown that it
+keeps all reasoning. They are jinja, so that what is learned from is the very text that transformers and vLLM make with the checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+from jinja2 import TemplateError
+
+from dunwu.errors import ConfigError, DataError
+from dunwu.tasks.templates import TEMPLATES
+
+Role = Literal["system", "user", "assistant"]
+AUTO, PLAIN = "auto", "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. ``reasoning`` comes before ``content``; ``learned``: an assistant's turn that is a target."""
+
+    role: Role
+    content: str
+    reasoning: str = ""
+    learned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of a rendered conversation; ``learned`` where the model is to write it."""
+
+    text: str
+    learned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTemplate:
+    """A template that `training_template` has tried.
+
+    ``apply(messages, add_generation_prompt)`` renders, ``end`` is the token that ends an assistant's turn, ``reserved`` finds the tokens
+    that no message may spell.
+    """
+
+    name: str
+    jinja: str
+    apply: Callable[[list[dict[str, str]], bool], str]
+    end: str
+    reserved: re.Pattern[str]
+
+    def render(self, messages: Sequence[Message]) -> list[Segment]:
+        """The conversation in pieces, the last one learned: what follows the last end token teaches nothing and is left out.
+
+        A learned piece is what the model writes in its turn: from where the prompt for this turn ends to the end token, which is included.
+        Raises ``DataError`` where a message spells a reserved token, or the template drops something or rewrites an earlier turn.
+        """
+        self._check_reserved(messages)
+        chat = [self._readable(message) for message in messages]
+        segments: list[Segment] = []
+        done = ""
+        for place, message in enumerate(messages):
+            if message.role != "assistant" or not message.learned:
+                continue
+            prompt = self._apply(chat[:place], True)
+            turn = _continuation(prompt, self._apply(chat[: place + 1], False)).rstrip()
+            if not turn.endswith(self.end):
+                raise DataError(f"the template does not end an assistant's turn with {self.end!r}")
+            if message.reasoning not in turn or message.content.strip() not in turn:
+                raise DataError("the template drops reasoning or other content of an assistant's turn")
+            segments += [Segment(_continuation(done, prompt)), Segment(turn, learned=True)]
+            done = prompt + turn
+        return segments
+
+    def prompt(self, messages: Sequence[Message]) -> str:
+        """The text after which the model writes its turn."""
+        return self._apply([self._readable(message) for message in messages], True)
+
+    def adopt(self, tokenizer: Any, model: Any) -> None:
+        """Make the template and its end token those of the tokenizer and the model, so that a saved checkpoint is prompted and stops so."""
+        if self.name != PLAIN:
+            tokenizer.chat_template = self.jinja
+        tokenizer.eos_token = self.end
+        known = model.generation_config.eos_token_id
+        others = known if isinstance(known, list) else [] if known is None else [known]
+        ends = list(dict.fromkeys([tokenizer.eos_token_id, *others]))
+        model.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
+        model.config.eos_token_id = tokenizer.eos_token_id
+
+    def _readable(self, message: Message) -> dict[str, str]:
+        read = {"role": message.role, "content": message.content}
+        if message.reasoning and self.name == AUTO:
+            # A template that is not ours need not know reasoning by a key of its own.
+            read["content"] = f"<think>\n{message.reasoning}\n</think>\n\n{message.content}"
+        elif message.reasoning:
+            read["reasoning_content"] = message.reasoning
+        return read
+
+    def _check_reserved(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            free = self.name == PLAIN and message.role != "assistant"  # plain prompts are text in a form of the user's own
+            if not free and (found := self.reserved.search(f"{message.reasoning}\n{message.content}")):
+                raise DataError(f"the {message.role}'s text contains {found.group()!r}, which only the template may write; take it out")
+
+    def _apply(self, chat: list[dict[str, str]], continued: bool) -> str:
+        try:
+            return self.apply(chat, continued)
+        except TemplateError as error:
+            raise DataError(f"the template refuses it ({' '.join(str(error).split())[:200]})") from error
+
+
+def training_template(name: str, tokenizer: Any) -> TrainingTemplate:
+    """The template of this name for this tokenizer, tried on a conversation of two turns with reasoning.
+
+    Raises ``ConfigError`` with the remedy: unknown, tokens that the tokenizer lacks, or (`auto`) one that loses reasoning.
+    """
+    if name not in (*FORMATS, AUTO):
+        raise ConfigError(f"unknown template {name!r}: choose from {', '.join([*FORMATS, AUTO])}")
+    remedy = f"set template to one of {', '.join(FORMATS)}"
+    jinja = FORMATS.get(name, tokenizer.chat_template)
+    if not isinstance(jinja, str):
+        raise ConfigError(f"template = 'auto': the tokenizer has no chat template of its own; {remedy}")
+    special = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special} | set(tokenizer.all_special_tokens)
+    markers = set(_MARKER.findall(jinja))
+    if name != AUTO:
+        _check_tokens(name, markers, tokenizer, remedy)
+
+    reserved = re.compile("|".join(map(re.escape, sorted(special | markers, key=len, reverse=True))))
+
+    def apply(chat: list[dict[str, str]], continued: bool) -> str:
+        return str(tokenizer.apply_chat_template(chat, chat_template=jinja, tokenize=False, add_generation_prompt=continued))
+
+    try:
+        template = TrainingTemplate(name, jinja, apply, "", reserved)
+        template = replace(template, end=_end_token(template.prompt(PROBE), special | markers))
+        template.render(PROBE)
+    except DataError as error:
+        raise ConfigError(f"template = {name!r} cannot be learned from: {error}; {remedy}") from error
+    return template
+
+
+def _continuation(beginning: str, text: str) -> str:
+    if not text.startswith(beginning):
+        raise DataError("the template writes a turn differently once another follows, as one that deletes reasoning does")
+    return text[len(beginning) :]
+
+
+def _end_token(text: str, tokens: set[str]) -> str:
+    """The token right behind the last assistant's turn of the rendered `PROBE`."""
+    after = text.rpartition(PROBE[-1].content)[2].lstrip()
+    found = [token for token in tokens if after.startswith(token)]
+    if not found:
+        raise DataError("the template does not end an assistant's turn with a special token, so a model would not learn to stop")
+    return max(found, key=len)
+
+
+def _check_tokens(name: str, markers: set[str], tokenizer: Any, remedy: str) -> None:
+    vocabulary = tokenizer.get_vocab()
+    if missing := sorted(marker for marker in markers if marker not in vocabulary):
+        raise ConfigError(f"template = {name!r} needs the token {missing[0]!r}, which the tokenizer lacks; {remedy}")
+    if tokenizer.eos_token is None:
+        raise ConfigError(f"template = {name!r} needs an end-of-sequence token, which the tokenizer lacks; choose a tokenizer that has one")
+
+
+PROBE = (
+    Message("user", "How many legs have two cats?"),
+    Message("assistant", "They have 8.", reasoning="Four each, and two of them."),
+    Message("user", "And three birds?"),
+    Message("assistant", "They have 6.", reasoning="Two each, and three of them."),
+)
+"""Tried on each template: two turns, each with its reasoning."""
+
+_MARKER = re.compile(r"<[|｜][^|｜<>']+[|｜]>")
+
+
+_SENTENCE_ENDS = ".!?:;。！？：；"
+_CONTENT = "{{ message['content'] }}"
+_UNLESS_ENDED = f"{{% if message['content'][-1:] not in {json.dumps(_SENTENCE_ENDS, ensure_ascii=False)} %}}.{{% endif %}}"
+_LINES = ("<think>\n", "\n</think>\n\n")
+
+Around = tuple[str, str]
+
+
+def _literal(text: str) -> str:
+    """``text`` as an expression: jinja swallows line ends behind its tags."""
+    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if text else ""
+
+
+def _form(
+    system: Around, user: Around, assistant: Around, reasoning: Around = _LINES, start: str = "", end: str = "", ends_sentence: bool = False
+) -> str:
+    """A template from what stands before and after a turn of each role; ``end`` (none: the tokenizer's) comes right after the assistant's.
+
+    ``ends_sentence`` as in `dunwu.tasks.templates`.
+    """
+    reasoned = "{{ message['reasoning_content'] }}".join(map(_literal, reasoning))
+    turns = {
+        "system": f"{_literal(system[0])}{_CONTENT}{_literal(system[1])}",
+        "user": f"{_literal(user[0])}{_CONTENT}{_UNLESS_ENDED if ends_sentence else ''}{_literal(user[1])}",
+        "assistant": f"{_literal(assistant[0])}{{% if message['reasoning_content'] %}}{reasoned}{{% endif %}}{_CONTENT}"
+        f"{_literal(end) or '{{ eos_token }}'}{_literal(assistant[1])}",
+    }
+    body = "".join(f"{{% if message['role'] == '{role}' %}}{turn}{{% endif %}}" for role, turn in turns.items())
+    continued = f"{{% if add_generation_prompt %}}{_literal(assistant[0])}{{% endif %}}"
+    return f"{_literal(start)}{{% for message in messages %}}{body}{{% endfor %}}{continued}"
+
+
+def _chatml(role: str) -> str:
+    return f"<|im_start|>{role}\n"
+
+
+def _llama(role: str) -> str:
+    return f"<|start_header_id|>{role}<|end_header_id|>\n\n"
+
+
+_R1_ZERO = TEMPLATES["r1-zero"]
+
+FORMATS: Mapping[str, str] = MappingProxyType(
+    {
+        PLAIN: _form(("", ""), ("", ""), ("", "")),
+        "tiny": _form(("", "\n"), ("User: ", "\n"), ("Assistant:", "\n"), ("<think>", "</think>")),
+        "r1-zero": _form(
+            ("", " "),
+            ("User: ", ""),
+            (_R1_ZERO.after, " "),
+            ("<think> ", " </think> "),
+            start=_R1_ZERO.before.removesuffix("User: "),
+            ends_sentence=_R1_ZERO.ends_sentence,
+        ),
+        "chatml": _form(
+            (_chatml("system"), "<|im_end|>\n"),
+            (_chatml("user"), "<|im_end|>\n"),
+            (_chatml("assistant"), "\n"),
+            end="<|im_end|>",
+        ),
+        "llama3": _form(
+            (_llama("system"), "<|eot_id|>"),
+            (_llama("user"), "<|eot_id|>"),
+            (_llama("assistant"), ""),
+            start="<|begin_of_text|>",
+            end="<|eot_id|>",
+        ),
+        "deepseek": _form(
+            ("", ""), ("<｜User｜>", ""), ("<｜Assistant｜>", ""), start="<｜begin▁of▁sentence｜>", end="<｜end▁of▁sentence｜>"
+        ),
+    }
+)
+"""Our own, by name: `tiny` and `r1-zero` go on from the prompts of reinforcement learning, `chatml` is Qwen's form, `deepseek` that of
+DeepSeek-V3 and R1, and `plain` adds nothing but the end token."""

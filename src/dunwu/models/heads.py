@@ -1,0 +1,128 @@
+"""A scalar head on the last token of a causal language model: the shape of a reward model.
+
+It is `transformers`' own sequence classifier with one label, so its folder is loaded by ``AutoModelForSequenceClassification`` as it is,
+and gives the same scores there. The one label's name says what the model judges.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from dunwu.errors import ModelError
+from dunwu.models.loading import (
+    _HOW_IT_WAS_LOADED,
+    _LOAD_ERRORS,
+    _explain,
+    _load_tokenizer,
+    _local_folder,
+    _no_progress_bar,
+    check_folder,
+)
+from dunwu.models.precision import Precision, matmul_precision
+
+HEAD = "score.weight"
+
+
+def load_scorer(
+    name_or_path: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32, seed: int | None = None
+) -> tuple[Any, PreTrainedTokenizerFast]:
+    """A model with a scalar head, and its tokenizer: from a folder that has one, or from a causal model, with a new head of ``seed``.
+
+    Raises ``ModelError`` with one line: for what `load_model` refuses, for a head of another form, and without ``seed`` for no head.
+    """
+    folder = _local_folder(name_or_path)
+    if folder is not None:
+        check_folder(folder)
+    source = name_or_path if folder is None else str(folder)
+    try:
+        tokenizer = _load_tokenizer(source, folder)
+        for key in _HOW_IT_WAS_LOADED:
+            tokenizer.init_kwargs.pop(key, None)
+        model, missing = _load_weights(source, dtype, local=folder is not None)
+    except _LOAD_ERRORS as error:
+        raise ModelError(_explain(name_or_path, folder, error)) from error
+    _check(source, model, missing, seed)
+    if missing:
+        assert seed is not None
+        _new_head(model, seed)
+    _set_padding(source, model, tokenizer)
+    return model.to(device), tokenizer
+
+
+def scores(model: Any, ids_BT: Tensor, precision: Precision = "float32") -> Tensor:
+    """One score a row, ``[B]`` in float32: the head on the last token that is not padding, as `transformers` takes it.
+
+    Padding stands on the right, where causality hides it; so no mask is needed. ``precision`` is that of the layers below the head.
+    """
+    with matmul_precision(precision, ids_BT.device):
+        hidden_BTD = model.base_model(input_ids=ids_BT, use_cache=False).last_hidden_state
+    places_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)
+    last_B = (places_T * (ids_BT != model.config.pad_token_id)).argmax(dim=1)
+    hidden_BD = hidden_BTD[torch.arange(len(ids_BT), device=ids_BT.device), last_B]
+    return F.linear(hidden_BD.float(), model.score.weight.float())[:, 0]
+
+
+def label_of(model: Any) -> str:
+    """What the model's one label is called."""
+    return str(model.config.id2label[0])
+
+
+def set_label(model: Any, label: str) -> None:
+    """Name the one label; the name is saved with the model."""
+    model.config.id2label, model.config.label2id = {0: label}, {label: 0}
+
+
+def _load_weights(source: str, dtype: torch.dtype, local: bool) -> tuple[Any, set[str]]:
+    """The classifier, and the names of parameters that the checkpoint lacks."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # it would tell of the new head in a table
+    try:
+        with _no_progress_bar():
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                source,
+                num_labels=1,
+                dtype=dtype,
+                use_safetensors=True,
+                attn_implementation="sdpa",
+                local_files_only=local,
+                output_loading_info=True,
+            )
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    return model, set(info["missing_keys"])
+
+
+def _check(source: str, model: Any, missing: set[str], seed: int | None) -> None:
+    head = getattr(model, "score", None)
+    if not isinstance(head, torch.nn.Linear) or head.bias is not None:
+        raise ModelError(
+            f"model_type {model.config.model_type!r} of {source!r} has no `score` head; take a model of the Qwen or Llama family"
+        )
+    lacking = sorted(missing - {HEAD})
+    if lacking:
+        raise ModelError(f"model {source!r} lacks {len(lacking)} parameters, first {lacking[0]!r}; the checkpoint is incomplete")
+    if missing and seed is None:
+        raise ModelError(f"model {source!r} has no reward head; train one with `dunwu reward-model --model {source}`")
+
+
+def _new_head(model: Any, seed: int) -> None:
+    """Drawn as the other layers were, but from a generator of its own: a head is a function of its seed."""
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.empty(model.score.weight.shape).normal_(std=model.config.initializer_range, generator=generator)
+    with torch.no_grad():
+        model.score.weight.copy_(weight)
+
+
+def _set_padding(source: str, model: Any, tokenizer: Any) -> None:
+    """The classifier finds a row's last token by the padding token of its configuration, so there must be one."""
+    tokens = (model.config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)
+    padding = next((token for token in tokens if token is not None), None)
+    if padding is None:
+        raise ModelError(f"the tokenizer of {source!r} has neither a padding nor an end token; give it one")
+    model.config.pad_token_id = padding

@@ -1,0 +1,178 @@
+"""Artefacts: what finished stages made, each with a manifest that says of what, how, and at what cost. Imports no torch.
+
+``RUN/stages/STAGE/IDENTITY/`` is the home of one artefact. Its ``artefact.json`` is written last: where it is, the stage is finished and
+never runs again. A stage whose configuration, inputs or code changed has another identity and so another folder: what was made under
+the old one, finished or not, stays, and is found again when the change is taken back.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dunwu.errors import RunError
+from dunwu.pipeline.cost import Usage
+from dunwu.pipeline.identity import Identity, difference
+from dunwu.trainers.checkpoint import _crc32 as crc32
+from dunwu.trainers.checkpoint import atomic_file
+from dunwu.trainers.run_directory import code_version, config_hash, content_hash
+
+Json = dict[str, Any]
+
+ARTEFACT = "artefact.json"
+IDENTITY = "identity.json"
+RECIPE = "recipe.yaml"
+"""In a run: the whole resolved pipeline."""
+STAGES = "stages"
+WORK = "run"
+"""In an artefact's folder: the run directory of a stage that resumes."""
+OUTPUT = "output"
+"""The output of a stage that does not, once it is whole."""
+PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "datasets", "math-verify", "reasoning-gym")
+"""Whose versions the manifest tells; they are no part of a stage's identity (see `dunwu.pipeline.source`)."""
+_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A finished artefact: its folder and its manifest."""
+
+    folder: Path
+    manifest: Json
+
+    @property
+    def stage(self) -> str:
+        """The name of the stage that made it."""
+        return str(self.manifest["stage"])
+
+    @property
+    def payload(self) -> Path:
+        """The file or folder that other stages take."""
+        return self.folder / str(self.manifest["payload"])
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the payload."""
+        return str(self.manifest["output"]["hash"])
+
+    @property
+    def origin(self) -> Json:
+        """What a stage that takes it notes of where it came from."""
+        return {"stage": self.stage, "identity": str(self.manifest["identity"])}
+
+    def verify(self, contents: bool = True) -> None:
+        """Raise `RunError` naming the first file that is not as it was written; without ``contents`` by sizes alone."""
+        expected: dict[str, Json] = self.manifest["output"]["files"]
+        found = _files(self.payload)
+        wrong = next(iter(sorted(expected.keys() ^ found.keys())), None)
+        if wrong is not None:
+            raise self._damaged(f"{wrong} is {'missing' if wrong in expected else 'not from this stage'}")
+        for name, entry in expected.items():
+            size = found[name].stat().st_size
+            if size != entry["size"]:
+                raise self._damaged(f"{name} has {size} bytes, {entry['size']} were written")
+            if contents and crc32(found[name]) != entry["crc32"]:
+                raise self._damaged(f"{name} is corrupted (its crc32 is not the one that was written)")
+
+    def _damaged(self, what: str) -> RunError:
+        outside = Path(self.manifest["payload"]).is_absolute()
+        remedy = "put the file back" if outside else f"restore it, or delete {self.folder} and run again"
+        return RunError(f"the artefact of stage {self.stage} is damaged: {self.payload}: {what}; {remedy}")
+
+
+def home(run: Path, stage: str, digest: str) -> Path:
+    """The folder of a stage's artefact with this identity."""
+    return run / STAGES / stage / digest[:_DIGITS]
+
+
+def seal(folder: Path, stage: str, makes: str, payload: Path, identity: Identity, usage: Usage, seconds: float) -> Artefact:
+    """Write the manifest of what a stage made, which ends the stage."""
+    inside = payload.is_relative_to(folder)
+    manifest: Json = {
+        "stage": stage,
+        "makes": makes,
+        "payload": str(payload.relative_to(folder) if inside else payload),
+        "identity": identity.digest,
+        **identity.as_json(),
+        "sources": dict(identity.sources),
+        "code_version": code_version(),
+        "environment": environment(),
+        "output": {"hash": content_hash(payload), "files": _checks(payload)},
+        "cost": {
+            "seconds": round(seconds, 1),
+            "parameters": usage.parameters,
+            "trained_tokens": usage.trained_tokens,
+            "generated_tokens": usage.generated_tokens,
+            "flops": usage.flops,
+        },
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with atomic_file(folder / ARTEFACT) as file:
+        file.write(json.dumps({"sha256": config_hash(manifest), **manifest}, indent=2, ensure_ascii=False).encode() + b"\n")
+    return Artefact(folder, manifest)
+
+
+def read_artefact(folder: Path) -> Artefact | None:
+    """The artefact of a folder, ``None`` where none is finished there. Raises `RunError` when its manifest is damaged."""
+    path = folder / ARTEFACT
+    try:
+        manifest = json.loads(path.read_bytes())
+        written = manifest.pop("sha256")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        manifest, written = {}, None
+    if written != config_hash(manifest):
+        raise RunError(f"{path} is damaged (it does not match its own hash): restore it, or delete {folder} and run again")
+    return Artefact(folder, manifest)
+
+
+def artefacts_of(run: Path, stage: str) -> list[Artefact]:
+    """All finished artefacts of a stage, under whatever identity, the newest first."""
+    folders = sorted((run / STAGES / stage).glob("*"))
+    found = [artefact for folder in folders if (artefact := read_artefact(folder)) is not None]
+    return sorted(found, key=lambda artefact: str(artefact.manifest["finished"]), reverse=True)
+
+
+def begin(folder: Path, identity: Identity) -> str:
+    """Make the home of an artefact. Returns in what its identity differs from the one that was begun last; empty for the stage's first."""
+    begun = sorted(folder.parent.glob(f"*/{IDENTITY}"), key=lambda path: path.stat().st_mtime_ns)
+    earlier = _read_json(begun[-1]) if begun else None
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / IDENTITY) as file:
+        file.write(json.dumps(identity.as_json(), indent=2, ensure_ascii=False).encode() + b"\n")
+    return "" if earlier is None else difference(earlier, identity.as_json())
+
+
+def environment() -> Json:
+    """Versions of what the result may depend on although no identity does."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "absent"
+    return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions}
+
+
+def _read_json(path: Path) -> Json | None:
+    try:
+        found: Json = json.loads(path.read_bytes())
+    except ValueError:
+        return None  # only what is told to a person hangs on it
+    return found
+
+
+def _files(payload: Path) -> dict[str, Path]:
+    if not payload.is_dir():
+        return {payload.name: payload} if payload.exists() else {}
+    return {path.relative_to(payload).as_posix(): path for path in sorted(payload.rglob("*")) if path.is_file()}
+
+
+def _checks(payload: Path) -> dict[str, Json]:
+    return {name: {"size": path.stat().st_size, "crc32": crc32(path)} for name, path in _files(payload).items()}

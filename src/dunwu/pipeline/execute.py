@@ -1,0 +1,189 @@
+"""Brings a pipeline to its end: each stage once, in order, whatever interrupted it before.
+
+A run is a directory held by one process. A stage whose artefact is there under its present identity is done. Any other is run in a folder
+of its own: trainers take up their last checkpoint, every other stage begins again in a temporary folder that is renamed when it is whole.
+So the same command after a kill at any moment ends with the same artefacts, and a change runs again only what depends on it.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dunwu.config.base import Config
+from dunwu.errors import DataError, DunwuError, Interrupted, RunError
+from dunwu.pipeline.artefacts import OUTPUT, RECIPE, STAGES, WORK, Artefact, artefacts_of, begin, home, read_artefact, seal
+from dunwu.pipeline.graph import Pipeline, Stage
+from dunwu.pipeline.identity import Identity, Input, identity_of
+from dunwu.pipeline.journal import Journal
+from dunwu.pipeline.outside import missing_file
+from dunwu.pipeline.recipe_file import dump_pipeline
+from dunwu.pipeline.stages import Work, describe
+from dunwu.pipeline.stopping import stopping_at_once
+from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, fsync_path, remove_leftovers
+from dunwu.trainers.progress import duration
+from dunwu.trainers.run_directory import RunDirectory, read_manifest
+
+_SECONDS = "seconds.json"
+
+Watch = Callable[[Stage, str], None]
+"""Is told what happens to a stage."""
+
+
+@stopping_at_once()
+def run_pipeline(
+    pipeline: Pipeline, out: Path, first: str | None = None, last: str | None = None, watch: Watch = lambda stage, event: None
+) -> dict[str, Artefact]:
+    """Do or continue the stages from ``first`` to ``last`` and return their artefacts by name.
+
+    With ``first``, stages that do not follow from it are not run: their present artefact is taken, else their newest.
+    Raises ``RunError`` (a run in use, a damaged artefact, an input that is not there), what the stages raise, and ``Interrupted`` when
+    it was asked to stop; everything finished stays.
+    """
+    selected = pipeline.between(first, last)
+    for stage in selected:
+        _check_files(stage)
+    with RunDirectory.create(out, "pipeline", {"name": pipeline.name}, seed=0, resume=True):
+        for folder in (out / STAGES).glob("*/*"):
+            remove_leftovers(folder)
+        with atomic_file(out / RECIPE) as file:
+            file.write(dump_pipeline(pipeline).encode())
+        journal = Journal(out)
+        journal.begin(stage.name for stage in pipeline.stages)
+        execution = _Execution(pipeline, out.resolve(), journal, watch)
+        if first is not None:
+            execution.take_others(selected, first)
+        return {stage.name: execution.bring(stage) for stage in selected}
+
+
+class _Execution:
+    """The artefacts that are there so far, and how to get the next."""
+
+    def __init__(self, pipeline: Pipeline, run: Path, journal: Journal, watch: Watch) -> None:
+        self._pipeline, self._run, self._journal, self._watch = pipeline, run, journal, watch
+        self._there: dict[str, Artefact] = {}
+        self._verified: set[Path] = set()
+
+    def take_others(self, selected: Sequence[Stage], first: str) -> None:
+        """What ``selected`` takes from stages that are not run. Raises ``RunError`` for the first that is not there."""
+        sources = dict.fromkeys(name for stage in selected for name in stage.inputs.values())
+        for source in (self._pipeline[name] for name in sources if name not in [stage.name for stage in selected]):
+            found = artefacts_of(self._run, source.name)
+            if not source.described.function:
+                self.bring(source)
+            elif found:
+                present = self._journal.entries[source.name].identity
+                artefact = next((each for each in found if each.manifest["identity"] == present), found[0])
+                self._there[source.name] = artefact
+                self._journal.note(source.name, "done", artefact.manifest["identity"])
+                self._watch(source, f"taken as it is from {artefact.folder.name}")
+            else:
+                raise RunError(f"--from {first}: the artefact of stage {source.name} is needed and not there; run without --from first")
+
+    def bring(self, stage: Stage) -> Artefact:
+        """The stage's artefact, made now unless it is there."""
+        _check_files(stage)
+        inputs = {key: self._there[source] for key, source in stage.inputs.items()}
+        identity = identity_of(stage, {key: Input(each.hash, each.origin) for key, each in inputs.items()})
+        folder = home(self._run, stage.name, identity.digest)
+        # Of a file from outside the manifest is written anew: the same content may lie in another place by now.
+        artefact = read_artefact(folder) if stage.described.function else None
+        if artefact is None:
+            for each in inputs.values():
+                self._verify(each)
+            artefact = self._make(stage, inputs, identity, folder)
+            self._verified.add(folder)
+        else:
+            artefact.verify(contents=False)
+            self._watch(stage, "done before")
+        self._there[stage.name] = artefact
+        self._journal.note(stage.name, "done", identity.digest)
+        return artefact
+
+    def _verify(self, artefact: Artefact) -> None:
+        """Before it is used; once a process."""
+        if artefact.folder not in self._verified:
+            artefact.verify()
+            self._verified.add(artefact.folder)
+
+    def _make(self, stage: Stage, inputs: Mapping[str, Artefact], identity: Identity, folder: Path) -> Artefact:
+        reason = begin(folder, identity)
+        self._journal.note(stage.name, "running", identity.digest, reason)
+        self._watch(stage, f"begins{f' again: {reason}' if reason else ''}")
+        config = stage.filled({key: str(each.payload) for key, each in inputs.items()})
+        work = describe(config)
+        try:
+            made, seconds = _perform(work, config, folder)
+        except DunwuError as error:
+            self._journal.note(stage.name, "stopped" if isinstance(error, Interrupted) else "failed", message=str(error))
+            raise
+        payload = work.payload(made)
+        artefact = seal(folder, stage.name, work.makes, payload, identity, work.usage(made, payload), seconds)
+        self._watch(stage, f"done in {duration(seconds)}")
+        return artefact
+
+
+def _check_files(stage: Stage) -> None:
+    """Raises ``DataError`` for a file from outside that is not there: now, and not when the stage's turn comes hours later."""
+    work = stage.described
+    if not work.function and not work.payload(Path()).exists():
+        raise DataError(f"stage {stage.name}: {work.payload(Path())} is not there; check the path")
+    if missing := missing_file(stage.work):
+        key, value = missing
+        raise DataError(f"stage {stage.name}: {key} = {value!r} is not there; check the path")
+
+
+def _perform(work: Work, config: Config, folder: Path) -> tuple[Path, float]:
+    """The folder with what the work made, and the seconds it took."""
+    if not work.function:
+        return folder, 0.0
+    module, _, name = work.function.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    with _as_if_alone():
+        if work.resumes:
+            function(config, folder / WORK, True)
+            return folder / WORK, float(read_manifest(folder / WORK)["cost_seconds"])
+        return _make_whole(function, config, folder)
+
+
+def _make_whole(function: Callable[..., Any], config: Config, folder: Path) -> tuple[Path, float]:
+    """The output, whole or not there; a start that was killed is not counted in the seconds."""
+    final, making = folder / OUTPUT, folder / f"{OUTPUT}.tmp"
+    if not final.exists():
+        began = time.monotonic()
+        with clear_disk_full(making):
+            making.mkdir()
+            function(config, making)
+            for path in making.rglob("*"):
+                fsync_path(path)
+        with atomic_file(folder / _SECONDS) as file:
+            file.write(json.dumps(time.monotonic() - began).encode())
+        os.rename(making, final)
+        fsync_path(folder)
+    return final, float(json.loads((folder / _SECONDS).read_bytes()))
+
+
+@contextmanager
+def _as_if_alone() -> Iterator[None]:
+    """What a stage leaves behind in the process must not reach the next, which does not find it there when it runs after a kill."""
+    threads = torch.get_num_threads()
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        gc.collect()
+        torch.cuda.empty_cache()

@@ -1,0 +1,84 @@
+"""The identity of a stage: what its output depends on. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dunwu.config.overrides import Override, apply_overrides
+from dunwu.pipeline.graph import Stage
+from dunwu.pipeline.outside import outside_files
+from dunwu.pipeline.source import module_file, source_hashes
+from dunwu.trainers.run_directory import config_hash, content_hash, first_difference
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What decides a stage's output: under one identity a stage makes the same bytes on the same machine."""
+
+    kind: str
+    config: Json
+    """At keys that hold a file ``None``, or the function in it: of a file the content counts, not the place."""
+    inputs: Mapping[str, str]
+    """SHA-256 by key, of what other stages made and of files from outside."""
+    code: Mapping[str, str]
+    """SHA-256 by source file."""
+    sources: Mapping[str, Json] = field(default_factory=dict)
+    """By key, where the inputs came from; no part of the identity."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it."""
+        return config_hash(self.as_json())
+
+    def as_json(self) -> Json:
+        """As plain data."""
+        return {"kind": self.kind, "config": self.config, "inputs": dict(self.inputs), "code": dict(self.code)}
+
+
+@dataclass(frozen=True)
+class Input:
+    """What another stage made, as an input: its hash, and where it came from."""
+
+    hash: str
+    source: Json
+
+
+def identity_of(stage: Stage, inputs: Mapping[str, Input]) -> Identity:
+    """The identity of ``stage`` with these ``inputs`` from other stages, by key."""
+    outside = outside_files(stage.work)
+    return Identity(
+        stage.kind,
+        placeless_config(stage),
+        {key: each.hash for key, each in inputs.items()} | {key: content_hash(file.path) for key, file in outside.items()},
+        code_of(stage.described.function, [file.path for file in outside.values() if file.function]),
+        {key: each.source for key, each in inputs.items()} | {key: {"path": str(file.path)} for key, file in outside.items()},
+    )
+
+
+def placeless_config(stage: Stage) -> Json:
+    """The configuration without places: ``None``, or a function's name, where inputs and files from outside stand."""
+    places: dict[str, str | None] = dict.fromkeys(stage.inputs)
+    places |= {key: file.function for key, file in outside_files(stage.work).items()}
+    return apply_overrides(stage.work.model_dump(mode="json"), [Override(*place) for place in places.items()], {})
+
+
+def code_of(function: str, own_files: Iterable[Path] = ()) -> dict[str, str]:
+    """The hashes of the source that a stage's function (``module:name``) can reach, and of what the user's own files can."""
+    module = function.partition(":")[0]
+    return source_hashes([*([module_file(module)] if module else []), *own_files])
+
+
+def difference(earlier: Json, now: Json) -> str:
+    """The first thing in which two identities (`Identity.as_json`) differ, for a person; empty where they are equal."""
+    for part in ("kind", "config", "inputs", "code"):
+        if found := first_difference(earlier[part], now[part]):
+            key, old, new = found
+            if part == "config":
+                return f"{key} was {old!r}, is {new!r}"
+            return f"{'dunwu/' if part == 'code' else ''}{key or part} has changed"
+    return ""

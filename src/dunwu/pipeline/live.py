@@ -1,0 +1,102 @@
+"""The stages on the terminal while a pipeline runs: a table that stays beneath what they print, or plain lines where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import rich
+from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from dunwu.errors import DunwuError
+from dunwu.pipeline.artefacts import RECIPE
+from dunwu.pipeline.graph import Stage
+from dunwu.pipeline.status import StageStatus, Status, read_status
+from dunwu.trainers.progress import clean, duration
+
+STYLES = {"waiting": "dim", "running": "bold cyan", "done": "green", "stopped": "yellow", "failed": "bold red"}
+_PER_SECOND = 1.0
+
+
+@contextmanager
+def watching(run: Path) -> Iterator[Callable[[Stage, str], None]]:
+    """Within ``with`` the table of ``run`` is shown on a terminal, with the progress bar of the running stage beneath it.
+
+    Gives what `run_pipeline` takes as ``watch``: each event becomes a line.
+    """
+    console = rich.get_console()
+    if not console.is_terminal:
+        yield _line
+        return
+    with Live(console=console, get_renderable=lambda: _shown(run), refresh_per_second=_PER_SECOND):
+        yield _line
+
+
+def table(status: Status) -> Table:
+    """A row a stage, and the sum of them."""
+    made = Table("stage", "work", "state", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("step", "time", "left", "tokens", "FLOPs"):
+        made.add_column(name, justify="right")
+    for stage in status.stages:
+        made.add_row(*_cells(stage), style=STYLES[stage.state])
+    totals, left = status.totals(), "" if status.done else duration(status.left)
+    made.add_section()
+    made.add_row("all", "", "", "", duration(totals["seconds"]), left, _count(totals["tokens"]), _flops(totals["flops"]))
+    return made
+
+
+def plain_lines(status: Status) -> list[str]:
+    """The same where no table can be shown, and why a stage failed."""
+    lines = []
+    for stage in status.stages:
+        facts = [f"step {_steps(stage)}" if _steps(stage) else "", f"took {duration(stage.seconds)}" if stage.seconds else ""]
+        facts += [f"{duration(stage.left)} left" if stage.left else "", f"{_count(stage.tokens)} tokens" if stage.tokens else ""]
+        facts.append(clean(stage.message))
+        lines.append(f"{stage.state:<8} {stage.name} ({stage.kind})  " + ", ".join(fact for fact in facts if fact))
+    return [line.rstrip() for line in lines]
+
+
+def conclusion(status: Status) -> str:
+    """One line about the whole."""
+    totals = status.totals()
+    spent = f"{duration(totals['seconds'])} and {totals['tokens']:,.0f} tokens so far"
+    if status.done:
+        return f"all stages are done: {spent}"
+    running = f"process {status.pid} runs" if status.pid else "nothing runs: go on with the same `dunwu run`"
+    return f"{running}; {spent}, {duration(status.left)} left"
+
+
+def _cells(stage: StageStatus) -> tuple[str, ...]:
+    left = "" if stage.state == "done" else duration(stage.left)
+    took = duration(stage.seconds) if stage.state != "waiting" else ""
+    return stage.name, stage.kind, stage.state, _steps(stage), took, left, _count(stage.tokens), _flops(stage.flops)
+
+
+def _steps(stage: StageStatus) -> str:
+    if stage.step is None and stage.steps is None:
+        return ""
+    return f"{stage.step or 0}/{stage.steps if stage.steps is not None else '?'}"
+
+
+def _count(tokens: float) -> str:
+    return f"{tokens:,.0f}" if tokens else ""
+
+
+def _flops(flops: float) -> str:
+    return f"{flops:.1e}" if flops else ""
+
+
+def _shown(run: Path) -> RenderableType:
+    try:
+        return table(read_status(run)) if (run / RECIPE).is_file() else ""
+    except (DunwuError, OSError) as error:
+        return Text(clean(str(error)))
+
+
+def _line(stage: Stage, event: str) -> None:
+    print(f"stage {stage.name}: {clean(event)}", flush=True)

@@ -1,0 +1,51 @@
+"""The stage that measures a model: every completion of each held-out set, and the headline numbers."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from dunwu.config.pipeline import EvaluateConfig
+from dunwu.config.zero import EvalConfig
+from dunwu.evaluation.run import evaluate
+from dunwu.evaluation.store import write_evaluation
+from dunwu.models.loading import load_model, pick_device
+from dunwu.rewards.pool import RewardPool
+from dunwu.rewards.rules import rule_reward
+from dunwu.rollout.torch_engine.engine import TorchEngine
+
+SUMMARY = "summary.json"
+
+
+def run_measure(config: EvaluateConfig, out: Path) -> Path:
+    """Write ``SET.parquet`` for each held-out set and ``summary.json`` (``{SET: headline numbers}``) into ``out``.
+
+    The files hold neither times nor paths: the same model and configuration give the same bytes on the same machine.
+    """
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    model, tokenizer = load_model(config.model, pick_device(config.device))
+    engine = TorchEngine(model, tokenizer, **config.engine.model_dump())
+    summaries = {}
+    with RewardPool(rule_reward(), config.reward_workers, config.reward_timeout) as pool:
+        for name, held_out in zip(set_names(config.evaluations), config.evaluations, strict=True):
+            print(f"{held_out.problems} held-out problems of {name}, {held_out.samples} completions each", flush=True)
+            result = evaluate(engine, tokenizer, pool, held_out, config.template, config.max_prompt_tokens)
+            write_evaluation(out / f"{name}.parquet", replace(result, name=name))
+            summaries[name] = result.summary()
+    (out / SUMMARY).write_text(json.dumps(summaries, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return out
+
+
+def set_names(evaluations: Sequence[EvalConfig]) -> list[str]:
+    """One name per held-out set: the task's kind, numbered where a kind occurs again."""
+    seen: Counter[str] = Counter()
+    names = []
+    for each in evaluations:
+        seen[each.task.kind] += 1
+        names.append(each.task.kind if seen[each.task.kind] == 1 else f"{each.task.kind}-{seen[each.task.kind]}")
+    return names

@@ -1,0 +1,128 @@
+"""Pipelines as YAML: `name`, and `stages` by name, each with its `work`, its `inputs` and the keys of its configuration."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dunwu.config.base import Config
+from dunwu.config.load import load_config, merge, read_mapping
+from dunwu.config.overrides import Override, apply_overrides, parse_overrides
+from dunwu.config.presets import preset
+from dunwu.config.yaml_text import write_yaml
+from dunwu.errors import ConfigError
+from dunwu.pipeline.graph import Pipeline, Stage
+from dunwu.pipeline.stages import KINDS
+
+Json = dict[str, Any]
+
+
+def read_pipeline(file: Path, overrides: Sequence[str] = ()) -> Pipeline:
+    """The pipeline of a recipe, with overrides such as ``zero.grpo.steps=20``. Any mistake is a `ConfigError` of one line."""
+    data = read_mapping(file)
+    return _pipeline(data, parse_overrides(overrides), default_name=file.stem.lower(), source=f"{file}: ")
+
+
+def with_overrides(pipeline: Pipeline, overrides: Sequence[str]) -> Pipeline:
+    """A pipeline that a function made, with overrides over it."""
+    return _pipeline(pipeline_data(pipeline), parse_overrides(overrides), pipeline.name, "")
+
+
+def dump_pipeline(pipeline: Pipeline) -> str:
+    """The whole resolved pipeline as YAML; `read_pipeline` reads it back to an equal one."""
+    return write_yaml(pipeline_data(pipeline))
+
+
+def pipeline_data(pipeline: Pipeline) -> Json:
+    """The pipeline as plain data, every key of every configuration in it."""
+    return {"name": pipeline.name, "stages": {stage.name: stage_data(stage) for stage in pipeline.stages}}
+
+
+def stage_data(stage: Stage) -> Json:
+    """A stage as plain data; keys that inputs fill are not in it."""
+    config = without(stage.work.model_dump(mode="json"), stage.inputs)
+    return {"work": stage.kind, **({"inputs": dict(stage.inputs)} if stage.inputs else {}), **config}
+
+
+def without(data: Json, keys: Sequence[str] | Mapping[str, Any]) -> Json:
+    """A copy of ``data`` that lacks the dotted ``keys``."""
+    marked = apply_overrides(data, [Override(key, None) for key in keys], {})
+    for key in keys:
+        *parents, last = key.split(".")
+        node: Any = marked
+        for part in parents:
+            node = node[int(part)] if isinstance(node, list) else node[part]
+        del node[last]
+    return marked
+
+
+def _pipeline(data: Json, overrides: Sequence[Override], default_name: str, source: str) -> Pipeline:
+    _check_keys(data, source)
+    stages = data["stages"]
+    for override in overrides:
+        name, _, key = override.key.partition(".")
+        if name not in stages or not key:
+            raise ConfigError(f"{override.key} = {override.value!r}: begin with a stage{_nearest(name, stages)} and a dot")
+    try:
+        made = tuple(_stage(name, written, [o for o in overrides if o.key.startswith(f"{name}.")]) for name, written in stages.items())
+        return Pipeline(str(data.get("name", default_name)), made)
+    except ConfigError as error:
+        raise ConfigError(f"{source}{error}") from None
+
+
+def _check_keys(data: Json, source: str) -> None:
+    for key in data:
+        if key not in ("name", "stages"):
+            raise ConfigError(f"{source}unknown key {key}: a pipeline has name and stages")
+    stages = data.get("stages")
+    if not isinstance(stages, dict) or not stages:
+        raise ConfigError(f"{source}stages is missing: give the stages by name, such as `stages: {{zero: {{work: zero}}}}`")
+    for name, written in stages.items():
+        if not isinstance(name, str) or not isinstance(written, dict):
+            raise ConfigError(f"{source}stages.{name} = {str(written)[:80]!r}: expected a name and lines of `key: value`")
+
+
+def _stage(name: str, written: Json, overrides: Sequence[Override]) -> Stage:
+    data = dict(written)
+    work, inputs = data.pop("work", None), data.pop("inputs", None) or {}
+    tokens = []
+    for override in overrides:
+        key = override.key.removeprefix(f"{name}.")
+        if key.startswith("inputs."):
+            inputs = {**inputs, key.removeprefix("inputs."): override.value}
+        else:
+            tokens.append(f"{key}={json.dumps(override.value, default=str)}")
+    if not isinstance(inputs, dict) or not all(isinstance(text, str) for item in inputs.items() for text in item):
+        raise ConfigError(f"stage {name}: inputs = {str(inputs)[:80]}: expected lines of `key: stage`, such as `model: base`")
+    try:
+        config = _config(_model(work), data, inputs, tokens)
+    except ConfigError as error:
+        raise ConfigError(f"stage {name}: {error}") from None
+    return Stage(name, config, inputs)
+
+
+def _config(model: type[Config], data: Json, inputs: Mapping[str, str], tokens: Sequence[str]) -> Config:
+    """Inputs go in as ``@STAGE``, so that a key without a default has a value."""
+    if "preset" in data:
+        data = merge(preset(str(data.pop("preset"))), data)
+    for key in inputs:
+        if key in data or any(token.startswith(f"{key}=") for token in tokens):
+            raise ConfigError(f"{key} is given twice, as an input and as a key: leave one of them out")
+    return load_config(model, None, [*tokens, *(f"{key}={json.dumps(f'@{source}')}" for key, source in inputs.items())], base=data)
+
+
+def _model(work: object) -> type[Config]:
+    if isinstance(work, str) and work in KINDS:
+        return KINDS[work]
+    if work is None:
+        raise ConfigError(f"work is missing: choose from {', '.join(KINDS)}")
+    close = difflib.get_close_matches(str(work), KINDS, n=1)
+    raise ConfigError(f"work = {str(work)[:80]!r}: expected {', '.join(KINDS)}" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def _nearest(name: str, stages: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, stages, n=1)
+    return f", such as {close[0]}," if close else f" ({', '.join(stages)})"

@@ -1,0 +1,91 @@
+"""The source code that a stage can reach, so that a change elsewhere makes nothing run again.
+
+Followed, from a stage's function on and by reading alone: every import of `dunwu`, function bodies included, and every string that is the
+dotted name of one of its modules (that is how workers are started). With a module count the files beside it that are no Python, and those
+in folders beside it that hold no Python at all (C kernels, tables). **Not seen:** modules named by strings put together at run time, what
+a user's own file imports, the bundled weights (an input of the stages that use them), and other packages. Their versions stand in the
+manifest and are no part of a stage's identity: an upgrade of torch may change the last bits of a run, and is no reason to repeat days of
+training. `dunwu.analysis` is left out: it makes reports and no artefact.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import dunwu
+
+PACKAGE = Path(dunwu.__file__).resolve().parent
+LEFT_OUT = ("analysis", "assets", "recipes", "__pycache__")
+NO_SOURCE = (".py", ".pyc", ".typed")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+
+
+def source_hashes(entries: Iterable[Path], package: Path = PACKAGE) -> dict[str, str]:
+    """SHA-256 by path within ``package`` of every file that the code in ``entries`` can reach; a file outside counts by its full path."""
+    waiting, found = [entry.resolve() for entry in entries], dict[Path, str]()
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        stat = path.stat()
+        found[path], names = _read(path, stat.st_mtime_ns, stat.st_size)
+        if path.is_relative_to(package):
+            found |= {inner: _hash(inner) for inner in _beside(path.parent) if inner not in found}
+        waiting += [module for name in names if (module := _module(name, package)) is not None]
+    return {_label(path, package): found[path] for path in sorted(found)}
+
+
+def module_file(name: str) -> Path:
+    """The file of a module of `dunwu` by its dotted name."""
+    path = _module(name, PACKAGE)
+    assert path is not None, f"there is no module {name}"
+    return path
+
+
+@lru_cache(maxsize=4096)
+def _read(path: Path, changed: int, size: int) -> tuple[str, tuple[str, ...]]:
+    """Hash and dotted names of one file; ``changed`` and ``size`` make a changed file another entry of the cache."""
+    content = path.read_bytes()
+    return hashlib.sha256(content).hexdigest(), tuple(sorted(set(_names(ast.parse(content)))))
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
+            yield node.value
+
+
+def _module(name: str, package: Path) -> Path | None:
+    """The file of a dotted name, where it is a module of the package that counts."""
+    first, *parts = name.split(".")
+    if first != package.name or (parts and parts[0] in LEFT_OUT):
+        return None
+    place = package.joinpath(*parts)
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
+
+
+@lru_cache(maxsize=4096)
+def _beside(folder: Path) -> tuple[Path, ...]:
+    """Files in ``folder`` that are no Python, and those in its folders that hold no Python."""
+    inner = sorted(folder.iterdir())
+    files = [path for path in inner if path.is_file() and path.suffix not in NO_SOURCE and not path.name.startswith(".")]
+    plain = [path for path in inner if path.is_dir() and not any(path.rglob("*.py")) and path.name not in LEFT_OUT]
+    return (*files, *(path for below in plain for path in _beside(below)))
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _label(path: Path, package: Path) -> str:
+    return path.relative_to(package).as_posix() if path.is_relative_to(package) else path.name

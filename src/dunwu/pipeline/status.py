@@ -1,0 +1,188 @@
+"""How far a pipeline's run is, read from its directory while it runs or afterwards. Takes no lock and imports no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dunwu.errors import RunError
+from dunwu.pipeline.artefacts import RECIPE, WORK, Artefact, artefacts_of, home, read_artefact
+from dunwu.pipeline.graph import Pipeline, Stage
+from dunwu.pipeline.identity import placeless_config
+from dunwu.pipeline.journal import Entry, State, read_journal
+from dunwu.pipeline.recipe_file import read_pipeline
+from dunwu.trainers.run_directory import METRICS, read_manifest
+
+TAIL_BYTES = 1 << 17
+"""Of ``metrics.jsonl``: the pace is that of the steps in it."""
+_HOLDER = re.compile(r"pid (\d+) on host (.*)\n")
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """One stage: the seconds it took so far and those left (``None``: unknown), tokens and FLOPs once it is done."""
+
+    name: str
+    kind: str
+    state: State
+    path: str | None = None
+    step: int | None = None
+    steps: int | None = None
+    seconds: float = 0.0
+    left: float | None = None
+    tokens: int = 0
+    flops: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run: its stages in order, and the process that runs it, if one does on this machine."""
+
+    name: str
+    pid: int | None
+    stages: Sequence[StageStatus]
+
+    @property
+    def done(self) -> bool:
+        """Whether every stage is."""
+        return all(stage.state == "done" for stage in self.stages)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until all is done; ``None`` where those of a stage are unknown."""
+        left = [stage.left for stage in self.stages]
+        return None if None in left else sum(seconds or 0.0 for seconds in left)
+
+    def totals(self) -> dict[str, float]:
+        """``seconds``, ``tokens`` and ``flops`` of all stages together."""
+        return {name: float(sum(getattr(stage, name) for stage in self.stages)) for name in ("seconds", "tokens", "flops")}
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        stages = [asdict(stage) for stage in self.stages]
+        return {"name": self.name, "pid": self.pid, "done": self.done, **self.totals(), "left": self.left, "stages": stages}
+
+
+def read_status(run: Path) -> Status:
+    """The status of the run in a directory. Raises ``RunError`` where it holds no pipeline's run."""
+    recipe = run / RECIPE
+    if not recipe.is_file():
+        raise RunError(f"{run} holds no run of a pipeline ({RECIPE} is missing): pass the directory that `dunwu run` had as --out")
+    pipeline, journal, pid = _pipeline(recipe, recipe.stat().st_mtime_ns), read_journal(run), running_pid(run)
+    entries = {stage.name: journal.get(stage.name, Entry()) for stage in pipeline.stages}
+    there = {name: read_artefact(home(run, name, entry.identity)) for name, entry in entries.items() if entry.identity}
+    return Status(pipeline.name, pid, [_stage_status(run, stage, entries[stage.name], there, pid) for stage in pipeline.stages])
+
+
+def _stage_status(run: Path, stage: Stage, entry: Entry, there: Mapping[str, Artefact | None], pid: int | None) -> StageStatus:
+    steps, artefact = stage.described.steps, there.get(stage.name)
+    if artefact is not None and _is_present(stage, artefact, there):
+        return _done(stage, artefact)
+    if artefact is not None or not entry.identity:
+        return StageStatus(stage.name, stage.kind, "waiting", steps=steps, left=_earlier_seconds(run, stage.name))
+    folder = home(run, stage.name, entry.identity)
+    state: State = {"running": "running" if pid else "stopped", "done": "waiting"}.get(entry.state, entry.state)
+    rows = read_tail(folder / WORK / METRICS)
+    paced = [row for row in rows if row["time"] >= entry.began]  # without the pause before this start
+    return StageStatus(
+        stage.name,
+        stage.kind,
+        state,
+        str(folder),
+        int(rows[-1]["step"]) if rows else None,
+        steps,
+        _past_seconds(folder / WORK) + (time.time() - entry.began if state == "running" else 0.0),
+        seconds_left(paced, steps) if paced and steps else _earlier_seconds(run, stage.name),
+        message=entry.message,
+    )
+
+
+def _is_present(stage: Stage, artefact: Artefact, there: Mapping[str, Artefact | None]) -> bool:
+    """Whether it was made with the recipe's configuration and of what the other stages have now; changed code is not looked for here."""
+    made_of: dict[str, str] = artefact.manifest["inputs"]
+    sources = {key: there.get(name) for key, name in stage.inputs.items()}
+    return artefact.manifest["config"] == placeless_config(stage) and all(
+        source is not None and source.hash == made_of.get(key) for key, source in sources.items()
+    )
+
+
+@lru_cache(maxsize=4)
+def _pipeline(recipe: Path, changed: int) -> Pipeline:
+    """The recipe of a run; ``changed`` makes a changed file another entry of the cache. A live view asks every second."""
+    return read_pipeline(recipe)
+
+
+def seconds_left(rows: Sequence[dict[str, Any]], steps: int) -> float | None:
+    """At the pace of ``rows`` of ``metrics.jsonl`` (``step`` and the Unix ``time`` of its end); ``None`` with one row alone."""
+    first, last = rows[0], rows[-1]
+    done = last["step"] - first["step"]
+    return (last["time"] - first["time"]) / done * max(0, steps - last["step"]) if done > 0 else None
+
+
+def read_tail(metrics: Path) -> list[dict[str, Any]]:
+    """The last rows of ``metrics.jsonl`` that can be read; none where there is no file."""
+    try:
+        with metrics.open("rb") as file:
+            file.seek(max(0, metrics.stat().st_size - TAIL_BYTES))
+            lines = file.read().splitlines()
+    except OSError:
+        return []
+    rows = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue  # the first is cut by the seek, the last may be in writing
+        rows += [row] if isinstance(row, dict) and {"step", "time"} <= row.keys() else []
+    return rows
+
+
+def running_pid(run: Path) -> int | None:
+    """The process on this machine that holds the run; ``None`` where there is none."""
+    try:
+        held = _HOLDER.fullmatch((run / "lock").read_text(encoding="utf-8"))
+        start = read_manifest(run)["starts"][-1]
+    except (OSError, RunError):
+        return None
+    if held is None or held[2] != socket.gethostname() or start["seconds"] is not None:
+        return None
+    pid = int(held[1])
+    return pid if psutil.pid_exists(pid) and _has_open(pid, run / "lock") else None
+
+
+def _has_open(pid: int, lock: Path) -> bool:
+    """Whether the process has the lock file open: after a restart of the machine its number may be another's."""
+    try:
+        return any(Path(file.path) == lock.resolve() for file in psutil.Process(pid).open_files())
+    except psutil.Error:
+        return False
+
+
+def _done(stage: Stage, artefact: Artefact) -> StageStatus:
+    cost, steps = artefact.manifest["cost"], stage.described.steps
+    tokens = cost["trained_tokens"] + cost["generated_tokens"]
+    return StageStatus(stage.name, stage.kind, "done", str(artefact.payload), steps, steps, cost["seconds"], 0.0, tokens, cost["flops"])
+
+
+def _earlier_seconds(run: Path, stage: str) -> float | None:
+    """What the stage took under another identity, as a guess; ``None`` where it never ran."""
+    found = artefacts_of(run, stage)
+    return float(found[0].manifest["cost"]["seconds"]) if found else None
+
+
+def _past_seconds(run: Path) -> float:
+    """What earlier starts of a stage's run directory took."""
+    try:
+        return float(read_manifest(run)["cost_seconds"])
+    except RunError:
+        return 0.0

@@ -1,0 +1,203 @@
+"""Training of reward models: Bradley-Terry on pairs (helpfulness), cross-entropy on labelled answers (safety).
+
+DeepSeek-R1 (arXiv 2501.12948, section 2.3.4; Nature 645:633-638, Methods). A step: examples of balanced lengths -> scores of their rows ->
+loss -> update. What is preferred by how much is `Example`'s; this file knows rows, signs and margins.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dunwu.algorithms.preference import bradley_terry, pointwise
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.data.preferences import Pair
+from dunwu.errors import TrainingError
+from dunwu.models.heads import HEAD, scores
+from dunwu.models.loading import load_weights_into, save_model
+from dunwu.models.precision import use_causal_attention
+from dunwu.trainers.clock import Metrics
+from dunwu.trainers.micro_batches import by_token_budget, pad_right
+from dunwu.trainers.progress import print_sample
+from dunwu.trainers.reward_model_batches import Batches
+from dunwu.trainers.reward_model_examples import Example
+from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
+
+MAX_NONFINITE_IN_A_ROW = 5
+
+
+@dataclass(slots=True)
+class BatchTotals:
+    """Sums over the examples of a step, and all scores that were given."""
+
+    loss: float = 0.0
+    correct: int = 0
+    agreement: float = 0.0
+    scores: list[float] = field(default_factory=list)
+
+
+class RewardModelLearner:
+    """The learner: model, optimiser, and the examples. ``halted`` is never set: nothing but the steps ends a run."""
+
+    halted = ""
+
+    def __init__(
+        self, config: RewardModelConfig, model: Any, tokenizer: Any, train: Sequence[Example], held_out: Sequence[Example]
+    ) -> None:
+        self.config, self.model, self.tokenizer, self.train, self.held_out = config, model, tokenizer, train, held_out
+        self.batches = Batches(train, config)
+        use_causal_attention(model)
+        model.score.weight.requires_grad_(True)  # adapters froze it with the rest
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
+            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
+        self.trained = trained
+        self.skipped_in_a_row = 0
+
+    @property
+    def steps(self) -> int:
+        """Steps of all epochs."""
+        return self.batches.steps
+
+    def step(self, step: int) -> Metrics:
+        began = time.monotonic()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, step, self.steps)
+        batch = [self.train[place] for place in self.batches(step)]
+        totals = self._accumulate(batch)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.trained, self.config.max_grad_norm))
+        finite = math.isfinite(totals.loss) and math.isfinite(norm)
+        if finite:
+            self.optimizer.step()
+        self.optimizer.zero_grad()
+        self._judge(step, finite)
+        tokens = sum(len(row) for example in batch for row in example.rows)
+        seconds = time.monotonic() - began
+        metrics: dict[str, float | int | str | None] = {
+            "loss": totals.loss,
+            "accuracy": totals.correct / len(batch),
+            "margin": totals.agreement / len(batch),
+            "mean_reward": math.fsum(totals.scores) / len(totals.scores),
+            "min_reward": min(totals.scores),
+            "max_reward": max(totals.scores),
+            "chosen_longer": sum(example.side > 0 for example in batch) / len(batch),
+            "grad_norm": norm,
+            "skipped": int(not finite),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "num_tokens": tokens,
+            "tokens_per_second": tokens / seconds,
+            "step_time": seconds,
+        }
+        if step % self.config.sample_every == 0 or step == self.steps:
+            agreements = self.agreements(self.held_out)
+            metrics["held_out_accuracy"] = sum(found > 0 for found in agreements) / len(agreements)
+            self._show(step)
+        return metrics
+
+    @torch.no_grad()
+    def agreements(self, examples: Sequence[Example]) -> list[float]:
+        """How far the scores speak for what was preferred, above 0 where they do: log-odds by the model's own probability."""
+        found = [0.0] * len(examples)
+        for indices in self._micro_batches(examples):
+            part = [examples[i] for i in indices]
+            for i, value in zip(indices, agreement(self._scores(part), part).tolist(), strict=True):
+                found[i] = value
+        return found
+
+    def _accumulate(self, batch: Sequence[Example]) -> BatchTotals:
+        """Add the gradient of the batch's mean loss, micro-batch by micro-batch."""
+        totals = BatchTotals()
+        for indices in self._micro_batches(batch):
+            part = [batch[i] for i in indices]
+            scores_BR = self._scores(part)
+            loss = losses(scores_BR, part, self.config.margin).sum() / len(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            found = agreement(scores_BR.detach(), part)
+            totals.loss += loss.item()
+            totals.correct += int((found > 0).sum())
+            totals.agreement += float(found.sum())
+            totals.scores += scores_BR.detach().flatten().tolist()
+        return totals
+
+    def _scores(self, examples: Sequence[Example]) -> Tensor:
+        """``[B, R]``: the scores of the examples' rows."""
+        rows = [row for example in examples for row in example.rows]
+        ids_BT, _ = pad_right(rows, self.model.config.pad_token_id, self.model.device)
+        return scores(self.model, ids_BT, self.config.matmul_precision).view(len(examples), -1)
+
+    def _micro_batches(self, examples: Sequence[Example]) -> list[list[int]]:
+        """A pair's rows stay together: its loss needs both scores."""
+        sizes = [len(example.rows) * max(map(len, example.rows)) for example in examples]
+        return by_token_budget(sizes, self.config.micro_batch_tokens)
+
+    def _judge(self, step: int, finite: bool) -> None:
+        """Count a step that was skipped; raise ``TrainingError`` after too many in a row."""
+        self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
+        if not finite:
+            print(f"step {step}: loss or gradient not finite; update skipped, weights unchanged", file=sys.stderr)
+        if self.skipped_in_a_row >= MAX_NONFINITE_IN_A_ROW:
+            raise TrainingError(
+                f"{self.skipped_in_a_row} steps in a row were not finite: begin a new run with a learning_rate below "
+                f"{self.config.learning_rate:g} and another --out"
+            )
+
+    @torch.no_grad()
+    def _show(self, step: int) -> None:
+        """A held-out row with its scores, another one each time."""
+        example = self.held_out[step % len(self.held_out)]
+        given = self._scores([example])[0].tolist()
+        item = example.item
+        if isinstance(item, Pair):
+            named = [("chosen", item.chosen, given[0]), ("rejected", item.rejected, given[1])]
+        else:
+            named = [("safe" if item.safe else "unsafe", item.completion, given[0])]
+        answers = "\n".join(f"[{name}, scored {score:+.2f}] {text}" for name, text, score in named)
+        print_sample(f"step {step}, held out", f"{item.prompt[-1].content}\n{answers}")
+
+    def save(self, folder: Path) -> None:
+        save_model(self.model, self.tokenizer, folder)
+        tensors, values = optimizer_tensors(self.optimizer)
+        # Beside an adapter only merged weights are saved, from which the head is not taken up again.
+        save_state(folder, {**tensors, HEAD: self.model.score.weight}, {**values, "skipped_in_a_row": self.skipped_in_a_row})
+
+    def load(self, folder: Path) -> None:
+        load_weights_into(self.model, folder)
+        tensors, values = load_state(folder)
+        with torch.no_grad():
+            self.model.score.weight.copy_(tensors[HEAD])
+        load_optimizer(self.optimizer, tensors, values)
+        self.skipped_in_a_row = values["skipped_in_a_row"]
+
+
+def agreement(scores_BR: Tensor, examples: Sequence[Example]) -> Tensor:
+    """Log-odds of what was preferred: ``r_chosen - r_rejected`` of a pair, ``r`` of a safe and ``-r`` of an unsafe answer. ``[B]``."""
+    signs_B = torch.tensor([example.sign for example in examples], dtype=scores_BR.dtype, device=scores_BR.device)
+    return signs_B * (scores_BR[:, 0] - scores_BR[:, 1] if scores_BR.shape[1] == 2 else scores_BR[:, 0])
+
+
+def losses(scores_BR: Tensor, examples: Sequence[Example], margin: float) -> Tensor:
+    """The loss of each example, ``[B]``: pairs have two rows (R = 2), labelled answers one."""
+    if scores_BR.shape[1] == 2:
+        margins_B = scores_BR.new_tensor([margin * example.margin for example in examples])
+        return bradley_terry(scores_BR[:, 0], scores_BR[:, 1], margins_B)
+    labels_B = scores_BR.new_tensor([float(example.sign > 0) for example in examples])
+    return pointwise(scores_BR[:, 0], labels_B)
+
+
+def learning_rate(config: RewardModelConfig, step: int, steps: int) -> float:
+    """Linear warm-up, then a cosine down to a tenth at the last step."""
+    if step <= config.warmup_steps:
+        return config.learning_rate * step / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+    return config.learning_rate * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * progress)))

@@ -1,0 +1,70 @@
+"""A trained reward model at work: problems and what it may see of their answers in, scores out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import torch
+
+from dunwu.config.reward_model import Criterion
+from dunwu.data.preferences import user_turn
+from dunwu.errors import ModelError
+from dunwu.models.heads import label_of, load_scorer, scores
+from dunwu.rewards.scope import Visible, Whole
+from dunwu.trainers.micro_batches import by_token_budget, pad_right
+from dunwu.trainers.reward_model_examples import SCOPES, Judged, Reader
+from dunwu.types import Problem
+
+MICRO_BATCH_TOKENS = 16_384
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    """``score`` gives log-odds: of a helpfulness model only differences mean something, a safety model's is the log-odds of being safe.
+
+    ``scope`` is the type that it must be given; another one is refused, so a helpfulness model cannot be shown a chain of thought.
+    """
+
+    model: Any
+    tokenizer: Any
+    criterion: Criterion
+
+    @classmethod
+    def load(cls, folder: str, device: torch.device | str = "cpu", criterion: Criterion | None = None) -> RewardModel:
+        """From a checkpoint of `dunwu reward-model`, or any sequence classifier with one label, of which ``criterion`` says what it judges.
+
+        Raises ``ModelError`` for a model without a head, and where the folder does not say its criterion, or says another.
+        """
+        model, tokenizer = load_scorer(folder, device)
+        named = label_of(model)
+        found = next((each for each in get_args(Criterion) if each == named), criterion)
+        if found is None or found != (criterion or found):
+            raise ModelError(
+                f"model {folder!r} judges {named!r}, not {' or '.join([criterion] if criterion else get_args(Criterion))}; give another"
+            )
+        return cls(model.requires_grad_(False), tokenizer, found)
+
+    @property
+    def scope(self) -> type[Visible] | type[Whole]:
+        """What of a completion the model is shown."""
+        return SCOPES[self.criterion]
+
+    @torch.no_grad()
+    def score(self, problems: Sequence[Problem], scopes: Sequence[Judged]) -> list[float | None]:
+        """A score an answer; ``None`` where there is none: longer than the model's positions, or not finite. Never a silent 0."""
+        assert len(problems) == len(scopes), "an answer for each problem"
+        if wrong := next((seen for seen in scopes if type(seen) is not self.scope), None):
+            raise TypeError(f"a {self.criterion} model is shown {self.scope.__name__}, not {type(wrong).__name__}")
+        reader = Reader(self.tokenizer, self.model.config.pad_token_id)
+        rows = [reader(user_turn(problem.text), seen) for problem, seen in zip(problems, scopes, strict=True)]
+        found: list[float | None] = [None] * len(rows)
+        fitting = [i for i, row in enumerate(rows) if len(row) <= self.model.config.max_position_embeddings]
+        for batch in by_token_budget([len(rows[i]) for i in fitting], MICRO_BATCH_TOKENS):
+            indices = [fitting[place] for place in batch]
+            ids_BT, _ = pad_right([rows[i] for i in indices], self.model.config.pad_token_id, self.model.device)
+            for i, value in zip(indices, scores(self.model, ids_BT).tolist(), strict=True):
+                found[i] = value if math.isfinite(value) else None
+        return found

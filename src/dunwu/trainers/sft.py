@@ -1,0 +1,196 @@
+"""Supervised fine-tuning: the mean log-probability of what the assistant says is raised.
+
+With N the learned tokens of all conversations of an update, whatever the micro-batches::
+
+    L = -1/N sum over learned tokens of log p(token | all before it in its conversation)
+
+It is the loss of DeepSeek-R1's cold start and of its stage 3, whose values are `dunwu.config.sft.R1_SFT`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from dunwu.config.sft import SftConfig
+from dunwu.data.chat_examples import Example
+from dunwu.errors import TrainingError
+from dunwu.models.loading import load_weights_into, save_model, stop_token_ids
+from dunwu.rollout.base import Engine
+from dunwu.trainers.clock import Metrics
+from dunwu.trainers.micro_batches import in_order
+from dunwu.trainers.progress import print_sample
+from dunwu.trainers.sft_scoring import Scores, make_example_scorer
+from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
+from dunwu.types import Problem, Prompt, SamplingParams
+
+SHOWN_PROMPT = 300  # characters
+
+
+@dataclass
+class Totals:
+    """Sums over the learned tokens that were scored."""
+
+    tokens: int = 0
+    loss: float = 0.0
+    entropy: float = 0.0
+    hits: int | None = 0
+
+    def add(self, scores: Scores) -> None:
+        """Count a micro-batch."""
+        self.tokens += len(scores.logprobs_N)
+        self.loss -= scores.logprobs_N.sum().item()
+        self.entropy += scores.entropies_N.sum().item()
+        self.hits = None if self.hits is None or scores.hits_N is None else self.hits + int(scores.hits_N.sum())
+
+    def metrics(self, prefix: str = "") -> dict[str, float]:
+        """Means per token under TRL's names; the accuracy only where it is known."""
+        found = {f"{prefix}loss": self.loss / self.tokens, f"{prefix}entropy": self.entropy / self.tokens}
+        return found if self.hits is None else found | {f"{prefix}mean_token_accuracy": self.hits / self.tokens}
+
+
+class SftLearner:
+    """Model, optimiser and data. The place in the data is a function of the step."""
+
+    def __init__(
+        self,
+        config: SftConfig,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        engine: Engine,
+        examples: Sequence[Example],
+        validation: Sequence[Example] = (),
+    ) -> None:
+        self.config, self.model, self.tokenizer, self.engine = config, model, tokenizer, engine
+        self.examples, self.validation = examples, validation
+        self.updates_per_epoch = -(-len(examples) // config.batch_size)
+        self.steps = config.epochs * self.updates_per_epoch
+        self.halted = ""
+        self.skipped_in_a_row = 0
+        model.train()
+        if config.gradient_checkpointing:
+            model.activation_checkpointing_enable()
+        # The native scorer keeps its activations; whoever asks for the opposite gets torch.
+        self.scorer = make_example_scorer(model, config.matmul_precision, native=not config.gradient_checkpointing)
+        self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.trained, lr=config.learning_rate, betas=config.adam_betas, weight_decay=config.weight_decay, fused=True
+        )
+
+    def step(self, step: int) -> Metrics:
+        """One update."""
+        began = time.monotonic()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, step, self.steps)
+        batch = self.batch(step)
+        totals = self._accumulate(batch)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.trained, self.config.max_grad_norm))
+        finite = math.isfinite(totals.loss) and math.isfinite(norm)
+        if finite:
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._judge(step, finite, batch)
+        seconds, tokens = time.monotonic() - began, sum(len(example.ids) for example in batch)
+        metrics: dict[str, float | int | str | None] = {
+            **totals.metrics(),
+            "grad_norm": norm,
+            "skipped": int(not finite),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "epoch": step / self.updates_per_epoch,
+            "num_tokens": tokens,
+            "learned_tokens": totals.tokens,
+            "tokens_per_second": tokens / seconds,
+            "step_time": seconds,
+        }
+        if self.validation and self._due(step, self.config.evaluate_every):
+            metrics |= self.evaluate()
+        if self._due(step, self.config.sample_every):
+            self._show(step)
+        return metrics
+
+    def batch(self, step: int) -> list[Example]:
+        """The conversations of an update; each epoch has an order of its own, which depends on the seed alone."""
+        epoch, place = divmod(step - 1, self.updates_per_epoch)
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(self.examples), generator=generator)
+        chosen = order[place * self.config.batch_size : (place + 1) * self.config.batch_size]
+        return [self.examples[i] for i in chosen.tolist()]
+
+    def _accumulate(self, batch: Sequence[Example]) -> Totals:
+        """The gradient of the loss over all micro-batches."""
+        tokens, totals = sum(example.targets for example in batch), Totals()
+        for part in self._micro_batches(batch):
+            scores = self.scorer(part)
+            (-scores.logprobs_N.sum() / tokens).backward()  # type: ignore[no-untyped-call]
+            totals.add(scores)
+        return totals
+
+    def _micro_batches(self, examples: Sequence[Example]) -> list[list[Example]]:
+        parts = in_order([len(example.ids) for example in examples], self.config.micro_batch_tokens)
+        return [[examples[i] for i in part] for part in parts]
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Means per learned token of the validation conversations: ``eval_loss`` and the others."""
+        totals = Totals()
+        for part in self._micro_batches(self.validation):
+            totals.add(self.scorer(part))
+        return totals.metrics("eval_")
+
+    def _due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self.steps
+
+    def _judge(self, step: int, finite: bool, batch: Sequence[Example]) -> None:
+        """Count an update that was skipped; raise ``TrainingError`` after too many in a row."""
+        self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
+        if not finite:
+            rows = ", ".join(example.where for example in batch)
+            print(f"step {step}: loss or gradient not finite; update skipped, weights unchanged, batch: {rows}", file=sys.stderr)
+        if self.skipped_in_a_row >= self.config.max_nonfinite_in_a_row:
+            raise TrainingError(
+                f"{self.skipped_in_a_row} steps in a row were not finite: begin a new run with a learning_rate below "
+                f"{self.config.learning_rate:g} and another --out"
+            )
+
+    def _show(self, step: int) -> None:
+        """What the model says to a prompt of the data: of the held-out ones where there are any."""
+        source = self.validation or self.examples
+        example = source[step // self.config.sample_every % len(source)]
+        prompt = Prompt(Problem(example.where, "sft", "", "text"), "", tuple(example.ids[: example.start].tolist()))
+        room = self.model.config.max_position_embeddings - example.start
+        params = self.config.sampling.model_dump() | {"max_tokens": min(room, self.config.sampling.max_tokens)}
+        sampling = SamplingParams(**params, stop_token_ids=stop_token_ids(self.tokenizer, self.model))
+        self.engine.load_weights(step)
+        [completion] = self.engine.generate([prompt], sampling, 1, [self.config.seed + step])
+        asked = " ".join(str(self.tokenizer.decode(prompt.token_ids)).split())
+        print_sample(f"step {step}: {asked[-SHOWN_PROMPT:]}", completion.text)
+
+    def save(self, folder: Path) -> None:
+        """The model as a Hugging Face folder, with the training template as its chat template; beside it the optimiser."""
+        save_model(self.model, self.tokenizer, folder)
+        tensors, values = optimizer_tensors(self.optimizer)
+        save_state(folder, tensors, {**values, "skipped_in_a_row": self.skipped_in_a_row})
+
+    def load(self, folder: Path) -> None:
+        """Take up a checkpoint: weights are copied into the live model, which the engine shares."""
+        tensors, values = load_state(folder)
+        load_weights_into(self.model, folder)
+        load_optimizer(self.optimizer, tensors, values)
+        self.skipped_in_a_row = values["skipped_in_a_row"]
+
+
+def learning_rate(config: SftConfig, step: int, steps: int) -> float:
+    """Linear warm-up, then a cosine down to ``final_learning_rate`` times the highest at the last step."""
+    if step <= config.warmup_steps:
+        return config.learning_rate * step / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+    lowest = config.final_learning_rate
+    return config.learning_rate * (lowest + (1 - lowest) * 0.5 * (1 + math.cos(math.pi * progress)))

@@ -1,0 +1,127 @@
+"""Log-probabilities of the learned tokens of conversations, packed: by torch as one row, or by the native scorer.
+
+Packed conversations do not see each other. In torch each one's attention is computed by itself, over nothing but its own tokens, so there
+is no mask that could be wrong or ignored; positions begin anew with each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from dunwu.data.chat_examples import Example
+from dunwu.models.chunked_scores import score_in_chunks
+from dunwu.models.logprobs import LOGITS_AT_ONCE
+from dunwu.models.native import NativeUnavailable
+from dunwu.models.native_logprobs import NativeScorer
+from dunwu.models.precision import Precision, causal_attention, matmul_precision
+
+ATTENTION = "packed_causal_float32"
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Of N learned tokens, conversation after conversation: log-probabilities (with a gradient), entropies, and whether each was the most
+    probable one (``None``: not known)."""
+
+    logprobs_N: Tensor
+    entropies_N: Tensor
+    hits_N: Tensor | None
+
+
+class ExampleScorer(Protocol):
+    """Scores conversations under one model."""
+
+    name: str
+
+    def __call__(self, examples: Sequence[Example]) -> Scores:
+        """See ``Scores``."""
+        ...
+
+
+class PackedTorchScorer:
+    """The model's own forward pass on one row of all conversations, on any device."""
+
+    def __init__(self, model: Any, precision: Precision) -> None:
+        model.set_attn_implementation(ATTENTION)
+        self._model, self._precision = model, precision
+        self._chunk = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
+        self.name = f"torch, {precision}"
+
+    def __call__(self, examples: Sequence[Example]) -> Scores:
+        """See ``ExampleScorer``."""
+        device, lengths = self._model.device, [len(example.ids) for example in examples]
+        ids_T = torch.from_numpy(np.concatenate([example.ids for example in examples])).long().to(device)
+        learned_T = torch.from_numpy(np.concatenate([example.learned for example in examples])).to(device)
+        positions_T = torch.cat([torch.arange(length) for length in lengths]).to(device)
+        with matmul_precision(self._precision, device):
+            hidden_1TD = self._model.model(
+                input_ids=ids_T[None], position_ids=positions_T[None], use_cache=False, packed_lengths=lengths
+            ).last_hidden_state
+            # A learned token is never the first of its conversation, so the one before it is of the same.
+            hidden_ND, targets_N = hidden_1TD[0, :-1][learned_T[1:]], ids_T[learned_T]
+            logprobs_N, entropies_N = score_in_chunks(self._model.lm_head, hidden_ND, targets_N, 1.0, False, self._chunk)
+            return Scores(logprobs_N, entropies_N, self._hits(hidden_ND, targets_N))
+
+    @torch.no_grad()
+    def _hits(self, hidden_ND: Tensor, targets_N: Tensor) -> Tensor:
+        chunks = [hidden_ND[start : start + self._chunk] for start in range(0, len(hidden_ND), self._chunk)]
+        return torch.cat([self._model.lm_head(hidden).argmax(dim=-1) for hidden in chunks]) == targets_N
+
+
+class NativePackedScorer:
+    """`kernels/score.c`: bfloat16 products on a CPU's tiles. It does not tell which token was the most probable one."""
+
+    def __init__(self, model: Any) -> None:
+        """Raises ``NativeUnavailable`` with the reason."""
+        self._native = NativeScorer(model)
+        self.name = "native, bfloat16"
+
+    def __call__(self, examples: Sequence[Example]) -> Scores:
+        """See ``ExampleScorer``."""
+        prompts = [example.ids[: example.start].tolist() for example in examples]
+        rests = [example.ids[example.start :].tolist() for example in examples]
+        logprobs, entropies = self._native.logprobs(prompts, rests)
+        learned = torch.from_numpy(np.concatenate([example.learned[example.start :] for example in examples]))
+        return Scores(logprobs[learned], entropies[learned], None)
+
+
+def make_example_scorer(model: Any, precision: Precision | Literal["auto"], native: bool = True) -> ExampleScorer:
+    """Chosen as by `dunwu.trainers.scoring.make_scorer`."""
+    why = ""
+    if precision != "float32" and native:
+        try:
+            return NativePackedScorer(model)
+        except NativeUnavailable as reason:
+            why = f" ({reason})"
+    scorer = PackedTorchScorer(model, "float32" if precision == "auto" else precision)
+    scorer.name += why
+    return scorer
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    *,
+    packed_lengths: Sequence[int],
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Causal attention within each of the conversations of ``packed_lengths`` (sum T): ``query`` (1, H, T, D) -> (1, T, H, D)."""
+    ends = list(accumulate(packed_lengths))
+    places = [slice(end - length, end) for end, length in zip(ends, packed_lengths, strict=True)]
+    mixed = [causal_attention(module, query[:, :, at], key[:, :, at], value[:, :, at], None, scaling)[0] for at in places]
+    return torch.cat(mixed, dim=1), None
+
+
+ALL_ATTENTION_FUNCTIONS.register(ATTENTION, packed_attention)

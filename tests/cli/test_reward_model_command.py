@@ -1,0 +1,76 @@
+"""`dunwu reward-model`: options become keys, a dry run makes nothing, a stop says how to go on."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from dunwu.cli.reward_model_command import run
+from dunwu.config.load import load_config
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.errors import ConfigError, Interrupted, UserError
+
+
+def stub(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[RewardModelConfig, Path, bool]], stop: bool = False) -> None:
+    """The pipeline, without torch."""
+
+    def run_reward_model(config: RewardModelConfig, out: Path, resume: bool) -> Path:
+        calls.append((config, out, resume))
+        if stop:
+            raise Interrupted("stopped after step 3 of 9, which is saved")
+        return out
+
+    module = types.ModuleType("dunwu.pipeline.reward_model")
+    module.run_reward_model = run_reward_model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "dunwu.pipeline.reward_model", module)
+
+
+def test_options_and_overrides_reach_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls: list[tuple[RewardModelConfig, Path, bool]] = []
+    stub(monkeypatch, calls)
+    arguments = [
+        "--data",
+        "a b.jsonl",
+        "--kind",
+        "safety",
+        "--model",
+        "base",
+        "--out",
+        str(tmp_path),
+        "--resume",
+        "epochs=3",
+        "only.subset=x",
+    ]
+    assert run(arguments) == 0
+    ((config, out, resume),) = calls
+    assert (config.data, config.criterion, config.model, config.epochs, config.only) == ("a b.jsonl", "safety", "base", 3, {"subset": "x"})
+    assert (out, resume) == (tmp_path, True)
+
+
+def test_a_dry_run_prints_a_recipe_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--data", "pairs.jsonl", "--dry-run", "--out", str(tmp_path / "run"), "batch_size=8"]) == 0
+    out = capsys.readouterr().out
+    assert "# data: pairs.jsonl" in out
+    recipe = tmp_path / "again.yaml"
+    recipe.write_text(out, encoding="utf-8")
+    assert load_config(RewardModelConfig, recipe, []).batch_size == 8
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_stop_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stub(monkeypatch, [], stop=True)
+    with pytest.raises(Interrupted):
+        run(["--data", "a b.jsonl"])
+    assert "to go on: dunwu reward-model --data 'a b.jsonl' --resume" in capsys.readouterr().err
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(UserError, match="kind"):
+        run(["--kind", "politeness"])
+    with pytest.raises(ConfigError, match=r"epochs"):
+        run(["epoch=3"])
+    with pytest.raises(UserError, match="did you mean --data"):
+        run(["--dta", "x"])

@@ -1,0 +1,35 @@
+"""Tokens, weights and FLOPs of a stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from dunwu.models.bundled import bundled_path
+from dunwu.pipeline.cost import Usage, count_parameters, metric_sum
+
+
+def test_six_nd_for_training_and_two_nd_for_generation() -> None:
+    assert Usage(parameters=10, trained_tokens=3, generated_tokens=5).flops == 6 * 10 * 3 + 2 * 10 * 5
+    assert Usage(parameters=10, trained_tokens=3, generated_tokens=5).tokens == 8
+    assert Usage().flops == 0
+
+
+def test_weights_are_counted_from_headers(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(3, 4), "b": torch.zeros(())}, tmp_path / "model-1.safetensors")
+    save_file({"c": torch.zeros(5)}, tmp_path / "model-2.safetensors", metadata={"format": "pt"})
+    (tmp_path / "trainer").mkdir()
+    save_file({"moment": torch.zeros(100)}, tmp_path / "trainer" / "state.safetensors")
+    assert count_parameters(tmp_path) == 3 * 4 + 1 + 5
+    assert count_parameters(tmp_path / "trainer" / "nowhere") == 0
+    assert count_parameters(bundled_path()) == json.loads((bundled_path() / "card.json").read_text(encoding="utf-8"))["parameters"]
+
+
+def test_metrics_are_summed_over_steps(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"step": 1, "num_tokens": 5}\n{"step": 2}\n{"step": 3, "num_tokens": 7}\n{"st', encoding="utf-8"
+    )
+    assert metric_sum(tmp_path, "num_tokens") == 12

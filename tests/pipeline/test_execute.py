@@ -1,0 +1,241 @@
+"""A pipeline brought to its end: once each, from wherever it was left, and never with anything that is not whole."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dunwu.config.pipeline import FileConfig, OwnConfig
+from dunwu.errors import ConfigError, DataError, Interrupted, RunError
+from dunwu.pipeline import execute
+from dunwu.pipeline.artefacts import ARTEFACT
+from dunwu.pipeline.execute import run_pipeline
+from dunwu.pipeline.graph import Pipeline, Stage
+from dunwu.pipeline.journal import read_journal
+from dunwu.trainers.run_directory import RunDirectory
+
+TextOf = Callable[[Mapping[str, Any], str], str]
+
+
+def test_each_stage_gets_what_it_takes_and_runs_once(workshop: Any, text_of: TextOf) -> None:
+    made = run_pipeline(workshop.diamond(), workshop.run)
+    assert text_of(made, "d") == "a b a c d"
+    assert workshop.calls() == ["a", "b", "c", "d"]
+    again = run_pipeline(workshop.diamond(), workshop.run)
+    assert workshop.calls() == []
+    assert {name: artefact.hash for name, artefact in again.items()} == {name: artefact.hash for name, artefact in made.items()}
+
+
+def test_a_change_runs_again_what_depends_on_it_alone(workshop: Any, text_of: TextOf) -> None:
+    run_pipeline(workshop.diamond(), workshop.run)
+    workshop.calls()
+    made = run_pipeline(workshop.diamond(c="C"), workshop.run)
+    assert workshop.calls() == ["c", "d"]
+    assert text_of(made, "d") == "a b a C d"
+    assert read_journal(workshop.run)["d"].state == "done"
+    run_pipeline(workshop.diamond(), workshop.run)
+    assert workshop.calls() == [], "what was made before the change was kept"
+
+
+def test_a_changed_stage_with_the_same_output_ends_there(workshop: Any) -> None:
+    run_pipeline(workshop.diamond(), workshop.run)
+    workshop.calls()
+    first, *others = workshop.diamond().stages
+    renamed = Stage("a", first.work.model_copy(update={"parameters": {"text": "a", "name": "A"}}))
+    run_pipeline(Pipeline("diamond", (renamed, *others)), workshop.run)
+    assert workshop.calls() == ["A"]
+
+
+def test_a_changed_file_of_functions_runs_all_again_and_says_why(workshop: Any) -> None:
+    run_pipeline(workshop.diamond(), workshop.run)
+    workshop.calls()
+    workshop.file.write_text(workshop.file.read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
+    said: list[str] = []
+    run_pipeline(workshop.diamond(), workshop.run, watch=lambda stage, event: said.append(f"{stage.name} {event}"))
+    # The output of `a` is the same as before, and yet `b` runs: its own code is the file that changed.
+    assert workshop.calls() == ["a", "b", "c", "d"]
+    assert "a begins again: function has changed" in said
+
+
+def test_a_file_from_outside_counts_by_its_content(workshop: Any, text_of: TextOf, tmp_path: Path) -> None:
+    def pipeline(path: Path) -> Pipeline:
+        return Pipeline("outside", (Stage("corpus", FileConfig(path=str(path))), workshop.stage("b", "corpus")))
+
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("one", encoding="utf-8")
+    assert text_of(run_pipeline(pipeline(corpus), workshop.run), "b") == "one b"
+    moved = corpus.rename(tmp_path / "moved.txt")
+    workshop.calls()
+    run_pipeline(pipeline(moved), workshop.run)
+    assert workshop.calls() == []
+    moved.write_text("two", encoding="utf-8")
+    assert text_of(run_pipeline(pipeline(moved), workshop.run), "b") == "two b"
+    moved.unlink()
+    with pytest.raises(DataError, match=r"stage corpus: .*moved\.txt is not there"):
+        run_pipeline(pipeline(moved), workshop.run)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda output: flip(output / "text"), "text is corrupted"),
+        (lambda output: (output / "text").write_text("longer"), "text has 6 bytes, 1 were written"),
+        (lambda output: (output / "text").unlink(), "text is missing"),
+        (lambda output: (output / "more").write_text(""), "more is not from this stage"),
+        (lambda output: shutil.rmtree(output), "text is missing"),
+        (lambda output: flip(output.parent / ARTEFACT), "is damaged"),
+    ],
+)
+def test_a_damaged_artefact_is_noticed_before_it_is_used(workshop: Any, text_of: TextOf, harm: Callable[[Path], Any], said: str) -> None:
+    made = run_pipeline(workshop.diamond(), workshop.run)
+    workshop.calls()
+    harm(made["a"].payload)
+    with pytest.raises(RunError, match=said) as caught:
+        run_pipeline(workshop.diamond(b="B"), workshop.run)
+    assert f"delete {made['a'].folder} and run again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert workshop.calls() == []
+    shutil.rmtree(made["a"].folder)
+    assert text_of(run_pipeline(workshop.diamond(b="B"), workshop.run), "d") == "a B a c d"
+    assert workshop.calls() == ["a", "b", "d"], "c was not touched"
+
+
+def test_a_stage_that_fails_loses_nothing(workshop: Any, text_of: TextOf) -> None:
+    with pytest.raises(ValueError, match="asked to fail"):
+        run_pipeline(workshop.diamond(c="fail"), workshop.run)
+    assert workshop.calls() == ["a", "b", "c"]
+    empty = Pipeline("diamond", (workshop.stage("a"), workshop.stage("b", "a", function="nothing")))
+    with pytest.raises(DataError, match="wrote nothing into its folder"):
+        run_pipeline(empty, workshop.run)
+    entry = read_journal(workshop.run)["b"]
+    assert entry.state == "failed"
+    assert "wrote nothing" in entry.message
+    workshop.calls()
+    assert text_of(run_pipeline(workshop.diamond(), workshop.run), "d") == "a b a c d"
+    assert workshop.calls() == ["c", "d"]
+
+
+def test_until_does_what_a_stage_needs_and_from_what_follows(workshop: Any, text_of: TextOf) -> None:
+    run_pipeline(workshop.diamond(), workshop.run, last="b")
+    assert workshop.calls() == ["a", "b"]
+    run_pipeline(workshop.diamond(), workshop.run, first="c", last="c")
+    assert workshop.calls() == ["c"]
+    run_pipeline(workshop.diamond(), workshop.run, first="b")
+    assert workshop.calls() == ["d"]
+    with pytest.raises(ConfigError, match="--until a does not follow from --from b"):
+        run_pipeline(workshop.diamond(), workshop.run, first="b", last="a")
+    with pytest.raises(ConfigError, match=r"has no stage 'bb': did you mean b\?"):
+        run_pipeline(workshop.diamond(), workshop.run, first="bb")
+
+
+def test_from_takes_earlier_artefacts_as_they_are_and_refuses_where_there_are_none(workshop: Any, text_of: TextOf) -> None:
+    with pytest.raises(RunError, match="--from d: the artefact of stage b is needed and not there; run without --from"):
+        run_pipeline(workshop.diamond(), workshop.run, first="d")
+    run_pipeline(workshop.diamond(), workshop.run)
+    workshop.calls()
+    said: list[str] = []
+    made = run_pipeline(workshop.diamond(a="A", d="D"), workshop.run, first="d", watch=lambda stage, event: said.append(event))
+    assert workshop.calls() == ["d"]
+    assert text_of(made, "d") == "a b a c D"
+    assert sum("taken as it is" in event for event in said) == 2
+
+
+def test_a_run_belongs_to_one_process_and_one_pipeline(workshop: Any, tmp_path: Path) -> None:
+    with RunDirectory.create(workshop.run, "pipeline", {"name": "diamond"}, 0), pytest.raises(RunError, match="in use by another"):
+        run_pipeline(workshop.diamond(), workshop.run)
+    with pytest.raises(RunError, match="has name = 'diamond', not 'other'"):
+        run_pipeline(Pipeline("other", (workshop.stage("a"),)), workshop.run)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("Dear", encoding="utf-8")
+    with pytest.raises(RunError, match="is not empty and holds no run"):
+        run_pipeline(workshop.diamond(), tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+
+
+def test_what_a_killed_stage_left_is_no_part_of_its_output(workshop: Any) -> None:
+    first = run_pipeline(workshop.diamond(), workshop.run)["a"]
+    (first.folder / ARTEFACT).unlink()
+    shutil.rmtree(first.payload)
+    (first.folder / "output.tmp").mkdir()
+    (first.folder / "output.tmp" / "half").write_text("ha", encoding="utf-8")
+    assert run_pipeline(workshop.diamond(), workshop.run)["a"].hash == first.hash
+    assert sorted(path.name for path in first.folder.iterdir()) == ["artefact.json", "identity.json", "output", "seconds.json"]
+
+
+def test_an_output_that_was_whole_before_the_kill_is_not_made_again(workshop: Any) -> None:
+    first = run_pipeline(workshop.diamond(), workshop.run)["a"]
+    workshop.calls()
+    (first.folder / ARTEFACT).unlink()
+    assert run_pipeline(workshop.diamond(), workshop.run)["a"].hash == first.hash
+    assert workshop.calls() == []
+
+
+def test_a_stage_does_not_see_what_another_left_in_the_process(tmp_path: Path) -> None:
+    """A stage that runs after a kill does not find it there: it would make something else."""
+    (tmp_path / "f.py").write_text(
+        "import random, numpy, torch\n"
+        "def draw(out, files, name):\n"
+        "    drawn = [random.random(), numpy.random.random(), float(torch.rand(())), torch.get_num_threads()]\n"
+        "    torch.set_num_threads(3)\n"
+        "    (out / 'drawn').write_text(repr(drawn))\n",
+        encoding="utf-8",
+    )
+    stages = tuple(Stage(name, OwnConfig(function=f"{tmp_path / 'f.py'}:draw", parameters={"name": name})) for name in ("a", "b"))
+    threads = torch.get_num_threads()
+    made = run_pipeline(Pipeline("p", stages), tmp_path / "run")
+    assert made["a"].hash == made["b"].hash
+    assert torch.get_num_threads() == threads
+    random.seed()
+    np.random.seed()
+
+
+def test_asked_to_stop_it_says_so_and_goes_on(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    make_whole = execute._make_whole
+
+    def stop_at_c(function: Any, config: Any, folder: Path) -> Any:
+        if "/c/" in folder.as_posix() and not made:
+            made.append("stopped")
+            raise Interrupted("SIGINT: stopped")
+        return make_whole(function, config, folder)
+
+    monkeypatch.setattr(execute, "_make_whole", stop_at_c)
+    with pytest.raises(Interrupted):
+        run_pipeline(workshop.diamond(), workshop.run)
+    assert {name: entry.state for name, entry in read_journal(workshop.run).items()} == {
+        "a": "done",
+        "b": "done",
+        "c": "stopped",
+        "d": "waiting",
+    }
+    workshop.calls()
+    run_pipeline(workshop.diamond(), workshop.run)
+    assert workshop.calls() == ["c", "d"]
+
+
+def test_the_manifest_tells_what_when_and_at_what_cost(workshop: Any) -> None:
+    made = run_pipeline(workshop.diamond(), workshop.run)
+    manifest = json.loads((made["b"].folder / ARTEFACT).read_text(encoding="utf-8"))
+    assert manifest["stage"] == "b"
+    assert manifest["kind"] == "own"
+    assert manifest["inputs"]["files.a"] == made["a"].hash
+    assert manifest["sources"]["files.a"] == {"stage": "a", "identity": made["a"].manifest["identity"]}
+    assert manifest["config"]["files"] == {"a": None}, "where it lay is no part of what it is"
+    assert {"functions.py", "pipeline/own.py", "own_code.py", "errors.py"} <= manifest["code"].keys()
+    assert not {"pipeline/zero.py", "trainers/grpo.py"} & manifest["code"].keys()
+    assert manifest["environment"]["packages"]["torch"] == torch.__version__
+    assert manifest["cost"]["seconds"] >= 0

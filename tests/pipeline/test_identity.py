@@ -1,0 +1,90 @@
+"""What a stage's identity depends on: contents, never places."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dunwu.config.load import load_config
+from dunwu.config.pipeline import FileConfig, OwnConfig
+from dunwu.config.zero import ZeroConfig
+from dunwu.pipeline.graph import Stage
+from dunwu.pipeline.identity import Input, difference, identity_of
+from dunwu.pipeline.outside import missing_file, outside_files
+
+
+def zero(*overrides: str) -> Stage:
+    return Stage("zero", load_config(ZeroConfig, None, overrides))
+
+
+def digest(stage: Stage, **inputs: str) -> str:
+    return identity_of(stage, {key: Input(value, {"stage": "s"}) for key, value in inputs.items()}).digest
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+def test_a_model_counts_by_its_content_wherever_it_lies(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "copy")
+    assert digest(zero(f"model={model}")) == digest(zero(f"model={tmp_path / 'copy'}"))
+    before = digest(zero(f"model={model}"))
+    (model / "model.safetensors").write_bytes(b"Weights")
+    assert digest(zero(f"model={model}")) != before
+    assert digest(zero("model=Qwen/Qwen2.5-0.5B")) != digest(zero("model=Qwen/Qwen2.5-1.5B")), "a hub id counts by its name"
+
+
+def test_configuration_inputs_and_kind_count_and_the_stages_name_does_not() -> None:
+    taken = Stage("zero", ZeroConfig(), {"model": "base"})
+    assert digest(taken, model="1") != digest(taken, model="2")
+    assert digest(taken, model="1") == digest(Stage("other", ZeroConfig(), {"model": "another"}), model="1")
+    assert digest(zero()) != digest(zero("seed=1"))
+    assert digest(Stage("f", FileConfig(path="x"))) != digest(Stage("f", FileConfig(path="x", holds="model")))
+
+
+def test_files_that_a_configuration_names(model: Path, tmp_path: Path) -> None:
+    rewards = tmp_path / "rewards.py"
+    rewards.write_text("def f(prompts, completions): return [0.0]\n", encoding="utf-8")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("{}", encoding="utf-8")
+    task = f"{{kind: dataset, path: {rows}}}"
+    config = load_config(
+        ZeroConfig, None, [f"model={model}", f"reward=[accuracy, '{rewards}:f']", f"tasks=[{{task: {task}}}]", "device=cpu"]
+    )
+    found = outside_files(config)
+    assert {key: file.path for key, file in found.items()} == {"model": model, "reward.1.function": rewards, "tasks.0.task.path": rows}
+    assert found["reward.1.function"].function == "f"
+    assert outside_files(ZeroConfig())["model"].path.name == "tiny-base"
+    own = OwnConfig(function=f"{rewards}:f", files={"a": str(rows), "b": str(tmp_path / "missing")}, parameters={"path": str(rows)})
+    assert outside_files(own).keys() == {"function", "files.a", "parameters.path"}
+
+
+def test_a_local_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert missing_file(load_config(ZeroConfig, None, ["model=./gone"])) == ("model", "./gone")
+    assert missing_file(load_config(ZeroConfig, None, ["reward=[accuracy, 'gone.py:f']"])) == ("reward.1.function", "gone.py:f")
+    assert missing_file(OwnConfig(function=f"{__file__}:f", files={"rows": "rows.jsonl"})) == ("files.rows", "rows.jsonl")
+    for overrides in ([], ["model=Qwen/Qwen2.5-0.5B"], ["tasks=[{task: {kind: dataset, path: gsm8k}}]"], [f"model={tmp_path}"]):
+        assert missing_file(load_config(ZeroConfig, None, overrides)) is None
+
+
+def test_another_function_of_the_same_file_is_another_stage(tmp_path: Path) -> None:
+    file = tmp_path / "f.py"
+    file.write_text("", encoding="utf-8")
+    assert digest(Stage("a", OwnConfig(function=f"{file}:f"))) != digest(Stage("a", OwnConfig(function=f"{file}:g")))
+
+
+def test_what_differs_is_told(model: Path) -> None:
+    def told(first: Stage, second: Stage) -> str:
+        return difference(identity_of(first, {}).as_json(), identity_of(second, {}).as_json())
+
+    assert told(zero(), zero()) == ""
+    assert told(zero(), zero("grpo.steps=151")) == "grpo.steps was 150, is 151"
+    assert told(zero(), zero(f"model={model}")) == "model has changed"
+    first = identity_of(zero(), {}).as_json()
+    assert difference({**first, "code": {**first["code"], "errors.py": "x"}}, first) == "dunwu/errors.py has changed"

@@ -1,0 +1,133 @@
+"""Recipes as YAML: read, changed by overrides, written back; each mistake in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunwu.config.sft import SftConfig
+from dunwu.config.zero import ZeroConfig
+from dunwu.errors import ConfigError
+from dunwu.pipeline.graph import Pipeline, Stage
+from dunwu.pipeline.recipe_file import dump_pipeline, read_pipeline, with_overrides
+
+RECIPE = """
+name: two
+stages:
+  base: {work: file, path: models/base, holds: model}
+  rows: {work: own, function: f.py:f, parameters: {n: 3}}
+  sft:
+    work: sft
+    inputs: {model: base, data: rows}
+    epochs: 3
+  zero:
+    work: zero
+    preset: r1-zero-v1
+    inputs: {model: sft}
+    grpo: {steps: 7}
+    evaluations: []
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "Own.yaml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def work(pipeline: Pipeline, stage: str) -> Any:
+    return pipeline[stage].work
+
+
+def complaint(tmp_path: Path, text: str, *overrides: str) -> str:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_pipeline(path, overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_recipe_is_read(file: Path) -> None:
+    pipeline = read_pipeline(file)
+    assert pipeline.name == "two"
+    assert [(stage.name, stage.kind) for stage in pipeline.stages] == [("base", "file"), ("rows", "own"), ("sft", "sft"), ("zero", "zero")]
+    assert dict(pipeline["sft"].inputs) == {"model": "base", "data": "rows"}
+    assert isinstance(work(pipeline, "sft"), SftConfig)
+    assert (work(pipeline, "sft").epochs, work(pipeline, "sft").data) == (3, "@rows")
+    assert work(pipeline, "zero").grpo.steps == 7, "the recipe's own over the preset's"
+    assert work(pipeline, "zero").grpo.learning_rate == 3e-6, "the preset's over the default"
+
+
+def test_a_recipe_without_a_name_has_its_files(tmp_path: Path) -> None:
+    path = tmp_path / "Mine.yaml"
+    path.write_text("stages: {a: {work: own, function: f.py:f}}", encoding="utf-8")
+    assert read_pipeline(path).name == "mine"
+
+
+def test_what_is_written_reads_back_to_an_equal_pipeline(file: Path, tmp_path: Path) -> None:
+    pipeline = read_pipeline(file)
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(dump_pipeline(pipeline), encoding="utf-8")
+    assert read_pipeline(copy) == pipeline
+    made = Pipeline("made", (Stage("zero", ZeroConfig()), Stage("again", ZeroConfig(), {"model": "zero"})))
+    copy.write_text(dump_pipeline(made), encoding="utf-8")
+    assert read_pipeline(copy) == made
+
+
+def test_overrides_reach_every_stage_and_its_inputs(file: Path) -> None:
+    pipeline = read_pipeline(file, ["zero.grpo.steps=9", "--sft.learning_rate", "1e-4", "rows.parameters.n=5", "zero.inputs.model=base"])
+    assert work(pipeline, "zero").grpo.steps == 9
+    assert work(pipeline, "sft").learning_rate == 1e-4
+    assert work(pipeline, "rows").parameters == {"n": 5}
+    assert dict(pipeline["zero"].inputs) == {"model": "base"}
+    assert work(with_overrides(pipeline, ["zero.tasks.0.task.levels=[2]"]), "zero").tasks[0].task.levels == (2,)
+    assert work(read_pipeline(file, ["zero.evaluations=[{problems: 3}]"]), "zero").evaluations[0].problems == 3
+    assert with_overrides(pipeline, []) == pipeline
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stages: {a: {work: zer}}", "stage a: work = 'zer': expected file, own, evaluate, zero, sft, reward_model; did you mean zero?"),
+        ("stages: {a: {grpo: {steps: 3}}}", "stage a: work is missing: choose from file, own"),
+        ("stages: {a: {work: zero, grpo: {step: 3}}}", "stage a: unknown key grpo.step: did you mean grpo.steps?"),
+        ("stages: {a: {work: zero, grpo: {steps: many}}}", "stage a: grpo.steps = 'many': expected a valid integer"),
+        ("stages: {a: {work: sft}}", "stage a: data is missing"),
+        ("stages: {a: {work: zero, inputs: model}}", "stage a: inputs = model: expected lines of `key: stage`"),
+        ("stages: {a: {work: zero, inputs: {model: 3}}}", "stage a: inputs = {'model': 3}"),
+        ("stages: {a: {work: zero, model: tiny, inputs: {model: b}}, b: {work: zero}}", "stage a: model is given twice"),
+        ("stages: {a: {work: zero, inputs: {model: b}}, b: {work: zero, inputs: {model: a}}}", "a -> b -> a take from each other"),
+        ("stages: {a: {work: zero, inputs: {model: bse}}, base: {work: zero}}", "inputs.model = 'bse' is no stage; did you mean base?"),
+        ("stages: {../a: {work: zero}}", "stage name '../a': use lower-case letters"),
+        ("stages: {1: {work: zero}}", "stages.1 = "),
+        ("stages: {a: zero}", "stages.a = 'zero': expected a name and lines"),
+        ("stages: []", "stages is missing"),
+        ("name: x", "stages is missing"),
+        ("stage: {a: {work: zero}}", "unknown key stage: a pipeline has name and stages"),
+        ("stages: {a: {work: zero}, a: {work: zero}}", "the key 'a' is given twice"),
+        ("[]", "expected lines of `key: value`"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_remedy(text: str, said: str, tmp_path: Path) -> None:
+    found = complaint(tmp_path, text)
+    assert said in found
+    assert found.startswith(str(tmp_path / "wrong.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("zeor.grpo.steps=3", "zeor.grpo.steps = 3: begin with a stage, such as zero, and a dot"),
+        ("seed=3", "seed = 3: begin with a stage"),
+        ("zero=3", "zero = 3: begin with a stage"),
+        ("zero.grpo.lr=1", "stage zero: unknown key grpo.lr: did you mean grpo.learning_rate?"),
+        ("zero.model=tiny", "stage zero: model is given twice"),
+        ("zero.inputs.model=nowhere", "inputs.model = 'nowhere' is no stage"),
+    ],
+)
+def test_an_override_that_cannot_be_is_one_line(override: str, said: str, tmp_path: Path) -> None:
+    assert said in complaint(tmp_path, RECIPE, override)

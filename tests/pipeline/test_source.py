@@ -1,0 +1,74 @@
+"""Which source files a stage can reach: changes there count, others do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dunwu.pipeline.identity import code_of
+from dunwu.pipeline.source import PACKAGE, source_hashes
+
+FILES = {
+    "__init__.py": "",
+    "entry.py": "from toy.near import f\nimport numpy\n",
+    "near.py": "def f():\n    import toy.deep.late\n    start('toy.worker')\n",
+    "worker.py": "from toy.common import x",
+    "common.py": "x = 1",
+    "unrelated.py": "import toy.entry",
+    "analysis/__init__.py": "",
+    "analysis/report.py": "from toy.unrelated import y",
+    "deep/__init__.py": "",
+    "deep/late.py": "from toy.analysis.report import write\n",
+    "deep/kernel.c": "int x;",
+    "deep/kernels/more.h": "int y;",
+    "deep/late.pyc": "cache",
+    "other/__init__.py": "",
+    "other/table.csv": "1,2",
+}
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / "toy" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path / "toy"
+
+
+def reached(toy: Path) -> dict[str, str]:
+    return source_hashes([toy / "entry.py"], toy)
+
+
+def test_imports_are_followed_whole_and_names_of_modules_in_texts_too(toy: Path) -> None:
+    assert reached(toy).keys() == {"entry.py", "near.py", "deep/late.py", "worker.py", "common.py", "deep/kernel.c", "deep/kernels/more.h"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_change_counts_where_it_can_be_reached(name: str, toy: Path) -> None:
+    before = reached(toy)
+    path = toy / name
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    after = reached(toy)
+    assert (before != after) == (name in before)
+    assert [key for key in before if before[key] != after[key]] == ([name] if name in before else [])
+
+
+def test_the_real_stages_reach_what_makes_their_output_and_not_what_shows_it() -> None:
+    zero = code_of("dunwu.pipeline.zero:run_zero")
+    assert {"pipeline/zero.py", "trainers/grpo.py", "algorithms/loss.py", "rewards/worker.py", "tasks/game24.csv"} <= zero.keys()
+    assert {"rollout/torch_engine/native/decode.c", "models/kernels/score.c"} <= zero.keys()
+    assert not [name for name in zero if name.startswith(("analysis/", "cli/"))]
+    assert not {"pipeline/execute.py", "pipeline/graph.py", "pipeline/live.py"} & zero.keys()
+    measure = code_of("dunwu.pipeline.measure:run_measure")
+    assert "evaluation/metrics.py" in measure
+    assert not {"trainers/grpo.py", "pipeline/zero.py"} & measure.keys()
+    assert code_of("") == {}
+
+
+def test_a_users_file_counts_and_what_it_takes_from_us(tmp_path: Path) -> None:
+    own = tmp_path / "mine.py"
+    own.write_text("from dunwu.boxes import last_box\n", encoding="utf-8")
+    assert {"mine.py", "boxes.py", "pipeline/own.py"} <= code_of("dunwu.pipeline.own:run_own", [own]).keys()
+    assert (PACKAGE / "boxes.py").is_file()
