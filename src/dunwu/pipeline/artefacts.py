@@ -18,8 +18,7 @@ from typing import Any
 from dunwu.errors import RunError
 from dunwu.pipeline.cost import Usage
 from dunwu.pipeline.identity import Identity, difference
-from dunwu.trainers.checkpoint import _crc32 as crc32
-from dunwu.trainers.checkpoint import atomic_file
+from dunwu.trainers.checkpoint import atomic_file, crc32
 from dunwu.trainers.run_directory import code_version, config_hash, content_hash
 
 Json = dict[str, Any]

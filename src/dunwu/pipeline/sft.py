@@ -16,8 +16,8 @@ from dunwu.models.chat import TrainingTemplate, training_template
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.headline import print_facts
+from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
-from dunwu.pipeline.zero import model_folder
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics

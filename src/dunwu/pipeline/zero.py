@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +14,16 @@ import torch
 
 from dunwu.algorithms.recipes import describe
 from dunwu.analysis.report import write_report
-from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.config.zero import ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.run import evaluate
 from dunwu.evaluation.store import read_evaluation, write_evaluation
-from dunwu.models.bundled import BUNDLED_NAME, bundled_path
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.checks import check_run
 from dunwu.pipeline.headline import announce, conclude
+from dunwu.pipeline.measure import set_names
+from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.make import make_reward, own_files
 from dunwu.rewards.pool import RewardPool
@@ -84,27 +83,11 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     return out
 
 
-def model_folder(model: str) -> Path | None:
-    """The local folder of a model, ``None`` for a hub id."""
-    folder = bundled_path() if model == BUNDLED_NAME else Path(model)
-    return folder if folder.is_dir() else None
-
-
 def _record_card(run: RunDirectory, folder: Path | None) -> None:
     """The base model's card goes into the manifest, so that the report can quote it wherever the run is moved."""
     card = None if folder is None else folder / "card.json"
     if card is not None and card.is_file():
         run.manifest["base_card"] = json.loads(card.read_text(encoding="utf-8"))
-
-
-def set_names(evaluations: Sequence[EvalConfig]) -> list[str]:
-    """One name per held-out set: the task's kind, numbered where a kind occurs again."""
-    seen: Counter[str] = Counter()
-    names = []
-    for each in evaluations:
-        seen[each.task.kind] += 1
-        names.append(each.task.kind if seen[each.task.kind] == 1 else f"{each.task.kind}-{seen[each.task.kind]}")
-    return names
 
 
 class Evaluator:

@@ -78,7 +78,7 @@ def verify_checkpoint(path: Path) -> dict[str, Any]:
         try:
             size, crc = (path / name).stat().st_size, 0
             if size == entry["size"]:
-                crc = _crc32(path / name)
+                crc = crc32(path / name)
         except OSError as error:
             raise CheckpointError(f"checkpoint {path}: {name} cannot be read ({error.strerror})") from error
         if size != entry["size"]:
@@ -174,7 +174,7 @@ def _seal(folder: Path, step: int, metadata: dict[str, Any]) -> None:
     files = _files(folder)
     for path in files.values():
         fsync_path(path)
-    entries = {name: {"size": path.stat().st_size, "crc32": _crc32(path)} for name, path in sorted(files.items())}
+    entries = {name: {"size": path.stat().st_size, "crc32": crc32(path)} for name, path in sorted(files.items())}
     body = {"step": step, "files": entries, "metadata": metadata}
     with (folder / MANIFEST).open("w", encoding="utf-8") as file:
         file.write(_render(body))
@@ -218,7 +218,7 @@ def _files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _crc32(path: Path) -> int:
+def crc32(path: Path) -> int:
     crc, buffer = 0, memoryview(bytearray(1 << 22))
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
