@@ -12,18 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
-from transformers.utils import logging as transformers_logging
 
 from dunwu.errors import ModelError
-from dunwu.models.loading import (
-    _HOW_IT_WAS_LOADED,
-    _LOAD_ERRORS,
-    _explain,
-    _load_tokenizer,
-    _local_folder,
-    _no_progress_bar,
-    check_folder,
-)
+from dunwu.models.loading import load_checkpoint, refuse_missing
 from dunwu.models.precision import Precision, matmul_precision
 
 HEAD = "score.weight"
@@ -36,22 +27,12 @@ def load_scorer(
 
     Raises ``ModelError`` with one line: for what `load_model` refuses, for a head of another form, and without ``seed`` for no head.
     """
-    folder = _local_folder(name_or_path)
-    if folder is not None:
-        check_folder(folder)
-    source = name_or_path if folder is None else str(folder)
-    try:
-        tokenizer = _load_tokenizer(source, folder)
-        for key in _HOW_IT_WAS_LOADED:
-            tokenizer.init_kwargs.pop(key, None)
-        model, missing = _load_weights(source, dtype, local=folder is not None)
-    except _LOAD_ERRORS as error:
-        raise ModelError(_explain(name_or_path, folder, error)) from error
-    _check(source, model, missing, seed)
+    model, tokenizer, missing = load_checkpoint(AutoModelForSequenceClassification, name_or_path, dtype, num_labels=1)
+    _check(name_or_path, model, missing, seed)
     if missing:
         assert seed is not None
         _new_head(model, seed)
-    _set_padding(source, model, tokenizer)
+    _set_padding(name_or_path, model, tokenizer)
     return model.to(device), tokenizer
 
 
@@ -78,35 +59,13 @@ def set_label(model: Any, label: str) -> None:
     model.config.id2label, model.config.label2id = {0: label}, {label: 0}
 
 
-def _load_weights(source: str, dtype: torch.dtype, local: bool) -> tuple[Any, set[str]]:
-    """The classifier, and the names of parameters that the checkpoint lacks."""
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # it would tell of the new head in a table
-    try:
-        with _no_progress_bar():
-            model, info = AutoModelForSequenceClassification.from_pretrained(
-                source,
-                num_labels=1,
-                dtype=dtype,
-                use_safetensors=True,
-                attn_implementation="sdpa",
-                local_files_only=local,
-                output_loading_info=True,
-            )
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-    return model, set(info["missing_keys"])
-
-
 def _check(source: str, model: Any, missing: set[str], seed: int | None) -> None:
     head = getattr(model, "score", None)
     if not isinstance(head, torch.nn.Linear) or head.bias is not None:
         raise ModelError(
             f"model_type {model.config.model_type!r} of {source!r} has no `score` head; take a model of the Qwen or Llama family"
         )
-    lacking = sorted(missing - {HEAD})
-    if lacking:
-        raise ModelError(f"model {source!r} lacks {len(lacking)} parameters, first {lacking[0]!r}; the checkpoint is incomplete")
+    refuse_missing(source, missing - {HEAD})
     if missing and seed is None:
         raise ModelError(f"model {source!r} has no reward head; train one with `dunwu reward-model --model {source}`")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,13 @@ def load_model(
     Raises ``ModelError`` with one line that names the path and what is missing or broken. A parameter that the checkpoint lacks is an error
     too: transformers would fill it with random numbers.
     """
+    model, tokenizer, missing = load_checkpoint(AutoModelForCausalLM, name_or_path, dtype)
+    refuse_missing(name_or_path, missing)
+    return model.to(device), tokenizer
+
+
+def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings: Any) -> tuple[Any, PreTrainedTokenizerFast, set[str]]:
+    """The model of an Auto class with ``settings``, its tokenizer, and the names of parameters that the checkpoint lacks."""
     folder = _local_folder(name_or_path)
     if folder is not None:
         check_folder(folder)
@@ -44,13 +51,16 @@ def load_model(
         tokenizer = _load_tokenizer(source, folder)
         for key in _HOW_IT_WAS_LOADED:
             tokenizer.init_kwargs.pop(key, None)
-        model, info = _load_weights(source, dtype, local=folder is not None)
+        model, missing = _load_weights(auto, source, dtype, local=folder is not None, **settings)
     except _LOAD_ERRORS as error:
         raise ModelError(_explain(name_or_path, folder, error)) from error
-    missing = sorted(info["missing_keys"])
+    return model, tokenizer, missing
+
+
+def refuse_missing(name: str, missing: Collection[str]) -> None:
+    """Raise ``ModelError`` where a checkpoint lacks parameters."""
     if missing:
-        raise ModelError(f"model {source!r} lacks {len(missing)} parameters, first {missing[0]!r}; the checkpoint is incomplete")
-    return model.to(device), tokenizer
+        raise ModelError(f"model {name!r} lacks {len(missing)} parameters, first {min(missing)!r}; the checkpoint is incomplete")
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path | str) -> None:
@@ -71,7 +81,8 @@ def load_weights_into(model: Any, folder: Path) -> None:
     if has_adapters(model):
         load_adapter(model, folder / FOLDER)
         return
-    saved = type(model).from_pretrained(folder, dtype=model.dtype, use_safetensors=True, local_files_only=True)
+    with _no_progress_bar():
+        saved = type(model).from_pretrained(folder, dtype=model.dtype, use_safetensors=True, local_files_only=True)
     with torch.no_grad():
         model.load_state_dict(saved.state_dict())
 
@@ -160,21 +171,30 @@ def _load_tokenizer(source: str, folder: Path | None) -> Any:
     return AutoTokenizer.from_pretrained(source, local_files_only=folder is not None)
 
 
-def _load_weights(source: str, dtype: torch.dtype, local: bool) -> tuple[Any, dict[str, Any]]:
+def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **settings: Any) -> tuple[Any, set[str]]:
     with _no_progress_bar():
-        loaded: tuple[Any, dict[str, Any]] = AutoModelForCausalLM.from_pretrained(
-            source, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", local_files_only=local, output_loading_info=True
+        model, info = auto.from_pretrained(
+            source,
+            dtype=dtype,
+            use_safetensors=True,
+            attn_implementation="sdpa",
+            local_files_only=local,
+            output_loading_info=True,
+            **settings,
         )
-    return loaded
+    return model, set(info["missing_keys"])
 
 
 @contextmanager
 def _no_progress_bar() -> Iterator[None]:
-    enabled = transformers_logging.is_progress_bar_enabled()
+    """Nor the table in which transformers tells of missing parameters: the caller decides what they mean."""
+    enabled, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     try:
         yield
     finally:
+        transformers_logging.set_verbosity(verbosity)
         if enabled:
             transformers_logging.enable_progress_bar()
 
