@@ -54,7 +54,7 @@ REFUSED = {
     "no callable": "f = 3",
     "an int that equals everything": "class I(int):\n    def __eq__(self, o): return True\ndef f(): return I(-1)",
     "one inside a list": "class I(int): pass\ndef f(): return [I(1)]",
-    "a dict of another kind": "from collections import defaultdict\ndef f(): return defaultdict(int)",
+    "a dict of another kind": "class Sly(dict):\n    def __eq__(self, other): return True\ndef f(): return Sly()",
     "an object": "def f(): return object()",
     "a liar about its type": "class L:\n    @property\n    def __class__(self): return int\ndef f(): return L()",
     "nested too deep": "def f():\n    x = []\n    for _ in range(10**5): x = [x]\n    return x",
@@ -86,7 +86,7 @@ def test_no_result_is_a_runtime_error(name: str, call: Call, honest: Callable[[]
 
 def test_the_reason_can_be_read(call: Call) -> None:
     assert "neither a function 'f'" in call("x = 1").stderr
-    assert "defaultdict" in call(REFUSED["a dict of another kind"]).stderr
+    assert "Sly" in call(REFUSED["a dict of another kind"]).stderr
     assert 'File "program.py", line 1, in f\nValueError: no' in call(REFUSED["raises"]).stderr
     assert "no result" in call(REFUSED["leaves early"]).stderr
 
