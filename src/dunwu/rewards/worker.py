@@ -6,30 +6,27 @@ It is not a sandbox: it is killable, bounded in memory, and does not outlive its
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import pickle
 import signal
 import socket
 import sys
-import threading
 import time
 
+from dunwu.child import die_with, limit_memory
 from dunwu.rewards.frames import Frames
 from dunwu.rewards.outcome import RewardFunction, compute, encode
 from dunwu.types import Problem
 
 FLUSH_SECONDS = 0.1
-MEMORY_BYTES = 1 << 30
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Serve until the parent closes the channel."""
     channel, progress, parent = map(int, sys.argv[1:4])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with(parent)
-    _limit_resources()
+    die_with(parent)
+    limit_memory()
     with contextlib.suppress(EOFError, OSError):
         serve(Frames(socket.socket(fileno=channel)), progress)
 
@@ -54,32 +51,6 @@ def serve(frames: Frames, progress: int) -> None:
                 rewards, flushed = [], time.monotonic()
         if rewards:
             frames.send(encode(rewards))
-
-
-def _die_with(parent: int) -> None:
-    """End when the parent is gone, also in the middle of a job: by the kernel on Linux, elsewhere by a thread that looks every second."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    else:
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
-
-
-def _limit_resources() -> None:
-    if sys.platform == "linux":
-        import resource
-
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":

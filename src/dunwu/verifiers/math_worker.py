@@ -11,7 +11,6 @@ then ``[id, "equal", true]`` (or false), or ``[id, "failed", message]``; the zyg
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import os
@@ -22,6 +21,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dunwu.attempt import attempt
+from dunwu.child import die_with, limit_memory
 from dunwu.verifiers.math_compare import Comparison
 from dunwu.verifiers.math_numeric import evaluate
 from dunwu.verifiers.math_policy import MathPolicy
@@ -29,8 +29,6 @@ from dunwu.verifiers.math_text import clean
 from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Relation, Scalar, Value, readings
 
 LIMIT_SECONDS = 2.0
-MEMORY_BYTES = 1 << 30
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -38,7 +36,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     logging.disable(logging.CRITICAL)  # math-verify warns that its time limits are off
-    _limit_resources()
+    limit_memory()
+    zygote = os.getpid()
     channel = socket.socket(fileno=int(sys.argv[1]))
     from dunwu.verifiers import math_symbolic
 
@@ -47,7 +46,7 @@ def main() -> None:
     while True:
         child = os.fork()
         if child == 0:
-            _die_with_parent()
+            die_with(zygote)
             serve(channel)
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -103,24 +102,6 @@ def _scalars(value: Value) -> Iterator[Scalar]:
 
 def _say(channel: socket.socket, *message: Any) -> None:
     channel.sendall(json.dumps(message).encode() + b"\n")
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        zygote = os.getppid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != zygote:
-            os._exit(1)
-
-
-def _limit_resources() -> None:
-    if sys.platform == "linux":
-        import resource
-
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":
