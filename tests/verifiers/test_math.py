@@ -222,3 +222,10 @@ def test_golds_of_math_are_judged():
     assert [gold for gold in golds if check_gold(gold)] == []
     assert [gold for gold in golds if judge(gold, rf"Thus \boxed{{{gold}}}.").score != 1.0] == []
     assert [gold for gold in golds if re.fullmatch(r"\d+", gold) and judge(gold, str(int(gold) + 1)).score != 0.0] == []
+
+
+@pytest.mark.parametrize("answer", ["1 2", "$1$ $2$", r"1\ 2", r"1 \quad 2", "1\n2", r"1\,2", "{1}{2}", r"\boxed{1 2}", "1 .2", "1. 2"])
+def test_a_space_between_digits_joins_no_numbers(answer):
+    assert judge("12", answer).score == 0.0
+    assert judge("1.2", answer).score == 0.0
+    assert judge("1200", "1 200").score == 1.0

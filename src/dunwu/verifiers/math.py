@@ -26,13 +26,13 @@ from dunwu.verifiers.math_answer import NoAnswer, SeveralAnswers, find_answer
 from dunwu.verifiers.math_compare import Comparison
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_service import SERVICE
-from dunwu.verifiers.math_text import clean, words_of
+from dunwu.verifiers.math_text import clean, closed_up, words_of
 from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Relation, Scalar, Value, Words, readings
 from dunwu.verifiers.number import NotOneNumber, Number, SeveralNumbers, parse_number
 
 DEFAULT = MathPolicy()
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
-_SPACES = re.compile(r"[\s‹›]|(?<=[A-Za-z])\.")
+_MARKS = re.compile(r"[‹›]|(?<=[A-Za-z])\.")
 _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 _GOLD_CHOICE = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
 _CHOICE = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*(?:[.):›]|\Z)")
@@ -115,7 +115,7 @@ def _verdict(equal: bool) -> Verdict:
 def _same_words(value: Value, gold: str, answer: str, policy: MathPolicy) -> bool:
     """The same text; the same words, where the gold is words; the same choice, where it is the letter of one."""
     gold, answer = clean(gold, policy.full_width), clean(answer, policy.full_width)
-    if _SPACES.sub("", gold) == _SPACES.sub("", answer):
+    if closed_up(_MARKS.sub("", gold)) == closed_up(_MARKS.sub("", answer)):
         return True
     choice, chosen = _GOLD_CHOICE.fullmatch(gold), _CHOICE.match(answer)
     if choice is not None and chosen is not None and (policy.trailing_text or chosen.end() == len(answer)):

@@ -12,7 +12,7 @@ from dunwu.verifiers.math_form import difference, scaled
 from dunwu.verifiers.math_numeric import differ
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_syntax import PI, Number, Product, Sum, negate
-from dunwu.verifiers.math_text import words_of
+from dunwu.verifiers.math_text import closed_up, words_of
 from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Relation, Scalar, Value, Words, is_name, name_of, times
 
 Equal = bool | None
@@ -35,12 +35,12 @@ def exact_equal(gold: Scalar, found: Scalar) -> Equal:
 
 
 def same_text(gold: Scalar, found: Scalar) -> bool:
-    """Equal but for spaces and braces around single characters."""
+    """Equal but for braces and spaces that separate no numbers."""
     return _bare(gold.text) == _bare(found.text) != ""
 
 
 def _bare(text: str) -> str:
-    return text.replace(" ", "").replace("{", "").replace("}", "")
+    return closed_up(text.replace("{", " ").replace("}", " "))
 
 
 class Comparison:

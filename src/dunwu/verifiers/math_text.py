@@ -25,6 +25,7 @@ _UNICODE = {ord(mark): None for mark in '⦃⦄‹›¶\u200b\u2060\ufeff"“”
 _WORD_MACRO = r"\\(?:text|mbox|hbox|textbf|textit|textrm|textnormal|texttt|mathrm|mathbf|mathit|mathsf|operatorname\*?|rm)"
 _WORDS = re.compile(_WORD_MACRO + r"\s*\{([^{}]*)\}")
 _ONE_LETTER_UNITS = "mshgtLJNKVWCF"
+_GAP = re.compile(r"(?<![0-9.])\s|\s(?![0-9.])")
 _CONNECTIVE = re.compile(r"[\s,]*(?:and|or|,|;|和|或)[\s,]*", re.IGNORECASE)
 _STEPS = (
     (re.compile(r"\\\\(?:\[[0-9.]+\w+\])?"), "¶"),
@@ -87,3 +88,8 @@ def words_of(text: str) -> str:
     """A text answer as compared: its words in lower case, without articles, marks and punctuation."""
     words = re.findall(r"[^\W_]+", re.sub(r"\\[A-Za-z]+", " ", text))
     return " ".join(word for word in (word.casefold() for word in words) if word not in ("a", "an", "the") or len(words) == 1)
+
+
+def closed_up(text: str) -> str:
+    """Without spaces, but for one between digits: ``1 2`` is two numbers and never 12."""
+    return _GAP.sub("", " ".join(text.split()))
