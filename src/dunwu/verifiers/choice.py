@@ -112,7 +112,10 @@ def _chosen(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozense
 def _letters(group: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str]:
     if regex.search(_OR, group):
         return frozenset(), "alternatives"
-    letters = frozenset(found.upper() for found in _ONE.findall(group) if len(found) == 1)
+    found = [letter.upper() for letter in _ONE.findall(group) if len(letter) == 1]
+    letters = frozenset(found)
+    if len(letters) < len(found):
+        return frozenset(), "a letter twice"
     if options and not letters <= options.keys():
         return frozenset(), "no such option"
     return letters, ""
