@@ -13,8 +13,8 @@ from typing import Any, Literal
 Split = Literal["train", "validation", "test"]
 Language = Literal["en", "zh"]
 FinishReason = Literal["stop", "length"]
-Reason = Literal["correct", "wrong", "unparsable", "timeout", "error"]
-VerifierName = Literal["expression", "number", "math", "choice", "text", "json_schema", "instructions", "code", "reasoning_gym"]
+Reason = Literal["correct", "wrong", "unparsable", "timeout", "error", "unverified"]
+VerifierName = Literal["expression", "number", "math", "choice", "text", "json_schema", "instructions", "code", "reasoning_gym", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,10 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A verifier's finding. ``score`` is ``None`` when the verifier itself failed (``timeout``, ``error``): excluded, never a silent 0."""
+    """A verifier's finding. ``score`` is ``None`` when the verifier itself failed (``timeout``, ``error``): excluded, never a silent 0.
+
+    It is ``None`` too where a problem has no verifier (``unverified``), which is no failure: accuracy then does not apply.
+    """
 
     score: float | None
     reason: Reason

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dunwu.config.presets import PRESETS, preset
+from dunwu.config.rewards import HelpfulnessPart, SafetyPart
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError
 
@@ -55,6 +56,50 @@ def test_the_change_of_length_in_nature_is_noted() -> None:
     assert "65,536" in note.text  # N, Methods
     assert "8,200" in note.text  # N, Methods
     assert PRESETS["r1-zero-v1"].notes == ()
+
+
+@pytest.mark.parametrize("name", [f"r1-stage{stage}-{source}" for stage in (2, 4) for source in ("v1", "nature")])
+def test_the_stages_of_r1(name: str) -> None:
+    c = config(name)
+    assert c.grpo.learning_rate == 3e-6  # N, Methods
+    assert c.grpo.beta == 0.001  # N, Methods: KL coefficient
+    assert c.grpo.clip_low == c.grpo.clip_high == 10  # N, Methods: clip ratio
+    assert c.sampling.temperature == (1.0 if "stage2" in name else 0.7)  # N, Methods
+    assert c.grpo.group_size == 16  # N, Methods: outputs per question
+    assert c.grpo.prompts_per_step * c.grpo.group_size == 8192  # N, Methods: outputs of a rollout
+    assert c.grpo.prompts_per_step * c.grpo.group_size / c.grpo.minibatches == 512  # N, Methods: 32 questions x 16
+    assert c.grpo.inner_epochs == 1  # N, Methods
+    assert c.grpo.reference_every * c.grpo.minibatches == 400  # N, Methods
+    assert c.sampling.max_tokens == 32_768  # N, Methods
+    assert c.grpo.algorithm == "grpo-r1"  # v1 Eqs. 1-3
+
+
+def test_the_rewards_of_r1s_stages() -> None:
+    kinds = {name: [part.kind for part in config(f"r1-{name}").reward] for name in ("stage2-v1", "stage2-nature", "stage4-v1")}
+    assert kinds["stage2-v1"] == ["accuracy", "language"]  # v1 section 2.3.2
+    assert kinds["stage2-nature"] == ["accuracy", "format", "language"]  # N, Methods
+    assert kinds["stage4-v1"] == ["accuracy", "helpfulness", "safety"]  # v1 section 2.3.4
+    c = config("r1-stage4-nature")
+    assert [part.kind for part in c.reward] == ["accuracy", "format", "language", "helpfulness", "safety"]  # N, Eqs. 8-10
+    assert all(part.weight == 1 and not part.tasks for part in c.reward)  # N, Eqs. 8-10: added
+    assert abs(c.grpo.steps * c.grpo.minibatches - 1700) < c.grpo.minibatches  # N, Methods: 1,700 steps
+    for part in c.reward[3:]:
+        assert isinstance(part, HelpfulnessPart | SafetyPart)
+        assert (c.grpo.steps - round(part.after * c.grpo.steps)) * c.grpo.minibatches == 400  # N, Methods: only in the last 400
+        assert abs(part.after - 1300 / 1700) < 1e-4
+
+
+def test_what_is_left_to_the_user_is_noted() -> None:
+    for name in ("r1-stage2-v1", "r1-stage2-nature"):
+        assert "grpo.steps" not in PRESETS[name].values
+        assert "until it converges" in PRESETS[name].notes[0].text  # v1 section 2.3.2
+    assert all("reward-model" in PRESETS[f"r1-stage4-{source}"].notes[0].text for source in ("v1", "nature"))
+
+
+def test_v1_states_the_rewards_of_the_stages_alone() -> None:
+    for name in ("r1-stage2-v1", "r1-stage4-v1"):
+        stated = {key for key, entry in PRESETS[name].values.items() if "not stated" not in entry.source}
+        assert stated == {"reward", "grpo.algorithm"}
 
 
 def test_deepseekmath() -> None:

@@ -63,6 +63,14 @@ def test_excluded_samples_are_counted_and_left_out_never_0():
     assert with_failure["verdicts"] == {"correct": 2, "timeout": 1}
 
 
+def test_samples_without_a_verifier_are_no_failures_and_no_wrong_answers():
+    general = replace(ROW, problem_id="b", score=None, verdict="unverified", vote=None)
+    summary = EvaluationResult("x", 1, (row("a", 0), general)).summary()
+    assert (summary["excluded"], summary["pass_at_1"], summary["samples"]) == (0, 1.0, 2)
+    alone = EvaluationResult("x", 1, (general,)).summary()
+    assert (alone["excluded"], alone["pass_at_1"], alone["majority_at_k"], alone["verdicts"]) == (0, None, None, {"unverified": 1})
+
+
 def test_a_problem_of_excluded_samples_only_is_no_wrong_problem():
     summary = EvaluationResult("x", 1, (row("a", 0), excluded("b", 0))).summary()
     assert summary["pass_at_1"] == 1.0

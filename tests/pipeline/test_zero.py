@@ -208,6 +208,8 @@ def zero(run: Path, overrides: Sequence[str], *more: str) -> int:
         (["evaluations.0.sampling.max_tokens=300"], "evaluations.0.sampling.max_tokens = 300"),
         (["max_prompt_tokens=3"], "over max_prompt_tokens=3"),
         (["tasks.0.task.path=nowhere.jsonl"], "nowhere.jsonl"),
+        (["reward=[accuracy, {kind: safety, model: nowhere/at all}]"], "no model folder 'nowhere/at all'"),
+        (["reward=[accuracy, {kind: sefety, model: x}]"], "did you mean safety?"),
         (["preset=deepseekmth"], "did you mean 'deepseekmath'?"),
         (["preset=deepseekmath", "grpo.bta=0.1"], "did you mean grpo.beta?"),
         (["device=cuda:77"], "device 'cuda:77' is not available"),

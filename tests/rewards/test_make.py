@@ -50,6 +50,9 @@ def test_a_weight_of_0_only_measures():
         (["tripwire={part: language}"], "'language' is no part of the reward: choose from accuracy, format"),
         (["tripwire={function: nowhere.py:f}"], "there is no file nowhere.py"),
         (["reward=[{kind: words, free: 9, limit: 9}]"], "free = 9 is not below limit = 9"),
+        (["reward=[accuracy, {kind: safety, model: a}, {kind: safety, model: b}]"], "two parts named 'safety'"),
+        (["reward=[{kind: safety, model: a}]", "tripwire={part: safety}"], "no right or wrong; set tripwire.mode to divergence"),
+        (["reward=[{kind: helpfulness, model: a, after: 1.0}]"], "reward.0.*after"),
         (["reward=acuracy"], "did you mean accuracy?"),
     ],
 )
@@ -63,3 +66,13 @@ def test_a_users_file_is_an_input_of_the_run(tmp_path):
     found = config(f"reward=[accuracy, {tmp_path}/mine.py:f]", f"tripwire={{function: {tmp_path}/mine.py:f}}")
     assert own_files(found.reward, found.tripwire) == {"reward.1": tmp_path / "mine.py", "tripwire": tmp_path / "mine.py"}
     assert make_reward(found.reward, found.tripwire).part_names == ("accuracy", "f", "hidden")
+
+
+def test_models_are_the_trainers_and_their_folders_inputs_of_the_run(tmp_path):
+    part = f"{{kind: helpfulness, model: {tmp_path}}}"
+    found = config(f"reward=[format, {part}, {{kind: safety, model: owner/hub-id}}]", "tripwire={part: helpfulness, mode: divergence}")
+    made = make_reward(found.reward, found.tripwire)
+    assert made.part_names == ("accuracy", "format", "hidden")
+    assert own_files(found.reward, found.tripwire) == {"reward.1": tmp_path}
+    alone = make_reward(found.reward[1:])(Problem("c", "chat", "Hi", "none"), TEXT)
+    assert (alone.total, alone.verdict.reason) == (None, "unverified")  # until the trainer adds the models' scores

@@ -26,6 +26,12 @@ def test_no_answer_is_unparsable(problem):
     assert (verdict.score, verdict.reason) == (0.0, "unparsable")
 
 
+@pytest.mark.parametrize("answer", [None, "24"])
+def test_without_a_verifier_nothing_is_verified_and_nothing_has_failed(answer):
+    verdict = verify(Problem(id="c", task="chat", text="", verifier="none"), answer)
+    assert (verdict.score, verdict.reason) == (None, "unverified")
+
+
 @given(st.text())
 def test_no_answer_text_raises(answer):
     for problem in (EXPRESSION, NUMBER):

@@ -24,7 +24,7 @@ from dunwu.models.reflection import reflection_counts
 from dunwu.types import Reason
 
 REPORT = "report.html"
-_VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error")
+_VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error", "unverified")
 _MOST_FACTS = 80
 _SECTIONS = ("differences", "missing", "sets", "training", "rule", "card", "card_details", "corpus_told", "config", "manifest")
 _KINDS = {"zero": "R1-Zero", "pretrain": "Pre-training", "sft": "Supervised fine-tuning"}

@@ -77,7 +77,7 @@ def explanation(problem: Problem, text: str, composed: ComposedReward, reward: R
 def _compared(total: float | None, recorded: float | None) -> list[str]:
     if recorded is None or (total is not None and abs(total - recorded) < 1e-6):
         return []
-    return [f"The run recorded {recorded:.3f}: its reward had other parts then, or a part that sees tokens (overlong), or changed since."]
+    return [f"The run recorded {recorded:.3f}: its reward had other parts then, or a part that sees tokens (overlong) or is a model, or changed since."]
 
 
 def _read(file: Path, row: int) -> tuple[Problem, str, float | None]:

@@ -1,7 +1,7 @@
 """The papers' values as presets: overrides onto `ZeroConfig`, each with its source. Imports no torch.
 
-Sources: **v1** = arXiv 2501.12948v1; **N** = Nature 645:633-638 (2025), main text and Methods; **DM** = DeepSeekMath,
-arXiv 2402.03300; **D** = DAPO, arXiv 2503.14476. "not stated" in a source means that the value is our default.
+Sources: **v1** = arXiv 2501.12948v1; **N** = Nature 645:633-638 (2025), main text and Methods; **S** = N's supplement;
+**DM** = DeepSeekMath, arXiv 2402.03300; **D** = DAPO, arXiv 2503.14476. "not stated" in a source means that the value is our default.
 
 A *step* of R1's papers is one optimiser update on 512 outputs; ours (`GrpoConfig.steps`, `reference_every`) is one rollout batch, here of
 16 such updates. Numbers of steps are converted, and say so.
@@ -63,19 +63,93 @@ _R1_ZERO_NATURE: Mapping[str, PresetValue] = {
     "sampling.max_tokens": PresetValue(32768, "N, Methods: up to step 8.2k"),
 }
 
-_V1_STATED = ("template", "grpo.algorithm")
-"""v1 gives the equations and the template but no hyper-parameters; N gives them for the same run."""
 
-_R1_ZERO_V1: Mapping[str, PresetValue] = {
-    **{
-        key: entry if key in _V1_STATED else PresetValue(entry.value, f"not stated in v1; {entry.source}")
-        for key, entry in _R1_ZERO_NATURE.items()
+def _in_v1(nature: Mapping[str, PresetValue], stated: Mapping[str, PresetValue]) -> Mapping[str, PresetValue]:
+    """What v1 has of a run: ``stated``, and for the rest N's values for it. v1 gives equations and rewards but no hyper-parameters."""
+    unstated = {key: PresetValue(entry.value, f"not stated in v1; {entry.source}") for key, entry in nature.items()}
+    return {**unstated, **stated}
+
+
+_R1_ZERO_V1 = _in_v1(
+    _R1_ZERO_NATURE,
+    {
+        "template": PresetValue("r1-zero", "v1 Table 1"),
+        "grpo.algorithm": _R1_ZERO_NATURE["grpo.algorithm"],
+        "grpo.clip_low": PresetValue(0.2, "not stated in v1, our default"),
+        "grpo.clip_high": PresetValue(0.2, "not stated in v1, our default"),
+        "sampling.max_tokens": PresetValue(32768, "not stated in v1; N, Methods, here for the whole run"),
     },
-    "template": PresetValue("r1-zero", "v1 Table 1"),
-    "grpo.clip_low": PresetValue(0.2, "not stated in v1, our default"),
-    "grpo.clip_high": PresetValue(0.2, "not stated in v1, our default"),
-    "sampling.max_tokens": PresetValue(32768, "not stated in v1; N, Methods, here for the whole run"),
+)
+
+_SUMMARY = {"kind": "format", "form": "summary"}
+_LAST = {"after": 0.7647}
+"""1,300 of 1,700 steps: the preference rewards count in the last 400."""
+
+_R1_STAGE2_NATURE: Mapping[str, PresetValue] = {
+    "template": PresetValue("chat", "not stated; the template that the cold start was trained with"),
+    "reward": PresetValue(
+        ["accuracy", _SUMMARY, "language"],
+        "N, Methods: accuracy and format with equal weight, language consistency (Eq. 7) added; form: reasoning, then a summary (v1 2.3.1)",
+    ),
+    "grpo.algorithm": _R1_ZERO_NATURE["grpo.algorithm"],
+    "grpo.learning_rate": PresetValue(3e-6, "N, Methods"),
+    "grpo.beta": PresetValue(0.001, "N, Methods: KL coefficient"),
+    "grpo.clip_low": PresetValue(10.0, "N, Methods: clip ratio 10, which leaves no lower bound"),
+    "grpo.clip_high": PresetValue(10.0, "N, Methods: clip ratio 10"),
+    "grpo.group_size": PresetValue(16, "N, Methods: outputs per question"),
+    "grpo.prompts_per_step": PresetValue(512, "N, Methods: a rollout of 8,192 outputs / 16 per question"),
+    "grpo.minibatches": PresetValue(16, "N, Methods: 8,192 outputs in 16 mini-batches of 512 (32 questions x 16)"),
+    "grpo.inner_epochs": PresetValue(1, "N, Methods: a single inner epoch"),
+    "grpo.reference_every": PresetValue(25, "N, Methods: every 400 steps / 16 mini-batches"),
+    "sampling.temperature": PresetValue(1.0, "N, Methods"),
+    "sampling.max_tokens": PresetValue(32768, "N, Methods"),
 }
+
+_R1_STAGE4_NATURE: Mapping[str, PresetValue] = {
+    **_R1_STAGE2_NATURE,
+    "reward": PresetValue(
+        [
+            *("accuracy", _SUMMARY, "language"),
+            {"kind": "helpfulness", "model": "models/helpfulness", **_LAST},
+            {"kind": "safety", "model": "models/safety", **_LAST},
+        ],
+        "N, Methods, Eqs. 8-10: rules for reasoning, model + format for general prompts, language; models in the last 400 of 1,700 steps",
+    ),
+    "grpo.steps": PresetValue(106, "N, Methods: 1,700 steps / 16 mini-batches, rounded"),
+    "grpo.reference_every": PresetValue(25, "not stated for this stage; as in the second"),
+    "sampling.temperature": PresetValue(0.7, "N, Methods"),
+    "sampling.max_tokens": PresetValue(32768, "not stated for this stage; as in the second"),
+}
+
+_R1_STAGE2_V1 = _in_v1(
+    _R1_STAGE2_NATURE,
+    {
+        "template": _R1_STAGE2_NATURE["template"],
+        "reward": PresetValue(["accuracy", "language"], "v1 section 2.3.2: accuracy and language consistency, summed"),
+        "grpo.algorithm": _R1_ZERO_NATURE["grpo.algorithm"],
+    },
+)
+
+_R1_STAGE4_V1 = _in_v1(
+    _R1_STAGE4_NATURE,
+    {
+        "template": _R1_STAGE2_NATURE["template"],
+        "reward": PresetValue(
+            ["accuracy", {"kind": "helpfulness", "model": "models/helpfulness"}, {"kind": "safety", "model": "models/safety"}],
+            "v1 section 2.3.4: rules for reasoning; for general data models, of the summary's helpfulness and of the whole's harmlessness",
+        ),
+        "grpo.algorithm": _R1_ZERO_NATURE["grpo.algorithm"],
+    },
+)
+
+_CONVERGENCE = PresetNote("the number of steps: until it converges; set `grpo.steps`", "v1 section 2.3.2")
+_MODELS = PresetNote(
+    "the two reward models are yours to train, with `dunwu reward-model`; give their folders in `reward`", "v1 section 2.3.4"
+)
+_PROMPTS = PresetNote(
+    "`tasks`: maths 26K, code 17K and 8K repairs, STEM 22K, logic 15K, general 66K and 12K for harmlessness; their shares are not stated",
+    "S, data of reinforcement learning",
+)
 
 _DEEPSEEKMATH: Mapping[str, PresetValue] = {
     "template": PresetValue("chat", "DM section 4.2: starts from the instruction-tuned model"),
@@ -123,6 +197,10 @@ _PRESETS = (
             ),
         ),
     ),
+    Preset("r1-stage2-v1", "DeepSeek-R1, reasoning RL, arXiv v1", MappingProxyType(_R1_STAGE2_V1), (_CONVERGENCE,)),
+    Preset("r1-stage2-nature", "DeepSeek-R1, reasoning RL, Nature", MappingProxyType(_R1_STAGE2_NATURE), (_CONVERGENCE,)),
+    Preset("r1-stage4-v1", "DeepSeek-R1, RL for all scenarios, arXiv v1", MappingProxyType(_R1_STAGE4_V1), (_MODELS,)),
+    Preset("r1-stage4-nature", "DeepSeek-R1, RL for all scenarios, Nature", MappingProxyType(_R1_STAGE4_NATURE), (_MODELS, _PROMPTS)),
     Preset(
         "deepseekmath",
         "DeepSeekMath 7B RL",

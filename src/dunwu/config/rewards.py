@@ -87,10 +87,33 @@ class EnvironmentPart(PartConfig):
     """What metrics call the part."""
 
 
-AnyPart = Annotated[
-    AccuracyPart | FormatPart | LanguagePart | RepetitionPart | WordLimitPart | OwnPart | EnvironmentPart,
-    Field(discriminator="kind"),
-]
+class ModelPartConfig(PartConfig):
+    """A part that a reward model scores, in the trainer's process. Problems that a rule can verify get none unless `tasks` names theirs."""
+
+    model: str
+    """Folder of a checkpoint of `dunwu reward-model`, or of a sequence classifier with one label."""
+    after: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the run's steps after which the part counts; before, it is not computed."""
+    normalise: bool = False
+    """Divide the scores' distance from their group's mean by the group's standard deviation: a weight of 1 is then one deviation. Scores
+    as they are have no fixed scale, and so their weight against the other parts depends on the model."""
+
+
+class HelpfulnessPart(ModelPartConfig):
+    """How much is the answer preferred? Sees only what the user reads; where `tasks` is empty, of prompts that are not marked harmful."""
+
+    kind: Literal["helpfulness"] = "helpfulness"
+
+
+class SafetyPart(ModelPartConfig):
+    """Log-odds of being safe. Sees everything, the chain of thought included."""
+
+    kind: Literal["safety"] = "safety"
+
+
+RulePart = AccuracyPart | FormatPart | LanguagePart | RepetitionPart | WordLimitPart | OwnPart | EnvironmentPart
+ModelPart = HelpfulnessPart | SafetyPart
+AnyPart = Annotated[RulePart | ModelPart, Field(discriminator="kind")]
 
 
 def _spelled_out(value: Any) -> Any:
@@ -111,17 +134,25 @@ Parts = Annotated[tuple[AnyPart, ...], Field(min_length=1), BeforeValidator(_spe
 
 
 class TripwireConfig(Config):
-    """Catches a reward that is being hacked: a hidden, stricter check of a sample of the rollouts that the reward calls right."""
+    """Catches a reward that is being hacked: a hidden check of a sample of the rollouts, which is never learned from."""
 
+    mode: Literal["disagreement", "divergence"] = "disagreement"
+    """disagreement: rollouts that the watched part calls right fail the hidden check. divergence, for scores without a right or wrong,
+    such as a reward model's: the watched part's mean rises while the hidden check's falls."""
     function: str | None = None
     """A function of yours (`file.py:function`, TRL's signature) that gives 1 for right; null: the built-in stricter check."""
     part: str = "accuracy"
-    """The part of the reward that is watched: a rollout counts as rewarded where its score is above a half."""
+    """The part of the reward that is watched; disagreement takes a score above a half for right."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Share of the rollouts that are checked."""
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """The run stops when more than this share of the rewarded and checked rollouts of the window fail the hidden check."""
+    """disagreement: the run stops when more than this share of the rewarded and checked rollouts of the window fail the hidden check."""
+    rise: Annotated[float, Field(gt=0)] = 1.0
+    """divergence: the run stops when the watched part's mean has risen since its first window by more than this many of its standard
+    deviations in that window, and the hidden check's has fallen by more than `fall` of its own."""
+    fall: Annotated[float, Field(ge=0)] = 0.25
+    """divergence: see `rise`; a fall within three standard errors is taken for chance."""
     window: Annotated[int, Field(ge=1)] = 5
     """Steps that are counted together."""
     least: Annotated[int, Field(ge=1)] = 20
-    """Rewarded and checked rollouts that a window must have before it can stop a run."""
+    """Checked rollouts (disagreement: that are rewarded too) that a window must have before it can stop a run."""

@@ -108,8 +108,21 @@ class EnvironmentTask(Config):
     language: Language = "en"
 
 
+class ChatTask(Config):
+    """General prompts, which have no verifier: accuracy does not apply to them, reward models do."""
+
+    kind: Literal["chat"] = "chat"
+    path: str
+    """A `.jsonl`, `.jsonl.gz` or `.parquet` file, or a folder of them; rows with `prompt` or `messages`, and maybe `reference`,
+    `category`, `language` and `harmful` (true or false)."""
+    name: str = "chat"
+    """What metrics and the `tasks` of a reward's part call the task."""
+    language: Language = "en"
+    """Of rows that do not say."""
+
+
 TaskConfig = Annotated[
-    CountdownTask | Game24Task | ArithmeticTask | DatasetTask | ReasoningGymTask | CodeTask | EnvironmentTask,
+    CountdownTask | Game24Task | ArithmeticTask | DatasetTask | ReasoningGymTask | CodeTask | EnvironmentTask | ChatTask,
     Field(discriminator="kind"),
 ]
 

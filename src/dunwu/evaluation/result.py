@@ -24,7 +24,7 @@ class EvaluationRow:
     """One completion of one held-out problem.
 
     ``score`` is ``None`` where the verifier itself failed: such a row is counted in ``verdicts`` and ``excluded``,
-    and is no part of any share of right answers.
+    and is no part of any share of right answers. Nor is one without a verifier (``unverified``), which is not excluded.
     ``vote`` is the key under which the answer votes in majority@k, ``None`` where there is none to vote with. Lengths are in tokens.
     """
 
@@ -86,7 +86,7 @@ class EvaluationResult:
             "verdicts": dict(sorted(Counter(row.verdict for row in self.rows).items())),
             "problems": len(self.problems),
             "samples": len(self.rows),
-            "excluded": sum(row.score is None for row in self.rows),
+            "excluded": sum(row.score is None and row.verdict != "unverified" for row in self.rows),
         }
         pairs = human_pairs(self.problems)
         if pairs:

@@ -32,10 +32,13 @@ from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.grpo import GrpoLearner
+from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
 SECONDS = "evaluations/seconds.json"
+LOOKED_AT = 1000
+"""Training problems among which each reward model must find one to score; within so many a mixture has its shares."""
 
 
 @stopping_at_once()
@@ -53,6 +56,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     engine = TorchEngine(sampler, tokenizer, **config.engine.model_dump())
     check_run(config, task, model, tokenizer)
     reward = make_reward(config.reward, config.tripwire)
+    models = ModelRewards.load(config.reward, device)
+    models.refuse_idle([task.train(index, config.seed) for index in range(LOOKED_AT if models.parts else 0)])
     folder = model_folder(config.model)
     inputs = {} if folder is None else {"model": content_hash(folder)}
     inputs |= {key: content_hash(file) for key, file in own_files(config.reward, config.tripwire).items()}
@@ -61,7 +66,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
     ):
         _record_card(run, folder)
-        learner = GrpoLearner(config, model, tokenizer, engine, pool, task, run)
+        learner = GrpoLearner(config, model, tokenizer, engine, pool, task, run, models)
         run.manifest["algorithm"] = describe(learner.algorithm)
         run.manifest["arithmetic"] = {"generation": engine.decoder, "training": learner.policy.scorer.name}
         run.manifest["sandbox"] = where_programs_run()

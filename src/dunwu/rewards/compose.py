@@ -73,7 +73,7 @@ class ComposedReward:
         """The reward of ``text`` (prefill + completion)."""
         whole = look_at(text, self.end_marker)
         verdict = verify(problem, candidate(problem, whole.completion))
-        applies = not self.accuracy_tasks or problem.task in self.accuracy_tasks
+        applies = problem.verifier != "none" and (not self.accuracy_tasks or problem.task in self.accuracy_tasks)
         accuracy = verdict.score if applies else None
         scores: dict[str, float | None] = {ACCURACY: accuracy}
         failures = ["accuracy"] if verdict.score is None and applies and self.accuracy_weight else []

@@ -12,8 +12,10 @@ from dunwu.config.rewards import (
     EnvironmentPart,
     FormatPart,
     LanguagePart,
+    ModelPartConfig,
     OwnPart,
     RepetitionPart,
+    RulePart,
     ScopeName,
     TripwireConfig,
     WordLimitPart,
@@ -34,16 +36,22 @@ _SCOPES: dict[ScopeName, type[Whole] | type[Reasoning] | type[Visible]] = {"whol
 
 
 def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None, end_marker: str = "") -> ComposedReward:
-    """The reward that the configuration describes. Raises `ConfigError` for parts of one name and for functions that cannot be had."""
+    """The reward that the configuration describes, but for its parts that are models: those are the trainer's (`ModelRewards`).
+
+    Raises `ConfigError` for parts of one name and for functions that cannot be had.
+    """
     accuracy = next((config for config in configs if isinstance(config, AccuracyPart)), None)
-    parts = tuple(make_part(config) for config in configs if config is not accuracy)
-    names = [ACCURACY, *(part.name for part in parts)]
+    models = [config.kind for config in configs if isinstance(config, ModelPartConfig)]
+    parts = tuple(make_part(config) for config in configs if config is not accuracy and not isinstance(config, ModelPartConfig))
+    names = [ACCURACY, *(part.name for part in parts), *models]
     if double := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(f"reward has two parts named {double!r}: give one of them another name, such as name: {double}-2")
     if HIDDEN in names:
         raise ConfigError(f"a part of the reward is named {HIDDEN!r}, which is the tripwire's: give it another name")
     if tripwire is not None and tripwire.part not in names:
         raise ConfigError(f"tripwire.part = {tripwire.part!r} is no part of the reward: choose from {', '.join(names)}")
+    if tripwire is not None and tripwire.part in models and tripwire.mode == "disagreement":
+        raise ConfigError(f"tripwire.part = {tripwire.part!r}: a model's score has no right or wrong; set tripwire.mode to divergence")
     return ComposedReward(
         accuracy_weight=accuracy.weight if accuracy else 0.0,
         parts=parts,
@@ -54,7 +62,7 @@ def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = No
     )
 
 
-def make_part(config: AnyPart) -> Part[Any]:
+def make_part(config: RulePart) -> Part[Any]:
     """One part other than accuracy; a user's function is loaded here once, so that its mistakes show before the run begins."""
     weight, tasks = config.weight, config.tasks
     match config:
@@ -92,11 +100,13 @@ def _format_part(config: FormatPart) -> Part[Any]:
 
 
 def own_files(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None) -> dict[str, Path]:
-    """The user's files behind the reward by the key that names them: inputs of the run, so that a changed file is noticed."""
+    """The user's files and model folders behind the reward by the key that names them: inputs of the run, so that a change is noticed."""
     functions = {f"reward.{i}": config.function for i, config in enumerate(configs) if isinstance(config, OwnPart | EnvironmentPart)}
     if tripwire is not None and tripwire.function is not None:
         functions["tripwire"] = tripwire.function
-    return {key: Path(function.rpartition(":")[0]).expanduser() for key, function in functions.items()}
+    files = {key: Path(function.rpartition(":")[0]).expanduser() for key, function in functions.items()}
+    models = {f"reward.{i}": Path(config.model).expanduser() for i, config in enumerate(configs) if isinstance(config, ModelPartConfig)}
+    return files | {key: folder for key, folder in models.items() if folder.is_dir()}
 
 
 def _hidden_check(tripwire: TripwireConfig) -> Part[Any]:

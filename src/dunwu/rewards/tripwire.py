@@ -1,13 +1,17 @@
-"""A tripwire for reward hacking: the share of rewarded rollouts that a hidden, stricter check rejects.
+"""Tripwires for reward hacking: a reward beside a hidden check that is never learned from, so that no policy is drawn to fool it.
 
 R1 saw its preference reward climb while true performance fell (DeepSeek-R1 in Nature, supplement on reward hacking), and kept to rules
-where it could. Rules can be fooled too; the hidden check is never part of what is learned from, so no policy is drawn towards fooling it.
+where it could. `Divergence` watches for just that; `Disagreement` for rules that are fooled, where single rollouts can be told right from
+wrong.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from math import sqrt
+from typing import Any, Protocol
 
 from dunwu.config.rewards import TripwireConfig
 from dunwu.rewards.compose import HIDDEN
@@ -15,9 +19,37 @@ from dunwu.types import Reward
 
 RIGHT = 0.5
 """A score above this says right, in the watched part and in the hidden check."""
+STANDARD_ERRORS = 3.0
+"""A fall of the hidden check within so many is chance. Generous, as the rollouts of a group are not independent."""
 
 
-class Tripwire:
+class Tripwire(Protocol):
+    """Sees the rewards of every step and says when the run must stop. Its state is JSON-able, and all that a resumed run needs."""
+
+    def add(self, rewards: Iterable[Reward]) -> dict[str, float | int | None]:
+        """Take in a step's rewards; its metrics."""
+        ...
+
+    @property
+    def tripped(self) -> str:
+        """Why the run must stop; empty while it need not."""
+        ...
+
+    def state(self) -> Any:
+        """For checkpoints."""
+        ...
+
+    def load(self, state: Any) -> None:
+        """Take up a saved state."""
+        ...
+
+
+def make_tripwire(config: TripwireConfig) -> Tripwire:
+    """The tripwire of the configured mode."""
+    return Disagreement(config) if config.mode == "disagreement" else Divergence(config)
+
+
+class Disagreement:
     """Counts over the last ``window`` steps: rollouts that were rewarded and checked, and those of them that the hidden check rejects."""
 
     def __init__(self, config: TripwireConfig) -> None:
@@ -51,3 +83,97 @@ class Tripwire:
         """Take up a saved state."""
         self._steps.clear()
         self._steps.extend((rejected, checked) for rejected, checked in state)
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """How many scores, their sum and the sum of their squares; windows are sums of steps."""
+
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    @classmethod
+    def of(cls, scores: Iterable[float | None]) -> Moments:
+        """Of the scores that are known."""
+        known = [score for score in scores if score is not None]
+        return cls(len(known), sum(known), sum(score * score for score in known))
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(self.count + other.count, self.total + other.total, self.squares + other.squares)
+
+    @property
+    def mean(self) -> float:
+        """0 of nothing."""
+        return self.total / max(self.count, 1)
+
+    @property
+    def variance(self) -> float:
+        """Of the population."""
+        return max(self.squares / max(self.count, 1) - self.mean**2, 0.0)
+
+
+Step = tuple[Moments, Moments]
+"""The watched part's and the hidden check's scores of one step."""
+
+
+class Divergence:
+    """Compares the last ``window`` steps with the first ``window`` in which the watched part was scored.
+
+    The hidden check may be made on other problems than the part is: R1's helpfulness rose on general prompts while its programs got worse.
+    """
+
+    def __init__(self, config: TripwireConfig) -> None:
+        self._config = config
+        self._first: list[Step] = []
+        self._last: deque[Step] = deque(maxlen=config.window)
+
+    def add(self, rewards: Iterable[Reward]) -> dict[str, float | int | None]:
+        """Take in a step's rewards; its metrics. ``rise`` and ``fall`` are of the means, ``None`` until both windows are full."""
+        parts = [reward.parts for reward in rewards]
+        watched, hidden = (Moments.of(scores.get(name) for scores in parts) for name in (self._config.part, HIDDEN))
+        if watched.count:
+            (self._first if len(self._first) < self._config.window else self._last).append((watched, hidden))
+        full = len(self._last) == self._config.window
+        (part_then, hidden_then), (part_now, hidden_now) = _sum(self._first), _sum(self._last)
+        return {
+            "tripwire/checked": hidden.count,
+            "tripwire/rise": part_now.mean - part_then.mean if full else None,
+            "tripwire/fall": hidden_then.mean - hidden_now.mean if full else None,
+        }
+
+    @property
+    def tripped(self) -> str:
+        """Why the run must stop; empty while it need not."""
+        (part_then, hidden_then), (part_now, hidden_now) = _sum(self._first), _sum(self._last)
+        counts = [moments.count for moments in (part_then, hidden_then, part_now, hidden_now)]
+        if len(self._last) < self._config.window or min(counts) < self._config.least:
+            return ""
+        error = sqrt(hidden_then.variance / hidden_then.count + hidden_now.variance / hidden_now.count)
+        risen = part_now.mean - part_then.mean > self._config.rise * sqrt(part_then.variance)
+        fallen = hidden_then.mean - hidden_now.mean > max(self._config.fall * sqrt(hidden_then.variance), STANDARD_ERRORS * error)
+        if not (risen and fallen):
+            return ""
+        return (
+            f"the reward is being hacked: since it first counted `{self._config.part}` has risen from {part_then.mean:.3g} to"
+            f" {part_now.mean:.3g}, but the hidden check has fallen from {hidden_then.mean:.3g} to {hidden_now.mean:.3g}"
+            f" (tripwire.rise = {self._config.rise:g}, tripwire.fall = {self._config.fall:g} standard deviations)"
+        )
+
+    def state(self) -> list[list[tuple[Any, ...]]]:
+        """For checkpoints."""
+        return [[astuple(moments) for step in steps for moments in step] for steps in (self._first, self._last)]
+
+    def load(self, state: Sequence[Sequence[Sequence[Any]]]) -> None:
+        """Take up a saved state."""
+        first, last = ([Moments(*moments) for moments in steps] for steps in state)
+        self._first = list(zip(first[::2], first[1::2], strict=True))
+        self._last = deque(zip(last[::2], last[1::2], strict=True), self._config.window)
+
+
+def _sum(steps: Iterable[Step]) -> Step:
+    """A window of steps as one."""
+    watched, hidden = Moments(), Moments()
+    for one, other in steps:
+        watched, hidden = watched + one, hidden + other
+    return watched, hidden

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from dunwu.config.tasks import (
     ArithmeticTask,
+    ChatTask,
     CodeTask,
     CountdownTask,
     DatasetTask,
@@ -18,6 +19,7 @@ from dunwu.config.tasks import (
 )
 from dunwu.tasks.arithmetic import Arithmetic
 from dunwu.tasks.base import Task
+from dunwu.tasks.chat import Chat
 from dunwu.tasks.code import Code
 from dunwu.tasks.countdown import Countdown
 from dunwu.tasks.dataset import Dataset
@@ -44,6 +46,8 @@ def make_task(config: TaskConfig) -> Task:
             return Code(config)
         case EnvironmentTask():
             return Environment(config)
+        case ChatTask():
+            return Chat(config)
         case _:
             assert_never(config)
 

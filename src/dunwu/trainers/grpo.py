@@ -29,13 +29,14 @@ from dunwu.rewards.compose import evened
 from dunwu.rewards.length import CosineShape, with_cosine_length
 from dunwu.rewards.overlong import with_overlong
 from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.tripwire import Tripwire
+from dunwu.rewards.tripwire import make_tripwire
 from dunwu.rollout.base import Engine
 from dunwu.tasks.base import Task
 from dunwu.trainers.ahead import Ahead
 from dunwu.trainers.clock import Metrics
 from dunwu.trainers.dynamic_sampling import draw_alive, problem_stream
 from dunwu.trainers.experience import Experience, make_experience
+from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.policy_update import PolicyUpdate
 from dunwu.trainers.progress import print_sample
 from dunwu.trainers.run_directory import RunDirectory
@@ -44,6 +45,7 @@ from dunwu.trainers.tables import write_rollouts
 from dunwu.types import Group, Reason, Rollout, SamplingParams
 
 REFERENCE, BEHAVIOUR = "reference.", "behaviour."
+NO_MODELS = ModelRewards()
 
 
 class GrpoLearner:
@@ -58,13 +60,15 @@ class GrpoLearner:
         pool: RewardPool,
         task: Task,
         run: RunDirectory,
+        models: ModelRewards = NO_MODELS,
     ) -> None:
         self.config, self.tokenizer, self.engine, self.pool, self.task, self.run = config, tokenizer, engine, pool, task, run
+        self.models = models
         self.algorithm = with_config(algorithm_named(config.grpo.algorithm), config.grpo)
         self.policy = PolicyUpdate(model, self.algorithm, config, pad=tokenizer.pad_token_id or 0)
         self.sampling = SamplingParams(**config.sampling.model_dump(), stop_token_ids=stop_token_ids(tokenizer, model))
         self.skipped_in_a_row = 0
-        self.tripwire = None if config.tripwire is None else Tripwire(config.tripwire)
+        self.tripwire = None if config.tripwire is None else make_tripwire(config.tripwire)
         self.ahead = Ahead(lambda step: draw_alive(partial(self._draw, step), config.grpo.prompts_per_step, self.algorithm.sampling_rounds))
 
     def step(self, step: int) -> Metrics:
@@ -118,7 +122,9 @@ class GrpoLearner:
         prompts = make_prompts(problems, config.template, self.tokenizer, config.max_prompt_tokens)
         seeds = rollout_seeds(config.seed, step, count, grpo.group_size, first=round * grpo.prompts_per_step)
         sampled = sample_groups(self.engine, self.pool, prompts, self.sampling, grpo.group_size, seeds)
-        return replace(sampled, groups=[self._shaped(group) for group in sampled.groups])
+        began = time.monotonic()
+        groups = [self._shaped(group) for group in self.models.add(sampled.groups, step, grpo.steps)]
+        return replace(sampled, groups=groups, reward_seconds=sampled.reward_seconds + time.monotonic() - began)
 
     def _shaped(self, group: Group) -> Group:
         """The group with the rewards that depend on the others of the group, or on the number of tokens."""

@@ -13,8 +13,8 @@ from dunwu.verifiers.number import verify_number
 from dunwu.verifiers.reasoning_gym import verify_reasoning_gym
 from dunwu.verifiers.text import verify_text
 
-WHOLE_TEXTS = frozenset({"code", "instructions", "json_schema"})
-"""Verifiers of all that the user reads, not of a short answer in it."""
+WHOLE_TEXTS = frozenset({"code", "instructions", "json_schema", "none"})
+"""Verifiers of all that the user reads, not of a short answer in it; of a problem without a verifier that is the answer too."""
 
 
 def candidate(problem: Problem, completion: ParsedCompletion) -> str | None:
@@ -23,11 +23,13 @@ def candidate(problem: Problem, completion: ParsedCompletion) -> str | None:
 
 
 def verify(problem: Problem, answer: str | None) -> Verdict:
-    """Check ``answer`` with the problem's verifier; no answer is unparsable (score 0).
+    """Check ``answer`` with the problem's verifier; no answer is unparsable (score 0). Without a verifier it is unverified.
 
     What needs pydantic or jsonschema is loaded when it is first asked for, as every worker of a reward loads this module.
     No text makes it raise; a malformed *problem* does (`KeyError`, `ValueError`), and whoever computes rewards records that as ``error``.
     """
+    if problem.verifier == "none":
+        return Verdict(None, "unverified")
     if answer is None:
         return Verdict(0.0, "unparsable", "no answer")
     match problem.verifier:

@@ -1,0 +1,92 @@
+"""General prompts: questions without an answer that a rule could check, for reward models (DeepSeek-R1, section 2.3.4).
+
+A row is JSON with ``prompt`` (text, or a list with one user's turn) or ``messages`` (that turn, and maybe an answer), and, where there are
+such, ``reference``, ``category``, ``language`` and ``harmful``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any, get_args
+
+from dunwu.config.tasks import ChatTask, DatasetTask
+from dunwu.errors import DataError
+from dunwu.tasks.base import HeldOut, permuted
+from dunwu.tasks.dataset import assign_splits
+from dunwu.tasks.rows import Row, local_rows
+from dunwu.types import Language, Problem, Split
+
+
+class Chat:
+    """Rows of a file or folder, all read and checked when it is made. Files named after a split decide; else the hash of the prompt."""
+
+    def __init__(self, config: ChatTask) -> None:
+        self.name = config.name
+        self._config = config
+        rows = [_plain(row) for row in local_rows(Path(config.path).expanduser())]
+        assigned = assign_splits(rows, DatasetTask(path=config.path, problem_column="prompt"))
+        self._problems = {split: [_problem(row, config) for row in members] for split, members in assigned.items()}
+
+    def train(self, index: int, seed: int) -> Problem:
+        """An epoch is one pass over the training rows in a random order."""
+        problems = self._of("train")
+        return problems[permuted(index, len(problems), seed)[1]]
+
+    def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
+        """Rows of ``split`` in order, drawn at random where ``limit`` is smaller than the split."""
+        problems = self._of(split)
+        if limit >= len(problems):
+            return list(problems)
+        chosen = Random(f"{seed}-{split}-chat").sample(range(len(problems)), max(limit, 0))
+        return [problems[position] for position in sorted(chosen)]
+
+    def _of(self, split: Split) -> list[Problem]:
+        if not self._problems[split]:
+            counts = ", ".join(f"{name} {len(members)}" for name, members in self._problems.items())
+            raise DataError(f"{self._config.path} has no {split} rows ({counts}): add rows, or a file named {split}")
+        return self._problems[split]
+
+
+def _plain(row: Row) -> Row:
+    """The row with its prompt as one text, and an answer among its messages as the reference."""
+    column = "prompt" if row.columns.get("prompt") is not None else "messages"
+    found = row.columns.get(column)
+    columns = {name: value for name, value in row.columns.items() if name != "messages"}
+    if not isinstance(found, str):
+        question, answer = _turns(found, row.where, column)
+        columns.setdefault("reference", answer)
+        found = question
+    return replace(row, columns={**columns, "prompt": found})
+
+
+def _turns(found: Any, where: str, column: str) -> tuple[str, str | None]:
+    """A user's turn and, where there is one, the answer. Other conversations are refused: cut to a question they would be other prompts."""
+    turns = found if isinstance(found, list) and all(isinstance(turn, Mapping) for turn in found) else []
+    roles = [turn.get("role") for turn in turns]
+    contents = [turn.get("content") for turn in turns]
+    if roles not in (["user"], ["user", "assistant"]) or not all(isinstance(content, str) for content in contents):
+        raise DataError(f"{where}: {column} is no question, as text or as one user's turn with at most an answer: mend or drop the row")
+    return contents[0], contents[1] if len(contents) == 2 else None
+
+
+def _problem(row: Row, config: ChatTask) -> Problem:
+    columns = row.columns
+    harmful, language = columns.get("harmful") or False, columns.get("language") or config.language
+    if not isinstance(harmful, bool):
+        raise DataError(f"{row.where}: harmful is {harmful!r}: give true or false, or leave it out")
+    if language not in get_args(Language):
+        raise DataError(f"{row.where}: language is {language!r}: give {' or '.join(get_args(Language))}, or leave it out")
+    text = columns["prompt"].strip()
+    described = {name: columns[name] for name in ("reference", "category") if columns.get(name) is not None}
+    return Problem(
+        id=f"{config.name}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}",
+        task=config.name,
+        text=text,
+        verifier="none",
+        language=language,
+        data={**described, "harmful": harmful, "source": Path(row.source).name, "row": row.number},
+    )

@@ -1,0 +1,141 @@
+"""Parts of the reward that are models: helpfulness and safety, scored in the trainer's process when a batch has been generated.
+
+DeepSeek-R1's last stage (Nature 645:633-638, Eqs. 8-10) adds the reward of a model to that of the rules, for general prompts, and
+preference rewards only in the last 400 of 1,700 steps, because later the policy hacks them. A rule's reward is computed text by text in
+worker processes without torch; a model's here, for all rollouts at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from statistics import fmean, pstdev
+from typing import Protocol
+
+import torch
+
+from dunwu.config.rewards import AnyPart, HelpfulnessPart, ModelPart, ModelPartConfig
+from dunwu.errors import ConfigError
+from dunwu.rewards.scope import Visible, Whole, look_at, narrow
+from dunwu.trainers.reward_model_scoring import RewardModel
+from dunwu.types import Group, Problem, Reward, Rollout, Verdict
+
+Seen = Visible | Whole
+NO_SCORE = "longer than the model reads, or not finite"
+_FAILED = ("timeout", "error")
+
+
+class Scorer(Protocol):
+    """A `RewardModel`, or what a test has in its place."""
+
+    @property
+    def scope(self) -> type[Visible] | type[Whole]:
+        """What of a completion it is shown."""
+        ...
+
+    def score(self, problems: Sequence[Problem], scopes: Sequence[Seen]) -> list[float | None]:
+        """A score an answer, ``None`` where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelReward:
+    """One model and how it counts."""
+
+    config: ModelPart
+    scorer: Scorer
+
+    def counts(self, step: int, steps: int) -> bool:
+        """Whether the part counts in step ``step`` (from 1) of ``steps``; a function of these alone, so that a resumed run agrees."""
+        return step > round(self.config.after * steps)
+
+    def applies(self, problem: Problem) -> bool:
+        """To the tasks that it names; else to problems without a verifier, and helpfulness not to those that are marked harmful.
+
+        So reasoning gets no neural reward, as in the paper, and a helpful answer to a harmful question no praise.
+        """
+        if self.config.tasks:
+            return problem.task in self.config.tasks
+        harmful = isinstance(self.config, HelpfulnessPart) and bool(problem.data.get("harmful"))
+        return problem.verifier == "none" and not harmful
+
+    def scores(self, groups: Sequence[Group]) -> list[list[float | None]]:
+        """G scores a group. An answer without anything to read, such as reasoning that never ends, gets the least of its group.
+
+        Equal answers are scored once: in batches of other company their scores would differ by rounding, which the division by a group's
+        standard deviation would blow up.
+        """
+        rollouts = [rollout for group in groups for rollout in group.rollouts]
+        keys = [(rollout.prompt.problem.text, self._seen(rollout)) for rollout in rollouts]
+        problems = {key: rollout.prompt.problem for key, rollout in zip(keys, rollouts, strict=True)}
+        found = dict(zip(problems, self.scorer.score(list(problems.values()), [scope for _, scope in problems]), strict=True))
+        answers = iter([(scope, found[text, scope]) for text, scope in keys])
+        return [_floored(list(islice(answers, len(group.rollouts)))) for group in groups]
+
+    def added(self, group: Group, scores: Sequence[float | None] | None) -> Group:
+        """The group with the part in its rewards; ``None`` for scores: it does not apply, or does not count yet."""
+        if scores is None:
+            rewards = [replace(rollout.reward, parts={**rollout.reward.parts, self.config.kind: None}) for rollout in group.rollouts]
+        else:
+            values = normalised(scores) if self.config.normalise else scores
+            rewards = [self._added(r.reward, score, value) for r, score, value in zip(group.rollouts, scores, values, strict=True)]
+        rollouts = [replace(rollout, reward=reward) for rollout, reward in zip(group.rollouts, rewards, strict=True)]
+        return replace(group, rollouts=tuple(rollouts))
+
+    def _added(self, reward: Reward, score: float | None, value: float | None) -> Reward:
+        """``score`` among the parts, ``weight * value`` in the total. A missing score fails the reward, as that of any part."""
+        parts = {**reward.parts, self.config.kind: score}
+        if value is None:
+            return Reward(None, parts, Verdict(None, "error", f"part {self.config.kind}: {NO_SCORE}"))
+        failed = reward.total is None and reward.verdict.reason in _FAILED  # else nothing has applied so far
+        if failed or not self.config.weight:
+            return replace(reward, parts=parts)
+        return replace(reward, parts=parts, total=(reward.total or 0.0) + self.config.weight * value)
+
+    def _seen(self, rollout: Rollout) -> Seen:
+        whole = look_at(rollout.prompt.prefill + rollout.completion.text)
+        return narrow(whole, Visible) if self.scorer.scope is Visible else whole
+
+
+@dataclass(frozen=True)
+class ModelRewards:
+    """All parts that are models."""
+
+    parts: tuple[ModelReward, ...] = ()
+
+    @classmethod
+    def load(cls, configs: Sequence[AnyPart], device: torch.device | str = "cpu") -> ModelRewards:
+        """The models among ``configs``. Raises ``ModelError`` for a folder that is no reward model, or one of another criterion."""
+        models = [config for config in configs if isinstance(config, ModelPartConfig)]
+        return cls(tuple(ModelReward(config, RewardModel.load(config.model, device, config.kind)) for config in models))
+
+    def refuse_idle(self, problems: Sequence[Problem]) -> None:
+        """Raise ``ConfigError`` for a model that none of the ``problems`` is for: a run would go on as if there were no such part."""
+        for part in self.parts:
+            if not any(map(part.applies, problems)):
+                kind = part.config.kind
+                raise ConfigError(
+                    f"reward: {kind} applies to none of the problems; add general prompts (a task of kind chat), or name tasks"
+                )
+
+    def add(self, groups: Sequence[Group], step: int, steps: int) -> list[Group]:
+        """The groups of step ``step`` of ``steps`` with the models' scores in their rewards."""
+        for part in self.parts:
+            places = [i for i, group in enumerate(groups) if part.counts(step, steps) and part.applies(group.prompt.problem)]
+            scores = dict(zip(places, part.scores([groups[i] for i in places]), strict=True))
+            groups = [part.added(group, scores.get(i)) for i, group in enumerate(groups)]
+        return list(groups)
+
+
+def normalised(scores: Sequence[float | None]) -> list[float | None]:
+    """``(s - mean) / std`` over the scores that are known (population standard deviation); equal scores give 0."""
+    known = [score for score in scores if score is not None]
+    spread = pstdev(known) if known else 0.0
+    return [None if score is None else (score - fmean(known)) / spread if spread else 0.0 for score in scores]
+
+
+def _floored(answers: Sequence[tuple[Seen, float | None]]) -> list[float | None]:
+    """The scores, those of empty answers lowered to the least of all: to say nothing must not be a way to a good score."""
+    least = min((score for _, score in answers if score is not None), default=None)
+    return [score if scope.text.strip() or score is None else least for scope, score in answers]
