@@ -14,7 +14,9 @@ from dunwu.errors import RunError
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """Write report.html of a run, also of one that is still going on; with several runs, a page that lays their curves over each other."""
+    """Write report.html of a run, also of one that is still going on; with several runs, a page that lays their curves over each other.
+
+    Runs of a pipeline with a stage `stage_table` give the table of its stages."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run directory, or several to compare."""
@@ -31,12 +33,21 @@ def run(arguments: Sequence[str]) -> int:
     for folder in options.runs:
         if not folder.is_dir():
             raise RunError(f"{folder}: there is no such run directory; check the path")
+    print(_write(options))
+    return 0
+
+
+def _write(options: ReportOptions) -> Path:
+    """A table of stages where all runs are of pipelines that have one; else the report of the one run, or the comparison of several."""
+    from dunwu.analysis.stage_table import PAGE, has_table, write_stage_page
+
+    first = options.runs[0]
+    if all(map(has_table, options.runs)):
+        return write_stage_page(options.runs, options.out or (first / PAGE if len(options.runs) == 1 else Path(PAGE)))
     if len(options.runs) == 1:
         from dunwu.analysis.report import write_report
 
-        print(write_report(options.runs[0]))
-    else:
-        from dunwu.analysis.comparison import COMPARISON, write_comparison
+        return write_report(first)
+    from dunwu.analysis.comparison import COMPARISON, write_comparison
 
-        print(write_comparison(options.runs, options.out or Path(COMPARISON)))
-    return 0
+    return write_comparison(options.runs, options.out or Path(COMPARISON))

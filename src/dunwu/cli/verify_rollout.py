@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import tyro
 
@@ -18,8 +18,9 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.errors import DataError
 from dunwu.rewards.compose import ComposedReward
 from dunwu.rewards.make import make_reward
+from dunwu.rewards.outcome import compute
 from dunwu.rewards.scope import look_at
-from dunwu.types import Problem, Reward
+from dunwu.types import Problem, Reward, VerifierName
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     kept = read_mapping(above / "config.yaml") if above else {}
     config = load_config(ZeroConfig, None, rest, {key: kept[key] for key in ("reward", "tripwire") if key in kept})
     composed = make_reward(config.reward, config.tripwire)
-    reward = composed(problem, text)
+    reward = compute(composed, problem, text)
     if options.json:
         parts = {"parts": dict(reward.parts), "total": reward.total, "recorded": recorded}
         print(json.dumps({**parts, "verdict": reward.verdict.reason, "detail": reward.verdict.detail}, ensure_ascii=False))
@@ -77,7 +78,8 @@ def explanation(problem: Problem, text: str, composed: ComposedReward, reward: R
 def _compared(total: float | None, recorded: float | None) -> list[str]:
     if recorded is None or (total is not None and abs(total - recorded) < 1e-6):
         return []
-    return [f"The run recorded {recorded:.3f}: its reward had other parts then, or a part that sees tokens (overlong) or is a model, or changed since."]
+    why = "it had other parts then, or one that sees tokens (overlong) or is a model, or it changed since"
+    return [f"The run recorded {recorded:.3f}: {why}."]
 
 
 def _read(file: Path, row: int) -> tuple[Problem, str, float | None]:
@@ -104,6 +106,8 @@ def _read(file: Path, row: int) -> tuple[Problem, str, float | None]:
 
 
 def _problem(row: Mapping[str, Any]) -> Problem:
+    if row["verifier"] not in get_args(VerifierName):
+        raise ValueError(f"no verifier {row['verifier']!r}, there are {', '.join(get_args(VerifierName))}")
     named = {key: row[key] for key in ("answer", "language", "difficulty", "data") if row.get(key) is not None}
     return Problem(
         id=str(row.get("id", "problem")), task=str(row.get("task", "problem")), text=str(row["text"]), verifier=row["verifier"], **named

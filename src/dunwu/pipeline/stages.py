@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from dunwu.config.base import Config
+from dunwu.config.data import Builder, LocalGenerator
+from dunwu.config.data_replies import ColdStartConfig, RejectionConfig
+from dunwu.config.data_rows import CleaningConfig, DifficultyConfig, GeneralConfig, MixingConfig
 from dunwu.config.pipeline import ArtefactKind, EvaluateConfig, FileConfig, OwnConfig
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
+from dunwu.config.suite import StageTableConfig, SuiteConfig
 from dunwu.config.zero import ZeroConfig
+from dunwu.data.card import read_card
 from dunwu.pipeline.cost import Usage, count_parameters, evaluation_tokens, metric_sum
 from dunwu.pipeline.outside import model_folder
 from dunwu.trainers.checkpoint import LATEST
@@ -21,9 +28,17 @@ KINDS: Mapping[str, type[Config]] = MappingProxyType(
         "file": FileConfig,
         "own": OwnConfig,
         "evaluate": EvaluateConfig,
+        "suite": SuiteConfig,
+        "stage_table": StageTableConfig,
         "zero": ZeroConfig,
         "sft": SftConfig,
         "reward_model": RewardModelConfig,
+        "cold_start": ColdStartConfig,
+        "rejection_sampling": RejectionConfig,
+        "general": GeneralConfig,
+        "difficulty": DifficultyConfig,
+        "clean": CleaningConfig,
+        "mix": MixingConfig,
     }
 )
 """What `work` means in a recipe."""
@@ -89,11 +104,82 @@ def describe(work: Config) -> Work:
                 takes={"model": "model", "evaluations.*.task.path": "data"},
                 usage=lambda folder, _: Usage(_model_size(work.model), generated_tokens=evaluation_tokens(folder.glob("*.parquet"))),
             )
+        case SuiteConfig():
+            return Work(
+                makes="evaluation",
+                function="dunwu.pipeline.suite:run_suite",
+                resumes=True,
+                takes={
+                    "model": "model",
+                    "reasoning.*.task.path": "data",
+                    "general.*.task.path": "data",
+                    "helpfulness.task.path": "data",
+                    "helpfulness.model": "reward_model",
+                    "safety.task.path": "data",
+                    "safety.model": "reward_model",
+                },
+                payload=lambda run: run / "suite",
+                usage=lambda _, suite: Usage(_model_size(work.model), generated_tokens=_suite_tokens(suite)),
+            )
+        case StageTableConfig():
+            return Work(makes="evaluation", function="dunwu.pipeline.stage_table:run_stage_table", takes={"rows.*.path": "evaluation"})
+        case ColdStartConfig():
+            return _builder(
+                "run_cold_start",
+                work,
+                {
+                    "sources.*.generator.model": "model",
+                    "sources.*.rewriter.generator.model": "model",
+                    "sources.*.tasks.*.task.path": "data",
+                    "sources.*.data": "data",
+                },
+            )
+        case RejectionConfig():
+            return _builder(
+                "run_rejection", work, {"generator.model": "model", "judge.generator.model": "model", "tasks.*.task.path": "data"}
+            )
+        case GeneralConfig():
+            return _builder("run_general", work, {"sources.*.data": "data", "thinker.generator.model": "model"})
+        case DifficultyConfig():
+            return _builder("run_difficulty", work, {"generator.model": "model", "task.path": "data"})
+        case CleaningConfig():
+            return Work("data", "dunwu.pipeline.building:run_cleaning", takes={"data": "data", **_EVERY_BUILDER})
+        case MixingConfig():
+            return Work("data", "dunwu.pipeline.building:run_mixing", takes={"sources.*.data": "data", **_EVERY_BUILDER})
         case OwnConfig():
             return Work(makes=work.makes, function="dunwu.pipeline.own:run_own", takes={"files.*": None})
         case FileConfig():
             return Work(makes=work.holds, payload=lambda _: Path(work.path).expanduser().resolve())
     raise AssertionError(f"{type(work).__name__} is no work of a stage")
+
+
+_EVERY_BUILDER: Mapping[str, ArtefactKind] = MappingProxyType({"model": "model", "decontaminate.*.task.path": "data"})
+"""What all builders of data take: a tokenizer, and what evaluation sets are read from."""
+
+
+def _builder(function: str, work: Builder, takes: Mapping[str, ArtefactKind]) -> Work:
+    """One for which models write."""
+    return Work(
+        makes="data",
+        function=f"dunwu.pipeline.building:{function}",
+        resumes=True,
+        takes={**takes, **_EVERY_BUILDER},
+        payload=lambda run: run / "data",
+        usage=lambda _, data: Usage(
+            max(map(_model_size, _local_writers(work)), default=0),
+            generated_tokens=read_card(data)["facts"].get("generated_tokens", 0),
+        ),
+    )
+
+
+def _local_writers(value: Any) -> Iterator[str]:
+    """The models in this process that write for a builder."""
+    if isinstance(value, LocalGenerator):
+        yield value.model
+    elif isinstance(value, Config):
+        yield from (model for name in type(value).model_fields for model in _local_writers(getattr(value, name)))
+    elif isinstance(value, Mapping | tuple):
+        yield from (model for inner in (value.values() if isinstance(value, Mapping) else value) for model in _local_writers(inner))
 
 
 def kind_of(work: Config) -> str:
@@ -114,6 +200,12 @@ def _zero_usage(run: Path, model: Path, epochs: int) -> Usage:
 
 def _trained(run: Path, model: Path) -> Usage:
     return Usage(count_parameters(model), metric_sum(run, "num_tokens"))
+
+
+def _suite_tokens(suite: Path) -> int:
+    """Tokens of all completions, by ``suite.json``."""
+    sets: dict[str, dict[str, int]] = json.loads((suite / "suite.json").read_text(encoding="utf-8"))["sets"]
+    return sum(facts["tokens"] for facts in sets.values())
 
 
 def _model_size(model: str) -> int:

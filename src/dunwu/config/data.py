@@ -1,0 +1,127 @@
+"""What builders of training data share: the models that write, the filters, what is kept out, how tokens are counted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dunwu.config.base import Config
+from dunwu.config.tasks import TaskConfig
+from dunwu.config.zero import EngineConfig, SamplingConfig
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class LocalGenerator(Config):
+    """A model in this process."""
+
+    kind: Literal["local"] = "local"
+    model: str = "tiny"
+    """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
+    template: Literal["tiny", "r1-zero", "r1-zero-prefilled", "chat"] = "tiny"
+    """Prompt template, see `dunwu.tasks.templates`; chat: the tokenizer's own."""
+    engine: EngineConfig = EngineConfig()
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """CPU threads; 0 takes all cores."""
+
+
+class EndpointGenerator(Config):
+    """A model behind an OpenAI-compatible endpoint."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    """Up to `/chat/completions`, such as http://localhost:8000/v1."""
+    model: str
+    """What the endpoint calls it."""
+    key_env: str | None = None
+    """Environment variable that holds the key; null sends none. A key never stands in a configuration."""
+    concurrency: Positive = 8
+    """Requests at a time."""
+    timeout: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds for one answer."""
+    retries: Annotated[int, Field(ge=0)] = 5
+    """How often a request that failed is sent again, after 1, 2, 4 ... seconds (at most 30) or what the endpoint asks for."""
+
+
+class OwnGenerator(Config):
+    """A function of yours: `f(messages, seed) -> text`, with messages as `{role, content}`."""
+
+    kind: Literal["own"] = "own"
+    function: str
+    """`path/to/file.py:function`; same arguments, same text."""
+
+
+GeneratorConfig = Annotated[LocalGenerator | EndpointGenerator | OwnGenerator, Field(discriminator="kind")]
+
+
+class FiltersConfig(Config):
+    """Which answers are readable. DeepSeek-R1 drops mixed languages, long paragraphs and chaotic code; the numbers are ours."""
+
+    min_language: Share = 0.9
+    """Least share of words in the question's language; 0 lets all pass."""
+    language_of: Literal["reasoning", "all"] = "all"
+    """Where: `reasoning` for data with translations, whose answers are meant to be in another language."""
+    max_paragraph_words: Annotated[int, Field(ge=0)] = 400
+    """Words of the longest paragraph of the reasoning; 0 lets all pass."""
+    code: Literal["any", "balanced", "none"] = "balanced"
+    """`balanced`: each fence that is opened is closed; `none`: no fenced code at all, as for mathematics."""
+    max_repetition: Share = 0.2
+    """Share of runs of `repetition_words` words that occurred before; 1 lets all pass."""
+    repetition_words: Positive = 20
+    min_tokens: Annotated[int, Field(ge=0)] = 1
+    """Of the whole answer."""
+    max_tokens: Positive | None = None
+    """Of question and answer together. null: any."""
+
+
+class EvaluationSet(Config):
+    """A held-out set that no training row may have anything of."""
+
+    name: str
+    task: TaskConfig
+    split: Literal["validation", "test"] = "test"
+    problems: Positive = 100_000
+    """At most so many of it."""
+    seed: Seed = 0
+    """As in the evaluation: it decides which problems a generated set has."""
+
+
+class Builder(Config):
+    """The part that all builders have."""
+
+    model: str = "tiny"
+    """Whose tokenizer counts tokens: `tiny`, a local Hugging Face folder, or a hub id."""
+    decontaminate: tuple[EvaluationSet, ...] = ()
+    """Evaluation sets to be kept out, by 10-grams."""
+    seed: Seed = 0
+
+
+class ReplyBuilder(Builder):
+    """The part of builders whose answers a model writes."""
+
+    filters: FiltersConfig = FiltersConfig()
+    near_duplicates: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Rows as similar as this (Jaccard index of runs of three words) to an earlier one are dropped; 1: only equal ones."""
+    form: Literal["think", "special"] = "think"
+    """think: the reasoning beside the answer, which the training template writes in its tags. special: the paper's
+    `|special_token|<reasoning_process>|special_token|<summary>`."""
+    special_token: str = "special_token"
+    reward_workers: Annotated[int, Field(ge=0)] = 1
+    """Processes that verify; 0 verifies in this one."""
+    reward_timeout: Annotated[float, Field(gt=0)] = 5.0
+    """Seconds for one verdict."""
+
+
+class Sampling(Config):
+    """How answers to problems are drawn."""
+
+    prompts: Positive = 256
+    """Different training problems."""
+    samples: Positive = 4
+    """Answers to each."""
+    sampling: SamplingConfig = SamplingConfig()

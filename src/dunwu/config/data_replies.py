@@ -1,0 +1,113 @@
+"""Data sets whose answers a model writes: the cold start and rejection sampling."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from dunwu.config.base import Config
+from dunwu.config.data import GeneratorConfig, LocalGenerator, Positive, ReplyBuilder, Sampling
+from dunwu.config.tasks import CountdownTask, WeightedTask
+from dunwu.config.zero import SamplingConfig
+
+Tasks = Annotated[tuple[WeightedTask, ...], Field(min_length=1)]
+
+
+class JudgeConfig(Config):
+    """A generative judge that is shown the ground truth and returns JSON {analysis, correctness}."""
+
+    generator: GeneratorConfig
+    over: Literal["text", "all"] = "text"
+    """text: it decides the problems whose answers are free text, rules all others. all: both must find an answer right."""
+    sampling: SamplingConfig = SamplingConfig(max_tokens=1024, temperature=0.6, top_p=0.95)
+    retries: Annotated[int, Field(ge=0)] = 2
+    """How often a judgement that cannot be read is asked for again; then the answer is dropped and counted."""
+
+
+class RejectionConfig(ReplyBuilder, Sampling):
+    """Rejection sampling: several answers to a problem, of which right and readable ones are kept."""
+
+    generator: GeneratorConfig = LocalGenerator()
+    tasks: Tasks = (WeightedTask(task=CountdownTask()),)
+    judge: JudgeConfig | None = None
+    keep: Positive = 1
+    """Right answers to a problem at most; of more, those least like each other."""
+
+
+class RulesRewriter(Config):
+    """Rules for the tiny world, where no model can rewrite: connectives in the prompt's language, and a sentence with the answer."""
+
+    kind: Literal["rules"] = "rules"
+    summary: Literal["sentence", "answer"] = "sentence"
+    """answer: the answer in its tags alone, as a template that allows nothing else wants it."""
+
+
+class ModelRewriter(Config):
+    """A model that writes the reasoning anew, and a summary, in the prompt's language."""
+
+    kind: Literal["model"] = "model"
+    generator: GeneratorConfig
+    sampling: SamplingConfig = SamplingConfig(max_tokens=4096, temperature=0.6, top_p=0.95)
+    retries: Annotated[int, Field(ge=0)] = 2
+    """How often a rewriting that cannot be read is asked for again; then the row is dropped and counted."""
+
+
+RewriterConfig = Annotated[RulesRewriter | ModelRewriter, Field(discriminator="kind")]
+
+
+class FewShot(Sampling):
+    """Problems asked behind worked examples with long chains of thought."""
+
+    kind: Literal["few_shot"] = "few_shot"
+    generator: GeneratorConfig
+    tasks: Tasks
+    data: str
+    """JSONL, JSONL.gz or Parquet with rows of `messages`, reasoning included: the shots, all of them before each problem."""
+
+
+class Prompted(Sampling):
+    """Problems asked with the request to reflect and to verify."""
+
+    kind: Literal["prompted"] = "prompted"
+    generator: GeneratorConfig
+    tasks: Tasks
+    instruction: str | None = None
+    """Put before each problem; null: `dunwu.data.cold_start.REFLECT`, in the problem's language."""
+
+
+class ZeroOutputs(Sampling):
+    """Answers of R1-Zero that are right and readable, rewritten."""
+
+    kind: Literal["zero"] = "zero"
+    generator: GeneratorConfig = LocalGenerator()
+    tasks: Tasks = (WeightedTask(task=CountdownTask()),)
+    rewriter: RewriterConfig = RulesRewriter()
+
+
+class AnnotatedRows(Config):
+    """Rows that people wrote or looked through (`dunwu review`)."""
+
+    kind: Literal["annotated"] = "annotated"
+    data: str
+    """JSONL, JSONL.gz or Parquet with rows of `messages`."""
+
+
+ColdStartSource = Annotated[FewShot | Prompted | ZeroOutputs | AnnotatedRows, Field(discriminator="kind")]
+
+
+class ColdStartConfig(ReplyBuilder):
+    """Cold-start data from the four ways of DeepSeek-R1 (arXiv 2501.12948, section 2.3.1)."""
+
+    sources: dict[str, ColdStartSource] = Field(default_factory=lambda: dict[str, ColdStartSource](zero=ZeroOutputs()))
+    """By name; what they give is put together in this order."""
+    keep: Positive = 1
+    """Answers to a problem at most, from each source."""
+    rows: Positive | None = None
+    """At most so many in all, drawn at random. null: all."""
+
+    @model_validator(mode="after")
+    def _some_source(self) -> Self:
+        if not self.sources:
+            raise ValueError("sources is empty; give one of few_shot, prompted, zero, annotated")
+        return self

@@ -1,0 +1,116 @@
+"""A model that writes: the one thing that all builders of data ask for answers, rewritings and judgements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, assert_never
+
+from dunwu.attempt import attempt
+from dunwu.config.data import EndpointGenerator, GeneratorConfig, LocalGenerator, OwnGenerator
+from dunwu.config.zero import SamplingConfig
+from dunwu.data.rollouts import rollout_seeds
+from dunwu.errors import ConfigError
+from dunwu.models.chat import Message
+from dunwu.own_code import load_function
+
+Chat = tuple[Message, ...]
+"""Turns, the last one the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be written: an answer to ``chat``. Another ``seed`` asks for another one."""
+
+    chat: Chat
+    sampling: SamplingConfig
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer, what the template had begun of it included; not ``finished``: cut off at the most tokens."""
+
+    text: str
+    finished: bool = True
+
+
+OnWritten = Callable[[int, Written], None]
+"""Is told the place of a request and what was written for it, once it is there."""
+
+
+class Generator(Protocol):
+    """Writes for requests. ``name`` tells one from another; with ``independent`` each request is answered by itself, else what is
+    written may depend in its last bits on what else is asked for in the same call."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def independent(self) -> bool: ...
+
+    def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
+        """What is written for each, in order. Raises ``UserError`` where the model cannot be had."""
+        ...
+
+
+def generate(generator: Generator, prompts: Sequence[Chat | str], samples: int, sampling: SamplingConfig, seed: int) -> list[list[Written]]:
+    """``samples`` answers to each prompt; a text is a single turn of the user's.
+
+    The seed of an answer depends on ``seed``, its prompt's place and its own number alone.
+    """
+    seeds = rollout_seeds(seed, 0, len(prompts), samples)
+    chats = [(Message("user", prompt),) if isinstance(prompt, str) else prompt for prompt in prompts]
+    requests = [Request(chats[place // samples], sampling, each) for place, each in enumerate(seeds)]
+    written = generator.write(requests, lambda place, answer: None)
+    assert len(written) == len(requests), f"{len(written)} texts for {len(requests)} requests"
+    return [written[start : start + samples] for start in range(0, len(written), samples)]
+
+
+def plain(chat: Chat) -> list[dict[str, str]]:
+    """The turns as an endpoint or a chat template takes them."""
+    return [{"role": turn.role, "content": turn.content} for turn in chat]
+
+
+Open = Callable[[GeneratorConfig], Generator]
+"""Makes a generator, or takes one that is there."""
+
+
+def make_generator(config: GeneratorConfig) -> Generator:
+    """The model that ``config`` means; it is loaded when it is first asked."""
+    match config:
+        case LocalGenerator():
+            from dunwu.data.local_generator import Local
+
+            return Local(config)
+        case EndpointGenerator():
+            from dunwu.data.endpoint import Endpoint
+
+            return Endpoint(config)
+        case OwnGenerator():
+            return Scripted(load_function(config.function), config.function)
+        case _:
+            assert_never(config)
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """A function as a generator: for tests, and for models that are reached in a way of the user's own."""
+
+    function: Callable[[list[dict[str, str]], int], Any]
+    name: str = "scripted"
+    independent: bool = True
+
+    def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
+        """See `Generator`."""
+        texts = []
+        for place, request in enumerate(requests):
+            text = attempt(lambda request=request: self.function(plain(request.chat), request.seed), self._refuse)  # type: ignore[misc]
+            if not isinstance(text, str):
+                raise ConfigError(f"{self.name} returned a {type(text).__name__}: it must return the text that answers the messages")
+            texts.append(Written(text))
+            on_written(place, texts[-1])
+        return texts
+
+    def _refuse(self, message: str) -> Any:
+        raise ConfigError(f"{self.name} failed ({message}): mend it and run the same command again; what was written before is kept")

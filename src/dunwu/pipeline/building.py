@@ -1,0 +1,132 @@
+"""The stages that build data sets: `dunwu.data` with models, tokenizers and a place on disk.
+
+Those for which a model writes are run directories: what it has written is journalled as it comes in, and a stage that was stopped goes on
+from there. The others take seconds and begin again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dunwu.config.data import Builder, GeneratorConfig
+from dunwu.config.data_replies import ColdStartConfig, RejectionConfig
+from dunwu.config.data_rows import CleaningConfig, DifficultyConfig, GeneralConfig, MixingConfig
+from dunwu.data.card import DataCard
+from dunwu.data.cleaning import clean_rows
+from dunwu.data.cold_start import build_cold_start
+from dunwu.data.data_set import DataSet
+from dunwu.data.difficulty import filter_by_difficulty
+from dunwu.data.drafts import CountTokens
+from dunwu.data.general import build_general
+from dunwu.data.generator import Open, make_generator
+from dunwu.data.journal import Journalled
+from dunwu.data.mixing import mix_rows
+from dunwu.data.rejection_sampling import rejection_sample
+from dunwu.errors import ModelError
+from dunwu.models.loading import _load_tokenizer, _local_folder
+from dunwu.trainers.checkpoint import clear_disk_full, fsync_path
+from dunwu.trainers.progress import duration, eta
+from dunwu.trainers.run_directory import RunDirectory
+
+DATA, JOURNAL = "data", "written.jsonl"
+SECONDS = 10.0
+"""Between two lines of progress."""
+
+
+def run_cold_start(config: ColdStartConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue a cold start; the data set is ``out/data``."""
+    return _written(config, out, resume, "cold-start", lambda opener, count: build_cold_start(config, opener, count))
+
+
+def run_rejection(config: RejectionConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue rejection sampling; the data set is ``out/data``."""
+    return _written(config, out, resume, "rejection-sampling", lambda opener, count: rejection_sample(config, opener, count))
+
+
+def run_difficulty(config: DifficultyConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue filtering by difficulty; the data set is ``out/data``."""
+    return _written(config, out, resume, "difficulty", lambda opener, count: filter_by_difficulty(config, opener, count))
+
+
+def run_general(config: GeneralConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue building general data; the data set is ``out/data``."""
+    return _written(config, out, resume, "general", lambda opener, count: build_general(config, opener, count))
+
+
+def run_cleaning(config: CleaningConfig, out: Path) -> Path:
+    """Write the cleaned rows and their card into the empty folder ``out``."""
+    count = token_counter(config.model)
+    _told(clean_rows(config, count).write(out, count, config.seed))
+    return out
+
+
+def run_mixing(config: MixingConfig, out: Path) -> Path:
+    """Write the mixture and its card into the empty folder ``out``."""
+    count = token_counter(config.model)
+    _told(mix_rows(config, count).write(out, count, config.seed))
+    return out
+
+
+def token_counter(model: str) -> CountTokens:
+    """Counts the tokens of texts as the model's tokenizer makes them."""
+    folder = _local_folder(model)
+    try:
+        tokenizer = _load_tokenizer(model if folder is None else str(folder), folder)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the tokenizer of {model!r} cannot be loaded ({str(error)[:120]}); give a folder that has one") from error
+
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]] if texts else []
+
+    return count
+
+
+def _written(config: Builder, out: Path, resume: bool, kind: str, build: Callable[[Open, CountTokens], DataSet]) -> Path:
+    """The run directory of a builder that asks models, with its data set whole or not there."""
+    with RunDirectory.create(out, kind, config.model_dump(mode="json"), config.seed, resume) as run:
+        if run.finished:
+            return out
+        count = token_counter(config.model)
+
+        def opener(generator: GeneratorConfig) -> Journalled:
+            writer = make_generator(generator)
+            return Journalled(writer, out / JOURNAL, _Progress(writer.name))
+
+        made = build(opener, count)
+        making = out / f"{DATA}.tmp"
+        with clear_disk_full(making):
+            for old in (making, out / DATA):
+                shutil.rmtree(old, ignore_errors=True)
+            making.mkdir()
+            _told(made.write(making, count, config.seed))
+            for path in making.iterdir():
+                fsync_path(path)
+        os.rename(making, out / DATA)
+        fsync_path(out)
+        run.finish({"data": out / DATA})
+    return out
+
+
+class _Progress:
+    """A line now and then: how much is written, and how long the rest will take."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """See `dunwu.data.journal.Progress`."""
+        now = time.monotonic()
+        if now - self._told >= SECONDS:
+            self._told = now
+            print(f"{self._name}: {done} of {total} written, {duration(eta(done, total, now - self._began))} left", flush=True)
+
+
+def _told(card: DataCard) -> None:
+    """One line on the terminal."""
+    removed = sum(step.removed for step in card.filters)
+    print(f"{card.title}: {card.tokens['rows']:,} rows, {card.tokens['sum']:,} tokens; the filters removed {removed}", flush=True)

@@ -1,0 +1,219 @@
+"""The stage that puts a checkpoint through the suite: one sampling pass per set, every measure from it, a set on disk never again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pyarrow.parquet as pq
+import torch
+
+from dunwu.config.reward_model import Criterion
+from dunwu.config.suite import GeneralSet, PromptSet, SuiteConfig
+from dunwu.config.zero import EvalConfig, SamplingConfig
+from dunwu.data.prompts import make_prompts
+from dunwu.data.rollouts import rollout_seeds, sample_groups
+from dunwu.errors import DataError
+from dunwu.evaluation.readability import readability
+from dunwu.evaluation.refusals import refuses
+from dunwu.evaluation.run import EVALUATION
+from dunwu.evaluation.suite import SetKind, SuiteRow, SuiteSet, read_rows, rows_table, set_facts, suite_metrics
+from dunwu.models.loading import load_model, pick_device
+from dunwu.pipeline.checks import check_golds, longest_program
+from dunwu.pipeline.outside import model_folder
+from dunwu.pipeline.stopping import stopping_at_once
+from dunwu.rewards.pool import RewardPool
+from dunwu.rewards.rules import rule_reward
+from dunwu.rewards.scope import look_at
+from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.tasks.make import make_task
+from dunwu.trainers.checkpoint import atomic_file
+from dunwu.trainers.reward_model_examples import seen_by
+from dunwu.trainers.reward_model_scoring import RewardModel
+from dunwu.trainers.run_directory import RunDirectory, content_hash
+from dunwu.types import Completion, Problem, Prompt, SamplingParams, Verdict
+
+SUITE = "suite"
+"""In the stage's run directory: what other stages take."""
+SUMMARY = "suite.json"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """One set, its problems read."""
+
+    kind: SetKind
+    name: str
+    problems: tuple[Problem, ...]
+    samples: int
+    sampling: SamplingConfig
+    seed: int
+    category_column: str = ""
+    judge: Criterion | None = None
+
+    @property
+    def verified(self) -> bool:
+        """Whether its problems have answers."""
+        return self.kind in ("reasoning", "general")
+
+    @property
+    def file(self) -> str:
+        """Its Parquet file."""
+        return f"{self.kind}-{self.name}.parquet" if self.name else f"{self.kind}.parquet"
+
+
+@stopping_at_once()
+def run_suite(config: SuiteConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue one suite and return its run directory; ``out / "suite"`` has a Parquet file per set and ``suite.json``.
+
+    Those hold neither times nor paths: the same model and configuration give the same bytes on the same machine, interrupted or not.
+    Raises ``UserError`` for a model, a set or a reward model that cannot be used, before anything is sampled.
+    """
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    measured = _Suite(config, held_out_sets(config))
+    with RunDirectory.create(out, "suite", config.model_dump(mode="json"), 0, resume, measured.inputs) as run:
+        folder = run.path / SUITE
+        sets = [measured.bring(each, folder) for each in measured.sets]
+        with atomic_file(folder / SUMMARY) as file:
+            file.write(json.dumps(summary(sets, measured.inputs), indent=2, ensure_ascii=False).encode() + b"\n")
+        if not run.finished:
+            run.finish({"suite": folder})
+    return out
+
+
+def summary(sets: Sequence[SuiteSet], inputs: dict[str, str]) -> dict[str, Any]:
+    """The contents of ``suite.json``: counts by set, who judged (hash of the folder, or a hub id), and the metrics with intervals."""
+    judges = {key.partition(".")[0]: value for key, value in inputs.items() if "." in key}
+    names = {f"{each.kind}-{each.name}" if each.name else each.kind: set_facts(each) for each in sets}
+    metrics = {name: asdict(estimate) for name, estimate in suite_metrics(sets).items()}
+    return {"sets": names, "judges": judges, "metrics": metrics}
+
+
+def held_out_sets(config: SuiteConfig) -> list[HeldOut]:
+    """Every set of the suite, in order. Raises ``UserError`` for data or gold answers that cannot be used."""
+    sets = [_verified("reasoning", name, each) for name, each in config.reasoning.items()]
+    sets += [_verified("general", name, each) for name, each in config.general.items()]
+    if helpful := config.helpfulness:
+        sets.append(_unverified("helpfulness", helpful, lambda _: True, "helpfulness"))
+    if safety := config.safety:
+        sets.append(_unverified("harmful", safety, lambda problem: problem.data["harmful"], "safety" if safety.model else None))
+        sets.append(_unverified("harmless", safety, lambda problem: not problem.data["harmful"], None))
+    return sets
+
+
+def _verified(kind: SetKind, name: str, config: EvalConfig) -> HeldOut:
+    problems = tuple(make_task(config.task).held_out(config.split, config.problems, config.seed))
+    check_golds(problems)
+    category = config.category_column if isinstance(config, GeneralSet) else ""
+    return HeldOut(kind, name, problems, config.samples, config.sampling, config.seed, category)
+
+
+def _unverified(kind: SetKind, config: PromptSet, wanted: Callable[[Problem], bool], judge: Criterion | None) -> HeldOut:
+    """The prompts that are ``wanted``, in order, drawn at random where there are more than asked for."""
+    problems = [
+        problem
+        for problem in make_task(config.task).held_out(config.split, sys.maxsize)
+        if wanted(problem) and (not config.categories or problem.data.get("category") in config.categories)
+    ]
+    if not problems:
+        told = f" of the categories {', '.join(config.categories)}" if config.categories else ""
+        raise DataError(f"{config.task.path} has no {config.split} prompts{told} for {kind}: give it rows, see ChatTask")
+    drawn = Random(f"{config.seed}-{kind}").sample(range(len(problems)), min(config.problems, len(problems)))
+    chosen = tuple(problems[place] for place in sorted(drawn))
+    return HeldOut(kind, "", chosen, config.samples, config.sampling, config.seed, "category", judge)
+
+
+class _Suite:
+    """The checkpoint, loaded when the first set that is not on disk needs it, and the models that judge."""
+
+    def __init__(self, config: SuiteConfig, sets: list[HeldOut]) -> None:
+        self.sets = sets
+        self._config = config
+        self._device = pick_device(config.device)
+        named = {"helpfulness": config.helpfulness and config.helpfulness.model, "safety": config.safety and config.safety.model}
+        judges = {each.judge: str(named[each.judge]) for each in sets if each.judge}
+        self._judges = {name: RewardModel.load(folder, self._device, name) for name, folder in judges.items()}
+        models = {"model": config.model, **{f"{name}.model": model for name, model in judges.items()}}
+        self.inputs = {key: content_hash(folder) if (folder := model_folder(model)) else model for key, model in models.items()}
+
+    @cached_property
+    def _engine(self) -> tuple[TorchEngine, Any]:
+        model, tokenizer = load_model(self._config.model, self._device)
+        return TorchEngine(model, tokenizer, **self._config.engine.model_dump()), tokenizer
+
+    def bring(self, held_out: HeldOut, folder: Path) -> SuiteSet:
+        """The set from the disk, or measured now and written whole."""
+        path = folder / held_out.file
+        if not path.exists():
+            print(
+                f"{len(held_out.problems)} prompts of {held_out.file.removesuffix('.parquet')}, {held_out.samples} completions each",
+                flush=True,
+            )
+            rows = self._judged(held_out, self._measured(held_out))
+            with atomic_file(path) as file:
+                pq.write_table(rows_table(rows), file, compression="zstd")
+        return SuiteSet(held_out.kind, held_out.name, read_rows(path))
+
+    def _measured(self, held_out: HeldOut) -> list[SuiteRow]:
+        engine, tokenizer = self._engine
+        prompts = make_prompts(held_out.problems, self._config.template, tokenizer, self._config.max_prompt_tokens)
+        params = _sampling_params(held_out.sampling, tokenizer)
+        seeds = rollout_seeds(held_out.seed, EVALUATION, len(prompts), held_out.samples)
+        verdicts: Sequence[Verdict | None]
+        if held_out.verified:
+            timeout = self._config.reward_timeout + longest_program(held_out.problems)
+            with RewardPool(rule_reward(), self._config.reward_workers, timeout) as pool:
+                rollouts = sample_groups(engine, pool, prompts, params, held_out.samples, seeds).rollouts
+            completions, verdicts = [each.completion for each in rollouts], [each.reward.verdict for each in rollouts]
+        else:
+            completions = engine.generate(prompts, params, held_out.samples, seeds)
+            verdicts = [None] * len(completions)
+        end, k = str(tokenizer.eos_token or ""), held_out.samples
+        return [
+            suite_row(prompts[i // k], i % k, completion, verdict, end, held_out.category_column)
+            for i, (completion, verdict) in enumerate(zip(completions, verdicts, strict=True))
+        ]
+
+    def _judged(self, held_out: HeldOut, rows: list[SuiteRow]) -> list[SuiteRow]:
+        if held_out.judge is None:
+            return rows
+        judge = self._judges[held_out.judge]
+        by_id = {problem.id: problem for problem in held_out.problems}
+        scores = judge.score([by_id[row.problem_id] for row in rows], [seen_by(held_out.judge, row.completion) for row in rows])
+        return [replace(row, judged=score) for row, score in zip(rows, scores, strict=True)]
+
+
+def suite_row(prompt: Prompt, sample: int, completion: Completion, verdict: Verdict | None, end: str, category_column: str) -> SuiteRow:
+    """All that is measured of one completion without a model."""
+    problem, text = prompt.problem, prompt.prefill + completion.text
+    read, visible = readability(problem, text, end), look_at(text, end).completion.visible
+    category = problem.data.get(category_column)
+    return SuiteRow(
+        problem_id=problem.id,
+        category=None if category is None else str(category),
+        text=problem.text,
+        language=problem.language,
+        sample=sample,
+        completion=text,
+        tokens=len(completion.token_ids),
+        finish_reason=completion.finish_reason,
+        score=verdict.score if verdict else None,
+        verdict=verdict.reason if verdict else None,
+        well_formed=read.well_formed,
+        summary=read.summary,
+        repetition=read.repetition,
+        thought_language=read.language,
+        visible=visible,
+        refused=refuses(visible),
+    )
+
+
+def _sampling_params(sampling: SamplingConfig, tokenizer: Any) -> SamplingParams:
+    end = tokenizer.eos_token_id
+    return SamplingParams(**sampling.model_dump(), stop_token_ids=() if end is None else (int(end),))

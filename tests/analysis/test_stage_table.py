@@ -1,0 +1,84 @@
+"""The page of the stages: whole, self-contained, escaped."""
+
+from __future__ import annotations
+
+import json
+import os
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from dunwu.analysis.stage_table import find_table, render, write_stage_page
+from dunwu.cli.main import main
+from dunwu.config.suite import Threshold
+from dunwu.errors import RunError
+from dunwu.evaluation.stage_table import StageTable
+from dunwu.evaluation.suite import Estimate
+
+
+def table(zero: float = 0.3, category: str = "qa") -> StageTable:
+    metrics = {
+        "reasoning.pass_at_1": {"base": Estimate(0.1, 0.05, 0.2, 50), "zero": Estimate(zero, 0.2, 0.4, 50)},
+        f"general.x[{category}].accuracy": {"base": Estimate(0.5, 0.4, 0.6, 9), "zero": Estimate(0.5, 0.4, 0.6, 9)},
+        "safety.refused": {"zero": Estimate(0.5, 0.4, 0.6, 9)},
+    }
+    return StageTable(("base", "zero"), metrics, (Threshold(metric="reasoning.pass_at_1", of="zero", at_least=0.25),))
+
+
+def test_the_page_holds_tables_plots_thresholds_and_the_paper() -> None:
+    page = render(table(), "my run")
+    assert page.count("<svg") == 2  # safety has one checkpoint: nothing to plot
+    assert '<td class="best">30.0 (20.0–40.0)</td>' in page
+    assert '<span class="tag right">met</span> reasoning.pass_at_1 of zero should be at least 0.25' in page
+    assert "77.9" in page
+    assert "--paper:" in page
+    assert "<script" not in page
+
+
+def test_names_are_escaped_and_nothing_is_loaded_from_elsewhere() -> None:
+    page = render(table(category="<img src=x onerror=alert(1)>\u202e"), "<b>run</b>")
+    assert "<img" not in page
+    assert "<b>run" not in page
+    assert "\u202e" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    body = page[page.index("<main>") : page.index("</main>") + len("</main>")]
+    ET.fromstring(body.replace("<details open>", "<details>"))  # well-formed
+
+
+def test_it_is_the_same_again() -> None:
+    assert render(table(), "run") == render(table(), "run")
+
+
+def write_run(folder: Path, found: StageTable, stage: str = "table/0a") -> Path:
+    out = folder / "stages" / stage / "output"
+    out.mkdir(parents=True)
+    (out / "stages.json").write_text(json.dumps(found.as_json()), encoding="utf-8")
+    return folder
+
+
+def test_several_runs_give_one_page_with_mean_and_range(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / f"seed-{i}", table(zero)) for i, zero in enumerate((0.2, 0.3, 0.4))]
+    page = write_stage_page(runs, tmp_path / "stages.html").read_text(encoding="utf-8")
+    assert "30.0 (20.0–40.0)" in page
+    assert "range over 3 runs" in page
+    assert "Met in 2 of 3 runs." in page
+
+
+def test_the_newest_table_of_a_run_counts_and_none_is_one_line(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", table(), "table/0a")
+    write_run(tmp_path / "run", table(0.9), "table/0b")
+    old = run / "stages/table/0a/output/stages.json"
+    os.utime(old, (1, 1))
+    assert "0b" in str(find_table(run))
+    with pytest.raises(RunError, match="has no table of stages"):
+        find_table(tmp_path)
+
+
+def test_dunwu_report_of_a_pipeline_is_the_table_of_its_stages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path / "run", table())
+    assert main(["report", str(run)]) == 0
+    assert capsys.readouterr().out.strip() == str(run / "stages.html")
+    other = write_run(tmp_path / "other", table())
+    assert main(["report", str(run), str(other), "--out", str(tmp_path / "both.html")]) == 0
+    assert "range over 2 runs" in (tmp_path / "both.html").read_text(encoding="utf-8")

@@ -1,0 +1,148 @@
+"""An OpenAI-compatible endpoint: what is sent, what is read, and every way in which it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from dunwu.config.data import EndpointGenerator
+from dunwu.config.zero import SamplingConfig
+from dunwu.data.endpoint import Endpoint, read_answer
+from dunwu.data.generator import generate
+from dunwu.data.journal import Journalled
+from dunwu.errors import ConfigError, UserError
+
+SAMPLING = SamplingConfig(max_tokens=9, temperature=0.5, top_k=3)
+
+
+def answer(content: Any, finish: str = "stop", **more: Any) -> httpx.Response:
+    body = {"choices": [{"message": {"content": content, **more}, "finish_reason": finish}]}
+    return httpx.Response(200, content=json.dumps(body))
+
+
+def endpoint(reply: Callable[[httpx.Request], Any], waits: list[float] | None = None, **options: Any) -> Endpoint:
+    async def sleep(seconds: float) -> None:
+        if waits is not None:
+            waits.append(seconds)
+
+    config = EndpointGenerator(url="http://model.test/v1/", model="m", **options)
+    return Endpoint(config, httpx.MockTransport(reply), sleep)
+
+
+def test_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[httpx.Request] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return answer("yes")
+
+    monkeypatch.setenv("MY_KEY", "secret")
+    assert generate(endpoint(reply, key_env="MY_KEY"), ["Is it \ud83d?"], 1, SAMPLING, 0)[0][0].text == "yes"
+    (request,) = seen
+    body = json.loads(request.content)
+    assert str(request.url) == "http://model.test/v1/chat/completions"
+    assert request.headers["authorization"] == "Bearer secret"
+    assert body["messages"] == [{"role": "user", "content": "Is it \ud83d?"}]
+    assert (body["max_tokens"], body["temperature"], body["top_k"]) == (9, 0.5, 3)
+    assert "min_p" not in body
+
+
+def test_a_key_that_is_not_there_is_told_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MY_KEY", raising=False)
+    with pytest.raises(ConfigError, match="key_env = 'MY_KEY'"):
+        endpoint(lambda request: answer("x"), key_env="MY_KEY")
+
+
+@pytest.mark.parametrize(
+    ("response", "text"),
+    [
+        (answer("4", reasoning_content="2+2"), "<think>2+2</think>4"),
+        (answer("4", reasoning="2+2"), "<think>2+2</think>4"),
+        (answer("4", reasoning_content=None), "4"),
+        (answer("\ud83d"), "?"),
+        (answer(None), None),
+        (answer(["a"]), None),
+        (httpx.Response(200, text="<html>proxy</html>"), None),
+        (httpx.Response(200, json=[1]), None),
+        (httpx.Response(200, json={"choices": []}), None),
+        (httpx.Response(200, json={"choices": [{"message": "x"}]}), None),
+    ],
+)
+def test_what_is_read(response: httpx.Response, text: str | None) -> None:
+    written = read_answer(response)
+    assert (written.text if written else None) == text
+
+
+def test_an_answer_that_was_cut_off_is_not_finished() -> None:
+    assert not generate(endpoint(lambda request: answer("so", "length")), ["a"], 1, SAMPLING, 0)[0][0].finished
+
+
+def test_what_may_pass_is_tried_again_with_longer_and_longer_waits() -> None:
+    bad = iter([httpx.Response(503), httpx.Response(429, headers={"retry-after": "7"}), httpx.Response(200, text="{"), httpx.Response(500)])
+    waits: list[float] = []
+    found = generate(endpoint(lambda request: next(bad, None) or answer("done"), waits), ["a"], 1, SAMPLING, 0)
+    assert found[0][0].text == "done"
+    assert waits == [1.0, 7.0, 4.0, 8.0]
+
+
+def down(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("connection refused", request=request)
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (down, "no answer .ConnectError: connection refused., 3 times"),
+        (lambda request: httpx.Response(200, text="\x1b[2Jhello\nthere"), "not an answer of a chat completion: .2Jhello there, 3 times"),
+        (lambda request: httpx.Response(500, text="oops"), "status 500: oops, 3 times"),
+        (lambda request: httpx.Response(404, text="no such model"), "refuses: status 404: no such model; look at its url"),
+        (lambda request: httpx.Response(401), "status 401: nothing; set key_env"),
+        (lambda request: httpx.Response(302, headers={"location": "http://elsewhere.test"}), "refuses: status 302"),
+    ],
+)
+def test_an_endpoint_that_is_down_or_answers_garbage_is_one_line(reply: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        generate(endpoint(reply, retries=2), ["a"], 1, SAMPLING, 0)
+    assert "\n" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_no_more_requests_at_a_time_than_asked_for() -> None:
+    now = most = 0
+
+    async def reply(request: httpx.Request) -> httpx.Response:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        now -= 1
+        return answer("x")
+
+    generate(endpoint(reply, concurrency=3), list("abcdefghij"), 1, SAMPLING, 0)
+    assert most == 3
+
+
+def test_what_has_arrived_before_it_went_down_is_kept(tmp_path: Path) -> None:
+    def dying(request: httpx.Request) -> httpx.Response:
+        content = json.loads(request.content)["messages"][0]["content"]
+        return answer(content.upper()) if content in "abc" else httpx.Response(500)
+
+    path = tmp_path / "written.jsonl"
+    with pytest.raises(UserError, match="what it has written is kept"):
+        generate(Journalled(endpoint(dying, concurrency=1, retries=0), path), list("abcde"), 1, SAMPLING, 0)
+    asked: list[str] = []
+
+    def well(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content)["messages"][0]["content"])
+        return answer(asked[-1].upper())
+
+    found = generate(Journalled(endpoint(well), path), list("abcde"), 1, SAMPLING, 0)
+    assert [group[0].text for group in found] == list("ABCDE")
+    assert sorted(asked) == ["d", "e"]
