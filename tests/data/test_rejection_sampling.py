@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from dunwu.config.data import Sampling
 from dunwu.config.data_replies import RejectionConfig
 from dunwu.config.load import validate
 from dunwu.data.data_set import DataSet
 from dunwu.data.generator import Scripted
 from dunwu.data.rejection_sampling import rejection_sample
+from dunwu.data.sampled import sample
 from dunwu.errors import DataError
+from dunwu.types import Problem
 
 WORDS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
 
@@ -118,3 +121,9 @@ def test_a_judge_decides_free_text_instead_of_the_rules(write_rows: Any, count: 
     made = sampled(how, count, lambda messages, seed: f"<think>I look into it, {seed}.</think>A feline lives there.", fair)
     assert len(made.rows) == 6
     assert made.facts["verdicts"].keys().isdisjoint({"correct"})
+
+
+def test_a_verifier_that_fails_on_everything_is_told_and_nothing_counted_wrong() -> None:
+    broken = Problem("p", "t", "q", "expression")  # without the numbers that its verifier needs
+    with pytest.raises(DataError, match="the verifier failed on all 3 answers: KeyError"):
+        sample(Scripted(lambda messages, seed: "<answer>1+2</answer>"), [broken], ["q"], Sampling(samples=3), 0, 0, 5.0)

@@ -16,7 +16,6 @@ from dunwu.analysis.text import unbroken, visible
 from dunwu.errors import RunError
 from dunwu.evaluation.stage_table import (
     PAPER_SOURCE,
-    STAGES_JSON,
     StageTable,
     cell_text,
     group_of,
@@ -26,6 +25,7 @@ from dunwu.evaluation.stage_table import (
     paper_section,
     read_table,
     sections,
+    tables_in,
     threshold_lines,
     together,
 )
@@ -45,21 +45,12 @@ def write_stage_page(runs: Sequence[Path], path: Path) -> Path:
     return write_page(path, render(table, " · ".join(run.resolve().name for run in runs)))
 
 
-def has_table(run: Path) -> bool:
-    """Whether the folder is a run of a pipeline that has a table, or holds one."""
-    return bool(_tables(run))
-
-
 def find_table(run: Path) -> Path:
     """The newest ``stages.json`` of a run of a pipeline, or of the folder itself. Raises ``RunError`` where there is none."""
-    there = _tables(run)
+    there = tables_in(run)
     if not there:
         raise RunError(f"{run} has no table of stages: give its recipe a stage `work: stage_table`, or let that stage finish")
     return max(there, key=lambda path: path.stat().st_mtime_ns)
-
-
-def _tables(run: Path) -> list[Path]:
-    return [path for path in (run / STAGES_JSON, *run.glob(f"stages/*/*/output/{STAGES_JSON}")) if path.is_file()]
 
 
 def render(table: StageTable, title: str) -> str:

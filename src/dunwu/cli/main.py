@@ -24,6 +24,7 @@ COMMANDS = {
     "reward-model": "train a reward model on preferences or on safety labels",
     "run": "do a pipeline of stages, resumable at any moment",
     "status": "tell what of a pipeline is done, running and left",
+    "review": "look through rows by hand: keep, reject or edit each",
     "pretrain": "make the tiny base model again",
     "eval": "measure a model: pass@1 with its interval, pass@k, majority@k",
     "verify": "check answers and programs, and explain a rollout's reward: verify math | code | rollout",

@@ -39,10 +39,12 @@ def run(arguments: Sequence[str]) -> int:
 
 def _write(options: ReportOptions) -> Path:
     """A table of stages where all runs are of pipelines that have one; else the report of the one run, or the comparison of several."""
-    from dunwu.analysis.stage_table import PAGE, has_table, write_stage_page
+    from dunwu.evaluation.stage_table import tables_in
 
     first = options.runs[0]
-    if all(map(has_table, options.runs)):
+    if all(map(tables_in, options.runs)):
+        from dunwu.analysis.stage_table import PAGE, write_stage_page
+
         return write_stage_page(options.runs, options.out or (first / PAGE if len(options.runs) == 1 else Path(PAGE)))
     if len(options.runs) == 1:
         from dunwu.analysis.report import write_report

@@ -122,6 +122,11 @@ def read_table(path: Path) -> StageTable:
         raise DataError(f"{path} is no table of stages ({type(error).__name__}): give a run whose stage `stage_table` is done") from error
 
 
+def tables_in(run: Path) -> list[Path]:
+    """The tables of a run of a pipeline, or the one in the folder itself."""
+    return [path for path in (run / STAGES_JSON, *run.glob(f"stages/*/*/output/{STAGES_JSON}")) if path.is_file()]
+
+
 def together(tables: Sequence[StageTable]) -> StageTable:
     """Several runs of one pipeline: of each number the mean, the range, and how many runs have it. Raises `DataError` for unlike tables."""
     first = tables[0]

@@ -57,6 +57,15 @@ def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings
     return model, tokenizer, missing
 
 
+def load_tokenizer(name_or_path: str) -> Any:
+    """The tokenizer alone. Raises ``ModelError`` as `load_model`."""
+    folder = _local_folder(name_or_path)
+    try:
+        return _load_tokenizer(name_or_path if folder is None else str(folder), folder)
+    except _LOAD_ERRORS as error:
+        raise ModelError(_explain(name_or_path, folder, error)) from error
+
+
 def refuse_missing(name: str, missing: Collection[str]) -> None:
     """Raise ``ModelError`` where a checkpoint lacks parameters."""
     if missing:

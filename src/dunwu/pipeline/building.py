@@ -26,8 +26,7 @@ from dunwu.data.generator import Open, make_generator
 from dunwu.data.journal import Journalled
 from dunwu.data.mixing import mix_rows
 from dunwu.data.rejection_sampling import rejection_sample
-from dunwu.errors import ModelError
-from dunwu.models.loading import _load_tokenizer, _local_folder
+from dunwu.models.loading import load_tokenizer
 from dunwu.trainers.checkpoint import clear_disk_full, fsync_path
 from dunwu.trainers.progress import duration, eta
 from dunwu.trainers.run_directory import RunDirectory
@@ -73,11 +72,7 @@ def run_mixing(config: MixingConfig, out: Path) -> Path:
 
 def token_counter(model: str) -> CountTokens:
     """Counts the tokens of texts as the model's tokenizer makes them."""
-    folder = _local_folder(model)
-    try:
-        tokenizer = _load_tokenizer(model if folder is None else str(folder), folder)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"the tokenizer of {model!r} cannot be loaded ({str(error)[:120]}); give a folder that has one") from error
+    tokenizer = load_tokenizer(model)
 
     def count(texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]] if texts else []
