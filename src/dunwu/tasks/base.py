@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
 from typing import Literal, Protocol
@@ -39,3 +40,11 @@ def _order(size: int, seed: int, epoch: int) -> tuple[int, ...]:
     order = list(range(size))
     Random(f"{seed}-{epoch}-order").shuffle(order)
     return tuple(order)
+
+
+def drawn(problems: Sequence[Problem], limit: int, key: str) -> list[Problem]:
+    """All of ``problems`` in order, or ``limit`` of them drawn at random by ``key`` where there are more."""
+    if limit >= len(problems):
+        return list(problems)
+    chosen = Random(key).sample(range(len(problems)), max(limit, 0))
+    return [problems[position] for position in sorted(chosen)]

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from random import Random
 from typing import Any, get_args
 
 from dunwu.config.tasks import ChatTask, DatasetTask
 from dunwu.errors import DataError
-from dunwu.tasks.base import HeldOut, permuted
+from dunwu.tasks.base import HeldOut, drawn, permuted
 from dunwu.tasks.dataset import assign_splits
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.types import Language, Problem, Split
@@ -39,10 +38,7 @@ class Chat:
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
         """Rows of ``split`` in order, drawn at random where ``limit`` is smaller than the split."""
         problems = self._of(split)
-        if limit >= len(problems):
-            return list(problems)
-        chosen = Random(f"{seed}-{split}-chat").sample(range(len(problems)), max(limit, 0))
-        return [problems[position] for position in sorted(chosen)]
+        return drawn(problems, limit, f"{seed}-{split}-chat")
 
     def _of(self, split: Split) -> list[Problem]:
         if not self._problems[split]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 from dunwu.config.tasks import CodeTask
 from dunwu.errors import DataError
-from dunwu.tasks.base import HeldOut, permuted
+from dunwu.tasks.base import HeldOut, drawn, permuted
 from dunwu.tasks.code_rows import CodeProblem, code_problem
 from dunwu.tasks.dataset import DATA_VARIABLE, dataset_name, load_rows
 from dunwu.tasks.rows import Row, hub_rows, local_rows
@@ -75,10 +74,7 @@ class Code:
         problems = self.problems[split]
         if not problems:
             raise DataError(f"code data set {self.name!r} has no {split} problems ({self._counts()}): choose another split or data set")
-        if limit >= len(problems):
-            return list(problems)
-        chosen = Random(f"{seed}-{split}-code").sample(range(len(problems)), max(limit, 0))
-        return [problems[position] for position in sorted(chosen)]
+        return drawn(problems, limit, f"{seed}-{split}-code")
 
     def _counts(self) -> str:
         return ", ".join(f"{split} {len(members)}" for split, members in self.problems.items())

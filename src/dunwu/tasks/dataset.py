@@ -9,12 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
-from dunwu.tasks.base import HeldOut, permuted
+from dunwu.tasks.base import HeldOut, drawn, permuted
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
 from dunwu.tasks.rows import SUFFIXES, Row, hub_rows, local_rows
 from dunwu.tasks.splits import split_of_text
@@ -82,10 +81,7 @@ class Dataset:
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
         """Rows of ``split`` in the data set's order, drawn at random where ``limit`` is smaller than the split."""
         problems = self._of(split)
-        if limit >= len(problems):
-            return list(problems)
-        chosen = Random(f"{seed}-{split}-dataset").sample(range(len(problems)), max(limit, 0))
-        return [problems[position] for position in sorted(chosen)]
+        return drawn(problems, limit, f"{seed}-{split}-dataset")
 
     def _of(self, split: Split) -> list[Problem]:
         problems = self._problems[split]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from random import Random
 from typing import Any
 
 from dunwu.config.tasks import EnvironmentTask
 from dunwu.errors import DataError
 from dunwu.own_code import load_function
-from dunwu.tasks.base import HeldOut, permuted
+from dunwu.tasks.base import HeldOut, drawn, permuted
 from dunwu.tasks.splits import split_of_text
 from dunwu.types import Problem, Split
 
@@ -46,10 +45,7 @@ class Environment:
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
         """Rows of ``split`` in order, drawn at random where ``limit`` is smaller than the split."""
         problems = self._problems[split]
-        if limit >= len(problems):
-            return list(problems)
-        chosen = Random(f"{seed}-{split}-environment").sample(range(len(problems)), max(limit, 0))
-        return [problems[position] for position in sorted(chosen)]
+        return drawn(problems, limit, f"{seed}-{split}-environment")
 
 
 def _rows(environment: Any, name: str) -> list[Mapping[str, Any]]:
