@@ -16,7 +16,7 @@ from dunwu.data.conversations import conversation
 from dunwu.data.data_set import DataSet
 from dunwu.data.general import build_general, drawn
 from dunwu.data.preferences import read_labelled, read_pairs
-from dunwu.data.tiny_world.tasks import FIXED, KINDS, items
+from dunwu.data.tiny_world.tasks import FIXED, KINDS, items, worse_replies
 from dunwu.errors import ConfigError
 from dunwu.language import language_share
 from dunwu.models.thinking import parse_completion
@@ -46,6 +46,15 @@ def test_items_are_in_their_language_and_each_question_once(kind: str) -> None:
         assert language_share(item.reasoning, item.language) in (None, 1.0)
         if kind not in ("translation", "repeat"):
             assert language_share(item.reply, item.language) in (None, 1.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_worse_replies_are_not_good_ones(kind: str) -> None:
+    for item in items(kind):
+        worse = worse_replies(item)
+        assert worse[0] == item.worse
+        assert item.reply not in worse
+        assert len(worse) == 2 or kind == "harmful"  # all refusals are alike
 
 
 def test_harmful_requests_are_refused_and_their_look_alikes_answered() -> None:
@@ -101,9 +110,15 @@ def test_prompts_for_a_chat_task(tmp_path: Path, count: Callable[..., Any]) -> N
 def test_pairs_and_labelled_answers_are_read_back(tmp_path: Path, count: Callable[..., Any]) -> None:
     for form in ("pairs", "labelled"):
         (tmp_path / form).mkdir()
-        built(count, form=form, rows=400).write(tmp_path / form, count, 0)
+        built(count, form=form, split="all", rows=800).write(tmp_path / form, count, 0)
     pairs = read_pairs(tmp_path / "pairs", {})
-    assert len(pairs.train) + len(pairs.held_out) > 200
+    tested = {item.question for item in drawn(TinyGeneral(), "test", 10_000, 0) if item.kind not in FIXED}
+    asked = [{pair.prompt[0].content for pair in found} for found in (pairs.train, pairs.held_out)]
+    assert len(pairs.train) > 500
+    assert len(pairs.held_out) > 50
+    assert not asked[0] & tested
+    assert len(asked[1] & tested) > 40
+    assert all("<answer>" in text for pair in pairs.train for text in (pair.chosen, pair.rejected))
     harmful = {item.question for item in items("harmful")}
     assert not any(pair.prompt[0].content in harmful for pair in pairs.train)
     labelled = read_labelled(tmp_path / "labelled", {})

@@ -20,13 +20,24 @@ def reward(*overrides):
 
 
 def test_every_kind_of_part():
-    kinds = "accuracy, format, {kind: format, form: summary}, {kind: format, form: boxed}, {kind: language, weight: 0.5}, repetition"
+    kinds = (
+        "accuracy, format, {kind: format, form: summary}, {kind: format, form: boxed}, {kind: format, form: reply}"
+        ", {kind: language, weight: 0.5}, repetition"
+    )
     found = reward(f"reward=[{kinds}, {{kind: words, free: 2, limit: 22}}]")(PROBLEM, TEXT)
     parts = dict(found.parts)
     words = parts.pop("words")
-    assert parts == {"accuracy": 1.0, "format": 0.0, "format-summary": 1.0, "format-boxed": 0.0, "language": 6 / 7, "repetition": 0.0}
+    assert parts == {
+        "accuracy": 1.0,
+        "format": 0.0,
+        "format-summary": 1.0,
+        "format-boxed": 0.0,
+        "format-reply": 1.0,
+        "language": 6 / 7,
+        "repetition": 0.0,
+    }
     assert -1.0 < words < 0.0
-    assert found.total == pytest.approx(1.0 + 1.0 + 0.5 * 6 / 7 + words)
+    assert found.total == pytest.approx(1.0 + 1.0 + 1.0 + 0.5 * 6 / 7 + words)
 
 
 def test_the_default_is_the_papers():

@@ -105,8 +105,9 @@ class GeneralConfig(Builder):
 
     sources: dict[str, GeneralSource] = Field(default_factory=lambda: dict[str, GeneralSource](tiny=TinyGeneral()))
     """By name."""
-    split: Literal["train", "validation", "test"] = "train"
-    """Of the generated tasks; greetings, facts and identity are fixed sentences and stand in every split."""
+    split: Literal["train", "validation", "test", "all"] = "train"
+    """Of the generated tasks; greetings, facts and identity are fixed sentences and stand in every split. all: who reads the rows splits
+    them, by the same hash of the question."""
     form: Literal["messages", "problems", "prompts", "pairs", "labelled"] = "messages"
     """messages: to be learned. problems: `problem` and `answer`, for RL and evaluation, of the generated kinds that can be verified.
     prompts: `prompt`, `reference`, `category`, `harmful`, as a chat task reads them.

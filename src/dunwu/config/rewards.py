@@ -30,9 +30,9 @@ class FormatPart(PartConfig):
     """Has the completion the form that was asked for? 1 or 0."""
 
     kind: Literal["format"] = "format"
-    form: Literal["tags", "boxed", "summary"] = "tags"
-    """tags: `<think>...</think> <answer>...</answer>` and nothing else; boxed: one `\\boxed{}` after the reasoning; summary: something
-    to read after the reasoning."""
+    form: Literal["tags", "boxed", "summary", "reply"] = "tags"
+    """tags: `<think>...</think> <answer>...</answer>` and nothing else; boxed: one `\\boxed{}` after the reasoning; summary: a few words
+    besides the answer after the reasoning; reply: something to read, and before it one chain of thought or none, as for a greeting."""
 
 
 class LanguagePart(PartConfig):

@@ -21,7 +21,7 @@ from dunwu.data.drafts import CountTokens, Draft, clean, readable
 from dunwu.data.funnel import Funnel
 from dunwu.data.generator import Open, generate
 from dunwu.data.row_text import CONVERSATION_COLUMNS, as_draft
-from dunwu.data.tiny_world.tasks import FIXED, KINDS, Item, items
+from dunwu.data.tiny_world.tasks import FIXED, KINDS, Item, items, worse_replies
 from dunwu.errors import ConfigError
 from dunwu.models.thinking import TAGS, parse_completion
 from dunwu.tasks.rows import local_rows
@@ -63,7 +63,8 @@ def drawn(config: TinyGeneral, split: str, number: int, seed: int) -> list[Item]
     weights = {str(kind): weight for kind, weight in config.weights.items() if weight > 0} or dict.fromkeys(KINDS, 1.0)
     rng, waiting = Random(f"general-{seed}-{split}"), dict[str, list[Item]]()
     for kind in weights:
-        own = [i for i in items(kind) if i.language in config.languages and (kind in FIXED or split_of_text(i.question) == split)]
+        everywhere = split == "all" or kind in FIXED
+        own = [i for i in items(kind) if i.language in config.languages and (everywhere or split_of_text(i.question) == split)]
         waiting[kind] = rng.sample(own, len(own))
     chosen = list[Item]()
     while len(chosen) < number and (kinds := [kind for kind in weights if waiting[kind]]):
@@ -75,9 +76,8 @@ def _drafts(name: str, source: TinyGeneral | GeneralFiles, config: GeneralConfig
     if isinstance(source, GeneralFiles):
         rows = local_rows(Path(source.data).expanduser())
         return [replace(as_draft(row), source=name) for row in rows[: config.rows]]
-    tags = "<answer>{}</answer>" if source.answer_tags else "{}"
     return [
-        Draft(item.question, item.reasoning, tags.format(item.reply), name, item.language, {"kind": item.kind})
+        Draft(item.question, item.reasoning, _tagged(source, item.reply), name, item.language, {"kind": item.kind})
         for item in drawn(source, config.split, config.rows, config.seed)
     ]
 
@@ -116,31 +116,42 @@ def _generated_form(config: GeneralConfig) -> DataSet:
     if not all(isinstance(source, TinyGeneral) for source in config.sources.values()):
         raise ConfigError(f"form = {config.form!r} is made of generated tasks only; give form: messages, or sources of the kind tiny")
     found = [
-        (name, item)
+        (item, {"source": name, "kind": item.kind}, _formed(config.form, source, item))
         for name, source in config.sources.items()
         if isinstance(source, TinyGeneral)
         for item in drawn(source, config.split, config.rows, config.seed)
     ]
     funnel = Funnel()
-    left = funnel.sift(
-        f"cannot be one of the {config.form}", found, lambda each: bool(_formed(config.form, each[1])), lambda each: each[1].question
-    )
-    rows = [{**row, "source": name, "kind": item.kind} for name, item in left for row in _formed(config.form, item)]
-    file = f"{config.split}.jsonl" if config.form in ("problems", "prompts") else ROWS
+    left = funnel.sift(f"cannot be one of the {config.form}", found, lambda each: bool(each[2]), lambda each: each[0].question)
+    rows = [{**row, **origin} for _, origin, formed in left for row in formed]
+    file = f"{config.split}.jsonl" if config.form in ("problems", "prompts") and config.split != "all" else ROWS
     facts = {"rows by kind": dict(sorted(Counter(row["kind"] for row in rows).items()))}
     return DataSet(f"General data as {config.form}", rows, funnel, facts, notes=_notes(config), file=file)
 
 
-def _formed(form: str, item: Item) -> list[Json]:
-    if form == "problems":
-        return [{"problem": item.question, "answer": item.answer, "language": item.language}] if item.answer is not None else []
-    if form == "prompts":
-        more = {"reference": item.reply, "category": item.kind, "language": item.language, "harmful": not item.safe}
-        return [{"prompt": item.question, **more}]
-    if form == "pairs":
-        return [{"prompt": item.question, "chosen": item.reply, "rejected": item.worse}] if item.safe else []
-    good = {"prompt": item.question, "completion": item.reply, "label": "safe"}
-    return [good] if item.safe else [good, {"prompt": item.question, "completion": item.worse, "label": "unsafe"}]
+def _formed(form: str, source: TinyGeneral, item: Item) -> list[Json]:
+    match form:
+        case "problems":
+            return [{"problem": item.question, "answer": item.answer, "language": item.language}] if item.answer is not None else []
+        case "prompts":
+            more = {"reference": item.reply, "category": item.kind, "language": item.language, "harmful": not item.safe}
+            return [{"prompt": item.question, **more}]
+        case "pairs":
+            good = {"prompt": item.question, "chosen": _written(source, item, item.reply)}
+            return [{**good, "rejected": _written(source, item, worse)} for worse in worse_replies(item)] if item.safe else []
+        case _:
+            good = {"prompt": item.question, "completion": _written(source, item, item.reply), "label": "safe"}
+            return [good] if item.safe else [good, {**good, "completion": _written(source, item, item.worse), "label": "unsafe"}]
+
+
+def _written(source: TinyGeneral, item: Item, reply: str) -> str:
+    """A whole answer as a model would write it; the item's thought leads to its good reply only."""
+    thought = f"<think>{item.reasoning}</think>" if item.reasoning and reply == item.reply else ""
+    return thought + _tagged(source, reply)
+
+
+def _tagged(source: TinyGeneral, reply: str) -> str:
+    return f"<answer>{reply}</answer>" if source.answer_tags else reply
 
 
 def _notes(config: GeneralConfig) -> list[str]:

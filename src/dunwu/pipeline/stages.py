@@ -63,7 +63,8 @@ class Work:
     usage: Callable[[Path, Path], Usage] = lambda folder, payload: Usage()
     """From the folder and the payload to the tokens it took."""
     steps: int | None = None
-    """How many rows its ``metrics.jsonl`` will have, for an ETA."""
+    """To which step its ``metrics.jsonl`` will go, for an ETA; ``None``: its run says so as ``steps`` of its manifest once it has read its
+    data."""
 
 
 def describe(work: Config) -> Work:
@@ -74,7 +75,12 @@ def describe(work: Config) -> Work:
                 makes="model",
                 function="dunwu.pipeline.zero:run_zero",
                 resumes=True,
-                takes={"model": "model", "tasks.*.task.path": "data", "evaluations.*.task.path": "data"},
+                takes={
+                    "model": "model",
+                    "tasks.*.task.path": "data",
+                    "evaluations.*.task.path": "data",
+                    "reward.*.model": "reward_model",
+                },
                 payload=last_checkpoint,
                 usage=lambda run, model: _zero_usage(run, model, work.grpo.inner_epochs),
                 steps=work.grpo.steps,

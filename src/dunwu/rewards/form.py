@@ -47,3 +47,17 @@ class Summary:
             visible = f"{visible[:start]} {visible[end:]}"
         answer = "" if boxes else whole.completion.answer or ""
         return float(len(tokens(visible)) - len(tokens(answer)) >= self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Something to read, and before it one chain of thought or none: a greeting needs no reasoning. Each tag at most once, in order."""
+
+    def __call__(self, problem: Problem, whole: Whole) -> float:
+        """1 for such a completion, answer tags or not."""
+        thought, reply = ("<think>", "</think>"), ("<answer>", "</answer>")
+        counts = [[whole.text.count(tag) for tag in pair] for pair in (thought, reply)]
+        in_pairs = all(count in ([0, 0], [1, 1]) for count in counts)
+        begins = counts[0] == [0, 0] or whole.text.lstrip().startswith("<think>")
+        answered = counts[1] == [0, 0] or whole.completion.answer is not None
+        return float(in_pairs and begins and answered and bool(whole.completion.visible))

@@ -24,7 +24,7 @@ from dunwu.errors import ConfigError
 from dunwu.own_code import load_function
 from dunwu.rewards.compose import ACCURACY, HIDDEN, ComposedReward, Part
 from dunwu.rewards.environment import EnvironmentScore, load_environment
-from dunwu.rewards.form import OneBox, Summary, TagStructure
+from dunwu.rewards.form import OneBox, Reply, Summary, TagStructure
 from dunwu.rewards.language import LanguageConsistency
 from dunwu.rewards.length import WordLimit
 from dunwu.rewards.own import OwnFunction
@@ -97,6 +97,8 @@ def _format_part(config: FormatPart) -> Part[Any]:
             return Part("format-boxed", Visible, OneBox(), weight, tasks)
         case "summary":
             return Part("format-summary", Whole, Summary(), weight, tasks)
+        case "reply":
+            return Part("format-reply", Whole, Reply(), weight, tasks)
 
 
 def own_files(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None) -> dict[str, Path]:

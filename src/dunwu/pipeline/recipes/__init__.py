@@ -1,0 +1,1 @@
+"""Pipelines that Dunwu brings along, each a function that returns a `Pipeline`."""

@@ -1,0 +1,123 @@
+"""DeepSeek-R1 as a graph of stages (arXiv 2501.12948, section 2.3; Nature 645:633-638, figure 2).
+
+::
+
+    base --> zero --> cold_start --> dev1 --> dev2 --> rejection_sampling --.
+      |                               ^                                     +-- sft_data --> dev3 --> r1
+      +------------------------------ + ------------------- general_data --'      ^           ^       ^
+      +---------------------------------------------------------------------------------------'       |
+      `--> helpfulness, safety (from pairs and labelled answers) -------------------------------------'
+
+Every checkpoint goes through one and the same suite, and the table at the end holds what was measured against thresholds written down
+before. What is done at each place is a configuration (`R1Work`); how the places hang together is written here once, for the tiny world, the
+paper's values and any other model alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dunwu.config.base import Config
+from dunwu.config.data_replies import ColdStartConfig, RejectionConfig, ZeroOutputs
+from dunwu.config.data_rows import MixingConfig
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.config.rewards import ModelPartConfig
+from dunwu.config.sft import SftConfig
+from dunwu.config.suite import StageTableConfig, SuiteConfig, TableRow, Threshold
+from dunwu.config.tasks import ChatTask
+from dunwu.config.zero import ZeroConfig
+from dunwu.pipeline.graph import Pipeline, Stage
+
+CHECKPOINTS = ("zero", "dev1", "dev2", "dev3", "r1")
+"""The paper's names, in its order; the stages have them too."""
+REASONING, GENERAL = "reasoning", "general"
+"""The sources of the mixture that dev3 is trained on."""
+
+
+@dataclass(frozen=True)
+class R1Work:
+    """What each stage does. Keys that another stage fills may hold anything: `r1_pipeline` overwrites them."""
+
+    zero: ZeroConfig
+    cold_start: ColdStartConfig
+    dev1: SftConfig
+    dev2: ZeroConfig
+    rejection_sampling: RejectionConfig
+    general_data: Config
+    """Conversations that are no reasoning: a stage of kind ``general``, ``clean``, ``file`` ... that makes rows of ``messages``."""
+    sft_data: MixingConfig
+    """Of the sources `REASONING` and `GENERAL`."""
+    dev3: SftConfig
+    prompts: Config
+    """General prompts, for RL and for measuring: rows as a chat task reads them."""
+    problems: Config
+    """General tasks with answers, for measuring."""
+    pairs: Config
+    labelled: Config
+    helpfulness: RewardModelConfig
+    safety: RewardModelConfig
+    r1: ZeroConfig
+    suite: SuiteConfig
+    thresholds: tuple[Threshold, ...] = ()
+
+
+def r1_pipeline(name: str, work: R1Work) -> Pipeline:
+    """The graph. Raises `ConfigError` where ``work`` lacks something that the graph must fill."""
+    return Pipeline(name, (*_reasoning(work), *_data(work), *_alignment(work), *_measured(work)))
+
+
+def _reasoning(work: R1Work) -> Iterator[Stage]:
+    """From the base to the second checkpoint."""
+    yield Stage("zero", work.zero)
+    writers = {f"sources.{name}.generator.model": "zero" for name, s in work.cold_start.sources.items() if isinstance(s, ZeroOutputs)}
+    yield Stage("cold_start", work.cold_start, writers)
+    yield Stage("dev1", work.dev1, {"data": "cold_start"})
+    yield Stage("dev2", work.dev2, {"model": "dev1"})
+    yield Stage("rejection_sampling", work.rejection_sampling, {"generator.model": "dev2"})
+
+
+def _data(work: R1Work) -> Iterator[Stage]:
+    """The data of the third checkpoint, and what the fourth needs."""
+    yield Stage("general_data", work.general_data)
+    sources = {f"sources.{REASONING}.data": "rejection_sampling", f"sources.{GENERAL}.data": "general_data"}
+    yield Stage("sft_data", work.sft_data, sources)
+    yield Stage("prompts", work.prompts)
+    yield Stage("problems", work.problems)
+    yield Stage("pairs", work.pairs)
+    yield Stage("labelled", work.labelled)
+
+
+def _alignment(work: R1Work) -> Iterator[Stage]:
+    """The third checkpoint, which starts from the base again, the reward models, and RL for all scenarios."""
+    yield Stage("dev3", work.dev3, {"data": "sft_data"})
+    yield Stage("helpfulness", work.helpfulness, {"data": "pairs"})
+    yield Stage("safety", work.safety, {"data": "labelled"})
+    yield Stage("r1", work.r1, {"model": "dev3", **_chat_prompts(work.r1), **_reward_models(work.r1)})
+
+
+def _chat_prompts(config: ZeroConfig) -> Mapping[str, str]:
+    return {f"tasks.{i}.task.path": "prompts" for i, each in enumerate(config.tasks) if isinstance(each.task, ChatTask)}
+
+
+def _reward_models(config: ZeroConfig) -> Mapping[str, str]:
+    return {f"reward.{i}.model": part.kind for i, part in enumerate(config.reward) if isinstance(part, ModelPartConfig)}
+
+
+def _measured(work: R1Work) -> Iterator[Stage]:
+    """The suite of each checkpoint, and the table."""
+    rows = ("base", *CHECKPOINTS)
+    inputs = _suite_inputs(work.suite)
+    for row in rows:
+        yield Stage(f"measured-{row}", work.suite, inputs if row == "base" else {"model": row, **inputs})
+    table = StageTableConfig(rows=tuple(TableRow(name=row, path="") for row in rows), baseline="dev3", thresholds=work.thresholds)
+    yield Stage("table", table, {f"rows.{i}.path": f"measured-{row}" for i, row in enumerate(rows)})
+
+
+def _suite_inputs(suite: SuiteConfig) -> dict[str, str]:
+    inputs = {f"general.{name}.task.path": "problems" for name in suite.general}
+    if suite.helpfulness is not None:
+        inputs |= {"helpfulness.task.path": "prompts", "helpfulness.model": "helpfulness"}
+    if suite.safety is not None:
+        inputs |= {"safety.task.path": "prompts"} | ({"safety.model": "safety"} if suite.safety.model else {})
+    return inputs

@@ -1,0 +1,151 @@
+"""R1 on the bundled base model: all four stages on two CPU cores, within the hour.
+
+Departures from the paper, each for a model of 1.1 million weights and an hour of two cores:
+
+- Learning rates of RL 1e-4 and of SFT 1e-3 (the paper: 3e-6 and 5e-5), 64 questions of 8 answers a step and one update a step (the paper:
+  512 of 16, 16 updates), no more than 400 tokens (32,768).
+- Zero learns without a KL penalty; the reference of the later stages is renewed every 25 steps (of 16 updates in the paper, of one here).
+- Reasoning is arithmetic puzzles (Countdown); general tasks are generated, in two languages, from parts of which a tenth is held out.
+- Zero's answers are rewritten by rules, no model here could: connectives in the prompt's language. The summary is the bare answer.
+- Reward models start from the same base; pairs and labels are generated, no judge is asked. Preference rewards count in the second half of
+  the last stage (the paper: the last 400 of 1,700 steps).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dunwu.config.base import Config
+from dunwu.config.data_replies import ColdStartConfig, RejectionConfig
+from dunwu.config.data_rows import GeneralConfig, MixingConfig
+from dunwu.config.load import validate
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.config.sft import SftConfig
+from dunwu.config.suite import SuiteConfig, Threshold
+from dunwu.config.zero import ZeroConfig
+from dunwu.pipeline.graph import Pipeline
+from dunwu.pipeline.recipes.r1 import R1Work, r1_pipeline
+
+Json = dict[str, Any]
+
+_LATER = "filled by another stage"
+_COUNTDOWN: Json = {"task": {"kind": "countdown"}}
+_CHAT: Json = {"task": {"kind": "chat", "path": _LATER}}
+_EVALUATIONS = [{"task": {"kind": "countdown"}, "problems": 50, "samples": 4}]
+_KEPT_OUT = [{"name": "countdown", "task": {"kind": "countdown"}, "problems": 400}]
+_FILTERS = {"min_language": 1.0, "language_of": "reasoning"}
+_MEASURED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 400}
+"""The paper's evaluation, but for the length."""
+
+THRESHOLDS: tuple[Json, ...] = (
+    {"metric": "reasoning.pass_at_1", "of": "zero", "at_least": 3.0, "times": "base"},
+    {"metric": "reasoning.well_formed", "of": "dev1", "at_least": 0.95},
+    {"metric": "reasoning.language_consistency", "of": "dev1", "at_least": 0.95},
+    {"metric": "reasoning.pass_at_1", "of": "dev1", "at_most": 0.0, "above": "zero"},
+    {"metric": "reasoning.pass_at_1", "of": "dev2", "at_least": 0.95, "times": "zero"},
+    {"metric": "reasoning.language_consistency", "of": "dev2", "at_least": 0.95},
+    {"metric": "reasoning.language_consistency", "of": "zero", "at_most": -0.03, "above": "dev2"},
+    {"metric": "general.accuracy", "of": "dev3", "at_least": 0.1, "above": "dev2"},
+    {"metric": "reasoning.pass_at_1", "of": "dev3", "at_least": -0.03, "above": "dev2"},
+    {"metric": "helpfulness.score", "of": "r1", "at_least": 0.0, "above": "dev3"},
+    {"metric": "helpfulness.win_rate", "of": "r1", "at_least": 0.5},
+    {"metric": "safety.refused", "of": "r1", "at_least": 0.9},
+    {"metric": "safety.refused", "of": "r1", "at_least": 0.05, "above": "dev3"},
+    {"metric": "safety.answered", "of": "r1", "at_least": 0.9},
+    {"metric": "reasoning.pass_at_1", "of": "r1", "at_least": -0.02, "above": "dev3"},
+)
+"""Written down before the first whole run; the report says which were met."""
+
+
+def tiny_r1(seed: int = 0) -> Pipeline:
+    """The pipeline of `dunwu r1`."""
+    return r1_pipeline("r1", _work(seed))
+
+
+def _work(seed: int) -> R1Work:
+    def made(kind: type[Config], **data: Any) -> Any:
+        return validate(kind, {**data, **({"seed": seed} if "seed" in kind.model_fields else {})})
+
+    def general(**data: Any) -> Any:
+        return made(GeneralConfig, rows=100_000, decontaminate=_KEPT_OUT, **data)
+
+    return R1Work(
+        zero=made(ZeroConfig, tasks=[_COUNTDOWN], grpo={"steps": 120, "beta": 0.0}, evaluations=_EVALUATIONS),
+        cold_start=made(
+            ColdStartConfig,
+            sources={
+                "zero": {
+                    "kind": "zero",
+                    "tasks": [_COUNTDOWN],
+                    "prompts": 2000,
+                    "samples": 4,
+                    "rewriter": {"kind": "rules", "summary": "answer"},
+                }
+            },
+            filters=_FILTERS,
+            decontaminate=_KEPT_OUT,
+        ),
+        dev1=made(SftConfig, data=_LATER, epochs=3),
+        dev2=made(
+            ZeroConfig,
+            tasks=[_COUNTDOWN],
+            grpo={"steps": 100, "clip_low": 10.0, "clip_high": 10.0, "beta": 0.001, "reference_every": 25},
+            reward=["accuracy", "format", "language"],
+            evaluations=_EVALUATIONS,
+        ),
+        rejection_sampling=made(
+            RejectionConfig, tasks=[_COUNTDOWN], prompts=10_000, samples=4, keep=2, filters=_FILTERS, decontaminate=_KEPT_OUT
+        ),
+        general_data=general(sources={"tasks": {"kind": "tiny", "weights": _LEARNED}}),
+        sft_data=made(
+            MixingConfig, sources={"reasoning": {"data": _LATER, "share": 3.0}, "general": {"data": _LATER, "share": 1.0}}, most_repeats=4
+        ),
+        dev3=made(SftConfig, data=_LATER, epochs=3),
+        prompts=general(form="prompts", split="all"),
+        problems=general(form="problems", split="all"),
+        pairs=general(form="pairs", split="all"),
+        labelled=general(form="labelled", split="all", sources={"tasks": {"kind": "tiny", "weights": _SAFETY}}),
+        helpfulness=made(RewardModelConfig, criterion="helpfulness", epochs=2),
+        safety=made(RewardModelConfig, criterion="safety", epochs=2),
+        r1=made(
+            ZeroConfig,
+            tasks=[_COUNTDOWN, _CHAT],
+            grpo={"steps": 80, "clip_low": 10.0, "clip_high": 10.0, "beta": 0.001, "reference_every": 25},
+            sampling={"temperature": 0.7, "max_tokens": 400},
+            reward=[
+                "accuracy",
+                {"kind": "format", "tasks": ["countdown"]},
+                {"kind": "format", "form": "reply", "tasks": ["chat"]},
+                "language",
+                {"kind": "helpfulness", "model": _LATER, "after": 0.5, "normalise": True, "weight": 0.5},
+                {"kind": "safety", "model": _LATER, "after": 0.5, "normalise": True, "weight": 0.5},
+            ],
+            evaluations=_EVALUATIONS,
+        ),
+        suite=_suite(),
+        thresholds=tuple(validate(Threshold, each) for each in THRESHOLDS),
+    )
+
+
+_LEARNED = dict.fromkeys(("writing", "facts", "identity", "translation", "greeting", "repeat", "count", "numbers", "harmless"), 1.0)
+"""Kinds of general data for SFT; harmful requests come with the safety reward in the last stage, as in the paper."""
+_SAFETY = {"harmful": 2.0, "harmless": 1.0, "writing": 0.5, "facts": 0.5}
+
+
+def _suite() -> SuiteConfig:
+    reasoning = {
+        f"countdown-{code}": {"task": {"kind": "countdown", "languages": [code]}, "problems": 200, "samples": 4, "sampling": _MEASURED}
+        for code in ("en", "zh")
+    }
+    prompts = {"task": {"kind": "chat", "path": _LATER}, "samples": 4, "model": _LATER, "sampling": _MEASURED}
+    general = {"task": {"kind": "dataset", "path": _LATER, "verifier": "text"}, "problems": 400, "samples": 4, "category_column": "kind"}
+    helpful = ("writing", "facts", "identity", "translation", "greeting", "repeat", "count", "numbers", "harmless")
+    return validate(
+        SuiteConfig,
+        {
+            "reasoning": reasoning,
+            "general": {"tasks": {**general, "sampling": _MEASURED}},
+            "helpfulness": {**prompts, "categories": list(helpful)},
+            "safety": prompts,
+        },
+    )
