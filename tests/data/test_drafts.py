@@ -77,6 +77,8 @@ def test_fences_are_closed_by_their_own_kind(text: str, tidy: bool) -> None:
         ("<think>never ends", None),
         ("<think>a</think>", None),
         ("<think>a</think><think>b</think>4", None),
+        ("<think>a<think>b</think>4", None),
+        ("<think>a <answer>3</answer></think>4", None),
         (" ", None),
     ],
 )

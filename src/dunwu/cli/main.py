@@ -20,6 +20,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 COMMANDS = {
     "zero": "train a base model by pure reinforcement learning (R1-Zero)",
+    "r1": "do all four stages of R1, from a base to the final model",
     "sft": "fine-tune a model on conversations, its reasoning kept",
     "reward-model": "train a reward model on preferences or on safety labels",
     "run": "do a pipeline of stages, resumable at any moment",

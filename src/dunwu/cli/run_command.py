@@ -41,10 +41,15 @@ def run(arguments: Sequence[str]) -> int:
     pipeline = read_pipeline(find_recipe(options.recipe, "run"), rest)
     out = options.out or Path("runs") / pipeline.name
     if options.dry_run:
-        stages = " -> ".join(stage.name for stage in pipeline.between(options.first, options.until))
-        print(f"{dump_pipeline(pipeline)}\n# stages: {stages}\n# run directory: {out} (nothing was made: dry run)")
+        print_pipeline(pipeline, out, options.first, options.until)
         return 0
     return run_stages(pipeline, out, ["run", *arguments], options.first, options.until)
+
+
+def print_pipeline(pipeline: Pipeline, out: Path, first: str | None, last: str | None) -> None:
+    """The resolved recipe, and as comments beneath it what would be done, so that the whole is a recipe again."""
+    stages = " -> ".join(stage.name for stage in pipeline.between(first, last))
+    print(f"{dump_pipeline(pipeline)}\n# stages: {stages}\n# run directory: {out} (nothing was made: dry run)")
 
 
 def run_stages(pipeline: Pipeline, out: Path, command: Sequence[str], first: str | None = None, last: str | None = None) -> int:

@@ -13,7 +13,7 @@ from dunwu.data.conversations import REASONING_KEY
 from dunwu.data.funnel import Funnel
 from dunwu.data.near_duplicates import first_of_their_kind
 from dunwu.language import LANGUAGES, language_share, majority_language
-from dunwu.models.thinking import parse_completion
+from dunwu.models.thinking import TAGS, parse_completion
 from dunwu.rewards.repetition import repetition_penalty
 from dunwu.words import tokens
 
@@ -55,11 +55,15 @@ class Draft:
 
 
 def split_reply(text: str) -> tuple[str, str] | None:
-    """Reasoning and what follows it, tags kept in the latter; ``None`` where the reasoning never ends or nothing follows it."""
+    """Reasoning and what follows it, answer tags kept in the latter.
+
+    ``None`` where the reasoning never ends or has tags inside it, or nothing follows it.
+    """
     if "<think>" not in text and "</think>" not in text:
         return ("", text.strip()) if text.strip() else None
     reasoning, reply = parse_completion(text).reasoning or "", text.partition("</think>")[2].strip()
-    return (reasoning, reply) if reply and "think>" not in reply else None
+    clean_cut = "think>" not in reply and not any(tag in reasoning for tag in TAGS)
+    return (reasoning, reply) if reply and clean_cut else None
 
 
 def language_of(text: str, fallback: str) -> str:

@@ -43,7 +43,7 @@ def rejection_sample(config: RejectionConfig, open_generator: Open, count: Count
 def drafts_of(sampled: Sequence[Sampled], funnel: Funnel) -> list[Draft]:
     """Answers that end and have a reply, as drafts named after their task."""
     split = [split_reply(each.written.text) if each.written.finished else None for each in sampled]
-    left = funnel.keep("cut off or without an end of its reasoning", sampled, [each is not None for each in split], show)
+    left = funnel.keep("cut off, or tags where none belong", sampled, [each is not None for each in split], show)
     parts = [each for each in split if each is not None]
     return [draft_of(each.problem, reasoning, reply) for each, (reasoning, reply) in zip(left, parts, strict=True)]
 

@@ -57,14 +57,15 @@ THRESHOLDS: tuple[Json, ...] = (
 """Written down before the first whole run; the report says which were met."""
 
 
-def tiny_r1(seed: int = 0) -> Pipeline:
-    """The pipeline of `dunwu r1`."""
-    return r1_pipeline("r1", _work(seed))
+def tiny_r1(model: str = "tiny", seed: int = 0) -> Pipeline:
+    """The pipeline of `dunwu r1`, from this base and with this seed in every stage that has one."""
+    return r1_pipeline("r1", _work(model, seed))
 
 
-def _work(seed: int) -> R1Work:
+def _work(model: str, seed: int) -> R1Work:
     def made(kind: type[Config], **data: Any) -> Any:
-        return validate(kind, {**data, **({"seed": seed} if "seed" in kind.model_fields else {})})
+        own = {"model": model, "seed": seed}
+        return validate(kind, {**{key: value for key, value in own.items() if key in kind.model_fields}, **data})
 
     def general(**data: Any) -> Any:
         return made(GeneralConfig, rows=100_000, decontaminate=_KEPT_OUT, **data)
@@ -122,7 +123,7 @@ def _work(seed: int) -> R1Work:
             ],
             evaluations=_EVALUATIONS,
         ),
-        suite=_suite(),
+        suite=_suite(model),
         thresholds=tuple(validate(Threshold, each) for each in THRESHOLDS),
     )
 
@@ -132,7 +133,7 @@ _LEARNED = dict.fromkeys(("writing", "facts", "identity", "translation", "greeti
 _SAFETY = {"harmful": 2.0, "harmless": 1.0, "writing": 0.5, "facts": 0.5}
 
 
-def _suite() -> SuiteConfig:
+def _suite(model: str) -> SuiteConfig:
     reasoning = {
         f"countdown-{code}": {"task": {"kind": "countdown", "languages": [code]}, "problems": 200, "samples": 4, "sampling": _MEASURED}
         for code in ("en", "zh")
@@ -143,6 +144,7 @@ def _suite() -> SuiteConfig:
     return validate(
         SuiteConfig,
         {
+            "model": model,
             "reasoning": reasoning,
             "general": {"tasks": {**general, "sampling": _MEASURED}},
             "helpfulness": {**prompts, "categories": list(helpful)},
