@@ -80,6 +80,21 @@ def test_weights_and_languages() -> None:
     assert found[:50] == drawn(source, "train", 50, 0)
 
 
+def test_a_share_of_the_replies_is_worse(count: Callable[..., Any]) -> None:
+    kinds = dict.fromkeys(("writing", "harmful", "harmless", "count"), 1.0)
+    made = built(count, rows=2000, sources={"unchecked": {"kind": "tiny", "weights": kinds, "worse": 0.3}})
+    known = {item.question: item for kind in kinds for item in items(kind)}
+    for row in made.rows:
+        asked, replied = row["messages"]
+        item = known[asked["content"]]
+        worse = row["reply"] == "worse"
+        assert replied["content"] == f"<answer>{item.worse if worse else item.reply}</answer>"
+        assert ("reasoning_content" in replied) == (bool(item.reasoning) and not worse)
+    counts = made.facts["replies"]
+    assert counts["worse"] / len(made.rows) == pytest.approx(0.3, abs=0.06)
+    assert counts["worse"] + counts["good"] == len(made.rows)
+
+
 def test_some_think_and_a_greeting_does_not(count: Callable[..., Any]) -> None:
     made = built(count, rows=2000)
     reasoned = {row["kind"] for row in made.rows if "reasoning_content" in row["messages"][1]}

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -71,8 +71,10 @@ def load_script() -> ModuleType:
 def forker() -> Iterator[Any]:
     """Forks a `dunwu` with all imports behind it."""
     script = load_script()
-    stages = ", ".join(f"dunwu.pipeline.{name}" for name in ("execute", "live", "measure", "own", "sft", "reward_model"))
-    script.FORKS = f"import {stages}\nfrom dunwu.cli.main import COMMANDS\nCOMMANDS.setdefault('run', '')\n{script.FORKS}"
+    stages = ", ".join(
+        f"dunwu.pipeline.{name}" for name in ("execute", "live", "measure", "own", "sft", "reward_model", "suite", "building")
+    )
+    script.FORKS = f"import {stages}\n{script.FORKS}"
     with script.forks() as made:
         yield made
 
@@ -146,14 +148,14 @@ def hashes(run: Path) -> dict[str, str]:
     return made
 
 
-def run_to_end(forker: Any, recipe: Path, run: Path) -> None:
-    forker.start(["run", str(recipe), "--out", str(run)], run.parent / "log")
+def run_to_end(forker: Any, command: Sequence[str], run: Path) -> None:
+    forker.start([*command, "--out", str(run)], run.parent / "log")
     assert forker.wait() == 0, (run.parent / "log").read_text()
 
 
-def kill(forker: Any, recipe: Path, run: Path, moment: Any) -> bool:
+def kill(forker: Any, command: Sequence[str], run: Path, moment: Any) -> bool:
     """Start, wait until ``moment()`` or the end, and kill; whether it came to the kill. Nothing is left running."""
-    pid = forker.start(["run", str(recipe), "--out", str(run)], run.parent / "log")
+    pid = forker.start([*command, "--out", str(run)], run.parent / "log")
     process = psutil.Process(pid)
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and not moment():
         time.sleep(0.001)
@@ -186,15 +188,15 @@ class After:
 
 def test_killed_inside_each_kind_of_stage_it_ends_in_the_same_hashes(forker: Any, recipe: Path, tmp_path: Path) -> None:
     whole, run = tmp_path / "whole", tmp_path / "killed"
-    run_to_end(forker, recipe, whole)
+    run_to_end(forker, ["run", str(recipe)], whole)
     finished: dict[str, int] = {}
     for stage, delay in (("rows", 0.1), ("zero", 0.15), ("after", 0.02)):
-        killed = kill(forker, recipe, run, After(delay, lambda stage=stage: running(run, stage)))
+        killed = kill(forker, ["run", str(recipe)], run, After(delay, lambda stage=stage: running(run, stage)))
         assert killed, f"{stage} was too fast to be killed"
         now = {str(path): path.stat().st_mtime_ns for path in (run / "stages").glob(f"*/*/{ARTEFACT}") if path.parts[-3] != "base"}
         assert finished.items() <= now.items(), "a finished stage was done again"
         finished = now
-    run_to_end(forker, recipe, run)
+    run_to_end(forker, ["run", str(recipe)], run)
     assert hashes(run) == hashes(whole)
     assert read_status(run).done
 
@@ -203,17 +205,37 @@ def test_killed_inside_each_kind_of_stage_it_ends_in_the_same_hashes(forker: Any
 def test_thirty_kills_at_random_moments(forker: Any, long_recipe: Path, tmp_path: Path) -> None:
     whole, rng, kills, runs = tmp_path / "whole", random.Random(3), Counter[str](), 0
     began = time.monotonic()
-    run_to_end(forker, long_recipe, whole)
+    run_to_end(forker, ["run", str(long_recipe)], whole)
     longest = time.monotonic() - began
     kinds = {stage.name: stage.kind for stage in read_pipeline(long_recipe).stages}
     while kills.total() < 30 or not {"own", "zero", "evaluate", "sft", "reward_model"} <= kills.keys():
         run = tmp_path / f"run-{runs}"
         runs += 1
-        while kill(forker, long_recipe, run, After(rng.uniform(0, longest / 2))):
+        while kill(forker, ["run", str(long_recipe)], run, After(rng.uniform(0, longest / 2))):
             inside = [name for name, entry in (read_journal(run) if run.exists() else {}).items() if entry.state == "running"]
             kills.update([kinds[name] for name in inside] or ["between"])
         assert hashes(run) == hashes(whole)
     print(f"{kills.total()} kills ({dict(kills)}), {runs} runs, {longest:.1f} s uninterrupted")
+
+
+@pytest.mark.slow
+def test_r1_killed_inside_each_kind_of_stage(forker: Any, few_steps: list[str], tmp_path: Path) -> None:
+    """All of R1 with a few steps each: a kill in every kind of stage, more at random moments, and the same hashes in the end."""
+    whole, run, rng, kills = tmp_path / "whole", tmp_path / "killed", random.Random(5), Counter[str]()
+    command = ["r1", *few_steps]
+    began = time.monotonic()
+    run_to_end(forker, command, whole)
+    longest = time.monotonic() - began
+    kinds = {stage.name: stage.kind for stage in read_pipeline(whole / "recipe.yaml").stages}
+    for stage in {kind: stage for stage, kind in reversed(kinds.items())}.values():
+        if kill(forker, command, run, After(rng.uniform(0.0, 0.1), lambda stage=stage: running(run, stage))):
+            kills.update(kinds[name] for name, entry in read_journal(run).items() if entry.state == "running")
+    while kills.total() < 12 and kill(forker, command, run, After(rng.uniform(0, longest / 6))):
+        kills.update(kinds[name] for name, entry in read_journal(run).items() if entry.state == "running")
+    run_to_end(forker, command, run)
+    assert hashes(run) == hashes(whole)
+    assert {"zero", "sft", "reward_model", "cold_start", "rejection_sampling", "suite"} <= kills.keys()
+    print(f"{kills.total()} kills ({dict(kills)}), {longest:.1f} s uninterrupted")
 
 
 def test_a_killed_run_is_told_as_stopped_and_ctrl_c_says_how_to_go_on(forker: Any, recipe: Path, tmp_path: Path) -> None:

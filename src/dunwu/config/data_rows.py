@@ -78,6 +78,9 @@ class TinyGeneral(Config):
     languages: Languages = ("en", "zh")
     answer_tags: bool = True
     """Whether a reply stands in answer tags, as a rule verifier wants it."""
+    worse: Share = 0.0
+    """Of `messages`: this share of the replies is not good (curt, beside the point, refusing what is harmless, obliging what is not), as in
+    data that nobody could check."""
 
 
 class GeneralFiles(Config):

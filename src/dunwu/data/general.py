@@ -54,6 +54,8 @@ def build_general(config: GeneralConfig, open_generator: Open, count: CountToken
     funnel.begin("", 0)
     rows = [_row(draft) for draft in clean(drafts, benchmarks, funnel)]
     facts["rows by kind"] = dict(sorted(Counter(str(row.get("kind", "not told")) for row in rows).items()))
+    if qualities := Counter(str(row["reply"]) for row in rows if "reply" in row):
+        facts["replies"] = dict(sorted(qualities.items()))
     facts["with a chain of thought"] = sum(bool(draft.reasoning) for draft in drafts)
     return DataSet("General data", rows, funnel, facts, [each.certificate for each in benchmarks], _notes(config))
 
@@ -76,10 +78,14 @@ def _drafts(name: str, source: TinyGeneral | GeneralFiles, config: GeneralConfig
     if isinstance(source, GeneralFiles):
         rows = local_rows(Path(source.data).expanduser())
         return [replace(as_draft(row), source=name) for row in rows[: config.rows]]
-    return [
-        Draft(item.question, item.reasoning, _tagged(source, item.reply), name, item.language, {"kind": item.kind})
-        for item in drawn(source, config.split, config.rows, config.seed)
-    ]
+    rng = Random(f"general-{config.seed}-{name}-worse")
+    return [_draft(name, source, item, rng.random() < source.worse) for item in drawn(source, config.split, config.rows, config.seed)]
+
+
+def _draft(name: str, source: TinyGeneral, item: Item, worse: bool) -> Draft:
+    """``reply`` in the columns says which of the two it is, for the card; a worse one has no thought that leads to it."""
+    reply, reasoning, quality = (item.worse, "", "worse") if worse else (item.reply, item.reasoning, "good")
+    return Draft(item.question, reasoning, _tagged(source, reply), name, item.language, {"kind": item.kind, "reply": quality})
 
 
 def _row(draft: Draft) -> Json:

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dunwu.config.base import Config
+from dunwu.config.data import Builder
 from dunwu.config.data_replies import ColdStartConfig, RejectionConfig, ZeroOutputs
 from dunwu.config.data_rows import MixingConfig
 from dunwu.config.reward_model import RewardModelConfig
@@ -31,6 +32,8 @@ from dunwu.pipeline.graph import Pipeline, Stage
 
 CHECKPOINTS = ("zero", "dev1", "dev2", "dev3", "r1")
 """The paper's names, in its order; the stages have them too."""
+PROBLEMS = "problems"
+"""The stage that makes the general tasks with answers; a builder keeps out what it holds by naming an evaluation set so."""
 REASONING, GENERAL = "reasoning", "general"
 """The sources of the mixture that dev3 is trained on."""
 
@@ -52,7 +55,7 @@ class R1Work:
     prompts: Config
     """General prompts, for RL and for measuring: rows as a chat task reads them."""
     problems: Config
-    """General tasks with answers, for measuring."""
+    """General tasks with answers, for measuring: rows of ``problem`` and ``answer``."""
     pairs: Config
     labelled: Config
     helpfulness: RewardModelConfig
@@ -71,19 +74,19 @@ def _reasoning(work: R1Work) -> Iterator[Stage]:
     """From the base to the second checkpoint."""
     yield Stage("zero", work.zero)
     writers = {f"sources.{name}.generator.model": "zero" for name, s in work.cold_start.sources.items() if isinstance(s, ZeroOutputs)}
-    yield Stage("cold_start", work.cold_start, writers)
+    yield Stage("cold_start", work.cold_start, {**writers, **_kept_out(work.cold_start)})
     yield Stage("dev1", work.dev1, {"data": "cold_start"})
     yield Stage("dev2", work.dev2, {"model": "dev1"})
-    yield Stage("rejection_sampling", work.rejection_sampling, {"generator.model": "dev2"})
+    yield Stage("rejection_sampling", work.rejection_sampling, {"generator.model": "dev2", **_kept_out(work.rejection_sampling)})
 
 
 def _data(work: R1Work) -> Iterator[Stage]:
     """The data of the third checkpoint, and what the fourth needs."""
-    yield Stage("general_data", work.general_data)
+    yield Stage("general_data", work.general_data, _kept_out(work.general_data))
     sources = {f"sources.{REASONING}.data": "rejection_sampling", f"sources.{GENERAL}.data": "general_data"}
-    yield Stage("sft_data", work.sft_data, sources)
+    yield Stage("sft_data", work.sft_data, {**sources, **_kept_out(work.sft_data)})
     yield Stage("prompts", work.prompts)
-    yield Stage("problems", work.problems)
+    yield Stage(PROBLEMS, work.problems)
     yield Stage("pairs", work.pairs)
     yield Stage("labelled", work.labelled)
 
@@ -96,6 +99,12 @@ def _alignment(work: R1Work) -> Iterator[Stage]:
     yield Stage("r1", work.r1, {"model": "dev3", **_chat_prompts(work.r1), **_reward_models(work.r1)})
 
 
+def _kept_out(config: Config) -> Mapping[str, str]:
+    """The evaluation set called `PROBLEMS`, which another stage makes."""
+    sets = config.decontaminate if isinstance(config, Builder) else ()
+    return {f"decontaminate.{i}.task.path": PROBLEMS for i, each in enumerate(sets) if each.name == PROBLEMS}
+
+
 def _chat_prompts(config: ZeroConfig) -> Mapping[str, str]:
     return {f"tasks.{i}.task.path": "prompts" for i, each in enumerate(config.tasks) if isinstance(each.task, ChatTask)}
 
@@ -105,17 +114,19 @@ def _reward_models(config: ZeroConfig) -> Mapping[str, str]:
 
 
 def _measured(work: R1Work) -> Iterator[Stage]:
-    """The suite of each checkpoint, and the table."""
+    """The suite of each checkpoint, and the table. Base and Zero are asked in Zero's template: no other was taught to them."""
     rows = ("base", *CHECKPOINTS)
     inputs = _suite_inputs(work.suite)
+    untaught = work.suite.model_copy(update={"template": work.zero.template})
     for row in rows:
-        yield Stage(f"measured-{row}", work.suite, inputs if row == "base" else {"model": row, **inputs})
+        suite = untaught if row in ("base", "zero") else work.suite
+        yield Stage(f"measured-{row}", suite, inputs if row == "base" else {"model": row, **inputs})
     table = StageTableConfig(rows=tuple(TableRow(name=row, path="") for row in rows), baseline="dev3", thresholds=work.thresholds)
     yield Stage("table", table, {f"rows.{i}.path": f"measured-{row}" for i, row in enumerate(rows)})
 
 
 def _suite_inputs(suite: SuiteConfig) -> dict[str, str]:
-    inputs = {f"general.{name}.task.path": "problems" for name in suite.general}
+    inputs = {f"general.{name}.task.path": PROBLEMS for name in suite.general}
     if suite.helpfulness is not None:
         inputs |= {"helpfulness.task.path": "prompts", "helpfulness.model": "helpfulness"}
     if suite.safety is not None:

@@ -7,6 +7,8 @@ Departures from the paper, each for a model of 1.1 million weights and an hour o
 - Zero learns without a KL penalty; the reference of the later stages is renewed every 25 steps (of 16 updates in the paper, of one here).
 - Reasoning is arithmetic puzzles (Countdown); general tasks are generated, in two languages, from parts of which a tenth is held out.
 - Zero's answers are rewritten by rules, no model here could: connectives in the prompt's language. The summary is the bare answer.
+- General data is right where a rule can check it; where none can, three replies in ten are curt, oblige harm or refuse the harmless, so that
+  preference and safety rewards have something to do. The paper's data come from a model that had been aligned before.
 - Reward models start from the same base; pairs and labels are generated, no judge is asked. Preference rewards count in the second half of
   the last stage (the paper: the last 400 of 1,700 steps).
 """
@@ -32,7 +34,10 @@ _LATER = "filled by another stage"
 _COUNTDOWN: Json = {"task": {"kind": "countdown"}}
 _CHAT: Json = {"task": {"kind": "chat", "path": _LATER}}
 _EVALUATIONS = [{"task": {"kind": "countdown"}, "problems": 50, "samples": 4}]
-_KEPT_OUT = [{"name": "countdown", "task": {"kind": "countdown"}, "problems": 400}]
+_KEPT_OUT = [
+    {"name": "countdown", "task": {"kind": "countdown"}, "problems": 400},
+    {"name": "problems", "task": {"kind": "dataset", "path": _LATER, "verifier": "text"}},
+]
 _FILTERS = {"min_language": 1.0, "language_of": "reasoning"}
 _MEASURED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 400}
 """The paper's evaluation, but for the length."""
@@ -68,7 +73,7 @@ def _work(model: str, seed: int) -> R1Work:
         return validate(kind, {**{key: value for key, value in own.items() if key in kind.model_fields}, **data})
 
     def general(**data: Any) -> Any:
-        return made(GeneralConfig, rows=100_000, decontaminate=_KEPT_OUT, **data)
+        return made(GeneralConfig, **{"rows": 100_000, **data})
 
     return R1Work(
         zero=made(ZeroConfig, tasks=[_COUNTDOWN], grpo={"steps": 120, "beta": 0.0}, evaluations=_EVALUATIONS),
@@ -78,15 +83,15 @@ def _work(model: str, seed: int) -> R1Work:
                 "zero": {
                     "kind": "zero",
                     "tasks": [_COUNTDOWN],
-                    "prompts": 2000,
+                    "prompts": 1500,
                     "samples": 4,
                     "rewriter": {"kind": "rules", "summary": "answer"},
                 }
             },
-            filters=_FILTERS,
+            filters={**_FILTERS, "max_tokens": 200},
             decontaminate=_KEPT_OUT,
         ),
-        dev1=made(SftConfig, data=_LATER, epochs=3),
+        dev1=made(SftConfig, data=_LATER, epochs=2),
         dev2=made(
             ZeroConfig,
             tasks=[_COUNTDOWN],
@@ -97,12 +102,21 @@ def _work(model: str, seed: int) -> R1Work:
         rejection_sampling=made(
             RejectionConfig, tasks=[_COUNTDOWN], prompts=10_000, samples=4, keep=2, filters=_FILTERS, decontaminate=_KEPT_OUT
         ),
-        general_data=general(sources={"tasks": {"kind": "tiny", "weights": _LEARNED}}),
+        general_data=general(
+            decontaminate=_KEPT_OUT,
+            sources={
+                "checked": {"kind": "tiny", "weights": dict.fromkeys(_CHECKED, 1.0)},
+                "unchecked": {"kind": "tiny", "weights": dict.fromkeys((*_UNCHECKED, "harmful"), 1.0), "worse": 0.3},
+            },
+        ),
         sft_data=made(
-            MixingConfig, sources={"reasoning": {"data": _LATER, "share": 3.0}, "general": {"data": _LATER, "share": 1.0}}, most_repeats=4
+            MixingConfig,
+            decontaminate=_KEPT_OUT,
+            sources={"reasoning": {"data": _LATER, "share": 3.0}, "general": {"data": _LATER, "share": 1.0}},
+            most_repeats=4,
         ),
         dev3=made(SftConfig, data=_LATER, epochs=3),
-        prompts=general(form="prompts", split="all"),
+        prompts=general(form="prompts", split="all", rows=1400),
         problems=general(form="problems", split="all"),
         pairs=general(form="pairs", split="all"),
         labelled=general(form="labelled", split="all", sources={"tasks": {"kind": "tiny", "weights": _SAFETY}}),
@@ -128,8 +142,9 @@ def _work(model: str, seed: int) -> R1Work:
     )
 
 
-_LEARNED = dict.fromkeys(("writing", "facts", "identity", "translation", "greeting", "repeat", "count", "numbers", "harmless"), 1.0)
-"""Kinds of general data for SFT; harmful requests come with the safety reward in the last stage, as in the paper."""
+_CHECKED = ("facts", "translation", "repeat", "count", "numbers")
+"""Kinds of general tasks whose replies a rule can check."""
+_UNCHECKED = ("writing", "identity", "greeting", "harmless")
 _SAFETY = {"harmful": 2.0, "harmless": 1.0, "writing": 0.5, "facts": 0.5}
 
 
@@ -140,14 +155,13 @@ def _suite(model: str) -> SuiteConfig:
     }
     prompts = {"task": {"kind": "chat", "path": _LATER}, "samples": 4, "model": _LATER, "sampling": _MEASURED}
     general = {"task": {"kind": "dataset", "path": _LATER, "verifier": "text"}, "problems": 400, "samples": 4, "category_column": "kind"}
-    helpful = ("writing", "facts", "identity", "translation", "greeting", "repeat", "count", "numbers", "harmless")
     return validate(
         SuiteConfig,
         {
             "model": model,
             "reasoning": reasoning,
             "general": {"tasks": {**general, "sampling": _MEASURED}},
-            "helpfulness": {**prompts, "categories": list(helpful)},
-            "safety": prompts,
+            "helpfulness": {**prompts, "categories": [*_CHECKED, *_UNCHECKED]},
+            "safety": {**prompts, "categories": ["harmful", "harmless"]},
         },
     )
