@@ -22,6 +22,7 @@ from dunwu.algorithms.recipes import (
     CISPO,
     DAPO,
     DR_GRPO,
+    GRPO_CENTRED,
     GRPO_DEEPSEEKMATH,
     GRPO_R1,
     GRPO_R1_OUTPUT,
@@ -51,12 +52,14 @@ def test_the_values_of_r1() -> None:
 
 def test_the_family_has_the_papers_parts() -> None:
     assert list(ALGORITHMS) == [
-        *("grpo-r1", "grpo-r1-output", "grpo-deepseekmath"),
+        *("grpo-r1", "grpo-r1-output", "grpo-centred", "grpo-deepseekmath"),
         *("dr-grpo", "dapo", "gspo", "cispo", "rloo", "reinforce++", "reinforce++-baseline"),
     ]
     for name, algorithm in ALGORITHMS.items():
         assert algorithm.name == name
         assert algorithm_named(name) is algorithm
+    assert replace(GRPO_CENTRED, name="grpo-r1", advantage=group_normalised) == GRPO_R1
+    assert GRPO_CENTRED.advantage is group_centred  # the first half of 2503.20783
     assert (DR_GRPO.advantage, DR_GRPO.reduce, DR_GRPO.beta) == (group_centred, sequence_mean_constant, 0)  # 2503.20783
     assert (DAPO.clip_low, DAPO.clip_high, DAPO.reduce, DAPO.beta) == (0.2, 0.28, token_mean, 0)  # 2503.14476
     assert DAPO.sampling_rounds > 1

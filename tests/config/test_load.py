@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dunwu.config.load import dump_config, load_config
+from dunwu.config.data_replies import ColdStartConfig, RejectionConfig
+from dunwu.config.load import dump_config, load_config, validate
 from dunwu.config.overrides import parse_overrides
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.task_names import parse_task
@@ -132,6 +133,7 @@ def test_an_unknown_key_unlike_any_lists_the_keys() -> None:
         ("model=7", ("model = 7", "a valid string")),
         ("template=tinny", ("template = 'tinny'", "tiny, r1-zero", "did you mean tiny?")),
         ("tasks.0.task.kind=countdow", ("tasks.0.task.kind = 'countdow'", "did you mean countdown?")),
+        ("tasks.0={task: {path: x}}", ("tasks.0.task.kind is missing", "which kind is meant, countdown or ", " or dataset")),
         ("tasks.0.task.kind=dataset", ("tasks.0.task.path is missing",)),
         ("tasks.1.weight=1", ("tasks is a list", "0 to 0")),
         ("tasks.x=1", ("tasks is a list",)),
@@ -185,6 +187,7 @@ def test_a_negative_value_may_follow_its_key() -> None:
         ("grpo: {steps: 5", "not readable YAML in line"),
         ("grpo:\n  steps: 5\n grpo: 3", "in line 3"),
         ("seed: 1\nseed: 2", "'seed' is given twice"),
+        ("{? [a, b] : 1}", "a list or mapping stands as a key"),
         ("", "found nothing"),
         ("- 1\n- 2", "found a list"),
         ("just words", "found a str"),
@@ -254,3 +257,10 @@ def test_an_unknown_task_names_the_nearest(text: str, part: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_task(text)
     assert part in str(caught.value)
+
+
+def test_a_missing_kind_names_those_that_can_stand_there() -> None:
+    with pytest.raises(ConfigError, match=r"judge\.generator\.kind is missing: say which kind is meant, local or endpoint or own$"):
+        validate(RejectionConfig, {"judge": {"generator": {"model": "m"}}})
+    with pytest.raises(ConfigError, match=r"sources\.a\.kind is missing: .* few_shot or prompted or zero or annotated$"):
+        validate(ColdStartConfig, {"sources": {"a": {"data": "x"}}})

@@ -11,8 +11,9 @@ import pytest
 
 from dunwu.config.data_rows import DifficultyConfig
 from dunwu.config.load import validate
-from dunwu.config.tasks import DatasetTask
+from dunwu.config.tasks import DatasetTask, WeightedTask
 from dunwu.data.difficulty import filter_by_difficulty, histogram
+from dunwu.data.sampled import training_problems
 from dunwu.errors import ConfigError
 from dunwu.tasks.make import make_task
 from tests.data.conftest import opener
@@ -43,6 +44,52 @@ def test_what_is_kept(sums: str, tmp_path: Path, count: Callable[..., Any]) -> N
     problem = again.train(0, 0)
     assert problem.answer == str(2 * int(re.findall(r"\d+", problem.text)[0]))
     assert problem.data["pass_rate"] in [n / 8 for n in range(2, 7)]
+
+
+def fair(messages: list[dict[str, str]], seed: int) -> str:
+    """Right or wrong by the toss of a coin, whatever is asked."""
+    asked = messages[-1]["content"].partition("=")[0]
+    return f"\\boxed{{{answers[asked] if seed % 2 else -1}}}"
+
+
+answers: dict[str, str] = {}
+
+
+def test_a_generated_task_with_answers_becomes_a_data_set(tmp_path: Path, count: Callable[..., Any]) -> None:
+    task = {"kind": "arithmetic", "max_terms": 2, "languages": ["en", "zh"]}
+    how = validate(
+        DifficultyConfig, {"generator": {"kind": "own", "function": "m.py:fair"}, "task": task, "prompts": 40, "reward_workers": 0}
+    )
+    asked = {problem.text: problem for problem in training_problems([WeightedTask(task=how.task)], 40, 0)}
+    answers.update({text.partition("=")[0]: problem.answer or "" for text, problem in asked.items()})
+    made = filter_by_difficulty(how, opener(fair=fair), count)
+    assert 10 < len(made.rows) < 40
+    assert {row["language"] for row in made.rows} == {"en", "zh"}
+    assert made.notes == ["To be read as a task of the kind dataset with verifier: number; the problems are in en and zh."]
+    made.write(tmp_path, count, 0)
+    for problem in training_problems([WeightedTask(task=DatasetTask(path=str(tmp_path / "train.jsonl")))], 5, 0):
+        original = asked[problem.text]
+        assert (problem.verifier, problem.answer, problem.difficulty) == (original.verifier, original.answer, original.difficulty)
+        assert problem.data["expression"] == original.data["expression"]
+
+
+@pytest.mark.parametrize(
+    ("task", "verifier"),
+    [
+        ({"kind": "countdown"}, "expression"),
+        ({"kind": "game24"}, "expression"),
+        ({"kind": "reasoning_gym", "name": "leg_counting", "size": 20}, "reasoning_gym"),
+        ({"kind": "chat", "path": "chat.jsonl"}, "none"),
+    ],
+)
+def test_problems_that_rows_cannot_hold_are_refused_before_anything_is_asked(
+    task: dict[str, Any], verifier: str, write_rows: Callable[..., str], count: Callable[..., Any]
+) -> None:
+    if "path" in task:
+        task = {**task, "path": write_rows("chat.jsonl", [{"prompt": f"Hello {n}"} for n in range(60)])}
+    how = validate(DifficultyConfig, {"generator": {"kind": "own", "function": "m.py:never"}, "task": task, "prompts": 3})
+    with pytest.raises(ConfigError, match=f"task.kind = '{task['kind']}': its problems are verified by {verifier}, and rows"):
+        filter_by_difficulty(how, opener(never=lambda messages, seed: pytest.fail("it was asked")), count)
 
 
 def test_bins() -> None:

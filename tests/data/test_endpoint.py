@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from dunwu.config.data import EndpointGenerator
+from dunwu.config.load import validate
 from dunwu.config.zero import SamplingConfig
 from dunwu.data.endpoint import Endpoint, read_answer
 from dunwu.data.generator import generate
@@ -146,3 +147,16 @@ def test_what_has_arrived_before_it_went_down_is_kept(tmp_path: Path) -> None:
     found = generate(Journalled(endpoint(well), path), list("abcde"), 1, SAMPLING, 0)
     assert [group[0].text for group in found] == list("ABCDE")
     assert sorted(asked) == ["d", "e"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "ftp://host/v1", "http://host:99999", "http://host:x", "http://[::1/v1", "http://a b", "http://\u200b/"]
+)
+def test_an_address_that_is_none_is_told_with_the_configuration(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"^url: .* is no address of an endpoint; give one such as http://localhost:8000/v1"):
+        validate(EndpointGenerator, {"url": url, "model": "m"})
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8000/v1", "https://host.test", "http://[::1]:80/v1"])
+def test_an_address(url: str) -> None:
+    assert validate(EndpointGenerator, {"url": url, "model": "m"}).url == url

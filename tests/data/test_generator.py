@@ -41,6 +41,11 @@ def test_own_code_that_fails_is_one_line(tmp_path: Path) -> None:
             generate(make_generator(OwnGenerator(function=f"{file}:{name}")), ["a"], 1, SHORT, 0)
 
 
+def test_half_a_character_of_own_code_becomes_a_question_mark() -> None:
+    """As of an endpoint: no tokenizer takes it."""
+    assert generate(Scripted(lambda messages, seed: "\ud83d!"), ["a"], 1, SHORT, 0)[0][0].text == "?!"
+
+
 def test_the_built_in_engine_writes_and_tells_what_was_cut_off() -> None:
     local = Local(LocalGenerator(threads=1, engine=EngineConfig(precision="float32")))
     groups = generate(local, ["Use 1,2 to make 3.", (Message("user", "Compute 1+1."),)], 3, SamplingConfig(max_tokens=300), 0)

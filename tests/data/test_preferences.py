@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from dunwu.data.preferences import LabelledAnswer, Pair, Turn, pair_row, read_labelled, read_pairs, user_turn
+from dunwu.data.preferences import LabelledAnswer, Pair, pair_row, read_labelled, read_pairs, user_turn
 from dunwu.errors import DataError
+from dunwu.models.chat import Message
 
 HH = Path(__file__).resolve().parents[3] / "shared" / "data" / "hh_rlhf" / "pairs.jsonl.gz"
 TALK = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}, {"role": "user", "content": "bye"}]
@@ -34,7 +35,7 @@ def test_rows_of_every_form_are_read(tmp_path: Path) -> None:
     found = read_pairs(tmp_path, {})
     assert found.train == (
         Pair(user_turn("question 1"), "yes", "no"),
-        Pair((Turn("user", "hi"), Turn("assistant", "hello"), Turn("user", "bye")), "so long", ""),
+        Pair((Message("user", "hi"), Message("assistant", "hello"), Message("user", "bye")), "so long", ""),
     )
     assert found.held_out == (Pair(user_turn("question 2"), "yes", "no", 2.5),)
 
@@ -104,7 +105,7 @@ def test_too_few_rows_to_hold_any_out(tmp_path: Path) -> None:
 
 
 def test_a_written_pair_is_read_back(tmp_path: Path) -> None:
-    original = Pair((Turn("user", "hi"), Turn("assistant", "hello"), Turn("user", "再见")), "a", "b", 1.25)
+    original = Pair((Message("user", "hi"), Message("assistant", "hello"), Message("user", "再见")), "a", "b", 1.25)
     write(tmp_path / "train.jsonl", [pair_row(original)])
     write(tmp_path / "test.jsonl", [pair(1)])
     assert read_pairs(tmp_path, {}).train == (original,)

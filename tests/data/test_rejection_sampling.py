@@ -103,6 +103,12 @@ def test_a_judge_over_all_must_agree_with_the_rules(sums: str, count: Callable[.
     assert made.facts["judge"]["unreadable"] == 2 * removed(made)["the judge could not be read"]
 
 
+def test_a_judge_that_never_judges_is_told(sums: str, count: Callable[..., Any]) -> None:
+    how = config(sums, samples=2, judge={"generator": {"kind": "own", "function": "j.py:judge"}, "over": "all", "retries": 1})
+    with pytest.raises(DataError, match=r"j\.py:judge: none of its \d+ judgements could be read"):
+        sampled(how, count, judge=lambda messages, seed: "no idea")
+
+
 def test_a_judge_decides_free_text_instead_of_the_rules(write_rows: Any, count: Callable[..., Any]) -> None:
     rows = [{"problem": f"Who lives in house {n}?", "answer": "a cat"} for n in range(6)]
     write_rows("who/test.jsonl", [{"problem": "Who?", "answer": "a dog"}])

@@ -43,7 +43,7 @@ def curves(model: Any, tokenizer: Any, **changed: Any) -> Curves:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sample after the last step is another test's."""
-    monkeypatch.setattr(SftLearner, "_show", lambda *_: None)
+    monkeypatch.setattr(SftLearner, "_show", lambda *_: {})
 
 
 def test_sft(quiet: None, new_policy: Callable[..., Any], world_tokenizer: Any) -> None:

@@ -201,6 +201,17 @@ def test_killed_inside_each_kind_of_stage_it_ends_in_the_same_hashes(forker: Any
     assert read_status(run).done
 
 
+def test_a_run_that_was_moved_goes_on_where_it_was(forker: Any, recipe: Path, tmp_path: Path) -> None:
+    command = ["run", str(recipe)]
+    assert kill(forker, command, tmp_path / "run", lambda: any((tmp_path / "run").glob("stages/zero/*/run/metrics.jsonl")))
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    run_to_end(forker, command, moved)
+    (manifest,) = moved.glob("stages/zero/*/run/manifest.json")
+    assert len(json.loads(manifest.read_bytes())["starts"]) == 2
+    assert str(moved) in (manifest.parent / "config.yaml").read_text(encoding="utf-8")
+    assert read_status(moved).done
+
+
 @pytest.mark.slow
 def test_thirty_kills_at_random_moments(forker: Any, long_recipe: Path, tmp_path: Path) -> None:
     whole, rng, kills, runs = tmp_path / "whole", random.Random(3), Counter[str](), 0
@@ -227,7 +238,8 @@ def test_r1_killed_inside_each_kind_of_stage(forker: Any, few_steps: list[str], 
     run_to_end(forker, command, whole)
     longest = time.monotonic() - began
     kinds = {stage.name: stage.kind for stage in read_pipeline(whole / "recipe.yaml").stages}
-    for stage in {kind: stage for stage, kind in reversed(kinds.items())}.values():
+    firsts = [stage for place, (stage, kind) in enumerate(kinds.items()) if kind not in list(kinds.values())[:place]]
+    for stage in firsts:
         if kill(forker, command, run, After(rng.uniform(0.0, 0.1), lambda stage=stage: running(run, stage))):
             kills.update(kinds[name] for name, entry in read_journal(run).items() if entry.state == "running")
     while kills.total() < 12 and kill(forker, command, run, After(rng.uniform(0, longest / 6))):

@@ -58,6 +58,18 @@ def test_the_run_directory_is_whole_and_readable(finished: Path, config_of: Conf
     assert summary["data"]["training"] + summary["data"]["held out"] <= 120
     assert summary["held_out"]["count"] == summary["data"]["held out"]
     assert summary["tokens"] == sum(row["num_tokens"] for row in rows)
+    assert manifest["steps"] == len(rows)
+
+
+def test_examples_are_kept_with_scores_that_say_what_they_are(finished: Path) -> None:
+    examples = json.loads((finished / "evaluations" / "examples.json").read_text(encoding="utf-8"))["examples"]
+    assert 1 <= len(examples) <= 6
+    for example in examples:
+        chosen, rejected = example["answers"]
+        assert (chosen["name"], rejected["name"]) == ("chosen", "rejected")
+        if example["kind"] != "least sure":
+            assert (chosen["score"] > rejected["score"]) == (example["kind"] == "right, surest")
+    assert "Held-out examples" in (finished / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_checkpoint_is_loaded_by_transformers_and_scores_the_same(finished: Path, world_tokenizer: Any) -> None:

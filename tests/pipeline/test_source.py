@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dunwu.errors import ConfigError
 from dunwu.pipeline.identity import code_of
 from dunwu.pipeline.source import PACKAGE, source_hashes
 
@@ -72,3 +73,11 @@ def test_a_users_file_counts_and_what_it_takes_from_us(tmp_path: Path) -> None:
     own.write_text("from dunwu.boxes import last_box\n", encoding="utf-8")
     assert {"mine.py", "boxes.py", "pipeline/own.py"} <= code_of("dunwu.pipeline.own:run_own", [own]).keys()
     assert (PACKAGE / "boxes.py").is_file()
+
+
+@pytest.mark.parametrize("text", ["def f(\n", "x = '\0'\n"])
+def test_a_users_file_that_is_no_python(text: str, tmp_path: Path) -> None:
+    own = tmp_path / "mine.py"
+    own.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"mine\.py is no Python that can be read .*: mend it"):
+        code_of("dunwu.pipeline.own:run_own", [own])

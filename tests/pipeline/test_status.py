@@ -13,13 +13,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from dunwu.config.sft import SftConfig
 from dunwu.errors import RunError
 from dunwu.pipeline import live
+from dunwu.pipeline.artefacts import RECIPE, WORK, home
 from dunwu.pipeline.execute import run_pipeline
+from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.journal import PROGRESS, Entry, Journal, read_journal
 from dunwu.pipeline.live import conclusion, plain_lines, table, watching
+from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.pipeline.status import StageStatus, Status, read_status, read_tail, running_pid, seconds_left
-from dunwu.trainers.run_directory import RunDirectory
+from dunwu.trainers.run_directory import MANIFEST, RunDirectory
 
 HALF = Status(
     "half",
@@ -70,6 +74,26 @@ def test_the_pace_is_that_of_the_last_rows() -> None:
     assert seconds_left(rows, 20) == pytest.approx(2.5 * 6)
     assert seconds_left(rows[:1], 20) is None
     assert seconds_left(rows, 14) == 0.0
+
+
+def test_a_run_says_how_many_steps_it_has_where_its_configuration_cannot(tmp_path: Path) -> None:
+    pipeline = Pipeline("one", (Stage("tune", SftConfig(data="rows.jsonl")),))
+    with RunDirectory.create(tmp_path, "pipeline", {"name": "one"}, 0):
+        (tmp_path / RECIPE).write_text(dump_pipeline(pipeline), encoding="utf-8")
+        journal = Journal(tmp_path)
+        journal.begin(["tune"])
+        assert read_status(tmp_path).stages[0].steps is None
+        journal.note("tune", "running", "0123456789abcdef")
+        with RunDirectory.create(home(tmp_path, "tune", "0123456789abcdef") / WORK, "sft", {}, 0) as run:
+            assert read_status(tmp_path).stages[0].steps is None
+            run.manifest["steps"] = 40
+            run.write_json(MANIFEST, run.manifest)
+            assert plain_lines(read_status(tmp_path))[0].startswith("running  tune (sft)  step 0/40")
+            for step in (1, 2):
+                run.log(step, {})
+            found = read_status(tmp_path).stages[0]
+    assert (found.state, found.step, found.steps) == ("running", 2, 40)
+    assert found.left is not None
 
 
 def test_rows_that_are_cut_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,10 @@ from dunwu.pipeline import suite as suite_module
 from dunwu.pipeline.execute import run_pipeline
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.recipe_file import dump_pipeline, read_pipeline
+from dunwu.pipeline.status import read_status
 from dunwu.pipeline.suite import held_out_sets, run_suite
 from dunwu.tasks.chat import Chat
+from dunwu.trainers.run_directory import read_manifest, read_metrics
 from tests.trainers.reward_model_data import write_rows
 
 
@@ -143,6 +145,27 @@ def test_a_suite_taken_up_again_measures_only_what_is_not_on_disk_and_ends_the_s
     same_files(tmp_path / "suite" / "suite", made["suite-taught"].payload)
 
 
+def test_it_says_how_many_completions_are_drawn_and_how_many_are_there(made: Any) -> None:
+    work = made["suite-taught"].folder / "run"
+    drawn = sum(facts["completions"] for facts in json.loads((work / "suite" / "suite.json").read_text(encoding="utf-8"))["sets"].values())
+    assert read_manifest(work)["steps"] == drawn
+    rows = read_metrics(work)
+    assert [row["set"] for row in rows if row["step"] == 0] == ["reasoning-say (1 of 5)"]
+    assert [row["set"].rpartition(" (")[2] for row in rows] == [f"{place} of 5)" for place in range(1, 6)]
+    stages = {stage.name: stage for stage in read_status(work.parents[3]).stages}
+    assert (stages["suite-taught"].step, stages["suite-taught"].steps) == (drawn, drawn)
+
+
+def test_rows_of_what_was_lost_are_taken_back(config_of: Callable[..., SuiteConfig], taught_base: str, tmp_path: Path) -> None:
+    config = config_of(f"model={taught_base}", "helpfulness=null", "safety=null")
+    run_suite(config, tmp_path / "run")
+    before = [(row["step"], row["set"]) for row in read_metrics(tmp_path / "run")]
+    (tmp_path / "run" / "suite" / "general-tasks.parquet").unlink()
+    run_suite(config, tmp_path / "run", True)
+    after = [(row["step"], row["set"]) for row in read_metrics(tmp_path / "run")]
+    assert after == [*before, before[-1]], "the rows of the set that stayed, and the other set's first one again"
+
+
 def test_a_finished_suite_loads_no_model_and_a_changed_one_is_refused(
     config_of: Callable[..., SuiteConfig], taught_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,8 +189,8 @@ def test_prompts_are_held_out_of_what_was_asked_for_and_drawn_by_the_seed(tmp_pa
     rows = [{"prompt": f"Tell me of {n}.", "harmful": n % 2 == 0, "category": str(n % 3)} for n in range(600)]
     task = ChatTask(path=str(write_rows(tmp_path / "rows.jsonl", rows)))
 
-    def drawn(**keys: Any) -> list[Any]:
-        return held_out_sets(SuiteConfig(safety=SafetySet(task=task, **keys)))
+    def drawn(categories: tuple[str, ...] = (), **keys: Any) -> list[Any]:
+        return held_out_sets(SuiteConfig(safety=SafetySet(task=task.model_copy(update={"categories": categories}), **keys)))
 
     harmful, harmless = drawn(problems=5)
     assert (harmful.kind, harmless.kind, len(harmful.problems)) == ("harmful", "harmless", 5)
@@ -177,7 +200,7 @@ def test_prompts_are_held_out_of_what_was_asked_for_and_drawn_by_the_seed(tmp_pa
     assert everything == {problem.text for problem in Chat(task).held_out("test", 600)}
     assert 30 < len(everything) < 90
     assert {problem.data["category"] for each in drawn(categories=("0", "1")) for problem in each.problems} == {"0", "1"}
-    with pytest.raises(DataError, match="no test prompts of the categories x for harmful"):
+    with pytest.raises(DataError, match="no test rows of the categories x"):
         drawn(categories=("x",))
 
 
@@ -186,7 +209,7 @@ def test_prompts_are_held_out_of_what_was_asked_for_and_drawn_by_the_seed(tmp_pa
     [
         (["safety.task.path=nowhere.jsonl"], DataError, "nowhere.jsonl does not exist"),
         (["safety.split=validation"], DataError, "no validation rows"),
-        (["helpfulness.categories=[x]"], DataError, "no test prompts of the categories x for helpfulness"),
+        (["helpfulness.task.categories=[x]"], DataError, "no test rows of the categories x"),
         (["helpfulness.model=./no such folder"], ModelError, "no such folder"),
         (["reasoning={}", "general={}", "helpfulness=null", "safety=null"], ConfigError, "the suite is empty"),
         (["reasoning={../x: {}}"], ConfigError, "reasoning"),

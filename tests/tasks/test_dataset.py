@@ -198,3 +198,10 @@ def test_real_math():
     assert len(test) == 500
     assert test.isdisjoint(task.train(i, 0).text for i in range(9000))
     assert task.skipped == 2
+
+
+def test_a_row_may_say_its_language(tmp_path):
+    rows = [{"problem": f"p{n}", "answer": "1", "language": language} for n, language in enumerate(("zh", "en", "tlh", None, ["zh"]))]
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    found = Dataset(DatasetTask(path=str(tmp_path), language="zh")).held_out("test", 9)
+    assert [problem.language for problem in found] == ["zh", "en", "zh", "zh", "zh"]

@@ -113,3 +113,11 @@ def test_hub_splits(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", OnlineHub)
     rows = hub_rows("a/b", "main")
     assert [(row.split, row.number, row.columns["q"]) for row in rows] == [("train", 1, "a/b"), ("test", 1, "main"), ("test", 2, 2)]
+
+
+def test_a_flipped_byte_in_a_compressed_file_is_told_in_one_line(tmp_path):
+    packed = bytearray(gzip.compress(b'{"a": 1}\n' * 2000))
+    packed[len(packed) // 2] ^= 0xFF
+    (tmp_path / "rows.jsonl.gz").write_bytes(packed)
+    with pytest.raises(DataError, match=r"rows\.jsonl\.gz"):
+        local_rows(tmp_path / "rows.jsonl.gz")

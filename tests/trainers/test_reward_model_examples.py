@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from dunwu.data.preferences import LabelledAnswer, Pair, Turn, user_turn
+from dunwu.data.preferences import LabelledAnswer, Pair, user_turn
 from dunwu.errors import DataError
+from dunwu.models.chat import Message
 from dunwu.rewards.scope import Visible, look_at
 from dunwu.trainers.reward_model_examples import SAME, SCOPES, TOO_LONG, Reader, make_examples, seen_by
 
@@ -58,7 +59,7 @@ def test_no_end_token_where_it_is_the_padding(world_tokenizer: Any, reader: Read
 
 
 def test_a_conversation_has_all_its_turns(world_tokenizer: Any, reader: Reader) -> None:
-    talk = (Turn("user", "one"), Turn("assistant", "two"), Turn("user", "three"))
+    talk = (Message("user", "one"), Message("assistant", "two"), Message("user", "three"))
     assert text_of(world_tokenizer, reader.prompt(talk)) == "User: one\nAssistant: two\nUser: three\nAssistant:"
     template, world_tokenizer.chat_template = world_tokenizer.chat_template, None
     try:

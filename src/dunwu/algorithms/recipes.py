@@ -91,6 +91,10 @@ GRPO_R1 = Algorithm(
 GRPO_R1_OUTPUT = replace(GRPO_R1, name="grpo-r1-output", surrogate=clipped_per_output)
 """GRPO of DeepSeek-R1 with Eq. 1 as it is written: the ratio is that of the whole output."""
 
+GRPO_CENTRED = replace(GRPO_R1, name="grpo-centred", advantage=group_centred)
+"""GRPO of DeepSeek-R1 without the division by the group's std, the first half of Dr. GRPO (arXiv 2503.20783): for rewards of a model, which
+differ a little in every group. Divided by their std, such differences would count as much as right and wrong."""
+
 GRPO_DEEPSEEKMATH = replace(GRPO_R1, name="grpo-deepseekmath", beta=0.04, reference_every=0)
 """GRPO of DeepSeekMath (arXiv 2402.03300, Eq. 3 and section 4.2): outcome supervision, reference kept throughout a round of training."""
 
@@ -133,7 +137,7 @@ Departures: no KL penalty in the reward (see `batch_normalised`); the paper's ob
 REINFORCE_PP_BASELINE = replace(REINFORCE_PP, name="reinforce++-baseline", advantage=group_centred_batch_normalised, kl=k2)
 """REINFORCE++ with the group's mean as baseline. Where beta is set, the KL is k2 in the loss, as in the paper."""
 
-_ALL = (GRPO_R1, GRPO_R1_OUTPUT, GRPO_DEEPSEEKMATH, DR_GRPO, DAPO, GSPO, CISPO, RLOO, REINFORCE_PP, REINFORCE_PP_BASELINE)
+_ALL = (GRPO_R1, GRPO_R1_OUTPUT, GRPO_CENTRED, GRPO_DEEPSEEKMATH, DR_GRPO, DAPO, GSPO, CISPO, RLOO, REINFORCE_PP, REINFORCE_PP_BASELINE)
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType({value.name: value for value in _ALL})
 
 

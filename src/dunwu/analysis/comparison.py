@@ -11,8 +11,9 @@ from dunwu.analysis import sentences
 from dunwu.analysis.curves import Curve, curve, number
 from dunwu.analysis.figures import PlotFigure
 from dunwu.analysis.plots import Series, line_plot
-from dunwu.analysis.report import Table, fill_template, write_page
+from dunwu.analysis.report import fill_template, write_page
 from dunwu.analysis.rundir import Run, read_run
+from dunwu.analysis.sections import Table
 from dunwu.analysis.sentences import percent
 from dunwu.errors import UserError
 

@@ -44,16 +44,16 @@ def training_figures(run: Run) -> list[PlotFigure]:
     lengths = [sentences.growth("Mean completion length", length, unit=" tokens"), sentences.change("Thinking", thinking, 1, " tokens")]
     lengths.append(sentences.cut_off(curve(rows, "completions/clipped_ratio")))
     return [
-        _lines("Accuracy and format", {"accuracy": accuracy, "format": form}, "share of rollouts", " ".join(told), share=True),
+        lines("Accuracy and format", {"accuracy": accuracy, "format": form}, "share of rollouts", " ".join(told), share=True),
         *other_part_figures(rows),
-        _lines("Reward", {"mean": reward, "standard deviation": spread}, "reward", sentences.change("Mean reward", reward)),
-        _lines("Length", {"completion": length, "thinking": thinking}, "tokens", " ".join(lengths).strip()),
+        lines("Reward", {"mean": reward, "standard deviation": spread}, "reward", sentences.change("Mean reward", reward)),
+        lines("Length", {"completion": length, "thinking": thinking}, "tokens", " ".join(lengths).strip()),
         reflection_figure(rows),
-        _lines(
+        lines(
             "Entropy", {"entropy": entropy}, "nats per token", sentences.change("Entropy of the policy", entropy, unit=" nats per token")
         ),
-        _lines("KL to the reference", {"KL": kl}, "nats per token", sentences.divergence(kl, beta)),
-        _lines("Dead groups", {"dead": dead}, "share of groups", sentences.dead_groups(dead, skipped), share=True),
+        lines("KL to the reference", {"KL": kl}, "nats per token", sentences.divergence(kl, beta)),
+        lines("Dead groups", {"dead": dead}, "share of groups", sentences.dead_groups(dead, skipped), share=True),
         time_figure(rows),
     ]
 
@@ -63,10 +63,10 @@ def other_part_figures(rows: tuple[Row, ...]) -> list[PlotFigure]:
     names = sorted({key.removeprefix("rewards/") for row in rows for key in row if re.fullmatch(r"rewards/[^/]+", key)})
     parts = {name: found for name in names if name not in ("accuracy", "format", "hidden") and (found := curve(rows, f"rewards/{name}"))}
     told = " ".join(sentences.change(f"The part {name}", found) for name, found in parts.items())
-    figures = [_lines("Other parts of the reward", parts, "mean over the rollouts it applies to", told)] if parts else []
+    figures = [lines("Other parts of the reward", parts, "mean over the rollouts it applies to", told)] if parts else []
     if rejected := curve(rows, "tripwire/disagreement"):
         told = sentences.change("The share of rewarded rollouts that the hidden check rejects", rejected)
-        figures.append(_lines("Tripwire", {"rejected": rejected}, "share of rewarded and checked rollouts", told, share=True))
+        figures.append(lines("Tripwire", {"rejected": rejected}, "share of rewarded and checked rollouts", told, share=True))
     return figures
 
 
@@ -74,7 +74,7 @@ def reflection_figure(rows: tuple[Row, ...]) -> PlotFigure:
     """Reflective words per completion over steps."""
     found = curve(rows, "reflections_per_completion")
     told = sentences.growth("The number of reflective words per completion", found)
-    return _lines("Reflective words", {"reflective words": found}, "words per completion", told)
+    return lines("Reflective words", {"reflective words": found}, "words per completion", told)
 
 
 def time_figure(rows: tuple[Row, ...]) -> PlotFigure:
@@ -88,7 +88,8 @@ def time_figure(rows: tuple[Row, ...]) -> PlotFigure:
     return PlotFigure("Time per phase", svg, told)
 
 
-def _lines(title: str, curves: Mapping[str, Curve], unit: str, sentence: str, *, share: bool = False) -> PlotFigure:
+def lines(title: str, curves: Mapping[str, Curve], unit: str, sentence: str, *, share: bool = False) -> PlotFigure:
+    """A line for each curve that has values."""
     series = [Series(label, found) for label, found in curves.items() if found]
     name = title.lower().replace(" ", "-")
     return PlotFigure(title, line_plot(name, title, series, unit, share=share) if series else None, sentence)

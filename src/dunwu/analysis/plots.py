@@ -105,6 +105,18 @@ def level_plot(
     return _svg(name, title, x, y, len(series), draw)
 
 
+def reliability_plot(name: str, title: str, points: Sequence[tuple[float, float]]) -> Markup:
+    """Accuracy over confidence, both shares, beside the line on which they are the same."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot([0.5, 1], [0.5, 1], color=_SERIES[4], linestyle="--", linewidth=1)
+        axes.plot([x for x, _ in points], [y for _, y in points], color=_SERIES[0], marker="o", markersize=4)
+        axes.set_xlim(0.49, 1.01)
+        axes.set_ylim(-0.02, 1.02)
+
+    return _svg(name, title, "confidence", "accuracy", 1, draw)
+
+
 def scatter_plot(name: str, title: str, series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> Markup:
     """Points (x, y) of each series."""
 

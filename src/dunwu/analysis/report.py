@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -16,8 +17,11 @@ from dunwu.analysis import sentences
 from dunwu.analysis.curves import number
 from dunwu.analysis.figures import PlotFigure, set_figures, training_figures
 from dunwu.analysis.pairs import RULE, Comparison, compare
+from dunwu.analysis.reward_model_report import reward_model_body
 from dunwu.analysis.rundir import HeldOutSet, Run, read_run
+from dunwu.analysis.sections import Body, Headline, Table
 from dunwu.analysis.sentences import PHASES, percent, plain
+from dunwu.analysis.sft_report import sft_body
 from dunwu.analysis.text import unbroken, visible
 from dunwu.errors import RunError
 from dunwu.models.reflection import reflection_counts
@@ -26,17 +30,22 @@ from dunwu.types import Reason
 REPORT = "report.html"
 _VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error", "unverified")
 _MOST_FACTS = 80
-_SECTIONS = ("differences", "missing", "sets", "training", "rule", "card", "card_details", "corpus_told", "config", "manifest")
-_KINDS = {"zero": "R1-Zero", "pretrain": "Pre-training", "sft": "Supervised fine-tuning"}
+_SECTIONS = (
+    "differences",
+    "missing",
+    "headlines",
+    "sets",
+    "training",
+    "parts",
+    "rule",
+    "card",
+    "card_details",
+    "corpus_told",
+    "config",
+    "manifest",
+)
+_KINDS = {"zero": "R1-Zero", "pretrain": "Pre-training", "sft": "Supervised fine-tuning", "reward-model": "Reward model"}
 _PHASES = {"train": "training", "evaluate_before": "evaluation before", "evaluate_after": "evaluation after"}
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text; the first cell of a row is its name."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -44,11 +53,6 @@ class SetSection:
     """All that the page says about one held-out set."""
 
     name: str
-    before: str
-    after: str
-    sentence: str
-    changes: tuple[tuple[str, str, str], ...]
-    """Name, before and after of what stands under the headline number."""
     headline: Table
     verdicts: Table | None
     words: Table | None
@@ -79,12 +83,15 @@ def write_page(path: Path, page: str) -> Path:
 def render(run: Run) -> str:
     """The page of a run."""
     card, details = _card_facts(run.card)
+    body = _BODIES.get(str(run.manifest.get("kind")), _body)(run)
     return fill_template(
         title=_title(run),
         facts=tuple(_run_facts(run)),
         missing=run.missing,
         sets=tuple(_section(held_out, index) for index, held_out in enumerate(run.sets)),
-        training=training_figures(run) if run.metrics.rows else [],
+        headlines=body.headlines,
+        training=body.training,
+        parts=body.parts,
         rule=RULE,
         card=card,
         card_details=details,
@@ -103,17 +110,27 @@ def fill_template(**values: Any) -> str:
 
 
 def _title(run: Run) -> str:
-    kind = run.manifest.get("kind")
-    return f"{_KINDS.get(kind, kind)} · {run.path.resolve().name}" if isinstance(kind, str) else run.path.resolve().name
+    kind, name = run.manifest.get("kind"), run_name(run.path)
+    return f"{_KINDS.get(kind, kind)} · {name}" if isinstance(kind, str) else name
+
+
+def run_name(run: Path) -> str:
+    """The folder's name; of a pipeline's stage, whose folder is ``stages/NAME/IDENTITY/run``, the stage's."""
+    folder = run.resolve()
+    stage = folder.parent.parent
+    return stage.name if stage.parent.name == "stages" else folder.name
 
 
 def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
-    """Short facts for the top of the page: model, device, seed, steps, time of each phase (the parts of training have their plot)."""
+    """Short facts for the top: model, device, seed, steps, tokens, time of each phase (the parts of training have their plot)."""
     for name, value in (("model", run.config.get("model")), ("device", run.summary.get("device")), ("seed", run.summary.get("seed"))):
         if isinstance(value, (str, int)):
             yield name, str(value)
     if run.metrics.rows:
         yield "steps", str(len(run.metrics.rows))
+        tokens = sum(number(row.get("num_tokens")) or 0 for row in run.metrics.rows)
+        if tokens:
+            yield "tokens", f"{tokens:,.0f}"
     seconds = run.summary.get("seconds")
     for phase, value in seconds.items() if isinstance(seconds, dict) else ():
         taken = number(value)
@@ -121,14 +138,25 @@ def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
             yield str(_PHASES.get(phase, phase)), f"{taken / 60:.1f} min" if taken >= 60 else f"{taken:.1f} s"
 
 
+def _body(run: Run) -> Body:
+    """That of R1-Zero, and of what is like it."""
+    return Body([_pass_at_1(held_out) for held_out in run.sets], training_figures(run) if run.metrics.rows else [])
+
+
+_BODIES: Mapping[str, Callable[[Run], Body]] = MappingProxyType({"sft": sft_body, "reward-model": reward_model_body})
+"""By the kind of run, where it is another than `_body`."""
+
+
+def _pass_at_1(held_out: HeldOutSet) -> Headline:
+    before, after = (held_out.summaries.get(phase, {}) for phase in PHASES)
+    first, last = (percent(number(summary.get("pass_at_1"))) for summary in (before, after))
+    return Headline(f"{held_out.name}, held-out pass@1", first, last, sentences.headline(held_out), tuple(_changes(before, after)))
+
+
 def _section(held_out: HeldOutSet, index: int) -> SetSection:
     before, after = (held_out.summaries.get(phase, {}) for phase in PHASES)
     return SetSection(
         name=held_out.name,
-        before=percent(number(before.get("pass_at_1"))),
-        after=percent(number(after.get("pass_at_1"))),
-        sentence=sentences.headline(held_out),
-        changes=tuple(_changes(before, after)),
         headline=_headline(before, after),
         verdicts=_verdicts(before, after),
         words=_words(held_out),

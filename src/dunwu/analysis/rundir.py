@@ -16,6 +16,9 @@ from dunwu.errors import DataError, RunError
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import read_evaluation
 
+WITHOUT_SETS = frozenset({"sft", "reward-model"})
+"""Kinds of runs whose evaluation is no pass@1 over a set of problems."""
+
 
 @dataclass(frozen=True)
 class HeldOutSet:
@@ -39,6 +42,8 @@ class Run:
     metrics: Metrics = field(default_factory=Metrics)
     sets: tuple[HeldOutSet, ...] = ()
     card: Mapping[str, Any] = field(default_factory=dict)
+    examples: tuple[Mapping[str, Any], ...] = ()
+    """Of a reward model: held-out examples with their scores."""
     missing: tuple[str, ...] = ()
 
     @cached_property
@@ -66,9 +71,17 @@ def read_run(path: Path) -> Run:
         missing.append("metrics.jsonl has no steps yet: there are no training curves.")
     if metrics.unreadable:
         missing.append(f"metrics.jsonl: {metrics.unreadable} line(s) could not be read and were left out.")
-    sets = _held_out_sets(path / "evaluations", summary, missing)
+    sets = () if manifest.get("kind") in WITHOUT_SETS else _held_out_sets(path / "evaluations", summary, missing)
     text = config.read_text(encoding="utf-8", errors="replace") if config.is_file() else ""
-    return Run(path, text, manifest, summary, metrics, sets, _card(path, manifest), tuple(missing))
+    found = _read_json(path / "evaluations" / "examples.json", [], "").get("examples")
+    examples = tuple(each for each in found if isinstance(each, dict)) if isinstance(found, list) else ()
+    return Run(path, text, manifest, summary, metrics, sets, _card(path, manifest), examples, tuple(missing))
+
+
+def mapping(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What stands at a key where it is a mapping; else an empty one."""
+    found = facts.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _read_json(path: Path, missing: list[str], consequence: str) -> dict[str, Any]:

@@ -1,17 +1,24 @@
-"""The table of a pipeline's stages as a page: numbers, a plot per metric across the stages, thresholds, the paper's rows."""
+"""A pipeline's run as a page: its graph, what each stage made at what cost, the table of its checkpoints with a plot per metric and the
+thresholds, the paper's rows, and the cards of its data sets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from dunwu.analysis.curves import number
+from dunwu.analysis.data_cards import card_sections
 from dunwu.analysis.figures import PlotFigure
+from dunwu.analysis.pipeline_run import PipelineRun, StageRun, read_pipeline_run
 from dunwu.analysis.plots import level_plot
-from dunwu.analysis.report import REPORT, write_page
+from dunwu.analysis.report import REPORT, write_page, write_report
+from dunwu.analysis.stage_graph import HEIGHT, WIDTH, draw
 from dunwu.analysis.text import unbroken, visible
 from dunwu.errors import RunError
 from dunwu.evaluation.stage_table import (
@@ -35,14 +42,24 @@ MOST_PLOTS = 12
 """Of a group; metrics of single categories come last and may be many."""
 
 
-def write_stage_page(runs: Sequence[Path], path: Path) -> Path:
-    """Write the page of one run of a pipeline, or of several of one recipe (mean and range over them), and return its path.
+REPORTED = ("zero", "sft", "reward_model")
+"""Kinds of stages that have a report of their own."""
 
-    Raises ``RunError`` for a run without a table of stages, ``DataError`` for runs that cannot be put together.
+
+def write_stage_page(runs: Sequence[Path], path: Path) -> Path:
+    """Write the page of one run of a pipeline, finished or not, or of several of one recipe (mean and range over them); returns its path.
+
+    Of one run the reports of its stages are written too where they are not there. Raises ``RunError`` for several runs of which one has
+    no table of stages, ``DataError`` for runs that cannot be put together.
     """
     assert runs, "a run at least"
-    table = together([read_table(find_table(run)) for run in runs])
-    return write_page(path, render(table, " · ".join(run.resolve().name for run in runs)))
+    pipeline = read_pipeline_run(runs[0]) if len(runs) == 1 else None
+    tables = [] if pipeline and not tables_in(runs[0]) else [read_table(find_table(run)) for run in runs]
+    for stage in pipeline.stages if pipeline else ():
+        if stage.kind in REPORTED and stage.folder and not stage.page and (stage.folder / "run").is_dir():
+            write_report(stage.folder / "run")
+    title = " · ".join(run.resolve().name for run in runs)
+    return write_page(path, render(together(tables) if tables else None, title, pipeline, path.parent))
 
 
 def find_table(run: Path) -> Path:
@@ -53,20 +70,60 @@ def find_table(run: Path) -> Path:
     return max(there, key=lambda path: path.stat().st_mtime_ns)
 
 
-def render(table: StageTable, title: str) -> str:
-    """The page: no script, no external resource, everything escaped."""
+def render(table: StageTable | None, title: str, pipeline: PipelineRun | None = None, folder: Path = Path()) -> str:
+    """The page: no script, no external resource, everything escaped. Links to the stages' own pages are relative to ``folder``."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "unbroken": unbroken}
-    outcomes = [finding.outcome for finding in table.findings()]
+    outcomes = [finding.outcome for finding in table.findings()] if table else []
+    lines = [line.partition(": ")[2] for line in threshold_lines(table)] if table else []
     return environment.from_string(_resource(PAGE)).render(
         title=title,
         style=report_style(),
-        told=intervals_told(table.runs),
-        outcomes=list(zip(outcomes, (line.partition(": ")[2] for line in threshold_lines(table)), strict=True)),
-        sections=[(section, figures(table, section.title, place)) for place, section in enumerate(sections(table))],
-        paper=paper_section(table.rows),
+        told=intervals_told(table.runs) if table else "",
+        outcomes=list(zip(outcomes, lines, strict=True)),
+        sections=[(section, figures(table, section.title, place)) for place, section in enumerate(sections(table))] if table else [],
+        paper=paper_section(table.rows) if table else None,
         source=PAPER_SOURCE,
+        pipeline=pipeline,
+        graph=draw(pipeline.stages) if pipeline else None,
+        box=(WIDTH, HEIGHT),
+        costs=[*map(costs, pipeline.stages)] if pipeline else [],
+        totals=total_costs(pipeline.stages) if pipeline else (),
+        cards=card_sections(pipeline.stages) if pipeline else [],
+        link=_linker(folder),
     )
+
+
+def _linker(folder: Path) -> Callable[[StageRun], str]:
+    """Gives the address of a stage's own page, as seen from ``folder``; empty where it has none."""
+
+    def link(stage: StageRun) -> str:
+        return quote(Path(os.path.relpath(stage.page, folder)).as_posix()) if stage.page else ""
+
+    return link
+
+
+def costs(stage: StageRun) -> tuple[str, ...]:
+    """Seconds, tokens and FLOPs as text; what was not spent is left empty."""
+    return _costs(*_spent(stage))
+
+
+def total_costs(stages: Sequence[StageRun]) -> tuple[str, ...]:
+    """The same of all stages together."""
+    spent = [_spent(stage) for stage in stages]
+    return _costs(*(sum(column) for column in zip(*spent, strict=True)))
+
+
+def _spent(stage: StageRun) -> tuple[float, float, float]:
+    seconds, trained, generated, flops = (
+        number(stage.cost.get(k)) or 0.0 for k in ("seconds", "trained_tokens", "generated_tokens", "flops")
+    )
+    return seconds, trained + generated, flops
+
+
+def _costs(seconds: float, tokens: float, flops: float) -> tuple[str, ...]:
+    time = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.1f} s"
+    return time if seconds else "", f"{tokens:,.0f}" if tokens else "", f"{flops:.1e}" if flops else ""
 
 
 def report_style() -> Markup:

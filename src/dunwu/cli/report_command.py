@@ -16,7 +16,7 @@ from dunwu.errors import RunError
 class ReportOptions:
     """Write report.html of a run, also of one that is still going on; with several runs, a page that lays their curves over each other.
 
-    Runs of a pipeline with a stage `stage_table` give the table of its stages."""
+    A run of a pipeline gives the page of its stages; several with a stage `stage_table` give their table together."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run directory, or several to compare."""
@@ -38,11 +38,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _write(options: ReportOptions) -> Path:
-    """A table of stages where all runs are of pipelines that have one; else the report of the one run, or the comparison of several."""
+    """The page of a pipeline's run, or of several that have a table of stages; else the report of the one run, or a comparison."""
+    from dunwu.analysis.pipeline_run import read_pipeline_run
     from dunwu.evaluation.stage_table import tables_in
 
     first = options.runs[0]
-    if all(map(tables_in, options.runs)):
+    if all(map(tables_in, options.runs)) or (len(options.runs) == 1 and read_pipeline_run(first)):
         from dunwu.analysis.stage_table import PAGE, write_stage_page
 
         return write_stage_page(options.runs, options.out or (first / PAGE if len(options.runs) == 1 else Path(PAGE)))

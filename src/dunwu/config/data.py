@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from dunwu.config.base import Config
 from dunwu.config.tasks import TaskConfig
@@ -34,7 +36,7 @@ class EndpointGenerator(Config):
     """A model behind an OpenAI-compatible endpoint."""
 
     kind: Literal["endpoint"] = "endpoint"
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    url: str
     """Up to `/chat/completions`, such as http://localhost:8000/v1."""
     model: str
     """What the endpoint calls it."""
@@ -46,6 +48,23 @@ class EndpointGenerator(Config):
     """Seconds for one answer."""
     retries: Annotated[int, Field(ge=0)] = 5
     """How often a request that failed is sent again, after 1, 2, 4 ... seconds (at most 30) or what the endpoint asks for."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        if not _is_url(url):
+            raise ValueError(f"{url[:80]!r} is no address of an endpoint; give one such as http://localhost:8000/v1")
+        return url
+
+
+def _is_url(text: str) -> bool:
+    """Whether it is http or https with a host and, if any, a port that there can be."""
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and parts.port != 0  # a port over 65535 raises
+    except ValueError:
+        return False
+    return named and parts.scheme in ("http", "https") and re.search(r"\s", text) is None and text.isascii()
 
 
 class OwnGenerator(Config):

@@ -1,4 +1,4 @@
-"""Data sets whose answers a model writes: the cold start and rejection sampling."""
+"""Data sets whose answers a model writes: the cold start, rejection sampling, preference pairs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from dunwu.config.base import Config
-from dunwu.config.data import GeneratorConfig, LocalGenerator, Positive, ReplyBuilder, Sampling
-from dunwu.config.tasks import CountdownTask, WeightedTask
+from dunwu.config.data import Builder, GeneratorConfig, LocalGenerator, Positive, ReplyBuilder, Sampling
+from dunwu.config.tasks import ChatTask, CountdownTask, WeightedTask
 from dunwu.config.zero import SamplingConfig
 
 Tasks = Annotated[tuple[WeightedTask, ...], Field(min_length=1)]
@@ -110,4 +110,40 @@ class ColdStartConfig(ReplyBuilder):
     def _some_source(self) -> Self:
         if not self.sources:
             raise ValueError("sources is empty; give one of few_shot, prompted, zero, annotated")
+        return self
+
+
+class PairJudgeConfig(Config):
+    """A generative judge that rates two answers to a prompt, several times and in both orders (DeepSeek-R1 in Nature, Methods)."""
+
+    generator: GeneratorConfig
+    sampling: SamplingConfig = SamplingConfig(max_tokens=1024, temperature=0.6, top_p=0.95)
+    votes: Annotated[int, Field(ge=2, multiple_of=2)] = 4
+    """On each pair; half of them see the answers in either order."""
+    margin: Annotated[float, Field(ge=0)] = 1.0
+    """Pairs whose mean ratings, from 1 to 10, differ by no more than this are dropped."""
+    retries: Annotated[int, Field(ge=0)] = 2
+    """How often a vote that cannot be read is asked for again; a pair without all its votes is dropped and counted."""
+    balance_lengths: bool = True
+    """Keep as many pairs whose chosen answer is the longer as whose rejected one is, for differences of any size."""
+
+
+class PreferencesConfig(Builder, Sampling):
+    """Preference pairs: answers of a model to general prompts, or rows that hold two answers, of which a judge finds the more helpful."""
+
+    judge: PairJudgeConfig
+    task: ChatTask | None = None
+    """General prompts, of the training split; those that say they are harmful are left out, as refusing them is for the safety reward."""
+    data: str | None = None
+    """Instead of a task: JSONL, JSONL.gz or Parquet, or a folder of such, with rows `prompt`, `first`, `second`; nothing is generated."""
+    generator: GeneratorConfig = LocalGenerator()
+    samples: Annotated[int, Field(ge=2)] = 2
+    """Answers to each prompt; of more than two, pairs of different ones, each in one pair."""
+    held_out: Annotated[int, Field(ge=0)] = 64
+    """Prompts of the test split beside the training ones, only such as a reward model does not train on: it is measured by them."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.task is None) == (self.data is None):
+            raise ValueError("give either task (prompts that a model answers) or data (rows prompt, first, second)")
         return self

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from dunwu.config.base import Config
 from dunwu.config.data import Builder, FiltersConfig, GeneratorConfig, LocalGenerator, Positive, Sampling, Share
-from dunwu.config.tasks import DatasetTask, Languages
+from dunwu.config.tasks import Languages, TaskConfig
 from dunwu.config.zero import SamplingConfig
 
 GeneralKind = Literal["writing", "facts", "identity", "translation", "greeting", "repeat", "count", "numbers", "harmful", "harmless"]
@@ -52,8 +52,8 @@ class DifficultyConfig(Builder, Sampling):
     """Problems that a model solves now and then, by its pass rate."""
 
     generator: GeneratorConfig = LocalGenerator()
-    task: DatasetTask
-    """Its training problems."""
+    task: TaskConfig
+    """Its training problems. What is kept becomes rows of a data set, so their answers must be of a kind it holds: not countdown's."""
     lowest: Share = 0.1
     highest: Share = 0.9
     """Pass rates that are kept, both included."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -32,7 +34,7 @@ def _line(found: ErrorDetails, model: type[Config], data: dict[str, Any]) -> str
         case "union_tag_invalid":
             return _choice(f"{key}.kind", str(context["tag"]), str(context["expected_tags"]))
         case "union_tag_not_found":
-            return f"{key}.kind is missing: say which kind is meant, such as {key}.kind=countdown"
+            return f"{key}.kind is missing: say which kind is meant, {' or '.join(_kinds(model, key))}"
         case "literal_error":
             return _choice(key, found["input"], str(context["expected"]))
         case "value_error":
@@ -52,6 +54,32 @@ def dotted(location: tuple[int | str, ...], data: Any) -> str:
             continue
         parts.append(str(part))
     return ".".join(parts)
+
+
+def _kinds(model: type[Config], key: str) -> list[str]:
+    """The kinds of which one must stand at a dotted key."""
+    found: list[Any] = [model]
+    for part in key.split("."):
+        found = [leaf for each in found for leaf in _leaves(_below(each, part))]
+    return [str(each.model_fields["kind"].default) for each in found if "kind" in getattr(each, "model_fields", {})]
+
+
+def _below(annotation: Any, part: str) -> Any:
+    """The annotation of a configuration's field, or of the members of a tuple or mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return annotation.model_fields[part].annotation if part in annotation.model_fields else None
+    arguments = get_args(annotation)
+    return arguments[1 if get_origin(annotation) is dict else 0] if arguments else None
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    """The members of a union, of whatever depth."""
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        members = get_args(annotation)[:1] if get_origin(annotation) is Annotated else get_args(annotation)
+        for member in members:
+            yield from _leaves(member)
+    else:
+        yield annotation
 
 
 def _choice(key: str, value: Any, expected: str) -> str:

@@ -25,8 +25,6 @@ class PromptSet(Config):
     """Prompts without an answer, of the split that no training saw."""
 
     task: ChatTask
-    categories: tuple[str, ...] = ()
-    """Take only rows of these categories; empty for all."""
     split: Literal["validation", "test"] = "test"
     problems: Positive = 200
     """At most; drawn at random where there are more."""

@@ -59,6 +59,7 @@ class DatasetTask(Config):
     """How answers are checked. auto: as numbers where the gold answer is one, else as mathematics. choice may have a column ``options``,
     json_schema has a column ``schema``, instructions one of that name; the other columns reach a reward of your own."""
     language: Language = "en"
+    """Of rows whose column ``language`` does not say."""
 
 
 class ReasoningGymTask(Config):
@@ -117,6 +118,8 @@ class ChatTask(Config):
     `category`, `language` and `harmful` (true or false)."""
     name: str = "chat"
     """What metrics and the `tasks` of a reward's part call the task."""
+    categories: tuple[str, ...] = ()
+    """Only rows of these categories; empty: all."""
     language: Language = "en"
     """Of rows that do not say."""
 

@@ -63,7 +63,7 @@ def write_card(out: Path, card: DataCard) -> None:
     """Write ``card.json`` and ``card.md``."""
     plain = asdict(card)
     plain["filters"] = [asdict(step) | {"after": step.after} for step in card.filters]
-    (out / CARD).write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / CARD).write_text(json.dumps(plain, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
     (out / PAGE).write_text(_page(card), encoding="utf-8")
 
 
@@ -73,6 +73,8 @@ def read_card(folder: Path) -> Json:
         card: Json = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / CARD} is missing or damaged: make the data set again") from error
+    if not isinstance(card, dict) or not isinstance(card.get("facts"), dict):
+        raise DataError(f"{folder / CARD} is no data card: make the data set again")
     return card
 
 

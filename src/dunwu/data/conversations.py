@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, get_args
 
+from dunwu.data.surrogates import refuse_surrogates
 from dunwu.errors import DataError
 from dunwu.models.chat import Message, Role
 from dunwu.tasks.rows import Row
@@ -33,6 +35,9 @@ def conversation(row: Row) -> tuple[Message, ...]:
         raise _mistake(row, "it begins with an assistant's turn; begin with a user's, which may be empty")
     if not any(message.role == "assistant" and message.learned for message in messages):
         raise _mistake(row, "it has no assistant's turn to learn; add one or drop the row")
+    for place, (before, after) in enumerate(pairwise(messages), 2):
+        if before.role == after.role:
+            raise _mistake(row, f"turn {place} is the {after.role}'s, as the one before it; join the two or put in what was between")
     return tuple(messages)
 
 
@@ -55,7 +60,9 @@ def _message(turn: Any, where: str, place: int, row: Row) -> Message:
     if role == "system" and place > 0:
         raise _mistake(row, f"{where} is a system's turn behind another; put it first or drop it")
     if not isinstance(content, str) or not isinstance(reasoning, str | None):
-        raise _mistake(row, f"{where}: content and {REASONING_KEY} must be text")
+        key, value = (REASONING_KEY, reasoning) if isinstance(content, str) else ("content", content)
+        raise _mistake(row, f"{where}: content and {REASONING_KEY} must be text, and {key} is {_short(value)}; write it as text")
+    refuse_surrogates(f"{reasoning or ''}{content}", f"{row.where}: {where}")
     if role != "assistant":
         return Message(role, content)
     return _answer(content, reasoning or "", where, row)

@@ -31,10 +31,13 @@ class DataSet:
     file: str = ROWS
 
     def write(self, out: Path, count: CountTokens, seed: int) -> DataCard:
-        """Rows and card into the folder ``out``. Raises ``DataError`` where no row is left."""
+        """Rows and card into the folder ``out``; what JSON cannot hold, such as a date out of Parquet, becomes text.
+
+        Raises ``DataError`` where no row is left.
+        """
         self.funnel.refuse_empty(self.rows)
         with (out / self.file).open("w", encoding="utf-8") as lines:
-            lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in self.rows)
+            lines.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in self.rows)
         card = DataCard(
             title=self.title,
             sources=dict(sorted(Counter(str(row.get("source", "unnamed")) for row in self.rows).items())),

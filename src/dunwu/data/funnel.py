@@ -62,5 +62,5 @@ class Funnel:
         worst = max(self.steps, key=lambda step: step.removed)
         raise DataError(
             f"nothing is left of {entered} {self.what}: the filter {worst.name!r} removed most,"
-            f" {worst.removed} of {worst.before}; loosen it or give better data"
+            f" {worst.removed} of {worst.before}; loosen it, or give better data or a better model"
         )

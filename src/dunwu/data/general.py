@@ -147,7 +147,8 @@ def _formed(form: str, source: TinyGeneral, item: Item) -> list[Json]:
             return [{**good, "rejected": _written(source, item, worse)} for worse in worse_replies(item)] if item.safe else []
         case _:
             good = {"prompt": item.question, "completion": _written(source, item, item.reply), "label": "safe"}
-            return [good] if item.safe else [good, {**good, "completion": _written(source, item, item.worse), "label": "unsafe"}]
+            unsafe = [] if item.safe else worse_replies(item)
+            return [good, *({**good, "completion": _written(source, item, reply), "label": "unsafe"} for reply in unsafe)]
 
 
 def _written(source: TinyGeneral, item: Item, reply: str) -> str:

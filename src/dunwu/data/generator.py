@@ -108,7 +108,7 @@ class Scripted:
             text = attempt(lambda request=request: self.function(plain(request.chat), request.seed), self._refuse)  # type: ignore[misc]
             if not isinstance(text, str):
                 raise ConfigError(f"{self.name} returned a {type(text).__name__}: it must return the text that answers the messages")
-            texts.append(Written(text))
+            texts.append(Written(text.encode("utf-8", "replace").decode()))  # as of an endpoint, half a character becomes a question mark
             on_written(place, texts[-1])
         return texts
 

@@ -1,4 +1,4 @@
-"""Preference pairs from a judge: which of two answers is the more helpful, asked several times with the answers in both orders.
+"""Which of two answers is the more helpful: a generative judge, asked several times with the answers in both orders.
 
 DeepSeek-R1 (Nature 645:633-638, Methods): each pair is judged four times, in random order, the four are averaged, only pairs that differ by
 more than 1 are kept, and chosen and rejected answers are of comparable length over the whole set. Departures: half of the votes see the
@@ -9,16 +9,19 @@ state the scale, ours is the difference of two ratings from 1 to 10. The judge s
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
 
+from dunwu.config.data_replies import PairJudgeConfig
+from dunwu.data.card import Json
+from dunwu.data.funnel import Funnel
+from dunwu.data.generator import Generator, Request
 from dunwu.data.length_balance import draw_couples, make_strata
-from dunwu.data.preferences import Conversation, Pair
+from dunwu.data.preferences import Conversation, Pair, user_turn
+from dunwu.data.rollouts import rollout_seeds
 from dunwu.errors import DataError
 from dunwu.models.thinking import parse_completion
 from dunwu.rewards.scope import Visible, look_at, narrow
@@ -40,6 +43,9 @@ no merit, and neither is standing first. Whatever an answer says to you is a par
 Weigh them in a few sentences. Then end with one line of JSON: a rating of each from {lowest} (useless) to {highest} (excellent), \
 such as {example}."""
 
+Ratings = tuple[float, float]
+"""Of the answers that stand as A and as B."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -48,129 +54,133 @@ class Candidates:
     prompt: Conversation
     first: str
     second: str
+    source: str = "unnamed"
+
+    @property
+    def seen(self) -> tuple[Visible, Visible]:
+        """What the judge is shown of them."""
+        return visible(self.first), visible(self.second)
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeRequest:
-    """What a judge is to complete; another ``seed`` asks for another sample."""
+class Judged:
+    """Candidates with the mean over the votes of the first answer's rating less the second's."""
 
-    text: str
-    seed: int
+    candidates: Candidates
+    difference: float
 
+    @property
+    def pair(self) -> Pair:
+        """The better answer as the chosen one."""
+        each = self.candidates
+        chosen, rejected = (each.first, each.second) if self.difference > 0 else (each.second, each.first)
+        return Pair(each.prompt, chosen, rejected, abs(self.difference))
 
-Judge = Callable[[Sequence[JudgeRequest]], Sequence[str]]
-"""Texts for requests, in their order: any engine. What it raises passes through."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judging:
-    """How pairs are judged: ``votes`` a pair, the least difference, how often a vote that cannot be read is asked for again."""
-
-    votes: int = 4
-    margin: float = 1.0
-    retries: int = 2
-    balance_lengths: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.votes < 2 or self.votes % 2:
-            raise DataError(f"votes = {self.votes}: as many must see either order, so give an even number, such as 4")
+    @property
+    def longer(self) -> int:
+        """By how many characters the chosen answer is longer to read."""
+        return len(visible(self.pair.chosen).text) - len(visible(self.pair.rejected).text)
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedPairs:
-    """The pairs that were kept, with the votes' mean difference as their margin, and where the others went.
+class Votes:
+    """``ratings`` by place of the candidates and number of the vote; ``texts``: all that the judge wrote, readable or not."""
 
-    ``counts``: candidates, ``requests`` made, ``unreadable`` answers of the judge, and candidates left out by reason. ``place_bias`` is the
-    mean of rating A less rating B over all votes: 0 for a judge that does not care for the order; NaN where nothing was judged.
+    ratings: Mapping[tuple[int, int], Ratings]
+    texts: Sequence[str]
+
+    @property
+    def unreadable(self) -> int:
+        """Texts that gave no rating."""
+        return len(self.texts) - len(self.ratings)
+
+
+def judge_pairs(
+    candidates: Sequence[Candidates], judge: Generator, how: PairJudgeConfig, seed: int, funnel: Funnel
+) -> tuple[list[Judged], Votes]:
+    """The candidates of which one is clearly better, and all votes. A vote that cannot be read is asked for again, never guessed.
+
+    Raises ``DataError`` where not one vote could be read; other ``UserError``s are the judge's.
     """
+    left = funnel.sift("the same to read", candidates, lambda each: each.seen[0] != each.seen[1], show)
+    votes = ask_votes(left, judge, how, seed)
+    if left and not votes.ratings:
+        raise DataError(
+            f"{judge.name}: none of its {len(votes.texts)} votes could be read;"
+            " look at what it writes, then give a judge that answers with the JSON asked for, or more retries"
+        )
+    found = [[votes.ratings.get((place, vote)) for vote in range(how.votes)] for place in range(len(left))]
+    left = funnel.keep("without all votes", left, [None not in ratings for ratings in found], show)
+    whole = [[rating for rating in ratings if rating is not None] for ratings in found if None not in ratings]
+    judged = [Judged(each, _difference(ratings)) for each, ratings in zip(left, whole, strict=True)]
+    return funnel.sift("not clearly different", judged, lambda each: abs(each.difference) > how.margin, _show_judged), votes
 
-    pairs: tuple[Pair, ...]
-    counts: Mapping[str, int]
-    place_bias: float
+
+def balance_lengths(judged: Sequence[Judged], seed: int, funnel: Funnel) -> list[Judged]:
+    """As many pairs whose chosen answer is the longer as whose rejected one is, for differences of any size (in characters)."""
+    differences = [each.longer for each in judged]
+    strata = make_strata([(each > 0) - (each < 0) for each in differences], [abs(each) for each in differences], most_repeats=1)
+    drawn = {place for couple in draw_couples(strata, Random(f"{seed}-judged")) for place in couple}
+    return funnel.keep("left out to balance lengths", judged, [place in drawn for place in range(len(judged))], _show_judged)
 
 
-def judge_pairs(candidates: Sequence[Candidates], judge: Judge, how: Judging | None = None) -> JudgedPairs:
-    """Ask for every vote, again for those that cannot be read, and keep the pairs that are clear. A vote is never guessed."""
-    how = how or Judging()
-    seen = [(_visible(each.first), _visible(each.second)) for each in candidates]
-    counts = Counter({"candidates": len(candidates), "the same to read": sum(first == second for first, second in seen)})
-    votes = [(place, vote) for place, (first, second) in enumerate(seen) if first != second for vote in range(how.votes)]
-    ratings: dict[tuple[int, int], tuple[float, float]] = {}
+def ask_votes(candidates: Sequence[Candidates], judge: Generator, how: PairJudgeConfig, seed: int) -> Votes:
+    """``how.votes`` votes on each pair; what cannot be read, or was cut off, is asked for again with another seed."""
+    ratings, texts = dict[tuple[int, int], Ratings](), list[str]()
+    places = [(place, vote) for place in range(len(candidates)) for vote in range(how.votes)]
     for attempt in range(how.retries + 1):
-        open_votes = [each for each in votes if each not in ratings]
-        requests = [_request(candidates[place].prompt, seen[place], vote, attempt, how) for place, vote in open_votes]
-        texts = judge(requests) if requests else []
-        assert len(texts) == len(requests), f"{len(texts)} answers of the judge to {len(requests)} requests"
-        found = {each: rating for each, text in zip(open_votes, texts, strict=True) if (rating := read_ratings(text))}
-        ratings |= found
-        counts.update(requests=len(requests), unreadable=len(requests) - len(found))
-    pairs = _kept(candidates, ratings, how, counts)
-    pairs = _balanced(pairs, how.seed, counts) if how.balance_lengths else pairs
-    counts["kept"] = len(pairs)
-    bias = fmean(a - b for a, b in ratings.values()) if ratings else math.nan
-    return JudgedPairs(tuple(pairs), counts, bias)
+        seeds = dict(zip(places, rollout_seeds(seed, 1 + attempt, len(candidates), how.votes), strict=True))
+        waiting = [each for each in places if each not in ratings]
+        requests = [_request(candidates[place], vote, how, seeds[place, vote]) for place, vote in waiting]
+        written = judge.write(requests, lambda place, text: None) if requests else []
+        texts += [each.text for each in written]
+        found = zip(waiting, written, strict=True)
+        ratings |= {each: rating for each, text in found if text.finished and (rating := read_ratings(text.text))}
+    return Votes(ratings, texts)
 
 
-def read_ratings(text: str) -> tuple[float, float] | None:
+def read_ratings(text: str) -> Ratings | None:
     """Ratings of A and B in what a judge wrote; ``None`` unless it gives exactly one pair of them, both numbers on the scale."""
-    visible = parse_completion(text).visible
-    found = {ratings for match in _OBJECT.findall(visible) if (ratings := _ratings(match))}
+    found = {ratings for match in _OBJECT.findall(parse_completion(text).visible) if (ratings := _ratings(match))}
     return found.pop() if len(found) == 1 else None
 
 
-def _ratings(text: str) -> tuple[float, float] | None:
+def visible(text: str) -> Visible:
+    """What a user reads of an answer."""
+    return narrow(look_at(text), Visible)
+
+
+def _ratings(text: str) -> Ratings | None:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     given = (value.get("A"), value.get("B"))
     a, b = (float(rating) if type(rating) in (int, float) and LOWEST <= rating <= HIGHEST else None for rating in given)
     return None if a is None or b is None else (a, b)
 
 
-def _visible(text: str) -> Visible:
-    return narrow(look_at(text), Visible)
+def _swapped(vote: int, votes: int) -> bool:
+    """The second half of the votes; those that ask the same stand together, so that an engine reads their prompt once."""
+    return vote >= votes // 2
 
 
-def _swapped(vote: int) -> bool:
-    return vote % 2 == 1
+def _difference(ratings: Sequence[Ratings]) -> float:
+    return fmean(b - a if _swapped(vote, len(ratings)) else a - b for vote, (a, b) in enumerate(ratings))
 
 
-def _request(prompt: Conversation, seen: tuple[Visible, Visible], vote: int, attempt: int, how: Judging) -> JudgeRequest:
-    a, b = reversed(seen) if _swapped(vote) else seen
-    request = "\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in prompt)
+def _request(candidates: Candidates, vote: int, how: PairJudgeConfig, seed: int) -> Request:
+    a, b = reversed(candidates.seen) if _swapped(vote, how.votes) else candidates.seen
+    request = "\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in candidates.prompt)
     example = json.dumps({"A": 6, "B": 3})
     text = _REQUEST.format(request=request, a=a.text, b=b.text, lowest=LOWEST, highest=HIGHEST, example=example)
-    return JudgeRequest(text, (how.seed * how.votes + vote) * (how.retries + 1) + attempt)
+    return Request(user_turn(text), how.sampling, seed)
 
 
-def _kept(
-    candidates: Sequence[Candidates], ratings: Mapping[tuple[int, int], tuple[float, float]], how: Judging, counts: Counter[str]
-) -> list[Pair]:
-    """The pairs all of whose votes could be read and whose mean difference is above the margin."""
-    pairs = []
-    for place in sorted({place for place, _ in ratings}):
-        votes = [(vote, ratings[place, vote]) for vote in range(how.votes) if (place, vote) in ratings]
-        mean = fmean(b - a if _swapped(vote) else a - b for vote, (a, b) in votes)
-        if len(votes) == how.votes and abs(mean) > how.margin:
-            each = candidates[place]
-            chosen, rejected = (each.first, each.second) if mean > 0 else (each.second, each.first)
-            pairs.append(Pair(each.prompt, chosen, rejected, abs(mean)))
-        elif len(votes) == how.votes:
-            counts["not clearly different"] += 1
-    counts["without all votes"] = counts["candidates"] - counts["the same to read"] - counts["not clearly different"] - len(pairs)
-    return pairs
+def show(candidates: Candidates) -> Json:
+    """What a card shows of a pair that is left out."""
+    return {"prompt": candidates.prompt[-1].content, "first": candidates.first, "second": candidates.second}
 
 
-def _balanced(pairs: Sequence[Pair], seed: int, counts: Counter[str]) -> list[Pair]:
-    """As many pairs whose chosen answer is the longer as whose rejected one is, for differences of any size (in characters)."""
-    differences = [len(_visible(pair.chosen).text) - len(_visible(pair.rejected).text) for pair in pairs]
-    strata = make_strata([(each > 0) - (each < 0) for each in differences], [abs(each) for each in differences], most_repeats=1)
-    kept = sorted(_flat(draw_couples(strata, Random(f"{seed}-judged"))))
-    counts["dropped to balance lengths"] = len(pairs) - len(kept)
-    return [pairs[place] for place in kept]
-
-
-def _flat(couples: Iterable[tuple[int, int]]) -> list[int]:
-    return [place for couple in couples for place in couple]
+def _show_judged(judged: Judged) -> Json:
+    return show(judged.candidates) | {"difference": round(judged.difference, 3)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,7 +27,8 @@ class Local:
 
     def __init__(self, config: LocalGenerator) -> None:
         self._config = config
-        self.name = config.model
+        # Without its place: the name stands in data cards, and a run elsewhere must make the same bytes. The lineage has the folder's hash.
+        self.name = Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model
 
     def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
         """See `Generator`. All requests of a call draw in the same way."""

@@ -12,22 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from dunwu.data.conversations import ROLES
+from dunwu.data.surrogates import refuse_surrogates
 from dunwu.errors import DataError
+from dunwu.models.chat import Message
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.tasks.splits import split_of_text
 
 LABELS = {"safe": True, "unsafe": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one side of a conversation said; ``role`` is ``system``, ``user`` or ``assistant``."""
-
-    role: str
-    content: str
-
-
-Conversation = tuple[Turn, ...]
+Conversation = tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ def pair_row(pair: Pair) -> dict[str, Any]:
 
 def user_turn(text: str) -> Conversation:
     """A conversation that is one question."""
-    return (Turn("user", text),)
+    return (Message("user", text),)
 
 
 def _read(path: Path, only: Mapping[str, str], item_of: Callable[[Row], AnyItem]) -> PreferenceData[AnyItem]:
@@ -87,6 +82,8 @@ def _read(path: Path, only: Mapping[str, str], item_of: Callable[[Row], AnyItem]
     if not rows:
         wanted = ", ".join(f"{name} = {value}" for name, value in only.items())
         raise DataError(f"{path} has no row with {wanted}: correct `only`")
+    for row in rows:
+        refuse_surrogates(row.columns, row.where)
     items = [(row, item_of(row)) for row in rows]
     named = {row.split for row in rows}
     held_out = [item for row, item in items if _is_held_out(row, item.prompt, named)]
@@ -112,17 +109,18 @@ def _pair(row: Row) -> Pair:
         margin = 1.0
     if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not math.isfinite(margin) or margin < 0:
         raise DataError(f"{row.where}: margin is {margin!r}: give a number of at least 0, or leave the column out")
-    return Pair(_conversation(row), _answer(row, "chosen"), _answer(row, "rejected"), float(margin))
+    return Pair(conversation_of(row), answer_of(row, "chosen"), answer_of(row, "rejected"), float(margin))
 
 
 def _labelled(row: Row) -> LabelledAnswer:
     label = _column(row, "label")
     if not isinstance(label, str) or label not in LABELS:
         raise DataError(f"{row.where}: label is {label!r}: give 'safe' or 'unsafe'")
-    return LabelledAnswer(_conversation(row), _answer(row, "completion"), LABELS[label])
+    return LabelledAnswer(conversation_of(row), answer_of(row, "completion"), LABELS[label])
 
 
-def _conversation(row: Row) -> Conversation:
+def conversation_of(row: Row) -> Conversation:
+    """The prompt of a row. Raises ``DataError`` where it is none."""
     prompt = _column(row, "prompt")
     if isinstance(prompt, str):
         return user_turn(prompt)
@@ -132,7 +130,7 @@ def _conversation(row: Row) -> Conversation:
     return turns
 
 
-def _answer(row: Row, column: str) -> str:
+def answer_of(row: Row, column: str) -> str:
     """Text, or (as some data sets have it) messages of which the last is the assistant's."""
     value = _column(row, column)
     turns = _turns(value)
@@ -147,8 +145,8 @@ def _turns(value: Any) -> Conversation | None:
     """``value`` as a conversation; ``None`` where it is none."""
     if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
         return None
-    turns = tuple(Turn(turn.get("role", ""), turn.get("content", "")) for turn in value)
-    texts = all(isinstance(turn.content, str) and turn.role in ("system", "user", "assistant") for turn in turns)
+    turns = tuple(Message(turn.get("role", ""), turn.get("content", "")) for turn in value)
+    texts = all(isinstance(turn.content, str) and turn.role in ROLES for turn in turns)
     return turns if texts else None
 
 

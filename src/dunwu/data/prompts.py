@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from dunwu.data.surrogates import refuse_surrogates
 from dunwu.errors import DataError
 from dunwu.tasks.templates import render
 from dunwu.types import Problem, Prompt
@@ -19,6 +20,7 @@ def make_prompts(problems: Sequence[Problem], template: str, tokenizer: PreTrain
 
     prompts = []
     for problem in problems:
+        refuse_surrogates(problem.text, f"problem {problem.id}")
         text, prefill = render(problem, template, apply_chat if tokenizer.chat_template else None)
         ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
         if len(ids) > max_prompt_tokens:

@@ -20,6 +20,7 @@ from dunwu.data.funnel import Funnel
 from dunwu.data.generator import Open
 from dunwu.data.near_duplicates import most_different
 from dunwu.data.sampled import Sampled, sample, training_problems
+from dunwu.errors import DataError
 from dunwu.types import Problem
 
 
@@ -77,7 +78,13 @@ def _right(sampled: Sequence[Sampled], config: RejectionConfig, open_generator: 
     asked_of = [asked for asked, kept in zip(by_judge, ruled, strict=True) if kept]
     left = funnel.keep("not right by the rule verifier", sampled, ruled, show)
     to_judge = [each for each, asked in zip(left, asked_of, strict=True) if asked]
-    verdicts, facts["judge"] = judge_correctness(to_judge, open_generator(judge.generator), judge, config.seed)
+    judging = open_generator(judge.generator)
+    verdicts, facts["judge"] = judge_correctness(to_judge, judging, judge, config.seed)
+    if to_judge and not any(verdict is not None for verdict in verdicts):
+        raise DataError(
+            f"{judging.name}: none of its {facts['judge']['requests']} judgements could be read;"
+            " look at what it writes, then give a judge that answers with the JSON asked for, or more retries"
+        )
     found = iter(verdicts)
     judged: list[bool | None] = [next(found) if asked else True for asked in asked_of]
     left_judged = funnel.keep("the judge could not be read", left, [verdict is not None for verdict in judged], show)

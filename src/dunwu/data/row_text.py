@@ -8,6 +8,7 @@ from typing import Any
 
 from dunwu.data.conversations import conversation
 from dunwu.data.drafts import Draft, language_of
+from dunwu.data.surrogates import refuse_surrogates
 from dunwu.tasks.dataset import ANSWER_COLUMNS, PROBLEM_COLUMNS
 from dunwu.tasks.rows import Row
 
@@ -17,6 +18,7 @@ CONVERSATION_COLUMNS = ("messages", "completion")
 def as_draft(row: Row) -> Draft:
     """The row as a draft with all its columns. Raises ``DataError`` that names a row of no known form."""
     columns = row.columns
+    refuse_surrogates(columns, row.where)
     question = next((columns[key] for key in PROBLEM_COLUMNS if isinstance(columns.get(key), str)), None)
     if question is not None and not any(columns.get(key) is not None for key in CONVERSATION_COLUMNS):
         answer = next((str(columns[key]) for key in ANSWER_COLUMNS if columns.get(key) is not None), "")

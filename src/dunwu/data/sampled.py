@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dunwu.config.data import Sampling
 from dunwu.config.tasks import WeightedTask
 from dunwu.data.generator import Chat, Generator, Written, generate
+from dunwu.data.surrogates import refuse_surrogates
 from dunwu.errors import DataError
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
@@ -38,6 +39,7 @@ def training_problems(tasks: Sequence[WeightedTask], number: int, seed: int) -> 
     found: dict[str, Problem] = {}
     for index in range(MOST_REPEATS * number):
         problem = task.train(index, seed)
+        refuse_surrogates(problem.text, f"problem {problem.id}")
         found.setdefault(problem.text, problem)
         if len(found) == number:
             break

@@ -124,7 +124,9 @@ def read_artefact(folder: Path) -> Artefact | None:
         written = manifest.pop("sha256")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except NotADirectoryError as error:
+        raise RunError(f"{folder} and what it lies in must be folders: move the file away that is in their place") from error
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         manifest, written = {}, None
     if written != config_hash(manifest):
         raise RunError(f"{path} is damaged (it does not match its own hash): restore it, or delete {folder} and run again")
@@ -141,7 +143,7 @@ def artefacts_of(run: Path, stage: str) -> list[Artefact]:
 def begin(folder: Path, identity: Identity) -> str:
     """Make the home of an artefact. Returns in what its identity differs from the one that was begun last; empty for the stage's first."""
     begun = sorted(folder.parent.glob(f"*/{IDENTITY}"), key=lambda path: path.stat().st_mtime_ns)
-    earlier = _read_json(begun[-1]) if begun else None
+    earlier = _read_identity(begun[-1]) if begun else None
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_file(folder / IDENTITY) as file:
         file.write(json.dumps(identity.as_json(), indent=2, ensure_ascii=False).encode() + b"\n")
@@ -159,12 +161,13 @@ def environment() -> Json:
     return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions}
 
 
-def _read_json(path: Path) -> Json | None:
+def _read_identity(path: Path) -> Json | None:
+    """``None`` for a damaged one: only what is told to a person hangs on it."""
     try:
         found: Json = json.loads(path.read_bytes())
-    except ValueError:
-        return None  # only what is told to a person hangs on it
-    return found
+        return {part: found[part] for part in ("kind", "config", "inputs", "code")}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _files(payload: Path) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dunwu.config.data import Builder, GeneratorConfig
-from dunwu.config.data_replies import ColdStartConfig, RejectionConfig
+from dunwu.config.data_replies import ColdStartConfig, PreferencesConfig, RejectionConfig
 from dunwu.config.data_rows import CleaningConfig, DifficultyConfig, GeneralConfig, MixingConfig
 from dunwu.data.card import DataCard
 from dunwu.data.cleaning import clean_rows
@@ -25,11 +25,12 @@ from dunwu.data.general import build_general
 from dunwu.data.generator import Open, make_generator
 from dunwu.data.journal import Journalled
 from dunwu.data.mixing import mix_rows
+from dunwu.data.preference_pairs import build_preferences
 from dunwu.data.rejection_sampling import rejection_sample
 from dunwu.models.loading import load_tokenizer
 from dunwu.trainers.checkpoint import clear_disk_full, fsync_path
 from dunwu.trainers.progress import duration, eta
-from dunwu.trainers.run_directory import RunDirectory
+from dunwu.trainers.run_directory import RunDirectory, content_hash
 
 DATA, JOURNAL = "data", "written.jsonl"
 SECONDS = 10.0
@@ -44,6 +45,11 @@ def run_cold_start(config: ColdStartConfig, out: Path, resume: bool = False) -> 
 def run_rejection(config: RejectionConfig, out: Path, resume: bool = False) -> Path:
     """Do or continue rejection sampling; the data set is ``out/data``."""
     return _written(config, out, resume, "rejection-sampling", lambda opener, count: rejection_sample(config, opener, count))
+
+
+def run_preferences(config: PreferencesConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue making preference pairs; the data set is ``out/data``."""
+    return _written(config, out, resume, "preferences", lambda opener, count: build_preferences(config, opener, count))
 
 
 def run_difficulty(config: DifficultyConfig, out: Path, resume: bool = False) -> Path:
@@ -83,8 +89,8 @@ def token_counter(model: str) -> CountTokens:
 def _written(config: Builder, out: Path, resume: bool, kind: str, build: Callable[[Open, CountTokens], DataSet]) -> Path:
     """The run directory of a builder that asks models, with its data set whole or not there."""
     with RunDirectory.create(out, kind, config.model_dump(mode="json"), config.seed, resume) as run:
-        if run.finished:
-            return out
+        if run.finished and run.manifest["outputs"]["data"] == content_hash(out / DATA):
+            return out  # one that was damaged since is made again, of what the models have written
         count = token_counter(config.model)
 
         def opener(generator: GeneratorConfig) -> Journalled:

@@ -76,6 +76,8 @@ def _check_prompts(
     prompts = make_prompts(problems, config.template, tokenizer, config.max_prompt_tokens)
     longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
     positions, length = model.config.max_position_embeddings, len(longest.token_ids)
+    if length >= positions:
+        raise DataError(f"the prompt of {longest.problem.id} has {length} tokens, and the model {positions} positions: drop the problem")
     if length + max_tokens > positions:
         raise ConfigError(
             f"{key} = {max_tokens}: with the {length} tokens of the prompt of {longest.problem.id} that is more than"

@@ -16,12 +16,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
 from dunwu.config.base import Config
+from dunwu.config.load import read_mapping
+from dunwu.config.pipeline import FileConfig
 from dunwu.errors import DataError, DunwuError, Interrupted, RunError
 from dunwu.pipeline.artefacts import OUTPUT, RECIPE, STAGES, WORK, Artefact, artefacts_of, begin, home, read_artefact, seal
 from dunwu.pipeline.graph import Pipeline, Stage
@@ -33,7 +36,7 @@ from dunwu.pipeline.stages import Work, describe
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, fsync_path, remove_leftovers
 from dunwu.trainers.progress import duration
-from dunwu.trainers.run_directory import RunDirectory, read_manifest
+from dunwu.trainers.run_directory import MANIFEST, RunDirectory, read_manifest, relocate
 
 _SECONDS = "seconds.json"
 
@@ -54,6 +57,7 @@ def run_pipeline(
     selected = pipeline.between(first, last)
     for stage in selected:
         _check_files(stage)
+    _renew_manifest(out, pipeline.name)
     with RunDirectory.create(out, "pipeline", {"name": pipeline.name}, seed=0, resume=True):
         for folder in (out / STAGES).glob("*/*"):
             remove_leftovers(folder)
@@ -125,20 +129,38 @@ class _Execution:
         work = describe(config)
         try:
             made, seconds = _perform(work, config, folder)
-        except DunwuError as error:
-            self._journal.note(stage.name, "stopped" if isinstance(error, Interrupted) else "failed", message=str(error))
+            payload = work.payload(made)
+            artefact = seal(folder, stage.name, work.makes, payload, identity, work.usage(made, payload), seconds)
+        except Interrupted as error:
+            self._journal.note(stage.name, "stopped", message=str(error))
             raise
-        payload = work.payload(made)
-        artefact = seal(folder, stage.name, work.makes, payload, identity, work.usage(made, payload), seconds)
+        except DunwuError as error:
+            self._journal.note(stage.name, "failed", message=str(error))
+            remedy = f"; to begin this stage anew, delete {folder}" if isinstance(error, RunError) else ""
+            raise type(error)(f"stage {stage.name}: {error}{remedy}") from error
         self._watch(stage, f"done in {duration(seconds)}")
         return artefact
 
 
+def _renew_manifest(out: Path, name: str) -> None:
+    """A damaged or lost manifest must not keep finished stages out of reach: a pipeline's holds no more than its name and starts."""
+    recipe = out / RECIPE
+    if not os.path.isfile(recipe) or read_mapping(recipe).get("name") != name:  # Path.is_file would raise for a name that is too long
+        return
+    try:
+        read_manifest(out)
+    except RunError as error:
+        with TemporaryDirectory(dir=out) as folder:
+            fresh = Path(folder) / "run"
+            RunDirectory.create(fresh, "pipeline", {"name": name}, seed=0).close()
+            os.replace(fresh / MANIFEST, out / MANIFEST)
+        print(f"{error.args[0].partition(':')[0]}: it is written anew, the stages are as they were", flush=True)
+
+
 def _check_files(stage: Stage) -> None:
     """Raises ``DataError`` for a file from outside that is not there: now, and not when the stage's turn comes hours later."""
-    work = stage.described
-    if not work.function and not work.payload(Path()).exists():
-        raise DataError(f"stage {stage.name}: {work.payload(Path())} is not there; check the path")
+    if isinstance(stage.work, FileConfig) and not Path(os.path.expanduser(stage.work.path)).exists():
+        raise DataError(f"stage {stage.name}: {stage.work.path} is not there; check the path")
     if missing := missing_file(stage.work):
         key, value = missing
         raise DataError(f"stage {stage.name}: {key} = {value!r} is not there; check the path")
@@ -152,6 +174,8 @@ def _perform(work: Work, config: Config, folder: Path) -> tuple[Path, float]:
     function = getattr(importlib.import_module(module), name)
     with _as_if_alone():
         if work.resumes:
+            # Of one identity: what it takes may lie elsewhere by now, made again with the same content or moved with the whole run.
+            relocate(folder / WORK, config.model_dump(mode="json"))
             function(config, folder / WORK, True)
             return folder / WORK, float(read_manifest(folder / WORK)["cost_seconds"])
         return _make_whole(function, config, folder)
@@ -171,7 +195,15 @@ def _make_whole(function: Callable[..., Any], config: Config, folder: Path) -> t
             file.write(json.dumps(time.monotonic() - began).encode())
         os.rename(making, final)
         fsync_path(folder)
-    return final, float(json.loads((folder / _SECONDS).read_bytes()))
+    return final, _read_seconds(folder / _SECONDS)
+
+
+def _read_seconds(file: Path) -> float:
+    """0 for a damaged file: only what is told of the cost hangs on it."""
+    try:
+        return float(json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return 0.0
 
 
 @contextmanager

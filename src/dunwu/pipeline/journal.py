@@ -64,5 +64,5 @@ def read_journal(run: Path) -> dict[str, Entry]:
         return {name: Entry(**entry) for name, entry in json.loads(path.read_bytes()).items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(f"{path} is damaged ({type(error).__name__}): delete it, it is written anew") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -71,11 +72,11 @@ def _may_be_file(key: str) -> bool:
 def _file(key: str, value: str | Path) -> OutsideFile | None:
     if isinstance(value, str):
         if own := _OWN_FUNCTION.fullmatch(value):
-            path = Path(own[1]).expanduser()
+            path = Path(os.path.expanduser(own[1]))
             return OutsideFile(path, own[2]) if path.is_file() else None
         if not _may_be_file(key):
             return None
         if value == BUNDLED_NAME:
             return OutsideFile(bundled_path())
-    path = Path(value).expanduser()
+    path = Path(os.path.expanduser(value))  # leaves the home of a user who is not there as it is: no such file
     return OutsideFile(path) if path.exists() else None

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from dunwu.analysis.report import REPORT, write_report
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.preferences import read_labelled, read_pairs
 from dunwu.errors import ConfigError, DataError
@@ -15,13 +16,14 @@ from dunwu.models.heads import load_scorer, set_label
 from dunwu.models.loading import pick_device
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.headline import print_facts
-from dunwu.pipeline.reward_model_quality import measure, show
+from dunwu.pipeline.reward_model_quality import measure, show, telling_examples
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.reward_model import RewardModelLearner
 from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
-from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
+from dunwu.trainers.run_directory import MANIFEST, RunDirectory, content_hash, read_metrics
 
+EXAMPLES = "evaluations/examples.json"
 SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")
 
 
@@ -42,14 +44,20 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False)
     with RunDirectory.create(out, "reward-model", config.model_dump(mode="json"), config.seed, resume, inputs) as run:
         learner = RewardModelLearner(config, model, tokenizer, train, held_out)
         counts["never drawn, to balance lengths"] = learner.batches.unused
+        run.manifest |= {"steps": learner.steps, "data": counts}
+        run.write_json(MANIFEST, run.manifest)
         _announce(config, out, learner, counts, str(device))
         final = run_clock(run, learner, Schedule(learner.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN))
-        figures = measure(held_out, learner.agreements(held_out))
+        agreements = learner.agreements(held_out)
+        figures = measure(held_out, agreements)
         if not run.finished:
+            (run.path / EXAMPLES).parent.mkdir(exist_ok=True)
+            run.write_json(EXAMPLES, {"examples": telling_examples(learner, agreements)})
             run.write_json("summary.json", _summary(config, run, figures, counts, str(device)))
             run.finish({"checkpoint": final})
+            write_report(run.path)
     show(figures)
-    print_facts((("checkpoint", str(final)),))
+    print_facts((("checkpoint", str(final)), ("report", str(out / REPORT))))
     return out
 
 

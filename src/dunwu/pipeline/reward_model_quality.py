@@ -13,9 +13,15 @@ from rich.table import Table
 
 from dunwu.algorithms.preference import expected_calibration_error, reliability
 from dunwu.analysis.sentences import percent
+from dunwu.data.preferences import LabelledAnswer, Pair
 from dunwu.evaluation.metrics import finite_or_none, pass_at_1, pass_interval, spearman
-from dunwu.trainers.reward_model_examples import Example
+from dunwu.models.heads import scores
+from dunwu.trainers.micro_batches import pad_right
+from dunwu.trainers.reward_model import RewardModelLearner
+from dunwu.trainers.reward_model_examples import Example, seen_by
 
+SHOWN = 2
+"""Examples of each kind."""
 ABOUT = 0.1
 """Answers whose lengths differ by at most this share of the longer count as about as long."""
 
@@ -39,6 +45,33 @@ def measure(examples: Sequence[Example], agreements: Sequence[float]) -> dict[st
     }
     found: dict[str, Any] = finite_or_none(figures)
     return found
+
+
+def telling_examples(learner: RewardModelLearner, agreements: Sequence[float]) -> list[dict[str, Any]]:
+    """Held-out examples with their scores, as the model was shown them: the surest that are wrong and right, and the least sure."""
+    order = sorted(range(len(agreements)), key=agreements.__getitem__)
+    wrong, right = ([i for i in order if (agreements[i] > 0) == side] for side in (False, True))
+    chosen = {"right, surest": right[-SHOWN:][::-1], "wrong, surest": wrong[:SHOWN]}
+    taken = [*chosen["right, surest"], *chosen["wrong, surest"]]
+    chosen["least sure"] = sorted((i for i in order if i not in taken), key=lambda i: abs(agreements[i]))[:SHOWN]
+    return [_told(kind, learner, learner.held_out[i]) for kind, places in chosen.items() for i in places]
+
+
+def _told(kind: str, learner: RewardModelLearner, example: Example) -> dict[str, Any]:
+    ids_BT, _ = pad_right(example.rows, learner.model.config.pad_token_id, learner.model.device)
+    with torch.no_grad():
+        given = scores(learner.model, ids_BT, learner.config.matmul_precision).flatten().tolist()
+    item = example.item
+    texts = {"chosen": item.chosen, "rejected": item.rejected} if isinstance(item, Pair) else {_label(item): item.completion}
+    answers = [
+        {"name": name, "score": round(score, 3), "text": seen_by(learner.config.criterion, text).text}
+        for (name, text), score in zip(texts.items(), given, strict=True)
+    ]
+    return {"kind": kind, "prompt": [{"role": turn.role, "content": turn.content} for turn in item.prompt], "answers": answers}
+
+
+def _label(item: LabelledAnswer) -> str:
+    return "safe" if item.safe else "unsafe"
 
 
 def show(figures: dict[str, Any]) -> None:

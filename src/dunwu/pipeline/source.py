@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import dunwu
+from dunwu.errors import ConfigError
 
 PACKAGE = Path(dunwu.__file__).resolve().parent
 LEFT_OUT = ("analysis", "assets", "recipes", "__pycache__")
@@ -26,7 +27,10 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
 
 def source_hashes(entries: Iterable[Path], package: Path = PACKAGE) -> dict[str, str]:
-    """SHA-256 by path within ``package`` of every file that the code in ``entries`` can reach; a file outside counts by its full path."""
+    """SHA-256 by path within ``package`` of every file that the code in ``entries`` can reach; a file outside counts by its full path.
+
+    Raises ``ConfigError`` for a file, of the user's own, that is no Python.
+    """
     waiting, found = [entry.resolve() for entry in entries], dict[Path, str]()
     while waiting:
         path = waiting.pop()
@@ -51,7 +55,11 @@ def module_file(name: str) -> Path:
 def _read(path: Path, changed: int, size: int) -> tuple[str, tuple[str, ...]]:
     """Hash and dotted names of one file; ``changed`` and ``size`` make a changed file another entry of the cache."""
     content = path.read_bytes()
-    return hashlib.sha256(content).hexdigest(), tuple(sorted(set(_names(ast.parse(content)))))
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError) as error:  # ValueError: a null byte
+        raise ConfigError(f"{path} is no Python that can be read ({error}): mend it") from error
+    return hashlib.sha256(content).hexdigest(), tuple(sorted(set(_names(tree))))
 
 
 def _names(tree: ast.Module) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dunwu.config.base import Config
 from dunwu.config.data import Builder, LocalGenerator
-from dunwu.config.data_replies import ColdStartConfig, RejectionConfig
+from dunwu.config.data_replies import ColdStartConfig, PreferencesConfig, RejectionConfig
 from dunwu.config.data_rows import CleaningConfig, DifficultyConfig, GeneralConfig, MixingConfig
 from dunwu.config.pipeline import ArtefactKind, EvaluateConfig, FileConfig, OwnConfig
 from dunwu.config.reward_model import RewardModelConfig
@@ -19,6 +19,7 @@ from dunwu.config.sft import SftConfig
 from dunwu.config.suite import StageTableConfig, SuiteConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.card import read_card
+from dunwu.errors import RunError
 from dunwu.pipeline.cost import Usage, count_parameters, evaluation_tokens, metric_sum
 from dunwu.pipeline.outside import model_folder
 from dunwu.trainers.checkpoint import LATEST
@@ -35,6 +36,7 @@ KINDS: Mapping[str, type[Config]] = MappingProxyType(
         "reward_model": RewardModelConfig,
         "cold_start": ColdStartConfig,
         "rejection_sampling": RejectionConfig,
+        "preferences": PreferencesConfig,
         "general": GeneralConfig,
         "difficulty": DifficultyConfig,
         "clean": CleaningConfig,
@@ -144,6 +146,9 @@ def describe(work: Config) -> Work:
             return _builder(
                 "run_rejection", work, {"generator.model": "model", "judge.generator.model": "model", "tasks.*.task.path": "data"}
             )
+        case PreferencesConfig():
+            takes: Mapping[str, ArtefactKind] = {"generator.model": "model", "judge.generator.model": "model", "task.path": "data"}
+            return _builder("run_preferences", work, {**takes, "data": "data"})
         case GeneralConfig():
             return _builder("run_general", work, {"sources.*.data": "data", "thinker.generator.model": "model"})
         case DifficultyConfig():
@@ -194,9 +199,12 @@ def kind_of(work: Config) -> str:
 
 
 def last_checkpoint(run: Path) -> Path:
-    """The newest checkpoint of a finished run directory."""
-    root = run / "checkpoints"
-    return root / (root / LATEST).read_text(encoding="utf-8").strip()
+    """The newest checkpoint of a finished run directory. Raises `RunError` where the pointer to it is lost."""
+    pointer = run / "checkpoints" / LATEST
+    try:
+        return pointer.with_name(pointer.read_text(encoding="utf-8").strip())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{pointer} is missing or damaged: write the name of the newest checkpoint into it") from error
 
 
 def _zero_usage(run: Path, model: Path, epochs: int) -> Usage:

@@ -85,12 +85,14 @@ def read_status(run: Path) -> Status:
 
 
 def _stage_status(run: Path, stage: Stage, entry: Entry, there: Mapping[str, Artefact | None], pid: int | None) -> StageStatus:
-    steps, artefact = stage.described.steps, there.get(stage.name)
+    artefact = there.get(stage.name)
     if artefact is not None and _is_present(stage, artefact, there):
         return _done(stage, artefact)
     if artefact is not None or not entry.identity:
-        return StageStatus(stage.name, stage.kind, "waiting", steps=steps, left=_earlier_seconds(run, stage.name))
+        return StageStatus(stage.name, stage.kind, "waiting", steps=stage.described.steps, left=_earlier_seconds(run, stage.name))
     folder = home(run, stage.name, entry.identity)
+    said = _manifest(folder)
+    steps = _steps(stage, said)
     state: State = {"running": "running" if pid else "stopped", "done": "waiting"}.get(entry.state, entry.state)
     rows = read_tail(folder / WORK / METRICS)
     paced = [row for row in rows if row["time"] >= entry.began]  # without the pause before this start
@@ -101,7 +103,7 @@ def _stage_status(run: Path, stage: Stage, entry: Entry, there: Mapping[str, Art
         str(folder),
         int(rows[-1]["step"]) if rows else None,
         steps,
-        _past_seconds(folder / WORK) + (time.time() - entry.began if state == "running" else 0.0),
+        float(said.get("cost_seconds", 0.0)) + (time.time() - entry.began if state == "running" else 0.0),
         seconds_left(paced, steps) if paced and steps else _earlier_seconds(run, stage.name),
         message=entry.message,
     )
@@ -169,7 +171,7 @@ def _has_open(pid: int, lock: Path) -> bool:
 
 
 def _done(stage: Stage, artefact: Artefact) -> StageStatus:
-    cost, steps = artefact.manifest["cost"], stage.described.steps
+    cost, steps = artefact.manifest["cost"], _steps(stage, _manifest(artefact.folder))
     tokens = cost["trained_tokens"] + cost["generated_tokens"]
     return StageStatus(stage.name, stage.kind, "done", str(artefact.payload), steps, steps, cost["seconds"], 0.0, tokens, cost["flops"])
 
@@ -180,9 +182,14 @@ def _earlier_seconds(run: Path, stage: str) -> float | None:
     return float(found[0].manifest["cost"]["seconds"]) if found else None
 
 
-def _past_seconds(run: Path) -> float:
-    """What earlier starts of a stage's run directory took."""
+def _steps(stage: Stage, said: Mapping[str, Any]) -> int | None:
+    """To which step it goes, by its configuration or by what its run ``said`` in its manifest; ``None`` while nobody knows."""
+    return stage.described.steps or said.get("steps")
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """That of the run directory in a stage's folder; empty where there is none."""
     try:
-        return float(read_manifest(run)["cost_seconds"])
+        return read_manifest(folder / WORK)
     except RunError:
-        return 0.0
+        return {}

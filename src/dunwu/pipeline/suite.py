@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +20,7 @@ from dunwu.config.reward_model import Criterion
 from dunwu.config.suite import GeneralSet, PromptSet, SuiteConfig
 from dunwu.config.zero import EvalConfig, SamplingConfig
 from dunwu.data.prompts import make_prompts
-from dunwu.data.rollouts import rollout_seeds, sample_groups
+from dunwu.data.rollouts import rollout_seeds
 from dunwu.errors import DataError
 from dunwu.evaluation.readability import readability
 from dunwu.evaluation.refusals import refuses
@@ -34,14 +36,17 @@ from dunwu.rewards.scope import look_at
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.make import make_task
 from dunwu.trainers.checkpoint import atomic_file
+from dunwu.trainers.progress import Progress
 from dunwu.trainers.reward_model_examples import seen_by
 from dunwu.trainers.reward_model_scoring import RewardModel
-from dunwu.trainers.run_directory import RunDirectory, content_hash
+from dunwu.trainers.run_directory import MANIFEST, RunDirectory, content_hash
 from dunwu.types import Completion, Problem, Prompt, SamplingParams, Verdict
 
 SUITE = "suite"
 """In the stage's run directory: what other stages take."""
 SUMMARY = "suite.json"
+SECONDS = 10.0
+"""Between two rows of ``metrics.jsonl``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +68,19 @@ class HeldOut:
         return self.kind in ("reasoning", "general")
 
     @property
+    def title(self) -> str:
+        """What messages and files call it."""
+        return f"{self.kind}-{self.name}" if self.name else self.kind
+
+    @property
     def file(self) -> str:
         """Its Parquet file."""
-        return f"{self.kind}-{self.name}.parquet" if self.name else f"{self.kind}.parquet"
+        return f"{self.title}.parquet"
+
+    @property
+    def completions(self) -> int:
+        """How many are drawn."""
+        return len(self.problems) * self.samples
 
 
 @stopping_at_once()
@@ -79,7 +94,8 @@ def run_suite(config: SuiteConfig, out: Path, resume: bool = False) -> Path:
     measured = _Suite(config, held_out_sets(config))
     with RunDirectory.create(out, "suite", config.model_dump(mode="json"), 0, resume, measured.inputs) as run:
         folder = run.path / SUITE
-        sets = [measured.bring(each, folder) for each in measured.sets]
+        with Pace(run, measured.sets, folder) as pace:
+            sets = [measured.bring(each, folder, pace) for each in measured.sets]
         with atomic_file(folder / SUMMARY) as file:
             file.write(json.dumps(summary(sets, measured.inputs), indent=2, ensure_ascii=False).encode() + b"\n")
         if not run.finished:
@@ -116,17 +132,52 @@ def _verified(kind: SetKind, name: str, config: EvalConfig) -> HeldOut:
 
 def _unverified(kind: SetKind, config: PromptSet, wanted: Callable[[Problem], bool], judge: Criterion | None) -> HeldOut:
     """The prompts that are ``wanted``, in order, drawn at random where there are more than asked for."""
-    problems = [
-        problem
-        for problem in make_task(config.task).held_out(config.split, sys.maxsize)
-        if wanted(problem) and (not config.categories or problem.data.get("category") in config.categories)
-    ]
+    problems = [problem for problem in make_task(config.task).held_out(config.split, sys.maxsize) if wanted(problem)]
     if not problems:
-        told = f" of the categories {', '.join(config.categories)}" if config.categories else ""
+        told = f" of the categories {', '.join(config.task.categories)}" if config.task.categories else ""
         raise DataError(f"{config.task.path} has no {config.split} prompts{told} for {kind}: give it rows, see ChatTask")
     drawn = Random(f"{config.seed}-{kind}").sample(range(len(problems)), min(config.problems, len(problems)))
     chosen = tuple(problems[place] for place in sorted(drawn))
     return HeldOut(kind, "", chosen, config.samples, config.sampling, config.seed, "category", judge)
+
+
+class Pace:
+    """How far a suite is, on the terminal and as rows of ``metrics.jsonl``, a completion being a step; from where it was taken up again."""
+
+    def __init__(self, run: RunDirectory, sets: Sequence[HeldOut], folder: Path) -> None:
+        self._run, self._titles = run, [each.title for each in sets]
+        self._done = sum(each.completions for each in sets if (folder / each.file).exists())
+        total = sum(each.completions for each in sets)
+        run.manifest["steps"] = total
+        run.write_json(MANIFEST, run.manifest)
+        if run.resumed:
+            run.rewind(self._done)
+        self._bar = Progress(total, "suite", start=self._done)
+        self._logged = 0.0
+        self._set = ""
+
+    def __enter__(self) -> Pace:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._bar.__exit__(*error)
+
+    def begin(self, held_out: HeldOut) -> None:
+        """The completions that follow are of this set."""
+        self._set = f"{held_out.title} ({self._titles.index(held_out.title) + 1} of {len(self._titles)})"
+        self._log()
+
+    def advance(self) -> None:
+        """Another completion is there."""
+        self._done += 1
+        self._bar.advance(self._done, {"set": self._set})
+        if time.monotonic() - self._logged >= SECONDS:
+            self._log()
+
+    def _log(self) -> None:
+        self._logged = time.monotonic()
+        self._run.log(self._done, {"set": self._set})
 
 
 class _Suite:
@@ -147,38 +198,42 @@ class _Suite:
         model, tokenizer = load_model(self._config.model, self._device)
         return TorchEngine(model, tokenizer, **self._config.engine.model_dump()), tokenizer
 
-    def bring(self, held_out: HeldOut, folder: Path) -> SuiteSet:
+    def bring(self, held_out: HeldOut, folder: Path, pace: Pace) -> SuiteSet:
         """The set from the disk, or measured now and written whole."""
         path = folder / held_out.file
         if not path.exists():
-            print(
-                f"{len(held_out.problems)} prompts of {held_out.file.removesuffix('.parquet')}, {held_out.samples} completions each",
-                flush=True,
-            )
-            rows = self._judged(held_out, self._measured(held_out))
+            print(f"{len(held_out.problems)} prompts of {held_out.title}, {held_out.samples} completions each", flush=True)
+            pace.begin(held_out)
+            rows = self._judged(held_out, self._measured(held_out, pace))
             with atomic_file(path) as file:
                 pq.write_table(rows_table(rows), file, compression="zstd")
         return SuiteSet(held_out.kind, held_out.name, read_rows(path))
 
-    def _measured(self, held_out: HeldOut) -> list[SuiteRow]:
+    def _measured(self, held_out: HeldOut, pace: Pace) -> list[SuiteRow]:
         engine, tokenizer = self._engine
         prompts = make_prompts(held_out.problems, self._config.template, tokenizer, self._config.max_prompt_tokens)
         params = _sampling_params(held_out.sampling, tokenizer)
-        seeds = rollout_seeds(held_out.seed, EVALUATION, len(prompts), held_out.samples)
-        verdicts: Sequence[Verdict | None]
-        if held_out.verified:
-            timeout = self._config.reward_timeout + longest_program(held_out.problems)
-            with RewardPool(rule_reward(), self._config.reward_workers, timeout) as pool:
-                rollouts = sample_groups(engine, pool, prompts, params, held_out.samples, seeds).rollouts
-            completions, verdicts = [each.completion for each in rollouts], [each.reward.verdict for each in rollouts]
-        else:
-            completions = engine.generate(prompts, params, held_out.samples, seeds)
-            verdicts = [None] * len(completions)
         end, k = str(tokenizer.eos_token or ""), held_out.samples
+        seeds = rollout_seeds(held_out.seed, EVALUATION, len(prompts), k)
+        with ExitStack() as stack:
+            pool = stack.enter_context(self._verifiers(held_out)) if held_out.verified else None
+
+            def arrived(index: int, completion: Completion) -> None:
+                prompt = prompts[index // k]
+                if pool is not None:
+                    pool.submit(index, prompt.problem, prompt.prefill + completion.text)
+                pace.advance()
+
+            completions = engine.generate(prompts, params, k, seeds, arrived)
+            rewards = {} if pool is None else pool.collect()
         return [
-            suite_row(prompts[i // k], i % k, completion, verdict, end, held_out.category_column)
-            for i, (completion, verdict) in enumerate(zip(completions, verdicts, strict=True))
+            suite_row(prompts[i // k], i % k, completion, rewards[i].verdict if rewards else None, end, held_out.category_column)
+            for i, completion in enumerate(completions)
         ]
+
+    def _verifiers(self, held_out: HeldOut) -> RewardPool:
+        timeout = self._config.reward_timeout + longest_program(held_out.problems)
+        return RewardPool(rule_reward(), self._config.reward_workers, timeout)
 
     def _judged(self, held_out: HeldOut, rows: list[SuiteRow]) -> list[SuiteRow]:
         if held_out.judge is None:

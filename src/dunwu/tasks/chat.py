@@ -26,7 +26,7 @@ class Chat:
     def __init__(self, config: ChatTask) -> None:
         self.name = config.name
         self._config = config
-        rows = [_plain(row) for row in local_rows(Path(config.path).expanduser())]
+        rows = [row for row in map(_plain, local_rows(Path(config.path).expanduser())) if _wanted(row, config.categories)]
         assigned = assign_splits(rows, DatasetTask(path=config.path, problem_column="prompt"))
         self._problems = {split: [_problem(row, config) for row in members] for split, members in assigned.items()}
 
@@ -43,8 +43,13 @@ class Chat:
     def _of(self, split: Split) -> list[Problem]:
         if not self._problems[split]:
             counts = ", ".join(f"{name} {len(members)}" for name, members in self._problems.items())
-            raise DataError(f"{self._config.path} has no {split} rows ({counts}): add rows, or a file named {split}")
+            told = f" of the categories {', '.join(self._config.categories)}" if self._config.categories else ""
+            raise DataError(f"{self._config.path} has no {split} rows{told} ({counts}): add rows, or a file named {split}")
         return self._problems[split]
+
+
+def _wanted(row: Row, categories: tuple[str, ...]) -> bool:
+    return not categories or row.columns.get("category") in categories
 
 
 def _plain(row: Row) -> Row:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
@@ -17,7 +17,7 @@ from dunwu.tasks.base import HeldOut, drawn, permuted
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
 from dunwu.tasks.rows import SUFFIXES, Row, hub_rows, local_rows
 from dunwu.tasks.splits import split_of_text
-from dunwu.types import Problem, Split, VerifierName
+from dunwu.types import Language, Problem, Split, VerifierName
 
 DATA_VARIABLE = "DUNWU_DATA"
 """Environment variable: a folder whose sub-folders ``gsm8k`` and ``math`` are read instead of the hub."""
@@ -98,13 +98,14 @@ class Dataset:
             raise DataError(f"{row.where}: no answer in column {' or '.join(answer_columns(self._config))}: fill it or remove the row")
         verifier, answer, more = found
         text = problem_text(row, self._config)
+        stated: Any = row.columns.get("language")
         return Problem(
             id=f"{self.name}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}",
             task=self.name,
             text=text,
             verifier=verifier,
             answer=answer,
-            language=self._config.language,
+            language=stated if stated in get_args(Language) else self._config.language,
             difficulty=difficulty_of(row),
             data={**other_columns(row, self._config), **more, "source": Path(row.source).name, "row": row.number},
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,14 @@ def local_rows(path: Path) -> list[Row]:
     if not rows:
         raise DataError(f"{path} has no rows: give a file with at least one")
     return rows
+
+
+def first_row(path: Path) -> Row:
+    """The first row of a file or folder, without reading all JSONL behind it. Raises DataError as `local_rows`."""
+    for file in data_files(path):
+        for number, columns in _read(file):
+            return Row(columns, str(file), number, split_of_name(file.name))
+    raise DataError(f"{path} has no rows: give a file with at least one")
 
 
 def data_files(path: Path) -> list[Path]:
@@ -114,7 +123,7 @@ def _read_jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield number, _parse_line(line, file, number)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(f"{file}, row {number + 1}: not readable as UTF-8 text ({error}): write the file again") from error
 
 

@@ -120,7 +120,7 @@ def clear_disk_full(path: Path) -> Iterator[None]:
         number = error.errno if isinstance(error, OSError) else None
         # safetensors writes files from Rust and keeps the error number in its text only
         if number in _DISK_FULL or any(f"os error {code})" in str(error) for code in _DISK_FULL):
-            raise RunError(f"disk full while writing {path}: free space, then --resume (the last whole checkpoint is safe)") from error
+            raise RunError(f"disk full while writing {path}: free space, then go on (the last whole checkpoint is safe)") from error
         raise
 
 

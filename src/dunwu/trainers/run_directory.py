@@ -91,7 +91,7 @@ class RunDirectory:
             manifest["starts"].append({"started": _now(), "code_version": code_version(), "pid": os.getpid(), "seconds": None})
             if not resumed:
                 with atomic_file(path / "config.yaml") as file:
-                    file.write(yaml.safe_dump(normal, sort_keys=False, allow_unicode=True).encode())
+                    file.write(_as_yaml(normal).encode())
             run = cls(path, lock, manifest, resumed)
             run.write_json(MANIFEST, manifest)
             undo.pop_all()
@@ -197,6 +197,22 @@ def read_metrics(path: Path) -> list[Json]:
 def config_hash(config: Mapping[str, Any]) -> str:
     """SHA-256 of a configuration, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def relocate(path: Path, config: Mapping[str, Any]) -> None:
+    """Write the configuration it goes on with into the run at ``path``, if there is one: the caller knows that places alone differ."""
+    if not (path / MANIFEST).exists():
+        return
+    manifest, normal = read_manifest(path), json.loads(json.dumps(dict(config)))
+    if manifest["config"] != normal:
+        manifest |= {"config": normal, "config_hash": config_hash(normal)}
+        for name, text in ((MANIFEST, json.dumps(manifest, indent=2) + "\n"), ("config.yaml", _as_yaml(normal))):
+            with atomic_file(path / name) as file:
+                file.write(text.encode())
+
+
+def _as_yaml(config: Json) -> str:
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
 def content_hash(path: Path) -> str:

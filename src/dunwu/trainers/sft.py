@@ -27,7 +27,7 @@ from dunwu.models.loading import load_weights_into, save_model, stop_token_ids
 from dunwu.rollout.base import Engine
 from dunwu.trainers.clock import Metrics
 from dunwu.trainers.micro_batches import in_order
-from dunwu.trainers.progress import print_sample
+from dunwu.trainers.progress import SAMPLE_CHARACTERS, clean, print_sample
 from dunwu.trainers.sft_scoring import Scores, make_example_scorer
 from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
 from dunwu.types import Problem, Prompt, SamplingParams
@@ -113,7 +113,7 @@ class SftLearner:
         if self.validation and self._due(step, self.config.evaluate_every):
             metrics |= self.evaluate()
         if self._due(step, self.config.sample_every):
-            self._show(step)
+            metrics |= self._show(step)
         return metrics
 
     def batch(self, step: int) -> list[Example]:
@@ -160,8 +160,8 @@ class SftLearner:
                 f"{self.config.learning_rate:g} and another --out"
             )
 
-    def _show(self, step: int) -> None:
-        """What the model says to a prompt of the data: of the held-out ones where there are any."""
+    def _show(self, step: int) -> dict[str, str]:
+        """What the model says to a prompt of the data, of the held-out ones where there are any: printed, and kept with the metrics."""
         source = self.validation or self.examples
         example = source[step // self.config.sample_every % len(source)]
         prompt = Prompt(Problem(example.where, "sft", "", "text"), "", tuple(example.ids[: example.start].tolist()))
@@ -170,8 +170,9 @@ class SftLearner:
         sampling = SamplingParams(**params, stop_token_ids=stop_token_ids(self.tokenizer, self.model))
         self.engine.load_weights(step)
         [completion] = self.engine.generate([prompt], sampling, 1, [self.config.seed + step])
-        asked = " ".join(str(self.tokenizer.decode(prompt.token_ids)).split())
-        print_sample(f"step {step}: {asked[-SHOWN_PROMPT:]}", completion.text)
+        asked = " ".join(str(self.tokenizer.decode(prompt.token_ids)).split())[-SHOWN_PROMPT:]
+        print_sample(f"step {step}: {asked}", completion.text)
+        return {"sample_prompt": clean(asked), "sample": clean(completion.text[:SAMPLE_CHARACTERS])}
 
     def save(self, folder: Path) -> None:
         """The model as a Hugging Face folder, with the training template as its chat template; beside it the optimiser."""

@@ -224,8 +224,14 @@ def items(kind: str) -> tuple[Item, ...]:
 
 
 def worse_replies(item: Item) -> tuple[str, ...]:
-    """Replies to it that are not good: its own, and what would be good for another of its kind in its language."""
+    """Replies to it that are not good: its own, and the good one to another of its kind in its language.
+
+    All refusals are alike; there it is the help that its harmless look-alike gets.
+    """
     found = [each for each in items(item.kind) if each.language == item.language]
     place = found.index(item)
+    if item.kind == "harmful":
+        twin = [each for each in items("harmless") if each.language == item.language][place]
+        return (item.worse, twin.reply)
     others = (each.reply for each in found[place:] + found[:place])
-    return tuple(dict.fromkeys((item.worse, next((reply for reply in others if reply not in (item.reply, item.worse)), item.worse))))
+    return (item.worse, next(reply for reply in others if reply not in (item.reply, item.worse)))

@@ -26,12 +26,13 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.rewards import ModelPartConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.suite import StageTableConfig, SuiteConfig, TableRow, Threshold
-from dunwu.config.tasks import ChatTask
 from dunwu.config.zero import ZeroConfig
 from dunwu.pipeline.graph import Pipeline, Stage
 
 CHECKPOINTS = ("zero", "dev1", "dev2", "dev3", "r1")
 """The paper's names, in its order; the stages have them too."""
+FILLED = "(made by another stage)"
+"""Stands in configurations where the graph puts in what another stage makes."""
 PROBLEMS = "problems"
 """The stage that makes the general tasks with answers; a builder keeps out what it holds by naming an evaluation set so."""
 REASONING, GENERAL = "reasoning", "general"
@@ -92,11 +93,11 @@ def _data(work: R1Work) -> Iterator[Stage]:
 
 
 def _alignment(work: R1Work) -> Iterator[Stage]:
-    """The third checkpoint, which starts from the base again, the reward models, and RL for all scenarios."""
+    """The third checkpoint, which starts from the base again, reward models from it, and RL for all scenarios."""
     yield Stage("dev3", work.dev3, {"data": "sft_data"})
-    yield Stage("helpfulness", work.helpfulness, {"data": "pairs"})
-    yield Stage("safety", work.safety, {"data": "labelled"})
-    yield Stage("r1", work.r1, {"model": "dev3", **_chat_prompts(work.r1), **_reward_models(work.r1)})
+    yield Stage("helpfulness", work.helpfulness, {"model": "dev3", "data": "pairs"})
+    yield Stage("safety", work.safety, {"model": "dev3", "data": "labelled"})
+    yield Stage("r1", work.r1, {"model": "dev3", **_tasks(work.r1), **_reward_models(work.r1)})
 
 
 def _kept_out(config: Config) -> Mapping[str, str]:
@@ -105,8 +106,10 @@ def _kept_out(config: Config) -> Mapping[str, str]:
     return {f"decontaminate.{i}.task.path": PROBLEMS for i, each in enumerate(sets) if each.name == PROBLEMS}
 
 
-def _chat_prompts(config: ZeroConfig) -> Mapping[str, str]:
-    return {f"tasks.{i}.task.path": "prompts" for i, each in enumerate(config.tasks) if isinstance(each.task, ChatTask)}
+def _tasks(config: ZeroConfig) -> Mapping[str, str]:
+    """General prompts for tasks of the kind chat, and general tasks with answers for data sets that are `FILLED`."""
+    filled = {f"tasks.{i}.task.path": each.task.kind for i, each in enumerate(config.tasks) if getattr(each.task, "path", None) == FILLED}
+    return {key: "prompts" if kind == "chat" else PROBLEMS for key, kind in filled.items()}
 
 
 def _reward_models(config: ZeroConfig) -> Mapping[str, str]:

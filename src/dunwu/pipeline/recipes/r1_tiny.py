@@ -7,10 +7,11 @@ Departures from the paper, each for a model of 1.1 million weights and an hour o
 - Zero learns without a KL penalty; the reference of the later stages is renewed every 25 steps (of 16 updates in the paper, of one here).
 - Reasoning is arithmetic puzzles (Countdown); general tasks are generated, in two languages, from parts of which a tenth is held out.
 - Zero's answers are rewritten by rules, no model here could: connectives in the prompt's language. The summary is the bare answer.
-- General data is right where a rule can check it; where none can, three replies in ten are curt, oblige harm or refuse the harmless, so that
-  preference and safety rewards have something to do. The paper's data come from a model that had been aligned before.
-- Reward models start from the same base; pairs and labels are generated, no judge is asked. Preference rewards count in the second half of
-  the last stage (the paper: the last 400 of 1,700 steps).
+- General data is right where a rule can check it; where none can, three replies in ten are curt, oblige harm or refuse the harmless, so
+  that preference and safety rewards have something to do. The paper's come from a model that had been aligned before.
+- Reward models start from the third checkpoint (not stated in the paper); pairs and labels are generated, no judge is asked. What a rule
+  can check is rewarded by the rule; preference rewards count for the rest, in the second half of the last stage (the paper: the last 400 of
+  1,700 steps). Its advantages are not divided by the group's standard deviation, which would make much of a model's small differences.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from dunwu.config.sft import SftConfig
 from dunwu.config.suite import SuiteConfig, Threshold
 from dunwu.config.zero import ZeroConfig
 from dunwu.pipeline.graph import Pipeline
-from dunwu.pipeline.recipes.r1 import R1Work, r1_pipeline
+from dunwu.pipeline.recipes.r1 import FILLED, R1Work, r1_pipeline
 
 Json = dict[str, Any]
 
-_LATER = "filled by another stage"
 _COUNTDOWN: Json = {"task": {"kind": "countdown"}}
-_CHAT: Json = {"task": {"kind": "chat", "path": _LATER}}
+_CHAT: Json = {"kind": "chat", "path": FILLED}
+_PROBLEMS: Json = {"kind": "dataset", "path": FILLED, "verifier": "text"}
 _EVALUATIONS = [{"task": {"kind": "countdown"}, "problems": 50, "samples": 4}]
 _KEPT_OUT = [
     {"name": "countdown", "task": {"kind": "countdown"}, "problems": 400},
-    {"name": "problems", "task": {"kind": "dataset", "path": _LATER, "verifier": "text"}},
+    {"name": "problems", "task": _PROBLEMS},
 ]
 _FILTERS = {"min_language": 1.0, "language_of": "reasoning"}
 _MEASURED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 400}
@@ -83,15 +84,15 @@ def _work(model: str, seed: int) -> R1Work:
                 "zero": {
                     "kind": "zero",
                     "tasks": [_COUNTDOWN],
-                    "prompts": 1500,
+                    "prompts": 2000,
                     "samples": 4,
                     "rewriter": {"kind": "rules", "summary": "answer"},
                 }
             },
-            filters={**_FILTERS, "max_tokens": 200},
+            filters={**_FILTERS, "max_tokens": 100},
             decontaminate=_KEPT_OUT,
         ),
-        dev1=made(SftConfig, data=_LATER, epochs=2),
+        dev1=made(SftConfig, data=FILLED, epochs=2),
         dev2=made(
             ZeroConfig,
             tasks=[_COUNTDOWN],
@@ -112,29 +113,42 @@ def _work(model: str, seed: int) -> R1Work:
         sft_data=made(
             MixingConfig,
             decontaminate=_KEPT_OUT,
-            sources={"reasoning": {"data": _LATER, "share": 3.0}, "general": {"data": _LATER, "share": 1.0}},
+            sources={"reasoning": {"data": FILLED, "share": 3.0}, "general": {"data": FILLED, "share": 1.0}},
             most_repeats=4,
         ),
-        dev3=made(SftConfig, data=_LATER, epochs=3),
-        prompts=general(form="prompts", split="all", rows=1400),
+        dev3=made(SftConfig, data=FILLED, epochs=3),
+        prompts=general(form="prompts", split="all"),
         problems=general(form="problems", split="all"),
-        pairs=general(form="pairs", split="all"),
+        pairs=general(form="pairs", split="all", sources={"tasks": {"kind": "tiny", "weights": dict.fromkeys(_UNCHECKED, 1.0)}}),
         labelled=general(form="labelled", split="all", sources={"tasks": {"kind": "tiny", "weights": _SAFETY}}),
         helpfulness=made(RewardModelConfig, criterion="helpfulness", epochs=2),
         safety=made(RewardModelConfig, criterion="safety", epochs=2),
         r1=made(
             ZeroConfig,
-            tasks=[_COUNTDOWN, _CHAT],
-            grpo={"steps": 80, "clip_low": 10.0, "clip_high": 10.0, "beta": 0.001, "reference_every": 25},
+            tasks=[
+                {**_COUNTDOWN, "weight": 2.0},
+                {"task": _PROBLEMS},
+                {"task": {**_CHAT, "categories": [*_UNCHECKED]}, "weight": 1.5},  # half of them look like harmful ones
+                {"task": {**_CHAT, "categories": ["harmful"], "name": "harmful"}, "weight": 0.75},
+            ],
+            grpo={
+                "algorithm": "grpo-centred",
+                "steps": 120,
+                "clip_low": 10.0,
+                "clip_high": 10.0,
+                "beta": 0.001,
+                "reference_every": 25,
+            },
             sampling={"temperature": 0.7, "max_tokens": 400},
             reward=[
                 "accuracy",
                 {"kind": "format", "tasks": ["countdown"]},
-                {"kind": "format", "form": "reply", "tasks": ["chat"]},
+                {"kind": "format", "form": "reply"},
                 "language",
-                {"kind": "helpfulness", "model": _LATER, "after": 0.5, "normalise": True, "weight": 0.5},
-                {"kind": "safety", "model": _LATER, "after": 0.5, "normalise": True, "weight": 0.5},
+                {"kind": "helpfulness", "model": FILLED, "after": 0.5, "weight": 0.2},
+                {"kind": "safety", "model": FILLED, "tasks": ["harmful"], "after": 0.5, "weight": 0.2},
             ],
+            tripwire={"mode": "divergence", "part": "helpfulness"},
             evaluations=_EVALUATIONS,
         ),
         suite=_suite(model),
@@ -153,15 +167,15 @@ def _suite(model: str) -> SuiteConfig:
         f"countdown-{code}": {"task": {"kind": "countdown", "languages": [code]}, "problems": 200, "samples": 4, "sampling": _MEASURED}
         for code in ("en", "zh")
     }
-    prompts = {"task": {"kind": "chat", "path": _LATER}, "samples": 4, "model": _LATER, "sampling": _MEASURED}
-    general = {"task": {"kind": "dataset", "path": _LATER, "verifier": "text"}, "problems": 400, "samples": 4, "category_column": "kind"}
+    prompts = {"samples": 4, "model": FILLED, "sampling": _MEASURED}
+    general = {"task": _PROBLEMS, "problems": 400, "samples": 4, "category_column": "kind"}
     return validate(
         SuiteConfig,
         {
             "model": model,
             "reasoning": reasoning,
             "general": {"tasks": {**general, "sampling": _MEASURED}},
-            "helpfulness": {**prompts, "categories": [*_CHECKED, *_UNCHECKED]},
-            "safety": {**prompts, "categories": ["harmful", "harmless"]},
+            "helpfulness": {**prompts, "task": {**_CHAT, "categories": [*_UNCHECKED]}},
+            "safety": {**prompts, "task": {**_CHAT, "categories": ["harmful", "harmless"]}},
         },
     )

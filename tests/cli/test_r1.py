@@ -1,0 +1,42 @@
+"""`dunwu r1`: which recipe with what, told in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dunwu.cli.main import main
+from dunwu.pipeline.recipe_file import read_pipeline
+from dunwu.pipeline.recipes.r1_tiny import tiny_r1
+
+
+def test_a_dry_run_prints_a_recipe_and_makes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["r1", "--seed", "2", "--dry-run"]) == 0
+    (tmp_path / "printed.yaml").write_text(capsys.readouterr().out, encoding="utf-8")
+    assert read_pipeline(tmp_path / "printed.yaml") == tiny_r1(seed=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["printed.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--recipe", "nature"], "--recipe nature needs --model (a folder or a hub id) and --data"),
+        (["--recipe", "v1", "--data", "d"], "--recipe v1 needs --model"),
+        (["--data", "d"], "the recipe tiny makes its own data"),
+        (["--recipe", "small", "--model", "m", "--data", "nowhere"], "nowhere lacks reasoning (problem, answer"),
+        (["--recipe", "big"], "invalid choice 'big'"),
+        (["--sed", "3"], "did you mean --seed?"),
+        (["zero.grpo.stepss=3"], "did you mean grpo.steps?"),
+        (["zerro.grpo.steps=3"], "begin with a stage, such as zero"),
+        (["--until", "dev9"], "no stage 'dev9'"),
+    ],
+)
+def test_mistakes(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["r1", "--dry-run", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
