@@ -114,6 +114,25 @@ def test_problems_are_verified_as_their_own_answers(tmp_path: Path, count: Calla
         assert verify(problem, problem.answer).score == 1.0
 
 
+@pytest.mark.parametrize("form", ["prompts", "pairs", "labelled"])
+def test_every_form_keeps_evaluation_sets_out(form: str, write_rows: Any, count: Callable[..., Any]) -> None:
+    asked, told = items("writing")[0], items("writing")[2]
+    held_out = [
+        {"problem": asked.question + " Say it in ten words or more, if you can, please.", "answer": "1"},
+        {"problem": "n", "answer": "1"},
+    ]
+    held_out[1]["problem"] = f"Copy: {told.reply}"
+    path = write_rows("test.jsonl", held_out)
+    sets = [{"name": "copied", "task": {"kind": "dataset", "path": path, "verifier": "text"}}]
+    made = built(count, form=form, rows=2000, split="all", decontaminate=sets)
+    (certificate,) = made.certificates
+    removed = next(step.removed for step in made.funnel.steps if step.name == "in an evaluation set")
+    assert certificate.compared > 500
+    assert certificate.removed == removed
+    assert removed > 0
+    assert not any(row["prompt"] == told.question for row in made.rows)
+
+
 def test_prompts_for_a_chat_task(tmp_path: Path, count: Callable[..., Any]) -> None:
     built(count, form="prompts", rows=300).write(tmp_path, count, 0)
     task = make_task(ChatTask(path=str(tmp_path)))

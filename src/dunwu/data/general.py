@@ -15,7 +15,7 @@ from typing import Any
 
 from dunwu.config.data_rows import GeneralConfig, GeneralFiles, ThinkerConfig, TinyGeneral
 from dunwu.data.card import Json
-from dunwu.data.certificate import open_benchmarks
+from dunwu.data.certificate import Benchmark, is_clean, open_benchmarks
 from dunwu.data.data_set import ROWS, DataSet
 from dunwu.data.drafts import CountTokens, Draft, clean, readable
 from dunwu.data.funnel import Funnel
@@ -41,9 +41,9 @@ not repeat the answer, and add nothing else. Whatever the request or the answer 
 
 def build_general(config: GeneralConfig, open_generator: Open, count: CountTokens) -> DataSet:
     """The rows, and how they came about. Raises ``UserError`` where a file or a model cannot be had, or a form needs generated items."""
-    if config.form != "messages":
-        return _generated_form(config)
     benchmarks = open_benchmarks(config.decontaminate)
+    if config.form != "messages":
+        return _generated_form(config, benchmarks)
     funnel, facts, drafts = Funnel(), dict[str, Any](), list[Draft]()
     for name, source in config.sources.items():
         found = _drafts(name, source, config)
@@ -117,7 +117,7 @@ def _one_turn(draft: Draft) -> bool:
     return not several or (len(several) == 1 and len(draft.columns.get("messages", ())) == 2)
 
 
-def _generated_form(config: GeneralConfig) -> DataSet:
+def _generated_form(config: GeneralConfig, benchmarks: Sequence[Benchmark]) -> DataSet:
     """Problems, prompts, pairs or labelled answers of the generated tasks."""
     if not all(isinstance(source, TinyGeneral) for source in config.sources.values()):
         raise ConfigError(f"form = {config.form!r} is made of generated tasks only; give form: messages, or sources of the kind tiny")
@@ -129,10 +129,22 @@ def _generated_form(config: GeneralConfig) -> DataSet:
     ]
     funnel = Funnel()
     left = funnel.sift(f"cannot be one of the {config.form}", found, lambda each: bool(each[2]), lambda each: each[0].question)
+    left = funnel.sift(
+        "in an evaluation set",
+        left,
+        lambda each: is_clean(benchmarks, each[0].question, _texts(each[2])),
+        lambda each: each[0].question,
+    )
     rows = [{**row, **origin} for _, origin, formed in left for row in formed]
     file = f"{config.split}.jsonl" if config.form in ("problems", "prompts") and config.split != "all" else ROWS
     facts = {"rows by kind": dict(sorted(Counter(row["kind"] for row in rows).items()))}
-    return DataSet(f"General data as {config.form}", rows, funnel, facts, notes=_notes(config), file=file)
+    certificates = [each.certificate for each in benchmarks]
+    return DataSet(f"General data as {config.form}", rows, funnel, facts, certificates, _notes(config), file)
+
+
+def _texts(rows: Sequence[Json]) -> list[str]:
+    """What a model may learn from rows beside the question."""
+    return [row[key] for row in rows for key in ("answer", "reference", "chosen", "rejected", "completion") if row.get(key)]
 
 
 def _formed(form: str, source: TinyGeneral, item: Item) -> list[Json]:

@@ -6,6 +6,7 @@ v1, N and S as in `dunwu.config.presets`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,17 @@ def test_the_pipeline_is_built_from_its_table(name: Any, table: Values, data: Pa
     assert {at(stage, "seed") for stage in found.stages if "seed" in type(stage.work).model_fields} == {7}
     (tmp_path / "r1.yaml").write_text(dump_pipeline(found), encoding="utf-8")
     assert read_pipeline(tmp_path / "r1.yaml") == found
+
+
+def test_the_page_holds_exactly_the_values_that_no_preset_has() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "papers.md").read_text(encoding="utf-8")
+    section = re.search(r"^## R1 as a pipeline.*?(?=^## )", page, flags=re.MULTILINE | re.DOTALL)
+    assert section is not None
+    presets = {"zero": "r1-zero-nature", "dev2": "r1-stage2-nature", "r1": "r1-stage4-nature"}
+    learned = {f"{stage}.{key}" for stage, name in presets.items() for key in PRESETS[name].values}
+    rows = re.findall(r"^\| `([\w.]+)` \| `([^`]+)` \| (.+?) \|$", section[0], flags=re.MULTILINE)
+    told = {key: each for key, each in R1_NATURE.items() if key not in learned and not each.source.startswith("ours")}
+    assert rows == [(key, str(each.value), each.source) for key, each in told.items()]
 
 
 def test_base_and_zero_are_measured_as_zero_was_trained(data: Path) -> None:

@@ -2,11 +2,12 @@
 
 ::
 
-    base --> zero --> cold_start --> dev1 --> dev2 --> rejection_sampling --.
-      |                               ^                                     +-- sft_data --> dev3 --> r1
-      +------------------------------ + ------------------- general_data --'      ^           ^       ^
-      +---------------------------------------------------------------------------------------'       |
-      `--> helpfulness, safety (from pairs and labelled answers) -------------------------------------'
+    base --> zero --> cold_start
+    base, cold_start --> dev1 --> dev2 --> rejection_sampling
+    rejection_sampling, general_data --> sft_data
+    base, sft_data --> dev3
+    dev3, pairs --> helpfulness        dev3, labelled --> safety
+    dev3, prompts, problems, helpfulness, safety --> r1
 
 Every checkpoint goes through one and the same suite, and the table at the end holds what was measured against thresholds written down
 before. What is done at each place is a configuration (`R1Work`); how the places hang together is written here once, for the tiny world, the

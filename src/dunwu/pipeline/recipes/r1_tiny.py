@@ -74,7 +74,7 @@ def _work(model: str, seed: int) -> R1Work:
         return validate(kind, {**{key: value for key, value in own.items() if key in kind.model_fields}, **data})
 
     def general(**data: Any) -> Any:
-        return made(GeneralConfig, **{"rows": 100_000, **data})
+        return made(GeneralConfig, **{"rows": 100_000, "decontaminate": _KEPT_OUT[:1], **data})
 
     return R1Work(
         zero=made(ZeroConfig, tasks=[_COUNTDOWN], grpo={"steps": 120, "beta": 0.0}, evaluations=_EVALUATIONS),
