@@ -22,7 +22,7 @@ from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.journal import PROGRESS, Entry, Journal, read_journal
 from dunwu.pipeline.live import conclusion, plain_lines, table, watching
 from dunwu.pipeline.recipe_file import dump_pipeline
-from dunwu.pipeline.status import StageStatus, Status, read_status, read_tail, running_pid, seconds_left
+from dunwu.pipeline.status import StageStatus, Status, guessed, read_status, read_tail, running_pid, seconds_left
 from dunwu.trainers.run_directory import MANIFEST, RunDirectory
 
 HALF = Status(
@@ -48,6 +48,22 @@ def test_states_costs_and_totals(workshop: Any) -> None:
     assert (status.pid, status.left) == (None, 0.0)
     assert status.as_json()["stages"][3]["path"].endswith("/output")
     json.dumps(status.as_json())
+
+
+def test_a_stage_that_has_not_begun_takes_as_long_as_one_of_its_kind() -> None:
+    stages = [
+        StageStatus("zero", "zero", "running", step=30, steps=120, seconds=60.0, left=180.0),
+        StageStatus("first", "suite", "done", step=80, steps=80, seconds=8.0, left=0.0),
+        StageStatus("mine", "own", "done", seconds=9.0, left=0.0),
+        StageStatus("tuned", "sft", "waiting"),
+        StageStatus("dev2", "zero", "waiting", steps=100),
+        StageStatus("second", "suite", "waiting"),
+        StageStatus("other", "own", "waiting"),
+    ]
+    found = Status("p", 7, guessed(stages))
+    assert [stage.left for stage in found.stages[3:]] == [None, 200.0, 8.0, None]
+    assert (found.left, found.left_at_least, found.unknown) == (None, 388.0, 2)
+    assert conclusion(found).endswith("so far, at least 6m28s left")
 
 
 def test_what_must_run_again_waits_and_its_earlier_time_is_the_guess(workshop: Any) -> None:

@@ -44,7 +44,7 @@ def table(status: Status) -> Table:
         made.add_column(name, justify="right")
     for stage in status.stages:
         made.add_row(*_cells(stage), style=STYLES[stage.state])
-    totals, left = status.totals(), "" if status.done else duration(status.left)
+    totals, left = status.totals(), "" if status.done else _all_left(status)
     made.add_section()
     made.add_row("all", "", "", "", duration(totals["seconds"]), left, _count(totals["tokens"]), _flops(totals["flops"]))
     return made
@@ -68,7 +68,12 @@ def conclusion(status: Status) -> str:
     if status.done:
         return f"all stages are done: {spent}"
     running = f"process {status.pid} runs" if status.pid else "nothing runs: go on with the same `dunwu run`"
-    return f"{running}; {spent}, {duration(status.left)} left"
+    return f"{running}; {spent}, {_all_left(status)} left"
+
+
+def _all_left(status: Status) -> str:
+    at_least = "at least " if status.unknown else ""
+    return f"{at_least}{duration(status.left_at_least)}" if status.left_at_least or not at_least else "?"
 
 
 def _cells(stage: StageStatus) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,17 @@ class Status:
     @property
     def left(self) -> float | None:
         """Seconds until all is done; ``None`` where those of a stage are unknown."""
-        left = [stage.left for stage in self.stages]
-        return None if None in left else sum(seconds or 0.0 for seconds in left)
+        return None if self.unknown else self.left_at_least
+
+    @property
+    def left_at_least(self) -> float:
+        """Seconds that the stages will take of which they are known."""
+        return sum(stage.left or 0.0 for stage in self.stages)
+
+    @property
+    def unknown(self) -> int:
+        """How many stages there are of which nobody knows how long they will take."""
+        return sum(stage.left is None for stage in self.stages)
 
     def totals(self) -> dict[str, float]:
         """``seconds``, ``tokens`` and ``flops`` of all stages together."""
@@ -70,7 +79,15 @@ class Status:
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
         stages = [asdict(stage) for stage in self.stages]
-        return {"name": self.name, "pid": self.pid, "done": self.done, **self.totals(), "left": self.left, "stages": stages}
+        return {
+            "name": self.name,
+            "pid": self.pid,
+            "done": self.done,
+            **self.totals(),
+            "left": self.left,
+            "left_at_least": self.left_at_least,
+            "stages": stages,
+        }
 
 
 def read_status(run: Path) -> Status:
@@ -81,7 +98,24 @@ def read_status(run: Path) -> Status:
     pipeline, journal, pid = _pipeline(recipe, recipe.stat().st_mtime_ns), read_journal(run), running_pid(run)
     entries = {stage.name: journal.get(stage.name, Entry()) for stage in pipeline.stages}
     there = {name: read_artefact(home(run, name, entry.identity)) for name, entry in entries.items() if entry.identity}
-    return Status(pipeline.name, pid, [_stage_status(run, stage, entries[stage.name], there, pid) for stage in pipeline.stages])
+    return Status(pipeline.name, pid, guessed([_stage_status(run, stage, entries[stage.name], there, pid) for stage in pipeline.stages]))
+
+
+def guessed(stages: Sequence[StageStatus]) -> list[StageStatus]:
+    """Stages that have not begun as long as the last one of their kind that has: step by step, or as a whole where it has no steps.
+
+    Not for functions of the user's own, of which one tells nothing of another.
+    """
+    found: list[StageStatus] = []
+    for stage in stages:
+        like = next((each for each in reversed(found) if each.kind == stage.kind and each.seconds), None)
+        if stage.state == "waiting" and stage.left is None and like is not None and stage.kind != "own":
+            if stage.steps and like.step:
+                stage = replace(stage, left=stage.steps * like.seconds / like.step)
+            elif like.state == "done" and not stage.steps:
+                stage = replace(stage, left=like.seconds)
+        found.append(stage)
+    return found
 
 
 def _stage_status(run: Path, stage: Stage, entry: Entry, there: Mapping[str, Artefact | None], pid: int | None) -> StageStatus:
