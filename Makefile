@@ -9,6 +9,7 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 GPU ?=
 DEMO ?= runs/demo
+R1 ?= runs/r1
 BENCH ?= runs/bench
 LONG ?=
 
@@ -20,10 +21,11 @@ DEV := $(VENV)/.dev-$(FLAVOUR)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo r1 test lint bench clean
 
 help:
 	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 6 minutes on two cores)"
+	@echo "make r1     all of R1 on this machine, from nothing: environment, four stages, report (about 20 minutes on two cores)"
 	@echo "make test   the environment and all tests"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks of speed, into $(BENCH) (about 10 minutes; LONG=1: all rows, an hour)"
@@ -37,6 +39,10 @@ demo:
 	@echo "About 6 minutes in all. Ctrl-C saves and stops; make demo goes on from there."
 	@$(MAKE) --no-print-directory $(READY)
 	$(BIN)/dunwu zero --recipe recipes/tiny/zero.yaml --out $(DEMO) $(if $(wildcard $(DEMO)/manifest.json),--resume)
+
+r1: $(READY)
+	$(BIN)/dunwu r1 --out $(R1)
+	$(BIN)/dunwu report $(R1)
 
 test: $(DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

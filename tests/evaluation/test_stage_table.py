@@ -14,6 +14,7 @@ from dunwu.evaluation.stage_table import (
     PAPER_ROWS,
     StageTable,
     group_of,
+    headlines,
     label_of,
     markdown,
     paper_section,
@@ -48,6 +49,20 @@ def test_the_best_is_marked_by_what_better_means() -> None:
     assert not helpfulness.rows[0][1][0].best  # alone it is no best
     assert reasoning.rows[0][1][0].text == "10.0 (0.0–20.0)"
     assert not any(cell.best for _, cells in sections(table(0.1))[0].rows for cell in cells)  # all the same
+
+
+def test_headlines_are_what_was_measured() -> None:
+    metrics = {
+        "reasoning.pass_at_1": {"base": at(0.1), "zero": at(0.305)},
+        "safety.refused": {"zero": at(1.0)},
+        "reasoning.tokens": {"base": at(9)},
+    }
+    assert headlines(StageTable(("base", "zero"), metrics)) == [
+        "      pass@1  refused",
+        "base    10.0        -",
+        "zero    30.5    100.0",
+    ]
+    assert headlines(StageTable(("base",), {"reasoning.tokens": {"base": at(9)}})) == []
 
 
 def test_labels_and_groups_keep_set_and_category() -> None:

@@ -65,5 +65,6 @@ def run_stages(pipeline: Pipeline, out: Path, command: Sequence[str], first: str
         raise
     final = list(made.values())[-1]
     print(f"{final.manifest['makes']}  {final.payload}")
-    print(f"  go on with  {command_line(['explain', str(final.payload)])}\n              {command_line(['status', str(out)])}")
+    ways = [["report", str(out)], ["explain", str(final.payload)], ["status", str(out)]]
+    print("  go on with  " + "\n              ".join(map(command_line, ways)))
     return 0

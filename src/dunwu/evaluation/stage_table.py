@@ -63,6 +63,18 @@ LOOKS: Mapping[str, Look] = {
 """By the last part of a metric's name."""
 
 
+HEADLINES: Mapping[str, str] = {
+    "reasoning.pass_at_1": "pass@1",
+    "reasoning.language_consistency": "one language",
+    "reasoning.well_formed": "well-formed",
+    "general.accuracy": "general",
+    "helpfulness.win_rate": "win rate",
+    "safety.refused": "refused",
+    "safety.answered": "answered",
+}
+"""Shares that tell of a checkpoint at a glance, with the words over their columns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A number as text; ``best`` of its column."""
@@ -229,6 +241,18 @@ def markdown(table: StageTable) -> str:
     if table.thresholds:
         lines += ["", "## Thresholds written down before the run", "", *(f"- {told}" for told in threshold_lines(table))]
     return "\n".join(lines) + "\n"
+
+
+def headlines(table: StageTable) -> list[str]:
+    """The `HEADLINES` that were measured as lines of a terminal, in percent and without intervals; empty where there are none."""
+    known = {metric: label for metric, label in HEADLINES.items() if metric in table.metrics}
+    first = max(map(len, table.rows))
+    lines = [" " * first + "".join(f"  {label}" for label in known.values())]
+    for row in table.rows:
+        found = [table.metrics[metric].get(row) for metric in known]
+        cells = [f"{100 * each.value:.1f}" if each else "-" for each in found]
+        lines.append(row.ljust(first) + "".join(f"  {cell:>{len(label)}}" for cell, label in zip(cells, known.values(), strict=True)))
+    return lines if known else []
 
 
 def threshold_lines(table: StageTable) -> list[str]:

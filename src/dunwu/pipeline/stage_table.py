@@ -9,7 +9,7 @@ from typing import Any
 
 from dunwu.config.suite import StageTableConfig
 from dunwu.errors import ConfigError, DataError
-from dunwu.evaluation.stage_table import STAGES_JSON, STAGES_MD, StageTable, markdown, threshold_lines
+from dunwu.evaluation.stage_table import STAGES_JSON, STAGES_MD, StageTable, headlines, markdown, threshold_lines
 from dunwu.evaluation.suite import Estimate, read_rows, win_rate
 
 Json = dict[str, Any]
@@ -34,7 +34,7 @@ def run_stage_table(config: StageTableConfig, out: Path) -> Path:
     table = StageTable(tuple(suites), metrics, config.thresholds, baseline=config.baseline)
     (out / STAGES_JSON).write_text(json.dumps(table.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (out / STAGES_MD).write_text(markdown(table), encoding="utf-8")
-    print("\n".join(threshold_lines(table)), flush=True)
+    print("\n".join([*headlines(table), *threshold_lines(table)]), flush=True)
     return out
 
 
