@@ -242,10 +242,14 @@ def test_r1_killed_inside_each_kind_of_stage(forker: Any, few_steps: list[str], 
     for stage in firsts:
         if kill(forker, command, run, After(rng.uniform(0.0, 0.1), lambda stage=stage: running(run, stage))):
             kills.update(kinds[name] for name, entry in read_journal(run).items() if entry.state == "running")
-    while kills.total() < 12 and kill(forker, command, run, After(rng.uniform(0, longest / 6))):
-        kills.update(kinds[name] for name, entry in read_journal(run).items() if entry.state == "running")
     run_to_end(forker, command, run)
     assert hashes(run) == hashes(whole)
+    at_random = tmp_path / "at-random"
+    while kill(forker, command, at_random, After(rng.uniform(0, longest / 3))):
+        inside = [name for name, entry in (read_journal(at_random) if at_random.exists() else {}).items() if entry.state == "running"]
+        kills.update([kinds[name] for name in inside] or ["between"])
+    assert hashes(at_random) == hashes(whole)
+    assert kills.total() >= 10
     assert {"zero", "sft", "reward_model", "cold_start", "rejection_sampling", "suite"} <= kills.keys()
     print(f"{kills.total()} kills ({dict(kills)}), {longest:.1f} s uninterrupted")
 
