@@ -6,7 +6,8 @@ Departures from the paper, each for a model of 1.1 million weights and an hour o
   512 of 16, 16 updates), no more than 400 tokens (32,768).
 - Zero learns without a KL penalty; the reference of the later stages is renewed every 25 steps (of 16 updates in the paper, of one here).
 - Reasoning is arithmetic puzzles (Countdown); general tasks are generated, in two languages, from parts of which a tenth is held out.
-- Zero's answers are rewritten by rules, no model here could: connectives in the prompt's language. The summary is the bare answer.
+- Zero's answers are rewritten by rules, no model here could: connectives in the prompt's language. The summary is the bare answer. Only
+  short answers are taken: from long ones so small a model learns to search and not to stop.
 - General data is right where a rule can check it; where none can, three replies in ten are curt, oblige harm or refuse the harmless, so
   that preference and safety rewards have something to do. The paper's come from a model that had been aligned before.
 - Reward models start from the third checkpoint (not stated in the paper); pairs and labels are generated, no judge is asked. What a rule
