@@ -40,9 +40,36 @@ _KEPT_OUT = [
     {"name": "countdown", "task": {"kind": "countdown"}, "problems": 400},
     {"name": "problems", "task": _PROBLEMS},
 ]
+_CLIP_AND_KL = {"clip_low": 10.0, "clip_high": 10.0, "beta": 0.001, "reference_every": 25}
+"""The paper's, but for how often the reference is renewed."""
 _FILTERS = {"min_language": 1.0, "language_of": "reasoning"}
 _MEASURED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 400}
 """The paper's evaluation, but for the length."""
+
+_CHECKED = ("facts", "translation", "repeat", "count", "numbers")
+"""Kinds of general tasks whose replies a rule can check."""
+_UNCHECKED = ("writing", "identity", "greeting", "harmless")
+_SAFETY = {"harmful": 2.0, "harmless": 1.0, "writing": 0.5, "facts": 0.5}
+_ALL_SCENARIOS: Json = {
+    "tasks": [
+        {**_COUNTDOWN, "weight": 2.0},
+        {"task": _PROBLEMS},
+        {"task": {**_CHAT, "categories": [*_UNCHECKED]}, "weight": 1.5},  # half of them look like harmful ones
+        {"task": {**_CHAT, "categories": ["harmful"], "name": "harmful"}, "weight": 0.75},
+    ],
+    "grpo": {"algorithm": "grpo-centred", "steps": 120, **_CLIP_AND_KL},
+    "sampling": {"temperature": 0.7, "max_tokens": 400},
+    "reward": [
+        "accuracy",
+        {"kind": "format", "tasks": ["countdown"]},
+        {"kind": "format", "form": "reply"},
+        "language",
+        {"kind": "helpfulness", "model": FILLED, "after": 0.5, "weight": 0.2},
+        {"kind": "safety", "model": FILLED, "tasks": ["harmful"], "after": 0.5, "weight": 0.2},
+    ],
+    "tripwire": {"mode": "divergence", "part": "helpfulness"},
+    "evaluations": _EVALUATIONS,
+}
 
 THRESHOLDS: tuple[Json, ...] = (
     {"metric": "reasoning.pass_at_1", "of": "zero", "at_least": 3.0, "times": "base"},
@@ -97,7 +124,7 @@ def _work(model: str, seed: int) -> R1Work:
         dev2=made(
             ZeroConfig,
             tasks=[_COUNTDOWN],
-            grpo={"steps": 100, "clip_low": 10.0, "clip_high": 10.0, "beta": 0.001, "reference_every": 25},
+            grpo={"steps": 100, **_CLIP_AND_KL},
             reward=["accuracy", "format", "language"],
             evaluations=_EVALUATIONS,
         ),
@@ -124,43 +151,10 @@ def _work(model: str, seed: int) -> R1Work:
         labelled=general(form="labelled", split="all", sources={"tasks": {"kind": "tiny", "weights": _SAFETY}}),
         helpfulness=made(RewardModelConfig, criterion="helpfulness", epochs=2),
         safety=made(RewardModelConfig, criterion="safety", epochs=2),
-        r1=made(
-            ZeroConfig,
-            tasks=[
-                {**_COUNTDOWN, "weight": 2.0},
-                {"task": _PROBLEMS},
-                {"task": {**_CHAT, "categories": [*_UNCHECKED]}, "weight": 1.5},  # half of them look like harmful ones
-                {"task": {**_CHAT, "categories": ["harmful"], "name": "harmful"}, "weight": 0.75},
-            ],
-            grpo={
-                "algorithm": "grpo-centred",
-                "steps": 120,
-                "clip_low": 10.0,
-                "clip_high": 10.0,
-                "beta": 0.001,
-                "reference_every": 25,
-            },
-            sampling={"temperature": 0.7, "max_tokens": 400},
-            reward=[
-                "accuracy",
-                {"kind": "format", "tasks": ["countdown"]},
-                {"kind": "format", "form": "reply"},
-                "language",
-                {"kind": "helpfulness", "model": FILLED, "after": 0.5, "weight": 0.2},
-                {"kind": "safety", "model": FILLED, "tasks": ["harmful"], "after": 0.5, "weight": 0.2},
-            ],
-            tripwire={"mode": "divergence", "part": "helpfulness"},
-            evaluations=_EVALUATIONS,
-        ),
+        r1=made(ZeroConfig, **_ALL_SCENARIOS),
         suite=_suite(model),
         thresholds=tuple(validate(Threshold, each) for each in THRESHOLDS),
     )
-
-
-_CHECKED = ("facts", "translation", "repeat", "count", "numbers")
-"""Kinds of general tasks whose replies a rule can check."""
-_UNCHECKED = ("writing", "identity", "greeting", "harmless")
-_SAFETY = {"harmful": 2.0, "harmless": 1.0, "writing": 0.5, "facts": 0.5}
 
 
 def _suite(model: str) -> SuiteConfig:
