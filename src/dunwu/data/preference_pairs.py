@@ -24,13 +24,12 @@ from dunwu.data.drafts import CountTokens, split_reply
 from dunwu.data.funnel import Funnel
 from dunwu.data.generator import Open, Written, generate
 from dunwu.data.judging import Candidates, balance_lengths, judge_pairs, show, visible
-from dunwu.data.preferences import Conversation, answer_of, conversation_of, pair_row, user_turn
+from dunwu.data.preferences import answer_of, conversation_of, held_out_by_hash, pair_row, text_of, user_turn
 from dunwu.data.sampled import training_problems
 from dunwu.data.surrogates import refuse_surrogates
 from dunwu.tasks.base import drawn
 from dunwu.tasks.make import make_task
 from dunwu.tasks.rows import Row, local_rows
-from dunwu.tasks.splits import split_of_text
 from dunwu.types import Problem
 
 UNFIT = "cut off, or tags where none belong"
@@ -41,7 +40,7 @@ def build_preferences(config: PreferencesConfig, open_generator: Open, count: Co
     benchmarks, how = open_benchmarks(config.decontaminate), config.judge
     funnel, facts = Funnel("answers" if config.task else "rows"), dict[str, Any]()
     found = _sampled(config.task, config, open_generator, count, funnel, facts) if config.task else _given(str(config.data), funnel)
-    clean = funnel.sift("in an evaluation set", found, lambda c: is_clean(benchmarks, _text(c.prompt), (c.first, c.second)), show)
+    clean = funnel.sift("in an evaluation set", found, lambda c: is_clean(benchmarks, text_of(c.prompt), (c.first, c.second)), show)
     judge = open_generator(how.generator)
     judged, votes = judge_pairs(clean, judge, how, config.seed, funnel)
     kept = balance_lengths(judged, config.seed, funnel) if how.balance_lengths else judged
@@ -59,7 +58,7 @@ def prompts_of(task: ChatTask, config: PreferencesConfig) -> list[Problem]:
     problems = training_problems([WeightedTask(task=task)], config.prompts, config.seed)
     if not config.held_out:
         return problems
-    test = [each for each in make_task(task).held_out("test", sys.maxsize) if split_of_text(each.text) == "test"]
+    test = [each for each in make_task(task).held_out("test", sys.maxsize) if held_out_by_hash(user_turn(each.text))]
     chosen = drawn(test, config.held_out, f"{config.seed}-preferences")
     for each in chosen:
         refuse_surrogates(each.text, f"problem {each.id}")
@@ -105,7 +104,7 @@ def _given(data: str, funnel: Funnel) -> list[Candidates]:
     """The pairs in rows that hold two answers."""
     rows = local_rows(Path(data).expanduser())
     found = [_candidates(row) for row in rows]
-    by_hash = [split_of_text(_text(each.prompt)) == "test" for each in found]
+    by_hash = [held_out_by_hash(each.prompt) for each in found]
     usable = [held_out or row.split in ("train", "unnamed") for row, held_out in zip(rows, by_hash, strict=True)]
     left = funnel.keep("held out by their file, not by their hash", found, usable, show)
     return funnel.sift(UNFIT, left, lambda each: _fit(each.first) and _fit(each.second), show)
@@ -124,11 +123,6 @@ def _first(keys: Sequence[object]) -> list[bool]:
 
 def _fit(text: str) -> bool:
     return split_reply(text) is not None
-
-
-def _text(prompt: Conversation) -> str:
-    """What is hashed of a prompt."""
-    return "\n".join(turn.content for turn in prompt)
 
 
 def _mean(values: Sequence[float]) -> float | None:

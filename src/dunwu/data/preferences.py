@@ -100,7 +100,17 @@ def _is_held_out(row: Row, prompt: Conversation, named: Set[str]) -> bool:
     """Files named after a held-out split decide; without one, or with nothing else, a tenth by the hash of the conversation's text."""
     if named & {"test", "validation"} and named & {"train", "unnamed"}:
         return row.split in ("test", "validation")
-    return split_of_text("\n".join(turn.content for turn in prompt)) == "test"
+    return held_out_by_hash(prompt)
+
+
+def held_out_by_hash(prompt: Conversation) -> bool:
+    """Whether a reward model is measured on this prompt where no file says so: true of a tenth."""
+    return split_of_text(text_of(prompt)) == "test"
+
+
+def text_of(prompt: Conversation) -> str:
+    """A conversation as one text."""
+    return "\n".join(turn.content for turn in prompt)
 
 
 def _pair(row: Row) -> Pair:

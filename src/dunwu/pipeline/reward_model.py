@@ -21,7 +21,7 @@ from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.reward_model import RewardModelLearner
 from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
-from dunwu.trainers.run_directory import MANIFEST, RunDirectory, content_hash, read_metrics
+from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
 
 EXAMPLES = "evaluations/examples.json"
 SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")
@@ -44,8 +44,7 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False)
     with RunDirectory.create(out, "reward-model", config.model_dump(mode="json"), config.seed, resume, inputs) as run:
         learner = RewardModelLearner(config, model, tokenizer, train, held_out)
         counts["never drawn, to balance lengths"] = learner.batches.unused
-        run.manifest |= {"steps": learner.steps, "data": counts}
-        run.write_json(MANIFEST, run.manifest)
+        run.note({"steps": learner.steps, "data": counts})
         _announce(config, out, learner, counts, str(device))
         final = run_clock(run, learner, Schedule(learner.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN))
         agreements = learner.agreements(held_out)

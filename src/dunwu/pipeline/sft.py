@@ -21,7 +21,7 @@ from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.clock import Schedule, run_clock
-from dunwu.trainers.run_directory import MANIFEST, RunDirectory, content_hash, read_metrics
+from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
 from dunwu.trainers.sft import SftLearner
 
 SHOWN = ("loss", "mean_token_accuracy", "eval_loss", "tokens_per_second")
@@ -45,10 +45,9 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
     with RunDirectory.create(out, "sft", config.model_dump(mode="json"), config.seed, resume, inputs(config, sets)) as run:
         held_out = sets["validation"].examples if "validation" in sets else ()
         learner = SftLearner(config, model, tokenizer, engine, sets["data"].examples, held_out)
-        run.manifest["steps"] = learner.steps
-        run.manifest["data"] = {name: found.facts() for name, found in sets.items()}
-        run.manifest["arithmetic"] = {"generation": engine.decoder, "training": learner.scorer.name}
-        run.write_json(MANIFEST, run.manifest)
+        data = {name: found.facts() for name, found in sets.items()}
+        arithmetic = {"generation": engine.decoder, "training": learner.scorer.name}
+        run.note({"steps": learner.steps, "data": data, "arithmetic": arithmetic})
         print("Supervised fine-tuning: the loss is on what the assistant says, reasoning and end token included.")
         print_facts(beginning(config, out, str(device), sets, learner))
         before = measure_before(run, learner)

@@ -39,7 +39,7 @@ from dunwu.trainers.checkpoint import atomic_file
 from dunwu.trainers.progress import Progress
 from dunwu.trainers.reward_model_examples import seen_by
 from dunwu.trainers.reward_model_scoring import RewardModel
-from dunwu.trainers.run_directory import MANIFEST, RunDirectory, content_hash
+from dunwu.trainers.run_directory import RunDirectory, content_hash
 from dunwu.types import Completion, Problem, Prompt, SamplingParams, Verdict
 
 SUITE = "suite"
@@ -148,8 +148,7 @@ class Pace:
         self._run, self._titles = run, [each.title for each in sets]
         self._done = sum(each.completions for each in sets if (folder / each.file).exists())
         total = sum(each.completions for each in sets)
-        run.manifest["steps"] = total
-        run.write_json(MANIFEST, run.manifest)
+        run.note({"steps": total})
         if run.resumed:
             run.rewind(self._done)
         self._bar = Progress(total, "suite", start=self._done)

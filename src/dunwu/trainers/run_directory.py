@@ -32,10 +32,10 @@ from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, remove_lefto
 Metric = float | int | str | bool | None
 Json = dict[str, Any]
 
-MANIFEST = "manifest.json"
+MANIFEST, CONFIG = "manifest.json", "config.yaml"
 METRICS = "metrics.jsonl"
 ABSENT = "(absent)"
-_BIRTH_FILES = frozenset({"lock", "config.yaml", "config.yaml.tmp", "manifest.json.tmp"})
+_BIRTH_FILES = frozenset({"lock", CONFIG, f"{CONFIG}.tmp", f"{MANIFEST}.tmp"})
 _ROLLOUTS = re.compile(r"step-(\d{5,})\.parquet")
 
 # A forked worker would keep its parent's flock alive after the parent was killed, so each child gives its copy up at birth.
@@ -90,8 +90,7 @@ class RunDirectory:
             _close_killed_start(path, manifest)
             manifest["starts"].append({"started": _now(), "code_version": code_version(), "pid": os.getpid(), "seconds": None})
             if not resumed:
-                with atomic_file(path / "config.yaml") as file:
-                    file.write(_as_yaml(normal).encode())
+                _write(path / CONFIG, _as_yaml(normal))
             run = cls(path, lock, manifest, resumed)
             run.write_json(MANIFEST, manifest)
             undo.pop_all()
@@ -141,8 +140,12 @@ class RunDirectory:
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a file such as ``summary.json``, whole or not at all."""
-        with atomic_file(self.path / name) as file:
-            file.write(json.dumps(dict(value), indent=2, ensure_ascii=False).encode() + b"\n")
+        _write(self.path / name, _as_json(value))
+
+    def note(self, facts: Mapping[str, Any]) -> None:
+        """Add facts to the manifest now, for whoever looks at the run while it goes on; ``steps`` is what an ETA is told by."""
+        self.manifest |= facts
+        self.write_json(MANIFEST, self.manifest)
 
     def finish(self, outputs: Mapping[str, Path]) -> None:
         """Record that the run is done, with the hash of each output."""
@@ -206,13 +209,22 @@ def relocate(path: Path, config: Mapping[str, Any]) -> None:
     manifest, normal = read_manifest(path), json.loads(json.dumps(dict(config)))
     if manifest["config"] != normal:
         manifest |= {"config": normal, "config_hash": config_hash(normal)}
-        for name, text in ((MANIFEST, json.dumps(manifest, indent=2) + "\n"), ("config.yaml", _as_yaml(normal))):
-            with atomic_file(path / name) as file:
-                file.write(text.encode())
+        _write(path / MANIFEST, _as_json(manifest))
+        _write(path / CONFIG, _as_yaml(normal))
+
+
+def _as_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), indent=2, ensure_ascii=False) + "\n"
 
 
 def _as_yaml(config: Json) -> str:
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    with atomic_file(path) as file:
+        file.write(text.encode())
 
 
 def content_hash(path: Path) -> str:
