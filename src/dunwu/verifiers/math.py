@@ -1,15 +1,22 @@
 r"""Maths answers: equivalent to the gold or not.
 
-An answer is found in the text (`math_answer`), bounded, cleaned (`math_text`), read by our own grammar (`math_values`, `math_syntax`) and
+An answer is found in the text (`math_answer`), bounded, cleaned (`math_text`), read by our own grammar (`math_reading`, `math_syntax`) and
 compared (`math_compare`): exactly by normal forms, by values at a few points where unequal forms decide nothing, and what is then still
-open in a killable worker process (`math_worker`: 120 digits, or math-verify for golds outside our grammar). No ``eval``, and no
-``parse_expr``, sees model text. What `MathPolicy` does not settle:
+open with 160 digits in a killable worker process (`math_worker`). No ``eval``, and no ``parse_expr``, sees model text. What `MathPolicy`
+does not settle:
 
 - A tuple or interval agrees in order and brackets; ``(1,2)`` is not ``\{1,2\}``; a bare list ``1, 2`` agrees with a set in any order and
-  with a tuple in order. Several answers are wrong for a gold of one, also when one of them is right.
-- A chain of equations must hold: ``2 * 4 = 8`` is 8, ``5 = 6`` is nothing.
-- Decimals are exact: 0.33 is not 1/3. Square roots are principal, odd roots of negative numbers real, symbols positive.
-- Words compare without case, articles and punctuation; a choice by its letter.
+  with a tuple in order. Items with labels (``Alice: 5, Bob: 7``; ``12 white, 8 black``) agree by label, and in order without them.
+- Several answers are wrong for a gold of one; a box for each item of a list is the list.
+- A chain of equations must hold: ``2 * 4 = 8`` is 8, ``5 = 6`` is nothing. ``m+n = 293`` is 293; ``2x = 8`` is an equation, and not 8.
+- Decimals are exact: 0.33 is not 1/3, but ``1/3 \approx 0.33`` is. Square roots are principal, odd roots of negative numbers real. Letters
+  are reals: expressions must agree at positive values, and at negative ones where both are real.
+- Words compare with their signs and symbols, without case, articles and punctuation; a choice by its letter or its value, never by
+  another letter. A number spelled in words is a number. Words around a number are passed over unless they change it (``twice``,
+  ``is wrong``) or contradict the gold's (``north`` for ``south``).
+- A number of units of known scale is a quantity: 5 cm is 0.05 m and not 5 m; a missing unit, or one of another dimension, is passed over.
+- Notations with a meaning of their own (`math_forms`: clock times, remainders, dimensions, numerals of a base, sequences) meet the same
+  notation only. A letter, a sum sign or a macro outside the grammar is compared as text; `reads_as_text` says which golds those are.
 - An expression of more than 300 symbols, or that needs a number of more than 32768 bits, a factorial above 2500 or more than 200 terms, is
   unparsable, at once.
 
@@ -22,20 +29,25 @@ import re
 from functools import lru_cache
 
 from dunwu.types import Problem, Verdict
-from dunwu.verifiers.math_answer import NoAnswer, SeveralAnswers, find_answer
+from dunwu.verifiers.math_answer import NoAnswer, SeveralAnswers, find_answer, find_answers
 from dunwu.verifiers.math_compare import Comparison
 from dunwu.verifiers.math_policy import MathPolicy
+from dunwu.verifiers.math_reading import readings, readings_of_pair
 from dunwu.verifiers.math_service import SERVICE
-from dunwu.verifiers.math_text import clean, closed_up, words_of
-from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Relation, Scalar, Value, Words, readings
-from dunwu.verifiers.number import NotOneNumber, Number, SeveralNumbers, parse_number
+from dunwu.verifiers.math_text import clean, closed_up
+from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Scalar, Value, Words, unread
+from dunwu.verifiers.math_words import words_key
 
 DEFAULT = MathPolicy()
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _MARKS = re.compile(r"[‹›]|(?<=[A-Za-z])\.")
 _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
-_GOLD_CHOICE = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
-_CHOICE = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*(?:[.):›]|\Z)")
+_LETTER = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
+_LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*(\S.*)", re.DOTALL)
+_NO_GOLD = re.compile(
+    r"(?:proofs?|not\s*found|n/?a|nan|null|tbd|unknown|\?+|-+|…|see\s+(?:the\s+)?(?:solution|explanation|proof)s?|证明略?|略|见(?:解析|证明)|无答案)",
+    re.IGNORECASE,
+)
 
 
 def verify_math(problem: Problem, answer: str) -> Verdict:
@@ -48,16 +60,16 @@ def compare_math(gold: str, prediction: str, policy: MathPolicy = DEFAULT) -> Ve
     if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(prediction):
         return _verdict(int(gold) == int(prediction))
     try:
-        gold = find_answer(gold)
+        gold = _gold(gold)
     except NoAnswer as error:
         return Verdict(None, "error", f"the gold answer: {error}")
     try:
-        answer = find_answer(prediction)
+        answers = find_answers(prediction)
     except SeveralAnswers as error:
         return Verdict(0.0, "wrong", str(error))
     except NoAnswer as error:
         return Verdict(0.0, "unparsable", str(error))
-    return _judge(gold, answer, policy)
+    return _judge(gold, answers[0], policy) if len(answers) == 1 else _judge_several(gold, answers, policy)
 
 
 def check_gold(gold: str, policy: MathPolicy = DEFAULT) -> str | None:
@@ -65,25 +77,52 @@ def check_gold(gold: str, policy: MathPolicy = DEFAULT) -> str | None:
     if _INTEGER.fullmatch(gold):
         return None
     try:
-        gold = find_answer(gold)
+        answer = _gold(gold)
     except NoAnswer as error:
         return f"gold {gold[:80]!r}: {error}"
-    values = _readings(gold, policy.full_width)
-    if any(not _unread(value) for value in values):
+    values = readings(answer, policy.full_width, policy.trailing_text)
+    problem = next((scalar.problem for scalar in unread(values[0])), "")
+    if problem == DIVISION_BY_ZERO or (problem and not re.search(r"\w", answer)):
+        return f"gold {gold[:80]!r}: {problem}"
+    if all(map(unread, values)):
         return None
-    outcome = SERVICE.judge(gold, None, policy)
-    if outcome.kind == "equal" and outcome.equal:
-        return None
-    return f"gold {gold[:80]!r} is no answer that the maths verifier reads: {outcome.detail or _unread(values[0])[0].problem}"
+    outcome = SERVICE.judge(answer, None, policy) if _may_take_long(values) else None
+    return None if outcome is None or outcome.kind == "equal" else f"gold {gold[:80]!r}: {outcome.detail or 'takes longer than 2 s'}"
 
 
-@lru_cache(maxsize=4096)
-def _readings(text: str, full_width: bool) -> tuple[Value, ...]:
-    return tuple(readings(clean(text, full_width)))
+def reads_as_text(gold: str, policy: MathPolicy = DEFAULT) -> bool:
+    """Is ``gold``, which `check_gold` accepts, outside the grammar, so that only an answer of the same text meets it?"""
+    try:
+        values = readings(_gold(gold), policy.full_width, policy.trailing_text)
+    except NoAnswer:
+        return False
+    return all(map(unread, values))
+
+
+def _gold(text: str) -> str:
+    gold = find_answer(text)
+    if _NO_GOLD.fullmatch(clean(gold).strip("‹› .")):
+        raise NoAnswer("no answer, but a note that there is none")
+    return gold
+
+
+def _may_take_long(values: tuple[Value, ...]) -> bool:
+    """Only forms that are not exact are ever evaluated in the worker."""
+    return any(isinstance(value, Scalar) and value.form is not None and not value.form.exact for value in values)
 
 
 def _judge(gold: str, answer: str, policy: MathPolicy) -> Verdict:
     return _judge_here(gold, answer, policy) or _judge_in_worker(gold, answer, policy)
+
+
+def _judge_several(gold: str, answers: tuple[str, ...], policy: MathPolicy) -> Verdict:
+    """A box for each item of a gold list; or boxes that all say the same."""
+    values = readings(gold, policy.full_width, policy.trailing_text)
+    if any(isinstance(value, Collection) and value.kind in ("list", "set") and len(value.items) == len(answers) for value in values):
+        return _judge(gold, ", ".join(answers), policy)
+    if all(_judge(gold, answer, policy).reason == "correct" for answer in answers[:10]) and len(answers) <= 10:
+        return _verdict(True)
+    return Verdict(0.0, "wrong", "several boxes")
 
 
 @lru_cache(maxsize=4096)
@@ -91,36 +130,50 @@ def _judge_here(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
     """The verdict, unless it takes the worker. Cached: the completions of a group often share their answer."""
     if not policy.full_width and _FULL_WIDTH.search(answer):
         return Verdict(0.0, "unparsable", "full-width characters")
-    golds = _readings(gold, policy.full_width)
-    if any(scalar.problem == DIVISION_BY_ZERO for scalar in _unread(golds[0])):
+    chosen = _choice(gold, answer, policy)
+    if chosen is not None:
+        return chosen
+    golds, founds = readings_of_pair(gold, answer, policy)
+    if any(scalar.problem == DIVISION_BY_ZERO for scalar in unread(golds[0])):
         return Verdict(None, "error", f"the gold answer: {DIVISION_BY_ZERO}")
-    founds = readings(clean(answer, policy.full_width))
     comparison = Comparison(policy)
     equals = [comparison.equal(value, found) for value in golds for found in founds]
-    if True in equals or _same_words(golds[0], gold, answer, policy):
+    if True in equals or _same_words(golds, gold, answer, policy):
         return _verdict(True)
     if None in equals:
         return None
-    number = _gold_number(golds[0]) if policy.trailing_text and not policy.units else None
-    unread = [scalar for found in founds for scalar in _unread(found)]
-    if number is not None and (unread or any(isinstance(found, Words) for found in founds)):
-        return _by_number(number, answer)
-    return Verdict(0.0, "unparsable", unread[0].problem) if unread else _verdict(False)
+    if all(map(unread, founds)):
+        return Verdict(0.0, "unparsable", unread(founds[0])[0].problem)
+    return _verdict(False)
+
+
+def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
+    """A gold that is the letter of a choice, alone or before its value; ``None`` where it is none, or the answer names no letter."""
+    gold, answer = clean(gold, policy.full_width), clean(answer, policy.full_width)
+    alone, labelled = _LETTER.fullmatch(gold), _LETTER_AND_VALUE.fullmatch(gold)
+    if alone is None and labelled is None:
+        return None
+    letter, value = (alone.group(1), "") if alone else (labelled.group(1) or labelled.group(2), labelled.group(3)) if labelled else ("", "")
+    bare, full = _LETTER.fullmatch(answer), _LETTER_AND_VALUE.fullmatch(answer)
+    if bare is not None:
+        return _verdict(bare.group(1) == letter)
+    if full is not None and (policy.trailing_text or not alone):
+        same = (full.group(1) or full.group(2)) == letter
+        return _judge(value, full.group(3), policy) if same and value else _verdict(same)
+    return _judge(value, answer, policy) if value else None
 
 
 def _verdict(equal: bool) -> Verdict:
     return Verdict(1.0, "correct") if equal else Verdict(0.0, "wrong", "another value")
 
 
-def _same_words(value: Value, gold: str, answer: str, policy: MathPolicy) -> bool:
-    """The same text; the same words, where the gold is words; the same choice, where it is the letter of one."""
+def _same_words(values: tuple[Value, ...], gold: str, answer: str, policy: MathPolicy) -> bool:
+    """The same text; or the same words and symbols, where the gold is words or outside the grammar."""
     gold, answer = clean(gold, policy.full_width), clean(answer, policy.full_width)
     if closed_up(_MARKS.sub("", gold)) == closed_up(_MARKS.sub("", answer)):
         return True
-    choice, chosen = _GOLD_CHOICE.fullmatch(gold), _CHOICE.match(answer)
-    if choice is not None and chosen is not None and (policy.trailing_text or chosen.end() == len(answer)):
-        return choice.group(1) == chosen.group(1)
-    return isinstance(value, Words) and words_of(gold) == words_of(answer)
+    worded = any(isinstance(value, Words) for value in values) or all(map(unread, values))
+    return worded and words_key(gold) == words_key(answer) != ()
 
 
 def _judge_in_worker(gold: str, answer: str, policy: MathPolicy) -> Verdict:
@@ -136,26 +189,3 @@ def _judge_in_worker(gold: str, answer: str, policy: MathPolicy) -> Verdict:
             return Verdict(0.0, "unparsable", outcome.detail)
         case "died":
             return Verdict(None, "error", outcome.detail)
-
-
-def _gold_number(value: Value) -> Number | None:
-    rational = value.form.rational if isinstance(value, Scalar) and value.form is not None and not value.base else None
-    return Number(rational, value.percent) if isinstance(value, Scalar) and rational is not None else None
-
-
-def _by_number(gold: Number, answer: str) -> Verdict:
-    """Where the answer is no expression it may still state one number among words; `number` has the rules."""
-    try:
-        return _verdict(parse_number(answer).equals(gold))
-    except SeveralNumbers as error:
-        return Verdict(0.0, "wrong", str(error))
-    except NotOneNumber as error:
-        return Verdict(0.0, "unparsable", str(error))
-
-
-def _unread(value: Value) -> list[Scalar]:
-    """The expressions of ``value`` that are outside the grammar."""
-    if isinstance(value, Scalar):
-        return [value] if value.node is None else []
-    items = value.items if isinstance(value, Collection) else value.sides if isinstance(value, Relation) else ()
-    return [scalar for item in items for scalar in _unread(item)]

@@ -17,13 +17,17 @@ MAX_NESTING = 50
 MAX_DIGITS = 1000
 
 _MARKER = re.compile(
-    r"####|\banswer\s*(?:is|are|equals|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:"
+    r"####|\banswers?\s*(?:(?:is|are|equals)(?![A-Za-z']|\s+not\b)|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:"
     r"|(?:答案|结果)\s*(?:就是|应该是|应为|是|为|等于)?\s*[:：]?",
     re.IGNORECASE,
 )
 _END = re.compile(r"\n|。|\.\s+(?=[A-Z])|\.\s*\Z")
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _SENTENCE = re.compile(r"[A-Za-z\u4e00-\u9fff\s,.:;，。：*'-]*")
+_ASIDE = re.compile(
+    r"(?<=\S)\s*[（(]\s*(?:since|because|as|where|which|rounded|from|by|using|so|that is|note|i\.e\.|e\.g\.|因为|即)(?![A-Za-z])[^()（）]{0,200}[)）]\s*[.。]?\s*\Z",
+    re.IGNORECASE,
+)
 _NESTING = re.compile(r"[({\[]|[)}\]]")
 
 
@@ -37,9 +41,21 @@ class SeveralAnswers(NoAnswer):
 
 def find_answer(text: str) -> str:
     """The answer that ``text`` gives, within bounds; raises `NoAnswer`. Takes linear time."""
+    answers = find_answers(text)
+    if len(answers) > 1:
+        raise SeveralAnswers("several boxes")
+    return answers[0]
+
+
+def find_answers(text: str) -> tuple[str, ...]:
+    """The answer that ``text`` gives, or those of different boxes side by side, each within bounds; raises `NoAnswer`."""
     if len(text) > MAX_TEXT:
         raise NoAnswer(f"{len(text)} characters, at most {MAX_TEXT}")
-    answer = _pointed_at(_after_thinking(text)).strip()
+    return tuple(map(_bounded, _pointed_at(_after_thinking(text))))
+
+
+def _bounded(answer: str) -> str:
+    answer = answer.strip()
     if not answer:
         raise NoAnswer("no answer")
     if len(answer) > MAX_LENGTH:
@@ -69,24 +85,22 @@ def _after_thinking(text: str) -> str:
     return text
 
 
-def _pointed_at(text: str) -> str:
+def _pointed_at(text: str) -> tuple[str, ...]:
     if "<answer>" in text:
         answers = {part.partition("</answer>")[0].strip() for part in text.split("<answer>")[1:]}
         if len(answers) > 1:
             raise SeveralAnswers("several answers")
         text = answers.pop()
     boxes = offered_boxes(text)
-    if len(boxes) > 1:
-        raise SeveralAnswers("several boxes")
     if boxes:
-        return _innermost(boxes[0])
+        return tuple(map(_innermost, boxes))
     if "\\boxed" in text:
         raise NoAnswer("the box is not closed")
     markers = list(_MARKER.finditer(text))
     if markers:
         after = text[markers[-1].end() :].strip()
         text = after[: end.start()] if (end := _END.search(after)) else after
-    return _only_formula(text)
+    return (_only_formula(_ASIDE.sub("", text)),)
 
 
 def _innermost(box: str) -> str:

@@ -7,24 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from itertools import product
 
 from dunwu.verifiers.math_form import difference, scaled
+from dunwu.verifiers.math_forms import Tagged, same_time
 from dunwu.verifiers.math_numeric import differ
 from dunwu.verifiers.math_policy import MathPolicy
+from dunwu.verifiers.math_sets import RealSet, place, real_set
 from dunwu.verifiers.math_syntax import PI, Number, Product, Sum, negate
-from dunwu.verifiers.math_text import closed_up, words_of
-from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Relation, Scalar, Value, Words, is_name, name_of, times
+from dunwu.verifiers.math_text import closed_up
+from dunwu.verifiers.math_units import unit_scale
+from dunwu.verifiers.math_values import Collection, Relation, Scalar, Value, Words, is_name, is_quantity, name_of, symbols, times
+from dunwu.verifiers.math_words import contradict, words_key
 
 Equal = bool | None
 Decide = Callable[[Scalar, Scalar], Equal]
 _MIRRORED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
+_COORDINATES = frozenset({"x", "y", "z", "t", "r", "\\theta", "\\rho", "\\phi"})
+_VERBS = frozenset({"is", "are", "was", "has", "have", "had", "gets", "got", "get", "and", "=", ":"})
 HUNDREDTH = Fraction(1, 100)
 
 
 def exact_equal(gold: Scalar, found: Scalar) -> Equal:
-    """By normal form, then by value at a few points; ``None`` where the values agree but the forms do not."""
+    """By normal form, then by value at a few points; ``None`` where the values agree but the forms do not. Unread texts by their text."""
     if gold.form is None or found.form is None:
-        return True if same_text(gold, found) else (None if gold.form is None and found.problem != DIVISION_BY_ZERO else False)
+        return gold.form is found.form and same_text(gold, found)
     if gold.form.terms == found.form.terms:
         return True
     if gold.form.exact and found.form.exact:
@@ -43,6 +50,16 @@ def _bare(text: str) -> str:
     return closed_up(text.replace("{", " ").replace("}", " "))
 
 
+def _any(verdicts: Iterable[Equal]) -> Equal:
+    """Kleene's disjunction; stops at the first yes."""
+    undecided = False
+    for verdict in verdicts:
+        if verdict:
+            return True
+        undecided |= verdict is None
+    return None if undecided else False
+
+
 class Comparison:
     """Values compared under a policy, ``decide`` being asked about pairs of expressions (gold first)."""
 
@@ -52,42 +69,92 @@ class Comparison:
 
     def equal(self, gold: Value, found: Value) -> Equal:
         """Is ``found`` the value of ``gold``?"""
+        if isinstance(gold, Tagged) or isinstance(found, Tagged):
+            return self._tagged(gold, found)
         if isinstance(gold, Relation) or isinstance(found, Relation):
-            return self._with_relation(gold, found)
+            return _any(self._with_relation(*pair) for pair in product(self._meanings(gold), self._meanings(found))) or self._sets(gold, found)
         gold, found = _unwrapped(gold, found), _unwrapped(found, gold)
         if isinstance(gold, Words) or isinstance(found, Words):
-            return words_of(_text(gold)) == words_of(_text(found)) != ""
+            return words_key(_text(gold)) == words_key(_text(found)) != ()
         if isinstance(gold, Scalar) and isinstance(found, Scalar):
             return self._scalars(gold, found)
         if isinstance(gold, Collection) and isinstance(found, Collection):
-            return self._collections(gold, found)
+            structural = self._collections(gold, found)
+            return structural if structural is not False else self._sets(gold, found)
         return False
 
-    def _with_relation(self, gold: Value, found: Value) -> Equal:
-        gold, found = self._resolved(gold), self._resolved(found)
-        if isinstance(gold, Relation) and isinstance(found, Relation):
-            return self._relations(gold, found)
-        if isinstance(gold, Relation) or isinstance(found, Relation):
-            value, relation = (found, gold) if isinstance(gold, Relation) else (gold, found)
-            assert isinstance(relation, Relation)
-            if not self._policy.prefix or relation.signs != ("=",) or not is_name(relation.sides[0]):
-                return False
-            side = relation.sides[1]
-            return self.equal(side, value) if relation is gold else self.equal(value, side)
-        return self.equal(gold, found)
+    def _tagged(self, gold: Value, found: Value) -> bool:
+        """Notations of their own, the same notation on both sides; some also beside what says the same in another."""
+        if isinstance(gold, Tagged) and isinstance(found, Tagged):
+            if gold.kind == found.kind == "clock":
+                return same_time(gold, found)
+            return gold.kind == found.kind and gold.key == found.key
+        tag, other = (gold, found) if isinstance(gold, Tagged) else (found, gold)
+        assert isinstance(tag, Tagged)
+        match tag.kind, other:
+            case "based", Scalar(text=text):
+                return tag is gold and self._policy.base and text.casefold() == tag.text.casefold() != ""
+            case "quantity", Scalar():
+                return _as_quantity(other) == tag.key
+            case "sequence", Collection("list" | "tuple" | "set", items):
+                return tag.key == tuple(map(_rational, items))
+            case "grid", Collection("matrix", items, columns=columns):
+                flat = tuple(value for row in tag.key if isinstance(row, tuple) for value in row)
+                return flat == tuple(map(_rational, items)) and len(flat) == len(tag.key) * columns
+        return False
 
-    def _resolved(self, value: Value) -> Value:
-        """``5 = x`` turned round; a true chain (``2 * 4 = 8``, ``x = 2 * 4 = 8``) as its last side, its name kept; else as it is."""
-        if not isinstance(value, Relation) or set(value.signs) != {"="}:
-            return value
-        sides = value.sides
+    def _meanings(self, value: Value) -> tuple[Value, ...]:
+        """``5 = x`` turned round; a true chain (``2 * 4 = 8``, ``x = 2 * 4 = 8``, ``x = 1/3 ≈ 0.33``) as its last exact side or a
+        decimal near it, its name kept; any other value as it is."""
+        if not isinstance(value, Relation) or not set(value.signs) <= {"=", "≈"}:
+            return (value,)
+        sides, signs = value.sides, value.signs
         if len(sides) == 2 and is_name(sides[1]) and not is_name(sides[0]):
             sides = sides[::-1]
-        named = is_name(sides[0])
-        values = sides[1:] if named else sides
-        if not all(self.equal(values[-1], side) for side in values[:-1]):
-            return value
-        return Relation((sides[0], values[-1]), ("=",)) if named else values[-1]
+        named = is_name(sides[0]) or (len(sides) > 2 and is_quantity(sides[0]) and not self._certain(sides[0], sides[1]))
+        values, links = sides[named:], signs[named:]
+        exact = links.index("≈") if "≈" in links else len(links)
+        if not all(self._certain(values[exact], side) for side in values[:exact]):
+            return (value,)
+        if not all(_near(values[exact], side) for side in values[exact + 1 :]):
+            return (value,)
+        stated = (values[exact], *values[exact + 1 :])
+        return tuple(Relation((sides[0], one), ("=",)) for one in stated) if named else stated
+
+    def _certain(self, one: Value, other: Value) -> bool:
+        return self.equal(one, other) is True
+
+    def _with_relation(self, gold: Value, found: Value) -> Equal:
+        if isinstance(gold, Relation) and isinstance(found, Relation):
+            return self._relations(gold, found)
+        if isinstance(gold, Relation):
+            return self.equal(gold.sides[1], found) if self._may_drop(gold, is_gold=True) else False
+        if isinstance(found, Relation):
+            return self.equal(gold, found.sides[1]) if self._may_drop(found, is_gold=False) else False
+        return self.equal(gold, found)
+
+    def _may_drop(self, relation: Relation, is_gold: bool) -> bool:
+        """Does the right-hand side alone say the same? Not of a gold that is the equation of a curve."""
+        left, right = relation.sides[0], relation.sides[-1]
+        if not self._policy.prefix or relation.signs != ("=",):
+            return False
+        if is_name(left):
+            return True
+        if not is_quantity(left) or not isinstance(left, Scalar) or left.node is None:
+            return False
+        names = set(symbols(left.node))
+        if not isinstance(right, Scalar) or right.node is None or names & set(symbols(right.node)):
+            return False
+        return not (is_gold and (names & _COORDINATES or right.form is None or not right.form.terms))
+
+    def _sets(self, gold: Value, found: Value) -> Equal:
+        """As sets of reals, where both state one."""
+        expected, present = real_set(gold), real_set(found)
+        if expected is None or present is None or len(expected.pieces) != len(present.pieces):
+            return False
+        if expected.variable and present.variable and expected.variable != present.variable:
+            return False
+        return self._all(_ends(expected, present)) if _same_ends(expected, present) else False
 
     def _relations(self, gold: Relation, found: Relation) -> Equal:
         if len(gold.signs) != 1 or len(found.signs) != 1:
@@ -97,6 +164,8 @@ class Comparison:
             if same_name:
                 return self.equal(gold.sides[1], found.sides[1])
         left, right = _difference(gold), _difference(found)
+        if not {*gold.signs, *found.signs} <= _MIRRORED.keys():
+            return False
         if left is None or right is None:
             return gold.signs == found.signs and self._all(zip(gold.sides, found.sides, strict=True))
         signs = found.signs[0], _MIRRORED[found.signs[0]]
@@ -122,8 +191,11 @@ class Comparison:
     def _scalars(self, gold: Scalar, found: Scalar) -> Equal:
         if self._policy.units and _unit(gold) != _unit(found):
             return False
-        if gold.base != found.base and not (self._policy.base and "" in (gold.base, found.base)):
+        if contradict(gold.unit, found.unit):
             return False
+        scales = unit_scale(gold.unit), unit_scale(found.unit)
+        if scales[0] and scales[1] and scales[0] != scales[1] and scales[0][0] == scales[1][0]:
+            return self._decide(times(gold, Number(scales[0][1])), times(found, Number(scales[1][1])))
         equal = self._decide(gold, found)
         if equal is not True and gold.percent != found.percent:
             equal = self._percent(gold, found)
@@ -142,16 +214,44 @@ class Comparison:
     def _collections(self, gold: Collection, found: Collection) -> Equal:
         kinds = {gold.kind, found.kind}
         pairs = zip(gold.items, found.items, strict=False)
+        if kinds == {"matrix", "tuple"}:
+            return self._vectors(gold, found)
         if len(gold.items) != len(found.items):
             return False
         if kinds == {"tuple"}:
             named_apart = gold.variable and found.variable and gold.variable != found.variable
             return gold.brackets == found.brackets and not named_apart and self._all(pairs)
-        if kinds == {"matrix"}:
+        if kinds <= {"matrix"} or kinds == {"determinant"}:
             return gold.columns == found.columns and self._all(pairs)
-        if kinds == {"list", "tuple"} or (kinds == {"list"} and self._policy.ordered):
-            return self._all(pairs)
-        return self._any_order(gold.items, found.items) if kinds <= {"list", "set"} or kinds == {"union"} else False
+        if kinds == {"list", "tuple"}:
+            return self._all(zip(gold.items, _by_letter(found), strict=True)) if gold.kind == "tuple" else self._all(pairs)
+        if kinds == {"list"}:
+            return self._lists(gold, found)
+        return self._any_order(gold.items, found.items) if kinds == {"list", "set"} or kinds in ({"set"}, {"union"}) else False
+
+    def _lists(self, gold: Collection, found: Collection) -> Equal:
+        """By label where both have the same labels, in order where the gold alone has labels or others, else in any order."""
+        if self._policy.ordered:
+            return self._all(zip(gold.items, found.items, strict=True))
+        expected, present = _labels(gold), _labels(found)
+        if expected and present and set(expected) == set(present):
+            return self._all((item, found.items[present.index(label)]) for label, item in zip(expected, gold.items, strict=True))
+        if expected:
+            return self._all(zip(gold.items, found.items, strict=True))
+        continued = any(_text(item) == "…" for item in gold.items)
+        return self._all(zip(gold.items, found.items, strict=True)) if continued else self._any_order(gold.items, found.items)
+
+    def _vectors(self, gold: Collection, found: Collection) -> Equal:
+        """A column or row beside a tuple; a matrix beside a tuple of rows."""
+        matrix, other = (gold, found) if gold.kind == "matrix" else (found, gold)
+        items = other.items
+        if all(isinstance(item, Collection) and item.kind == "tuple" and len(item.items) == matrix.columns for item in items):
+            items = tuple(cell for item in items if isinstance(item, Collection) for cell in item.items)
+        elif 1 not in (matrix.columns, len(matrix.items) // matrix.columns):
+            return False
+        if len(items) != len(matrix.items):
+            return False
+        return self._all(zip(matrix.items, items, strict=True) if matrix is gold else zip(items, matrix.items, strict=True))
 
     def _all(self, pairs: Iterable[tuple[Value, Value]]) -> Equal:
         """Kleene's conjunction; stops at the first no."""
@@ -192,7 +292,7 @@ def _text(value: Value) -> str:
 
 
 def _unit(scalar: Scalar) -> str:
-    return "%" if scalar.percent else words_of(scalar.unit)
+    return "%" if scalar.percent else " ".join(words_key(scalar.unit))
 
 
 def _in_radians(scalar: Scalar) -> Scalar:
@@ -222,3 +322,55 @@ def _rounds_to(gold: Scalar, found: Scalar) -> bool:
     if not digits.isdigit() or values[0] is None or values[1] is None:
         return False
     return abs(values[0] - values[1]) <= Fraction(1, 2 * 10 ** len(digits))
+
+
+def _rational(value: Value) -> Fraction | None:
+    return value.form.rational if isinstance(value, Scalar) and value.form is not None else None
+
+
+def _as_quantity(scalar: Scalar) -> tuple[str, Fraction] | None:
+    scale, value = unit_scale(scalar.unit), _rational(scalar)
+    return (scale[0], scale[1] * value) if scale is not None and value is not None else None
+
+
+def _near(exact: Value, decimal: Value) -> bool:
+    """Is ``decimal`` within one unit of its last digit of ``exact``, and a plain number?"""
+    value = _rational(decimal)
+    if value is None or not isinstance(exact, Scalar) or not isinstance(decimal, Scalar) or exact.node is None:
+        return False
+    digits = decimal.text.partition(".")[2]
+    unit, where = (10.0 ** -len(digits) if digits.isdigit() else 1.0), place(exact)
+    return where is not None and abs(where - float(value)) <= unit
+
+
+def _labels(value: Collection) -> list[str]:
+    """A label for each item where all have different ones (names before, or units behind); else none."""
+    labels = [_label(item) for item in value.items]
+    return labels if all(labels) and len(set(labels)) == len(labels) else []
+
+
+def _label(item: Value) -> str:
+    if isinstance(item, Relation) and item.signs == ("=",) and is_name(item.sides[0]):
+        left = item.sides[0]
+        return " ".join(word for word in words_key(left.text) if word not in _VERBS) if isinstance(left, Words) else name_of(left)
+    return " ".join(words_key(item.unit)) if isinstance(item, Scalar) else ""
+
+
+def _by_letter(value: Collection) -> tuple[Value, ...]:
+    """The items, ``y=2, x=1`` in the order of their letters."""
+    labels = _labels(value)
+    if labels and all(len(label) == 1 for label in labels):
+        return tuple(item for _, item in sorted(zip(labels, value.items, strict=True), key=lambda pair: pair[0]))
+    return value.items
+
+
+def _ends(one: RealSet, other: RealSet) -> Iterable[tuple[Value, Value]]:
+    for mine, yours in zip(one.pieces, other.pieces, strict=True):
+        for end, partner in zip(mine, yours, strict=True):
+            yield end.value, partner.value
+
+
+def _same_ends(one: RealSet, other: RealSet) -> bool:
+    return all(
+        end.closed == partner.closed for mine, yours in zip(one.pieces, other.pieces, strict=True) for end, partner in zip(mine, yours, strict=True)
+    )

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from hashlib import sha256
 
 from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum, Symbol, TooLarge
 
@@ -22,6 +23,7 @@ MAX_PAIRS = 50_000
 MAX_POWER = 30
 """Of a sum, multiplied out; higher powers stay closed."""
 MAX_FACTORIAL = 2500
+MAX_NAME = 256
 _FACTORED_BELOW = 10**12
 HALF = Fraction(1, 2)
 
@@ -88,6 +90,9 @@ def scaled(form: Form, factor: Fraction) -> Form:
 
 
 def _opaque(name: str) -> Form:
+    """A symbol for what is only known by name; a long name is hashed, as names that hold names grow with each power."""
+    if len(name) > MAX_NAME:
+        name = sha256(name.encode()).hexdigest()
     return Form({(1, ((name, Fraction(1)),)): Fraction(1)}, exact=False)
 
 
@@ -155,10 +160,10 @@ def _inverse(form: Form) -> Form:
         raise ZeroDivisionError("division by zero")
     numerator = constant(Fraction(1))
     while len(form.terms) > 1:
-        prime = _conjugation(form)
-        if prime is None:
+        factor = _conjugation(form)
+        if factor is None:
             return _times(numerator, _named_inverse(form))
-        conjugate = Form({m: -c if _contains(m[0], prime) else c for m, c in form.terms.items()})
+        conjugate = Form({m: -c if _contains(m[0], factor) else c for m, c in form.terms.items()})
         numerator, form = _times(numerator, conjugate), _times(form, conjugate)
     ((radicand, powers), coefficient), *_ = form.terms.items()
     monomial = (radicand, tuple((name, -exponent) for name, exponent in powers))
@@ -166,15 +171,25 @@ def _inverse(form: Form) -> Form:
 
 
 def _conjugation(form: Form) -> int | None:
-    """A prime (or -1, for i) under some of the roots of a sum of square roots; ``None`` where symbols occur."""
+    """A factor (or -1, for i) of some radicands of a sum of square roots whose root may change its sign; ``None`` where symbols occur.
+
+    Square-free numbers without a common factor are independent modulo squares, so no primes are needed: each radicand is a product of
+    some of the pairwise coprime factors that greatest common divisors split them into.
+    """
     if any(powers for _, powers in form.terms) or not form.exact or len(form.terms) > 8:
         return None
-    radicand = next(radicand for radicand, _ in form.terms if radicand != 1)
-    return -1 if radicand < 0 else next(p for p in range(2, radicand + 1) if radicand % p == 0)
+    radicands = [radicand for radicand, _ in form.terms if radicand != 1]
+    if any(radicand < 0 for radicand in radicands):
+        return -1
+    factor = radicands[0]
+    for radicand in radicands[1:]:
+        common = math.gcd(factor, radicand)
+        factor = common if common > 1 else factor
+    return factor
 
 
-def _contains(radicand: int, prime: int) -> bool:
-    return radicand < 0 if prime < 0 else radicand % prime == 0
+def _contains(radicand: int, factor: int) -> bool:
+    return radicand < 0 if factor < 0 else radicand % factor == 0
 
 
 def _named_inverse(form: Form) -> Form:

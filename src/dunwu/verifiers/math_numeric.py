@@ -6,6 +6,7 @@ The arithmetic is a parameter: ``cmath`` here (microseconds), ``mpmath`` with 12
 from __future__ import annotations
 
 import cmath
+import math
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,9 +14,16 @@ from typing import Any
 
 from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum, Symbol
 
-POINTS = 3
+POSITIVE = (0.4, 1.0, 2.7, 7.0, 29.0)
+"""Scales of the points at which all symbols are positive."""
+NEGATIVE = (0.7, 3.1, 9.0)
+"""Scales of the points at which symbols have signs of both kinds, at the first all negative; only real values count there."""
+POINTS = len(POSITIVE) + len(NEGATIVE)
 TOLERANCE = 1e-7
 """Relative; far above the rounding of doubles, so that a difference is a real one."""
+ROUNDING = 1e-10
+"""Of the largest number that was added on the way: what smaller differences say is lost to cancellation."""
+MAX_COMBINATORIAL = 150
 _FUNCTIONS = frozenset({"sin", "cos", "tan", "sinh", "cosh", "tanh"})
 _INVERSES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh"}
 _RECIPROCALS = {"cot": "tan", "sec": "cos", "csc": "sin", "coth": "tanh", "sech": "cosh", "csch": "sinh"}
@@ -25,19 +33,27 @@ class NoValue(ValueError):
     """The expression cannot be evaluated here."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
-    """An arithmetic: a module with ``sin``, ``log`` ..., and its conversion of fractions and of i, pi and e."""
+    """An arithmetic: a module with ``sin``, ``log`` ..., and its conversion of fractions and of i, pi and e.
+
+    ``largest`` is the greatest size of a number that was added since it was set to 0.
+    """
 
     module: Any
+    gamma: Any
     number: Any
     constants: dict[str, Any]
+    largest: float = 0.0
 
 
-DOUBLE = Context(cmath, lambda value: complex(value.numerator / value.denominator), {"i": 1j, "pi": cmath.pi, "e": cmath.e})
+def doubles() -> Context:
+    """Complex doubles."""
+    constants = {"i": 1j, "pi": complex(cmath.pi), "e": complex(cmath.e)}
+    return Context(cmath, lambda value: math.gamma(value.real), lambda value: complex(value.numerator / value.denominator), constants)
 
 
-def evaluate(node: Node, point: int, context: Context = DOUBLE) -> Any:
+def evaluate(node: Node, point: int, context: Context) -> Any:
     """The complex value at a point; raises `NoValue`, `OverflowError`, `ZeroDivisionError` or `ValueError` where there is none."""
     match node:
         case Number(value):
@@ -45,14 +61,19 @@ def evaluate(node: Node, point: int, context: Context = DOUBLE) -> Any:
         case Symbol(name):
             return context.constants[name] if name in context.constants else context.number(_sample(name, point))
         case Sum(terms):
-            return sum((evaluate(term, point, context) for term in terms), context.number(Fraction(0)))
+            total = context.number(Fraction(0))
+            for term in terms:
+                value = evaluate(term, point, context)
+                context.largest = max(context.largest, float(abs(value)))
+                total = total + value
+            return total
         case Product(factors):
             value = context.number(Fraction(1))
             for factor in factors:
                 value = value * evaluate(factor, point, context)
             return value
         case Power(base, exponent):
-            return evaluate(base, point, context) ** evaluate(exponent, point, context)
+            return _power(evaluate(base, point, context), exponent, point, context)
         case Call(name, arguments):
             return _call(name, [evaluate(argument, point, context) for argument in arguments], context)
 
@@ -63,29 +84,61 @@ def differ(left: Node, right: Node) -> bool:
     A right-hand side that overflows where the left one has a value differs too.
     """
     for point in range(POINTS):
+        context = doubles()
         try:
-            expected = evaluate(left, point)
+            expected = evaluate(left, point, context)
         except (ArithmeticError, ValueError, RecursionError):
             continue
         try:
-            found = evaluate(right, point)
+            found = evaluate(right, point, context)
         except OverflowError:
             return True
         except (ArithmeticError, ValueError, RecursionError):
             continue
-        size = max(abs(expected), abs(found))
-        if not cmath.isfinite(expected) or not cmath.isfinite(found):
+        if not cmath.isfinite(expected) or not cmath.isfinite(found) or not comparable(expected, found, point, TOLERANCE):
             continue
-        if abs(expected - found) > TOLERANCE * size:
+        if abs(expected - found) > max(TOLERANCE * max(abs(expected), abs(found)), ROUNDING * context.largest):
             return True
     return False
 
 
+def comparable(expected: Any, found: Any, point: int, tolerance: Any) -> bool:
+    """At a point with negative symbols only real values decide: a root or logarithm is often meant for the others alone."""
+    if point < len(POSITIVE):
+        return True
+    return all(abs(value.imag) <= tolerance * abs(value) for value in (expected, found))
+
+
 def _sample(name: str, point: int) -> Fraction:
-    """A fixed number between 0.5 and 2 for each name and point."""
+    """A fixed number for each name and point, within 20 % above the point's scale."""
     if name == "\\infty":
         raise NoValue("infinity")
-    return Fraction(zlib.crc32(f"{name} {point}".encode()) % 99991 + 49999, 99991)
+    code = zlib.crc32(f"{name} {point}".encode())
+    scale = Fraction((*POSITIVE, *NEGATIVE)[point]).limit_denominator(10)
+    negative = point >= len(POSITIVE) and (point == len(POSITIVE) or code >> 17 & 1)
+    return scale * Fraction(code % 99991 + 499955, 499955) * (-1 if negative else 1)
+
+
+def _power(base: Any, exponent: Node, point: int, context: Context) -> Any:
+    """A negative real to the power of a fraction with an odd denominator is real, as its root is."""
+    value = evaluate(exponent, point, context)
+    fraction = _fraction(exponent)
+    if fraction is not None and fraction.denominator % 2 and fraction.denominator > 1 and base.imag == 0 and base.real < 0:
+        return (-1) ** (fraction.numerator % 2) * (-base) ** value
+    return base**value
+
+
+def _fraction(node: Node) -> Fraction | None:
+    """The value of an exponent such as ``5/3`` as it is parsed: a number, or a number times powers of -1 of numbers."""
+    match node:
+        case Number(value):
+            return value
+        case Product(factors):
+            values = [_fraction(factor) for factor in factors]
+            return None if None in values else math.prod((value for value in values if value is not None), start=Fraction(1))
+        case Power(Number(base), Number(exponent)) if exponent == -1 and base:
+            return 1 / base
+    return None
 
 
 def _call(name: str, values: list[Any], context: Context) -> Any:
@@ -102,6 +155,10 @@ def _call(name: str, values: list[Any], context: Context) -> Any:
         return context.number(Fraction(0)) + abs(value)
     if name == "root":
         return _root(value, values[1], context)
+    if name in ("factorial", "binom"):
+        return _combinatorial(values, context)
+    if name in ("floor", "ceil") and value.imag == 0:
+        return context.number(Fraction(math.floor(value.real) if name == "floor" else math.ceil(value.real)))
     raise NoValue(name)
 
 
@@ -110,3 +167,13 @@ def _root(value: Any, degree: Any, context: Context) -> Any:
     if value.imag == 0 and value.real < 0 and degree.imag == 0 and degree.real % 2 == 1:
         return -((-value) ** (1 / degree))
     return value ** (1 / degree)
+
+
+def _combinatorial(values: list[Any], context: Context) -> Any:
+    """``n!`` and ``n`` over ``k`` by the gamma function, for reals of moderate size."""
+    if any(value.imag != 0 or abs(value.real) > MAX_COMBINATORIAL for value in values):
+        raise NoValue("a factorial")
+    if len(values) == 1:
+        return context.number(Fraction(0)) + context.gamma(values[0] + 1)
+    top, bottom = values
+    return context.number(Fraction(0)) + context.gamma(top + 1) / (context.gamma(bottom + 1) * context.gamma(top - bottom + 1))

@@ -21,9 +21,11 @@ MAX_DEPTH = 50
 MAX_TOKENS = 300
 """Final answers have fewer than a hundred; what is longer is padding."""
 MAX_EXPONENT_10 = 1000
+MARKS = frozenset("angle triangle overline vec hat bar tilde widehat overrightarrow arc odot underset mathcal mathbf".split())
+"""Commands that make a name of the letters behind them: ``\\angle ABC`` is no product."""
 _SYMBOL_COMMANDS = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau upsilon phi varphi chi psi "
-    "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar infty emptyset triangle angle "
+    "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar infty emptyset "
     "mathbbR mathbbZ mathbbN mathbbQ mathbbC"
 )
 SYMBOLS = frozenset(_SYMBOL_COMMANDS.split())
@@ -35,6 +37,7 @@ _TOKEN = re.compile(
 )
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _RUN = re.compile(r"[A-Za-z]{3,}")
+_NO_RUN = re.compile(rf"\\(?:{'|'.join(sorted(MARKS))})\s*\{{?\s*[A-Z]+|\\[A-Za-z]+")
 _VOWEL = re.compile("[aeiouAEIOU]")
 
 
@@ -98,7 +101,7 @@ def negate(node: Node) -> Node:
 
 
 def _tokenise(text: str) -> list[tuple[str, str]]:
-    for run in _RUN.findall(re.sub(r"\\[A-Za-z]+", " ", text)):
+    for run in _RUN.findall(_NO_RUN.sub(" ", text)):
         product = "".join(sorted(run.lower())) in ascii_lowercase or not _VOWEL.search(run)  # abc, xyz, pqr
         if run not in _NAMES and not product:
             raise Unreadable(f"the word {run[:20]!r}")
@@ -264,7 +267,7 @@ class _Parser:
         while self.take("'"):
             name += "'"
         if self.take("_"):
-            name += f"_{self.subscript()}"
+            name += f"_{self.subscript(self.take('{'))}"
         single = self.tokens[self.position + 1 : self.position + 2]
         if (
             self.at("(")
@@ -276,8 +279,9 @@ class _Parser:
             self.position += 3
         return Symbol(name)
 
-    def subscript(self) -> str:
-        if not self.take("{"):
+    def subscript(self, braced: bool) -> str:
+        """The tokens up to a closing brace, or the next one."""
+        if not braced:
             self.position += 1
             return self.peek(-1)
         parts = []
@@ -304,11 +308,26 @@ class _Parser:
             return node
         if name in FUNCTIONS:
             return self.function(name)
+        if name in MARKS:
+            return self.marked(name)
         if name == "pi":
             return PI
         if name in SYMBOLS:
             return self.symbol(f"\\{name}")
         raise Unreadable(f"the command {name[:20]!r}")
+
+    def marked(self, name: str) -> Node:
+        r"""``\angle ABC`` (the same as ``\angle CBA``), ``\overline{AB}``, ``\vec{a}``: a symbol of that name."""
+        letters = ""
+        if self.at("{"):
+            letters = self.subscript(self.take("{"))
+        else:
+            while self.kind in ("letter", "number") and (not letters or name in ("angle", "triangle")):
+                letters += self.peek()
+                self.position += 1
+        if not letters:
+            raise Unreadable(f"nothing behind \\{name}")
+        return self.symbol(f"\\{name} {min(letters, letters[::-1]) if name == 'angle' else letters}")
 
     def function(self, name: str) -> Node:
         exponent = base = None

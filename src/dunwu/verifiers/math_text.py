@@ -1,12 +1,15 @@
 r"""Spellings of maths made one: LaTeX, Unicode and plain text become short marks that the readers split and parse.
 
-After `clean`: ``⦃ ⦄`` are set braces, ``‹ ›`` enclose words (``\text{...}``), ``¶`` ends a row of a matrix, ``±∓≤≥≠∪∈°%`` stand for their
-commands, ``*`` and ``/`` for all products and quotients. Everything else that is not ASCII stays, and no reader accepts it.
+After `clean`: ``⦃ ⦄`` are set braces, ``‹ ›`` enclose words (``\text{...}``), ``¶`` ends a row of a matrix, ``±∓≤≥≠≈∪∖∈°%…`` stand for
+their commands, ``⋁`` and ``⋀`` for *or* and *and* between formulas, ``*`` and ``/`` for all products and quotients. Everything else that is not ASCII stays, and no reader
+accepts it. ``\text{}`` is transparent where its content is no word: ``\text{17}`` is 17, and ``5\text{/6}`` is 5/6.
 """
 
 from __future__ import annotations
 
 import re
+
+from dunwu.verifiers.math_decimals import fractions_for_repeating_decimals
 
 _FUNCTION_NAMES = (
     "sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin arccos arctan arccot arcsec arccsc asin acos atan "
@@ -14,36 +17,55 @@ _FUNCTION_NAMES = (
 )
 FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", ord("。"): ".", ord("、"): ","}
-_UNICODE = {ord(mark): None for mark in '⦃⦄‹›¶\u200b\u2060\ufeff"“”`'} | {
+_UNICODE = {ord(mark): None for mark in '⦃⦄‹›¶⋁⋀\u200b\u2060\ufeff"“”`'} | {
     **{ord(mark): "-" for mark in "−–—"},
     **{ord(mark): "*" for mark in "×·⋅∗"},
     **{ord(mark): text for mark, text in {"÷": "/", "π": r"\pi ", "√": r"\sqrt ", "∞": r"\infty ", "∅": r"\emptyset ", "⁄": "/"}.items()},
     **{ord(mark): text for mark, text in {"²": "^{2}", "³": "^{3}", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"}.items()},
     **{ord(mark): text for mark, text in {"θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "⩽": "≤", "⩾": "≥", "\u00a0": " "}.items()},
-    **{ord(mark): None for mark in "€£¥₹"},
+    **{ord(mark): text for mark, text in {"⟨": "(", "⟩": ")", "≈": "≈", "≒": "≈", "ℝ": r"\mathbb{R}", "∠": r"\angle ", "△": r"\triangle "}.items()},
+    **{ord(mark): text for mark, text in {"℃": r"\text{°C}", "℉": r"\text{°F}", "º": "°", "⌊": r"\lfloor ", "⌋": r"\rfloor "}.items()},
+    **{ord(mark): text for mark, text in {"∧": " and ", "∨": " or ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi ", "ω": r"\omega "}.items()},
+    **{ord(mark): text for mark, text in {"⌈": r"\lceil ", "⌉": r"\rceil ", "∣": "|", "’": "'", "‘": "'", "′": "'", "″": '"'}.items()},
+    **{ord(mark): None for mark in "€£¥￥₹"},
 }
 _WORD_MACRO = r"\\(?:text|mbox|hbox|textbf|textit|textrm|textnormal|texttt|mathrm|mathbf|mathit|mathsf|operatorname\*?|rm)"
 _WORDS = re.compile(_WORD_MACRO + r"\s*\{([^{}]*)\}")
 _ONE_LETTER_UNITS = "mshgtLJNKVWCF"
+MAX_INFIX = 10
 _GAP = re.compile(r"(?<![0-9.])\s|\s(?![0-9.])")
-_CONNECTIVE = re.compile(r"[\s,]*(?:and|or|,|;|和|或)[\s,]*", re.IGNORECASE)
+_CONNECTIVE = re.compile(r"[\s,]*(?:(and|,|;|&|和|且|与)|or|或者?)[\s,]*", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z]{2}|[^\W\d_a-zA-Z]")
+_OVER = re.compile(r"\\(over|choose)(?![A-Za-z])")
 _STEPS = (
     (re.compile(r"\\\\(?:\[[0-9.]+\w+\])?"), "¶"),
     (re.compile(r"(?<=[0-9])(?:,?\\!|\\,|\{,\}|,\\,)+\s*(?=[0-9]{3}(?![0-9]))"), ""),
+    (re.compile(r"\\(?:[Rr]ightarrow|implies|therefore|Longrightarrow|iff|Leftrightarrow)(?![A-Za-z])"), "⇒"),
+    (re.compile(r"\\(?:langle|lang)(?![A-Za-z])"), "("),
+    (re.compile(r"\\(?:rangle|rang)(?![A-Za-z])"), ")"),
+    (re.compile(r"\\(?:[lcdv]?dots[bcmio]?|cdots)(?![A-Za-z])|\.{3,}"), "…"),
+    (re.compile(r"\\underline\s*\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"(?<=[0-9])(?:\^\s*\{?\s*‹?\s*|\s*‹\s*)?(?:st|nd|rd|th)\s*›?\s*\}?(?![A-Za-z])"), ""),
     (re.compile(r"\\(?:left|right)\s*\.|\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|middle)(?![A-Za-z])"), ""),
     (re.compile(r"\\phantom\s*(?:\{[^{}]*\}|\S)|\\hspace\*?\s*\{[^{}]*\}|\\(?:checkmark|blacksquare|square|qed)(?![A-Za-z])"), " "),
     (re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])"), ""),
-    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac "),
+    (re.compile(r"\\(?:[dtcs]|nice)frac(?![A-Za-z])"), r"\\frac "),
     (re.compile(r"\\(?:\{|lbrace(?![A-Za-z]))"), "⦃"),
     (re.compile(r"\\(?:\}|rbrace(?![A-Za-z]))"), "⦄"),
     (re.compile(r"\\?\$|\\[()\[\]!]"), ""),
     (re.compile(r"\\[,;:> ]|\\(?:quad|qquad|enspace|thinspace)(?![A-Za-z])|~"), " "),
     (re.compile(r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degree(?![A-Za-z])"), "°"),
-    (re.compile(r"\s*(?:\\%|%|\bper\s?cent\b|\bpercentage\b|\bpercent\b|‹\s*(?:percent|%)\s*›)", re.IGNORECASE), "%"),
+    (re.compile(r"°\s*([CF])(?![A-Za-z])"), r"‹°\1›"),
+    (re.compile(r"\s*(?:\\%|%|\bpct\b\.?|\bper\s?cent\b|\bpercentage\b|\bpercent\b|‹\s*(?:per ?cent|pct\.?|%)\s*›)", re.IGNORECASE), "%"),
     (re.compile(r"\A\s*\*\*(.+)\*\*\s*\Z", re.DOTALL), r"\1"),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"\\(?:cdot|times|ast)(?![A-Za-z])"), "*"),
     (re.compile(r"\\div(?![A-Za-z])"), "/"),
+    (re.compile(r"\\(?:approx|simeq|doteq|thickapprox)(?![A-Za-z])"), "≈"),
+    (re.compile(r"\\(?:setminus|backslash|smallsetminus)(?![A-Za-z])"), "∖"),
+    (re.compile(r"\\colon(?![A-Za-z])"), ":"),
+    (re.compile(r"\\l?or(?![A-Za-z])|\\vee(?![A-Za-z])"), "⋁"),
+    (re.compile(r"\\land(?![A-Za-z])|\\wedge(?![A-Za-z])"), "⋀"),
     (re.compile(r"\\(?:leqslant|leq|le)(?![A-Za-z])|<="), "≤"),
     (re.compile(r"\\(?:geqslant|geq|ge)(?![A-Za-z])|>="), "≥"),
     (re.compile(r"\\(?:neq|ne)(?![A-Za-z])|\\not\s*=|!="), "≠"),
@@ -68,26 +90,49 @@ def clean(text: str, full_width: bool = True) -> str:
     if full_width:
         text = text.translate(_FULL_WIDTH)
     text = _WORDS.sub(_words, text.translate(_UNICODE))
+    text = _prefix_fractions(fractions_for_repeating_decimals(text))
     for pattern, replacement in _STEPS:
         text = pattern.sub(replacement, text)
-    return text.rstrip(" .,;:").lstrip(" ,;:=")
+    return text.rpartition("⇒")[2].rstrip(" .,;:¶").lstrip(" ,;:=")
 
 
 def _words(match: re.Match[str]) -> str:
     content = match.group(1)
     if content.strip() in FUNCTIONS:
         return f"\\{content.strip()} "
-    if _CONNECTIVE.fullmatch(content):
-        return ","
+    if connective := _CONNECTIVE.fullmatch(content):
+        return "⋁" if connective.group(1) is None else "⋀" if connective.group(1) in ("and", "和", "且", "与") else ","
+    if any(map(str.isdigit, content)) or (not _WORD.search(content) and len(content.strip()) > 1):
+        return content
     if len(content) == 1 and content not in _ONE_LETTER_UNITS and not match.group().startswith((r"\text", r"\mbox", r"\hbox")):
         return content  # an upright variable
     return f"‹{content}›" if content.strip() else " "
 
 
-def words_of(text: str) -> str:
-    """A text answer as compared: its words in lower case, without articles, marks and punctuation."""
-    words = re.findall(r"[^\W_]+", re.sub(r"\\[A-Za-z]+", " ", text))
-    return " ".join(word for word in (word.casefold() for word in words) if word not in ("a", "an", "the") or len(words) == 1)
+def _prefix_fractions(text: str) -> str:
+    r"""``{a \over b}`` as ``{\frac{a}{b}}`` and ``{a \choose b}`` as ``{\binom{a}{b}}``."""
+    for _ in range(MAX_INFIX):
+        mark = _OVER.search(text)
+        if mark is None:
+            break
+        start, end = _group_around(text, mark.start())
+        name = "frac" if mark.group(1) == "over" else "binom"
+        text = rf"{text[:start]}\{name}{{{text[start : mark.start()]}}}{{{text[mark.end() : end]}}}{text[end:]}"
+    return text
+
+
+def _group_around(text: str, place: int) -> tuple[int, int]:
+    """Where the contents of the innermost braces around ``place`` begin and end; the ends of ``text`` where there are none."""
+    depth, start = 0, place
+    while start > 0 and depth >= 0:
+        start -= 1
+        depth += (text[start] == "}") - (text[start] == "{")
+    start += depth < 0
+    depth, end = 0, place
+    while end < len(text) and depth >= 0:
+        depth += (text[end] == "{") - (text[end] == "}")
+        end += depth >= 0
+    return start, end
 
 
 def closed_up(text: str) -> str:

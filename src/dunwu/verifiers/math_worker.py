@@ -3,7 +3,7 @@
 A zygote imports mpmath, sympy and math-verify once (about a second) and forks a child that serves. The child arms a timer before each
 request whose signal, SIGALRM, has its default action: the kernel ends the process whatever Python, sympy or a C library is doing. The
 zygote says so on the channel and forks the next child, which takes milliseconds. Both end when the parent closes the channel or dies;
-the child also dies with the zygote. It is not a sandbox: what it is given was parsed or screened before.
+the child also dies with the zygote. It is not a sandbox: what it is given was parsed before.
 
 Lines of JSON: a request is ``[id, gold, answer, policy]``; the child answers ``[id, "gold"]`` once the gold has been read and evaluated,
 then ``[id, "equal", true]`` (or false), or ``[id, "failed", message]``; the zygote adds ``[0, "timeout"]`` or ``[0, "died", message]``.
@@ -12,7 +12,6 @@ then ``[id, "equal", true]`` (or false), or ``[id, "failed", message]``; the zyg
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import socket
@@ -25,8 +24,8 @@ from dunwu.child import die_with, limit_memory
 from dunwu.verifiers.math_compare import Comparison
 from dunwu.verifiers.math_numeric import evaluate
 from dunwu.verifiers.math_policy import MathPolicy
-from dunwu.verifiers.math_text import clean
-from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Relation, Scalar, Value, readings
+from dunwu.verifiers.math_reading import readings_of_pair
+from dunwu.verifiers.math_values import Collection, Relation, Scalar, Value
 
 LIMIT_SECONDS = 2.0
 
@@ -35,13 +34,11 @@ def main() -> None:
     """Fork children, one after another, until one ends because the channel is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    logging.disable(logging.CRITICAL)  # math-verify warns that its time limits are off
     limit_memory()
     zygote = os.getpid()
     channel = socket.socket(fileno=int(sys.argv[1]))
-    from dunwu.verifiers import math_symbolic
+    from dunwu.verifiers import math_symbolic  # noqa: F401  (loaded before the forks)
 
-    math_symbolic.math_verify_equal(r"\frac{1}{2}", r"\frac{2}{4}")  # what is loaded on first use is loaded before the forks
     _say(channel, 0, "ready")
     while True:
         child = os.fork()
@@ -70,26 +67,24 @@ def serve(channel: socket.socket) -> None:
 
 
 def _judge(channel: socket.socket, number: int, gold: str, answer: str | None, policy: MathPolicy) -> bool:
-    """Is ``answer`` equal to ``gold``? Without an answer: can the gold be read?"""
+    """Is ``answer`` equal to ``gold``? Without an answer: can the gold be evaluated in time?"""
     from dunwu.verifiers.math_symbolic import decide
 
-    golds = readings(clean(gold, policy.full_width))
-    readable = any(all(map(_has_value, _scalars(value))) for value in golds)
+    golds, founds = readings_of_pair(gold, answer or gold, policy)
+    for value in golds:
+        for scalar in _scalars(value):
+            _evaluate(scalar)
     _say(channel, number, "gold")
     if answer is None:
-        return readable
+        return True
     comparison = Comparison(policy, decide)
-    founds = readings(clean(answer, policy.full_width))
     return any(comparison.equal(value, found) is True for value in golds for found in founds)
 
 
-def _has_value(scalar: Scalar) -> bool:
-    from dunwu.verifiers.math_symbolic import PRECISE, parsed
+def _evaluate(scalar: Scalar) -> None:
+    from dunwu.verifiers.math_symbolic import precise
 
-    if scalar.node is None:
-        return scalar.problem != DIVISION_BY_ZERO and bool(parsed(scalar.text))
-    attempt(lambda: evaluate(scalar.node, 0, PRECISE) if scalar.node else None, lambda _: None)
-    return True
+    attempt(lambda: evaluate(scalar.node, 0, precise()) if scalar.node else None, lambda _: None)
 
 
 def _scalars(value: Value) -> Iterator[Scalar]:

@@ -1,0 +1,94 @@
+"""A formula in a sentence: where it stands, and whether the words around it leave it as it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from dunwu.verifiers.math_text import FUNCTIONS
+from dunwu.verifiers.math_words import NUMBER_WORDS, number_in_words
+
+_PIECE = re.compile(r"\\[A-Za-z]+|‹[^›]*›|[A-Za-z]{2,}(?:['-][A-Za-z]+)*|[\u4e00-\u9fff]+|[.,:;!?'\s]+|.", re.DOTALL)
+_NEUTRAL = re.compile(r"[.,:;!?'\s]+")
+_WORD = re.compile(r"‹[^›]*›|[A-Za-z]{2,}(?:['-][A-Za-z]+)*|[\u4e00-\u9fff]+")
+_LINKS = frozenset({"and", "or", "和", "或", "⋀", "⋁"})
+_SUBSTANCE = re.compile(r"[0-9A-Za-z\\∞]")
+_EDGES = " .,:;!?'"
+_SPEECH = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
+_SIGNS = frozenset({"minus", "negative"})
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """The only formula of a sentence and the words on both sides of it."""
+
+    before: str
+    formula: str
+    after: str
+
+
+def only_formula(text: str) -> Prose | None:
+    """The cleaned ``text`` around its one formula; ``None`` where it has none, several, or no words."""
+    pieces = _classified(text)
+    if not any(kind == "word" for kind, _, _ in pieces):
+        return None
+    spans: list[list[int]] = []
+    open_span = False
+    for kind, start, end in pieces:
+        if kind == "maths":
+            if open_span:
+                spans[-1][1] = end
+            else:
+                spans.append([start, end])
+            open_span = True
+        elif kind == "word":
+            open_span = False
+    spans = [span for span in spans if _SUBSTANCE.search(text, span[0], span[1])]
+    if len(spans) != 1:
+        return None
+    start, end = spans[0]
+    return Prose(text[:start].strip(_EDGES), text[start:end].strip(_EDGES), text[end:].strip(_EDGES))
+
+
+def _classified(text: str) -> list[tuple[str, int, int]]:
+    """Pieces as word, maths or neutral; what stands in brackets is maths."""
+    pieces: list[tuple[str, int, int]] = []
+    depth = 0
+    for match in _PIECE.finditer(text):
+        piece = match.group()
+        depth += (piece in "([{⦃") - (piece in ")]}⦄") if len(piece) == 1 else 0
+        if depth > 0:
+            kind = "maths"
+        elif _NEUTRAL.fullmatch(piece):
+            kind = "neutral"
+        elif (_WORD.fullmatch(piece) and piece not in FUNCTIONS) or _is_article(text, match.start(), match.end()):
+            kind = "word"
+        else:
+            kind = "maths"
+        pieces.append((kind, match.start(), match.end()))
+    significant = [index for index, (kind, _, _) in enumerate(pieces) if kind != "neutral"]
+    for before, index, after in zip(significant, significant[1:], significant[2:], strict=False):
+        kind, start, end = pieces[index]
+        if kind == "word" and text[start:end].casefold() in _LINKS and pieces[before][0] == pieces[after][0] == "maths":
+            pieces[index] = ("maths", start, end)
+    return pieces
+
+
+def _is_article(text: str, start: int, end: int) -> bool:
+    return text[start:end] in ("a", "A", "I") and re.match(r"\s+[A-Za-z]{2}", text[end:]) is not None
+
+
+def spoken_number(text: str) -> tuple[str, Fraction, str] | None:
+    """Words before, value and words after the only number of a text that has no digits: ``There are twenty-one ways.``"""
+    if any(map(str.isdigit, text)):
+        return None
+    words = [(match.group().casefold(), match.start(), match.end()) for match in _SPEECH.finditer(text)]
+    places = [index for index, (word, _, _) in enumerate(words) if word in NUMBER_WORDS]
+    if not places:
+        return None
+    first, last = places[0], places[-1]
+    while first and words[first - 1][0] in (*_SIGNS, "a", "an"):
+        first -= 1
+    value = number_in_words(text[words[first][1] : words[last][2]])
+    return None if value is None else (text[: words[first][1]].strip(_EDGES), value, text[words[last][2] :].strip(_EDGES))
