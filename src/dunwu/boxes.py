@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# Escaped braces are text, not structure.
-_MARKS = re.compile(r"\\boxed\s*\{|\\[{}]|[{}]")
+# Escaped braces are text, not structure. TeX needs no braces around one token: \boxed 7, \boxed\pi.
+_MARKS = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|(\\[A-Za-z]+\s?(?:\{[^{}]*\}|[0-9])*|-?[0-9]+(?:\.[0-9]+)?|[A-Za-z](?![A-Za-z])))|\\[{}]|[{}]")
 # What may stand between boxes that are offered side by side; any other word makes the later box a correction of the earlier one.
 _CONNECTOR = re.compile(
     r"(?:\\text|\\qquad|\\quad|\\[()\[\],;:! ]|\b(?:or|and|also|else|maybe|perhaps|possibly|alternatively|either)\b"
@@ -19,7 +19,9 @@ def find_boxes(text: str) -> list[tuple[int, int, str]]:
     open_marks: list[tuple[int, int] | None] = []  # a box: (start of the command, start of its content); a plain brace: None
     boxes: list[tuple[int, int, str]] = []
     for mark in _MARKS.finditer(text):
-        if mark.group().startswith("\\boxed"):
+        if mark.group(1):
+            boxes.append((mark.start(), mark.end(), mark.group(1).strip()))
+        elif mark.group().startswith(("\\boxed", "\\fbox")):
             open_marks.append((mark.start(), mark.end()))
         elif mark.group() == "{":
             open_marks.append(None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from dunwu.boxes import offered_boxes
+
 _GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 _DECIMAL = re.compile(r"\d+(\.\d+)?|\.\d+")
 _SLASH = re.compile(r"(\d+)\s*/\s*(\d+)")
@@ -13,29 +15,14 @@ _DOLLARS = re.compile(r"^([+-]?)(?:\\?\$)+")
 
 
 def gold_text(cell: str) -> str:
-    """The final answer in a cell: what follows the last ``####`` (GSM8K), else the last ``\\boxed{...}`` (MATH), else the whole cell."""
+    """The final answer in a cell: what follows the last ``####`` (GSM8K), else the last box (MATH), else the whole cell.
+
+    Different boxes side by side are no single answer: the cell stays whole, and the maths verifier refuses it as a gold.
+    """
     if "####" in cell:
         return cell.rpartition("####")[2].strip()
-    boxed = last_boxed(cell)
-    return (cell if boxed is None else boxed).strip()
-
-
-def last_boxed(text: str) -> str | None:
-    """The content of the last ``\\boxed{...}`` or ``\\fbox{...}`` by brace matching; ``None`` without one, or where it never closes."""
-    start = max(text.rfind(r"\boxed{"), text.rfind(r"\fbox{"))
-    if start < 0:
-        return None
-    begin = text.index("{", start) + 1
-    depth, position = 1, begin
-    while position < len(text):
-        if text[position] == "\\":
-            position += 2
-            continue
-        depth += {"{": 1, "}": -1}.get(text[position], 0)
-        if depth == 0:
-            return text[begin:position]
-        position += 1
-    return None
+    boxes = offered_boxes(cell)
+    return (boxes[0] if len(boxes) == 1 else cell).strip()
 
 
 def gold_number(text: str) -> str | None:

@@ -2,7 +2,7 @@ r"""Maths answers: equivalent to the gold or not.
 
 An answer is found in the text (`math_answer`), bounded, cleaned (`math_text`), read by our own grammar (`math_reading`, `math_syntax`) and
 compared (`math_compare`): exactly by normal forms, by values at a few points where unequal forms decide nothing, and what is then still
-open with 160 digits in a killable worker process (`math_worker`). No ``eval``, and no ``parse_expr``, sees model text. What `MathPolicy`
+open with 320 digits in a killable worker process (`math_worker`). No ``eval``, and no ``parse_expr``, sees model text. What `MathPolicy`
 does not settle:
 
 - A tuple or interval agrees in order and brackets; ``(1,2)`` is not ``\{1,2\}``; a bare list ``1, 2`` agrees with a set in any order and
@@ -31,8 +31,9 @@ from functools import lru_cache
 from dunwu.types import Problem, Verdict
 from dunwu.verifiers.math_answer import NoAnswer, SeveralAnswers, find_answer, find_answers
 from dunwu.verifiers.math_compare import Comparison
+from dunwu.verifiers.math_forms import Tagged
 from dunwu.verifiers.math_policy import MathPolicy
-from dunwu.verifiers.math_reading import readings, readings_of_pair
+from dunwu.verifiers.math_reading import gold_readings, readings_of_pair
 from dunwu.verifiers.math_service import SERVICE
 from dunwu.verifiers.math_text import clean, closed_up
 from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Scalar, Value, Words, unread
@@ -43,6 +44,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _MARKS = re.compile(r"[‹›]|(?<=[A-Za-z])\.")
 _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 _LETTER = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
+_SMALL_LETTER = re.compile(r"[(\[\s]*([a-z])\s*[)\]]\s*")
 _LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*(\S.*)", re.DOTALL)
 _NO_GOLD = re.compile(
     r"(?:proofs?|not\s*found|n/?a|nan|null|tbd|unknown|\?+|-+|…|see\s+(?:the\s+)?(?:solution|explanation|proof)s?|证明略?|略|见(?:解析|证明)|无答案)",
@@ -80,7 +82,7 @@ def check_gold(gold: str, policy: MathPolicy = DEFAULT) -> str | None:
         answer = _gold(gold)
     except NoAnswer as error:
         return f"gold {gold[:80]!r}: {error}"
-    values = readings(answer, policy.full_width, policy.trailing_text)
+    values = gold_readings(answer, policy)
     problem = next((scalar.problem for scalar in unread(values[0])), "")
     if problem == DIVISION_BY_ZERO or (problem and not re.search(r"\w", answer)):
         return f"gold {gold[:80]!r}: {problem}"
@@ -93,7 +95,7 @@ def check_gold(gold: str, policy: MathPolicy = DEFAULT) -> str | None:
 def reads_as_text(gold: str, policy: MathPolicy = DEFAULT) -> bool:
     """Is ``gold``, which `check_gold` accepts, outside the grammar, so that only an answer of the same text meets it?"""
     try:
-        values = readings(_gold(gold), policy.full_width, policy.trailing_text)
+        values = gold_readings(_gold(gold), policy)
     except NoAnswer:
         return False
     return all(map(unread, values))
@@ -117,7 +119,7 @@ def _judge(gold: str, answer: str, policy: MathPolicy) -> Verdict:
 
 def _judge_several(gold: str, answers: tuple[str, ...], policy: MathPolicy) -> Verdict:
     """A box for each item of a gold list; or boxes that all say the same."""
-    values = readings(gold, policy.full_width, policy.trailing_text)
+    values = gold_readings(gold, policy)
     if any(isinstance(value, Collection) and value.kind in ("list", "set") and len(value.items) == len(answers) for value in values):
         return _judge(gold, ", ".join(answers), policy)
     if all(_judge(gold, answer, policy).reason == "correct" for answer in answers[:10]) and len(answers) <= 10:
@@ -155,6 +157,8 @@ def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
         return None
     letter, value = (alone.group(1), "") if alone else (labelled.group(1) or labelled.group(2), labelled.group(3)) if labelled else ("", "")
     bare, full = _LETTER.fullmatch(answer), _LETTER_AND_VALUE.fullmatch(answer)
+    if bare is None and (small := _SMALL_LETTER.fullmatch(answer)):
+        return _verdict(small.group(1).upper() == letter)
     if bare is not None:
         return _verdict(bare.group(1) == letter)
     if full is not None and (policy.trailing_text or not alone):
@@ -169,6 +173,8 @@ def _verdict(equal: bool) -> Verdict:
 
 def _same_words(values: tuple[Value, ...], gold: str, answer: str, policy: MathPolicy) -> bool:
     """The same text; or the same words and symbols, where the gold is words or outside the grammar."""
+    if isinstance(values[0], Tagged):
+        return False
     gold, answer = clean(gold, policy.full_width), clean(answer, policy.full_width)
     if closed_up(_MARKS.sub("", gold)) == closed_up(_MARKS.sub("", answer)):
         return True

@@ -5,6 +5,7 @@ Three answers: yes, no, and ``None`` where an expression could not be decided he
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import product
@@ -24,6 +25,7 @@ Equal = bool | None
 Decide = Callable[[Scalar, Scalar], Equal]
 _MIRRORED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
 _COORDINATES = frozenset({"x", "y", "z", "t", "r", "\\theta", "\\rho", "\\phi"})
+_FUNCTION = re.compile(r"[fghFGH]\([a-z]\)")
 _VERBS = frozenset({"is", "are", "was", "has", "have", "had", "gets", "got", "get", "and", "=", ":"})
 HUNDREDTH = Fraction(1, 100)
 
@@ -74,13 +76,16 @@ class Comparison:
         if isinstance(gold, Relation) or isinstance(found, Relation):
             return _any(self._with_relation(*pair) for pair in product(self._meanings(gold), self._meanings(found))) or self._sets(gold, found)
         gold, found = _unwrapped(gold, found), _unwrapped(found, gold)
+        if isinstance(gold, Words) and isinstance(found, Collection) and gold.text.isupper():
+            return gold.text == "".join(map(_text, found.items))
         if isinstance(gold, Words) or isinstance(found, Words):
             return words_key(_text(gold)) == words_key(_text(found)) != ()
         if isinstance(gold, Scalar) and isinstance(found, Scalar):
             return self._scalars(gold, found)
         if isinstance(gold, Collection) and isinstance(found, Collection):
-            structural = self._collections(gold, found)
-            return structural if structural is not False else self._sets(gold, found)
+            if {gold.kind, found.kind} != {"set"} and (sets := self._sets(gold, found)) is not False:
+                return sets
+            return False if _linked_apart(gold, found) else self._collections(gold, found)
         return False
 
     def _tagged(self, gold: Value, found: Value) -> bool:
@@ -109,16 +114,18 @@ class Comparison:
         if not isinstance(value, Relation) or not set(value.signs) <= {"=", "≈"}:
             return (value,)
         sides, signs = value.sides, value.signs
-        if len(sides) == 2 and is_name(sides[1]) and not is_name(sides[0]):
+        if len(sides) == 2 and (is_name(sides[1]) or is_quantity(sides[1])) and not (is_name(sides[0]) or is_quantity(sides[0])):
             sides = sides[::-1]
         named = is_name(sides[0]) or (len(sides) > 2 and is_quantity(sides[0]) and not self._certain(sides[0], sides[1]))
         values, links = sides[named:], signs[named:]
+        if links == ("≈",) and _near(values[1], values[0]):
+            return tuple(Relation((sides[0], one), ("=",)) for one in values) if named else values
         exact = links.index("≈") if "≈" in links else len(links)
         if not all(self._certain(values[exact], side) for side in values[:exact]):
-            return (value,)
+            return (Relation(sides, signs),)
         if not all(_near(values[exact], side) for side in values[exact + 1 :]):
-            return (value,)
-        stated = (values[exact], *values[exact + 1 :])
+            return (Relation(sides, signs),)
+        stated = tuple(_named_items(sides[0], one) if named else one for one in values[exact:])
         return tuple(Relation((sides[0], one), ("=",)) for one in stated) if named else stated
 
     def _certain(self, one: Value, other: Value) -> bool:
@@ -160,7 +167,9 @@ class Comparison:
         if len(gold.signs) != 1 or len(found.signs) != 1:
             return gold.signs == found.signs and self._all(zip(gold.sides, found.sides, strict=True))
         if gold.signs == found.signs == ("=",) and is_name(gold.sides[0]) and is_name(found.sides[0]):
-            same_name = name_of(gold.sides[0]) == name_of(found.sides[0]) or Words in (type(gold.sides[0]), type(found.sides[0]))
+            names = name_of(gold.sides[0]), name_of(found.sides[0])
+            functions = sorted(names)[1] == "y" and _FUNCTION.fullmatch(sorted(names)[0])
+            same_name = names[0] == names[1] or functions or Words in (type(gold.sides[0]), type(found.sides[0]))
             if same_name:
                 return self.equal(gold.sides[1], found.sides[1])
         left, right = _difference(gold), _difference(found)
@@ -341,6 +350,18 @@ def _near(exact: Value, decimal: Value) -> bool:
     digits = decimal.text.partition(".")[2]
     unit, where = (10.0 ** -len(digits) if digits.isdigit() else 1.0), place(exact)
     return where is not None and abs(where - float(value)) <= unit
+
+
+def _named_items(name: Value, value: Value) -> Value:
+    """``(y,x) = (1,2)`` as ``y=1, x=2``; any other value as it is."""
+    if not (isinstance(name, Collection) and isinstance(value, Collection) and len(name.items) == len(value.items)):
+        return value
+    return Collection("list", tuple(Relation((one, item), ("=",)) for one, item in zip(name.items, value.items, strict=True)))
+
+
+def _linked_apart(gold: Collection, found: Collection) -> bool:
+    """Conditions linked by *or* beside the same ones linked by *and*."""
+    return {gold.brackets, found.brackets} == {"⋁", "⋀"} and any(isinstance(item, Collection) and item.variable for item in gold.items)
 
 
 def _labels(value: Collection) -> list[str]:

@@ -39,7 +39,7 @@ _CLOCK = re.compile(
 _MORNING, _AFTERNOON = ("am", "上午", "早上", "凌晨", "in the morning", "midnight"), ("pm", "下午", "晚上", "中午", "noon")
 _PART = re.compile(rf"\s*(?:,|and)?\s*({_NUMBER})\s*({NAMES})(?![A-Za-z])\s*\.?", re.IGNORECASE)
 _REMAINDER = re.compile(
-    rf"(?:quotient\s*(?:of|is|=|:)?\s*)?({_NUMBER})\s*,?\s*(?:\bR|\br|rem\.?|(?:with\s+)?(?:a\s+)?remainder(?:\s+(?:of|is)|\s*[=:])?|余数?|…|\.{{3,6}})"
+    rf"(?:quotient\s*(?:of|is|=|:)?\s*)?({_NUMBER})\s*,?\s*(?:R|r|rem\.?|(?:with\s+)?(?:a\s+)?remainder(?:\s+(?:of|is)|\s*[=:])?|余数?|…|\.{{3,6}})"
     rf"\s*({_NUMBER})"
 )
 _BY = re.compile(r"(?<=[0-9A-Za-z.])\s*(?:(?P<sign>[×*])|(?:[xX]|by)(?![A-Za-z]))\s*(?=-?[0-9])")
@@ -51,21 +51,27 @@ _BASE_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
 _LITERAL_BASES = {"x": 16, "b": 2, "o": 8}
 _SEQUENCE = re.compile(rf"[(\[{{<]?\s*({_NUMBER}(?:\s+{_NUMBER})+)\s*[)\]}}>]?")
 _THOUSANDS = re.compile(r"-?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?")
-_MIXED = re.compile(r"-?[0-9]+\s+[0-9]+/[0-9]+")
+_MIXED = re.compile(r"-?[0-9]{1,3}(?: [0-9]{3})*\s+[0-9]+/[0-9]+|-?[0-9]+\s+[0-9]+/[0-9]+")
 _TEXT_LIKE = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}|[0-9]+(?:\.[0-9]+){2,}|[0-9]{3,4}-[0-9]{3,4}-[0-9]{4}"
+)
+_MONTH = r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+_DATE = re.compile(
+    rf"(?:{_MONTH}\s+([0-9]{{1,2}})(?:st|nd|rd|th)?|([0-9]{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH})(?:,?\s+([0-9]{{4}}))?", re.IGNORECASE
 )
 MAX_CELLS = 400
 
 
-def tagged(text: str) -> Tagged | None:
-    """What the raw ``text`` states in a notation of its own; ``None`` where it uses none. Takes linear time."""
+def tagged(text: str) -> tuple[Tagged, ...]:
+    """All that the raw ``text`` states in notations of their own. Takes linear time."""
     plain = _plain(text)
     if not any(map(str.isdigit, plain)):
-        return None
+        return ()
+    if grid := _grid(plain):
+        return (grid,)
     flat = " ".join(plain.split())
-    forms: tuple[Callable[[str], Tagged | None], ...] = (_based, _text_like, _clock, _remainder, _quantity, _dimensions, _ratio)
-    return _grid(plain) or next((found for form in forms if (found := form(flat))), None) or _sequence(flat)
+    forms: tuple[Callable[[str], Tagged | None], ...] = (_based, _literal, _clock, _remainder, _quantity, _dimensions, _ratio, _sequence)
+    return tuple(found for form in forms if (found := form(flat)))
 
 
 def _plain(text: str) -> str:
@@ -82,7 +88,8 @@ def number(text: str) -> Fraction:
 
 def _based(text: str) -> Tagged | None:
     if match := _LITERAL.fullmatch(text):
-        return Tagged("based", (_LITERAL_BASES[match.group(2).casefold()], match.group(1) + _digits(match.group(3))))
+        base, digits = _LITERAL_BASES[match.group(2).casefold()], match.group(1) + _digits(match.group(3))
+        return Tagged("based", (base, digits), text=match.group(1) + match.group(3)) if all(int(d, 16) < base for d in match.group(3)) else None
     match = _BASED.fullmatch(text)
     if match is None:
         return None
@@ -98,7 +105,11 @@ def _digits(text: str) -> str:
     return (text.lstrip("0") or "0").casefold()
 
 
-def _text_like(text: str) -> Tagged | None:
+def _literal(text: str) -> Tagged | None:
+    """What digits and signs spell without arithmetic: dates, telephone and version numbers."""
+    if date := _DATE.fullmatch(text):
+        day, month, year = date.group(2) or date.group(3), date.group(1) or date.group(4), date.group(5)
+        return Tagged("literal", (month[:3].casefold(), int(day), year))
     return Tagged("literal", (text,)) if _TEXT_LIKE.fullmatch(text) else None
 
 
@@ -114,8 +125,8 @@ def _clock(text: str) -> Tagged | None:
     if not (marked or minutes) or int(hours) > (12 if half and not before else 24) or int(minutes or 0) > 59 or int(seconds or 0) > 59:
         return None
     hour = int(hours) % 12 + 12 * (half == "pm") if half else int(hours)
-    if int(hours) > 12 and not half:
-        half = "pm"
+    if not half and not 1 <= int(hours) <= 12:
+        half = "pm" if 12 < int(hours) < 24 else "am"
     reduced = gcd(int(hours), int(minutes or 0)) == 1 and not (minutes or "").startswith("0") and not hours.startswith("0")
     return Tagged("clock", (60 * hour + int(minutes or 0), int(seconds or 0), half), exclusive=marked or bool(seconds) or not reduced)
 

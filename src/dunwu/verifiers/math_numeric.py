@@ -14,7 +14,7 @@ from typing import Any
 
 from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum, Symbol
 
-POSITIVE = (0.4, 1.0, 2.7, 7.0, 29.0)
+POSITIVE = (0.4, 1.0, 2.7, 7.0, 29.0, 130.0, 1009.0)
 """Scales of the points at which all symbols are positive."""
 NEGATIVE = (0.7, 3.1, 9.0)
 """Scales of the points at which symbols have signs of both kinds, at the first all negative; only real values count there."""
@@ -44,7 +44,7 @@ class Context:
     gamma: Any
     number: Any
     constants: dict[str, Any]
-    largest: float = 0.0
+    largest: Any = 0.0
 
 
 def doubles() -> Context:
@@ -64,7 +64,7 @@ def evaluate(node: Node, point: int, context: Context) -> Any:
             total = context.number(Fraction(0))
             for term in terms:
                 value = evaluate(term, point, context)
-                context.largest = max(context.largest, float(abs(value)))
+                context.largest = max(context.largest, abs(value))
                 total = total + value
             return total
         case Product(factors):

@@ -37,10 +37,16 @@ _ENVIRONMENT = re.compile(
 )
 _SYSTEMS = ("cases", "aligned", "align", "align*", "gathered", "split")
 _MEMBER = re.compile(r"\A[A-Za-z][A-Za-z0-9_{}, ()]{0,12}∈")
-_BUILDER = re.compile(r"\A\s*([A-Za-z])\s*(?:∈\s*(?:\\mathbb[RZNQC]|R)\s*)?[|:,]\s*(\S.*)\Z", re.DOTALL)
+_BUILDER = re.compile(r"\A\s*([A-Za-z])\s*(?:∈\s*(?:\\mathbb[RZNQC]|R)\s*)?[|:]\s*(\S.*)\Z", re.DOTALL)
+_INTEGERS = r"‹?\s*(?:is\s+|are\s+|为|是)?(?:an?\s+|any\s+|some\s+)?(?:integers?|整数)\s*›?"
 _PARAMETER = re.compile(
-    r"[\s,(⋀]*(?:‹?\s*(?:where|with|for(?:\s+(?:all|any|some|every|each))?|any|其中)\s*›?)?[\s(]*(?:‹?\s*integers?\s*›?)?\s*"
-    r"([A-Za-z])\s*(?:∈\s*(?:\\mathbb[ZN]|Z)\s*(?:[*]|\^\{?[+*]\}?)?|‹?\s*(?:is\s+|are\s+|为|是)?(?:an?\s+|any\s+)?(?:integers?|整数)\s*›?)\s*\)?\s*\Z"
+    r"[\s,(⋀]*(?:‹?\s*(?:where|with|for(?:\s+(?:all|any|some|every|each))?|any|其中)(?:\s+integers?)?\s*›?)?[\s(]*"
+    rf"(?:([A-Za-z])\s*(?:∈\s*(?:\\mathbb[ZN]|Z)\s*(?:[*]|\^\{{?[+*]\}}?)?|{_INTEGERS})|(?<=integer)\s*›?\s*([A-Za-z])|(?<=integers)\s*›?\s*([A-Za-z]))\s*\)?\s*\Z"
+)
+_QUANTIFIER = re.compile(r"[\s,]*‹?\s*\bfor\s+(?:all|every|any)(?:\s+real)?(?:\s+numbers?)?\s*›?\s*[a-z]\s*(?:∈\s*\\mathbbR)?\s*\Z")
+_EMPTY = re.compile(
+    r"\\emptyset|⦃\s*⦄|‹?\s*(?:the\s+)?(?:no\s+(?:real\s+)?(?:solutions?|roots?)(?:\s+exists?)?|(?:an\s+)?empty\s+set|无(?:实数)?解|空集)\s*›?",
+    re.IGNORECASE,
 )
 _REALS = re.compile(r"\\mathbbR|(?:‹\s*)?(?:all|any|every)\s+real(?:\s+numbers?|\s+values?|s)?(?:\s*›)?|(?:全体|所有|一切)实数", re.IGNORECASE)
 _LETTER_UNIT = re.compile(
@@ -51,40 +57,45 @@ _LABEL = re.compile(r"\A\s*(?:‹([^›]*?)\s*[:：=]\s*›|(‹[^›]*›|[A-Za
 
 def readings_of_pair(gold: str, answer: str, policy: MathPolicy) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
     """All readings of a gold and of an answer. A letter is a unit (``12 m²``) only where the other side has no letters."""
-    golds, founds = (readings(text, policy.full_width, policy.trailing_text) for text in (gold, answer))
-    exclusive = next((value for value in golds if isinstance(value, Tagged) and value.exclusive), None)
-    if exclusive is not None:
-        return (exclusive,), founds
+    golds, founds = gold_readings(gold, policy), readings(answer, policy.full_width, policy.trailing_text, spoken=True)
+    tags = tuple(value for value in golds if isinstance(value, Tagged))
+    if any(tag.exclusive for tag in tags):
+        return tags, founds
     more_golds = () if _letters(founds) else _with_letter_unit(gold, policy.full_width)
     more_founds = () if _letters(golds) else _with_letter_unit(answer, policy.full_width)
     return golds + more_golds, founds + more_founds
 
 
+def gold_readings(text: str, policy: MathPolicy) -> tuple[Value, ...]:
+    """All that a gold may state; ``two lines`` is words, and not 2."""
+    return readings(text, policy.full_width, policy.trailing_text, spoken=False)
+
+
 @lru_cache(maxsize=8192)
-def readings(text: str, full_width: bool = True, prose: bool = True) -> tuple[Value, ...]:
+def readings(text: str, full_width: bool, prose: bool, spoken: bool) -> tuple[Value, ...]:
     """All that the raw ``text`` may state: where commas can separate thousands or items both; a notation of its own; a sentence."""
     special = tagged(text)
     plain = clean(text, full_width)
     joined = plain if any(bracket in plain for bracket in "([⦃") else _THOUSANDS.sub(lambda m: re.sub("[ ,]", "", m.group()), plain)
     found = [read(joined)] if joined == plain else [read(joined), read(plain)]
-    if (declared := _PARAMETER.search(plain)) and declared.start() and declared.group(1) != "k":
-        found.append(read(re.sub(rf"(?<![A-Za-z\\]){declared.group(1)}(?![A-Za-z])", "k", plain[: declared.start()])))
-    if prose and (sentence := _sentence(joined)) is not None:
+    if (declared := _PARAMETER.search(plain)) and declared.start() and (name := _name_of(declared)) != "k":
+        found.append(read(re.sub(rf"(?<![A-Za-z\\]){name}(?![A-Za-z])", "k", plain[: declared.start()])))
+    if prose and (sentence := _sentence(joined, spoken)) is not None:
         found.append(sentence)
-    return (special, *found) if special is not None else tuple(found)
+    return (*special, *found)
 
 
 def read(text: str) -> Value:
     """The value that the cleaned ``text`` states; always one, be it an unread scalar."""
     text = text.strip()
-    if "±" in text or "∓" in text:
-        plus, minus = text.replace("±", "+").replace("∓", "-"), text.replace("±", "-").replace("∓", "+")
-        return Collection("list", (read(plus), read(minus)))
-    if (declared := _PARAMETER.search(text)) and declared.start():
-        text = text[: declared.start()]
+    for condition in (_PARAMETER, _QUANTIFIER):
+        if (declared := condition.search(text)) and declared.start():
+            text = text[: declared.start()]
     text = _MEMBER.sub("", text, count=1).strip()
     if _REALS.fullmatch(text):
         return Collection("tuple", INFINITIES, "()")
+    if _EMPTY.fullmatch(text):
+        return Collection("set", ())
     if environment := _ENVIRONMENT.fullmatch(text):
         return _environment(*environment.groups())
     linked = _AND.sub("⋀", _OR.sub("⋁", text))
@@ -95,13 +106,26 @@ def read(text: str) -> Value:
         parts = _split(text, mark)
         if len(parts) > 1:
             return _collection(kind, parts)
-    return _enclosed(text) or _relation(text) or _labelled(text) or read_scalar(text)
+    if enclosed := _enclosed(text):
+        return enclosed
+    if "±" in text or "∓" in text:
+        plus, minus = text.replace("±", "+").replace("∓", "-"), text.replace("±", "-").replace("∓", "+")
+        return Collection("list", (read(plus), read(minus)))
+    return _relation(text) or _labelled(text) or read_scalar(text)
 
 
 def _collection(kind: str, items: list[str], brackets: str = "") -> Value:
     if len(items) > MAX_ITEMS:
         return Scalar("", problem=f"more than {MAX_ITEMS} items")
-    return Collection(kind, tuple(map(_item, items)), brackets)
+    values: list[Value] = []
+    for text in items:
+        value = _item(text)
+        values.extend(value.items if isinstance(value, Collection) and value.kind == "list" and "±" in text else (value,))
+    return Collection(kind, tuple(values), brackets)
+
+
+def _name_of(declared: re.Match[str]) -> str:
+    return next(group for group in declared.groups() if group)
 
 
 def _item(text: str) -> Value:
@@ -111,12 +135,12 @@ def _item(text: str) -> Value:
     return (_sentence(text) if unread else None) or value
 
 
-def _sentence(text: str) -> Value | None:
+def _sentence(text: str, spoken: bool = True) -> Value | None:
     """The value of the only formula in a sentence, or of the only number spoken in one; ``None`` where there is none or are several."""
     if prose := only_formula(text):
         before, after, value = prose.before, prose.after, read(prose.formula)
-    elif spoken := spoken_number(text):
-        before, number, after = spoken
+    elif spoken and (found := spoken_number(text)):
+        before, number, after = found
         value = of_number(text, number)
     else:
         return None

@@ -120,14 +120,14 @@ def _merged(pieces: list[tuple[End, End]]) -> tuple[tuple[End, End], ...]:
             start, end = merged[-1]
             if _same(high, end):
                 high = End(end.value, end.place, end.closed or high.closed)
-            merged[-1] = (start, high if high.place >= end.place - _NEAR * abs(end.place) else end)
+            merged[-1] = (start, high if high.place > end.place or _same(high, end) else end)
         else:
             merged.append((low, high))
     return tuple(merged)
 
 
 def _same(one: End, other: End) -> bool:
-    return one.place == other.place or abs(one.place - other.place) <= _NEAR * max(abs(one.place), abs(other.place))
+    return one.place == other.place or math.isclose(one.place, other.place, rel_tol=_NEAR)
 
 
 def _touches(end: End, start: End) -> bool:

@@ -172,15 +172,17 @@ class _Parser:
                 return factors[0] if len(factors) == 1 else Product(tuple(factors))
 
     def begins_factor(self) -> bool:
-        """Does an implied product go on? Never with a number: ``2 3`` is no product."""
+        """Does an implied product go on? With a number only behind a factorial: ``2 3`` is no product, ``3!6!`` is one."""
+        if self.kind == "number":
+            return self.position > 0 and self.peek(-1) == "!"
         if self.kind == "mark":
             return self.peek() in "([{" or (self.peek() == "|" and not self.bars)
         return self.kind == "letter" or (self.kind == "command" and self.peek() not in ("rfloor", "rceil"))
 
     def signed(self) -> Node:
         negative = False
-        while self.at("-") or self.at("+"):
-            negative ^= self.take("-") or not self.take("+")
+        if self.at("-") or self.at("+"):
+            negative = self.take("-") or not self.take("+")
         node = self.power()
         return negate(node) if negative else node
 

@@ -8,6 +8,7 @@ accepts it. ``\text{}`` is transparent where its content is no word: ``\text{17}
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from dunwu.verifiers.math_decimals import fractions_for_repeating_decimals
 
@@ -34,10 +35,12 @@ _WORDS = re.compile(_WORD_MACRO + r"\s*\{([^{}]*)\}")
 _ONE_LETTER_UNITS = "mshgtLJNKVWCF"
 MAX_INFIX = 10
 _GAP = re.compile(r"(?<![0-9.])\s|\s(?![0-9.])")
+_CHINESE_SCALES = {"百": 2, "千": 3, "万": 4, "百万": 6, "千万": 7, "亿": 8, "万亿": 12}
 _CONNECTIVE = re.compile(r"[\s,]*(?:(and|,|;|&|和|且|与)|or|或者?)[\s,]*", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{2}|[^\W\d_a-zA-Z]")
 _OVER = re.compile(r"\\(over|choose)(?![A-Za-z])")
-_STEPS = (
+_Step = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+_STEPS: tuple[_Step, ...] = (
     (re.compile(r"\\\\(?:\[[0-9.]+\w+\])?"), "¶"),
     (re.compile(r"(?<=[0-9])(?:,?\\!|\\,|\{,\}|,\\,)+\s*(?=[0-9]{3}(?![0-9]))"), ""),
     (re.compile(r"\\(?:[Rr]ightarrow|implies|therefore|Longrightarrow|iff|Leftrightarrow)(?![A-Za-z])"), "⇒"),
@@ -54,9 +57,18 @@ _STEPS = (
     (re.compile(r"\\(?:\}|rbrace(?![A-Za-z]))"), "⦄"),
     (re.compile(r"\\?\$|\\[()\[\]!]"), ""),
     (re.compile(r"\\[,;:> ]|\\(?:quad|qquad|enspace|thinspace)(?![A-Za-z])|~"), " "),
+    (re.compile(r"[^\S\n]+"), " "),
+    (re.compile(r"\n[\s]*"), "\n"),
+    (re.compile(r"\\(?:text)?color\s?\{[^{}]*\}|\\(?:boldsymbol|bm|bf|color\s?[a-z]+)(?![A-Za-z])"), " "),
+    (re.compile(r"负(?=[0-9])"), "-"),
+    (re.compile(r"百分之\s?(-?[0-9.]+)"), r"\1%"),
+    (re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(百万|千万|万亿|万|亿|千|百)(?![克米瓦卡分])"), lambda m: f"({m.group(1)}*10^{{{_CHINESE_SCALES[m.group(2)]}}})"),
+    (re.compile(r"(?<=[0-9]) ?(?:‹ ?to ?›|to) ?(?=[0-9])"), ":"),
+    (re.compile(r" ?‹? ?[(（] ?(?:which is )?(?:about|approximately|approx\.?|roughly|≈|\\approx) ?([0-9][0-9.,]*)[^()（）]{0,40}[)）] ?›?\s*\Z"), r" ≈ \1"),
+    (re.compile(r"(?<![0-9.,])([0-9]{1,3}(?: [0-9]{3})+)(?= [0-9]+/[0-9])"), lambda m: m.group().replace(" ", "")),
     (re.compile(r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degree(?![A-Za-z])"), "°"),
     (re.compile(r"°\s*([CF])(?![A-Za-z])"), r"‹°\1›"),
-    (re.compile(r"\s*(?:\\%|%|\bpct\b\.?|\bper\s?cent\b|\bpercentage\b|\bpercent\b|‹\s*(?:per ?cent|pct\.?|%)\s*›)", re.IGNORECASE), "%"),
+    (re.compile(r"\s?(?:\\%|%|\bpct\b\.?|\bper\s?cent\b|\bpercentage\b|\bpercent\b|‹\s*(?:per ?cent|pct\.?|%)\s*›)", re.IGNORECASE), "%"),
     (re.compile(r"\A\s*\*\*(.+)\*\*\s*\Z", re.DOTALL), r"\1"),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"\\(?:cdot|times|ast)(?![A-Za-z])"), "*"),
@@ -80,7 +92,7 @@ _STEPS = (
     (re.compile(r"\\(?:infin|infinity)(?![A-Za-z])|(?<![A-Za-z\\])(?:infinity|inf|oo)(?![A-Za-z])"), r"\\infty "),
     (re.compile(r"\\(?:varnothing)(?![A-Za-z])"), r"\\emptyset "),
     # The mixed number 1 1/2; nothing else may put two numbers side by side.
-    (re.compile(r"(?<![0-9./^_{])([0-9]+)\s+([0-9]+)\s*/\s*([0-9]+)(?![0-9./])"), r"\1\\frac{\2}{\3}"),
+    (re.compile(r"(?<![0-9./^_{])([0-9]+) +([0-9]+) ?/ ?([0-9]+)(?![0-9./])"), r"\1\\frac{\2}{\3}"),
     (re.compile(r"\s+"), " "),
 )
 
@@ -93,7 +105,7 @@ def clean(text: str, full_width: bool = True) -> str:
     text = _prefix_fractions(fractions_for_repeating_decimals(text))
     for pattern, replacement in _STEPS:
         text = pattern.sub(replacement, text)
-    return text.rpartition("⇒")[2].rstrip(" .,;:¶").lstrip(" ,;:=")
+    return text.rpartition("⇒")[2].rstrip(" .,;:¶\\").lstrip(" ,;:=")
 
 
 def _words(match: re.Match[str]) -> str:

@@ -15,7 +15,7 @@ _TABLE = {
     "mass": "g gram grams 1|mg milligram milligrams 1/1000|kg kilogram kilograms 1000|tonne tonnes 1000000|lb lbs pound pounds 45359237/100000"
     "|oz ounce ounces 45359237/1600000|克 1|千克 公斤 1000|吨 1000000",
     "time": "s sec secs second seconds 1|ms millisecond milliseconds 1/1000|min mins minute minutes 60|h hr hrs hour hours 3600|day days 86400"
-    "|week weeks 604800|秒 1|分钟 60|小时 3600|天 86400",
+    "|week weeks 604800|秒 1|分钟 分 60|小时 3600|天 86400",
     "calendar": "month months 1|year years 12",
     "money": "cent cents 1|dollar dollars usd bucks 100",
     "volume": "l liter liters litre litres 1|ml milliliter milliliters millilitre millilitres 1/1000|cl 1/100|升 1|毫升 1/1000",

@@ -41,7 +41,7 @@ quotient measure chance percentage interest balance quantity degree size slope
 """.split()
 _OF = re.compile(rf"\b(?!(?:{'|'.join(_HEADS)})\b)[a-z]+\s+of\s*\Z")
 _SQUARE_OF = re.compile(r"\b(?:square|cube)s?\s+of\b|\bof\s+which\b")
-_CHINESE_CHANGING = re.compile("[或不非约近负错半]|至少|至多|以上|以下|大于|小于|超过|次方|平方(?![米分厘千])|平方根|的倒数|相反数|两倍|[一二三四五六七八九十百千]倍")
+_CHINESE_CHANGING = re.compile("[或不非约近负错半]|至少|至多|以上|以下|大于|小于|超过|次方|平方(?![米分厘千])|平方根|分之|的倒数|相反数|两倍|[一二三四五六七八九十百千]倍")
 _CHINESE_SCALE = re.compile(r"\s*[多余几]?[十百千万亿](?![克米瓦])|.*半", re.DOTALL)
 _LONE_LETTER = re.compile(r"(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])")
 _TOKEN = re.compile(r"\\[A-Za-z]+|[0-9]+(?:[.,][0-9]+)*|[^\W\d_]+(?:'[a-z]+)?|[^\s\w]", re.UNICODE)
@@ -189,7 +189,7 @@ def words_key(text: str) -> tuple[str, ...]:
 
 def changes(before: str, after: str) -> bool:
     """Do words before or after an expression make it another one (``twice``, ``reciprocal of``, ``is wrong``, ``squared``)?"""
-    first, then = before.casefold().replace("’", "'"), after.casefold().replace("’", "'")
+    first, then = (re.sub("[‹›]", " ", text.casefold().replace("’", "'")) for text in (before, after))
     words = set(re.findall(r"[a-z]+(?:'[a-z]+)?", f"{first} {then}"))
     if words & _CHANGING - _allowed(first, then) or any(word.endswith("n't") for word in words):
         return True
