@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 
-from dunwu.tasks.gold import cell_text, gold_number, gold_text, last_boxed
+from dunwu.tasks.gold import cell_text, gold_number, gold_text
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,6 @@ from dunwu.tasks.gold import cell_text, gold_number, gold_text, last_boxed
 )
 def test_gold_text(cell, text):
     assert gold_text(cell) == text
-
-
-def test_last_boxed_without_a_box():
-    assert last_boxed("42") is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.verify_math import GOLDS, HOSTILE
 from dunwu.types import Problem
-from dunwu.verifiers.math import check_gold, compare_math, verify_math
+from dunwu.verifiers.math import check_gold, compare_math, reads_as_text, verify_math
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_service import SERVICE, Outcome
 
@@ -26,7 +26,7 @@ RIGHT = [
     *[("8", a) for a in ["8", "８", "8.0", "+8", "8 apples", "8kg", "8 km/h", "8千克", "共有8个", "等于８。", "答案是8。", "答案：8"]],
     *[("8", a) for a in ["**8**", "(8)", "{8}"]],
     *[("8", a) for a in [r"8\text{ cm}^2", r"8\mathrm{m}^{3}", r"8 \frac{\text{m}}{\text{s}}", r"8\,\text{m/s}", r"8\ \text{units}^2"]],
-    ("8", r"\{8\}"), *[("8", a) for a in [r"\boxed{x = 8}", "8 = x", r"2 \times 4 = 8", "x = 2 * 4 = 8", r"\text{Area} = 8"]],
+    ("8", r"\{8\}"), *[("8", a) for a in [r"\boxed{x = 8}", "x^2=8", "8 = x", r"2 \times 4 = 8", "x = 2 * 4 = 8", r"\text{Area} = 8"]],
     *[("8", a) for a in ["P(A) = 8", "AB = 8", "#### 8", "A: 8"]],
     *[("8", a) for a in ["<answer>8</answer>", r"<think>\boxed{3}</think> \boxed{8}", "<think>7</think><answer>8",]],
     *[("8", a) for a in ["**Answer:** 8", "so we get $8$."]],
@@ -35,7 +35,7 @@ RIGHT = [
     *[("5/2", a) for a in [r"2\frac{1}{2}", "2 1/2", "2.5", r"\frac52"]],
     *[("8000000", a) for a in ["8 million", r"8\text{ million}"]],
     *[("90", a) for a in [r"90^\circ", "90°", r"90^{\circ} \text{C}", "90 degrees"]],
-    *[(gold, "10000") for gold in ["10,000", r"10{,}000", "10^4"]], ("52_8", "52"), ("52_8", "52_{8}"), ("52", "52_8"),
+    *[(gold, "10000") for gold in ["10,000", r"10{,}000", "10^4"]], ("52_8", "52"), ("52_8", "52_{8}"),
     (r"5.4 \text{ cents}", "5.4cents"), ("-3", "−3"), (r"\$5.00", "5"),
     # roots, pi, i
     (r"\sqrt{12}", r"2\sqrt{3}"), (r"3\sqrt{13}", "3*sqrt(13)"), (r"\frac{\sqrt{2}}{2}", r"\frac{1}{\sqrt 2}"),
@@ -69,13 +69,13 @@ WRONG = [
     *[("8", a) for a in ["8千", "8万", "8个半", r"\text{not } 8", r"\text{about }8", r"8\text{ or more}", r"8\text{ squared}"]],
     ("8", "not x = 8"),
     *[("8", a) for a in ["8 million", r"8\text{ million}", "2 4", "8 8"]],
-    *[("8", a) for a in ["<answer>8</answer><answer>9</answer>", "<think>8", r"\boxed{8", "x^2=8"]],
-    *[("8", a) for a in ["8=9", "7=8", "8 or more", "", "not 8", r"\boxed{7}, \boxed{8}"]], ("6", r"\boxed{5=6}"), ("5", r"5=6"),
+    *[("8", a) for a in ["<answer>8</answer><answer>9</answer>", "<think>8", r"\boxed{8"]],
+    *[("8", a) for a in ["8=9", "7=8", "2x=8", "x+1=8", "8 or more", "", "not 8", r"\boxed{7}, \boxed{8}"]], ("6", r"\boxed{5=6}"), ("5", r"5=6"),
     ("(1,2)", r"\{1,2\}"), (r"\{1,2\}", "(1,2)"), ("(1,2)", "(2,1)"), ("[1,2)", "(1,2)"), ("(1,2)", "[1,2]"), ("1,2", "1"),
     ("1,2", "1,2,3"), ("1,2", r"\{1,1,2\}"), ("5,15", "515"), ("40", "0.4"), ("6000", "60%"), ("1/3", "0.333333333333"),
     (r"\pi", "3.14159265358979"), (r"\pi", "22/7"), ("e", "2.718281828459045"),
     (r"\ln 2", "0.6931471805599453094172321214581765680755"), ("e", "e + 10^{-35}"), (r"\sqrt{2}", "1.41421356"),
-    (r"2\sqrt{3}", r"3\sqrt{2}"), ("x=5", "y=5"), ("x>2", r"x \ge 2"), ("x>2", "x<2"), ("52_8", "52_9"),
+    (r"2\sqrt{3}", r"3\sqrt{2}"), ("x=5", "y=5"), ("x>2", r"x \ge 2"), ("x>2", "x<2"), ("52_8", "52_9"), ("52", "52_8"),
     (r"\frac{37}{4}m", r"\frac{37}{4m}"), (r"\frac{11+9a}{20}", "11+9a/20"), (r"137 \frac{1}{2}", "1371/2"), (r"\sin x", r"\cos x"),
     (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 & 2 \end{pmatrix}"), (r"\text{even}", "odd"),
     (r"\text{(B)}", "(C) B"), ("100", r"\sum_{k=1}^{100} 1"), ("1/3", r"\int_0^1 x^2 dx"), ("3", r"\frac{3}{0}"),
@@ -167,11 +167,25 @@ def test_golds_that_can_be_judged(gold):
     assert judge(gold, rf"\boxed{{{gold}}}").score == 1.0
 
 
-@pytest.mark.parametrize("gold", ["", "  ", r"\boxed{1} or \boxed{2}", r"\frac{1}{0}", r"\sum_{k=1}^n k", "9^{9^{9}}", "("])
+@pytest.mark.parametrize("gold", ["", "  ", r"\boxed{1} or \boxed{2}", r"\frac{1}{0}", "(", "proof", "Not found.", r"\text{N/A}", "…", "见解析"])
 def test_golds_that_cannot(gold):
     message = check_gold(gold)
     assert message is not None
     assert "gold" in message
+
+
+@pytest.mark.parametrize("gold", [r"\sum_{k=1}^n k", "9^{9^{9}}", r"A \sim B_{1}^{2} 3", "x2"])
+def test_golds_outside_the_grammar_are_met_by_their_text_alone(gold):
+    assert check_gold(gold) is None
+    assert reads_as_text(gold)
+    assert judge(gold, rf"\boxed{{{gold}}}").score == 1.0
+    assert judge(gold, "0").score == judge(gold, gold.replace("1", "2").replace("9", "8").replace("x", "y")).score == 0.0
+
+
+@pytest.mark.parametrize("gold", ["7", r"\text{even}", "6:00 PM", "(1,2]", r"\sqrt{2}", "17 R 2"])
+def test_golds_of_the_grammar_are_not_only_text(gold):
+    assert check_gold(gold) is None
+    assert not reads_as_text(gold)
 
 
 def test_a_gold_without_an_answer_is_an_error_and_never_a_reward():

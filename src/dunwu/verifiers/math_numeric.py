@@ -81,7 +81,7 @@ def evaluate(node: Node, point: int, context: Context) -> Any:
 def differ(left: Node, right: Node) -> bool:
     """Do the expressions have clearly different values at some point? ``False`` proves nothing.
 
-    A right-hand side that overflows where the left one has a value differs too.
+    A right-hand side that overflows at the smallest point, where the left one has a value, differs too.
     """
     for point in range(POINTS):
         context = doubles()
@@ -92,7 +92,9 @@ def differ(left: Node, right: Node) -> bool:
         try:
             found = evaluate(right, point, context)
         except OverflowError:
-            return True
+            if point == 0:
+                return True
+            continue
         except (ArithmeticError, ValueError, RecursionError):
             continue
         if not cmath.isfinite(expected) or not cmath.isfinite(found) or not comparable(expected, found, point, TOLERANCE):

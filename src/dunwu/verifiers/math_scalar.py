@@ -99,7 +99,9 @@ def _without_unit(text: str) -> tuple[str, str, int]:
         return (text[: scale.start()], "", _SCALES[scale.group(1).lower()]) if scale else (text, "", 1)
     unit = match.group().strip(" ‹›")
     scale = _SCALE.match(match.group())
-    return text[: match.start()].strip(), unit, _SCALES[scale.group(1).lower()] if scale else 1
+    if scale is None:
+        return text[: match.start()].strip(), unit, 1
+    return text[: match.start()].strip(), match.group()[scale.end() :].strip(" ‹›"), _SCALES[scale.group(1).lower()]
 
 
 def _ratio(text: str) -> str:
