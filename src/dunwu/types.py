@@ -14,7 +14,9 @@ Split = Literal["train", "validation", "test"]
 Language = Literal["en", "zh"]
 FinishReason = Literal["stop", "length"]
 Reason = Literal["correct", "wrong", "unparsable", "timeout", "error", "unverified"]
-VerifierName = Literal["expression", "number", "math", "choice", "text", "json_schema", "instructions", "code", "reasoning_gym", "none"]
+VerifierName = Literal[
+    "expression", "plain_number", "number", "math", "choice", "text", "json_schema", "instructions", "code", "reasoning_gym", "none"
+]
 
 
 @dataclass(frozen=True, slots=True)

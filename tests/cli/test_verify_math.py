@@ -52,8 +52,6 @@ def test_the_policy_can_be_set(tmp_path, capsys):
         ("[1]", "list instead of a JSON object"),
         ('{"prediction": "1"}', "no column gold"),
         ('{"gold": "1"}', "no column prediction"),
-        ('{"gold": "", "prediction": "1"}', "gold '' is no answer"),
-        ('{"gold": [1], "prediction": "1"}', "is no answer"),
         ('{"gold": "1", "prediction": ["1"]}', "must hold text"),
         ('{"gold": "1", "prediction": "1", "expected_label": "maybe"}', "neither true nor false"),
         ("", "has no rows"),
@@ -72,3 +70,15 @@ def test_a_missing_file_and_an_unknown_option(tmp_path):
         run([str(tmp_path / "none.jsonl")])
     with pytest.raises(UserError, match="is not understood"):
         run([str(tmp_path / "none.jsonl"), "--colour", "red"])
+
+
+def test_golds_that_are_no_answers_are_named_and_the_other_rows_judged(tmp_path, capsys):
+    golds = ["5", "proof", None, "", r"\boxed{1} or \boxed{2}", r"A \sim x2"]
+    path = tmp_path / "golds.jsonl"
+    path.write_text("".join(json.dumps({"gold": gold, "prediction": "5"}) + "\n" for gold in golds), encoding="utf-8")
+    assert run([str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "6 rows: 4 error, 1 correct, 1 wrong" in out
+    assert all(f"row {number}: gold" in out for number in (2, 3, 4, 5))
+    assert "row 1: gold" not in out
+    assert "1 of the golds" in out

@@ -41,7 +41,7 @@ def test_a_json_file_and_a_reward_given_by_hand(tmp_path: Path, capsys: pytest.C
     file.write_text(json.dumps({"problem": {"text": "?", "verifier": "number", "answer": "7"}, "completion": "<answer>8</answer>"}))
     assert main(["verify", "rollout", str(file), "--json", "reward=accuracy"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found == {"parts": {"accuracy": 0.0}, "total": 0.0, "recorded": None, "verdict": "wrong", "detail": "another number"}
+    assert found == {"parts": {"accuracy": 0.0}, "total": 0.0, "recorded": None, "verdict": "wrong", "detail": "another value"}
 
 
 @pytest.mark.parametrize(

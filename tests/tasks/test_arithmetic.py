@@ -23,7 +23,7 @@ def test_answers_are_right_and_in_range():
         assert problem.answer == str(eval(problem.data["expression"]))
         assert 0 <= int(problem.answer) <= 999
         assert problem.difficulty == len(problem.data["numbers"])
-        assert problem.verifier == "number"
+        assert problem.verifier == "plain_number"
 
 
 def test_splits_are_disjoint_and_reserved_multisets_absent():

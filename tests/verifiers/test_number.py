@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from dunwu.models.thinking import parse_completion
 from dunwu.types import Problem
-from dunwu.verifiers.number import NotOneNumber, parse_number, verify_number
+from dunwu.verifiers.number import NotOneNumber, parse_number, verify_plain_number
 
 
 def judge(gold, answer):
-    return verify_number(Problem(id="p", task="t", text="", verifier="number", answer=gold), answer)
+    return verify_plain_number(Problem(id="p", task="t", text="", verifier="plain_number", answer=gold), answer)
 
 
 RIGHT = [

@@ -11,11 +11,14 @@ from dunwu.verifiers.verify import verify
 
 EXPRESSION = Problem(id="e", task="countdown", text="", verifier="expression", data={"numbers": [3, 8], "target": 24})
 NUMBER = Problem(id="n", task="gsm8k", text="", verifier="number", answer="24")
+PLAIN = Problem(id="a", task="arithmetic", text="3 * 8", verifier="plain_number", answer="24")
 
 
 def test_each_problem_goes_to_its_verifier():
     assert verify(EXPRESSION, "3 * 8").score == 1.0
-    assert verify(NUMBER, "3 * 8").score == 0.0
+    assert verify(NUMBER, "3 * 8").score == 1.0
+    assert verify(PLAIN, "3 * 8").score == 0.0
+    assert verify(PLAIN, "24").score == 1.0
     assert verify(EXPRESSION, "24").score == 0.0
     assert verify(NUMBER, "24").score == 1.0
 
@@ -34,7 +37,7 @@ def test_without_a_verifier_nothing_is_verified_and_nothing_has_failed(answer):
 
 @given(st.text())
 def test_no_answer_text_raises(answer):
-    for problem in (EXPRESSION, NUMBER):
+    for problem in (EXPRESSION, NUMBER, PLAIN):
         assert verify(problem, answer).score in (0.0, 1.0)
 
 

@@ -18,7 +18,7 @@ from dunwu.errors import DataError
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.types import Verdict
-from dunwu.verifiers.math import compare_math
+from dunwu.verifiers.math import check_gold, compare_math, reads_as_text
 from dunwu.verifiers.math_plain import PlainVerdict, plain_verdicts
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_service import SERVICE
@@ -45,9 +45,10 @@ class VerifyMathOptions:
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the file."""
+    """One row of the file; ``where`` names the file and the row."""
 
     name: str
+    where: str
     gold: str
     prediction: str
     label: bool | None
@@ -92,12 +93,11 @@ def _case(row: Row, options: VerifyMathOptions) -> Case:
             name = "gold" if column == options.gold_column else "prediction"
             present = ", ".join(map(str, row.columns)) or "none"
             raise DataError(f"{row.where}: no column {column} (columns: {present}): name the right one with --{name}-column")
-    if not isinstance(gold, str | int | float) or cell_text(gold) is None:
-        raise DataError(f"{row.where}: gold {gold!r} is no answer: fill column {options.gold_column} or remove the row")
     if prediction is not None and not isinstance(prediction, str | int | float):
         raise DataError(f"{row.where}: prediction of type {type(prediction).__name__}: column {options.prediction_column} must hold text")
     text = prediction if isinstance(prediction, str) else cell_text(prediction)
-    return Case(str(row.columns.get("id", f"row {row.number}")), cell_text(gold) or "", text or "", _label(row, options.label_column))
+    label = _label(row, options.label_column)
+    return Case(str(row.columns.get("id", f"row {row.number}")), row.where, cell_text(gold) or "", text or "", label)
 
 
 def _label(row: Row, column: str) -> bool | None:
@@ -125,9 +125,22 @@ def _json_line(judged: Judged) -> str:
 def _report(judged: Sequence[Judged]) -> list[str]:
     reasons = Counter(one.verdict.reason for one in judged)
     lines = [f"{len(judged)} rows: " + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())]
+    lines += _golds([one.case for one in judged])
     lines += _account("dunwu", [(one.case, one.finding, one.seconds, one.verdict.reason) for one in judged])
     plain = [(one.case, one.plain.equal, one.plain.seconds, "") for one in judged if one.plain is not None]
     return lines + (_account("math-verify", plain) if plain else [])
+
+
+def _golds(cases: Sequence[Case]) -> list[str]:
+    """The golds that no answer can be judged against, and those that only the same text meets."""
+    lines = [f"  not judged, {case.where}: {problem}: correct it or remove the row" for case in cases if (problem := check_gold(case.gold))]
+    texts = [case for case in cases if reads_as_text(case.gold)]
+    if texts:
+        examples = ", ".join(f"{case.name}: {case.gold[:40]!r}" for case in texts[:3])
+        lines.append(
+            f"  {len(texts)} of the golds are outside the grammar and compared as text ({examples}{', ...' if len(texts) > 3 else ''})"
+        )
+    return lines
 
 
 def _account(name: str, found: Sequence[tuple[Case, bool | None, float, str]]) -> list[str]:

@@ -12,7 +12,8 @@ import unicodedata
 from fractions import Fraction
 
 from dunwu.types import VerifierName
-from dunwu.verifiers.number import NotOneNumber, parse_number
+from dunwu.verifiers.math import answer_readings
+from dunwu.verifiers.math_values import Scalar
 
 _OPERATORS = str.maketrans(
     {"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "−": "-", "–": "-", "[": "(", "]": ")", "{": "(", "}": ")"}
@@ -27,9 +28,9 @@ def vote_key(answer: str | None, verifier: VerifierName) -> str | None:
     match verifier:
         case "expression":
             key = re.sub(r"\s+", "", text).translate(_OPERATORS).partition("=")[0]
-        case "number":
+        case "plain_number":
             key = _number(text)
-        case "math":
+        case "number" | "math":
             key = _mathematics(text)
         case "choice" | "text":
             key = " ".join(text.casefold().split())
@@ -39,11 +40,11 @@ def vote_key(answer: str | None, verifier: VerifierName) -> str | None:
 
 
 def _mathematics(text: str) -> str:
-    r"""A number by its value, anything else as written: ``\frac12`` and ``0.5`` vote together, ``\sqrt{8}`` and ``2\sqrt{2}`` do not."""
-    try:
-        return str(parse_number(text).value)
-    except NotOneNumber:
-        return re.sub(r"\s+", "", text)
+    r"""A constant by its exact value, anything else as written: ``\frac12`` votes with ``0.5``, ``\sqrt{8}`` with ``2\sqrt{2}``."""
+    for value in answer_readings(text):
+        if isinstance(value, Scalar) and value.form is not None and not any(powers for _, powers in value.form.terms):
+            return value.form.name if value.form.rational is None else str(value.form.rational)
+    return re.sub(r"\s+", "", text)
 
 
 def _number(text: str) -> str:

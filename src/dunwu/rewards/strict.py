@@ -16,7 +16,7 @@ from dunwu.types import Problem
 from dunwu.verifiers.verify import candidate, verify
 
 MAX_ANSWER = 200
-_SHORT = ("expression", "number", "math", "choice")
+_SHORT = ("expression", "plain_number", "number", "math", "choice")
 _SPELLING = str.maketrans({"×": "*", "÷": "/", "−": "-", "（": "(", "）": ")"})
 
 

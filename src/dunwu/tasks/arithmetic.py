@@ -68,7 +68,7 @@ class Arithmetic:
             id=identity,
             task=self.name,
             text=compute(chain.text, language, self.config.wording),
-            verifier="number",
+            verifier="plain_number",
             answer=str(chain.value),
             language=language,
             difficulty=float(len(chain.numbers)),

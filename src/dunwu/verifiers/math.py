@@ -33,11 +33,11 @@ from dunwu.verifiers.math_answer import NoAnswer, SeveralAnswers, find_answer, f
 from dunwu.verifiers.math_compare import Comparison
 from dunwu.verifiers.math_forms import Tagged
 from dunwu.verifiers.math_policy import MathPolicy
-from dunwu.verifiers.math_reading import gold_readings, readings_of_pair
+from dunwu.verifiers.math_reading import gold_readings, readings, readings_of_pair
 from dunwu.verifiers.math_service import SERVICE
 from dunwu.verifiers.math_text import clean, closed_up
 from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Scalar, Value, Words, unread
-from dunwu.verifiers.math_words import words_key
+from dunwu.verifiers.math_words import changes, words_key
 
 DEFAULT = MathPolicy()
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
@@ -46,14 +46,17 @@ _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 _LETTER = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
 _SMALL_LETTER = re.compile(r"[(\[\s]*([a-z])\s*[)\]]\s*")
 _LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*(\S.*)", re.DOTALL)
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _NO_GOLD = re.compile(
-    r"(?:proofs?|not\s*found|n/?a|nan|null|tbd|unknown|\?+|-+|…|see\s+(?:the\s+)?(?:solution|explanation|proof)s?|证明略?|略|见(?:解析|证明)|无答案)",
+    r"(?:proofs?|not\s*found|n/?a|nan|null|tbd|unknown|\?+|-{2,}|…|see\s+(?:the\s+)?(?:solution|explanation|proof)s?|证明略?|略|见(?:解析|证明)|无答案)",
     re.IGNORECASE,
 )
 
 
 def verify_math(problem: Problem, answer: str) -> Verdict:
-    """Is ``answer`` equivalent to ``problem.answer``? A gold that cannot be judged is an error, never a reward."""
+    """Is ``answer`` equivalent to ``problem.answer``? A gold that cannot be judged, or is no number where one is due, is an error."""
+    if problem.verifier == "number" and not any(_is_number(value) for value in answer_readings(problem.answer or "")):
+        return Verdict(None, "error", "the gold answer: not a number")
     return compare_math(problem.answer or "", answer)
 
 
@@ -84,7 +87,7 @@ def check_gold(gold: str, policy: MathPolicy = DEFAULT) -> str | None:
         return f"gold {gold[:80]!r}: {error}"
     values = gold_readings(answer, policy)
     problem = next((scalar.problem for scalar in unread(values[0])), "")
-    if problem == DIVISION_BY_ZERO or (problem and not re.search(r"\w", answer)):
+    if problem == DIVISION_BY_ZERO or (problem and re.fullmatch(r"[\s()\[\]{}.,;:]*", answer)):
         return f"gold {gold[:80]!r}: {problem}"
     if all(map(unread, values)):
         return None
@@ -95,10 +98,22 @@ def check_gold(gold: str, policy: MathPolicy = DEFAULT) -> str | None:
 def reads_as_text(gold: str, policy: MathPolicy = DEFAULT) -> bool:
     """Is ``gold``, which `check_gold` accepts, outside the grammar, so that only an answer of the same text meets it?"""
     try:
-        values = gold_readings(_gold(gold), policy)
+        answer = _gold(gold)
     except NoAnswer:
         return False
-    return all(map(unread, values))
+    return all(map(unread, gold_readings(answer, policy))) and not _LETTER_AND_VALUE.fullmatch(clean(answer))
+
+
+def answer_readings(text: str) -> tuple[Value, ...]:
+    """All that the answer in ``text`` may state; nothing where it gives none or several."""
+    try:
+        return readings(find_answer(text), True, True, True)
+    except NoAnswer:
+        return ()
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, Scalar) and value.form is not None and value.form.rational is not None
 
 
 def _gold(text: str) -> str:
@@ -162,7 +177,7 @@ def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
     if bare is not None:
         return _verdict(bare.group(1) == letter)
     if full is not None and (policy.trailing_text or not alone):
-        same = (full.group(1) or full.group(2)) == letter
+        same = (full.group(1) or full.group(2)) == letter and not changes("", full.group(3))
         return _judge(value, full.group(3), policy) if same and value else _verdict(same)
     return _judge(value, answer, policy) if value else None
 
@@ -178,7 +193,7 @@ def _same_words(values: tuple[Value, ...], gold: str, answer: str, policy: MathP
     gold, answer = clean(gold, policy.full_width), clean(answer, policy.full_width)
     if closed_up(_MARKS.sub("", gold)) == closed_up(_MARKS.sub("", answer)):
         return True
-    worded = any(isinstance(value, Words) for value in values) or all(map(unread, values))
+    worded = any(isinstance(value, Words) for value in values) or (all(map(unread, values)) and _WORD.search(gold) is not None)
     return worded and words_key(gold) == words_key(answer) != ()
 
 

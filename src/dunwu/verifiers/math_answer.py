@@ -21,11 +21,12 @@ _MARKER = re.compile(
     r"|(?:答案|结果)\s*(?:就是|应该是|应为|是|为|等于)?\s*[:：]?",
     re.IGNORECASE,
 )
-_END = re.compile(r"\n|。|\.\s+(?=[A-Z])|\.\s*\Z")
+_END = re.compile(r"\n(?![\s$|\[(]*-?[0-9]+[\s,|]+-?[0-9][-0-9\s,|\])$.]*\Z)|。|\.\s+(?=[A-Z])|\.\s*\Z")
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _SENTENCE = re.compile(r"[A-Za-z\u4e00-\u9fff\s,.:;，。：*'-]*")
 _ASIDE = re.compile(
-    r"(?<=\S)\s*[（(]\s*(?:since|because|as|where|which|rounded|from|by|using|so|that is|note|i\.e\.|e\.g\.|因为|即)(?![A-Za-z])[^()（）]{0,200}[)）]\s*[.。]?\s*\Z",
+    r"(?<=\S)\s*[（(]\s*(?:since|because|as|where|which|rounded|from|by|using|so|that is|note|i\.e\.|e\.g\.|因为|即)(?![A-Za-z])"
+    r"[^()（）]{0,200}[)）]\s*[.。]?\s*\Z",
     re.IGNORECASE,
 )
 _NESTING = re.compile(r"[({\[]|[)}\]]")

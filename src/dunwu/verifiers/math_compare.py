@@ -74,7 +74,9 @@ class Comparison:
         if isinstance(gold, Tagged) or isinstance(found, Tagged):
             return self._tagged(gold, found)
         if isinstance(gold, Relation) or isinstance(found, Relation):
-            return _any(self._with_relation(*pair) for pair in product(self._meanings(gold), self._meanings(found))) or self._sets(gold, found)
+            return _any(self._with_relation(*pair) for pair in product(self._meanings(gold), self._meanings(found))) or self._sets(
+                gold, found
+            )
         gold, found = _unwrapped(gold, found), _unwrapped(found, gold)
         if isinstance(gold, Words) and isinstance(found, Collection) and gold.text.isupper():
             return gold.text == "".join(map(_text, found.items))
@@ -93,7 +95,9 @@ class Comparison:
         if isinstance(gold, Tagged) and isinstance(found, Tagged):
             if gold.kind == found.kind == "clock":
                 return same_time(gold, found)
-            return gold.kind == found.kind and gold.key == found.key
+            if {gold.kind, found.kind} == {"ratio", "clock ratio"}:
+                return gold.key == found.key
+            return gold.kind == found.kind and gold.key == found.key and (gold.kind != "clock ratio" or len(gold.key) > 2)
         tag, other = (gold, found) if isinstance(gold, Tagged) else (found, gold)
         assert isinstance(tag, Tagged)
         match tag.kind, other:
@@ -243,8 +247,9 @@ class Comparison:
         if self._policy.ordered:
             return self._all(zip(gold.items, found.items, strict=True))
         expected, present = _labels(gold), _labels(found)
-        if expected and present and set(expected) == set(present):
-            return self._all((item, found.items[present.index(label)]) for label, item in zip(expected, gold.items, strict=True))
+        if expected and present:
+            partners = _partners(expected, present)
+            return self._all((item, found.items[place]) for item, place in zip(gold.items, partners, strict=True)) if partners else False
         if expected:
             return self._all(zip(gold.items, found.items, strict=True))
         continued = any(_text(item) == "…" for item in gold.items)
@@ -370,6 +375,19 @@ def _labels(value: Collection) -> list[str]:
     return labels if all(labels) and len(set(labels)) == len(labels) else []
 
 
+def _partners(expected: list[str], present: list[str]) -> list[int]:
+    """For each label the place of the only one that says the same, perhaps in more words; empty where they do not match one to one."""
+    partners = []
+    for label in expected:
+        words = set(label.split())
+        alike = [place for place, other in enumerate(present) if words <= set(other.split()) or words >= set(other.split())]
+        exact = [place for place in alike if present[place] == label]
+        if len(exact or alike) != 1:
+            return []
+        partners += exact or alike
+    return partners if len(set(partners)) == len(partners) else []
+
+
 def _label(item: Value) -> str:
     if isinstance(item, Relation) and item.signs == ("=",) and is_name(item.sides[0]):
         left = item.sides[0]
@@ -393,5 +411,7 @@ def _ends(one: RealSet, other: RealSet) -> Iterable[tuple[Value, Value]]:
 
 def _same_ends(one: RealSet, other: RealSet) -> bool:
     return all(
-        end.closed == partner.closed for mine, yours in zip(one.pieces, other.pieces, strict=True) for end, partner in zip(mine, yours, strict=True)
+        end.closed == partner.closed
+        for mine, yours in zip(one.pieces, other.pieces, strict=True)
+        for end, partner in zip(mine, yours, strict=True)
     )

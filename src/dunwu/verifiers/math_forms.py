@@ -10,14 +10,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import gcd
 
 from dunwu.verifiers.math_units import NAMES, unit_scale
 
 
 @dataclass(frozen=True)
 class Tagged:
-    """A reading of kind clock, quantity, remainder, dimensions, ratio, based, sequence, grid or literal; ``key`` is what is compared.
+    """A reading of kind clock, quantity, remainder, dimensions, (clock) ratio, based, sequence, grid or literal, compared by its ``key``.
 
     ``exclusive``: as a gold it has no other reading.
     """
@@ -44,10 +43,22 @@ _REMAINDER = re.compile(
 )
 _BY = re.compile(r"(?<=[0-9A-Za-z.])\s*(?:(?P<sign>[×*])|(?:[xX]|by)(?![A-Za-z]))\s*(?=-?[0-9])")
 _SIDE = re.compile(rf"({_NUMBER})\s*({NAMES}|units?)?", re.IGNORECASE)
-_RATIO = re.compile(rf"({_NUMBER})(?:\s*:\s*({_NUMBER})){{2,9}}")
+_RATIO = re.compile(rf"({_NUMBER})(?:\s*:\s*({_NUMBER})){{1,9}}")
 _LITERAL = re.compile(r"(-?)0([xbo])([0-9a-f]+)", re.IGNORECASE)
 _BASED = re.compile(r"(-?)\(?([0-9A-Fa-f]+(?:\.[0-9A-Fa-f]+)?)\)?\s*_\s*(?:\{\s*([0-9]{1,2}|[a-z]+)\s*\}|([0-9]))")
-_BASE_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "sixteen": 16}
+_BASE_WORDS = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "sixteen": 16,
+}
 _LITERAL_BASES = {"x": 16, "b": 2, "o": 8}
 _SEQUENCE = re.compile(rf"[(\[{{<]?\s*({_NUMBER}(?:\s+{_NUMBER})+)\s*[)\]}}>]?")
 _THOUSANDS = re.compile(r"-?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?")
@@ -55,9 +66,13 @@ _MIXED = re.compile(r"-?[0-9]{1,3}(?: [0-9]{3})*\s+[0-9]+/[0-9]+|-?[0-9]+\s+[0-9
 _TEXT_LIKE = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}|[0-9]+(?:\.[0-9]+){2,}|[0-9]{3,4}-[0-9]{3,4}-[0-9]{4}"
 )
-_MONTH = r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+_MONTH = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+    r"\.?"
+)
 _DATE = re.compile(
-    rf"(?:{_MONTH}\s+([0-9]{{1,2}})(?:st|nd|rd|th)?|([0-9]{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH})(?:,?\s+([0-9]{{4}}))?", re.IGNORECASE
+    rf"(?:{_MONTH}\s+([0-9]{{1,2}})(?:st|nd|rd|th)?|([0-9]{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH})(?:,?\s+([0-9]{{4}}))?",
+    re.IGNORECASE,
 )
 MAX_CELLS = 400
 
@@ -70,7 +85,9 @@ def tagged(text: str) -> tuple[Tagged, ...]:
     if grid := _grid(plain):
         return (grid,)
     flat = " ".join(plain.split())
-    forms: tuple[Callable[[str], Tagged | None], ...] = (_based, _literal, _clock, _remainder, _quantity, _dimensions, _ratio, _sequence)
+    if based := _based(flat):
+        return (based,)
+    forms: tuple[Callable[[str], Tagged | None], ...] = (_literal, _clock, _remainder, _quantity, _dimensions, _ratio, _sequence)
     return tuple(found for form in forms if (found := form(flat)))
 
 
@@ -89,7 +106,8 @@ def number(text: str) -> Fraction:
 def _based(text: str) -> Tagged | None:
     if match := _LITERAL.fullmatch(text):
         base, digits = _LITERAL_BASES[match.group(2).casefold()], match.group(1) + _digits(match.group(3))
-        return Tagged("based", (base, digits), text=match.group(1) + match.group(3)) if all(int(d, 16) < base for d in match.group(3)) else None
+        bare = match.group(1) + match.group(3) if any(map(str.isalpha, match.group(3))) else ""
+        return Tagged("based", (base, digits), text=bare) if all(int(d, 16) < base for d in match.group(3)) else None
     match = _BASED.fullmatch(text)
     if match is None:
         return None
@@ -127,8 +145,7 @@ def _clock(text: str) -> Tagged | None:
     hour = int(hours) % 12 + 12 * (half == "pm") if half else int(hours)
     if not half and not 1 <= int(hours) <= 12:
         half = "pm" if 12 < int(hours) < 24 else "am"
-    reduced = gcd(int(hours), int(minutes or 0)) == 1 and not (minutes or "").startswith("0") and not hours.startswith("0")
-    return Tagged("clock", (60 * hour + int(minutes or 0), int(seconds or 0), half), exclusive=marked or bool(seconds) or not reduced)
+    return Tagged("clock", (60 * hour + int(minutes or 0), int(seconds or 0), half))
 
 
 def same_time(gold: Tagged, found: Tagged) -> bool:
@@ -156,7 +173,12 @@ def _quantity(text: str) -> Tagged | None:
         parts.append((scale, number(match.group(1))))
         position = match.end()
     sizes = [size for (_, size), _ in parts]
-    if position < len(text) or len(parts) < 2 or len({dimension for (dimension, _), _ in parts}) > 1 or sizes != sorted(set(sizes), reverse=True):
+    if (
+        position < len(text)
+        or len(parts) < 2
+        or len({dimension for (dimension, _), _ in parts}) > 1
+        or sizes != sorted(set(sizes), reverse=True)
+    ):
         return None
     return Tagged("quantity", (parts[0][0][0], sum((size * value for (_, size), value in parts), Fraction(0))))
 
@@ -168,17 +190,20 @@ def _dimensions(text: str) -> Tagged | None:
         return None
     starts, ends = [0, *(mark.end() for mark in marks)], [*(mark.start() for mark in marks), len(text)]
     sides = [_SIDE.fullmatch(text[start:end].strip()) for start, end in zip(starts, ends, strict=True)]
-    if not all(sides):
+    if not all(side and number(side.group(1)) for side in sides):
         return None
-    return Tagged("dimensions", tuple(number(side.group(1)) for side in sides if side), exclusive=all(not mark.group("sign") for mark in marks))
+    return Tagged(
+        "dimensions", tuple(number(side.group(1)) for side in sides if side), exclusive=all(not mark.group("sign") for mark in marks)
+    )
 
 
 def _ratio(text: str) -> Tagged | None:
-    if not _RATIO.fullmatch(text):
+    """Numbers as multiples of the first. ``10:30`` is a time before it is a ratio: only ``20:60``, which is none, may meet it as one."""
+    if not _RATIO.fullmatch(text) or re.search(r":\s*0[0-9]", text):
         return None
     values = [number(part.strip()) for part in text.split(":")]
     first = next((value for value in values if value), Fraction(1))
-    return Tagged("ratio", tuple(value / first for value in values))
+    return Tagged("clock ratio" if _clock(text) else "ratio", tuple(value / first for value in values), exclusive=len(values) > 2)
 
 
 def _sequence(text: str) -> Tagged | None:

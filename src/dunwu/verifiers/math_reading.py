@@ -20,7 +20,20 @@ from dunwu.verifiers.math_prose import only_formula, spoken_number
 from dunwu.verifiers.math_scalar import CHANGED, of_number, read_scalar
 from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum, Symbol
 from dunwu.verifiers.math_text import clean
-from dunwu.verifiers.math_values import INFINITIES, Collection, Relation, Scalar, Value, Words, is_name, name_of, solve, symbols, unread
+from dunwu.verifiers.math_values import (
+    INFINITIES,
+    Collection,
+    Relation,
+    Scalar,
+    Value,
+    Words,
+    infinite,
+    is_name,
+    name_of,
+    solve,
+    symbols,
+    unread,
+)
 from dunwu.verifiers.math_words import disturbs
 
 MAX_ITEMS = 100
@@ -48,12 +61,17 @@ _EMPTY = re.compile(
     r"\\emptyset|⦃\s*⦄|‹?\s*(?:the\s+)?(?:no\s+(?:real\s+)?(?:solutions?|roots?)(?:\s+exists?)?|(?:an\s+)?empty\s+set|无(?:实数)?解|空集)\s*›?",
     re.IGNORECASE,
 )
-_REALS = re.compile(r"\\mathbbR|(?:‹\s*)?(?:all|any|every)\s+real(?:\s+numbers?|\s+values?|s)?(?:\s*›)?|(?:全体|所有|一切)实数", re.IGNORECASE)
+_REALS = re.compile(
+    r"\\mathbbR|(?:‹\s*)?(?:all|any|every)\s+real(?:\s+numbers?|\s+values?|s)?(?:\s*›)?|(?:全体|所有|一切)实数", re.IGNORECASE
+)
 _LETTER_UNIT = re.compile(
     r"(?<=[0-9)}\s])\s*(?:(?:[kcdm]?[mgsLlJNWVAKTC]|h|Hz|Pa|kPa|mol|eV|min|Ω)(?:\s*\^\s*\{?\s*-?[1-3]\s*\}?)?(?:\s*[*/]?\s*(?=[A-Za-z])|\s*\Z)){1,3}\Z"
 )
 """Units of one letter or so: a product where the other side has letters, a unit where it has none."""
-_LABEL = re.compile(r"\A\s*(?:‹([^›]*?)\s*[:：=]\s*›|(‹[^›]*›|[A-Za-z][A-Za-z' -]{1,40}|[A-Z](?=\s*:\s*[-0-9\\]))\s*[:：])\s*(\S.*)\Z", re.DOTALL)
+_LABEL = re.compile(
+    r"\A\s*(?:‹([^›]*?)\s*[:：=]\s*›|(‹[^›]*›|[A-Za-z][A-Za-z' -]{1,40}|[A-Z](?=\s*:\s*[-0-9\\]))\s*[:：])\s*(\S.*)\Z", re.DOTALL
+)
+
 
 def readings_of_pair(gold: str, answer: str, policy: MathPolicy) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
     """All readings of a gold and of an answer. A letter is a unit (``12 m²``) only where the other side has no letters."""
@@ -269,8 +287,8 @@ def _interval(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Collection | 
 
 def _shifted(end: Scalar, constant: Form, factor: Fraction) -> Scalar:
     """``(end - constant) / factor``; an infinite end changes its sign only."""
-    if end in INFINITIES:
-        return end if factor > 0 else INFINITIES[1 - INFINITIES.index(end)]
+    if sign := infinite(end):
+        return INFINITIES[(sign > 0) == (factor > 0)]
     if end.node is None:
         return end
     node: Node = Product((Sum((end.node, Product((Number(Fraction(-1)), form_node(constant))))), Number(1 / factor)))
@@ -309,5 +327,3 @@ def _with_letter_unit(text: str, full_width: bool) -> tuple[Value, ...]:
         return ()
     value = read(plain[: match.start()])
     return (replace(value, unit=match.group().strip()),) if isinstance(value, Scalar) and value.node is not None else ()
-
-

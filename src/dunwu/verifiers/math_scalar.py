@@ -28,7 +28,8 @@ _TEXT_UNIT = re.compile(
 _ONLY_WORDS = re.compile(r"[(\[ ]*‹[^›]*›[)\] ]*")
 _LETTERS = re.compile("[A-Za-z]{2,}")
 _WORDED = re.compile("[A-Za-z]{2,}|[^\\W\\d_a-zA-Z]|‹")
-_SMALL_WORDS = frozenset("no on is it in to up at by or as if so we he an am of be do go my us".split())
+_SMALL = "no on is it in to up at by or as if so we he an am of be do go my us"
+_SMALL_WORDS = frozenset(_SMALL.split())
 CHANGED = "words that change the number"
 _EXPONENT = re.compile(r"\^\{?-?[0-9]\}?")
 _TRIGONOMETRIC = re.compile("sin|cos|tan|cot|sec|csc")
@@ -45,7 +46,7 @@ def read_scalar(text: str) -> Value:
     spoken = number_in_words(text.strip("‹› "))
     if spoken is not None:
         return of_number(text, spoken)
-    if _is_name(text) or _ONLY_WORDS.fullmatch(text):
+    if text == "…" or _is_name(text) or _ONLY_WORDS.fullmatch(text):
         return Words(text)
     body, unit, factor = _without_unit(text)
     percent = body.endswith("%")

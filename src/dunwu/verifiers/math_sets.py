@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from dunwu.verifiers.math_numeric import NoValue, doubles, evaluate
-from dunwu.verifiers.math_values import INFINITIES, Collection, Relation, Scalar, Value, is_name, name_of, symbols
+from dunwu.verifiers.math_values import INFINITIES, Collection, Relation, Scalar, Value, infinite, is_name, name_of, symbols
 
 _NEAR = 1e-9
 
@@ -57,8 +57,8 @@ def _is_condition(value: Value) -> bool:
 
 def place(scalar: Scalar) -> float | None:
     """Where on the real line a constant lies; ``None`` where it has letters or is not real."""
-    if scalar in INFINITIES:
-        return math.copysign(math.inf, INFINITIES.index(scalar) - 0.5)
+    if sign := infinite(scalar):
+        return sign * math.inf
     if scalar.node is None or any(name not in ("pi", "e") for name in symbols(scalar.node)):
         return None
     try:
@@ -131,7 +131,7 @@ def _same(one: End, other: End) -> bool:
 
 
 def _touches(end: End, start: End) -> bool:
-    return start.place < end.place and not _same(start, end) or (_same(start, end) and (start.closed or end.closed))
+    return (start.place < end.place and not _same(start, end)) or (_same(start, end) and (start.closed or end.closed))
 
 
 def _complement(pieces: tuple[tuple[End, End], ...]) -> tuple[tuple[End, End], ...]:
@@ -140,7 +140,7 @@ def _complement(pieces: tuple[tuple[End, End], ...]) -> tuple[tuple[End, End], .
         gaps.append((start, End(low.value, low.place, not low.closed)))
         start = End(high.value, high.place, not high.closed)
     gaps.append((start, End(INFINITIES[1], math.inf, False)))
-    return tuple((low, high) for low, high in gaps if low.place < high.place and not _same(low, high) or (low.closed and high.closed))
+    return tuple((low, high) for low, high in gaps if (low.place < high.place and not _same(low, high)) or (low.closed and high.closed))
 
 
 def _intersection(one: tuple[tuple[End, End], ...], other: tuple[tuple[End, End], ...]) -> tuple[tuple[End, End], ...]:

@@ -21,7 +21,8 @@ MAX_DEPTH = 50
 MAX_TOKENS = 300
 """Final answers have fewer than a hundred; what is longer is padding."""
 MAX_EXPONENT_10 = 1000
-MARKS = frozenset("angle triangle overline vec hat bar tilde widehat overrightarrow arc odot underset mathcal mathbf".split())
+_MARK_COMMANDS = "angle triangle overline vec hat bar tilde widehat overrightarrow arc odot mathcal mathbf"
+MARKS = frozenset(_MARK_COMMANDS.split())
 """Commands that make a name of the letters behind them: ``\\angle ABC`` is no product."""
 _SYMBOL_COMMANDS = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau upsilon phi varphi chi psi "

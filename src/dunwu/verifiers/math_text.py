@@ -1,8 +1,9 @@
 r"""Spellings of maths made one: LaTeX, Unicode and plain text become short marks that the readers split and parse.
 
 After `clean`: ``⦃ ⦄`` are set braces, ``‹ ›`` enclose words (``\text{...}``), ``¶`` ends a row of a matrix, ``±∓≤≥≠≈∪∖∈°%…`` stand for
-their commands, ``⋁`` and ``⋀`` for *or* and *and* between formulas, ``*`` and ``/`` for all products and quotients. Everything else that is not ASCII stays, and no reader
-accepts it. ``\text{}`` is transparent where its content is no word: ``\text{17}`` is 17, and ``5\text{/6}`` is 5/6.
+their commands, ``⋁`` and ``⋀`` for *or* and *and* between formulas, ``*`` and ``/`` for all products and quotients. Everything else that
+is not ASCII stays, and no reader accepts it. ``\text{}`` is transparent where its content is no word: ``\text{17}`` is 17, and
+``5\text{/6}`` is 5/6.
 """
 
 from __future__ import annotations
@@ -24,9 +25,15 @@ _UNICODE = {ord(mark): None for mark in '⦃⦄‹›¶⋁⋀\u200b\u2060\ufeff"
     **{ord(mark): text for mark, text in {"÷": "/", "π": r"\pi ", "√": r"\sqrt ", "∞": r"\infty ", "∅": r"\emptyset ", "⁄": "/"}.items()},
     **{ord(mark): text for mark, text in {"²": "^{2}", "³": "^{3}", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"}.items()},
     **{ord(mark): text for mark, text in {"θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "⩽": "≤", "⩾": "≥", "\u00a0": " "}.items()},
-    **{ord(mark): text for mark, text in {"⟨": "(", "⟩": ")", "≈": "≈", "≒": "≈", "ℝ": r"\mathbb{R}", "∠": r"\angle ", "△": r"\triangle "}.items()},
+    **{
+        ord(mark): text
+        for mark, text in {"⟨": "(", "⟩": ")", "≈": "≈", "≒": "≈", "ℝ": r"\mathbb{R}", "∠": r"\angle ", "△": r"\triangle "}.items()
+    },
     **{ord(mark): text for mark, text in {"℃": r"\text{°C}", "℉": r"\text{°F}", "º": "°", "⌊": r"\lfloor ", "⌋": r"\rfloor "}.items()},
-    **{ord(mark): text for mark, text in {"∧": " and ", "∨": " or ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi ", "ω": r"\omega "}.items()},
+    **{
+        ord(mark): text
+        for mark, text in {"∧": " and ", "∨": " or ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi ", "ω": r"\omega "}.items()
+    },
     **{ord(mark): text for mark, text in {"⌈": r"\lceil ", "⌉": r"\rceil ", "∣": "|", "’": "'", "‘": "'", "′": "'", "″": '"'}.items()},
     **{ord(mark): None for mark in "€£¥￥₹"},
 }
@@ -62,9 +69,17 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"\\(?:text)?color\s?\{[^{}]*\}|\\(?:boldsymbol|bm|bf|color\s?[a-z]+)(?![A-Za-z])"), " "),
     (re.compile(r"负(?=[0-9])"), "-"),
     (re.compile(r"百分之\s?(-?[0-9.]+)"), r"\1%"),
-    (re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(百万|千万|万亿|万|亿|千|百)(?![克米瓦卡分])"), lambda m: f"({m.group(1)}*10^{{{_CHINESE_SCALES[m.group(2)]}}})"),
+    (
+        re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(百万|千万|万亿|万|亿|千|百)(?![克米瓦卡分])"),
+        lambda m: f"({m.group(1)}*10^{{{_CHINESE_SCALES[m.group(2)]}}})",
+    ),
     (re.compile(r"(?<=[0-9]) ?(?:‹ ?to ?›|to) ?(?=[0-9])"), ":"),
-    (re.compile(r" ?‹? ?[(（] ?(?:which is )?(?:about|approximately|approx\.?|roughly|≈|\\approx) ?([0-9][0-9.,]*)[^()（）]{0,40}[)）] ?›?\s*\Z"), r" ≈ \1"),
+    (
+        re.compile(
+            r" ?‹? ?[(（] ?(?:which is )?(?:about|approximately|approx\.?|roughly|≈|\\approx) ?([0-9][0-9.,]*)[^()（）]{0,40}[)）] ?›?\s*\Z"
+        ),
+        r" ≈ \1",
+    ),
     (re.compile(r"(?<![0-9.,])([0-9]{1,3}(?: [0-9]{3})+)(?= [0-9]+/[0-9])"), lambda m: m.group().replace(" ", "")),
     (re.compile(r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degree(?![A-Za-z])"), "°"),
     (re.compile(r"°\s*([CF])(?![A-Za-z])"), r"‹°\1›"),

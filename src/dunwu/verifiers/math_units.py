@@ -9,23 +9,41 @@ Unit = tuple[str, Fraction]
 """Dimension and size in the dimension's base unit."""
 
 _TABLE = {
-    "length": "m meter meters metre metres 1|mm millimeter millimeters millimetre millimetres 1/1000|cm centimeter centimeters centimetre "
-    "centimetres 1/100|dm decimeter decimeters 1/10|km kilometer kilometers kilometre kilometres 1000|in inch inches 127/5000"
-    "|ft foot feet 381/1250|yd yard yards 1143/1250|mi mile miles 201168/125|米 1|毫米 1/1000|厘米 1/100|分米 1/10|千米 公里 1000",
-    "mass": "g gram grams 1|mg milligram milligrams 1/1000|kg kilogram kilograms 1000|tonne tonnes 1000000|lb lbs pound pounds 45359237/100000"
-    "|oz ounce ounces 45359237/1600000|克 1|千克 公斤 1000|吨 1000000",
-    "time": "s sec secs second seconds 1|ms millisecond milliseconds 1/1000|min mins minute minutes 60|h hr hrs hour hours 3600|day days 86400"
-    "|week weeks 604800|秒 1|分钟 分 60|小时 3600|天 86400",
-    "calendar": "month months 1|year years 12",
-    "money": "cent cents 1|dollar dollars usd bucks 100",
-    "volume": "l liter liters litre litres 1|ml milliliter milliliters millilitre millilitres 1/1000|cl 1/100|升 1|毫升 1/1000",
-    "customary volume": "cup cups 1|pint pints 2|quart quarts 4|gallon gallons 16",
+    "length": {
+        "1": "m meter meters metre metres 米",
+        "1/1000": "mm millimeter millimeters millimetre millimetres 毫米",
+        "1/100": "cm centimeter centimeters centimetre centimetres 厘米",
+        "1/10": "dm decimeter decimeters 分米",
+        "1000": "km kilometer kilometers kilometre kilometres 千米 公里",
+        "127/5000": "in inch inches",
+        "381/1250": "ft foot feet",
+        "1143/1250": "yd yard yards",
+        "201168/125": "mi mile miles",
+    },
+    "mass": {
+        "1": "g gram grams 克",
+        "1/1000": "mg milligram milligrams",
+        "1000": "kg kilogram kilograms 千克 公斤",
+        "1000000": "tonne tonnes 吨",
+        "45359237/100000": "lb lbs pound pounds",
+        "45359237/1600000": "oz ounce ounces",
+    },
+    "time": {
+        "1": "s sec secs second seconds 秒",
+        "1/1000": "ms millisecond milliseconds",
+        "60": "min mins minute minutes 分钟 分",
+        "3600": "h hr hrs hour hours 小时",
+        "86400": "day days 天",
+        "604800": "week weeks",
+    },
+    "calendar": {"1": "month months", "12": "year years"},
+    "money": {"1": "cent cents", "100": "dollar dollars usd bucks"},
+    "volume": {"1": "l liter liters litre litres 升", "1/1000": "ml milliliter milliliters millilitre millilitres 毫升", "1/100": "cl"},
+    "customary volume": {"1": "cup cups", "2": "pint pints", "4": "quart quarts", "16": "gallon gallons"},
 }
-_UNITS: dict[str, Unit] = {}
-for _dimension, _rows in _TABLE.items():
-    for _row in _rows.split("|"):
-        *_names, _size = _row.split()
-        _UNITS |= {_name: (_dimension, Fraction(_size)) for _name in _names}
+_UNITS: dict[str, Unit] = {
+    name: (dimension, Fraction(size)) for dimension, rows in _TABLE.items() for size, names in rows.items() for name in names.split()
+}
 
 NAMES = "|".join(sorted(_UNITS, key=len, reverse=True))
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}

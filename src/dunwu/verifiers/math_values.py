@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from dunwu.verifiers.math_form import Form, normal_form
 from dunwu.verifiers.math_forms import Tagged
-from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum, Symbol, negate
+from dunwu.verifiers.math_syntax import Call, Node, Power, Product, Sum, Symbol, negate
 from dunwu.verifiers.math_words import changes
 
 DIVISION_BY_ZERO = "division by zero"
@@ -48,8 +48,8 @@ class Relation:
 
 @dataclass(frozen=True)
 class Collection:
-    """``kind``: list, set, tuple, union, minus, matrix, determinant. ``brackets`` of a tuple, such as ``"(]"``, or what links a list (``⋁``,
-    ``⋀``); ``columns`` of a matrix."""
+    """``kind``: list, set, tuple, union, minus, matrix, determinant. ``brackets`` of a tuple, such as ``"(]"``, or what links a list (``⋁``
+    or ``⋀``); ``columns`` of a matrix."""
 
     kind: str
     items: tuple[Value, ...]
@@ -63,6 +63,12 @@ Value = Scalar | Words | Relation | Collection | Tagged
 
 _INFINITY = Symbol("\\infty")
 INFINITIES = tuple(Scalar(text, node, normal_form(node)) for text, node in (("-\\infty", negate(_INFINITY)), ("\\infty", _INFINITY)))
+
+
+def infinite(value: Value) -> int:
+    """1 and -1 for plus and minus infinity, else 0."""
+    forms = [infinity.form for infinity in INFINITIES]
+    return 2 * forms.index(value.form) - 1 if isinstance(value, Scalar) and value.form in forms else 0
 
 
 def is_name(value: Value) -> bool:
@@ -142,4 +148,5 @@ def unread(value: Value) -> list[Scalar]:
     if isinstance(value, Scalar):
         return [value] if value.node is None else []
     items = value.items if isinstance(value, Collection) else value.sides if isinstance(value, Relation) else ()
+    items = items[1:] if isinstance(value, Relation) and is_name(items[0]) else items
     return [scalar for item in items for scalar in unread(item)]

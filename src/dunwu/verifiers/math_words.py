@@ -5,48 +5,53 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-)
+_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_TY = "twenty thirty forty fifty sixty seventy eighty ninety"
+_ORDINALS = "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
 _ONES = {word: value for value, word in enumerate(_UNITS.split())}
-_TENS = {word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}
+_TENS = {word: 10 * value for value, word in enumerate(_TY.split(), start=2)}
 _LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_ORDINAL_UNITS = "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
 _PARTS = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4, "hundredth": 100, "hundredths": 100, "thousandth": 1000, "thousandths": 1000}
-_PARTS |= {f"{word}{s}": value for value, word in enumerate(_ORDINAL_UNITS, start=3) for s in ("", "s")}
+_PARTS |= {f"{word}{s}": value for value, word in enumerate(_ORDINALS.split(), start=3) for s in ("", "s")}
 _CHINESE_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _CHINESE_UNITS = {"十": 10, "百": 100, "千": 1000}
 _CHINESE_LARGE = {"万": 10**4, "亿": 10**8}
-_CHINESE_NUMBER = re.compile("负?(?:百分之|[零〇一二两三四五六七八九十百千万亿]+分之)?[零〇一二两三四五六七八九十百千万亿]+(?:点[零〇一二三四五六七八九]+)?")
+_CHINESE_NUMBER = re.compile(
+    "负?(?:百分之|[零〇一二两三四五六七八九十百千万亿]+分之)?[零〇一二两三四五六七八九十百千万亿]+(?:点[零〇一二三四五六七八九]+)?"
+)
 
 NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_LARGE, *_PARTS, "hundred", "dozen"})
 
-_CHANGING = frozenset(
-    """
-not no never neither nor none cannot without except unless unlike instead rather isn't aren't wasn't weren't ain't don't doesn't didn't can't
-won't couldn't shouldn't wouldn't wrong incorrect false mistaken impossible invalid untrue but or versus vs than least most
-about approximately approx roughly around nearly almost circa
-minus negative plus add added subtract subtracted times multiplied divided multiply divide double doubled twice thrice triple tripled quadruple
-quadrupled halved squared cubed square root roots cube cubes factorial
-reciprocal inverse opposite negation negated inverted complement conjugate sqrt pi log ln sin cos tan mod modulo remainder
+_ANYWHERE = """
+not no never neither nor none cannot without except unless unlike instead rather isn't aren't wasn't weren't ain't don't doesn't didn't
+can't won't couldn't shouldn't wouldn't wrong incorrect false mistaken impossible invalid untrue doubt doubts doubtful hardly unlikely
+deny denies denied reject rejected disagree exclude excluded excluding refute refuted contradicts unsure uncertain differs different
+opposed anything but or versus vs than least most about approximately approx roughly around nearly almost circa
+minus negative plus add added subtract subtracted times multiplied divided multiply divide double doubled twice thrice triple tripled
+quadruple quadrupled halved squared cubed square root roots cube cubes factorial reciprocal inverse opposite negation negated inverted
+complement conjugate sqrt pi log ln sin cos tan mod modulo remainder
 dozen dozens hundred hundreds thousand thousands mil bn mn million millions billion billions trillion trillions
-""".split()
-)
-_CHANGING_BEFORE = frozenset("between over under above below beyond exceeding within half point".split())
-_CHANGING_AFTER = frozenset("over under half halves quarter quarters point off out short tens zeros zeroes digits".split()) | _PARTS.keys()
+"""
+_BEFORE = "between over under above below beyond exceeding within half point"
+_AFTER = "over under half halves quarter quarters point off out short tens zeros zeroes digits"
 _HEADS = """
-total sum area volume length perimeter value answer result amount count price cost speed distance height width number average mean probability
-rate profit loss maximum minimum weight age time solution score range median mode radius diameter circumference temperature difference product
-quotient measure chance percentage interest balance quantity degree size slope
-""".split()
-_OF = re.compile(rf"\b(?!(?:{'|'.join(_HEADS)})\b)[a-z]+\s+of\s*\Z")
+total sum area volume length perimeter value answer result amount count price cost speed distance height width number average mean
+probability rate profit loss maximum minimum weight age time solution score range median mode radius diameter circumference temperature
+difference product quotient measure chance percentage interest balance quantity degree size slope
+"""
+_CHANGING = frozenset(_ANYWHERE.split())
+_CHANGING_BEFORE = frozenset(_BEFORE.split())
+_CHANGING_AFTER = frozenset(_AFTER.split()) | _PARTS.keys()
+_OF = re.compile(rf"\b(?!(?:{'|'.join(_HEADS.split())})\b)[a-z]+\s+of\s*\Z")
 _SQUARE_OF = re.compile(r"\b(?:square|cube)s?\s+of\b|\bof\s+which\b")
-_CHINESE_CHANGING = re.compile("[或不非约近负错半]|至少|至多|以上|以下|大于|小于|超过|次方|平方(?![米分厘千])|平方根|分之|的倒数|相反数|两倍|[一二三四五六七八九十百千]倍")
+_CHINESE_CHANGING = re.compile(
+    "[或不非约近负错半]|至少|至多|以上|以下|大于|小于|超过|次方|平方(?![米分厘千])|平方根|分之|的倒数|相反数|两倍|[一二三四五六七八九十百千]倍"
+)
 _CHINESE_SCALE = re.compile(r"\s*[多余几]?[十百千万亿](?![克米瓦])|.*半", re.DOTALL)
 _LONE_LETTER = re.compile(r"(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])")
-_TOKEN = re.compile(r"\\[A-Za-z]+|[0-9]+(?:[.,][0-9]+)*|[^\W\d_]+(?:'[a-z]+)?|[^\s\w]", re.UNICODE)
+_TOKEN = re.compile(r"\\[A-Za-z]+|(?<![A-Za-z'])[A-Za-z]'+(?![A-Za-z])|[0-9]+(?:[.,][0-9]+)*|[^\W\d_]+(?:'[a-z]+)?|[^\s\w]", re.UNICODE)
 _PUNCTUATION = frozenset("""。，；：！？、"“”‹›$.,;:!?()[]{}'⦃⦄_¶""")
-_ARTICLES = frozenset({"a", "an", "the"})
+_ARTICLE = re.compile(r"(?<![A-Za-z\\])(?:an?|the)[\s›]+(?=\w{2,})", re.IGNORECASE)
 
 _EXCLUSIVE = (
     "north south east west northeast northwest southeast southwest",
@@ -74,7 +79,7 @@ _GROUPS = tuple(frozenset(group.split()) for group in _EXCLUSIVE)
 
 
 def number_in_words(text: str) -> Fraction | None:
-    """The number that ``text`` spells out, English or Chinese (``minus seventeen``, ``two thirds``, ``三分之二``); ``None`` where it is none."""
+    """The number that ``text`` spells out, English or Chinese (``minus seventeen``, ``三分之二``); ``None`` where it is none."""
     text = text.strip().casefold()
     if _CHINESE_NUMBER.fullmatch(text):
         return _chinese(text)
@@ -180,11 +185,10 @@ def _chinese_whole(text: str) -> int | None:
 def words_key(text: str) -> tuple[str, ...]:
     r"""A text answer as compared: words in lower case, numbers, commands and symbols, without articles and punctuation.
 
-    A hyphen between letters joins words and does not count; before a digit or a single sign it does: ``-5`` is not ``5``, ``C++`` not ``C``.
+    A hyphen between letters joins words and does not count; before a digit or a sign it does: ``-5`` is not ``5``, ``C++`` not ``C``.
     """
-    joined = re.sub(r"(?<=[A-Za-z])[-–](?=[A-Za-z])", " ", text.replace("’", "'"))
-    tokens = [token.casefold() for token in _TOKEN.findall(joined) if token not in _PUNCTUATION]
-    return tuple(token for token in tokens if token not in _ARTICLES or len(tokens) == 1)
+    joined = _ARTICLE.sub("", re.sub(r"(?<=[A-Za-z])[-–](?=[A-Za-z])", " ", text.replace("’", "'")))
+    return tuple(token.casefold() for token in _TOKEN.findall(joined) if token not in _PUNCTUATION)
 
 
 def changes(before: str, after: str) -> bool:
@@ -210,7 +214,9 @@ def disturbs(before: str, after: str) -> bool:
 def _allowed(before: str, after: str) -> set[str]:
     """Changing words that change nothing where they stand: ``square meters``, ``over the weekend``."""
     allowed = set()
-    if re.search(r"\b(?:square|cubic)\s+[a-z]{2,}", after) or re.search(r"\bsquare\s+(?:has|is)\b|\broots?\s+(?:is|are|of)\b|\bremainder\s+is\b", before):
+    if re.search(r"\b(?:square|cubic)\s+[a-z]{2,}", after) or re.search(
+        r"\bsquare\s+(?:has|is)\b|\broots?\s+(?:of\s+(?:the\s+)?[a-z]+\s+)?(?:is|are)\b|\bremainder\s+is\b", before
+    ):
         allowed |= {"square", "root", "roots", "remainder"}
     if re.search(r"\b(?:times|roots?)\s*\Z", after) and not before.strip().endswith("than"):
         allowed |= {"times", "root", "roots"}

@@ -1,4 +1,6 @@
-r"""Numeric answers: one number, compared exactly.
+r"""Plain numbers: one number that is worked out, compared exactly; for tasks whose question is an expression, which would answer itself.
+
+Everything else with a numeric gold (``number``, ``math``) is the maths verifier's, where ``2^{10}`` is 1024.
 
 Read as one number: integers, decimals, ``a/b``, ``\frac`` (also ``\dfrac``, ``\tfrac``), percent, thousands separators, currency
 signs, ``$...$``, ``\boxed{}`` and ``**...**``, words and a unit around it, ``x = 8``, ``答案是8。``. Full-width digits and signs count as
@@ -78,7 +80,7 @@ class Number:
         return self.value == other.value * 100 if self.percent else self.value * 100 == other.value
 
 
-def verify_number(problem: Problem, answer: str) -> Verdict:
+def verify_plain_number(problem: Problem, answer: str) -> Verdict:
     """Is ``answer`` the number ``problem.answer``? A gold answer that is not one number is an error, never a reward."""
     try:
         gold = parse_number(problem.answer or "")

@@ -9,7 +9,7 @@ from dunwu.types import Problem, Verdict
 from dunwu.verifiers.choice import verify_choice
 from dunwu.verifiers.make_target import verify_expression
 from dunwu.verifiers.math import verify_math
-from dunwu.verifiers.number import verify_number
+from dunwu.verifiers.number import verify_plain_number
 from dunwu.verifiers.reasoning_gym import verify_reasoning_gym
 from dunwu.verifiers.text import verify_text
 
@@ -35,9 +35,9 @@ def verify(problem: Problem, answer: str | None) -> Verdict:
     match problem.verifier:
         case "expression":
             return verify_expression(problem, answer)
-        case "number":
-            return verify_number(problem, answer)
-        case "math":
+        case "plain_number":
+            return verify_plain_number(problem, answer)
+        case "number" | "math":
             return verify_math(problem, answer)
         case "choice":
             return verify_choice(problem, answer)
