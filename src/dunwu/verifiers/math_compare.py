@@ -12,6 +12,7 @@ from itertools import product
 
 from dunwu.verifiers.math_form import difference, scaled
 from dunwu.verifiers.math_forms import Tagged, same_time
+from dunwu.verifiers.math_labels import by_letter, labels, named_items, partners
 from dunwu.verifiers.math_numeric import differ
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_sets import RealSet, place, real_set
@@ -26,7 +27,6 @@ Decide = Callable[[Scalar, Scalar], Equal]
 _MIRRORED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
 _COORDINATES = frozenset({"x", "y", "z", "t", "r", "\\theta", "\\rho", "\\phi"})
 _FUNCTION = re.compile(r"[fghFGH]\([a-z]\)")
-_VERBS = frozenset({"is", "are", "was", "has", "have", "had", "gets", "got", "get", "and", "=", ":"})
 HUNDREDTH = Fraction(1, 100)
 
 
@@ -129,7 +129,7 @@ class Comparison:
             return (Relation(sides, signs),)
         if not all(_near(values[exact], side) for side in values[exact + 1 :]):
             return (Relation(sides, signs),)
-        stated = tuple(_named_items(sides[0], one) if named else one for one in values[exact:])
+        stated = tuple(named_items(sides[0], one) if named else one for one in values[exact:])
         return tuple(Relation((sides[0], one), ("=",)) for one in stated) if named else stated
 
     def _certain(self, one: Value, other: Value) -> bool:
@@ -237,23 +237,22 @@ class Comparison:
         if kinds <= {"matrix"} or kinds == {"determinant"}:
             return gold.columns == found.columns and self._all(pairs)
         if kinds == {"list", "tuple"}:
-            return self._all(zip(gold.items, _by_letter(found), strict=True)) if gold.kind == "tuple" else self._all(pairs)
+            return self._all(zip(gold.items, by_letter(found), strict=True)) if gold.kind == "tuple" else self._all(pairs)
         if kinds == {"list"}:
             return self._lists(gold, found)
         return self._any_order(gold.items, found.items) if kinds == {"list", "set"} or kinds in ({"set"}, {"union"}) else False
 
     def _lists(self, gold: Collection, found: Collection) -> Equal:
-        """By label where both have the same labels, in order where the gold alone has labels or others, else in any order."""
+        """By label where both have labels, in order where only the gold has them or a sequence goes on, else in any order."""
         if self._policy.ordered:
             return self._all(zip(gold.items, found.items, strict=True))
-        expected, present = _labels(gold), _labels(found)
+        expected, present = labels(gold), labels(found)
         if expected and present:
-            partners = _partners(expected, present)
-            return self._all((item, found.items[place]) for item, place in zip(gold.items, partners, strict=True)) if partners else False
-        if expected:
+            places = partners(expected, present)
+            return self._all((item, found.items[place]) for item, place in zip(gold.items, places, strict=True)) if places else False
+        if expected or any(_text(item) == "…" for item in gold.items):
             return self._all(zip(gold.items, found.items, strict=True))
-        continued = any(_text(item) == "…" for item in gold.items)
-        return self._all(zip(gold.items, found.items, strict=True)) if continued else self._any_order(gold.items, found.items)
+        return self._any_order(gold.items, found.items)
 
     def _vectors(self, gold: Collection, found: Collection) -> Equal:
         """A column or row beside a tuple; a matrix beside a tuple of rows."""
@@ -357,50 +356,9 @@ def _near(exact: Value, decimal: Value) -> bool:
     return where is not None and abs(where - float(value)) <= unit
 
 
-def _named_items(name: Value, value: Value) -> Value:
-    """``(y,x) = (1,2)`` as ``y=1, x=2``; any other value as it is."""
-    if not (isinstance(name, Collection) and isinstance(value, Collection) and len(name.items) == len(value.items)):
-        return value
-    return Collection("list", tuple(Relation((one, item), ("=",)) for one, item in zip(name.items, value.items, strict=True)))
-
-
 def _linked_apart(gold: Collection, found: Collection) -> bool:
     """Conditions linked by *or* beside the same ones linked by *and*."""
     return {gold.brackets, found.brackets} == {"⋁", "⋀"} and any(isinstance(item, Collection) and item.variable for item in gold.items)
-
-
-def _labels(value: Collection) -> list[str]:
-    """A label for each item where all have different ones (names before, or units behind); else none."""
-    labels = [_label(item) for item in value.items]
-    return labels if all(labels) and len(set(labels)) == len(labels) else []
-
-
-def _partners(expected: list[str], present: list[str]) -> list[int]:
-    """For each label the place of the only one that says the same, perhaps in more words; empty where they do not match one to one."""
-    partners = []
-    for label in expected:
-        words = set(label.split())
-        alike = [place for place, other in enumerate(present) if words <= set(other.split()) or words >= set(other.split())]
-        exact = [place for place in alike if present[place] == label]
-        if len(exact or alike) != 1:
-            return []
-        partners += exact or alike
-    return partners if len(set(partners)) == len(partners) else []
-
-
-def _label(item: Value) -> str:
-    if isinstance(item, Relation) and item.signs == ("=",) and is_name(item.sides[0]):
-        left = item.sides[0]
-        return " ".join(word for word in words_key(left.text) if word not in _VERBS) if isinstance(left, Words) else name_of(left)
-    return " ".join(words_key(item.unit)) if isinstance(item, Scalar) else ""
-
-
-def _by_letter(value: Collection) -> tuple[Value, ...]:
-    """The items, ``y=2, x=1`` in the order of their letters."""
-    labels = _labels(value)
-    if labels and all(len(label) == 1 for label in labels):
-        return tuple(item for _, item in sorted(zip(labels, value.items, strict=True), key=lambda pair: pair[0]))
-    return value.items
 
 
 def _ends(one: RealSet, other: RealSet) -> Iterable[tuple[Value, Value]]:
