@@ -17,21 +17,21 @@ def named_items(name: Value, value: Value) -> Value:
 
 def labels(value: Collection) -> list[str]:
     """A label for each item where all have different ones (names before, or units behind); else none."""
-    labels = [_label(item) for item in value.items]
-    return labels if all(labels) and len(set(labels)) == len(labels) else []
+    names = [_label(item) for item in value.items]
+    return names if all(names) and len(set(names)) == len(names) else []
 
 
 def partners(expected: list[str], present: list[str]) -> list[int]:
     """For each label the place of the only one that says the same, perhaps in more words; empty where they do not match one to one."""
-    partners = []
+    places: list[int] = []
     for label in expected:
         words = set(label.split())
         alike = [place for place, other in enumerate(present) if words <= set(other.split()) or words >= set(other.split())]
         exact = [place for place in alike if present[place] == label]
         if len(exact or alike) != 1:
             return []
-        partners += exact or alike
-    return partners if len(set(partners)) == len(partners) else []
+        places += exact or alike
+    return places if len(set(places)) == len(places) else []
 
 
 def _label(item: Value) -> str:
@@ -43,7 +43,7 @@ def _label(item: Value) -> str:
 
 def by_letter(value: Collection) -> tuple[Value, ...]:
     """The items, ``y=2, x=1`` in the order of their letters."""
-    labels = labels(value)
-    if labels and all(len(label) == 1 for label in labels):
-        return tuple(item for _, item in sorted(zip(labels, value.items, strict=True), key=lambda pair: pair[0]))
+    names = labels(value)
+    if names and all(len(name) == 1 for name in names):
+        return tuple(item for _, item in sorted(zip(names, value.items, strict=True), key=lambda pair: pair[0]))
     return value.items
