@@ -6,7 +6,7 @@ import re
 
 # Escaped braces are text, not structure. TeX needs no braces around one token: \boxed 7, \boxed\pi.
 _MARKS = re.compile(
-    r"\\(?:boxed|fbox)\s*(?:\{|(\\[A-Za-z]+\s?(?:\{[^{}]*\}|[0-9])*|-?[0-9]+(?:\.[0-9]+)?|[A-Za-z](?![A-Za-z])))|\\[{}]|[{}]"
+    r"\\\\(?![A-Za-z])|\\(?:boxed|fbox)\s*(?:\{|(\\[A-Za-z]+\s?(?:\{[^{}]*\}|[0-9])*|-?[0-9]+(?:\.[0-9]+)?|[A-Za-z](?![A-Za-z])))|\\[{}]|[{}]"
 )
 # What may stand between boxes that are offered side by side; any other word makes the later box a correction of the earlier one.
 _CONNECTOR = re.compile(

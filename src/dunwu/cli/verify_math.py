@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import statistics
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import tyro
 
 from dunwu.cli.options import parse_options, refuse_rest
-from dunwu.errors import DataError
+from dunwu.errors import DataError, UserError
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.types import Verdict
@@ -40,7 +41,7 @@ class VerifyMathOptions:
     json: bool = False
     """Print one JSON object a row instead: id, verdict (true, false or null), reason, detail, seconds."""
     compare: bool = False
-    """Also judge with plain math-verify, in a process of its own."""
+    """Also judge with plain math-verify, in a process of its own; it comes with the extra `compare`."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def run(arguments: Sequence[str]) -> int:
     cases = [_case(row, options) for row in local_rows(options.file)]
     plain: list[PlainVerdict | None] = [None] * len(cases)
     if options.compare:
+        if importlib.util.find_spec("math_verify") is None:
+            raise UserError("--compare needs math-verify: pip install 'dunwu[compare]'")
         plain = list(plain_verdicts([(case.gold, case.prediction) for case in cases]))
     SERVICE.start()
     try:

@@ -45,7 +45,7 @@ _MARKS = re.compile(r"[‹›]|(?<=[A-Za-z])\.")
 _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 _LETTER = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
 _SMALL_LETTER = re.compile(r"[(\[\s]*([a-z])\s*[)\]]\s*")
-_LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*(\S.*)", re.DOTALL)
+_LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*([^\s*/+^!=,;|].*)", re.DOTALL)
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _NO_GOLD = re.compile(
     r"(?:proofs?|not\s*found|n/?a|nan|null|tbd|unknown|\?+|-{2,}|…|see\s+(?:the\s+)?(?:solution|explanation|proof)s?|证明略?|略|见(?:解析|证明)|无答案)",
@@ -129,7 +129,10 @@ def _may_take_long(values: tuple[Value, ...]) -> bool:
 
 
 def _judge(gold: str, answer: str, policy: MathPolicy) -> Verdict:
-    return _judge_here(gold, answer, policy) or _judge_in_worker(gold, answer, policy)
+    try:
+        return _judge_here(gold, answer, policy) or _judge_in_worker(gold, answer, policy)
+    except RecursionError:  # the caller may have left us little of the stack
+        return Verdict(0.0, "unparsable", "nested too deeply")
 
 
 def _judge_several(gold: str, answers: tuple[str, ...], policy: MathPolicy) -> Verdict:

@@ -19,13 +19,14 @@ from dunwu.verifiers.math_sets import RealSet, place, real_set
 from dunwu.verifiers.math_syntax import PI, Number, Product, Sum, negate
 from dunwu.verifiers.math_text import closed_up
 from dunwu.verifiers.math_units import unit_scale
-from dunwu.verifiers.math_values import Collection, Relation, Scalar, Value, Words, is_name, is_quantity, name_of, symbols, times
+from dunwu.verifiers.math_values import Collection, Relation, Scalar, Value, Words, infinite, is_name, is_quantity, name_of, symbols, times
 from dunwu.verifiers.math_words import contradict, words_key
 
 Equal = bool | None
 Decide = Callable[[Scalar, Scalar], Equal]
 _MIRRORED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
 _COORDINATES = frozenset({"x", "y", "z", "t", "r", "\\theta", "\\rho", "\\phi"})
+_DECIMAL = re.compile(r"-?[0-9,]+(?:\.[0-9]+)?")
 _FUNCTION = re.compile(r"[fghFGH]\([a-z]\)")
 HUNDREDTH = Fraction(1, 100)
 
@@ -237,6 +238,8 @@ class Comparison:
         if kinds <= {"matrix"} or kinds == {"determinant"}:
             return gold.columns == found.columns and self._all(pairs)
         if kinds == {"list", "tuple"}:
+            if "()" not in (gold.brackets, found.brackets) or any(map(infinite, gold.items)):
+                return False
             return self._all(zip(gold.items, by_letter(found), strict=True)) if gold.kind == "tuple" else self._all(pairs)
         if kinds == {"list"}:
             return self._lists(gold, found)
@@ -351,8 +354,9 @@ def _near(exact: Value, decimal: Value) -> bool:
     value = _rational(decimal)
     if value is None or not isinstance(exact, Scalar) or not isinstance(decimal, Scalar) or exact.node is None:
         return False
-    digits = decimal.text.partition(".")[2]
-    unit, where = (10.0 ** -len(digits) if digits.isdigit() else 1.0), place(exact)
+    if not _DECIMAL.fullmatch(decimal.text):
+        return False
+    unit, where = 10.0 ** -len(decimal.text.partition(".")[2]), place(exact)
     return where is not None and abs(where - float(value)) <= unit
 
 

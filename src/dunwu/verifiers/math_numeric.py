@@ -17,7 +17,7 @@ from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum,
 POSITIVE = (0.4, 1.0, 2.7, 7.0, 29.0, 130.0, 1009.0)
 """Scales of the points at which all symbols are positive."""
 NEGATIVE = (0.7, 3.1, 9.0)
-"""Scales of the points at which symbols have signs of both kinds, at the first all negative; only real values count there."""
+"""Scales of the points at which symbols have signs of both kinds, at the first all negative; where a gold is not real they do not count."""
 POINTS = len(POSITIVE) + len(NEGATIVE)
 TOLERANCE = 1e-7
 """Relative; far above the rounding of doubles, so that a difference is a real one."""
@@ -105,10 +105,8 @@ def differ(left: Node, right: Node) -> bool:
 
 
 def comparable(expected: Any, found: Any, point: int, tolerance: Any) -> bool:
-    """At a point with negative symbols only real values decide: a root or logarithm is often meant for the others alone."""
-    if point < len(POSITIVE):
-        return True
-    return all(abs(value.imag) <= tolerance * abs(value) for value in (expected, found))
+    """Where symbols are negative, an expected value that is not real decides nothing: its root or logarithm is meant elsewhere."""
+    return point < len(POSITIVE) or abs(expected.imag) <= tolerance * abs(expected)
 
 
 def _sample(name: str, point: int) -> Fraction:

@@ -14,7 +14,7 @@ _NEUTRAL = re.compile(r"[.,:;!?'\s]+")
 _WORD = re.compile(r"‹[^›]*›|[A-Za-z]{2,}(?:['-][A-Za-z]+)*|[\u4e00-\u9fff]+")
 _LINKS = frozenset({"and", "or", "和", "或", "⋀", "⋁"})
 _SUBSTANCE = re.compile(r"[0-9A-Za-z\\∞]")
-_GLUED = re.compile(r"[A-Za-z][0-9]|[0-9][A-Za-z]")
+_LETTER = re.compile("[A-Za-z]")
 _EDGES = " .,:;!?'"
 _SPEECH = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 _SIGNS = frozenset({"minus", "negative"})
@@ -49,8 +49,8 @@ def only_formula(text: str) -> Prose | None:
     if len(spans) != 1:
         return None
     start, end = spans[0]
-    if _GLUED.search(text[max(start - 1, 0) : start + 1]) or _GLUED.match(text[end - 1 : end + 1]):
-        return None
+    if _LETTER.match(text[max(start - 1, 0) : start]) or _LETTER.match(text[end : end + 1]):
+        return None  # glued to a word, such as un(3,4)
     return Prose(text[:start].strip(_EDGES), text[start:end].strip(_EDGES), text[end:].strip(_EDGES))
 
 

@@ -18,7 +18,7 @@ from dunwu.verifiers.math_forms import Tagged, tagged
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_prose import only_formula, spoken_number
 from dunwu.verifiers.math_scalar import CHANGED, of_number, read_scalar
-from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum, Symbol
+from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum, Symbol, negate
 from dunwu.verifiers.math_text import clean
 from dunwu.verifiers.math_values import (
     INFINITIES,
@@ -37,6 +37,8 @@ from dunwu.verifiers.math_values import (
 from dunwu.verifiers.math_words import disturbs
 
 MAX_ITEMS = 100
+MAX_MARKS = 4
+"""Colons and membership signs of one value: each is read by recursion."""
 _OPENING, _CLOSING = "([{⦃‹", ")]}⦄›"
 _PAIRS = dict(zip("([{⦃", ")]}⦄", strict=True))
 _OR = re.compile(r"(?<![A-Za-z])or(?![A-Za-z])|(?<=[0-9)}⦄\]])\s*或\s*")
@@ -50,6 +52,9 @@ _ENVIRONMENT = re.compile(
 )
 _SYSTEMS = ("cases", "aligned", "align", "align*", "gathered", "split")
 _MEMBER = re.compile(r"\A[A-Za-z][A-Za-z0-9_{}, ()]{0,12}∈")
+_POINT = re.compile(r"\A([A-Z])\s*(?=\([^()]*,[^()]*\)\Z)")
+_MONEY = re.compile(r"\s*-?(?:\\\$|\$)\s?[0-9][0-9,]*(?:\.[0-9]+)?\s*\Z")
+_REAL_MEMBER = re.compile(r"[,⋀]\s*[A-Za-z]\s*∈\s*\\mathbbR\s*\Z")
 _BUILDER = re.compile(r"\A\s*([A-Za-z])\s*(?:∈\s*(?:\\mathbb[RZNQC]|R)\s*)?[|:]\s*(\S.*)\Z", re.DOTALL)
 _INTEGERS = r"‹?\s*(?:is\s+|are\s+|为|是)?(?:an?\s+|any\s+|some\s+)?(?:integers?|整数)\s*›?"
 _PARAMETER = re.compile(
@@ -95,7 +100,11 @@ def readings(text: str, full_width: bool, prose: bool, spoken: bool) -> tuple[Va
     special = tagged(text)
     plain = clean(text, full_width)
     joined = plain if any(bracket in plain for bracket in "([⦃") else _THOUSANDS.sub(lambda m: re.sub("[ ,]", "", m.group()), plain)
-    found = [read(joined)] if joined == plain else [read(joined), read(plain)]
+    found = [read(joined)]
+    if joined != plain and not re.search(r"[, ]0", plain):
+        found.append(read(plain))
+    if _MONEY.match(text) and isinstance(found[0], Scalar):
+        found = [replace(found[0], unit="dollars")]
     if (declared := _PARAMETER.search(plain)) and declared.start() and (name := _name_of(declared)) != "k":
         found.append(read(re.sub(rf"(?<![A-Za-z\\]){name}(?![A-Za-z])", "k", plain[: declared.start()])))
     if prose and (sentence := _sentence(joined, spoken)) is not None:
@@ -109,7 +118,13 @@ def read(text: str) -> Value:
     for condition in (_PARAMETER, _QUANTIFIER):
         if (declared := condition.search(text)) and declared.start():
             text = text[: declared.start()]
-    text = _MEMBER.sub("", text, count=1).strip()
+    if text.count("∈") <= MAX_MARKS and (member := _MEMBER.match(text)):
+        value = read(text[member.end() :])
+        if not isinstance(value, Collection) or value.kind != "tuple":
+            return value
+        return replace(value, variable=name_of(read_scalar(member.group()[:-1])))
+    if point := _POINT.match(text):
+        return Relation((Words(point.group(1)), read(text[point.end() :])), ("=",))
     if _REALS.fullmatch(text):
         return Collection("tuple", INFINITIES, "()")
     if _EMPTY.fullmatch(text):
@@ -217,7 +232,7 @@ def _enclosed(text: str) -> Value | None:
         if brackets == "{}" and len(items) < 2:
             return read(inside)
         if builder := _BUILDER.match(inside):
-            return read(builder.group(2))
+            return read(_REAL_MEMBER.sub("", builder.group(2)))
         return _collection("set", _split(_AND.sub(",", _OR.sub(",", inside)), ",;⋀⋁"))
     if len(items) > 1:
         return _collection("tuple", items, brackets)
@@ -242,7 +257,7 @@ def _relation(text: str) -> Value | None:
     starts, ends = [0, *(mark.end() for mark in marks)], [*(mark.start() for mark in marks), len(text)]
     sides = tuple(_scalar_or_collection(text[start:end].strip()) for start, end in zip(starts, ends, strict=True))
     signs = tuple(mark.group() for mark in marks)
-    return _interval(sides, signs) or Relation(sides, signs)
+    return _distance(sides, signs) or _interval(sides, signs) or Relation(sides, signs)
 
 
 def _scalar_or_collection(text: str) -> Value:
@@ -252,10 +267,9 @@ def _scalar_or_collection(text: str) -> Value:
 
 def _labelled(text: str) -> Value | None:
     """``Alice: 5`` as an equation of its label."""
-    match = _LABEL.match(text)
-    if match is None:
-        return None
-    return Relation((Words(match.group(1) or match.group(2).strip("‹› ")), read(match.group(3))), ("=",))
+    match = _LABEL.match(text) if text.count(":") <= MAX_MARKS else None
+    label = "" if match is None else (match.group(1) or match.group(2) or "").strip("‹› ")
+    return Relation((Words(label), read(match.group(3))), ("=",)) if match is not None and label else None
 
 
 def _interval(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Collection | None:
@@ -283,6 +297,23 @@ def _interval(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Collection | 
         middle = name
     brackets = ("(" if signs[0] == "<" else "[") + (")" if signs[1] == "<" else "]")
     return Collection("tuple", (low, high), brackets, variable=name_of(middle))
+
+
+def _distance(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value | None:
+    """``|x-2| < 3`` as an interval, ``|x-2| > 3`` as a union of two."""
+    if len(sides) != 2 or signs[0] not in "<≤>≥":
+        return None
+    left, right = sides
+    if not isinstance(left, Scalar) or not isinstance(left.node, Call) or left.node.name != "abs":
+        return None
+    if not isinstance(right, Scalar) or right.node is None:
+        return None
+    inside = Scalar(left.text.strip("| "), left.node.arguments[0], normal_form(left.node.arguments[0]))
+    below = Scalar("", negate(right.node), normal_form(negate(right.node)))
+    if signs[0] in "<≤":
+        return _interval((below, inside, right), signs * 2)
+    ends = _interval((inside, below), ("<" if signs == (">",) else "≤",)), _interval((inside, right), signs)
+    return Collection("union", (ends[0], ends[1]), variable=ends[0].variable) if ends[0] and ends[1] else None
 
 
 def _shifted(end: Scalar, constant: Form, factor: Fraction) -> Scalar:

@@ -177,7 +177,7 @@ class _Parser:
         if self.kind == "number":
             return self.position > 0 and self.peek(-1) == "!"
         if self.kind == "mark":
-            return self.peek() in "([{" or (self.peek() == "|" and not self.bars)
+            return (self.peek() in "([{" and not (self.at("{") and self.peek(-1) == "}")) or (self.peek() == "|" and not self.bars)
         return self.kind == "letter" or (self.kind == "command" and self.peek() not in ("rfloor", "rceil"))
 
     def signed(self) -> Node:
@@ -211,6 +211,8 @@ class _Parser:
             return self.signed()
         if self.kind == "number" and not whole_number and len(self.peek()) > 1 and self.peek()[0].isdigit():
             digits = self.peek()
+            if digits[1:] == ".":
+                raise Unreadable("a number that ends in a point")
             self.tokens[self.position] = ("number", digits[1:])
             return Number(Fraction(digits[0]))
         return self.atom()

@@ -23,23 +23,26 @@ _UNICODE = {ord(mark): None for mark in '⦃⦄‹›¶⋁⋀\u200b\u2060\ufeff"
     **{ord(mark): "-" for mark in "−–—"},
     **{ord(mark): "*" for mark in "×·⋅∗"},
     **{ord(mark): text for mark, text in {"÷": "/", "π": r"\pi ", "√": r"\sqrt ", "∞": r"\infty ", "∅": r"\emptyset ", "⁄": "/"}.items()},
-    **{ord(mark): text for mark, text in {"²": "^{2}", "³": "^{3}", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"}.items()},
+    **{ord(mark): text for mark, text in {"½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"}.items()},
     **{ord(mark): text for mark, text in {"θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "⩽": "≤", "⩾": "≥", "\u00a0": " "}.items()},
     **{
         ord(mark): text
         for mark, text in {"⟨": "(", "⟩": ")", "≈": "≈", "≒": "≈", "ℝ": r"\mathbb{R}", "∠": r"\angle ", "△": r"\triangle "}.items()
     },
     **{ord(mark): text for mark, text in {"℃": r"\text{°C}", "℉": r"\text{°F}", "º": "°", "⌊": r"\lfloor ", "⌋": r"\rfloor "}.items()},
-    **{
-        ord(mark): text
-        for mark, text in {"∧": " and ", "∨": " or ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi ", "ω": r"\omega "}.items()
-    },
+    **{ord(mark): text for mark, text in {"λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi ", "ω": r"\omega "}.items()},
     **{ord(mark): text for mark, text in {"⌈": r"\lceil ", "⌉": r"\rceil ", "∣": "|", "’": "'", "‘": "'", "′": "'", "″": '"'}.items()},
+    **{ord(mark): rf"\frac{{{top}}}{{{bottom}}}" for mark, top, bottom in zip("⅓⅔⅛⅜⅝⅞⅕⅖⅗⅘⅙⅚", "121357123415", "338888555566", strict=True)},
+    **{ord(mark): rf"^{{{digit}}}" for digit, mark in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    **{ord(mark): rf"_{{{digit}}}" for digit, mark in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+    **{ord(mark): text for mark, text in {"∛": r"\sqrt[3] ", "∜": r"\sqrt[4] ", "⁻": "^-", "₋": "_-"}.items()},
     **{ord(mark): None for mark in "€£¥￥₹"},
 }
-_WORD_MACRO = r"\\(?:text|mbox|hbox|textbf|textit|textrm|textnormal|texttt|mathrm|mathbf|mathit|mathsf|operatorname\*?|rm)"
+_WORD_MACRO = r"\\(?:text|mbox|hbox|textbf|textit|textrm|textnormal|texttt|textsf|emph|mathrm|mathbf|mathit|mathsf|operatorname\*?|rm)"
 _WORDS = re.compile(_WORD_MACRO + r"\s*\{([^{}]*)\}")
 _ONE_LETTER_UNITS = "mshgtLJNKVWCF"
+_RELATION = re.compile("[=<>≤≥≠∈]")
+_FINAL_COLON = re.compile(r"(?<![0-9])[ .,;:]+\Z")
 MAX_INFIX = 10
 _GAP = re.compile(r"(?<![0-9.])\s|\s(?![0-9.])")
 _CHINESE_SCALES = {"百": 2, "千": 3, "万": 4, "百万": 6, "千万": 7, "亿": 8, "万亿": 12}
@@ -55,7 +58,7 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"\\(?:rangle|rang)(?![A-Za-z])"), ")"),
     (re.compile(r"\\(?:[lcdv]?dots[bcmio]?|cdots)(?![A-Za-z])|\.{3,}"), "…"),
     (re.compile(r"\\underline\s*\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"(?<=[0-9])(?:\^\s*\{?\s*‹?\s*|\s*‹\s*)?(?:st|nd|rd|th)\s*›?\s*\}?(?![A-Za-z])"), ""),
+    (re.compile(r"(?<=[0-9])(?:\^\s*\{?\s*‹?\s*|\s*‹\s*)?(?:st|nd|rd|th)\s*›?\s*\}?(?=[\s.,;:$]*\Z)"), ""),
     (re.compile(r"\\(?:left|right)\s*\.|\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|middle)(?![A-Za-z])"), ""),
     (re.compile(r"\\phantom\s*(?:\{[^{}]*\}|\S)|\\hspace\*?\s*\{[^{}]*\}|\\(?:checkmark|blacksquare|square|qed)(?![A-Za-z])"), " "),
     (re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])"), ""),
@@ -66,7 +69,9 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"\\[,;:> ]|\\(?:quad|qquad|enspace|thinspace)(?![A-Za-z])|~"), " "),
     (re.compile(r"[^\S\n]+"), " "),
     (re.compile(r"\n[\s]*"), "\n"),
-    (re.compile(r"\\(?:text)?color\s?\{[^{}]*\}|\\(?:boldsymbol|bm|bf|color\s?[a-z]+)(?![A-Za-z])"), " "),
+    (re.compile(r"\\(?:text)?color\s?\{[^{}]*\}|\\(?:boldsymbol|bm|bf|it|sf|tt)(?![A-Za-z])"), " "),
+    (re.compile(r"\\(?:large|Large|LARGE|huge|Huge|small|normalsize|scriptstyle)(?![A-Za-z])"), " "),
+    (re.compile(r"\\(?:mathbf|mathrm|mathit|mathsf)\s+(?=[^\s{])"), ""),
     (re.compile(r"负(?=[0-9])"), "-"),
     (re.compile(r"百分之\s?(-?[0-9.]+)"), r"\1%"),
     (
@@ -84,15 +89,18 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degree(?![A-Za-z])"), "°"),
     (re.compile(r"°\s*([CF])(?![A-Za-z])"), r"‹°\1›"),
     (re.compile(r"\s?(?:\\%|%|\bpct\b\.?|\bper\s?cent\b|\bpercentage\b|\bpercent\b|‹\s*(?:per ?cent|pct\.?|%)\s*›)", re.IGNORECASE), "%"),
-    (re.compile(r"\A\s*\*\*(.+)\*\*\s*\Z", re.DOTALL), r"\1"),
+    (re.compile(r"\A\s*(\*{1,3})(.+)\1\s*\Z", re.DOTALL), r"\2"),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"\\(?:cdot|times|ast)(?![A-Za-z])"), "*"),
     (re.compile(r"\\div(?![A-Za-z])"), "/"),
     (re.compile(r"\\(?:approx|simeq|doteq|thickapprox)(?![A-Za-z])"), "≈"),
     (re.compile(r"\\(?:setminus|backslash|smallsetminus)(?![A-Za-z])"), "∖"),
     (re.compile(r"\\colon(?![A-Za-z])"), ":"),
-    (re.compile(r"\\l?or(?![A-Za-z])|\\vee(?![A-Za-z])"), "⋁"),
-    (re.compile(r"\\land(?![A-Za-z])|\\wedge(?![A-Za-z])"), "⋀"),
+    (re.compile(r"\\(?:lor|vee)(?![A-Za-z])"), "∨"),
+    (re.compile(r"\\(?:land|wedge)(?![A-Za-z])"), "∧"),
+    (re.compile(r"\\equiv(?![A-Za-z])"), "≡"),
+    (re.compile(r"[(（]?\s?\\?[pb]?mod\s?\{?\s?([0-9A-Za-z]+)\s?\}?\s?[)）]?\s*\Z"), r"(mod \1)"),
+    (re.compile(r"(?:‹ ?)?\b(?:negative|minus)\b(?: ?›)? ?(?=[0-9\\])"), "-"),
     (re.compile(r"\\(?:leqslant|leq|le)(?![A-Za-z])|<="), "≤"),
     (re.compile(r"\\(?:geqslant|geq|ge)(?![A-Za-z])|>="), "≥"),
     (re.compile(r"\\(?:neq|ne)(?![A-Za-z])|\\not\s*=|!="), "≠"),
@@ -120,7 +128,9 @@ def clean(text: str, full_width: bool = True) -> str:
     text = _prefix_fractions(fractions_for_repeating_decimals(text))
     for pattern, replacement in _STEPS:
         text = pattern.sub(replacement, text)
-    return text.rpartition("⇒")[2].rstrip(" .,;:¶\\").lstrip(" ,;:=")
+    if _RELATION.search(text):
+        text = text.replace("∧", "⋀").replace("∨", "⋁")
+    return _FINAL_COLON.sub("", text.rpartition("⇒")[2].rstrip(" .,;¶\\")).lstrip(" ,;:=")
 
 
 def _words(match: re.Match[str]) -> str:
@@ -129,7 +139,7 @@ def _words(match: re.Match[str]) -> str:
         return f"\\{content.strip()} "
     if connective := _CONNECTIVE.fullmatch(content):
         return "⋁" if connective.group(1) is None else "⋀" if connective.group(1) in ("and", "和", "且", "与") else ","
-    if any(map(str.isdigit, content)) or (not _WORD.search(content) and len(content.strip()) > 1):
+    if any(map(str.isdigit, content)) or not (_WORD.search(content) or content.strip().isalpha()):
         return content
     if len(content) == 1 and content not in _ONE_LETTER_UNITS and not match.group().startswith((r"\text", r"\mbox", r"\hbox")):
         return content  # an upright variable

@@ -24,7 +24,8 @@ NUMBER_WORDS = frozenset({*_ONES, *_TENS, *_LARGE, *_PARTS, "hundred", "dozen"})
 
 _ANYWHERE = """
 not no never neither nor none cannot without except unless unlike instead rather isn't aren't wasn't weren't ain't don't doesn't didn't
-can't won't couldn't shouldn't wouldn't wrong incorrect false mistaken impossible invalid untrue doubt doubts doubtful hardly unlikely
+can't won't couldn't shouldn't wouldn't wrong incorrect false mistaken impossible invalid untrue 
+doubt doubts doubtful maybe perhaps possibly might hardly unlikely
 deny denies denied reject rejected disagree exclude excluded excluding refute refuted contradicts unsure uncertain differs different
 opposed anything but or versus vs than least most about approximately approx roughly around nearly almost circa
 minus negative plus add added subtract subtracted times multiplied divided multiply divide double doubled twice thrice triple tripled
@@ -32,8 +33,8 @@ quadruple quadrupled halved squared cubed square root roots cube cubes factorial
 complement conjugate sqrt pi log ln sin cos tan mod modulo remainder
 dozen dozens hundred hundreds thousand thousands mil bn mn million millions billion billions trillion trillions
 """
-_BEFORE = "between over under above below beyond exceeding within half point"
-_AFTER = "over under half halves quarter quarters point off out short tens zeros zeroes digits"
+_BEFORE = "between over under above below beyond exceeding within half less"
+_AFTER = "over under half halves quarter quarters off out short th st nd rd tens zeros zeroes digits"
 _HEADS = """
 total sum area volume length perimeter value answer result amount count price cost speed distance height width number average mean
 probability rate profit loss maximum minimum weight age time solution score range median mode radius diameter circumference temperature
@@ -43,7 +44,7 @@ _CHANGING = frozenset(_ANYWHERE.split())
 _CHANGING_BEFORE = frozenset(_BEFORE.split())
 _CHANGING_AFTER = frozenset(_AFTER.split()) | _PARTS.keys()
 _OF = re.compile(rf"\b(?!(?:{'|'.join(_HEADS.split())})\b)[a-z]+\s+of\s*\Z")
-_SQUARE_OF = re.compile(r"\b(?:square|cube)s?\s+of\b|\bof\s+which\b")
+_SQUARE_OF = re.compile(r"\bup\s+to\b|\b(?:square|cube)s?\s+of\b|\bof\s+which\b")
 _CHINESE_CHANGING = re.compile(
     "[或不非约近负错半]|至少|至多|以上|以下|大于|小于|超过|次方|平方(?![米分厘千])|平方根|分之|的倒数|相反数|两倍|[一二三四五六七八九十百千]倍"
 )
@@ -86,6 +87,10 @@ def number_in_words(text: str) -> Fraction | None:
     words = [word for word in re.split(r"[\s-]+", text.replace(",", " ")) if word]
     if not words or len(words) > 40:
         return None
+    if "over" in words[1:-1]:
+        place = words.index("over")
+        top, bottom = number_in_words(" ".join(words[:place])), _whole(words[place + 1 :])
+        return top / bottom if top is not None and bottom else None
     negative = words[0] in ("minus", "negative")
     value = _spoken(words[negative:])
     return None if value is None else -value if negative else value
@@ -218,7 +223,7 @@ def _allowed(before: str, after: str) -> set[str]:
         r"\bsquare\s+(?:has|is)\b|\broots?\s+(?:of\s+(?:the\s+)?[a-z]+\s+)?(?:is|are)\b|\bremainder\s+is\b", before
     ):
         allowed |= {"square", "root", "roots", "remainder"}
-    if re.search(r"\b(?:times|roots?)\s*\Z", after) and not before.strip().endswith("than"):
+    if re.search(r"\b(?:times|roots)\s*\Z", after) and not before.strip().endswith("than"):
         allowed |= {"times", "root", "roots"}
     return allowed
 

@@ -1,8 +1,8 @@
 """The worker process of the maths verifier: ``python -m dunwu.verifiers.math_worker CHANNEL`` (a descriptor).
 
-A zygote imports mpmath, sympy and math-verify once (about a second) and forks a child that serves. The child arms a timer before each
-request whose signal, SIGALRM, has its default action: the kernel ends the process whatever Python, sympy or a C library is doing. The
-zygote says so on the channel and forks the next child, which takes milliseconds. Both end when the parent closes the channel or dies;
+A zygote imports mpmath once and forks a child that serves. The child arms a timer before each request whose signal, SIGALRM, has its
+default action: the kernel ends the process whatever Python or a C library is doing. The zygote says so on the channel and forks the next
+child, which takes milliseconds. Both end when the parent closes the channel or dies;
 the child also dies with the zygote. It is not a sandbox: what it is given was parsed before.
 
 Lines of JSON: a request is ``[id, gold, answer, policy]``; the child answers ``[id, "gold"]`` once the gold has been read and evaluated,
