@@ -47,6 +47,7 @@ _LETTER = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
 _SMALL_LETTER = re.compile(r"[(\[\s]*([a-z])\s*[)\]]\s*")
 _LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*([^\s*/+^!=,;|].*)", re.DOTALL)
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_SUBJECT = re.compile(r"\A\s*(?:it|this|that|they|these|he|she)(?:\s+(?:is|are|was|were)\b|'s)\s+", re.IGNORECASE)
 _NO_GOLD = re.compile(
     r"(?:proofs?|not\s*found|n/?a|nan|null|tbd|unknown|\?+|-{2,}|…|see\s+(?:the\s+)?(?:solution|explanation|proof)s?|证明略?|略|见(?:解析|证明)|无答案)",
     re.IGNORECASE,
@@ -196,6 +197,7 @@ def _same_words(values: tuple[Value, ...], gold: str, answer: str, policy: MathP
     gold, answer = clean(gold, policy.full_width), clean(answer, policy.full_width)
     if closed_up(_MARKS.sub("", gold)) == closed_up(_MARKS.sub("", answer)):
         return True
+    answer = _SUBJECT.sub("", answer)
     worded = any(isinstance(value, Words) for value in values) or (all(map(unread, values)) and _WORD.search(gold) is not None)
     return worded and words_key(gold) == words_key(answer) != ()
 

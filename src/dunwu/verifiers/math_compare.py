@@ -27,6 +27,7 @@ Decide = Callable[[Scalar, Scalar], Equal]
 _MIRRORED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
 _COORDINATES = frozenset({"x", "y", "z", "t", "r", "\\theta", "\\rho", "\\phi"})
 _DECIMAL = re.compile(r"-?[0-9,]+(?:\.[0-9]+)?")
+_PROPER = re.compile("[A-Z][a-z]+")
 _FUNCTION = re.compile(r"[fghFGH]\([a-z]\)")
 HUNDREDTH = Fraction(1, 100)
 
@@ -174,6 +175,8 @@ class Comparison:
         if gold.signs == found.signs == ("=",) and is_name(gold.sides[0]) and is_name(found.sides[0]):
             names = name_of(gold.sides[0]), name_of(found.sides[0])
             functions = sorted(names)[1] == "y" and _FUNCTION.fullmatch(sorted(names)[0])
+            if all(isinstance(side, Words) and _PROPER.fullmatch(side.text.strip(": ")) for side in (gold.sides[0], found.sides[0])):
+                return names[0] == names[1] and self.equal(gold.sides[1], found.sides[1])
             same_name = names[0] == names[1] or functions or Words in (type(gold.sides[0]), type(found.sides[0]))
             if same_name:
                 return self.equal(gold.sides[1], found.sides[1])

@@ -107,7 +107,8 @@ def readings(text: str, full_width: bool, prose: bool, spoken: bool) -> tuple[Va
         found = [replace(found[0], unit="dollars")]
     if (declared := _PARAMETER.search(plain)) and declared.start() and (name := _name_of(declared)) != "k":
         found.append(read(re.sub(rf"(?<![A-Za-z\\]){name}(?![A-Za-z])", "k", plain[: declared.start()])))
-    if prose and (sentence := _sentence(joined, spoken)) is not None:
+    dated = any(tag.kind == "literal" for tag in special)
+    if prose and not dated and (sentence := _sentence(joined, spoken)) is not None:
         found.append(sentence)
     return (*special, *found)
 

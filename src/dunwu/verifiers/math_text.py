@@ -43,6 +43,10 @@ _WORDS = re.compile(_WORD_MACRO + r"\s*\{([^{}]*)\}")
 _ONE_LETTER_UNITS = "mshgtLJNKVWCF"
 _RELATION = re.compile("[=<>≤≥≠∈]")
 _FINAL_COLON = re.compile(r"(?<![0-9])[ .,;:]+\Z")
+_COMBINATIONS = re.compile(
+    r"(?<![A-Za-z0-9\\])(?:C ?\( ?([0-9]{1,4}) ?, ?([0-9]{1,4}) ?\)|(?:\{ ?\} ?)?[_^] ?\{? ?([0-9]{1,4}) ?\}? ?C ?_ ?\{? ?([0-9]{1,4}) ?\}?"
+    r"|C ?_ ?\{? ?([0-9]{1,4}) ?\}? ?\^ ?\{? ?([0-9]{1,4}) ?\}?|([0-9]{1,4}) ?C ?([0-9]{1,4}))(?![0-9A-Za-z])"
+)
 MAX_INFIX = 10
 _GAP = re.compile(r"(?<![0-9.])\s|\s(?![0-9.])")
 _CHINESE_SCALES = {"百": 2, "千": 3, "万": 4, "百万": 6, "千万": 7, "亿": 8, "万亿": 12}
@@ -128,6 +132,7 @@ def clean(text: str, full_width: bool = True) -> str:
     text = _prefix_fractions(fractions_for_repeating_decimals(text))
     for pattern, replacement in _STEPS:
         text = pattern.sub(replacement, text)
+    text = _COMBINATIONS.sub(_binomial, text)
     if _RELATION.search(text):
         text = text.replace("∧", "⋀").replace("∨", "⋁")
     return _FINAL_COLON.sub("", text.rpartition("⇒")[2].rstrip(" .,;¶\\")).lstrip(" ,;:=")
@@ -156,6 +161,13 @@ def _prefix_fractions(text: str) -> str:
         name = "frac" if mark.group(1) == "over" else "binom"
         text = rf"{text[:start]}\{name}{{{text[start : mark.start()]}}}{{{text[mark.end() : end]}}}{text[end:]}"
     return text
+
+
+def _binomial(match: re.Match[str]) -> str:
+    """``C(5,2)``, ``5C2``, ``C_5^2`` and the like; what is no choice of some from more stays as it is."""
+    numbers = [int(group) for group in match.groups() if group]
+    top, bottom = max(numbers), min(numbers)
+    return rf"\binom{{{top}}}{{{bottom}}}" if match.lastindex != 6 or numbers[0] >= numbers[1] else match.group()
 
 
 def _group_around(text: str, place: int) -> tuple[int, int]:
