@@ -44,7 +44,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _MARKS = re.compile(r"[‹›]|(?<=[A-Za-z])\.")
 _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 _LETTER = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
-_SMALL_LETTER = re.compile(r"[(\[\s]*([a-z])\s*[)\]]\s*")
+_SMALL_LETTER = re.compile(r"[(\[\s]*([a-z])\s*[)\]]\s*|([a-j])")
 _LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*([^\s*/+^!=,;|].*)", re.DOTALL)
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SUBJECT = re.compile(r"\A\s*(?:it|this|that|they|these|he|she)(?:\s+(?:is|are|was|were)\b|'s)\s+", re.IGNORECASE)
@@ -177,7 +177,7 @@ def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
     letter, value = (alone.group(1), "") if alone else (labelled.group(1) or labelled.group(2), labelled.group(3)) if labelled else ("", "")
     bare, full = _LETTER.fullmatch(answer), _LETTER_AND_VALUE.fullmatch(answer)
     if bare is None and (small := _SMALL_LETTER.fullmatch(answer)):
-        return _verdict(small.group(1).upper() == letter)
+        return _verdict((small.group(1) or small.group(2)).upper() == letter)
     if bare is not None:
         return _verdict(bare.group(1) == letter)
     if full is not None and (policy.trailing_text or not alone):

@@ -80,6 +80,8 @@ MAX_CELLS = 400
 def tagged(text: str) -> tuple[Tagged, ...]:
     """All that the raw ``text`` states in notations of their own. Takes linear time."""
     plain = _plain(text)
+    if plain.casefold() in ("noon", "midnight"):
+        return (Tagged("clock", (720, 0, "pm") if plain.casefold() == "noon" else (0, 0, "am")),)
     if not any(map(str.isdigit, plain)):
         return ()
     if grid := _grid(plain):
@@ -143,7 +145,7 @@ def _clock(text: str) -> Tagged | None:
     if not (marked or minutes) or int(hours) > (12 if half and not before else 24) or int(minutes or 0) > 59 or int(seconds or 0) > 59:
         return None
     hour = int(hours) % 12 + 12 * (half == "pm") if half else int(hours)
-    if not half and not 1 <= int(hours) <= 12:
+    if not half and (hours.startswith("0") or not 1 <= int(hours) <= 12):
         half = "pm" if 12 < int(hours) < 24 else "am"
     return Tagged("clock", (60 * hour + int(minutes or 0), int(seconds or 0), half))
 

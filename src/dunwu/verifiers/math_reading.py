@@ -70,7 +70,7 @@ _REALS = re.compile(
     r"\\mathbbR|(?:‹\s*)?(?:all|any|every)\s+real(?:\s+numbers?|\s+values?|s)?(?:\s*›)?|(?:全体|所有|一切)实数", re.IGNORECASE
 )
 _LETTER_UNIT = re.compile(
-    r"(?<=[0-9)}\s])\s*(?:(?:[kcdm]?[mgsLlJNWVAKTC]|h|Hz|Pa|kPa|mol|eV|min|Ω)(?:\s*\^\s*\{?\s*-?[1-3]\s*\}?)?(?:\s*[*/]?\s*(?=[A-Za-z])|\s*\Z)){1,3}\Z"
+    r"(?<=[0-9)}\s])\s*(?:(?:[kcdmµμ]?[mgsLlJNWVAKTC]|\\?Ω|\\Omega|h|Hz|Pa|kPa|mol|eV|min)(?:\s*\^\s*\{?\s*-?[1-3]\s*\}?)?(?:\s*[*/]?\s*(?=[A-Za-z])|\s*\Z)){1,3}\Z"
 )
 """Units of one letter or so: a product where the other side has letters, a unit where it has none."""
 _LABEL = re.compile(
@@ -191,7 +191,7 @@ def _sentence(text: str, spoken: bool = True) -> Value | None:
 def _environment(opening: str, name: str, body: str, closing: str) -> Value:
     """A matrix, a determinant, or a system of equations as a list."""
     rows = [row for row in body.strip(" ¶").split("¶") if row.strip(" &") or name not in _SYSTEMS]
-    if name in _SYSTEMS or (name == "array" and opening == "⦃"):
+    if name in _SYSTEMS or (name in ("array", "matrix") and opening == "⦃"):
         return _collection("list", [_system_row(row) for row in rows]) if len(rows) > 1 else read(_system_row(rows[0] if rows else ""))
     cells = [row.split("&") for row in rows]
     if len({len(row) for row in cells}) > 1 or len(cells) * len(cells[0]) > MAX_ITEMS:
