@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from dunwu.verifiers.math_decimals import fractions_for_repeating_decimals
 
@@ -124,6 +125,7 @@ _STEPS: tuple[_Step, ...] = (
 )
 
 
+@lru_cache(maxsize=4096)
 def clean(text: str, full_width: bool = True) -> str:
     """``text`` in the marks above, without the punctuation that ends a sentence."""
     if full_width:
