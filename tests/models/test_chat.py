@@ -141,6 +141,24 @@ def test_what_the_probe_cannot_show_is_found_in_the_row(byte_tokenizer: PreTrain
         template.render([*TALK[1:], TALK[1], TALK[2]])
 
 
+@pytest.mark.parametrize(
+    ("jinja", "role"),
+    [
+        (KEEPS.replace("{{ '<'", "{% if m['role'] != 'system' %}{{ '<'").replace("{% endfor %}", "{% endif %}{% endfor %}"), "system"),
+        (KEEPS.replace("+ m['content'] +", "+ (m['content'] if m['role'] != 'system' else 'You are kind.') +"), "system"),
+        (KEEPS.replace("+ m['content'] +", "+ (m['content'] if loop.index != 4 or m['role'] != 'user' else '') +"), "user"),
+    ],
+    ids=["system dropped", "system replaced", "a later user's turn dropped"],
+)
+def test_a_template_that_drops_a_turn_is_found_in_the_row(jinja: str, role: str, byte_tokenizer: PreTrainedTokenizerFast) -> None:
+    template = training_template(AUTO, with_own(byte_tokenizer, jinja))
+    with pytest.raises(DataError, match=f"drops or rewrites the {role}'s turn"):
+        template.render(TALK)
+    with pytest.raises(DataError, match=f"drops or rewrites the {role}'s turn"):
+        template.prompt(TALK[:4])
+    assert template.render(TALK[1:3])  # without the turn it is taken
+
+
 @pytest.mark.parametrize("name", MARKERS)
 def test_a_tokenizer_without_the_markers_is_refused(name: str, world_tokenizer: Any) -> None:
     with pytest.raises(ConfigError, match=f"template = '{name}' needs the token '<.*which the tokenizer lacks; set template to one of"):

@@ -65,7 +65,9 @@ def test_a_conversation_has_all_its_turns(world_tokenizer: Any, reader: Reader) 
     try:
         assert text_of(world_tokenizer, reader.prompt(talk)) == "User: one\nAssistant: two\nUser: three\nAssistant:"
         world_tokenizer.chat_template = "{{ messages[0].content }}{% if add_generation_prompt %}<think>\n{% endif %}"
-        assert text_of(world_tokenizer, reader.prompt(talk)) == "one"  # the reasoning is not for the template to open
+        assert text_of(world_tokenizer, reader.prompt(talk[:1])) == "one"  # the reasoning is not for the template to open
+        with pytest.raises(DataError, match=r"drops or rewrites the assistant's turn 'two'"):
+            reader.prompt(talk)
         world_tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
         with pytest.raises(DataError, match=r"refuses the conversation 'one': roles must alternate"):
             reader.prompt(talk)

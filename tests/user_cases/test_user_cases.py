@@ -105,5 +105,5 @@ def test_f34_answers_of_other_types(name: str, answers: list[float]) -> None:
 
 
 def test_f34_a_column_twice_is_named() -> None:
-    with pytest.raises(DataError, match="two columns.*answer"):
+    with pytest.raises(DataError, match=r"two columns.*answer"):
         all_problems(str(folder("F34") / "two_columns.parquet"))

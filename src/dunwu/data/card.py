@@ -15,6 +15,7 @@ from typing import Any
 
 from dunwu.data.certificate import Certificate
 from dunwu.data.funnel import Step
+from dunwu.data.turns import REASONING_KEYS
 from dunwu.errors import DataError
 
 CARD, PAGE = "card.json", "card.md"
@@ -54,7 +55,8 @@ def token_statistics(lengths: Sequence[int]) -> dict[str, float]:
 def row_text(row: Mapping[str, Any]) -> str:
     """All text of a row's own content, for counting: its turns with their reasoning, or its texts."""
     if isinstance(turns := row.get("messages"), list):
-        return "\n".join(f"{turn.get('reasoning_content') or ''}{turn.get('content') or ''}" for turn in turns if isinstance(turn, dict))
+        keys = (*REASONING_KEYS, "content")
+        return "\n".join("".join(str(turn.get(key) or "") for key in keys) for turn in turns if isinstance(turn, dict))
     columns = ("problem", "question", "prompt", "answer", "solution", "completion", "chosen", "rejected")
     return "\n".join(row_text({"messages": value}) if isinstance(value, list) else str(value) for key in columns if (value := row.get(key)))
 

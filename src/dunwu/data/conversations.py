@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any, get_args
+from typing import Any
 
 from dunwu.data.surrogates import refuse_surrogates
+from dunwu.data.turns import MASK_KEYS, REASONING_KEY, REASONING_KEYS, is_empty, one_reasoning, read_turn, short
 from dunwu.errors import DataError
 from dunwu.models.chat import Message, Role
 from dunwu.tasks.rows import Row
 
-REASONING_KEY = "reasoning_content"
-ROLES = get_args(Role)
-TAGS = ("<think>", "</think>")
+SYSTEM_COLUMNS = ("system", "system_prompt", "system_message")
+TOOL_COLUMNS = ("tools", "functions", "tool_calls", "documents")
 
 
 def conversation(row: Row) -> tuple[Message, ...]:
     """The turns of a row.
 
     Of ``messages`` every assistant's turn is learned; of ``prompt`` and ``completion``, each a text or a list of messages, only those of
-    the completion. Reasoning stands in the content, or beside it as ``reasoning_content``.
+    the completion. Reasoning stands in the content, or beside it under one of `REASONING_KEYS`; a turn with ``weight: 0`` (`MASK_KEYS`) is
+    not learned.
     Raises ``DataError`` with the row and the remedy.
     """
     columns = row.columns
@@ -27,10 +29,11 @@ def conversation(row: Row) -> tuple[Message, ...]:
         messages = _messages(columns["messages"], "user", "messages", row)
     elif columns.get("prompt") is not None and columns.get("completion") is not None:
         prompt = _messages(columns["prompt"], "user", "prompt", row)
-        messages = [Message(m.role, m.content, m.reasoning, learned=False) for m in prompt]
-        messages += _messages(columns["completion"], "assistant", "completion", row)
+        messages = [replace(message, learned=False) for message in prompt]
+        messages += _with_reasoning(_messages(columns["completion"], "assistant", "completion", row), row)
     else:
         raise _mistake(row, f"no column messages, and not both of prompt and completion (columns: {', '.join(columns)}); rename them")
+    _refuse_columns(row, messages)
     if messages[0].role == "assistant":
         raise _mistake(row, "it begins with an assistant's turn; begin with a user's, which may be empty")
     if not any(message.role == "assistant" and message.learned for message in messages):
@@ -41,45 +44,51 @@ def conversation(row: Row) -> tuple[Message, ...]:
     return tuple(messages)
 
 
+def _with_reasoning(completion: list[Message], row: Row) -> list[Message]:
+    """A completion that is a text may have its reasoning in a column of its own."""
+    content = row.columns["completion"]
+    if not isinstance(content, str):
+        return completion
+    texts = [(key, text) for key in REASONING_KEYS if isinstance(text := row.columns.get(key), str) and text.strip() not in content]
+    reasoning = one_reasoning(texts, row.where)
+    turn = {"role": "assistant", "content": content, REASONING_KEY: reasoning}
+    return [_message(turn, "completion[0]", 0, row)] if reasoning else completion
+
+
 def _messages(value: Any, role: Role, column: str, row: Row) -> list[Message]:
     """The turns in a column; a text is one turn of ``role``."""
     if isinstance(value, str):
         value = [{"role": role, "content": value}]
     if not isinstance(value, list) or not value:
-        raise _mistake(row, f"{column} is {_short(value)}; give a list of {{role, content}}")
+        raise _mistake(row, f"{column} is {short(value)}; give a list of {{role, content}}")
     return [_message(turn, f"{column}[{place}]", place, row) for place, turn in enumerate(value)]
 
 
 def _message(turn: Any, where: str, place: int, row: Row) -> Message:
-    if not isinstance(turn, dict):
-        raise _mistake(row, f"{where} is {_short(turn)}; give {{role, content}}")
-    role: Any = turn.get("role")
-    content, reasoning = turn.get("content"), turn.get(REASONING_KEY)
-    if role not in ROLES:
-        raise _mistake(row, f"{where} has the role {_short(role)}; the roles are {', '.join(ROLES)}")
-    if role == "system" and place > 0:
+    message = read_turn(turn, f"{row.where}: {where}")
+    if message.role == "system" and place > 0:
         raise _mistake(row, f"{where} is a system's turn behind another; put it first or drop it")
-    if not isinstance(content, str) or not isinstance(reasoning, str | None):
-        key, value = (REASONING_KEY, reasoning) if isinstance(content, str) else ("content", content)
-        raise _mistake(row, f"{where}: content and {REASONING_KEY} must be text, and {key} is {_short(value)}; write it as text")
-    refuse_surrogates(f"{reasoning or ''}{content}", f"{row.where}: {where}")
-    if role != "assistant":
-        return Message(role, content)
-    return _answer(content, reasoning or "", where, row)
+    refuse_surrogates(f"{message.reasoning}{message.content}", f"{row.where}: {where}")
+    return message
 
 
-def _answer(content: str, reasoning: str, where: str, row: Row) -> Message:
-    if not content and not reasoning:
-        raise _mistake(row, f"{where} is empty, which would teach to say nothing; drop the row")
-    if reasoning and any(tag in text for tag in TAGS for text in (content, reasoning)):
-        raise _mistake(row, f"{where} has both {REASONING_KEY} and think tags in its text; give the reasoning once, without tags")
-    return Message("assistant", content, reasoning)
+def _refuse_columns(row: Row, messages: list[Message]) -> None:
+    """Columns beside the conversation that belong into it: what they say would be lost."""
+    columns = row.columns
+    said = "\n".join(f"{message.reasoning}\n{message.content}" for message in messages)
+    for name in (*REASONING_KEYS, *SYSTEM_COLUMNS):
+        text = columns.get(name)
+        if not is_empty(text) and not isinstance(text, bool | int | float) and not (isinstance(text, str) and text.strip() in said):
+            remedy = f"as {REASONING_KEY} of its turn" if name in REASONING_KEYS else "as the first turn"
+            raise _mistake(row, f"the column {name} is not part of the conversation; put it there {remedy}, or drop the column")
+    for name in TOOL_COLUMNS:
+        if not is_empty(columns.get(name)) and columns[name] != "[]":
+            raise _mistake(row, f"the column {name} is not read and might change what is learned; drop it, or write it into a turn")
+    for name in MASK_KEYS:
+        value = columns.get(name)
+        if isinstance(value, bool | int | float) and (not value or (name == "weight" and value != 1)):
+            raise _mistake(row, f"{name} is {value!r} for the whole row, which is not read; drop the row, or give {name} to single turns")
 
 
 def _mistake(row: Row, what: str) -> DataError:
     return DataError(f"{row.where}: {what}")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

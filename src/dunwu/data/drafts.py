@@ -9,9 +9,9 @@ from typing import Any
 
 from dunwu.config.data import FiltersConfig, ReplyBuilder
 from dunwu.data.certificate import Benchmark, is_clean
-from dunwu.data.conversations import REASONING_KEY
 from dunwu.data.funnel import Funnel
 from dunwu.data.near_duplicates import first_of_their_kind
+from dunwu.data.turns import REASONING_KEY
 from dunwu.language import LANGUAGES, language_share, majority_language
 from dunwu.models.thinking import TAGS, parse_completion
 from dunwu.rewards.repetition import repetition_penalty

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from dunwu.data.conversations import ROLES
 from dunwu.data.surrogates import refuse_surrogates
+from dunwu.data.turns import ROLES, read_turn
 from dunwu.errors import DataError
 from dunwu.models.chat import Message
 from dunwu.tasks.rows import Row, local_rows
@@ -130,34 +130,35 @@ def _labelled(row: Row) -> LabelledAnswer:
 
 
 def conversation_of(row: Row) -> Conversation:
-    """The prompt of a row. Raises ``DataError`` where it is none."""
+    """The prompt of a row, without the reasoning of its earlier turns, which no model is shown. Raises ``DataError`` where it is none."""
     prompt = _column(row, "prompt")
     if isinstance(prompt, str):
         return user_turn(prompt)
-    turns = _turns(prompt)
+    turns = _turns(prompt, f"{row.where}: prompt")
     if not turns or turns[-1].role != "user":
         raise DataError(f"{row.where}: prompt is neither text nor a list of {{role, content}} that ends with the user's turn: mend the row")
-    return turns
+    return tuple(Message(turn.role, turn.content) for turn in turns)
 
 
 def answer_of(row: Row, column: str) -> str:
-    """Text, or (as some data sets have it) messages of which the last is the assistant's."""
+    """Text, or (as some data sets have it) messages of which the last is the assistant's; its reasoning stands in think tags before it."""
     value = _column(row, column)
-    turns = _turns(value)
+    turns = _turns(value, f"{row.where}: {column}")
     if turns and turns[-1].role == "assistant":
-        return turns[-1].content
+        answer = turns[-1]
+        return f"<think>{answer.reasoning}</think>{answer.content}" if answer.reasoning else answer.content
     if not isinstance(value, str):
         raise DataError(f"{row.where}: {column} is {type(value).__name__} instead of text: mend the row")
     return value
 
 
-def _turns(value: Any) -> Conversation | None:
-    """``value`` as a conversation; ``None`` where it is none."""
-    if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
+def _turns(value: Any, where: str) -> Conversation | None:
+    """``value`` as a conversation, ``None`` where it is none. Raises ``DataError`` for a turn with more in it than is read."""
+    if not isinstance(value, list) or not all(isinstance(turn, dict) and turn.get("role") in ROLES for turn in value):
         return None
-    turns = tuple(Message(turn.get("role", ""), turn.get("content", "")) for turn in value)
-    texts = all(isinstance(turn.content, str) and turn.role in ROLES for turn in turns)
-    return turns if texts else None
+    if not all(isinstance(turn.get("content"), str | list) for turn in value):
+        return None
+    return tuple(read_turn(turn, f"{where}[{place}]") for place, turn in enumerate(value))
 
 
 def _column(row: Row, name: str) -> Any:

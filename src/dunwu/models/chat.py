@@ -64,7 +64,7 @@ class TrainingTemplate:
         self._check_reserved(messages)
         chat = [self._readable(message) for message in messages]
         segments: list[Segment] = []
-        done = ""
+        done, learned = "", -1
         for place, message in enumerate(messages):
             if message.role != "assistant" or not message.learned:
                 continue
@@ -76,11 +76,15 @@ class TrainingTemplate:
                 raise DataError("the template drops reasoning or other content of an assistant's turn")
             segments += [Segment(_continuation(done, prompt)), Segment(turn, learned=True)]
             done = prompt + turn
+            learned = place
+        _refuse_dropped(done, messages[: learned + 1])
         return segments
 
     def prompt(self, messages: Sequence[Message]) -> str:
-        """The text after which the model writes its turn."""
-        return self._apply([self._readable(message) for message in messages], True)
+        """The text after which the model writes its turn. Raises ``DataError`` where the template drops a turn."""
+        text = self._apply([self._readable(message) for message in messages], True)
+        _refuse_dropped(text, messages)
+        return text
 
     def adopt(self, tokenizer: Any, model: Any) -> None:
         """Make the template and its end token those of the tokenizer and the model, so that a saved checkpoint is prompted and stops so."""
@@ -113,6 +117,23 @@ class TrainingTemplate:
             return self.apply(chat, continued)
         except TemplateError as error:
             raise DataError(f"the template refuses it ({' '.join(str(error).split())[:200]})") from error
+
+
+def dropped_turn(text: str, messages: Sequence[Message]) -> Message | None:
+    """The first turn whose reasoning and content do not stand in ``text``, which a template wrote, behind those of the turns before."""
+    position = 0
+    for message in messages:
+        for part in (message.reasoning.strip(), message.content.strip()):
+            found = text.find(part, position)
+            if found < 0:
+                return message
+            position = found + len(part)
+    return None
+
+
+def _refuse_dropped(text: str, messages: Sequence[Message]) -> None:
+    if (message := dropped_turn(text, messages)) is not None:
+        raise DataError(f"the template drops or rewrites the {message.role}'s turn {' '.join(message.content.split())[:60]!r}")
 
 
 def training_template(name: str, tokenizer: Any) -> TrainingTemplate:

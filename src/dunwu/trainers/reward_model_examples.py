@@ -18,6 +18,7 @@ from jinja2 import TemplateError
 from dunwu.config.reward_model import Criterion
 from dunwu.data.preferences import Conversation, LabelledAnswer, Pair
 from dunwu.errors import DataError
+from dunwu.models.chat import dropped_turn
 from dunwu.rewards.scope import Visible, Whole, look_at, narrow
 
 Judged = Visible | Whole
@@ -93,6 +94,8 @@ class Reader:
             text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         except TemplateError as error:
             raise DataError(f"the chat template refuses the conversation {prompt[0].content[:60]!r}: {error}; mend or remove it") from error
+        if (lost := dropped_turn(text, prompt)) is not None:
+            raise DataError(f"the chat template drops or rewrites the {lost.role}'s turn {lost.content[:60]!r}; move or remove it")
         # A template that opens the reasoning has begun the completion, and the scope says what of that may be seen.
         return _OPEN_THINK.sub("", text)
 
