@@ -1,3 +1,4 @@
+import datetime
 import json
 import os
 from pathlib import Path
@@ -133,7 +134,14 @@ def test_chosen_columns(tmp_path):
         ([{"problem": "a", "answer": 1}], {"answer_column": "Answer"}, r"no column Answer \(columns: problem, answer\)"),
         ([{"problem": "a", "answer": 1}, {"problem": "b", "answer": ""}], {}, r"bad\.jsonl, row 2: no answer in column"),
         ([{"problem": "a", "answer": 1}, {"problem": "b"}], {}, r"bad\.jsonl, row 2: no answer in column"),
-        ([{"problem": "a", "answer": True}], {}, "row 1: no answer"),
+        (
+            [{"problem": "a", "answer": ["1", "2"]}],
+            {},
+            r"row 1: the answer in column answer is a list of 2: .*verifier = text",
+        ),
+        ([{"problem": "a", "answer": {"value": 1}}], {}, r"row 1: the answer in column answer is dict .*: give text or a number"),
+        ([{"problem": "a", "answer": ["x", {"y": 1}]}], {"verifier": "text"}, r"row 1: the answer in column answer is dict"),
+        ([{"problem": "a", "answer": []}], {}, "row 1: no answer"),
         (
             [{"problem": "a", "answer": 1}, {"problem": "b", "answer": "blue"}],
             {"verifier": "number"},
@@ -155,6 +163,18 @@ def test_bad_rows(tmp_path, rows, options, message):
     with pytest.raises(DataError, match=message) as caught:
         made(write(tmp_path / "bad.jsonl", rows), **options)
     assert "\n" not in str(caught.value)
+
+
+def test_answers_of_other_types_are_read_or_named(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = {"problem": ["a", "b"], "answer": [datetime.datetime(2026, 1, 2), datetime.datetime(2026, 1, 3)]}
+    parquet.write_table(pa.table(columns), tmp_path / "dates.parquet")
+    with pytest.raises(DataError, match=r"dates\.parquet, row 1: the answer in column answer is datetime '2026-01-02"):
+        made(str(tmp_path / "dates.parquet"))
+    found = made(write(tmp_path / "rows.jsonl", [{"problem": "a", "answer": float("nan"), "solution": [7]}, {"problem": "b", "answer": 0}]))
+    assert {p.text: p.answer for split in ("train", "validation", "test") for p in found._problems[split]} == {"a": "7", "b": "0"}
 
 
 @pytest.mark.parametrize("path", ["no-such-data", "folder/rows.jsonl", "/nowhere/at/all", "~/nothing.parquet"])

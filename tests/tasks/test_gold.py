@@ -1,5 +1,8 @@
+import datetime
+from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
@@ -64,8 +67,11 @@ def test_not_a_plain_number(text):
 
 @pytest.mark.parametrize(
     ("cell", "text"),
-    [("a", "a"), (7, "7"), (0, "0"), (0.5, "0.5"), (1e-7, "0.0000001"), (1e22, "10000000000000000000000"), (True, None), (None, None),
-     ("  ", None), (float("nan"), None), (float("inf"), None), ([1], None)],
+    [("a", "a"), (7, "7"), (0, "0"), (0.5, "0.5"), (1e-7, "0.0000001"), (1e22, "10000000000000000000000"), (None, None),
+     ("  ", None), (float("nan"), None), (float("inf"), None), ([1, 2], None), ([], None), ({"a": 1}, None), (b"a", None),
+     (datetime.date(2026, 1, 2), None), ([1], "1"), (["3"], "3"), ([["3"]], "3"), (True, "True"), (False, "False"),
+     (Decimal("1.50"), "1.50"), (Decimal("1E+3"), "1000"), (Decimal("NaN"), None), (np.int64(7), "7"), (np.float32(0.5), "0.5"),
+     (np.bool_(True), "True"), (np.array(["3"]), "3"), (np.array([1, 2]), None)],
 )  # fmt: skip
 def test_cell_text(cell, text):
     assert cell_text(cell) == text

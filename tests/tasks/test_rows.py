@@ -56,6 +56,11 @@ def test_gzip_and_parquet_and_folders_give_the_same_rows(tmp_path):
         ("deep.jsonl", b"[" * 100_000 + b"\n", r"deep\.jsonl, row 1: not valid JSON"),
         ("list.jsonl", b"[1, 2]\n", r"list\.jsonl, row 1: list instead of a JSON object"),
         ("latin.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', r"latin\.jsonl, row [12]: not readable as UTF-8"),
+        ("comma.jsonl", b'{"a": 1},\n{"a": 2}\n', r"comma\.jsonl, row 1: not valid JSON \(a comma behind it\)"),
+        ("inner.jsonl", b'{"a": [1, 2,]}\n', r"inner\.jsonl, row 1: not valid JSON \(a comma before a closing bracket\)"),
+        ("array.jsonl", b'[\n{"a": 1}\n]\n', r"array\.jsonl, row 1: not valid JSON \(the file is one JSON array\)"),
+        ("twice.jsonl", b'{"a": 1, "b": 2, "a": 3}\n', r"twice\.jsonl, row 1: not valid JSON \(two keys of the name 'a'\)"),
+        ("wide.jsonl", '{"a": 1}\n'.encode("utf-16-le"), r"wide\.jsonl, row 1: not valid JSON \(it looks like UTF-16 without"),
         ("empty.jsonl", b"", "has no rows"),
         ("blank.jsonl", b"\n\n", "has no rows"),
         ("fake.jsonl.gz", b"not gzip", r"fake\.jsonl\.gz, row 1: not readable"),
@@ -69,6 +74,20 @@ def test_bad_files(tmp_path, name, content, message):
     with pytest.raises(DataError, match=message) as caught:
         local_rows(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
+def test_byte_order_marks_and_line_ends(tmp_path, encoding, end, name):
+    content = f'{{"a": "三"}}{end}{end}{{"a": 2}}{end}'.encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert [(row.number, row.columns["a"]) for row in local_rows(tmp_path / name)] == [(1, "三"), (3, 2)]
+
+
+def test_files_with_byte_order_marks_put_together(tmp_path):
+    (tmp_path / "rows.jsonl").write_bytes('{"a": 1}\n'.encode("utf-8-sig") * 2)
+    assert [row.columns["a"] for row in local_rows(tmp_path / "rows.jsonl")] == [1, 1]
 
 
 def test_missing_file_and_empty_folder(tmp_path):

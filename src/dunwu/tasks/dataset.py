@@ -123,11 +123,13 @@ def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, 
             raise DataError(f"{row.where}: no {wanted} in column {wanted}: fill it or remove the row")
         return config.verifier, None, {}
     column = first_filled(row, answer_columns(config))
-    value = None if column is None else row.columns[column]
+    if column is None:
+        return None
+    value = row.columns[column]
     if config.verifier == "text" and isinstance(value, list):
-        return "text", None, {"answers": [str(item) for item in value]}
-    cell = cell_text(value)
-    gold = "" if cell is None else gold_text(cell)
+        return "text", None, {"answers": [_readable(item, row, column) for item in value]}
+    cell = _readable(value, row, column)
+    gold = gold_text(cell)
     if not gold:
         return None
     if config.verifier in ("choice", "text"):
@@ -136,6 +138,16 @@ def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, 
     if number is None and config.verifier == "number":
         raise DataError(f"{row.where}: answer {gold[:80]!r} is not a number: give an integer, decimal or fraction, or set verifier to math")
     return ("math", gold, {}) if number is None or config.verifier == "math" else ("number", number, {})
+
+
+def _readable(value: Any, row: Row, column: str) -> str:
+    """An answer as text. Raises DataError with the type of one that is none."""
+    text = value if isinstance(value, str) else cell_text(value)
+    if text is None:
+        kind = f"a list of {len(value)}" if isinstance(value, list) else f"{type(value).__name__} {str(value)[:40]!r}"
+        remedy = "one answer (alternatives: verifier = text)" if isinstance(value, list) else "text or a number"
+        raise DataError(f"{row.where}: the answer in column {column} is {kind}: give {remedy}")
+    return text
 
 
 def other_columns(row: Row, config: DatasetTask) -> dict[str, Any]:
@@ -206,7 +218,12 @@ def answer_columns(config: DatasetTask) -> tuple[str, ...]:
 
 def first_filled(row: Row, columns: tuple[str, ...]) -> str | None:
     """The first of ``columns`` that has something in it."""
-    return next((column for column in columns if row.columns.get(column) not in (None, "")), None)
+    return next((column for column in columns if not _is_empty(row.columns.get(column))), None)
+
+
+def _is_empty(value: Any) -> bool:
+    """Nothing, or not a number, which pandas writes for nothing."""
+    return value is None or value in ("", [], {}) or (isinstance(value, float) and value != value)
 
 
 def problem_text(row: Row, config: DatasetTask) -> str:

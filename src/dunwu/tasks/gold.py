@@ -50,12 +50,17 @@ def gold_number(text: str) -> str | None:
 
 
 def cell_text(cell: object) -> str | None:
-    """A cell of a row as text: strings as they are, finite numbers without exponent, ``None`` for anything else or nothing."""
+    """A cell of a row as text: strings as they are, finite numbers without exponent, booleans as ``True`` and ``False``, the one item of a
+    list; ``None`` for anything else or nothing."""
     if isinstance(cell, str):
         return cell if cell.strip() else None
-    if isinstance(cell, bool) or not isinstance(cell, (int, float)):
-        return None
-    number = Decimal(str(cell))
+    if isinstance(cell, list | tuple):
+        return cell_text(cell[0]) if len(cell) == 1 else None
+    if getattr(cell, "size", 0) == 1 and hasattr(cell, "item"):  # numpy
+        return cell_text(cell.item())
+    if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal):
+        return str(cell) if isinstance(cell, bool) else None
+    number = cell if isinstance(cell, Decimal) else Decimal(str(cell))
     return f"{number:f}" if number.is_finite() else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import re
@@ -16,6 +17,16 @@ from dunwu.types import Split
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 FileSplit = Literal["train", "validation", "test", "unnamed"]
+
+_BLANK = " \t\r\n\ufeff"
+"""Around a line of JSONL; files that were put together have byte order marks inside."""
+_MISTAKES = (
+    (re.compile(r"\x00"), "it looks like UTF-16 without a byte order mark; save it as UTF-8"),
+    (re.compile(r"[}\]]\s*,$"), "a comma behind it"),
+    (re.compile(r"^\[$"), "the file is one JSON array"),
+    (re.compile(r",\s*[}\]]"), "a comma before a closing bracket"),
+)
+"""Of lines that are no JSON: the first pattern that is found says why, else Python does."""
 
 _SPLIT_WORDS: dict[str, Split] = {
     "train": "train",
@@ -109,9 +120,12 @@ def _read_parquet(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     from pyarrow import parquet
 
     try:
+        names = parquet.read_schema(file).names
+        if double := next((name for name in names if names.count(name) > 1), None):
+            raise DataError(f"{file} has two columns of the name {double!r}: rename one or drop it")
         rows = parquet.read_table(file).to_pylist()
     except (OSError, ValueError) as error:
-        raise DataError(f"{file} is not a readable Parquet file: write it again") from error
+        raise DataError(f"{file} is not a readable Parquet file ({' '.join(str(error).split())[:200]}): write it again") from error
     yield from enumerate(rows, 1)
 
 
@@ -119,19 +133,37 @@ def _read_jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Blank lines are passed over, and counted in the row numbers."""
     number = 0
     try:
-        with gzip.open(file, "rt", encoding="utf-8") if file.name.endswith(".gz") else file.open(encoding="utf-8") as lines:
+        with gzip.open(file) if file.name.endswith(".gz") else file.open("rb") as content:
+            encoding = _encoding(content.read(4))
+        with gzip.open(file, "rt", encoding=encoding) if file.name.endswith(".gz") else file.open(encoding=encoding) as lines:
             for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, _parse_line(line, file, number)
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+                if line.strip(_BLANK):
+                    yield number, _parse_line(line.strip(_BLANK), file, number)
+    except (OSError, EOFError, UnicodeError, zlib.error) as error:
         raise DataError(f"{file}, row {number + 1}: not readable as UTF-8 text ({error}): write the file again") from error
+
+
+def _encoding(start: bytes) -> str:
+    """UTF-8, or what a byte order mark says."""
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
 def _parse_line(line: str, file: Path, number: int) -> dict[str, Any]:
     try:
-        columns = json.loads(line)
+        columns = json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}, row {number}: not valid JSON ({error}): one JSON object a line is needed") from error
+        reason = next((told for pattern, told in _MISTAKES if pattern.search(line)), str(error))
+        raise DataError(f"{file}, row {number}: not valid JSON ({reason}): one JSON object a line is needed") from error
     if not isinstance(columns, dict):
         raise DataError(f"{file}, row {number}: {type(columns).__name__} instead of a JSON object: one object a line is needed")
     return columns
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"two keys of the name {next(name for name in names if names.count(name) > 1)!r}")
+    return found
