@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dunwu.types import Problem
-from dunwu.verifiers.text import normalise, verify_text
+from dunwu.verifiers.text import verify_text
+from dunwu.verifiers.text_words import normalise
 
 
 def score(golds: list[str] | str, answer: str, **data: Any) -> float | None:
@@ -27,6 +28,9 @@ def score(golds: list[str] | str, answer: str, **data: Any) -> float | None:
         ("Newton’s law", ("newton", "law")),
         ("twelve apples", ("12", "apples")),
         ("1,000 km", ("1000", "km")),
+        ("-5 °C", ("−", "5", "°", "c")),
+        ("C++", ("c", "+", "+")),
+        ("5 €", ("€", "5")),
         ("《红楼梦》", ("红", "楼", "梦")),
         ("A", ("a",)),
         ("?!", ()),
@@ -155,3 +159,243 @@ def test_endless_answers_are_refused() -> None:
 @given(st.text(), st.sampled_from(["exact", "fuzzy", "contains"]))
 def test_no_text_raises(text: str, match: str) -> None:
     assert score("Paris", text, match=match) in (0.0, 1.0)
+
+
+# Answers that are not each other's, whatever the rule and whichever is the gold.
+DIFFERENT = [
+    ("-5", "5"),
+    ("5", "-5"),
+    ("C++", "C"),
+    ("C#", "C"),
+    ("1,5", "15"),
+    ("1/2", "1 2"),
+    ("3.5kg", "35kg"),
+    ("3.5米", "35米"),
+    ("3.5米", "5米"),
+    ("+5", "5"),
+    ("#1", "1"),
+    ("90°", "90"),
+    ("5%", "5"),
+    ("$5", "5"),
+    ("5 €", "5"),
+    ("2+3", "2 3"),
+    ("2×3", "2 3"),
+    ("x²", "x2"),
+    ("5²", "52"),
+    ("2^3", "23"),
+    ("2^3", "2 3"),
+    ("👍", "👎"),
+    ("½", "12"),
+    ("1½", "11/2"),
+    ("≠", "="),
+    ("a≠b", "a=b"),
+    ("x<5", "x 5"),
+    ("<5", "5"),
+    ("~5", "5"),
+    ("±5", "5"),
+    ("5‰", "5%"),
+    (".5", "5"),
+    ("0,123", "0123"),
+    ("1,00", "100"),
+    ("1,2", "12"),
+    ("12,34", "1234"),
+    ("A-", "A"),
+    ("O-", "O+"),
+    ("A+", "A"),
+    ("H+", "H"),
+    ("Ca2+", "Ca2"),
+    ("3:05", "305"),
+    ("3:2", "3 2"),
+    ("x-y", "x y"),
+    ("x - 5", "x 5"),
+    ("10⁻³", "10³"),
+    ("101₂", "1012"),
+    ("minus 5", "5"),
+    ("负5", "5"),
+    ("R&D", "R D"),
+    ("が", "か"),
+    ("Disney+", "Disney"),
+    (".NET", "NET"),
+    ("−5", "5"),
+    ("–5", "5"),
+    ("5-3", "5 3"),
+    ("5–3", "53"),
+    ("A*", "A"),
+    ("|x|", "x"),
+    ("√2", "2"),
+    ("π/2", "π 2"),
+    ("§5", "5"),
+    ("f'", "f"),
+    ("50%", "50"),
+    ("1.5", "1,5"),
+    ("1.5", "15"),
+    ("@home", "home"),
+    ("a_b", "ab"),
+    ("user@x.com", "user x com"),
+    ("1e-5", "1e5"),
+    ("1e-5", "1e 5"),
+    ("10-5", "10 5"),
+    ("→", "←"),
+    ("♠", "♥"),
+    ("H2O", "HO2"),
+    ("$-5", "$5"),
+    ("5 < 6", "6 < 5"),
+    ("É", "E+"),
+    ("1,000", "1.000"),
+    ("1,0000", "10000"),
+    ("-0.5", "0.5"),
+    ("-.5", ".5"),
+    ("20th", "20"),
+    ("1st", "1"),
+    ("50 %", "50"),
+    ("5°C", "5°F"),
+    ("№5", "5"),
+]
+SAME = [
+    ("-5", "−5"),
+    ("-5", "– 5"),
+    ("minus five", "-5"),
+    ("5 percent", "5%"),
+    ("5 %", "5%"),
+    ("1,000", "1000"),
+    ("$1,000", "$1000"),
+    ("-1,000", "−1000"),
+    ("1,000,000.5", "1000000.5"),
+    ("5 €", "€5"),
+    ("-$5", "$-5"),
+    ("C ++", "C++"),
+    ("x²", "x^2"),
+    ("x = 5", "x=5"),
+    ("3 / 4", "3/4"),
+    ("½", "1/2"),
+    ("1½", "1 1/2"),
+    ("**-5**", "-5"),
+    ("*Paris*", "Paris"),
+    ("“Paris.”", "Paris"),
+    ("Paris!", "Paris"),
+    ("$-5$", "-5"),
+    ("$x^2$", "x^2"),
+    ("\\text{Paris}", "Paris"),
+    ("5\\%", "5%"),
+    ("Jean-Paul", "Jean Paul"),
+    ("COVID-19", "COVID 19"),
+    ("Simon & Garfunkel", "Simon and Garfunkel"),
+    (".5", "0.5"),
+    ("It's", "it"),
+    ("the vitamin A", "vitamin A"),
+    ("5‑year plan", "5 year plan"),
+    ("3:05", "3:05."),
+    ("1, 2, 3", "1,2,3"),
+    ("# Paris", "Paris"),
+    ("C++", "c++."),
+    ("C#", "(C#)"),
+    ("-5", "(-5)"),
+    ("-5", "-5."),
+    ("百分之5", "5%"),
+    ("Ｃ＋＋", "C++"),
+    ("٣", "٣"),
+    ("5!", "5!"),
+    ("+5", "+5"),
+    ("👍🏽", "👍🏽"),
+    ("x-5", "x − 5"),
+    ("Once upon a time", "Once Upon A Time"),
+    ("5 - 3", "5-3"),
+    ("5 – 3", "5−3"),
+    ("A.", "A"),
+    ("50 pct", "50%"),
+    ("The answer", "answer"),
+    ("«Paris»", "Paris"),
+    ("Paris™", "Paris"),
+    ("《红楼梦》", "红楼梦"),
+    ("3.5 kg", "3.5 kg."),
+    ("90 °", "90°"),
+    ("Beyoncé", "beyonce"),
+]
+BESIDE_A_SYMBOL = [
+    ("5", "It is -5"),
+    ("5", "It is 5%"),
+    ("5", "It is $5"),
+    ("C", "It is C++"),
+    ("C", "It is C#."),
+    ("5", "It is 5/6"),
+    ("5", "It is 1.5"),
+    ("5", "It is 2×5"),
+    ("5", "It is 2^5"),
+    ("5", "It is 5^2"),
+    ("5", "It is minus 5"),
+    ("5", "答案是负5"),
+    ("-5", "It is 3-5"),
+    ("5", "It is 5°"),
+    ("x", "It is x²"),
+    ("2", "It is √2"),
+    ("5", "It is <5"),
+    ("Paris", "It is Paris/Rome"),
+    ("A", "It is A+"),
+    ("A", "The grade is A-"),
+    ("5", "It is 1,5"),
+    ("5", "It is 5 + 1"),
+    ("5", "It is 5:30"),
+    ("30", "It is 5:30"),
+    ("5", "it is ±5"),
+    ("+", "it is C++"),
+    ("C+", "it is C++"),
+    ("👍", "It is 👍👎"),
+    ("20", "it is the 20th"),
+    ("5", "It is .5"),
+]
+IN_A_SENTENCE = [
+    ("5", "It is 5."),
+    ("5", "It is x = 5"),
+    ("-5", "It is -5."),
+    ("-5", "x = -5"),
+    ("C++", "It was C++, I think"),
+    ("C++", "It is C++."),
+    ("5%", "It is 5 percent of it"),
+    ("$5", "It costs $5."),
+    ("Paris", "It is Paris 😊"),
+    ("5", "The answer is **5**."),
+    ("1,000", "It is 1,000."),
+    ("3:05", "It is 3:05 now"),
+    ("1/2", "It is 1/2."),
+    ("1914", "It began in 1914 - the year of"),
+    ("vitamin A", "Vitamin A is the one"),
+    ("#1", "It is #1 in the list"),
+]
+
+
+@pytest.mark.parametrize(("gold", "answer"), DIFFERENT)
+@pytest.mark.parametrize("match", ["exact", "fuzzy", "contains"])
+def test_signs_and_symbols_are_part_of_an_answer(gold: str, answer: str, match: str) -> None:
+    assert score(gold, answer, match=match) == 0.0
+    assert score(answer, gold, match=match) == 0.0
+
+
+@pytest.mark.parametrize(("gold", "answer"), SAME)
+def test_spellings_of_one_answer(gold: str, answer: str) -> None:
+    assert score(gold, answer) == 1.0
+    assert score(answer, gold) == 1.0
+
+
+@pytest.mark.parametrize(("gold", "answer"), BESIDE_A_SYMBOL)
+def test_a_gold_beside_a_sign_is_not_contained(gold: str, answer: str) -> None:
+    assert score(gold, answer, match="contains") == 0.0
+
+
+@pytest.mark.parametrize(("gold", "answer"), IN_A_SENTENCE)
+def test_a_gold_with_symbols_is_contained(gold: str, answer: str) -> None:
+    assert score(gold, answer, match="contains") == 1.0
+
+
+def test_an_exclamation_mark_is_a_factorial_where_the_gold_has_one() -> None:
+    assert score("5!", "5") == score("n!", "n") == 0.0
+    assert score("5!", "5!") == score("5", "5!") == 1.0
+
+
+def test_an_article_before_a_word_only() -> None:
+    assert score("vitamin A", "vitamin") == 0.0
+    assert score("a dog", "dog") == score("dog", "The dog") == 1.0
+
+
+@pytest.mark.parametrize("piece", ["*", "* ", "$a ", "-", "1-", "1,", "\\text{", "(-", "a - ", "½", "**a", "minus 5 ", "1:", "·", "$"])
+def test_hostile_text_comes_to_an_end(piece: str) -> None:
+    assert score("Paris", (piece * 4096)[:4096], match="contains") == 0.0

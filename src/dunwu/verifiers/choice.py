@@ -17,7 +17,7 @@ import regex
 
 from dunwu.boxes import offered_boxes
 from dunwu.types import Problem, Verdict
-from dunwu.verifiers.text import normalise
+from dunwu.verifiers.text_words import normalise
 
 MAX_LENGTH = 2048
 LETTERS = "ABCDEFGHIJ"

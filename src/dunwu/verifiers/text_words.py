@@ -1,0 +1,155 @@
+r"""What counts of a text: its words, numbers and symbols, in order.
+
+Signs, operators, currencies, percent and degree signs, ``+``, ``#``, exponents and emoji are part of what is said (``-5`` is not ``5``,
+``C++`` not ``C``); punctuation of sentences, quotation marks, brackets, bullets and emphasis are not. A hyphen inside a word separates,
+before or between numbers it is a minus sign. A comma groups thousands or belongs to the number (``1,000`` is ``1000``, ``1,5`` not ``15``).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+import regex
+
+from dunwu.words import UNSPACED, tokens
+
+_UNSPACED = "".join(rf"\p{{{script}}}" for script in UNSPACED)
+_LETTERS = rf"[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]*+"
+_TOKEN = regex.compile(
+    rf"[{_UNSPACED}][\p{{M}}ー]*+|\p{{Nd}}++(?:[.,]\p{{Nd}}++)*+{_LETTERS}|\.(?=\p{{L}})"
+    rf"|[[\p{{L}}\p{{N}}_]--[{_UNSPACED}]]{_LETTERS}(?:['’]{_LETTERS})*+|[\p{{S}}%#@&*/\\‰‱′″§!]",
+    regex.VERSION1,
+)
+_D = "[-‐‑‒–]"
+_MONEY = "[$€£¥]"
+# Before compatibility forms are merged, as they would join 5² to 52 and 1½ to 11/2.
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+-()ni")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+# Every repetition is bounded or possessive: hostile text costs linear time.
+_PLAIN = (
+    (regex.compile(r"[™®©℠\p{Cf}\uFE0E\uFE0F]"), ""),
+    (regex.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ]++"), lambda match: "^" + match.group().translate(_RAISED)),
+    (regex.compile(r"(?<=\p{Nd})[₀-₉]++"), lambda match: "_" + match.group().translate(_LOWERED)),
+    (regex.compile(r"(?<=\p{Nd})(?=[¼-¾⅐-⅞])"), " "),
+    (regex.compile(r"(?<=\p{Nd})º"), "°"),
+    (regex.compile(r".+", regex.DOTALL), lambda match: unicodedata.normalize("NFKC", match.group())),
+    (regex.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|operatorname|emph|boxed)\s?\{([^{}]{0,400}+)\}"), r"\1"),
+    (regex.compile(r"\\[()\[\],;: ]|\\q?quad\b"), " "),
+    (regex.compile(r"\\!"), ""),
+    (regex.compile(r"(?<![\\$])\$(?=[^\s$])([^$\n]{1,300}?)(?<=[^\s\\])\$(?!\p{Nd})"), r" \1 "),
+    (regex.compile(r"\\([%$#&_])"), r"\1"),
+    (regex.compile(r"(?<![\p{L}\p{N}*])(\*{1,3}+)(?=[^\s*])([^*\n]{1,400}+)(?<=\S)\1(?![\p{L}\p{N}*])"), r"\2"),
+    (regex.compile(r"(?m)^\s*+(?:\*|#{1,6}+)\s++(?=\p{L})"), ""),
+    (regex.compile(r"[`´¨]"), " "),
+    (regex.compile(r"⁄"), "/"),
+    (regex.compile(r"百分之\s?(\p{Nd}++(?:\.\p{Nd}++)?)"), r"\1%"),
+    (regex.compile(r"负\s?(?=\p{Nd})"), "−"),
+    (regex.compile(r"(?i)\b(?:minus|negative)\s(?=\.?\p{Nd})"), "−"),
+    (regex.compile(r"(?i)(?<=\p{Nd})\s?(?:percent|per cent|pct)\b\.?"), "%"),
+    (regex.compile(r"(?<![\p{L}\p{N}.,])\.(?=\p{Nd})"), "0."),
+    (regex.compile(r"(?<=\p{Nd})( ?):\1(?=\p{Nd})"), "∶"),
+    (regex.compile(r"(?<=\p{Nd})\s?[·⋅∙•]\s?(?=\p{Nd})"), "*"),
+    # Hyphens that are minus signs: between numbers, before one, between or behind single letters (x-y, the grade A-).
+    (regex.compile(rf"(?<=[\p{{Nd}}%]\s{{0,2}}){_D}(?=\s{{0,2}}{_MONEY}?[.\p{{Nd}}])"), "−"),
+    (regex.compile(rf"(?<![^\s(\[{{=<>≤≥~≈^*/×:∶,;\"'“$€£¥+−]){_D}(?={_MONEY}?\.?\p{{Nd}})"), "−"),
+    (regex.compile(rf"(?<=\p{{Nd}}[eE]){_D}(?=\p{{Nd}})"), "−"),
+    (regex.compile(rf"(?<=(?:^|[=<>≤≥~≈^*/×(])\s{{0,2}}){_D}(?=\s{{1,2}}{_MONEY}?\p{{Nd}})"), "−"),
+    (regex.compile(rf"(?<=(?<![\p{{L}}\p{{N}}])\p{{L}}\s{{0,2}}){_D}(?=\s{{0,2}}(?:\p{{Nd}}|\p{{L}}(?![\p{{L}}\p{{N}}'’])))"), "−"),
+    (regex.compile(rf"(?<=\p{{Nd}}\s{{0,2}}){_D}(?=\s{{0,2}}\p{{L}}(?![\p{{L}}\p{{N}}'’]))"), "−"),
+    (regex.compile(rf"(?<=(?<![\p{{L}}\p{{N}}])\p{{L}}[\p{{L}}\p{{N}}]?\+?){_D}(?=\s|$|[.,;:!?)\]}}\"'”’])"), "−"),
+)
+_ARTICLES = frozenset({"a", "an", "the"})
+_NUMBER_WORDS = {
+    word: str(value)
+    for value, word in enumerate(
+        tokens(
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+            "nineteen twenty"
+        )
+    )
+}
+_GROUPED = regex.compile(r"(?<![^−])[1-9]\p{Nd}{0,2}(?:,\p{Nd}{3})++(?![,\p{Nd}])")
+_LISTED = regex.compile(r"\p{Nd}++(?:,\p{Nd}++){2,}+")
+_FACTORIAL = regex.compile(r"(?:\p{Nd}|(?<![\p{L}\p{N}])\p{L})!")
+_SYMBOL = regex.compile(r"[^\p{L}\p{N}_]")
+_CURRENCY = regex.compile(r"\p{Sc}")
+
+
+def normalise(text: str, number_words: bool = True, factorials: bool = False) -> tuple[str, ...]:
+    """Words, numbers and symbols that count, in order: no accents, case, articles, punctuation, thousands separators.
+
+    ``factorials``: an exclamation mark behind a number or a single letter is one; else it ends a sentence.
+    """
+    found = [_merged(token) for token in _TOKEN.findall(_plain(text, factorials))]
+    words = [token for place, token in enumerate(found) if not _is_article(found, place)]
+    flat = [part for word in words for part in _parts(word.casefold())]
+    if number_words:
+        flat = [_NUMBER_WORDS.get(token, token) for token in flat]
+        flat = ["−" if _says_minus(flat, place) else token for place, token in enumerate(flat)]
+    return tuple(_money_first(flat))
+
+
+def has_factorial(text: str) -> bool:
+    """Whether ``text`` has ``5!`` or ``n!``."""
+    return _FACTORIAL.search(text) is not None
+
+
+def is_symbol(token: str) -> bool:
+    """Neither a word nor a number."""
+    return _SYMBOL.match(token) is not None
+
+
+def is_operator(token: str) -> bool:
+    """A symbol that changes what stands beside it, as ``-``, ``%`` and ``$`` do and an emoji does not."""
+    return is_symbol(token) and (unicodedata.category(token[0]) != "So" or token == "°")
+
+
+def _plain(text: str, factorials: bool) -> str:
+    for pattern, replacement in _PLAIN:
+        text = pattern.sub(replacement, text)
+    # An overlay (≠) and marks of kana and Indic letters make another letter; the other marks are accents.
+    decomposed = unicodedata.normalize("NFD", text)
+    text = unicodedata.normalize("NFC", "".join(c for c in decomposed if unicodedata.combining(c) in (0, 1, 7, 8, 9)))
+    return text if factorials else text.replace("!", " ")
+
+
+def _merged(token: str) -> str:
+    """Without the ending of a possessive, and without separators of thousands."""
+    token = token.replace("’", "'")
+    token = token[:-2] if token.endswith(("'s", "'S")) else token
+    return str(_GROUPED.sub(lambda match: match.group().replace(",", ""), token))
+
+
+def _is_article(found: list[str], place: int) -> bool:
+    """``a``, ``an`` or ``the`` before a word; a capital ``A`` before a small letter is a name (``vitamin A is``)."""
+    token, after = found[place], found[place + 1] if place + 1 < len(found) else ""
+    if token.casefold() not in _ARTICLES or not after or is_symbol(after):
+        return False
+    return token != "A" or place == 0 or not after[0].islower()
+
+
+def _parts(token: str) -> list[str]:
+    """``1,2,3`` is a list; ``&`` a word."""
+    if _LISTED.fullmatch(token):
+        return token.split(",")
+    return ["and" if token == "&" else token]
+
+
+def _says_minus(words: list[str], place: int) -> bool:
+    """``minus five``."""
+    return words[place] in ("minus", "negative") and words[place + 1 : place + 2] != [] and words[place + 1].isdecimal()
+
+
+def _money_first(words: list[str]) -> Iterator[str]:
+    """``5 €`` and ``$-5`` as ``€5`` and ``-$5``."""
+    found = list(words)
+    for place, word in enumerate(words):
+        if not _CURRENCY.fullmatch(word):
+            continue
+        before, after = found[place - 1] if place else "", found[place + 1] if place + 1 < len(found) else ""
+        if after == "−":
+            found[place], found[place + 1] = after, word
+        elif before[:1].isdecimal() and not after[:1].isdecimal():
+            found[place - 1], found[place] = word, before
+    yield from found
