@@ -140,6 +140,161 @@ def test_no_text_raises(text: str) -> None:
     assert verify_choice(question("B", CITIES), text).score in (0.0, 1.0)
 
 
-@pytest.mark.parametrize("piece", ["A, ", "(A", "A or ", "answer is ", "\\text{", "**", "选", "A B "])
+@pytest.mark.parametrize(
+    "piece",
+    ["A, ", "(A", "A or ", "answer is ", "\\text{", "**", "选", "A B ", "B\n", "it is ", "so, ", "\\boxed{", "B because ", "\n"],
+)
 def test_hostile_text_comes_to_an_end(piece: str) -> None:
-    assert verify_choice(question("B"), (piece * 2048)[:2048]).score == 0.0
+    assert verify_choice(question("D"), (piece * 2048)[:2048]).score == 0.0
+
+
+# A letter beside its explanation, and what only looks like one.
+EXPLAINED = [
+    ("B", "B. B"),
+    ("B", "Since A does not fit, the answer is B."),
+    ("B", "A is not it.\nB"),
+    ("B", "B) 5"),
+    ("B", "B. -5"),
+    ("C", "A is wrong. B is wrong.\n\nC"),
+    ("C", "答案不是A。\n\nC"),
+    ("B", "B\nExplanation: A is too small."),
+    ("C", "The data point to wear.\n\nC"),
+    ("B", "B, because A is too small."),
+    ("C", "I think it is C"),
+    ("B", "I would go with B."),
+    ("D", "We find \\boxed{\\langle H\\rangle \\ll \\Delta E}.\n\n**Answer: D**"),
+    ("B", "**B**\n\nA is wrong since it is small."),
+    ("B", "(B)\n\nThe reason is that A fails."),
+    ("B", "B)\nbecause"),
+    ("B", "B.\n\nExplanation follows."),
+    ("B", "Explanation first. A fails.\n\n**B**"),
+    ("B", "Explanation.\n\n(B)"),
+    ("B", "Reasoning...\nAnswer:\nB"),
+    ("B", "Reasoning...\nFinal answer: **B**"),
+    ("B", "It's B."),
+    ("B", "It is B, since A fails"),
+    ("B", "Therefore, B."),
+    ("B", "Thus it must be B."),
+    ("B", "I believe the answer is B"),
+    ("B", "I believe that it's B."),
+    ("B", "I'd say B."),
+    ("B", "I'll go with option B."),
+    ("B", "My choice: B"),
+    ("B", "Going with B because C fails."),
+    ("B", "B since A is smaller."),
+    ("B", "B; because A is wrong"),
+    ("B", "B is the best answer"),
+    ("B", "B would be correct."),
+    ("B", "(B) because A is out"),
+    ("B", "I'd pick (B)."),
+    ("B", "Hence (B)."),
+    ("B", "我认为是B"),
+    ("B", "我觉得应该是B。"),
+    ("B", "B，因为A太小"),
+    ("B", "B\n解析：A太小。"),
+    ("B", "解析：A太小。\n\n故选B"),
+    ("B", "解析：A太小。\nB"),
+    ("C", "Let me compute: \\boxed{42}. Answer: C"),
+    ("C", "\\boxed{42}\n\nC"),
+    ("B", "The value is \\boxed{x}, \\boxed{y}.\nAnswer: B"),
+    ("B", "\\boxed{B}\nExplanation: A fails."),
+    ("B", "\\boxed{\\text{(B)}}"),
+    ("B", "The correct option is (B) Paris."),
+    ("B", "The answer is clearly B."),
+    ("B", "Ans: B"),
+    ("AC", "A and C\nExplanation: both fit."),
+    ("B", "Option B\nIt is larger."),
+    ("B", "I think it is B, not C."),
+    ("B", "The answer is A. Wait, no: the answer is B."),
+    ("B", "A\nis tempting, but the answer is B."),
+    ("B", "I guess it's B"),
+    ("B", "  B  \n  Explanation"),
+]
+NOT_TAKEN = [
+    ("B", "B.\nC."),
+    ("B", "B. C"),
+    ("B", "B: C"),
+    ("B", "B - C"),
+    ("B", "(B) (C)"),
+    ("C", "B. C"),
+    ("B", "B\nis wrong"),
+    ("B", "The incorrect options are:\nB"),
+    ("B", "I don't think the answer is B."),
+    ("B", "I doubt that the answer is B"),
+    ("B", "我不认为答案是B"),
+    ("B", "B; maybe it's C"),
+    ("B", "B. Perhaps C."),
+    ("B", "B. or C."),
+    ("B", "The answer is B. C is also possible? Or C"),
+    ("B", "B\n\nOr C"),
+    ("B", "B\nC\n"),
+    ("B", "B; C"),
+    ("B", "B... C"),
+    ("B", "B!\nC!"),
+    ("B", "B → C"),
+    ("B", "Answer: B\nAnswer: C"),
+    ("B", "B because C\nC"),
+    ("C", "B\nExplanation: C"),
+    ("B", "A\nB\nC\nD"),
+    ("B", "A\n\nThe answer is between. \n\nB"),
+    ("B", "I think it is B or C"),
+    ("B", "I think it is C, or B"),
+    ("B", "B or C, because A is too small"),
+    ("B", "B, or maybe C, because"),
+    ("B", "I don't think it is B."),
+    ("B", "I would not go with B."),
+    ("B", "I wouldn't pick B."),
+    ("B", "It is not B."),
+    ("B", "I think it is not B"),
+    ("A", "I think it is a good one."),
+    ("A", "It is a"),
+    ("I", "It is I who think"),
+    ("A", "Therefore a cat"),
+    ("B", "Either way, B or C\nB or C"),
+    ("B", "B\nor\nC"),
+    ("B", "\\boxed{B}\nAnswer: C"),
+    ("C", "\\boxed{B}\nAnswer: C"),
+    ("B", "\\boxed{A}, \\boxed{B}"),
+    ("B", "B is not correct"),
+    ("B", "B is wrong"),
+    ("B", "\\boxed{B} and \\boxed{42}\nAnswer: C"),
+    ("B", "B?\nC?\nD?"),
+    ("B", "Not B."),
+    ("B", "I would say it is hard.\nB is out.\nC"),
+    ("B", "It's B. Or C."),
+    ("B", "It's B. Maybe it's C."),
+    ("B", "neither\nB nor C"),
+    ("A", "A because of this\nB"),
+    ("A", "A dog\nis here"),
+    ("B", "不选B\n选C"),
+    ("B", "我不认为是B"),
+    ("B", "B and C\nExplanation"),
+    ("B", "The answer is not\nB"),
+    ("B", "The answer is anything but\nB"),
+    ("B", "Everything except\n\nB"),
+    ("B", "The wrong option is B"),
+    ("B", "The incorrect answer is B."),
+    ("B", "The answer cannot be B, since"),
+    ("B", "I think the answer is not B but\nC"),
+    ("B", "A: too small\nB: right size\nC: too large"),
+    ("B", "I'd eliminate B."),
+    ("B", "Wrong answer: B"),
+    ("B", "The worst choice is B."),
+    ("B", "the answer is B is false"),
+    ("B", "It is false that the answer is B."),
+]
+
+
+@pytest.mark.parametrize(("gold", "answer"), EXPLAINED)
+def test_a_letter_beside_its_explanation(gold: str, answer: str) -> None:
+    assert verify_choice(question(gold), answer).score == 1.0
+
+
+@pytest.mark.parametrize(("gold", "answer"), NOT_TAKEN)
+def test_what_does_not_take_an_option(gold: str, answer: str) -> None:
+    assert verify_choice(question(gold), answer).score == 0.0
+
+
+@pytest.mark.parametrize(("options", "answer", "score"), [(["5", "-5"], "-5", 1.0), (["5", "-5"], "5", 0.0), (["C", "C++"], "C++", 1.0)])
+def test_options_that_differ_by_a_sign(options: list[str], answer: str, score: float) -> None:
+    assert verify_choice(question("B", options), answer).score == score

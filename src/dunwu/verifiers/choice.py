@@ -1,23 +1,23 @@
 r"""Multiple choice: which of the options A to J does an answer take?
 
 Read, after Unicode's compatibility forms (full-width letters) and without LaTeX wrappers and bold marks: letters alone (``B``, ``(b)``,
-``B.``, ``A, C``, ``ABD``), a letter before its text (``B. Paris``), a statement (``the answer is (C)``, ``选B``, ``答案是 B``; the last one
-counts, so that an answer may correct itself), a box, and the option's own text where ``data["options"]`` is given.
+``B.``, ``A, C``, ``ABD``), a letter before its text (``B. Paris``) or its reason (``B, because ...``), a statement (``the answer is (C)``,
+``I think it is C``, ``选B``, ``答案是 B``) or a letter on the first or last line (the last of these counts, so that an answer may correct
+itself), a box with an option in it, and the option's own text where ``data["options"]`` is given.
 
-Wrong: letters offered as alternatives (``B or C``, ``B, maybe C``), different boxes side by side, a letter beside another option's text.
-A letter in prose (the article ``A``, the pronoun ``I``) is no answer.
+Wrong: letters offered as alternatives (``B or C``, ``B, maybe C``), different boxes side by side, a letter beside another option's text, an
+option in the last box and another stated behind it. A letter in prose (the article ``A``, the pronoun ``I``) is no answer.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 
 import regex
 
-from dunwu.boxes import offered_boxes
+from dunwu.boxes import find_boxes, offered_boxes
 from dunwu.types import Problem, Verdict
-from dunwu.verifiers.text_words import normalise
+from dunwu.verifiers.text_words import compatible, normalise
 
 MAX_LENGTH = 2048
 LETTERS = "ABCDEFGHIJ"
@@ -31,21 +31,45 @@ _LETTER = r"[(\[【]?+\s*+(?:(?i:option|choice)\s++|选项)?+(?:[A-J](?![a-z])|[
 _GROUP = rf"{_LETTER}(?:{_JOIN}{_LETTER}){{0,19}}+"
 _ALONE = regex.compile(rf"(?:(?i:option|choice|answer)\s*:?\s*|选项|答案?[:：]?\s*|选择?)?({_GROUP})[\s.。,，:：;!！?)]*")
 _LABELLED = regex.compile(r"[(\[【]?\s*([A-J])\s*(?:[)\]】]\s*[.:：、]?|[.:：、]|\s[-–—]\s)\s*(\S.*)", regex.DOTALL)
+_TERMINAL = r"(?=\s*(?:[.。,，:：;；!！?)\]]|$|\n|(?i:because|since|as|for|which)\b|\p{Han}|(?<=[)\]】])))"
 _STATEMENT = regex.compile(
-    r"(?:(?i:\b(?:answers?|choice|option)\s*(?:is|are|should\s+be|must\s+be|would\s+be|[:：=])"
-    r"|(?<!not\s)(?<!n't\s)\b(?:choose|pick|select)(?:\s+option)?)"
-    r"|(?:答案|选项|正确的?|应)(?:应该?)?(?:是|为|选择?)?\s*[:：]?|(?<![不没非别])选择?)"
-    rf"\s*[:：]?\s*(?i:(?:either|both|probably|most\s+likely|option|choice)\s+)*({_GROUP})"
-    r"(?=\s*(?:[.。,，:：;；!！?)\]]|$|\n|(?i:because|since|as|for|which)\b|\p{Han}|(?<=[)\]】])))"
+    r"(?:(?i:(?<!\b(?:wrong|incorrect|worst|false|bad|invalid|rejected|eliminated|other|not\s+the|not\s+my)\s+)\b(?:answers?|ans\b\.?|choice|option)\s*(?:is|are|should\s+be|must\s+be|would\s+be|[:：=]|\bto\s+be\b))"
+    r"|(?:答案|选项|正确的?|应)(?:应该?)?(?:是|为|选择?)?\s*[:：]?)"
+    rf"\s*[:：]?\s*(?i:(?:either|both|probably|most\s+likely|clearly|definitely|therefore|thus|then|option|choice)\s+)*({_GROUP}){_TERMINAL}"
+)
+# Capital letters only: "I think it is a ..." is prose.
+_CAPITALS = rf"(?!\s*[(\[【]?\s*[a-j])({_GROUP})"
+_OPINION = regex.compile(
+    r"(?:(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:choose|pick|select|go(?:ing)?\s+(?:with|for)|opt\s+for|settle\s+on|say)(?:\s+(?i:option))?"
+    r"|(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:think|believe|guess|suppose|say|conclude)\s+(?i:that\s+)?(?i:it(?:['’]s|\s+is|\s+must\s+be|\s+should\s+be))"
+    r"|(?:^|[.!?\n]\s*)(?i:(?:so|thus|hence|therefore|in\s+conclusion|finally),?\s+)?(?i:it(?:['’]s|\s+is|\s+must\s+be|\s+should\s+be))"
+    r"|(?:^|[.!?\n]\s*)(?i:so|thus|hence|therefore|conclusion|finally)\s*[,:]?"
+    r"|(?<![不没非别])选择?|(?<![不没非])(?:认为|觉得)(?:应该)?(?:是|为|选))"
+    rf"\s*[:：]?\s*(?i:(?:probably|most\s+likely|clearly|definitely|option|choice)\s+)*{_CAPITALS}{_TERMINAL}"
 )
 _IS_RIGHT = regex.compile(
-    rf"({_GROUP})\s*(?:(?i:is|are)\s+(?i:the\s+)?(?i:correct|right|answer)|(?:是|为)?(?:正确|对)).{{0,200}}", regex.DOTALL
+    rf"({_GROUP})\s*(?:(?i:is|are|would\s+be|must\s+be)\s+(?i:the\s+)?(?i:correct|right|answer|best|most)|(?:是|为)?(?:正确|对)).{{0,200}}",
+    regex.DOTALL,
 )
+_REASONED = regex.compile(rf"({_GROUP})\s*[,，;；:：.。—–-]?\s*(?:(?i:because|since|as|given|due)\b|因为|由于).*", regex.DOTALL)
 _BESIDE_TEXT = regex.compile(r"[(\[]?([A-J])[)\]]?\W+(\S.*)", regex.DOTALL)
 _SAID = regex.compile(r"(?i:^.*\b(?:answer|choice|option)\s*(?:is|[:：])\s*|^.*(?:答案|选)(?:是|为|[:：])\s*)", regex.DOTALL)
 _HEDGE = regex.compile(
-    rf"(?:\b(?:or|maybe|perhaps|possibly|alternatively)\b|也?可能|或者?|还是)\W{{0,5}}(?:\b(?:it|is|be|also|even|是)\b\W*){{0,3}}{_LETTER}(?!\w)"
+    r"(?:\b(?i:or|maybe|perhaps|possibly|alternatively)\b|也?可能|或者?|还是)\W{0,5}"
+    rf"(?:\b(?:(?i:it(?:['’]s)?|is|be|also|even)|是)\b\W*){{0,3}}{_LETTER}(?!\w)"
 )
+_DENIED = regex.compile(
+    r"(?:\b(?:false|untrue|doubt|unlikely|impossible|deny|not\s+(?:true|sure|think|believe|say|the\s+case)|never)|n['’]t\s+(?:think|believe|say|true))"
+    r"\s+(?:that\s+)?(?:(?:the|my)\s+)?(?:(?:correct|best|right)\s+)?$|不(?:认为|觉得|是)$",
+    regex.IGNORECASE,
+)
+_OPEN_DENIAL = regex.compile(
+    r"(?:\b(?:not|never|no|except|excluding|without|but|neither|nor|wrong|incorrect|false|eliminated?|rejected?|out)\b|n['’]t\b|[不非没错]|除)"
+    r"[^.!?。！？]*$",
+    regex.IGNORECASE,
+)
+_DENIAL = regex.compile(r"(?:(?:is|are|was|can|would)(?:n['’]t)?|can['’]t|cannot|wrong|incorrect|no|not)\b|[不错]|是错", regex.IGNORECASE)
+_LINE = regex.compile(r"(?m)\S[^\n]*+")
 _ONE = regex.compile(r"(?i:option|choice|answer|and)|[A-Ja-j]")
 
 
@@ -61,13 +85,33 @@ def verify_choice(problem: Problem, answer: str) -> Verdict:
         raise ValueError(f"gold answer {str(problem.answer)[:50]!r}: it must be letters of the options")
     if len(answer) > MAX_LENGTH:
         return Verdict(0.0, "unparsable", f"{len(answer)} characters, at most {MAX_LENGTH}")
-    boxes = offered_boxes(answer)
-    if len(boxes) > 1:
-        return Verdict(0.0, "wrong", "several boxes")
-    chosen, problem_with_it = _chosen(_plain(boxes[0] if boxes else answer), options)
+    chosen, problem_with_it = _answered(answer, options)
     if not chosen:
         return Verdict(0.0, "wrong" if problem_with_it else "unparsable", problem_with_it or "no option")
     return Verdict(1.0, "correct") if chosen == gold else Verdict(0.0, "wrong", f"takes {''.join(sorted(chosen))}")
+
+
+def _answered(answer: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str]:
+    """As `_chosen`, of the box where there is an option in it, else of the text without its boxes."""
+    boxes = offered_boxes(answer)
+    inside = [_chosen(_plain(box), options) for box in boxes]
+    if not any(letters or trouble for letters, trouble in inside):
+        return _chosen(_plain(_without_boxes(answer)), options)
+    if len(boxes) > 1:
+        return frozenset(), "several boxes"
+    letters, trouble = inside[0]
+    behind = _last_statement(_plain(answer[find_boxes(answer)[-1][1] :]), options)
+    if letters and behind and behind[0] and behind[0] != letters:
+        return frozenset(), "another option behind the box"
+    return letters, trouble
+
+
+def _without_boxes(answer: str) -> str:
+    kept, position = list[str](), 0
+    for start, end, _ in find_boxes(answer):
+        kept.append(answer[position:start])
+        position = end
+    return "□".join([*kept, answer[position:]])
 
 
 def _options(given: object) -> dict[str, tuple[str, ...]]:
@@ -82,7 +126,7 @@ def _options(given: object) -> dict[str, tuple[str, ...]]:
 
 
 def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).strip()
+    text = compatible(text).strip()
     for _ in range(3):
         text = _WRAPPER.sub(lambda match: next(group for group in match.groups() if group is not None), text)
     return str(_NOISE.sub(" ", text)).strip()
@@ -94,19 +138,43 @@ def _chosen(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozense
         return _letters(match.group(1), options)
     if (match := _LABELLED.fullmatch(text)) and not _LABELLED.search(match.group(2)):
         return _labelled(match.group(1), match.group(2), options)
-    statements = list(_STATEMENT.finditer(text))
-    if statements:
-        last = statements[-1]
-        if _HEDGE.search(text, last.end(1)):
-            return frozenset(), "alternatives"
-        return _letters(last.group(1), options)
-    if match := _IS_RIGHT.fullmatch(text):
-        return (frozenset(), "alternatives") if _HEDGE.search(text, match.end(1)) else _letters(match.group(1), options)
+    if found := _last_statement(text, options):
+        return found
+    for pattern in (_IS_RIGHT, _REASONED):
+        if match := pattern.fullmatch(text):
+            return (frozenset(), "alternatives") if _HEDGE.search(text, match.end(1)) else _letters(match.group(1), options)
     if (match := _BESIDE_TEXT.fullmatch(text)) and options.get(match.group(1)) == normalise(match.group(2)):
         return frozenset(match.group(1)), ""
     said = normalise(_SAID.sub("", text).strip(" .。"))
     named = frozenset(letter for letter, option in options.items() if option and option in (said, normalise(text)))
     return (named, "") if len(named) == 1 else (frozenset(), "")
+
+
+def _last_statement(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str] | None:
+    """What the last statement or line of its own says, else the last opinion; ``None`` without any."""
+    found = [
+        (m.start(), m.end(1), m.group(1)) for m in _STATEMENT.finditer(text) if not _DENIED.search(text, max(0, m.start() - 60), m.start())
+    ]
+    found += _own_lines(text)
+    found = found or [(match.start(), match.end(1), match.group(1)) for match in _OPINION.finditer(text)]
+    if not found:
+        return None
+    _, end, group = max(found)
+    return (frozenset(), "alternatives") if _HEDGE.search(text, end) else _letters(group, options)
+
+
+def _own_lines(text: str) -> list[tuple[int, int, str]]:
+    """The letter that is the first or the last line, where no other line is another letter: ``(start, end, letter)``.
+
+    It is none where the line before it has begun to deny something, or the line behind it does so.
+    """
+    lines = [(match.start(), match.group().rstrip()) for match in _LINE.finditer(text)]
+    alone = {place: match for place, (_, line) in enumerate(lines) if (match := _ALONE.fullmatch(line))}
+    if len(lines) < 2 or len({match.group(1).strip(" ()[]【】").upper() for match in alone.values()}) != 1:
+        return []
+    outer = [place for place in (0, len(lines) - 1) if place in alone]
+    denied = {0: _DENIAL.match(lines[1][1]), len(lines) - 1: _OPEN_DENIAL.search(lines[-2][1])}
+    return [(lines[at][0], lines[at][0] + alone[at].end(1), alone[at].group(1)) for at in outer if not denied[at]]
 
 
 def _letters(group: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str]:
@@ -124,7 +192,7 @@ def _letters(group: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozen
 def _labelled(letter: str, text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str]:
     """``B. Paris``: the text must not be another option's, nor offer another letter."""
     said = normalise(text)
-    if _HEDGE.search(text):
+    if _HEDGE.search(text) or (_ALONE.fullmatch(bare := text.lstrip(" .…-–—→>=")) and letter not in _ONE.findall(bare)):
         return frozenset(), "alternatives"
     if options and letter not in options:
         return frozenset(), "no such option"

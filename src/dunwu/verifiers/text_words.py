@@ -23,17 +23,17 @@ _TOKEN = regex.compile(
 )
 _D = "[-‐‑‒–]"
 _MONEY = "[$€£¥]"
-# Before compatibility forms are merged, as they would join 5² to 52 and 1½ to 11/2.
-_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+-()ni")
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-# Every repetition is bounded or possessive: hostile text costs linear time.
-_PLAIN = (
+_APART = (
     (regex.compile(r"[™®©℠\p{Cf}\uFE0E\uFE0F]"), ""),
     (regex.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ]++"), lambda match: "^" + match.group().translate(_RAISED)),
     (regex.compile(r"(?<=\p{Nd})[₀-₉]++"), lambda match: "_" + match.group().translate(_LOWERED)),
     (regex.compile(r"(?<=\p{Nd})(?=[¼-¾⅐-⅞])"), " "),
     (regex.compile(r"(?<=\p{Nd})º"), "°"),
-    (regex.compile(r".+", regex.DOTALL), lambda match: unicodedata.normalize("NFKC", match.group())),
+)
+# Every repetition is bounded or possessive: hostile text costs linear time.
+_PLAIN = (
     (regex.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|operatorname|emph|boxed)\s?\{([^{}]{0,400}+)\}"), r"\1"),
     (regex.compile(r"\\[()\[\],;: ]|\\q?quad\b"), " "),
     (regex.compile(r"\\!"), ""),
@@ -90,6 +90,13 @@ def normalise(text: str, number_words: bool = True, factorials: bool = False) ->
     return tuple(_money_first(flat))
 
 
+def compatible(text: str) -> str:
+    """Unicode's compatibility forms (full-width letters), without joining ``5²`` to ``52`` and ``1½`` to ``11/2`` as they would."""
+    for pattern, replacement in _APART:
+        text = pattern.sub(replacement, text)
+    return unicodedata.normalize("NFKC", text)
+
+
 def has_factorial(text: str) -> bool:
     """Whether ``text`` has ``5!`` or ``n!``."""
     return _FACTORIAL.search(text) is not None
@@ -106,6 +113,7 @@ def is_operator(token: str) -> bool:
 
 
 def _plain(text: str, factorials: bool) -> str:
+    text = compatible(text)
     for pattern, replacement in _PLAIN:
         text = pattern.sub(replacement, text)
     # An overlay (≠) and marks of kana and Indic letters make another letter; the other marks are accents.
