@@ -88,6 +88,37 @@ def test_functions(verify, answer, score):
     assert verify(DOUBLE, answer).score == score
 
 
+USES_THE_PRELUDE = """
+class Solution:
+    def double(self, x: List[int] | int) -> Optional[Union[List[int], int]]:
+        heap = [math.gcd(4, 6), int(sqrt(1)), len(ascii_lowercase), bisect_left([1, 2], 2), pow(2, 3, 5)]
+        heapq.heapify(heap)
+        seen, queue = defaultdict(int), deque([heappop(heap)])
+        assert Counter("aab")["a"] == 2 and inf > 1 and re.match("a", "a") and string.digits and deepcopy([1]) == copy.copy([1])
+        assert list(accumulate([1, 2])) == [1, 3] and reduce(operator.add, [1, 2]) == 3 and [*itertools.chain([1])] == [1]
+        return cache(lambda: x * 2)()
+"""
+
+
+def test_functions_have_the_customary_imports(verify):
+    assert verify(DOUBLE, USES_THE_PRELUDE).score == 1.0
+    assert verify(DOUBLE, f"from __future__ import annotations\n{USES_THE_PRELUDE}").score == 1.0
+    apart = assert_tests("for n in range(3):\n    assert double(n) == 2 * n", "double")
+    assert verify(apart, USES_THE_PRELUDE).score == 1.0
+
+
+def test_a_tuple_for_a_list_where_no_test_says_otherwise(verify):
+    pair = "def pair(x):\n    return ((x, x),)"
+    assert verify(CodeTests(mode="function", entry="pair", cases=(Case(input="((1,), {})", expected="[[1, 1]]"),)), pair).score == 1.0
+    assert verify(CodeTests(mode="function", entry="pair", cases=(Case(input="((1,), {})", expected="[(1, True)]"),)), pair).score == 0.0
+    assert verify(assert_tests("assert pair(1) == [[1, 1]]", "pair"), pair).score == 0.0
+
+
+def test_integers_of_any_length_are_printed(verify):
+    tests = CodeTests(mode="stdio", cases=(Case(input="6000", expected=str(10**2000) + "0" * 4000),))
+    assert verify(tests, "print(10 ** int(input()))").score == 1.0
+
+
 def test_partial_credit(verify):
     assert verify(ADD, "```python\nprint(3)\n```", partial=True).score == 0.5
 

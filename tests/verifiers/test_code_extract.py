@@ -103,3 +103,41 @@ def test_bodies_keep_their_own_indentation():
 @pytest.mark.parametrize("answer", ["`" * 100_000, "```python\n" * 20_000, "\n" * 200_000, "```" + "a" * 200_000 + "`", "f" * 100_000])
 def test_hostile_answers_take_linear_time(answer):
     extract_program(answer, FUNCTION)
+
+
+PROGRAM = "n = 1\nif n:\n    print(n)"
+FENCED = {
+    "in a list": "1. So:\n   ```python\n   n = 1\n   if n:\n       print(n)\n   ```\n2. x",
+    "in a list, further in": "1. So:\n\n    ```python\n    n = 1\n    if n:\n        print(n)\n    ```\n",
+    "eight spaces in": "        ```python\n        n = 1\n        if n:\n            print(n)\n        ```",
+    "behind a tab": "- So:\n\t```python\n\tn = 1\n\tif n:\n\t    print(n)\n\t```\n",
+    "behind a bullet": "- ```python\n  n = 1\n  if n:\n      print(n)\n  ```\n",
+    "behind a number": "1. ```python\n   n = 1\n   if n:\n       print(n)\n   ```\n",
+    "in a quotation": "> ```python\n> n = 1\n> if n:\n>     print(n)\n> ```\n",
+    "tildes": "~~~python\nn = 1\nif n:\n    print(n)\n~~~",
+    "tildes, further in": "  ~~~~ python\n  n = 1\n  if n:\n      print(n)\n  ~~~~",
+    "an info string": '```python title="main.py" linenums\nn = 1\nif n:\n    print(n)\n```',
+    "pandoc's attributes": "```{.python .numberLines}\nn = 1\nif n:\n    print(n)\n```",
+    "a file name": "```python:main.py\nn = 1\nif n:\n    print(n)\n```",
+    "a flag": "```python,ignore\nn = 1\nif n:\n    print(n)\n```",
+    "a version": "``` Python3.11\nn = 1\nif n:\n    print(n)\n```",
+    "the program further out": "   ```python\nn = 1\nif n:\n    print(n)\n   ```",
+    "the program further in": "```python\n    n = 1\n    if n:\n        print(n)\n```",
+    "lines of Windows": "```python\r\nn = 1\r\nif n:\r\n    print(n)\r\n```\r\n",
+    "the end further out": "   ```python\n   n = 1\n   if n:\n       print(n)\n```\n",
+    "a blank line": "1. A\n   ```python\n   n = 1\n\n   if n:\n       print(n)\n   ```",
+    "spaces at the end": "```python\nn = 1\nif n:\n    print(n)\n```   ",
+    "no end": "   ```python\n   n = 1\n   if n:\n       print(n)\n",
+    "spaces around the tag": "``` python \nn = 1\nif n:\n    print(n)\n```",
+}
+
+
+@pytest.mark.parametrize("answer", FENCED.values(), ids=FENCED)
+def test_fences_in_lists_quotations_and_with_info_strings(answer):
+    found = extract_program(answer, STDIO)
+    assert "\n".join(line for line in found.splitlines() if line) == PROGRAM
+
+
+@pytest.mark.parametrize("piece", ["```", "```\n", "   ```\n", "> ", "- ", "~~~\n", "    ```python\n", " "])
+def test_hostile_fences_come_to_an_end(piece):
+    extract_program(piece * (200_000 // len(piece)), STDIO)

@@ -49,7 +49,7 @@ def assert_tests(tests: str, entry: str, preamble: str = "", limits: CodeLimits 
         forgeable = bool(free_names(called) - bound_names(parse_module(preamble)) - {entry}) or needs_more_than_data(tree, entry)
         return CodeTests(mode="assert", tests=called, forgeable=forgeable, **common)
     shown = tuple(case.model_copy(update={"public": place < public}) for place, case in enumerate(cases))
-    return CodeTests(mode="function", cases=shown, **common)
+    return CodeTests(mode="function", cases=shown, checker="equal", **common)
 
 
 def parse_module(source: str) -> ast.Module:

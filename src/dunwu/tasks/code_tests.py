@@ -15,7 +15,7 @@ from dunwu.config.base import Config
 ProgrammingLanguage = Literal["python", "cpp"]
 Mode = Literal["stdio", "function", "assert"]
 TextCheckerName = Literal["exact", "tokens", "floats", "caseless", "unordered_lines", "any_of"]
-ValueCheckerName = Literal["equal", "set", "unordered", "any_of", "true", "false"]
+ValueCheckerName = Literal["equal", "lists", "set", "unordered", "any_of", "true", "false"]
 
 
 class Case(Config):
@@ -60,7 +60,8 @@ class CodeTests(Config):
     preamble: str = ""
     """Python that belongs before the program: imports, helpers, and the signature that a completion goes on from."""
     checker: TextCheckerName | ValueCheckerName | None = None
-    """Tables in `dunwu.verifiers.code_compare`; ``None``: ``tokens`` for text, ``equal`` for values."""
+    """Tables in `dunwu.verifiers.code_compare`; ``None``: ``tokens`` for text, for values ``lists`` (as ``equal``, and a tuple
+    stands for a list)."""
     checker_program: str | None = None
     """stdio with many right answers: trusted Python with ``check(input, expected, output) -> bool``, run as a program of its own."""
     tolerance: Annotated[float, Field(ge=0)] | None = None

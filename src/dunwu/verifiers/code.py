@@ -11,6 +11,7 @@ from dunwu.tasks.code_tests import CodeTests
 from dunwu.types import Problem, Verdict
 from dunwu.verifiers.code_extract import extract_program
 from dunwu.verifiers.code_judge import Judgement, conclude, judge_cases, limits_of
+from dunwu.verifiers.code_prelude import with_prelude
 from dunwu.verifiers.code_replay import judge_apart
 
 
@@ -62,7 +63,7 @@ def _judge_beside(source: str, tests: CodeTests, sandbox: Sandbox) -> Judgement:
     expected values in its own process (frames, source, memory) or replaces what the tests use: for evaluation, never for rewards.
     """
     started, token = time.monotonic(), secrets.token_hex(16)
-    script = f"{source}\n\n{tests.tests}\nprint({token!r})\n"
+    script = f"{with_prelude(source)}\n\n{tests.tests}\nprint({token!r})\n"
     outcome = sandbox.run(Program(script), [""], limits_of(tests.limits))[0]
     judgement = conclude([outcome], 1, started)
     if judgement.status == "ok" and not outcome.stdout.endswith(f"{token}\n"):

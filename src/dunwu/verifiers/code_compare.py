@@ -96,27 +96,37 @@ def near(expected: float, actual: float, tolerance: float) -> bool:
         return False
 
 
-def equal(expected: Any, actual: Any, tolerance: float | None, depth: int = 0) -> bool:
+def equal(expected: Any, actual: Any, tolerance: float | None, depth: int = 0, tuples: bool = False) -> bool:
     """The same value of the same type, all the way down: a bool is no integer, a list no tuple.
 
-    An integer and a float may stand for each other. Sets and keys of mappings are compared exactly, the mappings' values like other values.
+    An integer and a float may stand for each other, and with ``tuples`` a tuple for a list. Sets and keys of mappings are compared exactly,
+    the mappings' values like other values.
     """
     if depth > MAX_DEPTH:
         return False
     if isinstance(expected, float) or isinstance(actual, float):
         numbers = all(type(side) in (int, float) for side in (expected, actual))
         return numbers and near(expected, actual, TOLERANCE if tolerance is None else tolerance)
+    if tuples and type(expected) is list and type(actual) is tuple:
+        actual = list(actual)
     if type(expected) is not type(actual):
         return False
     if isinstance(expected, list | tuple):
-        return len(expected) == len(actual) and all(equal(a, b, tolerance, depth + 1) for a, b in zip(expected, actual, strict=True))
+        return len(expected) == len(actual) and all(
+            equal(a, b, tolerance, depth + 1, tuples) for a, b in zip(expected, actual, strict=True)
+        )
     if isinstance(expected, dict):
         return _exact_set(expected) == _exact_set(actual) and all(
-            equal(expected[key], actual[key], tolerance, depth + 1) for key in expected
+            equal(expected[key], actual[key], tolerance, depth + 1, tuples) for key in expected
         )
     if isinstance(expected, set | frozenset):
         return _exact_set(expected) == _exact_set(actual)
     return bool(expected == actual)
+
+
+def equal_lists(expected: Any, actual: Any, tolerance: float | None) -> bool:
+    """`equal`, and a tuple stands for a list: who states a problem in JSON has no tuples, and who answers it may prefer them."""
+    return equal(expected, actual, tolerance, tuples=True)
 
 
 def _exact_set(values: Any) -> set[tuple[type, Any]]:
@@ -164,6 +174,7 @@ TEXT_CHECKERS: Mapping[str, TextChecker] = {
 }
 VALUE_CHECKERS: Mapping[str, ValueChecker] = {
     "equal": equal,
+    "lists": equal_lists,
     "set": same_set,
     "unordered": unordered,
     "any_of": value_any_of,

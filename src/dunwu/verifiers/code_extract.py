@@ -6,21 +6,23 @@ import re
 from dataclasses import dataclass
 
 from dunwu.tasks.code_tests import CodeTests, ProgrammingLanguage
+from dunwu.verifiers.code_prelude import before
 
 MAX_ANSWER = 256 * 1024
 MAX_PROGRAM = 64 * 1024
 """Characters; a longer answer or program is not looked at."""
 
-_FENCE = re.compile(r"^[ \t]{0,3}(```++|~~~++)[ \t]*+([^\s`]*+)[^\n`]*+$", re.MULTILINE)
+_FENCE = re.compile(r"^(?P<margin>[ \t>]*+(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]++)?+)(?P<marks>```++|~~~++)(?P<info>[^\n]*+)$", re.MULTILINE)
+_TAG = re.compile(r"[ \t{.]*+([\w+#-]*+)")
 _TAGS: dict[ProgrammingLanguage, frozenset[str]] = {
     "python": frozenset({"python", "python3", "py", "py3"}),
     "cpp": frozenset({"cpp", "c++", "cc", "cxx", "cpp17", "cpp20", "c++17", "c++20"}),
 }
+_QUOTED = re.compile(r"^[ \t]*+(?:>[ ]?)++")
 _LIKE_A_PROGRAM: dict[ProgrammingLanguage, re.Pattern[str]] = {
     "python": re.compile(r"^[ \t]*(?:import|from|def|class|for|while|if|with|try|print|return)\b|=", re.MULTILINE),
     "cpp": re.compile(r"#include|\bmain\b"),
 }
-_FUTURE = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
 _TABS = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
@@ -33,20 +35,46 @@ class Block:
 
 
 def fenced_blocks(text: str) -> list[Block]:
-    """All fenced blocks in order; one that is never closed ends with the text."""
+    """All fenced blocks in order, also those in lists and quotations; one that is never closed ends with the text."""
     blocks: list[Block] = []
     opened: re.Match[str] | None = None
     for mark in _FENCE.finditer(text):
         if opened is None:
-            opened = mark
-        elif mark[1][0] == opened[1][0] and len(mark[1]) >= len(opened[1]) and not mark[2]:
+            if mark["marks"][0] == "~" or "`" not in mark["info"]:
+                opened = mark
+        elif _closes(mark, opened):
             blocks.append(_block(opened, text[opened.end() : mark.start()]))
             opened = None
     return blocks if opened is None else [*blocks, _block(opened, text[opened.end() :])]
 
 
+def _closes(mark: re.Match[str], opened: re.Match[str]) -> bool:
+    """The same marks, as many or more, nothing behind them, and not much further in: deeper ones are text of the program."""
+    same = mark["marks"][0] == opened["marks"][0] and len(mark["marks"]) >= len(opened["marks"])
+    return same and not mark["info"].strip() and _width(mark["margin"]) <= _width(opened["margin"]) + 3
+
+
+def _moved(line: str, cut: int) -> str:
+    """``line`` further out by at most ``cut`` columns."""
+    text = line.lstrip()
+    return " " * max(0, _width(line[: len(line) - len(text)]) - cut) + text if text else line
+
+
+def _width(margin: str) -> int:
+    return len(margin.expandtabs(4))
+
+
 def _block(opened: re.Match[str], content: str) -> Block:
-    return Block(opened[2].strip("{}.").lower(), content.removeprefix("\n"))
+    """Without the margin of the list or quotation, and without one of its own that all lines have."""
+    lines = content.removeprefix("\n").split("\n")
+    if ">" in opened["margin"]:
+        lines = [_QUOTED.sub("", line) for line in lines]
+    indents = [_width(line[: len(line) - len(line.lstrip())]) for line in lines if line.strip()]
+    margin = _width(_QUOTED.sub("", opened["margin"]))
+    common = min(indents, default=0)
+    cut = margin if indents and common < margin <= indents[0] else common
+    lines = [_moved(line, cut) for line in lines] if cut else lines
+    return Block(_TAG.match(opened["info"])[1].lower(), "\n".join(lines))  # type: ignore[index]
 
 
 def extract_program(answer: str, tests: CodeTests) -> str | None:
@@ -84,8 +112,7 @@ def with_preamble(text: str, tests: CodeTests) -> str:
         return text
     preamble = tests.preamble.rstrip("\n") + "\n"
     if tests.entry is None or _defines(text, tests.entry) or not _defines(preamble, tests.entry):
-        futures = "".join(_FUTURE.findall(text))  # they must stand before everything else
-        return f"{futures}{preamble}\n{_FUTURE.sub('', text) if futures else text}"
+        return before(preamble, text)
     return preamble + indented_body(text)
 
 

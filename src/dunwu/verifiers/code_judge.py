@@ -16,6 +16,7 @@ from dunwu.sandbox.outcome import Limits, Outcome, Program, Sandbox, Status
 from dunwu.sandbox.values import encode_value
 from dunwu.tasks.code_tests import Case, CodeLimits, CodeTests
 from dunwu.verifiers.code_compare import TEXT_CHECKERS, TRUTH, VALUE_CHECKERS
+from dunwu.verifiers.code_prelude import with_prelude
 
 EXHAUSTED = frozenset({"time_limit", "memory_limit", "output_limit", "compile_error", "sandbox_error"})
 """After these no further case is run, also where every case counts: they are expensive, or will not change."""
@@ -99,7 +100,8 @@ def out_of_time(limits: CodeLimits) -> Outcome:
 
 
 def truth_of(source: str, tests: CodeTests) -> Program:
-    """The function, or where the cases ask for truth only, the truth of what it returns, which may be of any type (``re.Match``)."""
+    """The function behind the customary imports, or where the cases ask for truth only, the truth of what it returns, whatever its type."""
+    source = with_prelude(source)
     if not all((case.checker or tests.checker) in TRUTH for case in tests.cases):
         return Program(source, "python", tests.entry)
     return Program(f"{source}\n\n{_TRUTH.format(entry=tests.entry)}", "python", "_dunwu_truth")
@@ -133,7 +135,7 @@ def value_grader(tests: CodeTests) -> Grader:
     def grade(case: Case, outcome: Outcome) -> Outcome:
         if outcome.status != "ok":
             return outcome
-        check = VALUE_CHECKERS[case.checker or tests.checker or "equal"]
+        check = VALUE_CHECKERS[case.checker or tests.checker or "lists"]
         tolerance = tests.tolerance if case.tolerance is None else case.tolerance
         right = check(ast.literal_eval(case.expected), outcome.result, tolerance)
         return outcome if right else replace(outcome, status="wrong_answer")

@@ -21,6 +21,7 @@ from dunwu.sandbox.outcome import Outcome, Program, Sandbox
 from dunwu.tasks.asserts import parse_module
 from dunwu.tasks.code_tests import CodeTests
 from dunwu.verifiers.code_judge import Judgement, call_input, conclude, limits_of, out_of_time, outcomes_of
+from dunwu.verifiers.code_prelude import with_prelude
 
 MAX_CALLS = 500
 """Of one test; more is an error of the problem."""
@@ -64,7 +65,7 @@ def {replay}(calls):
 def judge_apart(source: str, tests: CodeTests, sandbox: Sandbox) -> Judgement:
     """Let the tests ask ``source`` for values until they pass or fail. ``total`` is 1: the test as a whole."""
     started = time.monotonic()
-    program, limits = Program(source, "python", tests.entry), limits_of(tests.limits)
+    program, limits = Program(with_prelude(source), "python", tests.entry), limits_of(tests.limits)
     test = harnessed(tests)
     plan = planned_calls(tests)
     calls: list[list[Any]] = []
