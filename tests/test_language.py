@@ -63,6 +63,26 @@ COUNTED = [
     ("So 我们开始", "zh", 4, 1),
     ("Answer 是三", "zh", 2, 1),
     ("Therefore Alice 有三个", "zh", 3, 2),
+    # Short English words and their abbreviations are no names either.
+    ("好的 👍，OK，继续。", "zh", 4, 1),
+    ("Hi，我们开始吧", "zh", 5, 1),
+    ("FYI，这是答案", "zh", 4, 1),
+    ("Thanks！继续", "zh", 2, 1),
+    ("Wow，对。BTW，继续。", "zh", 3, 2),
+    ("Result 是五", "zh", 2, 1),
+    ("这是 DNA，用 GPU 算", "zh", 4, 0),
+    # Addresses and paths may have letters of any script in them.
+    ("See https://example.com/中文路径 now.", "en", 2, 0),
+    ("See https://zh.example.org/wiki/中文?x=值#第一节 here", "en", 2, 0),
+    ("See https://例え.テスト/パス/ページ here", "en", 2, 0),
+    ("See example.com/路径/文件 or www.example.com/中文", "en", 2, 0),
+    ("[link](https://a.example/中文) here", "en", 2, 0),
+    ("Mail abc@例子.中国 now", "en", 2, 0),
+    ("open /home/用户/文件.txt or ~/文档/报告.pdf or ./数据/表.csv now", "en", 4, 0),
+    (r"open C:\用户\文档\a.txt now", "en", 2, 0),
+    ("见 https://example.org/some/page的说明，发到abc@example.com的邮箱", "zh", 9, 0),
+    ("见 https://a.example/中文，然后继续", "zh", 5, 0),
+    ("他/她/它都可以", "zh", 6, 0),
 ]
 
 

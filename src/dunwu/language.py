@@ -77,11 +77,23 @@ _NOTATION = frozenset(
 )
 _NO_NAMES = frozenset(
     tokens(
-        "a about after again ah all also although an and answer are as assume at because but by calculate can check compute consider "
-        "does each finally find first for from given good great has have he hence hmm hold how however if in is it its let maybe me my "
-        "next no not now of oh okay on one or other perhaps please right same second she similarly since so solution some step still "
-        "sum suppose sure than that the then there therefore these they third this thus to two using verify wait was we well what when "
-        "where which while why with wrong yes yet you your"
+        # Words that begin sentences.
+        "a about above according after again all also although always an and another answer any are as assume at be because been "
+        "before below both but by calculate can check compute consider could did different do does done each either else equation "
+        "even every everything example exactly explain few final finally find first following for from further get given go going "
+        "good great had half has have he hence her here his hold how however if in indeed instead interesting into is it its just "
+        "keep know last later left let like list look made make many maybe me mean means more most much must my need neither never "
+        "new next no none nor not note nothing now number of off often on once one only or other our out over people perhaps please "
+        "possible problem question really recall remember result right same say second see set she should similarly simple simply "
+        "since so solution some something step still such sum suppose sure take than that the their them then there therefore these "
+        "they thing think third this those three through thus time to today together too total try two under understand until up use "
+        "using value verify very wait was way we well were what whatever when where whether which while who whose why with without "
+        "word work would write wrong year yes yet you your "
+        # Interjections and greetings.
+        "actually ah aha alas alright anyway bye cheers congratulations damn exactly goodbye gosh ha haha hello hey hi hm hmm hooray "
+        "huh hurray nah nice nope oh oho ok okay oops ouch phew sorry thank thanks ugh uh um welcome whoa wow yay yeah yep yo yup "
+        # Abbreviations of such words.
+        "afaik aka asap btw etc faq fyi idk ie eg imho imo irl lmao lol nb np omg pls ps qed rofl tba tbd tbh thx todo ttyl vs wtf"
     )
 )
 _IDENTIFIER = regex.compile(r"[\p{N}_]")

@@ -28,12 +28,20 @@ _FORMULA = regex.compile(
 )
 _COMMAND = regex.compile(r"\\[A-Za-z]++\*?(?:\[[^\[\]\n]{0,100}\])?+")
 _BRACE = regex.compile(r"\\.|[{}]", regex.DOTALL)
+# Addresses and paths are ASCII, and letters of any script where they begin a part (/中文); behind an ASCII letter these are prose again.
+_W = "A-Za-z0-9_"
+_FOREIGN = r"[[\p{L}\p{M}\p{N}]--[!-~]]++"
+_ADDRESS = rf"(?:[!-~]|(?<=[/\\=#?&_.%+~:@-]){_FOREIGN})++"
+_PART = rf"(?:[{_W}.-]|(?<=[/_.-]){_FOREIGN})++"
 _MARKUP = regex.compile(
-    r"</?[A-Za-z][\w:-]{0,50}+(?:\s+[\w:-]{1,50}+=(?:\"[^\"<>]{0,500}+\"|'[^'<>]{0,500}+'|[^\s<>\"']{1,500}+))*+\s*+/?>"
-    r"|(?:https?|ftp)://[!-~]++|www\.[!-~]++|(?<![\w.%+-])[A-Za-z0-9._%+-]{1,64}+@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++"
-    r"|(?<![\w./\\-])[\w-]*+(?:/[\w.-]++){2,}+|[A-Za-z]:\\[!-~]++"
-    r"|(?<![\w.])[A-Za-z_]\w++(?:\.[a-z_]\w++)++(?:\(\))?+|(?<!\w)\w++\(\)",
-    regex.ASCII,
+    rf"</?[A-Za-z][{_W}:-]{{0,50}}+"
+    rf"(?:\s+[{_W}:-]{{1,50}}+=(?:\"[^\"<>]{{0,500}}+\"|'[^'<>]{{0,500}}+'|[^\s<>\"']{{1,500}}+))*+\s*+/?>"
+    rf"|(?:https?|ftp|file)://{_ADDRESS}|www\.{_ADDRESS}|(?<![{_W}.-])[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++/{_ADDRESS}"
+    rf"|(?<![{_W}.%+-])[A-Za-z0-9._%+-]{{1,64}}+@(?:[A-Za-z0-9.-]|(?<=[@.-]){_FOREIGN})++"
+    rf"|(?<![{_W}./\\-])[{_W}-]*+(?:/[{_W}.-]++){{2,}}+|(?<![\p{{L}}\p{{N}}./\\-])(?:~|\.{{1,2}}+)?+(?:/{_PART}){{2,}}+"
+    rf"|[A-Za-z]:\\{_ADDRESS}"
+    rf"|(?<![{_W}.])[A-Za-z_][{_W}]++(?:\.[a-z_][{_W}]++)++(?:\(\))?+|(?<![{_W}])[{_W}]++\(\)",
+    regex.VERSION1,
 )
 
 
