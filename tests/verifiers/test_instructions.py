@@ -49,6 +49,8 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     ({"kind": "language", "language": "zh"}, "这是中文，用 Python 写成。", "This is 中文"),
     ({"kind": "language", "language": "en"}, "This is English.", "这是中文"),
     ({"kind": "two_responses"}, "First one.\n******\nSecond one.", "Same.\n******\nSame."),
+    ({"kind": "one_of", "options": ["My answer is yes.", "My answer is no."]}, "My answer is no.", "My answer is yes or no."),
+    ({"kind": "paragraph_start", "paragraph": 2, "word": "weather"}, "One.\n\nWeather is nice.", "Weather.\n\nOne."),
     ({"kind": "repeat_prompt", "prompt": "What is  it?"}, "What is it?\nIt is a cat.", "What is it?"),
 ]
 
@@ -93,6 +95,9 @@ def test_all_must_hold_and_each_is_reported() -> None:
         {"kind": "language", "language": "klingon"},
         {"kind": "paragraphs", "exactly": 2, "separator": "---"},
         {"kind": "repeat_prompt", "prompt": ""},
+        {"kind": "one_of", "options": []},
+        {"kind": "paragraph_start", "paragraph": 0, "word": "a"},
+        {"kind": "paragraph_start", "paragraph": 3, "paragraphs": 2, "word": "a"},
         "no_commas",
     ],
 )
@@ -122,3 +127,73 @@ def test_no_text_raises(text: str) -> None:
 def test_hostile_text_comes_to_an_end(piece: str) -> None:
     text = "a" + piece * (100_000 // len(piece))
     assert verify([instruction for instruction, *_ in CASES], text).score == 0.0
+
+
+# As IFEval's own checks have it, in our words: instruction and a text that follows it, or does not.
+FOLLOWED: list[tuple[dict[str, Any], str]] = [
+    ({"kind": "ends_with", "phrase": " Is that all?"}, "Is that all?"),
+    ({"kind": "ends_with", "phrase": "  Is that all? "}, "Well.\nIs that all?\n"),
+    ({"kind": "ends_with", "phrase": "Any other questions?"}, '"Any other\nquestions?"'),
+    ({"kind": "ends_with", "phrase": "That's it."}, "Well. That’s it."),
+    ({"kind": "ends_with", "phrase": "Peace"}, "I want peace!"),
+    ({"kind": "ends_with", "phrase": "Peace!"}, "**Peace!**"),
+    ({"kind": "ends_with", "phrase": "is it? :)"}, "What is it? :)"),
+    ({"kind": "postscript", "marker": "P.P.S"}, "Bye.\nP.P.S. One more."),
+    ({"kind": "postscript", "marker": "P.P.S"}, "Bye.\nP.P.S One more."),
+    ({"kind": "postscript", "marker": "P.P.S"}, "Bye.\n**P. P. S.** One more."),
+    ({"kind": "postscript", "marker": "P.P.S"}, "Bye.\np.p.s: One more."),
+    ({"kind": "postscript", "marker": "P.S."}, "Bye.\nP.S. x"),
+    ({"kind": "postscript", "marker": "P.S."}, "Bye.\nP.S: x"),
+    ({"kind": "postscript", "marker": "P.S."}, "Bye.\nP. S. x"),
+    ({"kind": "postscript", "marker": "P.S."}, "I wrote it. P.S. I love you."),
+    ({"kind": "postscript", "marker": "P.S."}, "> P.S. — x"),
+    ({"kind": "postscript", "marker": "P.S."}, "(P.S. x)"),
+    ({"kind": "postscript", "marker": "P.P.S."}, "P.P.S. x"),
+    ({"kind": "postscript", "marker": "附言"}, "再见。\n附言：再写"),
+    ({"kind": "two_responses"}, "******\nA one\n******\nB two"),
+    ({"kind": "two_responses"}, "A one\n******\nB two\n******"),
+    ({"kind": "title"}, "<<A > B>>"),
+    ({"kind": "title"}, "<< A day >>"),
+    ({"kind": "bullets", "exactly": 2}, "-one\n-two"),
+    ({"kind": "bullets", "exactly": 2}, "•one\n• two"),
+    ({"kind": "one_of", "options": ["My answer is yes.", "My answer is no.", "My answer is maybe."]}, "Well, my answer is yes."),
+    ({"kind": "paragraph_start", "paragraph": 2, "word": "Weather", "paragraphs": 2}, 'a\n\n"Weather is nice'),
+    ({"kind": "starts_with", "phrase": "C++ is"}, "**C++ is** good"),
+]
+NOT_FOLLOWED: list[tuple[dict[str, Any], str]] = [
+    ({"kind": "ends_with", "phrase": "Is that all?"}, "Is that all."),
+    ({"kind": "ends_with", "phrase": "Peace"}, "peaceful"),
+    ({"kind": "ends_with", "phrase": "Peace"}, "Peace and love"),
+    ({"kind": "postscript", "marker": "P.P.S"}, "P.S. x"),
+    ({"kind": "postscript", "marker": "P.S."}, "P.P.S. x"),
+    ({"kind": "postscript", "marker": "P.S."}, "P.S."),
+    ({"kind": "postscript", "marker": "P.P.S"}, "P.P.S."),
+    ({"kind": "postscript", "marker": "P.S."}, "Bye. This is P.S. or so"),
+    ({"kind": "postscript", "marker": "P.S."}, "PS x"),
+    ({"kind": "two_responses"}, "A\n******\n\n******\nB"),
+    ({"kind": "title"}, "<< >>"),
+    ({"kind": "title"}, "<<>>"),
+    ({"kind": "bullets", "exactly": 1}, "- - -"),
+    ({"kind": "placeholders", "exactly": 1}, "- [ ] x"),
+    ({"kind": "one_of", "options": ["My answer is yes.", "My answer is no."]}, "My answer is yes. My answer is no."),
+    ({"kind": "one_of", "options": ["yes", "no"]}, "maybe"),
+    ({"kind": "paragraph_start", "paragraph": 2, "word": "Weather", "paragraphs": 2}, "Weather\n\na"),
+    ({"kind": "paragraph_start", "paragraph": 1, "word": "Weather", "paragraphs": 2}, "Weather"),
+    ({"kind": "starts_with", "phrase": "C++ is"}, "C is"),
+    ({"kind": "starts_with", "phrase": "-5 is"}, "5 is"),
+]
+
+
+@pytest.mark.parametrize(("instruction", "text"), FOLLOWED, ids=lambda value: str(value)[:60])
+def test_spellings_that_follow(instruction: dict[str, Any], text: str) -> None:
+    assert follows(instruction, text)[0] is True, follows(instruction, text)
+
+
+@pytest.mark.parametrize(("instruction", "text"), NOT_FOLLOWED, ids=lambda value: str(value)[:60])
+def test_spellings_that_do_not_follow(instruction: dict[str, Any], text: str) -> None:
+    assert follows(instruction, text)[0] is False, follows(instruction, text)
+
+
+def test_invisible_characters_hide_no_word() -> None:
+    assert verify([{"kind": "forbidden_words", "words": ["but"]}], "all b\u200but one").score == 0.0
+    assert verify([{"kind": "words", "at_least": 2}], "o\u00adne").score == 0.0

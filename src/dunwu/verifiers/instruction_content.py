@@ -12,9 +12,14 @@ from dunwu.verifiers.json_schema import NotJson, parse_json
 from dunwu.words import occurrences, tokens
 
 LANGUAGE_SHARE = 0.9
-_TITLE = regex.compile(r"<<[^<>\n]*[^<>\s][^<>\n]*>>")
+_TITLE = regex.compile(r"<<[^\S\n]*+[^<>\s](?:[^<>\n]|[<>](?![<>]))*+>>")
+_SEPARATORS_OUTSIDE = regex.compile(r"\A\s*+\*{6}(?!\*)|(?<!\*)\*{6}\s*+\Z")
 _QUOTES = (('"', '"'), ("“", "”"), ("「", "」"), ("『", "』"), ("«", "»"))
-_FINAL_MARKS = regex.compile(r"[\s.。!！?？\"'”’」*_)）]+$")
+_CLOSING = regex.compile(r"[\s\"'”’」』»*_`)）\]】]++$")
+_FINAL_MARKS = regex.compile(r"[\s.。!！?？…\"'”’」』»*_`)）\]】]++$")
+_OPENING = regex.compile(r"^[\s\"'“‘「『«*_#>`(（\[【]++")
+_STRAIGHT = str.maketrans("’‘“”", "''\"\"")
+_SYMBOL = regex.compile(r"[\p{S}%#@&*/\\−-]")
 
 
 def keywords(text: str, *, keywords: list[str]) -> Found:
@@ -30,16 +35,23 @@ def forbidden_words(text: str, *, words: list[str]) -> Found:
 
 
 def starts_with(text: str, *, phrase: str) -> Found:
-    """The first words are ``phrase``, in any case and with any punctuation."""
+    """The first words are ``phrase``, in any case and with any punctuation; symbols of its own (``C++``) stand there as they are."""
     wanted = _phrase(phrase)
-    return tokens(text.casefold())[: len(wanted)] == wanted, f"begins with {text[:40]!r}"
+    holds = tokens(text.casefold())[: len(wanted)] == wanted
+    if _SYMBOL.search(phrase):
+        holds = holds and _OPENING.sub("", _line(text)).startswith(_line(phrase))
+    return holds, f"begins with {text[:40]!r}"
 
 
 def ends_with(text: str, *, phrase: str) -> Found:
-    """The last words are ``phrase``, in any case; nothing but closing punctuation follows."""
+    """The last words are ``phrase``, in any case, with its own punctuation; only quotation marks and the like follow.
+
+    A phrase without a full stop or other mark at its end may get one.
+    """
     wanted = _phrase(phrase)
-    rest = _FINAL_MARKS.sub("", text).casefold()
-    close = _FINAL_MARKS.sub("", phrase).casefold()
+    close = _line(phrase)
+    after = _CLOSING if _FINAL_MARKS.sub("", close) != _CLOSING.sub("", close) else _FINAL_MARKS
+    rest, close = after.sub("", _line(text)), after.sub("", close)
     return tokens(rest)[-len(wanted) :] == wanted and rest.endswith(close), f"ends with {text[-40:]!r}"
 
 
@@ -74,10 +86,12 @@ def json_format(text: str) -> Found:
 
 
 def postscript(text: str, *, marker: str = "P.S.") -> Found:
-    """A line that begins with ``marker`` and says something."""
+    """``marker`` at the start of a line or behind a sentence, and something said behind it; its letters may stand apart (``P. P. S``)."""
     if not marker.strip():
         raise ValueError("a blank marker")
-    found = regex.search(rf"(?mi)^[ \t*_]*+{regex.escape(marker.strip())}[ \t*_:：]*+\s*\w", text)
+    letters = r"\s?".join(map(regex.escape, regex.sub(r"\s", "", marker).removesuffix(".")))
+    begin = r"(?:^|(?<=[.!?。！？…][\"'”’」)*_]{0,3}\s{1,3}))[ \t*_#>\"'“(\[]*+"
+    found = regex.search(rf"(?mi){begin}{letters}(?!\w)[ \t*_:：.,，;；!)\]–—-]*+\s*\w", text)
     return found is not None, "there" if found else f"no {marker!r}"
 
 
@@ -98,7 +112,7 @@ def language(text: str, *, language: str) -> Found:
 
 def two_responses(text: str) -> Found:
     """Two different responses with six asterisks between them."""
-    pieces = [tokens(piece) for piece in regex.split(r"\*{6}", text)]
+    pieces = [tokens(piece) for piece in regex.split(r"\*{6}", _SEPARATORS_OUTSIDE.sub("", text))]
     holds = len(pieces) == 2 and all(pieces) and pieces[0] != pieces[1]
     return holds, f"{len(pieces)} responses"
 
@@ -110,6 +124,27 @@ def repeat_prompt(text: str, *, prompt: str) -> Found:
         raise ValueError("a blank prompt")
     holds = found.casefold().startswith(wanted.casefold()) and bool(tokens(found[len(wanted) :]))
     return holds, "repeats the prompt" if holds else "does not repeat the prompt, or says nothing more"
+
+
+def one_of(text: str, *, options: list[str]) -> Found:
+    """Exactly one of ``options`` is said, word for word, in any case (IFEval's constrained response)."""
+    said = [option for option in _some(options) if occurrences(text, option)]
+    return len(said) == 1, f"says {', '.join(said) or 'none of them'}"
+
+
+def paragraph_start(text: str, *, paragraph: int, word: str, paragraphs: int | None = None) -> Found:
+    """Paragraph number ``paragraph`` (from 1) begins with ``word``, in any case; with ``paragraphs``, there are so many."""
+    if paragraph < 1 or (paragraphs is not None and paragraphs < paragraph):
+        raise ValueError(f"paragraph {paragraph} of {paragraphs}")
+    found = [piece for piece in regex.split(r"\n\s*\n", text) if tokens(piece)]
+    if len(found) < paragraph or (paragraphs is not None and len(found) != paragraphs):
+        return False, f"{len(found)} paragraphs"
+    return starts_with(found[paragraph - 1], phrase=word)[0], f"paragraph {paragraph} begins with {found[paragraph - 1].strip()[:40]!r}"
+
+
+def _line(text: str) -> str:
+    """In one line and one case, with straight quotation marks."""
+    return " ".join(text.casefold().translate(_STRAIGHT).split())
 
 
 def _some(words: list[str]) -> list[str]:

@@ -13,10 +13,10 @@ Found = tuple[bool, str]
 
 _ABBREVIATION = regex.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|etc|e\.g|i\.e|cf|No|Fig|approx|a\.m|p\.m|(?:[A-Z]\.)+[A-Z])\.")
 _SENTENCE_END = regex.compile(r"[.!?]+[\"'”’)\]]*+(?=\s|$)|[。！？!?]+[”’」』）]*+|\n\s*\n")
-_BULLET = regex.compile(r"(?m)^[ \t]*+[*+•‣-][ \t]++\S")
+_BULLET = regex.compile(r"(?m)^[ \t]*+(?!(?:[*+-][ \t]*+)++$)(?:[*+•‣-][ \t]++\S|[•‣]\S|-\p{L})")
 _NUMBERED = regex.compile(r"(?m)^[ \t]*+\(?\d{1,3}[.)、．][ \t]*+\S")
 _HIGHLIGHT = regex.compile(r"\*\*(?=\S)[^*\n]++\*\*|(?<![*\w])\*(?=[^\s*])[^*\n]++\*(?!\*)")
-_PLACEHOLDER = regex.compile(r"\[[^\[\]\n]++\](?!\()")
+_PLACEHOLDER = regex.compile(r"\[[^\[\]\n]*?[^\[\]\s][^\[\]\n]*+\](?!\()")
 _CAPITALS = regex.compile(r"(?<![\w'])\p{Lu}(?:[\p{Lu}\p{N}]|['’-](?=\p{Lu}))*+(?!\w)")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import regex
 from pydantic import ConfigDict, ValidationError, validate_call
 
 from dunwu.types import Problem, Verdict
@@ -18,6 +19,8 @@ from dunwu.verifiers import instruction_counts as counts
 from dunwu.verifiers.instruction_counts import Found
 
 MAX_LENGTH = 131_072
+_INVISIBLE = regex.compile(r"[\u00AD\u200B\u2060\uFEFF]")
+"""Inside a word they would hide it from a check that a reader sees fail."""
 
 _FUNCTIONS: dict[str, Callable[..., Found]] = {
     "words": counts.word_count,
@@ -44,6 +47,8 @@ _FUNCTIONS: dict[str, Callable[..., Found]] = {
     "language": content.language,
     "two_responses": content.two_responses,
     "repeat_prompt": content.repeat_prompt,
+    "one_of": content.one_of,
+    "paragraph_start": content.paragraph_start,
 }
 KINDS = {kind: validate_call(config=ConfigDict(strict=True))(function) for kind, function in _FUNCTIONS.items()}
 """Kind to check. Parameters are checked by the functions' types: a wrong or missing one raises."""
@@ -59,6 +64,7 @@ def verify_instructions(problem: Problem, answer: str) -> Verdict:
         return Verdict(None, "error", "no instructions")
     if len(answer) > MAX_LENGTH:
         return Verdict(0.0, "unparsable", f"{len(answer)} characters, at most {MAX_LENGTH}")
+    answer = _INVISIBLE.sub("", answer)
     if not answer.strip():
         return Verdict(0.0, "unparsable", "an empty answer")
     findings: list[tuple[str, bool, str]] = []
