@@ -122,3 +122,58 @@ def test_a_problem_without_schema_raises() -> None:
 @given(st.text())
 def test_no_text_raises(text: str) -> None:
     assert verdict(PERSON, text).score == 0.0
+
+
+FOLLOWED: list[tuple[Any, str]] = [
+    ({"type": "string", "format": "date"}, '"2026-02-28"'),
+    ({"type": "string", "format": "date-time"}, '"2026-02-28T10:00:00Z"'),
+    ({"type": "string", "format": "email"}, '"a@b.org"'),
+    ({"type": "string", "format": "uri"}, '"https://a.b/c"'),
+    ({"type": "string", "format": "ipv6"}, '"::1"'),
+    ({"type": "string", "format": "colour"}, '"x"'),
+    ('{"type":"integer"}', "5"),
+    ({"type": "integer"}, "```JSON\n5\n```"),
+    ({"type": "integer"}, '```json title="a"\n5\n```'),
+    ({"type": "integer"}, "~~~json\n5\n~~~"),
+    ({"type": "integer"}, "  ```json\n  5\n  ```"),
+    ({"type": "integer"}, "5.0"),
+]
+NOT_FOLLOWED: list[tuple[Any, str]] = [
+    ({"type": "string", "format": "date"}, '"2026-02-30"'),
+    ({"type": "string", "format": "date"}, '"tomorrow"'),
+    ({"type": "string", "format": "date-time"}, '"2026-02-28"'),
+    ({"type": "string", "format": "email"}, '"a b@c"'),
+    ({"type": "string", "format": "uri"}, '"no uri"'),
+    ({"type": "string", "format": "ipv4"}, '"1.2.3.456"'),
+    ({"type": "string", "format": "uuid"}, '"x"'),
+    ({"const": 1}, "true"),
+    ({"const": 0}, "false"),
+    ({"enum": [[1]]}, "[true]"),
+    ({"type": "integer"}, "true"),
+    ({"type": "number"}, '"1"'),
+    ({"type": "integer"}, "5 5"),
+    ({"type": "integer"}, "5\n6"),
+    ({"type": "integer"}, "```json\n5\n```\n```json\n6\n```"),
+    ({"type": "object", "required": ["a"]}, '{"A":1}'),
+    ({"type": "integer"}, "NaN"),
+    ({"type": "integer"}, "0x5"),
+    ({"type": "integer"}, "05"),
+    ({"type": "integer"}, "٥"),
+    ({"type": "object"}, '{"a":1,"a":2}'),
+    ({"type": "array", "items": {"type": "integer"}}, '[1,"2"]'),
+]
+
+
+@pytest.mark.parametrize(("schema", "answer"), FOLLOWED)
+def test_what_follows_a_schema(schema: Any, answer: str) -> None:
+    assert verdict(schema, answer).score == 1.0
+
+
+@pytest.mark.parametrize(("schema", "answer"), NOT_FOLLOWED)
+def test_what_only_looks_like_it(schema: Any, answer: str) -> None:
+    assert verdict(schema, answer).score == 0.0
+
+
+def test_a_schema_in_a_column_of_text() -> None:
+    assert verdict('{"type": "integer"}', "5").score == 1.0
+    assert verdict('{"type": ', "5").score is None

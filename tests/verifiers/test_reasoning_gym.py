@@ -127,13 +127,18 @@ FOOLED = [
     ("complex_arithmetic", "nan"),
     ("complex_arithmetic", "nan+nanj"),
     ("coin_flip", "0"),
+    ("fraction_simplification", "{answer} or 1/2"),
     ("game_of_life_halting", "no idea"),
     ("gsm_symbolic", "-{answer}"),
     ("gsm_symbolic", "{answer}, 77"),
     ("kakurasu", "77 or {answer}"),
+    ("knights_knaves", "it is not so that {answer}"),
     ("letter_jumble", "{answer} or something else"),
     ("quantum_lock", "{answer} or more"),
     ("sokoban", "it is: {answer}"),
+    ("survo", "not {answer}"),
+    ("time_intervals", "{answer} or 5 days, 03:00"),
+    ("tower_of_hanoi", "-{answer}"),
     ("word_sorting", "{answer}, more"),
 ]
 

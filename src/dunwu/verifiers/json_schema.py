@@ -3,14 +3,17 @@
 The schema is the data set's, the text is the model's. Bounded before anything is validated: length, depth, number of values, digits.
 Refused: two keys of one name, NaN and infinities, anything around the JSON but white space or one fence. ``$ref`` reaches into the schema
 only, nothing is ever fetched. A ``pattern`` runs with a time limit, as a schema's regular expression may take exponential time on a text.
+A ``format`` of `FORMATS` is checked, which JSON Schema by itself would let pass; others say nothing.
 Not bounded: a schema that is itself exponential (both branches of an ``anyOf`` refer back to it); give rewards a time limit.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -28,8 +31,22 @@ MAX_VALUES = 10_000
 MAX_DIGITS = 1000
 PATTERN_SECONDS = 0.2
 
-_FENCED = regex.compile(r"\s*+(`{3,}+|~{3,}+)[ \t]*+(?:json|JSON)?[ \t]*+\n(.*?)\n?[ \t]*+\1\s*+", regex.DOTALL)
+_FENCED = regex.compile(r"\s*+(`{3,}+|~{3,}+)[ \t]*+(?:(?i:json)\b[^\n`]*+)?\n(.*?)\n?[ \t]*+\1\s*+", regex.DOTALL)
 _STRING_OR_SIGN = regex.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},]', regex.DOTALL)
+
+
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+FORMATS: Mapping[str, Callable[[str], bool]] = {
+    "date": lambda text: _is_date(text),
+    "time": lambda text: regex.fullmatch(_CLOCK, text) is not None,
+    "date-time": lambda text: _is_date(text[:10]) and regex.fullmatch(rf"[Tt ]{_CLOCK}", text[10:]) is not None,
+    "email": lambda text: regex.fullmatch(r"[^\s@]{1,64}@[^\s@.]++(?:\.[^\s@.]++)*+", text) is not None,
+    "ipv4": lambda text: _is_address(ipaddress.IPv4Address, text),
+    "ipv6": lambda text: _is_address(ipaddress.IPv6Address, text),
+    "uri": lambda text: regex.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*+:[^\s<>\"{}|\\^`]++", text) is not None,
+    "uuid": lambda text: regex.fullmatch(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", text) is not None,
+}
+"""What is looked at of texts with a ``format``, as in RFC 3339, 3986 and 4122."""
 
 
 class NotJson(ValueError):
@@ -43,6 +60,11 @@ def verify_json_schema(problem: Problem, answer: str) -> Verdict:
     (``timeout``): it must be no way out of a bad reward. A schema that is none or refers outside is an error without score.
     """
     schema = problem.data["schema"]
+    if isinstance(schema, str):  # JSON in a column of text
+        try:
+            schema = json.loads(schema)
+        except (ValueError, RecursionError) as failure:
+            return Verdict(None, "error", f"the schema: not JSON: {failure}"[:200])
     try:
         value = parse_json(answer)
     except NotJson as error:
@@ -151,6 +173,25 @@ def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: 
                 yield from validator.descend(instance[key], allowed, path=key)
 
 
+def _format(validator: Any, name: str, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+    if isinstance(instance, str) and name in FORMATS and not FORMATS[name](instance):
+        yield jsonschema.ValidationError(f"is no {name}")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return regex.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _is_address(kind: Callable[[str], object], text: str) -> bool:
+    try:
+        return bool(kind(text))
+    except ValueError:
+        return False
+
+
 def _unique_items(validator: Any, unique: bool, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     if unique and isinstance(instance, list) and len({_canonical(item) for item in instance}) < len(instance):
         yield jsonschema.ValidationError("has items twice")
@@ -177,6 +218,7 @@ def _validator(schema_text: str) -> Any:
             "patternProperties": _pattern_properties,
             "additionalProperties": _additional_properties,
             "uniqueItems": _unique_items,
+            "format": _format,
             "unevaluatedProperties": _unevaluated,
         },
     )

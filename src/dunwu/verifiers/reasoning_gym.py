@@ -37,14 +37,20 @@ _LITERAL = re.compile(r"[\w\s\[\],'\"-]*", re.ASCII)
 _FORMULA = re.compile(
     r"(?:[0-9\s+*/(),-]|(?<=[0-9])\.(?![A-Za-z])|(?<![A-Za-z])(?:[A-Za-z]|a?(?:sin|cos|tan)h?|exp|log|sqrt|pi|Integral)(?![A-Za-z]))*"
 )
+_TIME = r"[0-9]+:[0-9]+(?::[0-9]+(?:\.[0-9]+)?)?"
 SHAPES: dict[str, re.Pattern[str]] = {
     **dict.fromkeys(("binary_matrix", "n_queens", "spiral_matrix", "string_insertion"), _LITERAL),  # eval of the answer
     **dict.fromkeys(("intermediate_integration", "polynomial_multiplication", "simple_integration"), _FORMULA),  # parse_expr of it
+    "advanced_geometry": re.compile(r"[0-9./°\s-]*|\s*\([0-9./\s-]*,[0-9./\s-]*\)\s*"),  # what follows the numbers is passed over
     "complex_arithmetic": re.compile(r"[0-9ij.+()\s-]*"),  # nan is at distance 0 from everything
+    "fraction_simplification": re.compile(r"[\s$]*(?:[0-9]+\s*/\s*[0-9]+|\\d?frac\s*\{\s*[0-9]+\s*\}\s*\{\s*[0-9]+\s*\})[\s$]*"),
     "kakurasu": re.compile(r"[01\s]*"),  # whatever is no 0 or 1 is passed over
     "polynomial_equations": re.compile(r"[0-9.,eE+\s-]*"),  # words are no solutions, which is right where there is none
     "quantum_lock": re.compile(r"[A-Ca-c\s,→>-]*"),  # the letters A to C of any prose are pressed
     "sokoban": re.compile(r"[LRUDlrud\s]*"),
+    "survo": re.compile(r"[0-9\s]*"),  # words are passed over, a "not" among them
+    "time_intervals": re.compile(rf"\s*(?:[0-9]+(?: days?)?(?:,\s*{_TIME})?|{_TIME})\s*"),
+    "tower_of_hanoi": re.compile(r"(?:\s*Move disk [0-9]+ from Peg [0-9]+ to Peg [0-9]+\.?)*\s*"),
 }
 """What a right answer consists of; anything else is unparsable."""
 
@@ -94,6 +100,13 @@ def _same_words(gold: str, answer: str) -> bool:
     return re.findall(r"[^\s,]+", gold.casefold()) == re.findall(r"[^\s,]+", answer.casefold())
 
 
+def _same_roles(gold: str, answer: str) -> bool:
+    """``Zoe is a knight, and Ann is a knave``: the same pairs, and no word more, as a "not" would be passed over."""
+    said, wanted = (re.findall(r"(?!(?:is|an?|and)\b)\b\w+", text.casefold()) for text in (answer, gold))
+    pairs = [set(zip(words[::2], words[1::2], strict=False)) for words in (said, wanted)]
+    return re.fullmatch(r"[\w\s,.()]*", answer) is not None and len(said) == len(wanted) and pairs[0] == pairs[1]
+
+
 def _same_number(gold: str, answer: str) -> bool:
     found = _number(answer)
     return found is not None and found.equals(parse_number(gold))
@@ -122,6 +135,7 @@ COMPARED: dict[str, Callable[[str, str], bool]] = {
     "coin_flip": _same_probability,  # its scorer: 1.0 for the first digit of the right answer
     "game_of_life_halting": _same_words,  # 1.0 for any text
     "gsm_symbolic": _same_number,  # 1.0 for the right number among several, with any sign
+    "knights_knaves": _same_roles,  # 1.0 for "it is not so that" before the right answer
     "letter_jumble": _same_words,  # 1.0 for a text that begins with the right answer
     "word_sorting": _same_words,  # the same
 }
