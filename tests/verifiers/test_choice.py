@@ -298,3 +298,9 @@ def test_what_does_not_take_an_option(gold: str, answer: str) -> None:
 @pytest.mark.parametrize(("options", "answer", "score"), [(["5", "-5"], "-5", 1.0), (["5", "-5"], "5", 0.0), (["C", "C++"], "C++", 1.0)])
 def test_options_that_differ_by_a_sign(options: list[str], answer: str, score: float) -> None:
     assert verify_choice(question("B", options), answer).score == score
+
+
+@pytest.mark.parametrize("gold", ["B", "(B)", "b", "B.", "B. Paris", "(B) Paris", r"\textbf{(B)}\ 5", "**B**"])
+def test_golds_as_data_sets_have_them(gold: str) -> None:
+    assert verify_choice(question(gold), "B").score == 1.0
+    assert verify_choice(question(gold), "C").score == 0.0

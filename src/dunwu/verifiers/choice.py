@@ -80,15 +80,25 @@ def verify_choice(problem: Problem, answer: str) -> Verdict:
     Raises `ValueError` for a gold that is no letter, or none of the options.
     """
     options = _options(problem.data.get("options"))
-    gold = frozenset(regex.findall(rf"[{LETTERS}]", (problem.answer or "").upper()))
-    if not gold or not regex.fullmatch(rf"[{LETTERS}\s,;、]+", (problem.answer or "").upper()) or (options and not gold <= options.keys()):
-        raise ValueError(f"gold answer {str(problem.answer)[:50]!r}: it must be letters of the options")
+    gold = _gold(problem.answer or "", options)
     if len(answer) > MAX_LENGTH:
         return Verdict(0.0, "unparsable", f"{len(answer)} characters, at most {MAX_LENGTH}")
     chosen, problem_with_it = _answered(answer, options)
     if not chosen:
         return Verdict(0.0, "wrong" if problem_with_it else "unparsable", problem_with_it or "no option")
     return Verdict(1.0, "correct") if chosen == gold else Verdict(0.0, "wrong", f"takes {''.join(sorted(chosen))}")
+
+
+def _gold(answer: str, options: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """Letters, or one letter before its text (``(B) 12``), as data sets have it."""
+    letters = frozenset(regex.findall(rf"[{LETTERS}]", answer.upper()))
+    if not regex.fullmatch(rf"[{LETTERS}\s,;、]+", answer.upper()):
+        plain = _plain(answer)
+        labelled = _ALONE.fullmatch(plain) or _LABELLED.fullmatch(plain)
+        letters = _letters(labelled.group(1), options)[0] if labelled else frozenset()
+    if not letters or (options and not letters <= options.keys()):
+        raise ValueError(f"gold answer {answer[:50]!r}: it must be letters of the options")
+    return letters
 
 
 def _answered(answer: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str]:

@@ -19,7 +19,8 @@ MAX_DEPTH = 100
 """Values nested deeper are equal to nothing: a comparison must not run out of stack."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
-_NUMBER = re.compile(r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]{1,4})?")
+_NUMBER = re.compile(r"[-+]?(?:(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+][0-9]{1,4})?|(?:[0-9]++\.[0-9]*+|\.[0-9]++)[eE][0-9]{1,4})")
+"""Without a point and without a sign in the exponent, ``12e4`` may as well be hexadecimal."""
 MAX_NUMBER = 400
 """Characters of a number in text; more are no number."""
 
