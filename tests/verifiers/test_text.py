@@ -252,6 +252,7 @@ DIFFERENT = [
     ("№5", "5"),
 ]
 SAME = [
+    ("S-O-S", "S.O.S."),
     ("-5", "−5"),
     ("-5", "– 5"),
     ("minus five", "-5"),
@@ -344,6 +345,11 @@ BESIDE_A_SYMBOL = [
     ("5", "It is .5"),
 ]
 IN_A_SENTENCE = [
+    ("B. J. Thomas", "It was sung by B.J. Thomas."),
+    ("7 a.m.", "It is 7 a. m. on Sundays"),
+    ("Spider-Man", "'Spider-Man'"),
+    ("Rocky", 'The film was "Rocky"⁷.'),
+    ("Third Crusade", "The Third Crusade (1189-1192)."),
     ("5", "It is 5."),
     ("5", "It is x = 5"),
     ("-5", "It is -5."),

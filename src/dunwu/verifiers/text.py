@@ -114,7 +114,8 @@ def contains(gold: tuple[str, ...], words: tuple[str, ...], pieces: Pieces, gold
     """Does an answer of ``words`` put forward ``gold``, and nothing beside it but other ``golds``?"""
     if len(words) > MAX_SENTENCE_WORDS or _is_number(words):
         return False
-    if len(words) > len(gold) + MAX_BARE_WORDS and not _SENTENCE_WORDS.intersection(words):
+    said = sum(not is_symbol(word) for word in words)
+    if said > len(gold) + MAX_BARE_WORDS and not _SENTENCE_WORDS.intersection(words):
         return False
     places = [start for start in range(len(words) - len(gold) + 1) if words[start : start + len(gold)] == gold]
     places = [start for start in places if _stands_alone(words, start, start + len(gold))]

@@ -17,8 +17,8 @@ from dunwu.words import UNSPACED, tokens
 _UNSPACED = "".join(rf"\p{{{script}}}" for script in UNSPACED)
 _LETTERS = rf"[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]*+"
 _TOKEN = regex.compile(
-    rf"[{_UNSPACED}][\p{{M}}ー]*+|\p{{Nd}}++(?:[.,]\p{{Nd}}++)*+{_LETTERS}|\.(?=\p{{L}})"
-    rf"|[[\p{{L}}\p{{N}}_]--[{_UNSPACED}]]{_LETTERS}(?:['’]{_LETTERS})*+|[\p{{S}}%#@&*/\\‰‱′″§!]",
+    rf"[{_UNSPACED}][\p{{M}}ー]*+|\p{{Nd}}++(?:[.,]\p{{Nd}}++)*+{_LETTERS}|(?<![\p{{L}}\p{{N}}.])\.(?=\p{{L}})"
+    rf"|[[\p{{L}}\p{{N}}_]--[{_UNSPACED}]]{_LETTERS}(?:['’](?=\p{{L}}){_LETTERS})*+|[\p{{S}}%#@&*/\\‰‱′″§!]",
     regex.VERSION1,
 )
 _D = "[-‐‑‒–]"
@@ -27,6 +27,7 @@ _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _APART = (
     (regex.compile(r"[™®©℠\p{Cf}\uFE0E\uFE0F]"), ""),
+    (regex.compile(r"(?<=[.,;:!?\"'”’»])[⁰¹²³⁴⁵⁶⁷⁸⁹]++"), " "),  # a footnote
     (regex.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ]++"), lambda match: "^" + match.group().translate(_RAISED)),
     (regex.compile(r"(?<=\p{Nd})[₀-₉]++"), lambda match: "_" + match.group().translate(_LOWERED)),
     (regex.compile(r"(?<=\p{Nd})(?=[¼-¾⅐-⅞])"), " "),
@@ -43,6 +44,7 @@ _PLAIN = (
     (regex.compile(r"(?m)^\s*+(?:\*|#{1,6}+)\s++(?=\p{L})"), ""),
     (regex.compile(r"[`´¨]"), " "),
     (regex.compile(r"⁄"), "/"),
+    (regex.compile(r"(?<=(?<![\p{L}\p{N}'‘’])\p{L})['’](?![\p{L}\p{N}])"), "′"),
     (regex.compile(r"百分之\s?(\p{Nd}++(?:\.\p{Nd}++)?)"), r"\1%"),
     (regex.compile(r"负\s?(?=\p{Nd})"), "−"),
     (regex.compile(r"(?i)\b(?:minus|negative)\s(?=\.?\p{Nd})"), "−"),
@@ -50,6 +52,7 @@ _PLAIN = (
     (regex.compile(r"(?<![\p{L}\p{N}.,])\.(?=\p{Nd})"), "0."),
     (regex.compile(r"(?<=\p{Nd})( ?):\1(?=\p{Nd})"), "∶"),
     (regex.compile(r"(?<=\p{Nd})\s?[·⋅∙•]\s?(?=\p{Nd})"), "*"),
+    (regex.compile(r"(?<![\p{L}\p{N}-])\p{Lu}(?:-\p{Lu}){2,40}+(?![\p{L}\p{N}-])"), lambda match: match.group().replace("-", " ")),  # S-O-S
     # Hyphens that are minus signs: between numbers, before one, between or behind single letters (x-y, the grade A-).
     (regex.compile(rf"(?<=[\p{{Nd}}%]\s{{0,2}}){_D}(?=\s{{0,2}}{_MONEY}?[.\p{{Nd}}])"), "−"),
     (regex.compile(rf"(?<![^\s(\[{{=<>≤≥~≈^*/×:∶,;\"'“$€£¥+−]){_D}(?={_MONEY}?\.?\p{{Nd}})"), "−"),
