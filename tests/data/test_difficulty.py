@@ -40,7 +40,7 @@ def test_what_is_kept(sums: str, tmp_path: Path, count: Callable[..., Any]) -> N
         "0.5-0.6": 1, "0.6-0.7": 1, "0.7-0.8": 1, "0.8-0.9": 1, "0.9-1": 0, "1": 0,
     }  # fmt: skip
     made.write(tmp_path, count, 0)
-    again = make_task(DatasetTask(path=str(tmp_path / "train.jsonl")))
+    again = make_task(DatasetTask(path=str(tmp_path / "train.jsonl"), verifier="plain_number"))
     problem = again.train(0, 0)
     assert problem.answer == str(2 * int(re.findall(r"\d+", problem.text)[0]))
     assert problem.data["pass_rate"] in [n / 8 for n in range(2, 7)]
@@ -65,9 +65,9 @@ def test_a_generated_task_with_answers_becomes_a_data_set(tmp_path: Path, count:
     made = filter_by_difficulty(how, opener(fair=fair), count)
     assert 10 < len(made.rows) < 40
     assert {row["language"] for row in made.rows} == {"en", "zh"}
-    assert made.notes == ["To be read as a task of the kind dataset with verifier: number; the problems are in en and zh."]
+    assert made.notes == ["To be read as a task of the kind dataset with verifier: plain_number; the problems are in en and zh."]
     made.write(tmp_path, count, 0)
-    for problem in training_problems([WeightedTask(task=DatasetTask(path=str(tmp_path / "train.jsonl")))], 5, 0):
+    for problem in training_problems([WeightedTask(task=DatasetTask(path=str(tmp_path / "train.jsonl"), verifier="plain_number"))], 5, 0):
         original = asked[problem.text]
         assert (problem.verifier, problem.answer, problem.difficulty) == (original.verifier, original.answer, original.difficulty)
         assert problem.data["expression"] == original.data["expression"]

@@ -55,9 +55,10 @@ class DatasetTask(Config):
     """``None``: ``problem``, else ``question``, else ``prompt``."""
     answer_column: str | None = None
     """``None``: ``answer``, else ``solution``."""
-    verifier: Literal["auto", "number", "math", "choice", "text", "json_schema", "instructions"] = "auto"
-    """How answers are checked. auto: as numbers where the gold answer is one, else as mathematics. choice may have a column ``options``,
-    json_schema has a column ``schema``, instructions one of that name; the other columns reach a reward of your own."""
+    verifier: Literal["auto", "number", "plain_number", "math", "choice", "text", "json_schema", "instructions"] = "auto"
+    """How answers are checked. auto: as numbers where the gold answer is one, else as mathematics. plain_number: the number must be
+    worked out (``2 + 3`` is not 5), as sums to be computed want it. choice may have a column ``options``, json_schema has a column
+    ``schema``, instructions one of that name; the other columns reach a reward of your own."""
     language: Language = "en"
     """Of rows whose column ``language`` does not say."""
 

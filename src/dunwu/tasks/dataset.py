@@ -137,9 +137,11 @@ def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, 
     if config.verifier in ("choice", "text"):
         return config.verifier, gold, {}
     number = gold_number(gold)
-    if number is None and config.verifier == "number":
+    if number is None and config.verifier in ("number", "plain_number"):
         raise DataError(f"{row.where}: answer {gold[:80]!r} is not a number: give an integer, decimal or fraction, or set verifier to math")
-    return ("math", gold, {}) if number is None or config.verifier == "math" else ("number", number, {})
+    if number is None or config.verifier == "math":
+        return "math", gold, {}
+    return "plain_number" if config.verifier == "plain_number" else "number", number, {}
 
 
 def _readable(value: Any, row: Row, column: str) -> str:
