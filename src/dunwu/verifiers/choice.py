@@ -29,29 +29,41 @@ _OR = r"[/|]|\b(?i:or|maybe|perhaps|possibly|alternatively)\b|或者?是?|还是
 _JOIN = rf"(?:[\s,，、;；&+]|\b(?i:and)\b|和|与|以及|{_OR}){{0,6}}+"
 _LETTER = r"[(\[【]?+\s*+(?:(?i:option|choice)\s++|选项)?+(?:[A-J](?![a-z])|[a-j](?![A-Za-z]))(?:\s*+[)\]】])?+"
 _GROUP = rf"{_LETTER}(?:{_JOIN}{_LETTER}){{0,19}}+"
-_ALONE = regex.compile(rf"(?:(?i:option|choice|answer)\s*:?\s*|选项|答案?[:：]?\s*|选择?)?({_GROUP})[\s.。,，:：;!！?)]*")
+_ALONE = regex.compile(
+    rf"(?:[-–—→>#*]{{1,6}}+\s)?+(?:(?i:option|choice|answer)\s*[:–—-]?\s*|选项|答案?[:：]?\s*|选择?)?({_GROUP})[\s.。,，:：;!！?)]*"
+)
 _LABELLED = regex.compile(r"[(\[【]?\s*([A-J])\s*(?:[)\]】]\s*[.:：、]?|[.:：、]|\s[-–—]\s)\s*(\S.*)", regex.DOTALL)
 _TERMINAL = r"(?=\s*(?:[.。,，:：;；!！?)\]]|$|\n|(?i:because|since|as|for|which)\b|\p{Han}|(?<=[)\]】])))"
 _STATEMENT = regex.compile(
-    r"(?:(?i:(?<!\b(?:wrong|incorrect|worst|false|bad|invalid|rejected|eliminated|other|not\s+the|not\s+my)\s+)\b(?:answers?|ans\b\.?|choice|option)\s*(?:is|are|should\s+be|must\s+be|would\s+be|[:：=]|\bto\s+be\b))"
+    r"(?:(?i:(?<!\b(?:wrong|incorrect|worst|false|bad|invalid|rejected|eliminated|other|not\s+the|not\s+my)\s+)"
+    r"\b(?:answers?|ans\b\.?|choice|option|letter|pick|guess)\s*(?:(?:here\s+)?(?:is|are|has\s+to\s+be)|(?:should|must|would)\s+be|to\s+be\b|[:：=–—-]))"
     r"|(?:答案|选项|正确的?|应)(?:应该?)?(?:是|为|选择?)?\s*[:：]?)"
     rf"\s*[:：]?\s*(?i:(?:either|both|probably|most\s+likely|clearly|definitely|therefore|thus|then|option|choice)\s+)*({_GROUP}){_TERMINAL}"
+)
+_NAMED = regex.compile(
+    r"(?<!\b(?i:nor|not|neither|or|than|and|if|whether|unless|why)\s)\b([A-J])\s+(?i:is\s+(?:the|my)\s+(?:(?:correct|right|best|final)\s+)?(?:answer|choice|option))\b"
 )
 # Capital letters only: "I think it is a ..." is prose.
 _CAPITALS = rf"(?!\s*[(\[【]?\s*[a-j])({_GROUP})"
 _OPINION = regex.compile(
     r"(?:(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:choose|pick|select|go(?:ing)?\s+(?:with|for)|opt\s+for|settle\s+on|say)(?:\s+(?i:option))?"
-    r"|(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:think|believe|guess|suppose|say|conclude)\s+(?i:that\s+)?(?i:it(?:['’]s|\s+is|\s+must\s+be|\s+should\s+be))"
-    r"|(?:^|[.!?\n]\s*)(?i:(?:so|thus|hence|therefore|in\s+conclusion|finally),?\s+)?(?i:it(?:['’]s|\s+is|\s+must\s+be|\s+should\s+be))"
-    r"|(?:^|[.!?\n]\s*)(?i:so|thus|hence|therefore|conclusion|finally)\s*[,:]?"
+    r"|(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:think|believe|guess|suppose|say|conclude)\s+(?i:that\s+)?(?i:it(?:['’]s|\s+is|\s+must\s+be|\s+should\s+be|\s+has\s+to\s+be))"
+    r"|(?:^|[.!?\n]\s*)(?i:(?:so|thus|hence|therefore|in\s+conclusion|finally),?\s+)?(?i:it(?:['’]s|\s+is|\s+must\s+be|\s+should\s+be|\s+has\s+to\s+be))"
+    r"|(?:^|[.!?\n]\s*)(?i:so|thus|hence|therefore|conclusion|finally|definitely|clearly|obviously|surely|probably)\s*[,:]?"
+    r"|(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:think|believe|guess|suppose)(?i:\s+that)?\s"
+    r"|(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:sure|confident|certain|clear)\s+(?i:that\s+)?(?i:it(?:['’]s|\s+is))"
+    r"|\b(?i:is|to|fits|matches|means|namely)\s+(?i:option|choice)\s"
     r"|(?<![不没非别])选择?|(?<![不没非])(?:认为|觉得)(?:应该)?(?:是|为|选))"
-    rf"\s*[:：]?\s*(?i:(?:probably|most\s+likely|clearly|definitely|option|choice)\s+)*{_CAPITALS}{_TERMINAL}"
+    rf"\s*[:：]?\s*(?i:(?:probably|most\s+likely|clearly|definitely|option|choice)\s+)*{_CAPITALS}(?:\s+is\s+(?:right|correct)\b|{_TERMINAL})"
 )
 _IS_RIGHT = regex.compile(
-    rf"({_GROUP})\s*(?:(?i:is|are|would\s+be|must\s+be)\s+(?i:the\s+)?(?i:correct|right|answer|best|most)|(?:是|为)?(?:正确|对)).{{0,200}}",
+    rf"({_GROUP})\s*(?:(?i:is|are|would\s+be|must\s+be)\s+(?i:(?:the|my)\s+)?(?i:correct|right|answer|best|most\s+likely)|(?:项|选项)?(?:是|为)?(?:正确|对))"
+    r".{0,200}",
     regex.DOTALL,
 )
-_REASONED = regex.compile(rf"({_GROUP})\s*[,，;；:：.。—–-]?\s*(?:(?i:because|since|as|given|due)\b|因为|由于).*", regex.DOTALL)
+_REASONED = regex.compile(
+    rf"({_GROUP})\s*[,，;；:：.。(—–-]?\s*(?:(?i:because|since|as|given|due|I\s+(?:think|believe|guess))\b|因为|由于).*", regex.DOTALL
+)
 _BESIDE_TEXT = regex.compile(r"[(\[]?([A-J])[)\]]?\W+(\S.*)", regex.DOTALL)
 _SAID = regex.compile(r"(?i:^.*\b(?:answer|choice|option)\s*(?:is|[:：])\s*|^.*(?:答案|选)(?:是|为|[:：])\s*)", regex.DOTALL)
 _HEDGE = regex.compile(
@@ -162,15 +174,17 @@ def _chosen(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozense
 
 def _last_statement(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str] | None:
     """What the last statement or line of its own says, else the last opinion; ``None`` without any."""
-    found = [
-        (m.start(), m.end(1), m.group(1)) for m in _STATEMENT.finditer(text) if not _DENIED.search(text, max(0, m.start() - 60), m.start())
-    ]
-    found += _own_lines(text)
-    found = found or [(match.start(), match.end(1), match.group(1)) for match in _OPINION.finditer(text)]
+    found = [*_said(_STATEMENT, text), *_said(_NAMED, text), *_own_lines(text)] or _said(_OPINION, text)
     if not found:
         return None
     _, end, group = max(found)
     return (frozenset(), "alternatives") if _HEDGE.search(text, end) else _letters(group, options)
+
+
+def _said(pattern: regex.Pattern[str], text: str) -> list[tuple[int, int, str]]:
+    """``(start, end of the letters, letters)`` of what nothing before it denies."""
+    matches = [match for match in pattern.finditer(text) if not _DENIED.search(text, max(0, match.start() - 60), match.start())]
+    return [(match.start(), match.end(1), match.group(1)) for match in matches]
 
 
 def _own_lines(text: str) -> list[tuple[int, int, str]]:
