@@ -89,13 +89,24 @@ def flip(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
+def test_foreign_files_in_an_artefact_are_no_damage_and_stay(workshop: Any) -> None:
+    made = run_pipeline(workshop.diamond(), workshop.run)
+    workshop.calls()
+    foreign = [made["a"].payload / name for name in (".DS_Store", ".nfs0001", "notes.txt", "model.gguf")]
+    for path in foreign:
+        path.write_text("mine", encoding="utf-8")
+    run_pipeline(workshop.diamond(b="B"), workshop.run)
+    assert "a" not in workshop.calls()
+    assert [path.read_text(encoding="utf-8") for path in foreign] == ["mine"] * 4
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
         (lambda output: flip(output / "text"), "text is corrupted"),
         (lambda output: (output / "text").write_text("longer"), "text has 6 bytes, 1 were written"),
         (lambda output: (output / "text").unlink(), "text is missing"),
-        (lambda output: (output / "more").write_text(""), "more is not from this stage"),
+        (lambda output: (output / "more.jsonl").write_text(""), "more.jsonl is not from this stage"),
         (lambda output: shutil.rmtree(output), "text is missing"),
         (lambda output: flip(output.parent / ARTEFACT), "is damaged"),
     ],

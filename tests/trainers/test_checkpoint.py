@@ -17,6 +17,7 @@ import pytest
 from dunwu.errors import CheckpointError, RunError
 from dunwu.trainers import checkpoint
 from dunwu.trainers.checkpoint import atomic_file, newest_whole, remove_leftovers, save_checkpoint, verify_checkpoint
+from dunwu.trainers.run_directory import content_hash
 
 SIZE = 5000
 
@@ -132,10 +133,6 @@ def lose_manifest(folder: Path, other: Path) -> None:
     (folder / "manifest.json").unlink()
 
 
-def add(folder: Path, other: Path) -> None:
-    (folder / "model-2.bin").write_bytes(b"")
-
-
 def swap_within(folder: Path, other: Path) -> None:
     (folder / "model.bin").rename(folder / "x")
     (folder / "trainer" / "state.bin").rename(folder / "model.bin")
@@ -156,7 +153,7 @@ def replace_by_folder(folder: Path, other: Path) -> None:
     (folder / "model.bin").mkdir()
 
 
-DAMAGES = [cut, empty, grow, lose, lose_manifest, add, swap_within, swap_between_steps, swap_folders, replace_by_folder]
+DAMAGES = [cut, empty, grow, lose, lose_manifest, swap_within, swap_between_steps, swap_folders, replace_by_folder]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -172,6 +169,74 @@ def test_damage_is_detected_the_previous_step_used_and_the_torn_one_replaced(tmp
     assert content_step(save(tmp_path, 2)) == 2
     assert newest_whole(tmp_path, never_skips) == newer
     assert not list(tmp_path.glob("*.tmp"))
+
+
+FOREIGN = (".DS_Store", "trainer/.nfs000000001", "model-q4.gguf", "notes.txt", "mine/thoughts.md")
+
+
+def put_foreign(folder: Path) -> None:
+    for name in FOREIGN:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def foreign_in(folder: Path) -> list[str]:
+    return [name for name in FOREIGN if (folder / name).is_file() and (folder / name).read_text() == name]
+
+
+def test_foreign_files_in_a_step_are_no_damage(tmp_path):
+    folder = save(tmp_path, 1, metadata={"a": 1})
+    before = content_hash(folder)
+    put_foreign(folder)
+    assert verify_checkpoint(folder) == {"a": 1}
+    assert newest_whole(tmp_path, never_skips) == folder
+    assert save(tmp_path, 1) == folder
+    assert foreign_in(folder) == list(FOREIGN)
+    assert content_hash(folder) == before
+
+
+def test_an_old_step_goes_and_the_users_files_in_it_stay(tmp_path):
+    put_foreign(save(tmp_path, 1))
+    for step in (2, 3, 4):
+        save(tmp_path, step, keep=2)
+    assert foreign_in(tmp_path / "step-000001") == list(FOREIGN)
+    assert not (tmp_path / "step-000001" / "model.bin").exists()
+    assert not (tmp_path / "step-000001" / "manifest.json").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001", "step-000003", "step-000004"]
+    assert newest_whole(tmp_path, never_skips) == tmp_path / "step-000004"
+
+
+@pytest.mark.parametrize("damage", [cut, lose, lose_manifest])
+def test_a_torn_step_is_written_again_around_the_users_files(tmp_path, damage):
+    older, newer = save(tmp_path, 1), save(tmp_path, 2)
+    put_foreign(newer)
+    damage(newer, older)
+    assert content_step(save(tmp_path, 2)) == 2
+    assert foreign_in(newer) == list(FOREIGN)
+    verify_checkpoint(newer)
+
+
+def test_a_deletion_that_was_killed_is_finished_and_keeps_the_users_files(tmp_path):
+    put_foreign(save(tmp_path, 1))
+    (tmp_path / "step-000001").rename(tmp_path / "step-000001.tmp")
+    (tmp_path / "step-000001.tmp" / "model.bin").unlink()
+    (tmp_path / "draft.tmp").write_text("mine")
+    remove_leftovers(tmp_path)
+    assert foreign_in(tmp_path / "step-000001") == list(FOREIGN)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["draft.tmp", "latest", "step-000001"]
+
+
+def test_a_step_that_was_being_replaced_keeps_the_users_files(tmp_path):
+    put_foreign(save(tmp_path, 1))
+    (tmp_path / "step-000001").rename(tmp_path / "step-000001.torn.tmp")
+    remove_leftovers(tmp_path)
+    assert foreign_in(tmp_path / "step-000001") == list(FOREIGN)
+    (tmp_path / "step-000001").rename(tmp_path / "step-000001.torn.tmp")
+    lose_manifest(tmp_path / "step-000001.torn.tmp", tmp_path)
+    save(tmp_path, 1)
+    remove_leftovers(tmp_path)
+    assert foreign_in(tmp_path / "step-000001") == list(FOREIGN)
+    verify_checkpoint(tmp_path / "step-000001")
 
 
 def test_an_existing_whole_step_is_not_written_again(tmp_path):

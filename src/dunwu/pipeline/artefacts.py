@@ -18,7 +18,7 @@ from typing import Any
 from dunwu.errors import RunError
 from dunwu.pipeline.cost import Usage
 from dunwu.pipeline.identity import Identity, difference
-from dunwu.trainers.checkpoint import atomic_file, crc32
+from dunwu.trainers.checkpoint import atomic_file, counted_files, crc32
 from dunwu.trainers.run_directory import code_version, config_hash, content_hash
 
 Json = dict[str, Any]
@@ -32,6 +32,8 @@ WORK = "run"
 """In an artefact's folder: the run directory of a stage that resumes."""
 OUTPUT = "output"
 """The output of a stage that does not, once it is whole."""
+READ = (".jsonl", ".jsonl.gz", ".parquet", ".json", ".jinja", ".safetensors", ".bin", ".model", ".py")
+"""Suffixes of what stages and loaders look for in a folder: a further file of these may be read, any other is the user's affair."""
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "datasets", "math-verify", "reasoning-gym")
 """Whose versions the manifest tells; they are no part of a stage's identity (see `dunwu.pipeline.source`)."""
 _DIGITS = 16
@@ -68,9 +70,10 @@ class Artefact:
         """Raise `RunError` naming the first file that is not as it was written; without ``contents`` by sizes alone."""
         expected: dict[str, Json] = self.manifest["output"]["files"]
         found = _files(self.payload)
-        wrong = next(iter(sorted(expected.keys() ^ found.keys())), None)
-        if wrong is not None:
-            raise self._damaged(f"{wrong} is {'missing' if wrong in expected else 'not from this stage'}")
+        if missing := min(expected.keys() - found.keys(), default=None):
+            raise self._damaged(f"{missing} is missing")
+        if more := min((name for name in found.keys() - expected.keys() if name.endswith(READ)), default=None):
+            raise self._damaged(f"{more} is not from this stage")
         for name, entry in expected.items():
             size = found[name].stat().st_size
             if size != entry["size"]:
@@ -173,7 +176,7 @@ def _read_identity(path: Path) -> Json | None:
 def _files(payload: Path) -> dict[str, Path]:
     if not payload.is_dir():
         return {payload.name: payload} if payload.exists() else {}
-    return {path.relative_to(payload).as_posix(): path for path in sorted(payload.rglob("*")) if path.is_file()}
+    return counted_files(payload)
 
 
 def _checks(payload: Path) -> dict[str, Json]:

@@ -28,7 +28,7 @@ from dunwu.data.mixing import mix_rows
 from dunwu.data.preference_pairs import build_preferences
 from dunwu.data.rejection_sampling import rejection_sample
 from dunwu.models.loading import load_tokenizer
-from dunwu.trainers.checkpoint import clear_disk_full, fsync_path
+from dunwu.trainers.checkpoint import carry_over, clear_disk_full, fsync_path
 from dunwu.trainers.progress import duration, eta
 from dunwu.trainers.run_directory import RunDirectory, content_hash
 
@@ -100,12 +100,14 @@ def _written(config: Builder, out: Path, resume: bool, kind: str, build: Callabl
         made = build(opener, count)
         making = out / f"{DATA}.tmp"
         with clear_disk_full(making):
-            for old in (making, out / DATA):
-                shutil.rmtree(old, ignore_errors=True)
+            shutil.rmtree(making, ignore_errors=True)
             making.mkdir()
             _told(made.write(making, count, config.seed))
             for path in making.iterdir():
                 fsync_path(path)
+        if (out / DATA).is_dir():
+            carry_over(out / DATA, making)
+            shutil.rmtree(out / DATA)
         os.rename(making, out / DATA)
         fsync_path(out)
         run.finish({"data": out / DATA})

@@ -42,7 +42,7 @@ from dunwu.pipeline.evaluate import MAX_PROMPT_TOKENS, REWARD_TIMEOUT
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.checkpoint import clear_disk_full, fsync_path
+from dunwu.trainers.checkpoint import carry_over, clear_disk_full, fsync_path
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
 from dunwu.trainers.pretrain import HELD_OUT_SEED, pretrain
 from dunwu.trainers.run_directory import read_manifest, read_metrics
@@ -74,8 +74,7 @@ def run_pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Pat
 def _make_model(config: PretrainConfig, out: Path, final: Path) -> None:
     """Write ``model/`` under another name first, and rename it when it is whole."""
     making = out / f"{MODEL}.tmp"
-    for leftover in (making, out / MODEL):
-        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
     rounded_model, tokenizer = load_model(str(final), dtype=torch.bfloat16)
     save_model(rounded_model, tokenizer, making)
@@ -84,6 +83,9 @@ def _make_model(config: PretrainConfig, out: Path, final: Path) -> None:
     write_card(making, make_card(config, out, final, making))
     for path in making.iterdir():
         fsync_path(path)
+    if (out / MODEL).is_dir():
+        carry_over(out / MODEL, making)
+        shutil.rmtree(out / MODEL)
     os.rename(making, out / MODEL)
     fsync_path(out)
 

@@ -4,6 +4,8 @@ A step is a folder ``step-000100`` that is never written into again. It is writt
 ``manifest.json`` records size and crc32 of each, the folder is fsynced, renamed, its parent fsynced, and only then does the
 pointer file ``latest`` name it and do older steps go. A kill at any moment leaves the newest whole step usable.
 
+What a manifest does not name is not ours (``.DS_Store``, ``.nfs*``, a ``.gguf``, notes): it is no damage and is never deleted.
+
 Imports no torch, so that reports and tools can look for checkpoints as well.
 """
 
@@ -16,7 +18,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +29,13 @@ from dunwu.errors import CheckpointError, RunError
 MANIFEST = "manifest.json"
 LATEST = "latest"
 _STEP_FOLDER = re.compile(r"step-(\d{6,})")
+_LEFTOVER = re.compile(
+    r"(step-\d{5,}(\.torn|\.parquet)?|latest|output|model|data|(manifest|summary|seconds|artefact|identity|journal)\.json"
+    r"|(config|recipe)\.yaml|metrics\.jsonl)\.tmp"
+)
+"""Names under which files and folders are written before they are renamed: a ``draft.tmp`` of the user's is none of them."""
+_FOREIGN = re.compile(r"\..*|Thumbs\.db|desktop\.ini|.*\.gguf", re.IGNORECASE)
+"""Names that systems and other tools leave in folders. Nothing of ours begins with a dot."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -52,7 +61,7 @@ def save_checkpoint(
     """Save one step and return its folder.
 
     ``write`` fills an empty folder. Afterwards the newest ``keep`` steps and those in ``keep_steps`` remain.
-    A step that is already there and whole is left as it is; a torn one is replaced.
+    A step that is already there and whole is left as it is; a torn one is replaced. Files that are not ours stay where they are.
     Raises ``RunError`` when the disk is full; nothing that was whole before is lost then.
     """
     assert keep >= 1, "at least the step just saved must stay"
@@ -72,8 +81,8 @@ def verify_checkpoint(path: Path) -> dict[str, Any]:
     if folder_step(path) not in (None, manifest["step"]):  # a copy under a name of its own is whole too
         raise CheckpointError(f"checkpoint {path}: {MANIFEST} is of step {manifest['step']}")
     expected: dict[str, dict[str, int]] = manifest["files"]
-    for name in sorted(expected.keys() ^ _files(path).keys()):
-        raise CheckpointError(f"checkpoint {path}: {name} is {'missing' if name in expected else 'not in ' + MANIFEST}")
+    if missing := min(expected.keys() - _files(path).keys(), default=None):
+        raise CheckpointError(f"checkpoint {path}: {missing} is missing")
     for name, entry in expected.items():
         try:
             size, crc = (path / name).stat().st_size, 0
@@ -103,12 +112,34 @@ def newest_whole(root: Path, on_skip: Callable[[Path, str], None]) -> Path | Non
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete ``*.tmp`` that a killed trainer left. Only for the holder of the run's lock: a live trainer's save looks the same."""
-    for path in folder.glob("*.tmp"):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    """Delete the ``*.tmp`` that a killed trainer left. Only for the holder of the run's lock: a live trainer's save looks the same."""
+    for path in sorted(folder.glob("*.tmp")):
+        if _LEFTOVER.fullmatch(path.name):
+            _clear(path)
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a file of this name is one that systems and other tools leave in folders."""
+    return _FOREIGN.fullmatch(name) is not None
+
+
+def counted_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder that belong to it, by relative name: of a checkpoint those of its manifest and the manifest itself.
+
+    Elsewhere all but the names that systems and other tools leave in folders.
+    """
+    files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    if named := _named(folder):
+        return {name.as_posix(): path for name, path in files.items() if name.as_posix() in {*named, MANIFEST}}
+    return {name.as_posix(): path for name, path in files.items() if not any(map(is_foreign, name.parts))}
+
+
+def carry_over(old: Path, new: Path) -> None:
+    """Move what lies in ``old`` and has no like in ``new`` there: files of the user's in a folder that is made again."""
+    for name, path in _files(old).items():
+        if not os.path.lexists(new / name):
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            os.rename(path, new / name)
 
 
 @contextmanager
@@ -153,8 +184,8 @@ def fsync_path(path: Path) -> None:
 def _write_step(final: Path, step: int, write: Callable[[Path], None], metadata: dict[str, Any]) -> None:
     temporary = final.with_name(f"{final.name}.tmp")
     torn = final.with_name(f"{final.name}.torn.tmp")
-    for leftover in (temporary, torn):
-        shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in filter(os.path.lexists, (temporary, torn)):
+        _clear(leftover)
     try:
         temporary.mkdir(parents=True)
         write(temporary)
@@ -165,7 +196,58 @@ def _write_step(final: Path, step: int, write: Callable[[Path], None], metadata:
         fsync_path(final.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(torn, ignore_errors=True)
+        if torn.exists():
+            _clear(torn)
+
+
+def _clear(leftover: Path) -> None:
+    """Delete what was written or deleted halfway; files that are not ours stay in the step's folder."""
+    step = leftover.with_name(leftover.name.partition(".")[0])
+    if not leftover.is_dir() or leftover.is_symlink():
+        leftover.unlink()
+    elif leftover.name.endswith(".torn.tmp"):
+        if not step.exists():
+            os.rename(leftover, step)
+            return
+        _carry_foreign(leftover, step)
+        shutil.rmtree(leftover)
+    elif (leftover / MANIFEST).exists() and folder_step(step) is not None:
+        _discard(leftover, step)
+    else:
+        shutil.rmtree(leftover)
+
+
+def _carry_foreign(torn: Path, fresh: Path) -> None:
+    """What is not ours in a step that is written again moves with it; ours is what either manifest names."""
+    for name in _named(torn) & _files(torn).keys():
+        (torn / name).unlink()
+    (torn / MANIFEST).unlink(missing_ok=True)
+    carry_over(torn, fresh)
+
+
+def _named(folder: Path) -> set[str]:
+    """The files that a step's manifest names; none where it cannot be read."""
+    try:
+        return set(_read_manifest(folder)["files"])
+    except CheckpointError:
+        return set()
+
+
+def _discard(folder: Path, kept: Path) -> None:
+    """Delete a step's files by its manifest. What is not ours stays, in the folder ``kept``, which is no checkpoint any more."""
+    ours = _named(folder) & _files(folder).keys()
+    for name in ours:
+        (folder / name).unlink()
+    parents = {parent for name in ours for parent in Path(name).parents if parent != Path()}
+    for parent in sorted(parents, key=lambda each: -len(each.parts)):
+        with suppress(OSError):  # not empty: something of the user's is in it
+            (folder / parent).rmdir()
+    if [path.name for path in folder.iterdir()] != [MANIFEST] and not kept.exists():
+        os.rename(folder, kept)
+        folder = kept
+    (folder / MANIFEST).unlink()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _seal(folder: Path, step: int, metadata: dict[str, Any]) -> None:
@@ -213,7 +295,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
     files.pop(MANIFEST, None)
     return files
 
@@ -233,13 +315,17 @@ def _steps(root: Path) -> list[int]:
 
 
 def _remove_old(root: Path, saved: int, keep: int, keep_steps: Collection[int]) -> None:
-    """Delete steps older than the newest ``keep`` up to ``saved``. A later one is torn and was passed over: it takes nobody's place."""
-    past = sorted(step for step in _steps(root) if step <= saved)
+    """Delete steps older than the newest ``keep`` up to ``saved``. A later one is torn and was passed over: it takes nobody's place.
+
+    Nor does a folder without a manifest, which holds nothing that is known to be ours.
+    """
+    past = sorted(step for step in _steps(root) if step <= saved and (root / step_folder(step) / MANIFEST).is_file())
     for step in past[:-keep]:
         if step not in keep_steps:
             folder = root / step_folder(step)
             # Renamed first: a kill midway through the deletion must not leave something that looks like a step.
             doomed = folder.with_name(f"{folder.name}.tmp")
-            shutil.rmtree(doomed, ignore_errors=True)
+            if doomed.exists():
+                _clear(doomed)
             os.rename(folder, doomed)
-            shutil.rmtree(doomed)
+            _discard(doomed, folder)

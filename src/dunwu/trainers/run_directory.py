@@ -27,7 +27,7 @@ import yaml
 
 import dunwu
 from dunwu.errors import RunError
-from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, remove_leftovers
+from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, counted_files, is_foreign, remove_leftovers
 
 Metric = float | int | str | bool | None
 Json = dict[str, Any]
@@ -228,13 +228,13 @@ def _write(path: Path, text: str) -> None:
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's relative names and contents."""
+    """SHA-256 of a file, or of a folder's relative names and contents (of those files that `counted_files` gives)."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     total = hashlib.sha256()
-    for inner in sorted(inner for inner in path.rglob("*") if inner.is_file()):
-        total.update(f"{content_hash(inner)} {inner.relative_to(path).as_posix()}\n".encode())
+    for name, inner in counted_files(path).items():
+        total.update(f"{content_hash(inner)} {name}\n".encode())
     return total.hexdigest()
 
 
@@ -266,7 +266,7 @@ def first_difference(old: object, new: object, key: str = "") -> tuple[str, obje
 def _refuse_foreign(path: Path) -> None:
     """Refuse what is no run directory, before anything is written there. A run killed at its birth has a lock but no manifest yet."""
     try:
-        names = {entry.name for entry in path.iterdir()}
+        names = {entry.name for entry in path.iterdir() if not is_foreign(entry.name)}
     except FileNotFoundError:
         return
     except OSError as error:
