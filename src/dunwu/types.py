@@ -92,11 +92,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """What the learner gets for one rollout: the weighted ``total`` and its ``parts``; ``total`` is ``None`` when a part failed."""
+    """What the learner gets for one rollout: the weighted ``total`` and its ``parts``; ``total`` is ``None`` when a part failed.
+
+    ``failures`` says why, by part; a failed hidden check stands there too, and fails no total.
+    """
 
     total: float | None
     parts: Mapping[str, float | None]
     verdict: Verdict
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from dunwu.cli.main import main
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
+from dunwu.errors import TrainingError
 from dunwu.evaluation.store import read_evaluation
 from dunwu.models.loading import load_model, stop_token_ids
 from dunwu.pipeline.zero import run_zero
@@ -270,3 +271,19 @@ def test_another_model_under_the_same_name_is_refused(
     model.save_pretrained(base)
     assert zero(tmp_path / "run", short, "--resume") == 2
     assert "inputs.model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("body", ["return c['gone']", "return [float('nan')]", "return [1.0, 2.0]", "return [None]"])
+def test_a_reward_that_never_works_stops_the_run_with_its_name_and_all_saved(
+    zero_config: Callable[..., ZeroConfig], tmp_path: Path, body: str
+) -> None:
+    (tmp_path / "mine.py").write_text(f"def broken(prompts, completions, **c):\n    {body}\n", encoding="utf-8")
+    config = zero_config("evaluations=[]", f"reward=[{tmp_path}/mine.py:broken]")
+    with pytest.raises(TrainingError) as caught:
+        run_zero(config, tmp_path / "run")
+    idle = body == "return [None]"
+    assert ("broken" in str(caught.value)) is not idle
+    steps = config.grpo.steps if idle else 1
+    assert [row["step"] for row in read_metrics(tmp_path / "run")] == list(range(1, steps + 1))
+    verify_checkpoint(tmp_path / "run" / "checkpoints" / f"step-{steps:06d}")
+    assert (tmp_path / "run" / "rollouts" / f"step-{steps:05d}.parquet").is_file()

@@ -3,6 +3,7 @@ import pytest
 from dunwu.errors import ConfigError
 from dunwu.own_code import load_function
 from dunwu.rewards.compose import ComposedReward, Part
+from dunwu.rewards.outcome import decode, encode
 from dunwu.rewards.own import OwnFunction
 from dunwu.rewards.scope import Reasoning, Whole
 from dunwu.types import Problem
@@ -44,9 +45,32 @@ def test_none_means_that_it_does_not_apply(own):
     assert (found.total, found.parts["mine"], found.verdict.reason) == (None, None, "correct")
 
 
-@pytest.mark.parametrize("result", ["1.0", "[1.0, 1.0]", "[]", "[float('nan')]", "['much']", "None", "1 / 0"])
+@pytest.mark.parametrize(
+    "result",
+    [
+        "numpy.array([0.5])",
+        "numpy.array(0.5)",
+        "numpy.float32(0.5)",
+        "torch.tensor([0.5])",
+        "torch.tensor(0.5, requires_grad=True)",
+        "(0.5,)",
+        "[torch.tensor(0.5)]",
+        "[numpy.float64(0.5)]",
+    ],
+)
+def test_arrays_tensors_and_tuples_are_lists(own, result):
+    assert score(own(f"import numpy, torch\ndef score(prompts, completions, **c):\n    return {result}\n")).total == 0.5
+
+
+def test_a_failure_is_named_by_its_part(own):
+    found = score(own("def score(prompts, completions, **c):\n    return c['gone']\n"))
+    assert found.failures.keys() == {"mine"}
+    assert decode(encode([found])) == [found]
+
+
+@pytest.mark.parametrize("result", ["1.0", "torch.ones(2)", "numpy.ones((1, 1))", "[1.0, 1.0]", "[]", "[float('nan')]", "['much']", "None", "1 / 0"])
 def test_a_wrong_number_of_rewards_is_an_error_and_never_spread_over_others(own, result):
-    found = score(own(f"def score(prompts, completions, **c):\n    return {result}\n"))
+    found = score(own(f"import numpy, torch\ndef score(prompts, completions, **c):\n    return {result}\n"))
     assert (found.total, found.verdict.reason) == (None, "error")
     assert found.verdict.detail.startswith("part mine: ")
 

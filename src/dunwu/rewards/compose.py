@@ -76,7 +76,9 @@ class ComposedReward:
         applies = problem.verifier != "none" and (not self.accuracy_tasks or problem.task in self.accuracy_tasks)
         accuracy = verdict.score if applies else None
         scores: dict[str, float | None] = {ACCURACY: accuracy}
-        failures = ["accuracy"] if verdict.score is None and applies and self.accuracy_weight else []
+        failures: dict[str, str] = {}
+        if verdict.score is None and applies and self.accuracy_weight:
+            failures[ACCURACY] = f"{verdict.reason}: {verdict.detail}"
         total = self.accuracy_weight * accuracy if accuracy is not None and self.accuracy_weight else None
         for part in self.parts:
             score, failure = _score(part, problem, whole)
@@ -84,11 +86,16 @@ class ComposedReward:
             if score is not None and part.weight:
                 total = (total or 0.0) + part.weight * score
             if failure:
-                failures.append(part.name)
+                failures[part.name] = failure
                 verdict = Verdict(None, "error", failure)
-        if self.hidden is not None:
-            scores[HIDDEN] = _score(self.hidden, problem, whole)[0] if self._sampled(problem, text) else None
-        return Reward(None if failures else total, scores, verdict)
+        reward = Reward(None if failures else total, scores, verdict, failures)
+        return reward if self.hidden is None else self._with_hidden(self.hidden, reward, problem, whole)
+
+    def _with_hidden(self, hidden: Part[Any], reward: Reward, problem: Problem, whole: Whole) -> Reward:
+        """``reward`` with the hidden check among its parts; one that fails is a failure of its own, and none of the reward's."""
+        score, failure = _score(hidden, problem, whole) if self._sampled(problem, whole.text) else (None, "")
+        failures = {**reward.failures, HIDDEN: failure} if failure else reward.failures
+        return replace(reward, parts={**reward.parts, HIDDEN: score}, failures=failures)
 
     def _sampled(self, problem: Problem, text: str) -> bool:
         """A function of the rollout alone, so that a resumed run checks the same ones."""

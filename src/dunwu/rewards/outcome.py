@@ -32,14 +32,15 @@ def part_names(reward: RewardFunction) -> tuple[str, ...]:
 
 def encode(rewards: Sequence[Reward]) -> bytes:
     """JSON, so that whatever comes out of a worker that ran amok is data and never code."""
-    plain = [(r.total, dict(r.parts), r.verdict.score, r.verdict.reason, r.verdict.detail) for r in rewards]
+    plain = [(r.total, dict(r.parts), dict(r.failures), r.verdict.score, r.verdict.reason, r.verdict.detail) for r in rewards]
     return json.dumps(plain, allow_nan=False).encode()
 
 
 def decode(message: bytes) -> list[Reward]:
     """The inverse of `encode`; raises `ValueError` for anything else."""
     try:
-        return [_checked(Reward(total, parts, Verdict(*verdict))) for total, parts, *verdict in json.loads(message)]
+        plain = json.loads(message)
+        return [_checked(Reward(total, parts, Verdict(*verdict), failures)) for total, parts, failures, *verdict in plain]
     except (TypeError, RecursionError) as error:
         raise ValueError(f"not a reward: {error}") from error
 
@@ -51,6 +52,7 @@ def _checked(reward: Any) -> Reward:
         not isinstance(reward.verdict.detail, str)
         or reward.verdict.reason not in REASONS
         or not all(isinstance(k, str) for k in reward.parts)
+        or not all(isinstance(each, str) for failure in reward.failures.items() for each in failure)
     ):
         raise TypeError("the reward's verdict or parts have the wrong types")
     for number in (reward.total, reward.verdict.score, *reward.parts.values()):

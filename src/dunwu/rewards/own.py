@@ -28,10 +28,18 @@ class OwnFunction:
         """The score; ``None`` where the function says so. Raises `ValueError` for anything but one number or ``None``."""
         function = load_function(self.function)
         columns = {name: [value] for name, value in columns_of(problem).items()}
-        result = function(prompts=[problem.text], completions=[seen.text], **only_named(function, columns))
+        result = as_list(function(prompts=[problem.text], completions=[seen.text], **only_named(function, columns)))
         if not isinstance(result, (list, tuple)) or len(result) != 1:
             raise ValueError(f"{self.function} gave {str(result)[:80]!r} for one completion: it must return a list of one number or None")
         return None if result[0] is None else float(result[0])
+
+
+def as_list(result: Any) -> Any:
+    """A NumPy array or a tensor (of any library that has ``tolist``) as a list, one without dimensions as a list of one; else ``result``."""
+    if not callable(getattr(result, "tolist", None)):
+        return result
+    plain = result.tolist()
+    return plain if isinstance(plain, list) else [plain]
 
 
 def columns_of(problem: Problem) -> dict[str, Any]:

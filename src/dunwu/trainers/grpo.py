@@ -39,6 +39,7 @@ from dunwu.trainers.experience import Experience, make_experience
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.policy_update import PolicyUpdate
 from dunwu.trainers.progress import print_sample
+from dunwu.trainers.reward_watch import RewardWatch
 from dunwu.trainers.run_directory import RunDirectory
 from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
 from dunwu.trainers.tables import write_rollouts
@@ -68,6 +69,7 @@ class GrpoLearner:
         self.policy = PolicyUpdate(model, self.algorithm, config, pad=tokenizer.pad_token_id or 0)
         self.sampling = SamplingParams(**config.sampling.model_dump(), stop_token_ids=stop_token_ids(tokenizer, model))
         self.skipped_in_a_row = 0
+        self.watch = RewardWatch(config.grpo.steps)
         self.tripwire = None if config.tripwire is None else make_tripwire(config.tripwire)
         self.ahead = Ahead(lambda step: draw_alive(partial(self._draw, step), config.grpo.prompts_per_step, self.algorithm.sampling_rounds))
 
@@ -81,6 +83,7 @@ class GrpoLearner:
         if self.config.grpo.staleness and step < self.config.grpo.steps:
             self.load_engine(step - 1)
             self.ahead.begin(step + 1)
+        self.watch.add(step, [rollout.reward for rollout in sampled.rollouts])
         experience = make_experience(sampled.groups, self.algorithm)
         training = time.monotonic()
         totals = self.policy.learn(experience, step)
@@ -101,8 +104,8 @@ class GrpoLearner:
 
     @property
     def halted(self) -> str:
-        """Why the run must stop: the tripwire."""
-        reason = self.tripwire.tripped if self.tripwire else ""
+        """Why the run must stop: the tripwire, or a reward that fails."""
+        reason = self.watch.halted or (self.tripwire.tripped if self.tripwire else "")
         return f"{reason}; look at {self.run.path / 'rollouts'}, mend the reward and begin again from a checkpoint" if reason else ""
 
     def load_engine(self, version: int) -> None:
@@ -143,7 +146,7 @@ class GrpoLearner:
             self.load_engine(step)
         if self.algorithm.reference_every and step % self.algorithm.reference_every == 0:
             self.policy.renew_reference()
-        if step % self.config.dump_rollouts_every == 0:
+        if step % self.config.dump_rollouts_every == 0 or self.watch.halted:
             self._dump(self.run.rollouts_path(step), sampled, experience, step)
         if step % self.config.sample_every == 0:
             _show(step, sampled.rollouts[0])
@@ -198,6 +201,7 @@ class GrpoLearner:
             "policy_version": self.engine.policy_version,
             "entropy": None if self.policy.entropy is None else asdict(self.policy.entropy),
             "tripwire": None if self.tripwire is None else self.tripwire.state(),
+            "watch": self.watch.state(),
         }
         save_state(folder, tensors, values | counters)
 
@@ -209,6 +213,7 @@ class GrpoLearner:
         for name, tensor in self.policy.reference_parameters().items():
             tensor.copy_(tensors[REFERENCE + name])
         self.skipped_in_a_row = values["skipped_in_a_row"]
+        self.watch.load(values.get("watch") or RewardWatch(1).state())
         self.policy.entropy = values["entropy"] and EntropyBonus(**values["entropy"])
         if self.tripwire is not None:
             self.tripwire.load(values["tripwire"])

@@ -87,7 +87,8 @@ class ModelReward:
         """``score`` among the parts, ``weight * value`` in the total. A missing score fails the reward, as that of any part."""
         parts = {**reward.parts, self.config.kind: score}
         if value is None:
-            return Reward(None, parts, Verdict(None, "error", f"part {self.config.kind}: {NO_SCORE}"))
+            failure = f"part {self.config.kind}: {NO_SCORE}"
+            return Reward(None, parts, Verdict(None, "error", failure), {**reward.failures, self.config.kind: failure})
         failed = reward.total is None and reward.verdict.reason in _FAILED  # else nothing has applied so far
         if failed or not self.config.weight:
             return replace(reward, parts=parts)
