@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from dunwu.cli.main import main
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
-from dunwu.errors import TrainingError
+from dunwu.errors import DataError, RunError, TrainingError
 from dunwu.evaluation.store import read_evaluation
 from dunwu.models.loading import load_model, stop_token_ids
 from dunwu.pipeline.zero import run_zero
@@ -106,7 +106,9 @@ def test_the_summary_has_the_keys_of_the_design(finished: Path) -> None:
 def test_the_manifest_says_what_went_in_and_came_out(finished: Path, taught_base: str, zero_config: Callable[..., ZeroConfig]) -> None:
     manifest = read_manifest(finished)
     assert manifest["kind"] == "zero"
-    assert manifest["inputs"] == {"model": content_hash(Path(taught_base))}
+    assert manifest["inputs"].keys() == {"model", "data", "evaluations"}
+    assert manifest["inputs"]["model"] == content_hash(Path(taught_base))
+    assert manifest["data"] == {"rows": 5, "dropped": {}, "generated prompts too long": 0}
     assert manifest["outputs"] == {"checkpoint": content_hash(finished / "checkpoints" / "step-000006")}
     assert manifest["config_hash"] == config_hash(zero_config().model_dump(mode="json"))
     assert manifest["finished"] is not None
@@ -207,7 +209,7 @@ def zero(run: Path, overrides: Sequence[str], *more: str) -> int:
         (["sampling.temperature=0.0"], "a greedy policy explores nothing"),
         (["sampling.max_tokens=300"], "sampling.max_tokens = 300"),
         (["evaluations.0.sampling.max_tokens=300"], "evaluations.0.sampling.max_tokens = 300"),
-        (["max_prompt_tokens=3"], "over max_prompt_tokens=3"),
+        (["max_prompt_tokens=3"], "over max_prompt_tokens = 3"),
         (["tasks.0.task.path=nowhere.jsonl"], "nowhere.jsonl"),
         (["reward=[accuracy, {kind: safety, model: nowhere/at all}]"], "no model folder 'nowhere/at all'"),
         (["reward=[accuracy, {kind: sefety, model: x}]"], "did you mean safety?"),
@@ -287,3 +289,53 @@ def test_a_reward_that_never_works_stops_the_run_with_its_name_and_all_saved(
     assert [row["step"] for row in read_metrics(tmp_path / "run")] == list(range(1, steps + 1))
     verify_checkpoint(tmp_path / "run" / "checkpoints" / f"step-{steps:06d}")
     assert (tmp_path / "run" / "rollouts" / f"step-{steps:05d}.parquet").is_file()
+
+
+def rows_at(path: Path, count: int, long: int | None = None) -> Path:
+    """A file for training alone; problem number ``long`` has a prompt of some 40 words more."""
+    texts = [f"Say {n}.{' please' * (40 if n == long else 0)}" for n in range(count)]
+    path.mkdir(exist_ok=True)
+    lines = [json.dumps({"problem": text, "answer": str(n)}) for n, text in enumerate(texts)]
+    (path / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (path / "test.jsonl").write_text(json.dumps({"problem": "Say 99.", "answer": "99"}), encoding="utf-8")
+    (path / "validation.jsonl").write_text(json.dumps({"problem": "Say 98.", "answer": "98"}), encoding="utf-8")
+    return path
+
+
+def of_rows(zero_config: Callable[..., ZeroConfig], data: Path, *overrides: str, more: str = "") -> ZeroConfig:
+    return zero_config(f"tasks=[{{task: {{kind: dataset, path: {data}{more}}}}}]", "evaluations=[]", "grpo.steps=2", *overrides)
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "test.jsonl"])
+def test_a_changed_data_file_is_noticed_on_resume(zero_config: Callable[..., ZeroConfig], tmp_path: Path, name: str) -> None:
+    config = of_rows(zero_config, rows_at(tmp_path / "data", 6))
+    run_zero(config, tmp_path / "run")
+    run_zero(config, tmp_path / "run", resume=True)
+    with (tmp_path / "data" / name).open("a", encoding="utf-8") as file:
+        file.write("\n" + json.dumps({"problem": "Say 77.", "answer": "77"}))
+    with pytest.raises(RunError, match=r"inputs\.data"):
+        run_zero(config, tmp_path / "run", resume=True)
+
+
+def test_a_long_row_is_refused_before_the_run_or_dropped_and_counted(zero_config: Callable[..., ZeroConfig], tmp_path: Path) -> None:
+    data = rows_at(tmp_path / "data", 30, long=29)
+    with pytest.raises(DataError, match=r"row 30 of train\.jsonl.*drop"):
+        run_zero(of_rows(zero_config, data, "max_prompt_tokens=30"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    run_zero(of_rows(zero_config, data, "max_prompt_tokens=30", more=", unusable: drop"), tmp_path / "run")
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest["data"] == {"rows": 29, "dropped": {"prompt too long": 1}, "generated prompts too long": 0}
+
+
+def test_max_prompt_tokens_may_be_raised_on_resume_and_nothing_else_that_matters(
+    zero_config: Callable[..., ZeroConfig], tmp_path: Path
+) -> None:
+    data = rows_at(tmp_path / "data", 6)
+    run_zero(of_rows(zero_config, data, "max_prompt_tokens=40"), tmp_path / "run")
+    for refused in (["max_prompt_tokens=39"], ["max_prompt_tokens=50", "seed=1"], ["max_prompt_tokens=50", "grpo.beta=0.5"]):
+        with pytest.raises(RunError):
+            run_zero(of_rows(zero_config, data, *refused), tmp_path / "run", resume=True)
+    config = of_rows(zero_config, data, "max_prompt_tokens=50", "save_every=1")
+    run_zero(config, tmp_path / "run", resume=True)
+    assert read_manifest(tmp_path / "run")["config"]["max_prompt_tokens"] == 50
+    assert ZeroConfig.model_validate(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))) == config

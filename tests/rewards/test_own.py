@@ -68,7 +68,9 @@ def test_a_failure_is_named_by_its_part(own):
     assert decode(encode([found])) == [found]
 
 
-@pytest.mark.parametrize("result", ["1.0", "torch.ones(2)", "numpy.ones((1, 1))", "[1.0, 1.0]", "[]", "[float('nan')]", "['much']", "None", "1 / 0"])
+@pytest.mark.parametrize(
+    "result", ["1.0", "torch.ones(2)", "numpy.ones((1, 1))", "[1.0, 1.0]", "[]", "[float('nan')]", "['much']", "None", "1 / 0"]
+)
 def test_a_wrong_number_of_rewards_is_an_error_and_never_spread_over_others(own, result):
     found = score(own(f"import numpy, torch\ndef score(prompts, completions, **c):\n    return {result}\n"))
     assert (found.total, found.verdict.reason) == (None, "error")

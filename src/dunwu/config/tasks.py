@@ -11,6 +11,7 @@ from dunwu.types import Language
 
 Languages = Annotated[tuple[Language, ...], Field(min_length=1)]
 Wording = Literal["short", "full"]
+Unusable = Literal["refuse", "drop"]
 
 
 class CountdownTask(Config):
@@ -61,6 +62,8 @@ class DatasetTask(Config):
     ``schema``, instructions one of that name; the other columns reach a reward of your own."""
     language: Language = "en"
     """Of rows whose column ``language`` does not say."""
+    unusable: Unusable = "refuse"
+    """Rows over max_prompt_tokens, or with a gold that nothing can be verified against: refuse names the first, drop leaves them out."""
 
 
 class ReasoningGymTask(Config):
@@ -91,6 +94,8 @@ class CodeTask(Config):
     memory_mib: Annotated[int, Field(gt=0)] = 512
     max_cases: Annotated[int, Field(ge=1)] = 200
     """Of a problem with standard input and output, the public ones first."""
+    unusable: Unusable = "refuse"
+    """Rows over max_prompt_tokens, or with a gold that nothing can be verified against: refuse names the first, drop leaves them out."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -108,6 +113,8 @@ class EnvironmentTask(Config):
     name: str = "environment"
     """What metrics call the task."""
     language: Language = "en"
+    unusable: Unusable = "refuse"
+    """Rows over max_prompt_tokens, or with a gold that nothing can be verified against: refuse names the first, drop leaves them out."""
 
 
 class ChatTask(Config):
@@ -123,6 +130,8 @@ class ChatTask(Config):
     """Only rows of these categories; empty: all."""
     language: Language = "en"
     """Of rows that do not say."""
+    unusable: Unusable = "refuse"
+    """Rows over max_prompt_tokens, or with a gold that nothing can be verified against: refuse names the first, drop leaves them out."""
 
 
 TaskConfig = Annotated[

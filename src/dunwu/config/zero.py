@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -140,6 +140,15 @@ class EvalConfig(Config):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+RESUME_MAY_CHANGE = frozenset({"save_every", "keep_checkpoints", "sample_every", "dump_rollouts_every", "reward_workers", "reward_timeout"})
+"""Keys of `ZeroConfig` that a resumed run may have other values of: they change nothing that is learned."""
+
+
+def resume_may_change(key: str, old: Any, new: Any) -> bool:
+    """Whether a run may go on with another value of a key; `max_prompt_tokens` may be raised, which lets in what would have stopped it."""
+    return key in RESUME_MAY_CHANGE or (key == "max_prompt_tokens" and new > old)
+
+
 class ZeroConfig(Config):
     """One R1-Zero run."""
 
@@ -167,7 +176,8 @@ class ZeroConfig(Config):
     cosine_length_weight: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the cosine length reward (arXiv 2502.03373): right answers lose by being long, wrong ones by being short; 0 makes none."""
     max_prompt_tokens: Positive = 1024
-    """Longer prompts are refused when the data set is read, never cut."""
+    """Longer prompts are never cut: rows of a data set that have one are refused when it is read, or dropped (`unusable` of the task); a
+    generated problem gives way to another one. May be raised when a run is resumed."""
     reward_workers: Annotated[int, Field(ge=0)] = 1
     """Processes that compute rewards while generation goes on; 0 computes them in the trainer's own."""
     reward_timeout: Annotated[float, Field(gt=0)] = 5.0

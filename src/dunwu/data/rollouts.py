@@ -20,6 +20,8 @@ class SampledGroups:
     groups: list[Group]
     generate_seconds: float
     reward_seconds: float
+    too_long: int = 0
+    """Problems that gave way to others, as their prompts were too long."""
 
     @property
     def rollouts(self) -> list[Rollout]:

@@ -9,10 +9,12 @@ from dunwu.config.data import Sampling
 from dunwu.config.tasks import WeightedTask
 from dunwu.data.generator import Chat, Generator, Written, generate
 from dunwu.data.surrogates import refuse_surrogates
+from dunwu.data.usable import sift
 from dunwu.errors import DataError
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.tasks.make import make_mixture
+from dunwu.tasks.mixture import Mixture
 from dunwu.types import Problem, Verdict
 
 MOST_REPEATS = 20
@@ -36,6 +38,8 @@ class Sampled:
 def training_problems(tasks: Sequence[WeightedTask], number: int, seed: int) -> list[Problem]:
     """The first ``number`` different training problems; fewer where the tasks have no more."""
     task = make_mixture(tasks)
+    for part, weighted in zip(task.tasks if isinstance(task, Mixture) else [task], tasks, strict=True):
+        sift(part, weighted.task, "train", None)
     found: dict[str, Problem] = {}
     for index in range(MOST_REPEATS * number):
         problem = task.train(index, seed)

@@ -11,6 +11,11 @@ from dunwu.errors import DataError
 _LONE = re.compile("[\ud800-\udfff]")
 
 
+def has_surrogates(text: str) -> bool:
+    """Whether a text has half a character."""
+    return _LONE.search(text) is not None
+
+
 def refuse_surrogates(value: Any, where: str) -> None:
     """Raise ``DataError`` that begins with ``where`` for a text, or anything with texts in it, that has half a character."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -7,11 +7,11 @@ from transformers import PreTrainedTokenizerBase
 from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import make_prompts
 from dunwu.data.rollouts import rollout_seeds, sample_groups
+from dunwu.data.usable import PromptLimit, held_out_problems
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.rows import evaluation_row
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.base import Engine
-from dunwu.tasks.make import make_task
 from dunwu.types import SamplingParams
 
 # In the seeds of rollouts, where training has its step numbers from 1 on.
@@ -26,13 +26,12 @@ def evaluate(
     The seed of a completion depends on ``config.seed``, the problem's place and the sample's number alone: more problems or samples
     leave the first ones as they are. Raises ``UserError`` where the task, its data or a prompt is not usable.
     """
-    task = make_task(config.task)
-    problems = task.held_out(config.split, config.problems, config.seed)
-    prompts = make_prompts(problems, template, tokenizer, max_prompt_tokens)
+    held_out = held_out_problems(config, PromptLimit(template, tokenizer, max_prompt_tokens))
+    prompts = make_prompts(held_out.problems, template, tokenizer, max_prompt_tokens)
     seeds = rollout_seeds(config.seed, EVALUATION, len(prompts), config.samples)
     groups = sample_groups(engine, pool, prompts, sampling_params(config, tokenizer), config.samples, seeds).groups
     rows = [evaluation_row(rollout, sample, tokenizer) for group in groups for sample, rollout in enumerate(group.rollouts)]
-    return EvaluationResult(task.name, config.samples, tuple(rows))
+    return EvaluationResult(held_out.name, config.samples, tuple(rows))
 
 
 def sampling_params(config: EvalConfig, tokenizer: PreTrainedTokenizerBase) -> SamplingParams:

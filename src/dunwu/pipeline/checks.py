@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -11,20 +13,37 @@ from transformers import PreTrainedTokenizerBase
 from dunwu.algorithms.recipes import algorithm_named
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
+from dunwu.data.usable import PromptLimit, drops, held_out_problems, refusal, sift, unusable
 from dunwu.errors import ConfigError, DataError
 from dunwu.sandbox.open import VARIABLE, open_sandbox
-from dunwu.tasks.base import Task
+from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.code_tests import CodeTests
-from dunwu.tasks.make import make_task
-from dunwu.types import Problem
-from dunwu.verifiers.math import check_gold
+from dunwu.tasks.mixture import Mixture
+from dunwu.types import Problem, Prompt
 
-MOST_CHECKED = 20_000
-"""Training problems whose prompts are made beforehand; a second of work."""
+MOST_CHECKED = 2_000
+"""Problems of generated tasks whose prompts are made beforehand; a longer one that comes up later gives way to another problem."""
 
 
-def check_run(config: ZeroConfig, task: Task, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Raise ``UserError`` for an algorithm, a sampling, a split into mini-batches, data or prompts with which a run cannot be done."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in the data of a run: ``rows`` that training has, and how many were ``dropped`` from it or from evaluations, by kind."""
+
+    rows: int
+    dropped: dict[str, int]
+    prompts: tuple[Prompt, ...]
+    """Of all training rows, or of the first problems of generated tasks."""
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"rows": self.rows, "dropped": self.dropped}
+
+
+def check_run(config: ZeroConfig, task: Task, model: Any, tokenizer: PreTrainedTokenizerBase) -> Checked:
+    """Raise ``UserError`` for an algorithm, a sampling, a split into mini-batches, data or prompts with which a run cannot be done.
+
+    Takes rows that cannot be used out of ``task`` where its configuration drops them.
+    """
     grpo = config.grpo
     algorithm_named(grpo.algorithm)
     if config.sampling.temperature == 0:
@@ -32,25 +51,38 @@ def check_run(config: ZeroConfig, task: Task, model: Any, tokenizer: PreTrainedT
     rollouts = grpo.prompts_per_step * grpo.group_size
     if grpo.minibatches > rollouts:
         raise ConfigError(f"grpo.minibatches = {grpo.minibatches}: a step has {rollouts} rollouts to divide; set it to {rollouts} at most")
-    problems = [task.train(index, config.seed) for index in range(min(MOST_CHECKED, grpo.steps * grpo.prompts_per_step))]
-    check_golds(problems)
-    refuse_slow_programs(problems, config)
-    _check_prompts(problems, config, "sampling.max_tokens", config.sampling.max_tokens, model, tokenizer)
+    return check_data(config, task, model.config.max_position_embeddings, tokenizer)
+
+
+def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: PreTrainedTokenizerBase) -> Checked:
+    """The part of `check_run` that reads data; ``positions`` are the model's."""
+    limit, dropped, rows = PromptLimit(config.template, tokenizer, config.max_prompt_tokens), Counter[str](), list[Problem]()
+    for part, weighted in zip(task.tasks if isinstance(task, Mixture) else [task], config.tasks, strict=True):
+        # Where rows are dropped, so are those that leave no room for a completion among the model's positions.
+        room = positions - config.sampling.max_tokens if drops(weighted.task) else config.max_prompt_tokens
+        dropped.update(sift(part, weighted.task, "train", replace(limit, tokens=min(limit.tokens, room))))
+        rows += part.rows("train") if isinstance(part, Finite) else _first(part, config)
+    refuse_slow_programs(rows, config)
+    prompts = _within(rows, limit)
+    _check_room(prompts, "sampling.max_tokens", config.sampling.max_tokens, positions)
     for place, held_out in enumerate(config.evaluations):
-        problems = make_task(held_out.task).held_out(held_out.split, held_out.problems, held_out.seed)
-        check_golds(problems)
-        refuse_slow_programs(problems, config)
-        key = f"evaluations.{place}.sampling.max_tokens"
-        _check_prompts(problems, config, key, held_out.sampling.max_tokens, model, tokenizer)
+        chosen = held_out_problems(held_out, limit)
+        dropped.update({f"{kind} (evaluations.{place})": count for kind, count in chosen.dropped.items()})
+        refuse_slow_programs(chosen.problems, config)
+        asked = make_prompts(chosen.problems, config.template, tokenizer, config.max_prompt_tokens)
+        _check_room(asked, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions)
+    return Checked(len(rows), dict(dropped), tuple(prompts))
 
 
-def check_golds(problems: Iterable[Problem]) -> None:
+def _first(task: Task, config: ZeroConfig) -> list[Problem]:
+    number = min(MOST_CHECKED, config.grpo.steps * config.grpo.prompts_per_step)
+    return [task.train(index, config.seed) for index in range(number)]
+
+
+def check_golds(problems: Sequence[Problem]) -> None:
     """Raise ``DataError`` for the first gold answer that nothing could be verified against: it would be an error in every reward."""
-    for problem in problems:
-        told = check_gold(problem.answer or "") if problem.verifier == "math" else None
-        if told:
-            where = f"row {problem.data['row']} of {problem.data['source']}" if "row" in problem.data else problem.id
-            raise DataError(f"{where}: {told}: mend the answer or remove the row")
+    if found := unusable(problems, None):
+        raise DataError(refusal(found))
 
 
 def longest_program(problems: Iterable[Problem]) -> float:
@@ -70,12 +102,20 @@ def refuse_slow_programs(problems: Iterable[Problem], config: ZeroConfig) -> Non
         )
 
 
-def _check_prompts(
-    problems: Sequence[Problem], config: ZeroConfig, key: str, max_tokens: int, model: Any, tokenizer: PreTrainedTokenizerBase
-) -> None:
-    prompts = make_prompts(problems, config.template, tokenizer, config.max_prompt_tokens)
+def _within(problems: Sequence[Problem], limit: PromptLimit) -> list[Prompt]:
+    """The prompts within the limit; those of generated tasks may be over it, if not all are. Raises ``ConfigError`` then."""
+    made = limit.prompts(problems)
+    prompts = [prompt for prompt in made if len(prompt.token_ids) <= limit.tokens]
+    if not prompts:
+        shortest = min(len(prompt.token_ids) for prompt in made)
+        raise ConfigError(f"max_prompt_tokens = {limit.tokens}: the shortest prompt has {shortest} tokens; set it to more")
+    return prompts
+
+
+def _check_room(prompts: Sequence[Prompt], key: str, max_tokens: int, positions: int) -> None:
+    """Raise ``UserError`` for a prompt that leaves no room for the completion among the model's positions."""
     longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
-    positions, length = model.config.max_position_embeddings, len(longest.token_ids)
+    length = len(longest.token_ids)
     if length >= positions:
         raise DataError(f"the prompt of {longest.problem.id} has {length} tokens, and the model {positions} positions: drop the problem")
     if length + max_tokens > positions:

@@ -60,6 +60,12 @@ def beginning(
     yield "run", str(run)
 
 
+def told_of_dropped(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Rows that are left out; nothing where none is."""
+    if dropped:
+        yield "dropped", "rows that cannot be used: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(dropped.items()))
+
+
 def conclude(results: Results, seconds: Mapping[str, float], checkpoint: Path, report: Path) -> None:
     """Say what came out: the table, a sentence for each set, one problem before and after, and where everything is."""
     rich.print(headline(results))

@@ -21,13 +21,14 @@ from dunwu.config.suite import GeneralSet, PromptSet, SuiteConfig
 from dunwu.config.zero import EvalConfig, SamplingConfig
 from dunwu.data.prompts import make_prompts
 from dunwu.data.rollouts import rollout_seeds
+from dunwu.data.usable import held_out_problems
 from dunwu.errors import DataError
 from dunwu.evaluation.readability import readability
 from dunwu.evaluation.refusals import refuses
 from dunwu.evaluation.run import EVALUATION
 from dunwu.evaluation.suite import SetKind, SuiteRow, SuiteSet, read_rows, rows_table, set_facts, suite_metrics
 from dunwu.models.loading import load_model, pick_device
-from dunwu.pipeline.checks import check_golds, longest_program
+from dunwu.pipeline.checks import longest_program
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.pool import RewardPool
@@ -124,8 +125,7 @@ def held_out_sets(config: SuiteConfig) -> list[HeldOut]:
 
 
 def _verified(kind: SetKind, name: str, config: EvalConfig) -> HeldOut:
-    problems = tuple(make_task(config.task).held_out(config.split, config.problems, config.seed))
-    check_golds(problems)
+    problems = tuple(held_out_problems(config, None).problems)
     category = config.category_column if isinstance(config, GeneralSet) else ""
     return HeldOut(kind, name, problems, config.samples, config.sampling, config.seed, category)
 

@@ -14,14 +14,15 @@ import torch
 
 from dunwu.algorithms.recipes import describe
 from dunwu.analysis.report import write_report
-from dunwu.config.zero import ZeroConfig
+from dunwu.config.zero import ZeroConfig, resume_may_change
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.run import evaluate
 from dunwu.evaluation.store import read_evaluation, write_evaluation
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.checks import check_run
-from dunwu.pipeline.headline import announce, conclude
+from dunwu.pipeline.data_inputs import data_inputs
+from dunwu.pipeline.headline import announce, conclude, print_facts, told_of_dropped
 from dunwu.pipeline.measure import set_names
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
@@ -54,15 +55,16 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     # Who samples while the trainer updates has weights of its own.
     sampler = copy.deepcopy(model) if config.grpo.staleness else model
     engine = TorchEngine(sampler, tokenizer, **config.engine.model_dump())
-    check_run(config, task, model, tokenizer)
+    data = data_inputs(config, task)
+    checked = check_run(config, task, model, tokenizer)
     reward = make_reward(config.reward, config.tripwire)
     models = ModelRewards.load(config.reward, device)
     models.refuse_idle([task.train(index, config.seed) for index in range(LOOKED_AT if models.parts else 0)])
     folder = model_folder(config.model)
-    inputs = {} if folder is None else {"model": content_hash(folder)}
+    inputs = data if folder is None else {"model": content_hash(folder), **data}
     inputs |= {key: content_hash(file) for key, file in own_files(config.reward, config.tripwire).items()}
     with (
-        RunDirectory.create(out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs) as run,
+        RunDirectory.create(out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs, resume_may_change) as run,
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
     ):
         _record_card(run, folder)
@@ -70,8 +72,10 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         run.manifest["algorithm"] = describe(learner.algorithm)
         run.manifest["arithmetic"] = {"generation": engine.decoder, "training": learner.policy.scorer.name}
         run.manifest["sandbox"] = where_programs_run()
+        run.note({"data": checked.facts()})
         parameters = sum(parameter.numel() for parameter in model.parameters())
         announce(config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"])
+        print_facts(told_of_dropped(checked.dropped))
         evaluator = Evaluator(run, config, engine, tokenizer, pool)
         evaluator.measure("before")
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN)
@@ -81,6 +85,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         evaluator.measure("after")
         summary = evaluator.summary(str(device))
         if not run.finished:
+            too_long = sum(row.get("prompts_too_long") or 0 for row in read_metrics(run.path))
+            run.manifest["data"] = {**checked.facts(), "generated prompts too long": too_long}
             run.write_json("summary.json", summary)
             run.finish({"checkpoint": final})
         report = write_report(run.path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import lru_cache
 from random import Random
 from typing import Literal, Protocol
 
-from dunwu.types import Problem
+from dunwu.types import Problem, Split
 
 HeldOut = Literal["validation", "test"]
 
@@ -27,6 +27,22 @@ class Task(Protocol):
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
         """At most ``limit`` distinct problems of ``split``; fewer only where the task has no more."""
         ...
+
+
+class Finite:
+    """A task of so many rows, all read when it is made: what is wrong with one can be known before any is drawn."""
+
+    name: str
+    _problems: dict[Split, list[Problem]]
+
+    def rows(self, split: Split) -> Sequence[Problem]:
+        """All problems of a split."""
+        return self._problems[split]
+
+    def drop(self, split: Split, ids: Set[str]) -> None:
+        """Take the problems with these ids out of a split."""
+        if ids:
+            self._problems[split] = [problem for problem in self._problems[split] if problem.id not in ids]
 
 
 def permuted(index: int, size: int, seed: int) -> tuple[int, int]:

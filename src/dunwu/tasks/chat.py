@@ -14,13 +14,13 @@ from typing import Any, get_args
 
 from dunwu.config.tasks import ChatTask, DatasetTask
 from dunwu.errors import DataError
-from dunwu.tasks.base import HeldOut, drawn, permuted
+from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
 from dunwu.tasks.dataset import assign_splits
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.types import Language, Problem, Split
 
 
-class Chat:
+class Chat(Finite):
     """Rows of a file or folder, all read and checked when it is made. Files named after a split decide; else the hash of the prompt."""
 
     def __init__(self, config: ChatTask) -> None:

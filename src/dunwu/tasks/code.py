@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dunwu.config.tasks import CodeTask
 from dunwu.errors import DataError
-from dunwu.tasks.base import HeldOut, drawn, permuted
+from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
 from dunwu.tasks.code_rows import CodeProblem, code_problem
 from dunwu.tasks.dataset import DATA_VARIABLE, dataset_name, load_rows
 from dunwu.tasks.rows import Row, hub_rows, local_rows
@@ -36,7 +36,7 @@ KNOWN_CODE = {
 _SPLITS: dict[str, Split] = {"train": "train", "prompt": "train", "validation": "validation", "valid": "validation", "test": "test"}
 
 
-class Code:
+class Code(Finite):
     """Problems whose answers are programs, all read and checked when it is made.
 
     Training leaves out forgeable problems (`dunwu.tasks.asserts`), which ``forgeable`` counts; evaluation has them. ``skipped`` counts
@@ -60,18 +60,20 @@ class Code:
             found["test" if self._test_only else split_of_row(row, problem.text, named)].append(problem)
         self.problems = self._distinct(found)
         self.forgeable = sum(problem.data["forgeable"] for members in self.problems.values() for problem in members)
-        self._training = [problem for problem in self.problems["train"] if not problem.data["forgeable"]]
+        training = [problem for problem in self.problems["train"] if not problem.data["forgeable"]]
+        self._problems = {**self.problems, "train": training}
 
     def train(self, index: int, seed: int) -> Problem:
         """An epoch is one pass over the training problems that cannot be forged, in a random order."""
-        if not self._training:
+        training = self._problems["train"]
+        if not training:
             reason = "is for evaluation only" if self._test_only else f"has no training problems ({self._counts()})"
             raise DataError(f"code data set {self.name!r} {reason}: train on another, such as mbpp")
-        return self._training[permuted(index, len(self._training), seed)[1]]
+        return training[permuted(index, len(training), seed)[1]]
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
         """Problems of ``split`` in the data set's order, drawn at random where ``limit`` is smaller than the split."""
-        problems = self.problems[split]
+        problems = self._problems[split]
         if not problems:
             raise DataError(f"code data set {self.name!r} has no {split} problems ({self._counts()}): choose another split or data set")
         return drawn(problems, limit, f"{seed}-{split}-code")

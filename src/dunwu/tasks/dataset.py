@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
-from dunwu.tasks.base import HeldOut, drawn, permuted
+from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
 from dunwu.tasks.rows import SUFFIXES, Row, hub_rows, local_rows
 from dunwu.tasks.splits import split_of_text
@@ -45,7 +45,7 @@ KNOWN = {
 }
 
 
-class Dataset:
+class Dataset(Finite):
     """Rows of a data set, all read and checked when it is made.
 
     ``skipped`` counts rows of ``math`` whose answer is missing; ``duplicates`` counts rows whose problem

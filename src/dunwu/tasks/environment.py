@@ -9,12 +9,12 @@ from typing import Any
 from dunwu.config.tasks import EnvironmentTask
 from dunwu.errors import DataError
 from dunwu.own_code import load_function
-from dunwu.tasks.base import HeldOut, drawn, permuted
+from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
 from dunwu.tasks.splits import split_of_text
 from dunwu.types import Problem, Split
 
 
-class Environment:
+class Environment(Finite):
     """Rows of ``dataset`` and, where there is one, of ``eval_dataset``, which is then the test split.
 
     A row has ``question``, or ``prompt`` as messages (the last one of the user's counts), and maybe ``answer`` and ``info``. The answer

@@ -26,7 +26,7 @@ class Mixture:
     def __init__(self, tasks: Sequence[tuple[Task, float]]) -> None:
         if not tasks:
             raise ConfigError("tasks is empty: name at least one")
-        self._tasks = [task for task, _ in tasks]
+        self.tasks = [task for task, _ in tasks]
         self._weights = tuple(weight for _, weight in tasks)
 
     def train(self, index: int, seed: int) -> Problem:
@@ -34,12 +34,12 @@ class Mixture:
         block, offset = divmod(index, BLOCK)
         slots = _slots(self._weights, seed, block)
         chosen = slots[offset]
-        return self._tasks[chosen].train(block * slots.count(chosen) + slots[:offset].count(chosen), seed)
+        return self.tasks[chosen].train(block * slots.count(chosen) + slots[:offset].count(chosen), seed)
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
         """Each task's held-out problems, in numbers that follow the weights, task after task."""
         counts = shares(limit, self._weights)
-        return [problem for task, count in zip(self._tasks, counts, strict=True) if count for problem in task.held_out(split, count, seed)]
+        return [problem for task, count in zip(self.tasks, counts, strict=True) if count for problem in task.held_out(split, count, seed)]
 
 
 def shares(total: int, weights: Sequence[float]) -> list[int]:

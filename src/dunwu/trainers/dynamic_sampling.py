@@ -42,7 +42,7 @@ def draw_alive(draw: Draw, prompts: int, rounds: int) -> Drawn:
     sampled = draw(0, prompts)
     groups, dropped = list(sampled.groups), []
     generating, rewarding = sampled.generate_seconds, sampled.reward_seconds
-    done = 1
+    done, too_long = 1, sampled.too_long
     while done < rounds and (places := _dead(groups)):
         further = draw(done, len(places))
         dead = set(_dead(further.groups))
@@ -52,8 +52,9 @@ def draw_alive(draw: Draw, prompts: int, rounds: int) -> Drawn:
             dropped.append(groups[place])
             groups[place] = group
         generating, rewarding = generating + further.generate_seconds, rewarding + further.reward_seconds
+        too_long += further.too_long
         done += 1
-    return Drawn(SampledGroups(groups, generating, rewarding), done, tuple(dropped))
+    return Drawn(SampledGroups(groups, generating, rewarding, too_long), done, tuple(dropped))
 
 
 def problem_stream(seed: int, round: int) -> int:

@@ -19,8 +19,8 @@ from transformers import PreTrainedTokenizerBase
 from dunwu.algorithms.entropy import EntropyBonus
 from dunwu.algorithms.recipes import algorithm_named, with_config
 from dunwu.config.zero import ZeroConfig
-from dunwu.data.prompts import make_prompts
 from dunwu.data.rollouts import SampledGroups, rollout_seeds, sample_groups
+from dunwu.data.usable import PromptLimit, fitting
 from dunwu.errors import TrainingError
 from dunwu.models.loading import load_weights_into, save_model, stop_token_ids
 from dunwu.models.reflection import count_reflections
@@ -68,6 +68,8 @@ class GrpoLearner:
         self.algorithm = with_config(algorithm_named(config.grpo.algorithm), config.grpo)
         self.policy = PolicyUpdate(model, self.algorithm, config, pad=tokenizer.pad_token_id or 0)
         self.sampling = SamplingParams(**config.sampling.model_dump(), stop_token_ids=stop_token_ids(tokenizer, model))
+        room = model.config.max_position_embeddings - config.sampling.max_tokens
+        self.limit = PromptLimit(config.template, tokenizer, min(config.max_prompt_tokens, room))
         self.skipped_in_a_row = 0
         self.watch = RewardWatch(config.grpo.steps)
         self.tripwire = None if config.tripwire is None else make_tripwire(config.tripwire)
@@ -94,6 +96,7 @@ class GrpoLearner:
             **rollout_metrics,
             **(self.tripwire.add(r.reward for r in sampled.rollouts) if self.tripwire else {}),
             **(drawn.metrics() if self.algorithm.sampling_rounds > 1 else {}),
+            "prompts_too_long": sampled.too_long,
             **totals.metrics(self.algorithm),
             "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
             "step_time": time.monotonic() - began,
@@ -121,13 +124,13 @@ class GrpoLearner:
         """``count`` groups of a sampling round of a step; a function of the configuration, the weights and these three."""
         config, grpo = self.config, self.config.grpo
         first, stream = (step - 1) * grpo.prompts_per_step, problem_stream(config.seed, round)
-        problems = [self.task.train(first + i, stream) for i in range(count)]
-        prompts = make_prompts(problems, config.template, self.tokenizer, config.max_prompt_tokens)
+        found = [fitting(partial(self.task.train, first + i), stream, self.limit) for i in range(count)]
+        prompts, too_long = [prompt for prompt, _ in found], sum(tries for _, tries in found)
         seeds = rollout_seeds(config.seed, step, count, grpo.group_size, first=round * grpo.prompts_per_step)
         sampled = sample_groups(self.engine, self.pool, prompts, self.sampling, grpo.group_size, seeds)
         began = time.monotonic()
         groups = [self._shaped(group) for group in self.models.add(sampled.groups, step, grpo.steps)]
-        return replace(sampled, groups=groups, reward_seconds=sampled.reward_seconds + time.monotonic() - began)
+        return replace(sampled, groups=groups, reward_seconds=sampled.reward_seconds + time.monotonic() - began, too_long=too_long)
 
     def _shaped(self, group: Group) -> Group:
         """The group with the rewards that depend on the others of the group, or on the number of tokens."""

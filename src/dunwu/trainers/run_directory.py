@@ -16,7 +16,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,12 +67,20 @@ class RunDirectory:
 
     @classmethod
     def create(
-        cls, path: Path, kind: str, config: Mapping[str, Any], seed: int, resume: bool = False, inputs: Mapping[str, str] | None = None
+        cls,
+        path: Path,
+        kind: str,
+        config: Mapping[str, Any],
+        seed: int,
+        resume: bool = False,
+        inputs: Mapping[str, str] | None = None,
+        may_change: Callable[[str, Any, Any], bool] = lambda key, old, new: False,
     ) -> RunDirectory:
         """Begin a run in a new or empty directory, or take an existing one up again with ``resume``.
 
         ``config`` is resolved and JSON-able; ``inputs`` maps the name of each input to its hash (see ``content_hash``).
-        With ``resume`` and nothing there to resume, the run begins (``resumed`` is then false).
+        With ``resume`` and nothing there to resume, the run begins (``resumed`` is then false). A key of the configuration may have
+        changed since where ``may_change(key, old value, new value)`` says so; the manifest and ``config.yaml`` then have the new one.
         Raises ``RunError``: directory in use by another trainer (pid and host), not empty, of another kind, config or input, not writable.
         """
         normal: Json = json.loads(json.dumps(dict(config)))
@@ -86,11 +94,12 @@ class RunDirectory:
                 raise RunError(f"run {path} exists: continue it with --resume or choose another --out")
             for folder in (path, path / "checkpoints", path / "rollouts"):
                 remove_leftovers(folder)
-            manifest = _check_same_run(path, identity) if resumed else _new_manifest(identity)
+            manifest = _check_same_run(path, identity, may_change) if resumed else _new_manifest(identity)
             _close_killed_start(path, manifest)
             manifest["starts"].append({"started": _now(), "code_version": code_version(), "pid": os.getpid(), "seconds": None})
-            if not resumed:
+            if not resumed or manifest["config"] != normal:
                 _write(path / CONFIG, _as_yaml(normal))
+            manifest |= {"config": normal, "config_hash": identity["config_hash"]}
             run = cls(path, lock, manifest, resumed)
             run.write_json(MANIFEST, manifest)
             undo.pop_all()
@@ -326,8 +335,13 @@ def _new_manifest(identity: Json) -> Json:
     }
 
 
-def _check_same_run(path: Path, identity: Json) -> Json:
+def _check_same_run(path: Path, identity: Json, may_change: Callable[[str, Any, Any], bool]) -> Json:
     manifest = read_manifest(path)
+    old, new = manifest["config"], identity["config"]
+    changed = {key: (old[key], new[key]) for key in old.keys() & new.keys() if old[key] != new[key] and may_change(key, old[key], new[key])}
+    for key, (before, now) in sorted(changed.items()):
+        print(f"{key} is {now!r} from here on; it was {before!r}", flush=True)
+    identity = {**identity, "config": {**new, **{key: before for key, (before, _) in changed.items()}}}
     for name in ("kind", "config", "seed", "inputs"):
         if found := first_difference(manifest[name], identity[name], "" if name == "config" else name):
             key, old, new = found

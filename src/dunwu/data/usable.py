@@ -1,0 +1,140 @@
+"""Which rows of a data set can be used at all: a prompt within the limit, and a gold that answers can be verified against.
+
+All rows of a split are looked at before any is drawn: a run must not meet a bad one at its thousandth step. A generated task has no such
+rows; a problem of one whose prompt is too long gives way to another when it is drawn (`fitting`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from dunwu.config.tasks import TaskConfig
+from dunwu.config.zero import EvalConfig
+from dunwu.data.prompts import encode_prompts
+from dunwu.data.surrogates import has_surrogates
+from dunwu.errors import DataError
+from dunwu.tasks.base import Finite, Task
+from dunwu.tasks.make import make_task
+from dunwu.types import Problem, Prompt, Split
+from dunwu.verifiers.math import check_gold
+
+TOO_LONG, BAD_GOLD, HALF = "prompt too long", "gold that nothing can be verified against", "half a character"
+MOST_TRIES = 10_000
+"""Problems of a generated task that are drawn for a place until the prompt of one fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLimit:
+    """How prompts are made, and the most tokens that one may have."""
+
+    template: str
+    tokenizer: PreTrainedTokenizerBase
+    tokens: int
+
+    def prompts(self, problems: Sequence[Problem]) -> list[Prompt]:
+        """Rendered and encoded, however long."""
+        return encode_prompts(problems, self.template, self.tokenizer)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A row that cannot be used: its kind (one of the constants above), and what to say of it."""
+
+    problem: Problem
+    kind: str
+    detail: str
+
+
+def unusable(problems: Sequence[Problem], limit: PromptLimit | None) -> list[Unusable]:
+    """The problems that cannot be used, in order, each by the first reason; without a limit prompts are not made."""
+    found = []
+    readable = [problem for problem in problems if not has_surrogates(problem.text)]
+    lengths = {p.problem.id: len(p.token_ids) for p in limit.prompts(readable)} if limit else {}
+    for problem in problems:
+        told = _gold(problem.answer or "") if problem.verifier == "math" else None
+        if told:
+            found.append(Unusable(problem, BAD_GOLD, told))
+        elif has_surrogates(problem.text):
+            found.append(Unusable(problem, HALF, "it has half a character"))
+        elif limit and lengths[problem.id] > limit.tokens:
+            found.append(
+                Unusable(problem, TOO_LONG, f"the prompt has {lengths[problem.id]} tokens, over max_prompt_tokens = {limit.tokens}")
+            )
+    return found
+
+
+def sift(task: Task, config: TaskConfig, split: Split, limit: PromptLimit | None) -> dict[str, int]:
+    """Take the unusable rows of a split out of ``task`` where its configuration drops them; how many rows, by kind.
+
+    Raises ``DataError`` that names the first such row where it does not, and where none is left. Generated tasks have no rows.
+    """
+    if not isinstance(task, Finite):
+        return {}
+    found = unusable(task.rows(split), limit)
+    if found and not drops(config):
+        raise DataError(refusal(found))
+    task.drop(split, {each.problem.id for each in found})
+    if found and not task.rows(split):
+        raise DataError(f"all {len(found)} {split} rows of {task.name} are dropped; the first: {refusal(found)}")
+    return dict(Counter(each.kind for each in found))
+
+
+def drops(config: TaskConfig) -> bool:
+    """Whether unusable rows are left out; generated tasks have none."""
+    return getattr(config, "unusable", "refuse") == "drop"
+
+
+def refusal(found: Sequence[Unusable]) -> str:
+    """The first unusable row, the number of others, and the remedy."""
+    first = found[0]
+    others = f" (and {len(found) - 1} more rows)" if len(found) > 1 else ""
+    remedy = "raise it" if first.kind == TOO_LONG else "mend or remove the row"
+    return f"{where(first.problem)}: {first.detail}{others}: {remedy}, or set the task's `unusable: drop` to leave such rows out"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutProblems:
+    """What an evaluation asks, the name of its task, and how many rows of the split were dropped, by kind."""
+
+    name: str
+    problems: list[Problem]
+    dropped: dict[str, int]
+
+
+def held_out_problems(config: EvalConfig, limit: PromptLimit | None) -> HeldOutProblems:
+    """The problems of an evaluation, all usable. Raises ``DataError`` as `sift`."""
+    task = make_task(config.task)
+    dropped = sift(task, config.task, config.split, limit)
+    return HeldOutProblems(task.name, task.held_out(config.split, config.problems, config.seed), dropped)
+
+
+def fitting(draw: Callable[[int], Problem], stream: int, limit: PromptLimit) -> tuple[Prompt, int]:
+    """The prompt of ``draw(stream)``, or of the first further stream whose prompt fits, and how many were too long.
+
+    A function of its arguments alone. Raises ``DataError`` where none of `MOST_TRIES` fits.
+    """
+    for tries in range(MOST_TRIES):
+        other = stream if tries == 0 else int(np.random.SeedSequence([stream, tries]).generate_state(1, np.uint64)[0])
+        (prompt,) = limit.prompts([draw(other)])
+        if len(prompt.token_ids) <= limit.tokens:
+            return prompt, tries
+    raise DataError(
+        f"{MOST_TRIES} problems in a row have prompts over max_prompt_tokens = {limit.tokens}, the last with"
+        f" {len(prompt.token_ids)} tokens: raise it; --resume goes on"
+    )
+
+
+def where(problem: Problem) -> str:
+    """What a message calls the row of a problem."""
+    return f"row {problem.data['row']} of {problem.data['source']}" if "row" in problem.data else f"problem {problem.id}"
+
+
+@lru_cache(maxsize=1 << 18)
+def _gold(gold: str) -> str | None:
+    return check_gold(gold)

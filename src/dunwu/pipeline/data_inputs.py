@@ -1,0 +1,54 @@
+"""Hashes of the data that a run reads, so that a resumed one notices when it has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dunwu.config.tasks import ChatTask, CodeTask, DatasetTask, EnvironmentTask, TaskConfig
+from dunwu.config.zero import ZeroConfig
+from dunwu.tasks.base import Finite, Task
+from dunwu.tasks.make import make_task
+from dunwu.tasks.mixture import Mixture
+from dunwu.tasks.rows import data_files
+from dunwu.trainers.run_directory import content_hash
+
+
+def data_inputs(config: ZeroConfig, task: Task) -> dict[str, str]:
+    """``data`` (what is trained on) and ``evaluations``, where rows are read for them. To be asked before rows are dropped."""
+    tasks = task.tasks if isinstance(task, Mixture) else [task]
+    found = {
+        "data": [part for each, part in zip(config.tasks, tasks, strict=True) for part in _parts(each.task, part)],
+        "evaluations": [part for each in config.evaluations for part in _parts(each.task, None)],
+    }
+    return {name: hashlib.sha256("\n".join(parts).encode()).hexdigest() for name, parts in found.items() if parts}
+
+
+def _parts(config: TaskConfig, task: Task | None) -> Iterator[str]:
+    """The hashes of a task's local files, and that of its problems, wherever they are from."""
+    if not isinstance(config, DatasetTask | ChatTask | CodeTask | EnvironmentTask):
+        return
+    for file in _files(config):
+        yield content_hash(file)
+    if isinstance(made := task or make_task(config), Finite):
+        yield _fingerprint(made)
+
+
+def _files(config: DatasetTask | ChatTask | CodeTask | EnvironmentTask) -> Sequence[Path]:
+    if isinstance(config, EnvironmentTask):
+        return [Path(os.path.expanduser(config.function.rpartition(":")[0]))]
+    path = Path(os.path.expanduser(config.path or ""))
+    return data_files(path) if config.path and path.exists() else []
+
+
+def _fingerprint(task: Finite) -> str:
+    """Of every split's problems, in their order."""
+    total = hashlib.sha256()
+    for split in ("train", "validation", "test"):
+        for problem in task.rows(split):
+            facts = [split, problem.id, problem.answer, problem.verifier, problem.language, dict(problem.data)]
+            total.update(json.dumps(facts, sort_keys=True, default=str).encode())
+    return total.hexdigest()

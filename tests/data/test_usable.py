@@ -1,0 +1,94 @@
+"""Rows that cannot be used: found before any is drawn, named or dropped; generated problems give way to others."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunwu.config.tasks import CountdownTask, DatasetTask
+from dunwu.config.zero import EvalConfig
+from dunwu.data.usable import BAD_GOLD, HALF, TOO_LONG, PromptLimit, fitting, held_out_problems, sift, unusable
+from dunwu.errors import DataError
+from dunwu.tasks.make import make_task
+from dunwu.types import Problem
+
+BROKEN = r"\frac{1}{"
+
+
+@pytest.fixture
+def limit(world_tokenizer: Any) -> PromptLimit:
+    return PromptLimit("tiny", world_tokenizer, 40)
+
+
+def write(path: Path, rows: list[tuple[str, str]], name: str = "train.jsonl") -> Path:
+    path.mkdir(exist_ok=True)
+    lines = [json.dumps({"problem": problem, "answer": answer}) for problem, answer in rows]
+    (path / name).write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def of(path: Path, **more: Any) -> DatasetTask:
+    return DatasetTask(path=str(path), verifier="math", **more)
+
+
+ROWS = [("Say 1.", "1"), ("Say 2.", BROKEN), ("Say " + "3 " * 50, "3"), ("Say \ud800.", "4"), ("Say 5.", "5")]
+
+
+def test_each_kind_of_bad_row_is_found(limit: PromptLimit) -> None:
+    problems = [Problem(f"p{n}", "t", text, "math", answer=answer) for n, (text, answer) in enumerate(ROWS)]
+    assert [(each.problem.id, each.kind) for each in unusable(problems, limit)] == [("p1", BAD_GOLD), ("p2", TOO_LONG), ("p3", HALF)]
+    assert [each.problem.id for each in unusable(problems, None)] == ["p1", "p3"]
+
+
+def test_the_first_bad_row_is_named_with_its_file_and_the_option(tmp_path: Path, limit: PromptLimit) -> None:
+    data = write(tmp_path / "data", [*[(f"Count {n}.", "1") for n in range(100)], ROWS[1], ROWS[2]])
+    for split in ("test", "validation"):
+        write(data, [("Say hi.", "1")], f"{split}.jsonl")
+    with pytest.raises(DataError, match=r"row 101 of train\.jsonl.*1 more.*unusable: drop"):
+        sift(make_task(of(data)), of(data), "train", limit)
+
+
+def test_bad_rows_are_dropped_and_counted_in_every_order(tmp_path: Path, limit: PromptLimit) -> None:
+    data = write(tmp_path / "data", ROWS)
+    config = of(data, unusable="drop")
+    for split in ("test", "validation"):
+        write(data, ROWS[1:], f"{split}.jsonl")
+    write(data, [(f"{text} now" if n else text, answer) for n, (text, answer) in enumerate(ROWS)])
+    task = make_task(config)
+    assert sift(task, config, "train", limit) == {BAD_GOLD: 1, TOO_LONG: 1, HALF: 1}
+    drawn = {task.train(index, seed).text for index in range(20) for seed in range(20)}
+    assert drawn == {"Say 1.", "Say 5. now"}
+    found = held_out_problems(EvalConfig(task=config), limit)
+    assert [problem.text for problem in found.problems] == ["Say 5."]
+    assert found.dropped == {BAD_GOLD: 1, TOO_LONG: 1, HALF: 1}
+
+
+def test_a_data_set_of_bad_rows_alone_is_refused(tmp_path: Path, limit: PromptLimit) -> None:
+    data = write(tmp_path / "data", [ROWS[1], ROWS[2]])
+    for split in ("test", "validation"):
+        write(data, [("Say hi.", "1")], f"{split}.jsonl")
+    with pytest.raises(DataError):
+        sift(make_task(of(data)), of(data, unusable="drop"), "train", limit)
+
+
+def test_many_golds_are_checked_fast() -> None:
+    problems = [Problem(f"p{n}", "t", "?", "math", answer=rf"\frac{{{n % 3000}}}{{7}}") for n in range(100_000)]
+    began = time.monotonic()
+    assert unusable(problems, None) == []
+    assert time.monotonic() - began < 20
+
+
+def test_a_generated_problem_whose_prompt_is_too_long_gives_way_to_the_same_other_one(world_tokenizer: Any) -> None:
+    task = make_task(CountdownTask())
+    lengths = {n: len(PromptLimit("tiny", world_tokenizer, 999).prompts([task.train(n, 0)])[0].token_ids) for n in range(60)}
+    middle = sorted(lengths.values())[30]
+    limit = PromptLimit("tiny", world_tokenizer, middle)
+    found = [fitting(lambda stream, n=n: task.train(n, stream), 0, limit) for n in range(60)]
+    assert found == [fitting(lambda stream, n=n: task.train(n, stream), 0, limit) for n in range(60)]
+    assert all(len(prompt.token_ids) <= middle for prompt, _ in found)
+    assert [tries == 0 for _, tries in found] == [length <= middle for length in lengths.values()]
+    assert any(tries for _, tries in found)
