@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,7 @@ import pytest
 from dunwu.config.data import EndpointGenerator
 from dunwu.config.load import validate
 from dunwu.config.zero import SamplingConfig
-from dunwu.data.endpoint import Endpoint, read_answer
+from dunwu.data.endpoint import MOST_BYTES, Endpoint, read_answer
 from dunwu.data.generator import generate
 from dunwu.data.journal import Journalled
 from dunwu.errors import ConfigError, UserError
@@ -69,6 +73,7 @@ def test_a_key_that_is_not_there_is_told_before_anything_is_sent(monkeypatch: py
         (answer("\ud83d"), "?"),
         (answer(None), None),
         (answer(["a"]), None),
+        (answer("", finish="content_filter"), ""),
         (httpx.Response(200, text="<html>proxy</html>"), None),
         (httpx.Response(200, json=[1]), None),
         (httpx.Response(200, json={"choices": []}), None),
@@ -80,8 +85,112 @@ def test_what_is_read(response: httpx.Response, text: str | None) -> None:
     assert (written.text if written else None) == text
 
 
-def test_an_answer_that_was_cut_off_is_not_finished() -> None:
-    assert not generate(endpoint(lambda request: answer("so", "length")), ["a"], 1, SAMPLING, 0)[0][0].finished
+@pytest.mark.parametrize("reason", ["length", "content_filter", "tool_calls", "whatever"])
+def test_an_answer_that_did_not_end_by_itself_is_not_finished(reason: str) -> None:
+    found = generate(endpoint(lambda request: answer("so", reason)), ["a"], 1, SAMPLING, 0)[0][0]
+    assert (found.text, found.finished, bool(found.refused)) == ("so", False, reason == "content_filter")
+
+
+def asked_for(request: httpx.Request) -> str:
+    return str(json.loads(request.content)["messages"][0]["content"])
+
+
+@pytest.mark.parametrize("bad", ["a", "c", "e"])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        lambda: httpx.Response(400, text="content management policy"),
+        lambda: httpx.Response(422, text="too long"),
+        lambda: httpx.Response(500, text="crashed on it"),
+        lambda: httpx.Response(404),
+        lambda: answer(None, "content_filter"),
+        lambda: answer(None, refusal="I cannot"),
+        lambda: httpx.Response(200, content=b"x" * (MOST_BYTES + 1)),
+    ],
+)
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_one_prompt_that_is_refused_is_named_and_skipped(tmp_path: Path, bad: str, refusal: Any, concurrency: int) -> None:
+    asked: list[str] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        asked.append(asked_for(request))
+        return refusal() if asked[-1] == bad else answer(asked[-1].upper())
+
+    path, ids = tmp_path / "written.jsonl", [f"id-{each}" for each in "abcde"]
+    first = Journalled(endpoint(reply, concurrency=concurrency, retries=0), path)
+    found = generate(first, list("abcde"), 2, SAMPLING, 0, ids)
+    assert [group[0].text for group in found] == [each.upper() if each != bad else "" for each in "abcde"]
+    assert [bool(each.refused) for group in found for each in group] == [each == bad for each in "abcde" for _ in range(2)]
+    assert first.refused.keys() == {f"id-{bad}"}
+    asked.clear()
+    again = Journalled(endpoint(reply), path)
+    assert generate(again, list("abcde"), 2, SAMPLING, 0, ids) == found
+    assert (asked, again.refused) == ([], first.refused)
+
+
+def test_many_refused_prompts_end_the_stage() -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(400, text="no") if int(asked_for(request)) % 4 == 0 else answer("yes")
+
+    prompts = [str(n) for n in range(200)]
+    with pytest.raises(UserError, match=r"refuses 1\d of \d+ prompts, .*max_refused"):
+        generate(endpoint(reply), prompts, 1, SAMPLING, 0)
+    found = generate(endpoint(reply, max_refused=0.3), prompts, 1, SAMPLING, 0)
+    assert sum(bool(group[0].refused) for group in found) == 50
+    few = generate(endpoint(reply), prompts[:20], 1, SAMPLING, 0)
+    assert sum(bool(group[0].refused) for group in few) == 5
+
+
+def test_an_endpoint_that_refuses_everything_is_told_at_once() -> None:
+    asked: list[str] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        asked.append(asked_for(request))
+        return httpx.Response(400, text="unknown parameter top_k")
+
+    with pytest.raises(UserError, match="unknown parameter top_k"):
+        generate(endpoint(reply, concurrency=1), [str(n) for n in range(200)], 1, SAMPLING, 0)
+    assert len(asked) == 3
+
+
+class Server(BaseHTTPRequestHandler):
+    """Says OK, but for prompts that name what else it does: `drip` a byte now and then, or a `flood` without an end."""
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["content-length"]))
+        asked = json.loads(content)["messages"][0]["content"]
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            if asked == "drip":
+                for _ in range(100):
+                    self.wfile.write(b" ")
+                    time.sleep(0.05)
+            while asked == "flood":
+                self.wfile.write(b" " * (1 << 20))
+            self.wfile.write(json.dumps({"choices": [{"message": {"content": "OK"}, "finish_reason": "stop"}]}).encode())
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as found:
+        thread = threading.Thread(target=found.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{found.server_port}/v1"
+        found.shutdown()
+
+
+@pytest.mark.parametrize("kind", ["drip", "flood"])
+def test_the_size_and_the_whole_time_of_an_answer_are_bounded(server: str, kind: str) -> None:
+    found = generate(Endpoint(EndpointGenerator(url=server, model="m", timeout=1.0, retries=0)), ["a", kind, "b"], 1, SAMPLING, 0)
+    assert [group[0].text for group in found] == ["OK", "", "OK"]
+    began = time.monotonic()
+    with pytest.raises(UserError):
+        generate(Endpoint(EndpointGenerator(url=server, model="m", timeout=1.0, retries=0)), [kind], 1, SAMPLING, 0)
+    assert time.monotonic() - began < 3
 
 
 def test_what_may_pass_is_tried_again_with_longer_and_longer_waits() -> None:
@@ -131,9 +240,11 @@ def test_no_more_requests_at_a_time_than_asked_for() -> None:
 
 
 def test_what_has_arrived_before_it_went_down_is_kept(tmp_path: Path) -> None:
+    left = list("abc")
+
     def dying(request: httpx.Request) -> httpx.Response:
         content = json.loads(request.content)["messages"][0]["content"]
-        return answer(content.upper()) if content in "abc" else httpx.Response(500)
+        return answer(content.upper()) if left and left.pop(0) == content else httpx.Response(500)
 
     path = tmp_path / "written.jsonl"
     with pytest.raises(UserError, match="what it has written is kept"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from dunwu.config.data_replies import ColdStartConfig, RejectionConfig
 from dunwu.config.data_rows import DifficultyConfig, GeneralConfig
 from dunwu.config.load import validate
 from dunwu.errors import ConfigError, DataError, ModelError
-from dunwu.pipeline.building import run_cold_start, run_general, run_rejection, token_counter
+from dunwu.pipeline.building import run_cold_start, run_difficulty, run_general, run_rejection, token_counter
 from dunwu.pipeline.execute import run_pipeline
 from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.recipe_file import read_pipeline
@@ -194,3 +196,36 @@ def test_general_data_needs_no_model(tmp_path: Path) -> None:
     run = run_general(GeneralConfig(rows=10), tmp_path / "run")
     assert (run / "data" / "rows.jsonl").is_file()
     assert token_counter("tiny")(["12 cats", ""])[1] == 0
+
+
+class Picky(BaseHTTPRequestHandler):
+    """Answers 1 more than it is asked about, and refuses two of the problems."""
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["content-length"]))
+        number = int("".join(filter(str.isdigit, json.loads(content)["messages"][0]["content"])))
+        self.send_response(400 if number in (3, 7) else 200)
+        self.end_headers()
+        message = {"content": f"<think>I count.</think>It is \\boxed{{{number + 1}}}."}
+        self.wfile.write(json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode())
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+def test_what_an_endpoint_refuses_is_named_and_no_wrong_answer(recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Picky) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        generator = {"kind": "endpoint", "url": f"http://127.0.0.1:{server.server_port}/v1", "model": "m"}
+        task = {"kind": "dataset", "path": str(tmp_path / "rows"), "unusable": "drop"}
+        config = validate(DifficultyConfig, {"generator": generator, "task": task, "highest": 1.0, "prompts": 20, "samples": 2})
+        out = run_difficulty(config, tmp_path / "run")
+        server.shutdown()
+    rows = [json.loads(line) for line in (out / "data" / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {row["pass_rate"] for row in rows} == {1.0}
+    assert len(rows) == 18
+    assert "refused 2 prompts" in capsys.readouterr().out
+    card = json.loads((out / "data" / "card.json").read_text(encoding="utf-8"))
+    ((_, refused),) = card["facts"]["refused"].items()
+    assert len(refused) == 2
+    assert all(name.startswith("rows-") and "status 400" in reason for name, reason in refused.items())

@@ -86,4 +86,4 @@ def _object(text: str, start: int) -> dict[str, object] | None:
 def _request(sampled: Sampled, how: JudgeConfig, seed: int) -> Request:
     answer = parse_completion(sampled.written.text).visible
     text = _REQUEST.format(question=sampled.problem.text, truth=ground_truth(sampled.problem), answer=answer)
-    return Request((Message("user", text),), how.sampling, seed)
+    return Request((Message("user", text),), how.sampling, seed, sampled.problem.id)

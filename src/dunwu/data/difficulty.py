@@ -41,7 +41,7 @@ def filter_by_difficulty(config: DifficultyConfig, open_generator: Open, count: 
         "problems by pass rate": histogram([rate for rate in rates.values() if rate is not None]),
         "generated_tokens": sum(count([each.written.text for each in sampled])),
     }
-    left = funnel.sift("never verified", problems, lambda p: rates[p.id] is not None, _show)
+    left = funnel.sift("never verified", problems, lambda p: rates.get(p.id) is not None, _show)
     left = funnel.sift("too hard", left, lambda p: (rates[p.id] or 0.0) >= config.lowest, _show)
     left = funnel.sift("too easy", left, lambda p: (rates[p.id] or 0.0) <= config.highest, _show)
     left = funnel.sift("in an evaluation set", left, lambda p: is_clean(benchmarks, p.text, [p.answer or ""]), _show)

@@ -102,7 +102,8 @@ def _with_thoughts(
     places = [place for place, draft in enumerate(drafts) if not draft.reasoning and _one_turn(draft)]
     prompts = [_THINK.format(question=drafts[place].question, reply=drafts[place].reply) for place in places]
     result, added = list(drafts), 0
-    for place, (written,) in zip(places, generate(generator, prompts, 1, thinker.sampling, seed), strict=True):
+    names = [drafts[place].question[:60] for place in places]
+    for place, (written,) in zip(places, generate(generator, prompts, 1, thinker.sampling, seed, names), strict=True):
         thought = parse_completion(written.text).visible
         if written.finished and thought and not any(tag in thought for tag in TAGS):
             others = {key: value for key, value in drafts[place].columns.items() if key not in (*CONVERSATION_COLUMNS, "prompt")}

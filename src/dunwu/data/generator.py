@@ -20,19 +20,27 @@ Chat = tuple[Message, ...]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be written: an answer to ``chat``. Another ``seed`` asks for another one."""
+    """What is to be written: an answer to ``chat``. Another ``seed`` asks for another one.
+
+    ``id`` is what messages call the prompt, such as the id of its problem; it changes nothing that is written.
+    """
 
     chat: Chat
     sampling: SamplingConfig
     seed: int
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An answer, what the template had begun of it included; not ``finished``: cut off at the most tokens."""
+    """An answer, what the template had begun of it included; not ``finished``: cut off at the most tokens.
+
+    ``refused`` says why there is no answer although the model works: a content filter, a prompt it does not take. Never finished.
+    """
 
     text: str
     finished: bool = True
+    refused: str = ""
 
 
 OnWritten = Callable[[int, Written], None]
@@ -54,14 +62,22 @@ class Generator(Protocol):
         ...
 
 
-def generate(generator: Generator, prompts: Sequence[Chat | str], samples: int, sampling: SamplingConfig, seed: int) -> list[list[Written]]:
-    """``samples`` answers to each prompt; a text is a single turn of the user's.
+def generate(
+    generator: Generator,
+    prompts: Sequence[Chat | str],
+    samples: int,
+    sampling: SamplingConfig,
+    seed: int,
+    ids: Sequence[str] | None = None,
+) -> list[list[Written]]:
+    """``samples`` answers to each prompt; a text is a single turn of the user's. ``ids`` are the prompts', for messages.
 
     The seed of an answer depends on ``seed``, its prompt's place and its own number alone.
     """
     seeds = rollout_seeds(seed, 0, len(prompts), samples)
     chats = [(Message("user", prompt),) if isinstance(prompt, str) else prompt for prompt in prompts]
-    requests = [Request(chats[place // samples], sampling, each) for place, each in enumerate(seeds)]
+    names = ids or [f"prompt {place + 1}" for place in range(len(prompts))]
+    requests = [Request(chats[place // samples], sampling, each, names[place // samples]) for place, each in enumerate(seeds)]
     written = generator.write(requests, lambda place, answer: None)
     assert len(written) == len(requests), f"{len(written)} texts for {len(requests)} requests"
     return [written[start : start + samples] for start in range(0, len(written), samples)]

@@ -28,6 +28,8 @@ class Journalled:
         self._generator, self._path, self._progress = generator, path, progress
         self.name, self.independent = generator.name, generator.independent
         self._known = dict(_read(path))
+        self.refused: dict[str, str] = {}
+        """Why the model refused prompts, by their ids."""
         self.from_journal = 0
 
     def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
@@ -49,6 +51,8 @@ class Journalled:
         written = [self._known[key] for key in keys]
         for place, text in enumerate(written):
             on_written(place, text)
+            if text.refused:
+                self.refused.setdefault(requests[place].id, text.refused)
         return written
 
     def _ask(self, requests: Sequence[Request], keys: Sequence[str], told: Callable[[], None]) -> None:
@@ -59,6 +63,8 @@ class Journalled:
             def keep(place: int, text: Written) -> None:
                 self._known[keys[place]] = text
                 line = {"key": keys[place], "text": text.text, "finished": text.finished}
+                if text.refused:
+                    line |= {"refused": text.refused, "id": requests[place].id}
                 file.write(json.dumps(line).encode() + b"\n")
                 file.flush()
                 if self.independent:
@@ -100,7 +106,7 @@ def _read(path: Path) -> Iterator[tuple[str, Written]]:
     for line in path.read_bytes().split(b"\n"):
         try:
             entry = json.loads(line)
-            yield str(entry["key"]), Written(str(entry["text"]), bool(entry["finished"]))
+            yield str(entry["key"]), Written(str(entry["text"]), bool(entry["finished"]), str(entry.get("refused") or ""))
         except (ValueError, TypeError, KeyError):
             continue
 

@@ -174,7 +174,7 @@ def _request(candidates: Candidates, vote: int, how: PairJudgeConfig, seed: int)
     request = "\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in candidates.prompt)
     example = json.dumps({"A": 6, "B": 3})
     text = _REQUEST.format(request=request, a=a.text, b=b.text, lowest=LOWEST, highest=HIGHEST, example=example)
-    return Request(user_turn(text), how.sampling, seed)
+    return Request(user_turn(text), how.sampling, seed, candidates.prompt[-1].content[:60])
 
 
 def show(candidates: Candidates) -> Json:

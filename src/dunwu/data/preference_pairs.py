@@ -86,8 +86,9 @@ def _sampled(
     """Couples of different answers to each prompt; no answer is in two of them."""
     asked, generator = prompts_of(task, config), open_generator(config.generator)
     prompts = [each for each in asked if not each.data["harmful"]]  # what helps most with harm is not to be preferred
-    written = generate(generator, [each.text for each in prompts], config.samples, config.sampling, config.seed)
-    answers = [_Answer(prompt, each) for prompt, group in zip(prompts, written, strict=True) for each in group]
+    texts, ids = [each.text for each in prompts], [each.id for each in prompts]
+    written = generate(generator, texts, config.samples, config.sampling, config.seed, ids)
+    answers = [_Answer(prompt, each) for prompt, group in zip(prompts, written, strict=True) for each in group if not each.refused]
     facts |= {"generator": generator.name, "prompts": len(prompts), "harmful prompts left out": len(asked) - len(prompts)}
     facts["answers"] = len(answers)
     facts["generated_tokens"] = sum(count([each.text for each in answers]))

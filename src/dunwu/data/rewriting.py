@@ -118,13 +118,18 @@ def _by_model(drafts: Sequence[Draft], config: ModelRewriter, writer: Generator,
     counts = Counter(requests=0, unreadable=0)
     for attempt in range(config.retries + 1):
         waiting = [place for place, draft in enumerate(done) if draft is None]
-        requests = [Request((Message("user", _ask(drafts[place])),), config.sampling, seed + attempt) for place in waiting]
+        asked = [drafts[place] for place in waiting]
+        requests = [Request((Message("user", _ask(each)),), config.sampling, seed + attempt, _name(each)) for each in asked]
         written = writer.write(requests, lambda place, text: None) if requests else []
         for place, each in zip(waiting, written, strict=True):
             parts = read_rewriting(each.text) if each.finished else None
             done[place] = None if parts is None else replace(drafts[place], reasoning=parts[0], reply=parts[1])
             counts.update(requests=1, unreadable=int(parts is None))
     return done, dict(counts)
+
+
+def _name(draft: Draft) -> str:
+    return str(draft.columns.get("problem_id") or draft.question[:60])
 
 
 def _ask(draft: Draft) -> str:

@@ -59,9 +59,12 @@ def sample(
     workers: int,
     timeout: float,
 ) -> list[Sampled]:
-    """``how.samples`` answers to each problem, asked as ``prompts`` has it, and their verdicts; problem by problem."""
-    answers = generate(generator, prompts, how.samples, how.sampling, seed)
-    asked = [(problem, written) for problem, group in zip(problems, answers, strict=True) for written in group]
+    """``how.samples`` answers to each problem, asked as ``prompts`` has it, and their verdicts; problem by problem.
+
+    What the model refused is left out: it is no wrong answer.
+    """
+    answers = generate(generator, prompts, how.samples, how.sampling, seed, [problem.id for problem in problems])
+    asked = [(problem, written) for problem, group in zip(problems, answers, strict=True) for written in group if not written.refused]
     verdicts = verify_all([(problem, written.text) for problem, written in asked], workers, timeout)
     _refuse_broken_verifier(verdicts)
     return [Sampled(problem, written, verdict) for (problem, written), verdict in zip(asked, verdicts, strict=True)]

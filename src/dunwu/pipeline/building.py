@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dunwu.config.data import Builder, GeneratorConfig
@@ -93,11 +94,14 @@ def _written(config: Builder, out: Path, resume: bool, kind: str, build: Callabl
             return out  # one that was damaged since is made again, of what the models have written
         count = token_counter(config.model)
 
+        opened = list[Journalled]()
+
         def opener(generator: GeneratorConfig) -> Journalled:
             writer = make_generator(generator)
-            return Journalled(writer, out / JOURNAL, _Progress(writer.name))
+            opened.append(Journalled(writer, out / JOURNAL, _Progress(writer.name)))
+            return opened[-1]
 
-        made = build(opener, count)
+        made = _with_refused(build(opener, count), opened)
         making = out / f"{DATA}.tmp"
         with clear_disk_full(making):
             shutil.rmtree(making, ignore_errors=True)
@@ -112,6 +116,15 @@ def _written(config: Builder, out: Path, resume: bool, kind: str, build: Callabl
         fsync_path(out)
         run.finish({"data": out / DATA})
     return out
+
+
+def _with_refused(made: DataSet, opened: Sequence[Journalled]) -> DataSet:
+    """The data set with what models refused among its facts, which is told on the terminal too."""
+    refused = {each.name: dict(sorted(each.refused.items())) for each in opened if each.refused}
+    for name, reasons in refused.items():
+        first, reason = next(iter(reasons.items()))
+        print(f"{name} refused {len(reasons)} prompts, which are left out; the first: {first}: {reason}", flush=True)
+    return replace(made, facts={**made.facts, "refused": refused}) if refused else made
 
 
 class _Progress:

@@ -27,7 +27,7 @@ MOST_CHECKED = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found in the data of a run: ``rows`` that training has, and how many were ``dropped`` from it or from evaluations, by kind."""
+    """What was found in the data of a run: ``rows`` that training has, and how many were ``dropped`` (of evaluations too), by kind."""
 
     rows: int
     dropped: dict[str, int]

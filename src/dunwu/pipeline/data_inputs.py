@@ -21,13 +21,13 @@ def data_inputs(config: ZeroConfig, task: Task) -> dict[str, str]:
     """``data`` (what is trained on) and ``evaluations``, where rows are read for them. To be asked before rows are dropped."""
     tasks = task.tasks if isinstance(task, Mixture) else [task]
     found = {
-        "data": [part for each, part in zip(config.tasks, tasks, strict=True) for part in _parts(each.task, part)],
-        "evaluations": [part for each in config.evaluations for part in _parts(each.task, None)],
+        "data": [hash for each, made in zip(config.tasks, tasks, strict=True) for hash in _hashes(each.task, made)],
+        "evaluations": [hash for each in config.evaluations for hash in _hashes(each.task, None)],
     }
-    return {name: hashlib.sha256("\n".join(parts).encode()).hexdigest() for name, parts in found.items() if parts}
+    return {name: hashlib.sha256("\n".join(hashes).encode()).hexdigest() for name, hashes in found.items() if hashes}
 
 
-def _parts(config: TaskConfig, task: Task | None) -> Iterator[str]:
+def _hashes(config: TaskConfig, task: Task | None) -> Iterator[str]:
     """The hashes of a task's local files, and that of its problems, wherever they are from."""
     if not isinstance(config, DatasetTask | ChatTask | CodeTask | EnvironmentTask):
         return

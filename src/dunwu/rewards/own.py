@@ -35,7 +35,7 @@ class OwnFunction:
 
 
 def as_list(result: Any) -> Any:
-    """A NumPy array or a tensor (of any library that has ``tolist``) as a list, one without dimensions as a list of one; else ``result``."""
+    """A NumPy array or a tensor (anything that has ``tolist``) as a list, one without dimensions as a list of one; else ``result``."""
     if not callable(getattr(result, "tolist", None)):
         return result
     plain = result.tolist()
