@@ -79,30 +79,15 @@ def test_majority_is_not_any_correct():
     assert pass_at_k([[0, 0, 1]], 3) == 1.0
 
 
-def test_interval_with_one_sample_each_is_wilson_with_problems_less_one():
-    # 3 of 10 right: v = (3*0.49 + 7*0.09) / (10*9) = 0.0233.., n = 0.21 / v = 9
-    n, p, z = 9.0, 0.3, 1.959963984540054
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    assert pass_interval([[1]] * 3 + [[0]] * 7) == pytest.approx((centre - half, centre + half))
-
-
 def test_interval_is_over_problems_more_samples_of_the_same_outcome_do_not_narrow_it():
     once = pass_interval([[1]] * 3 + [[0]] * 7)
     assert pass_interval([[1] * 16] * 3 + [[0] * 16] * 7) == pytest.approx(once)
 
 
-def test_interval_of_all_wrong_is_wilsons_closed_form():
-    # p = 0: [0, z^2 / (n + z^2)]
-    z2 = 1.959963984540054**2
-    assert pass_interval([[0] * 4] * 50) == pytest.approx((0.0, z2 / (50 + z2)))
-    assert pass_interval([[1] * 4] * 50) == pytest.approx((50 / (50 + z2), 1.0))
-
-
-def test_interval_where_problems_do_not_differ_counts_samples():
-    z2, n = 1.959963984540054**2, 40
-    half = math.sqrt(z2) / (1 + z2 / n) * math.sqrt(0.25 / n + z2 / (4 * n * n))
-    assert pass_interval([[0, 1]] * 20) == pytest.approx((0.5 - half, 0.5 + half))
+def test_interval_where_problems_do_not_differ_is_narrower():
+    low, high = pass_interval([[0, 1]] * 20)
+    once_low, once_high = pass_interval([[0]] * 10 + [[1]] * 10)
+    assert once_low < low < 0.5 < high < once_high
 
 
 @given(CORRECT)

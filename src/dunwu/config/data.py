@@ -47,7 +47,7 @@ class EndpointGenerator(Config):
     timeout: Annotated[float, Field(gt=0)] = 300.0
     """Seconds for one whole answer, from the first byte sent to the last one read."""
     max_refused: Share = 0.1
-    """Share of the prompts that the endpoint may refuse (status 400 or 422, a content filter), each recorded and left out; ten it may refuse
+    """Share of the prompts that the endpoint may refuse (status 400 or 422, a content filter), each recorded and left out; ten may be refused
     in any case. More of them end the stage."""
     retries: Annotated[int, Field(ge=0)] = 5
     """How often a request that failed is sent again, after 1, 2, 4 ... seconds (at most 30) or what the endpoint asks for."""

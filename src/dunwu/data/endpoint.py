@@ -162,8 +162,8 @@ class Endpoint:
         number, known = len(left_out), len(self._answered.keys() | left_out)
         if number > MOST_REFUSED and number > self._config.max_refused * known:
             raise UserError(
-                f"{self.name} refuses {number} of {known} prompts, the last one ({_short(request.id)}): {reason}; look at its url, model and"
-                f" sampling, or raise max_refused = {self._config.max_refused:g}; what it has written is kept"
+                f"{self.name} refuses {number} of {known} prompts, the last one ({_short(request.id)}): {reason}; look at its url, model"
+                f" and sampling, or raise max_refused = {self._config.max_refused:g}; what it has written is kept"
             )
         return Written(text, False, reason)
 

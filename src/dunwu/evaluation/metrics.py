@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dunwu.evaluation.intervals import mean_interval
+
 Correct = Sequence[Sequence[int]]
-Z_95 = 1.959963984540054
 
 
 def problem_means(correct: Correct) -> list[float]:
@@ -68,28 +69,9 @@ def _majority(keys: Sequence[Hashable | None], samples: Sequence[int]) -> int:
 
 
 def pass_interval(correct: Correct) -> tuple[float, float]:
-    """The 95 % interval of pass@1 over problems: Wilson's score interval at the effective sample size of clustered data.
-
-    With problem means ``m_p``, ``p`` their mean and ``v = sum (m_p - p)^2 / (P (P - 1))`` (the variance of ``p`` when problems are drawn),
-    the effective size is ``n = p (1 - p) / v``, at most the number of samples; where nothing varies (all right, or all wrong) it is P.
-    Unlike the normal interval it stays within [0, 1] and never has width 0. NaNs without problems.
-    """
+    """The 95 % interval of pass@1 over problems (`dunwu.evaluation.intervals`); it never has width 0. NaNs without problems."""
     means = problem_means(correct)
-    if not means:
-        return math.nan, math.nan
-    p = math.fsum(means) / len(means)
-    size = _effective_size(means, p, sum(len(samples) for samples in correct))
-    centre = (p + Z_95**2 / (2 * size)) / (1 + Z_95**2 / size)
-    half = Z_95 / (1 + Z_95**2 / size) * math.sqrt(p * (1 - p) / size + Z_95**2 / (4 * size**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def _effective_size(means: Sequence[float], p: float, samples: int) -> float:
-    problems = len(means)
-    if problems == 1 or p in (0.0, 1.0):
-        return float(problems)
-    variance = math.fsum((mean - p) ** 2 for mean in means) / (problems * (problems - 1))
-    return float(samples) if variance == 0 else min(float(samples), p * (1 - p) / variance)
+    return mean_interval(means) if means else (math.nan, math.nan)
 
 
 def ranks(values: Sequence[float]) -> NDArray[np.float64]:

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dunwu.errors import DataError
-from dunwu.evaluation.metrics import Z_95, Correct, pass_at_1, pass_interval
+from dunwu.evaluation.intervals import t_factor
+from dunwu.evaluation.metrics import Correct, pass_at_1, pass_interval
 from dunwu.evaluation.readability import MIXED_BELOW
 from dunwu.types import FinishReason, Reason
 
@@ -109,11 +110,11 @@ def share(problems: Sequence[Sequence[float]]) -> Estimate | None:
 
 
 def mean(problems: Sequence[Sequence[float]]) -> Estimate | None:
-    """Mean over problems of any values, with the normal interval over problems (of width 0 for one problem); ``None`` without values."""
+    """Mean over problems of any values, with Student's interval over problems (of width 0 for one problem); ``None`` without values."""
     means = [fmean(values) for values in problems if values]
     if not means:
         return None
-    half = Z_95 * stdev(means) / math.sqrt(len(means)) if len(means) > 1 else 0.0
+    half = t_factor(len(means) - 1) * stdev(means) / math.sqrt(len(means)) if len(means) > 1 else 0.0
     return Estimate(fmean(means), fmean(means) - half, fmean(means) + half, len(means))
 
 
