@@ -16,7 +16,7 @@ from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import EvalConfig, ZeroConfig
-from dunwu.errors import CheckpointError, ConfigError, Interrupted, RunError, TrainingError
+from dunwu.errors import CheckpointError, ConfigError, Interrupted, RunError, TrainingError, UserError
 from dunwu.pipeline.recipe_file import read_pipeline
 
 HEAVY = ("torch", "transformers", "pydantic", "tyro", "yaml", "numpy")
@@ -82,6 +82,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["eval", "--problems", "0"], "problems = 0"),
         (["report"], "dunwu report --help"),
         (["report", "nowhere"], "nowhere"),
+        (["report", "."], "no run directory"),
         (["report", ".", "--zzz"], "'--zzz' is not understood"),
         (["explain", "nowhere"], "there is no such checkpoint folder"),
     ],
@@ -111,6 +112,7 @@ def test_errors_become_lines(
     def write_report(run: Path) -> Path:
         raise error
 
+    (tmp_path / "config.yaml").write_text("seed: 0", encoding="utf-8")
     stub(monkeypatch, "dunwu.analysis.report", write_report=write_report)
     assert run_cli(capsys, "report", str(tmp_path)) == (code, "", line)
 
@@ -119,6 +121,7 @@ def test_our_own_mistakes_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, 
     def write_report(run: Path) -> Path:
         raise FileNotFoundError(2, "No such file", "inner")
 
+    (tmp_path / "config.yaml").write_text("seed: 0", encoding="utf-8")
     stub(monkeypatch, "dunwu.analysis.report", write_report=write_report)
     with pytest.raises(FileNotFoundError):
         main(["report", str(tmp_path)])
@@ -267,3 +270,28 @@ def test_eval_takes_the_template_of_the_run(monkeypatch: pytest.MonkeyPatch, tmp
     assert default_template(str(step)) == "chat"
     (tmp_path / "config.yaml").write_text("tokens: 5\n", encoding="utf-8")
     assert default_template(str(step)) == "tiny"
+
+
+def test_report_of_a_folder_that_is_no_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    for arguments in ([str(tmp_path)], [str(tmp_path), str(tmp_path), "--out", str(tmp_path / "both.html")]):
+        code, _, err = run_cli(capsys, "report", *arguments)
+        assert (code, err.count("\n")) == (2, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["summary.json", "evaluation.parquet"])
+def test_eval_does_not_replace_an_evaluation_unless_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    def run_evaluation(*arguments: object) -> object:
+        raise UserError("it is done")
+
+    stub(monkeypatch, "dunwu.pipeline.evaluate", run_evaluation=run_evaluation)
+    assert "it is done" in run_cli(capsys, "eval", "--out", str(tmp_path))[2]
+    (tmp_path / name).write_text("first", encoding="utf-8")
+    code, _, err = run_cli(capsys, "eval", "--out", str(tmp_path))
+    assert (code, err.count("\n")) == (2, 1)
+    assert name in err
+    assert "it is done" in run_cli(capsys, "eval", "--out", str(tmp_path), "--overwrite")[2]
+    assert (tmp_path / name).read_text(encoding="utf-8") == "first"

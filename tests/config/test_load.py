@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dunwu.config.base import Config
 from dunwu.config.data_replies import ColdStartConfig, RejectionConfig
 from dunwu.config.load import dump_config, load_config, validate
 from dunwu.config.overrides import parse_overrides
 from dunwu.config.pretrain import PretrainConfig
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.config.sft import SftConfig
 from dunwu.config.task_names import parse_task
 from dunwu.config.tasks import ArithmeticTask, CountdownTask, DatasetTask, Game24Task, ReasoningGymTask
-from dunwu.config.yaml_text import parse_yaml
+from dunwu.config.yaml_text import parse_yaml, write_yaml
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.errors import ConfigError
 
@@ -55,6 +58,49 @@ def test_exponents_are_numbers_in_a_file(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["1e", "e5", "1e-", "v1e5", "0x1e5z", "1.2.3"])
 def test_what_only_looks_like_an_exponent_stays_text(text: str) -> None:
     assert parse_yaml(text) == text
+
+
+@pytest.mark.parametrize("text", ["1:30", "1:30.5", "2024-01-02", "2024-01-02 10:00:00+02:00", "0o16", "12:30:45"])
+def test_what_yaml_1_1_turns_into_something_else_stays_text(text: str) -> None:
+    assert parse_yaml(text) == text
+    assert parse_yaml(write_yaml({"a": text})) == {"a": text}
+
+
+@pytest.mark.parametrize("text", ["on", "Off", "yes", "no"])
+def test_yes_and_no_are_no_numbers_and_no_words_unless_in_quotes(text: str) -> None:
+    assert isinstance(parse_yaml(text), bool)
+    assert "expected a valid string" in complaint(f"model={text}")
+    assert "expected a valid integer" in complaint(f"grpo.steps={text}")
+    assert parse_yaml(write_yaml({"a": text})) == {"a": text}
+
+
+@pytest.mark.parametrize("text", ["016", "0016", "00", "+07", "-012", "08", "0_16"])
+def test_a_number_with_a_leading_zero_is_refused(text: str, tmp_path: Path) -> None:
+    message = complaint(text=f"seed: 1\ngrpo: {{steps: {text}}}", folder=tmp_path)
+    assert "line 2" in message
+    assert f"{text} may be octal" in message
+    assert "grpo.steps" in complaint(f"grpo.steps={text}")
+    assert parse_yaml(write_yaml({"a": text})) == {"a": text}
+
+
+@pytest.mark.parametrize("value", [0, 7, -3, 1e-6, 1e22, 2.5, True, None, "1e-6", "0x1F", "true", "null", "~", "12", "1_000", ".inf"])
+def test_what_is_written_is_read_back(value: object) -> None:
+    found = parse_yaml(write_yaml({"a": value}))["a"]
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_a_number_beyond_all_bounds_is_one_line(tmp_path: Path) -> None:
+    assert "is no number" in complaint(text=f"seed: {'9' * 5000}", folder=tmp_path)
+
+
+@pytest.mark.parametrize("kind", [ZeroConfig, SftConfig, PretrainConfig, RewardModelConfig, EvalConfig, RejectionConfig])
+def test_every_seed_is_below_2_to_the_63(kind: type[Config]) -> None:
+    more = {"data": "x"} if kind is SftConfig else {}
+    good = validate(kind, {"seed": 2**63 - 1, **more})
+    assert good.model_dump()["seed"] == 2**63 - 1
+    for seed in (-1, 2**63, 2**64, 10**30):
+        with pytest.raises(ConfigError, match=f"seed = {seed}"):
+            validate(kind, {"seed": seed, **more})
 
 
 def test_each_source_lies_over_the_one_before(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Intervals of means: Clopper and Pearson's where shares are 0 or 1, and their coverage for few problems, near 0 and 1, and for clusters."""
+"""Intervals of means: Clopper and Pearson's for shares of 0 and 1; they cover for few problems, near 0 and 1, and for clusters."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,11 @@ from dunwu.cli.runs import run_above
 from dunwu.config.load import load_config, read_mapping
 from dunwu.config.task_names import parse_task
 from dunwu.config.zero import EngineConfig, EvalConfig
+from dunwu.errors import RunError
 from dunwu.models.bundled import BUNDLED_NAME
+
+WRITTEN = ("evaluation.parquet", "summary.json")
+"""What an evaluation leaves in its folder."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ class EvalOptions:
     template: str | None = None
     """Prompt template; by default that of the run the checkpoint is from, else tiny for the bundled model, else r1-zero."""
     out: Path | None = None
-    """Folder for all completions and the summary."""
+    """Folder for all completions and the summary; one that has an evaluation already is refused."""
+    overwrite: bool = False
+    """Replace the evaluation that is in --out."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     threads: int = 0
@@ -55,11 +62,19 @@ def run(arguments: Sequence[str]) -> int:
     template = options.template or default_template(options.model)
     base = {"task": _task(options.task, template), "split": options.split}
     config = load_config(EvalConfig, None, [*_shorthands(options), *rest], base)
+    if options.out is not None and not options.overwrite:
+        refuse_taken(options.out)
     from dunwu.pipeline.evaluate import run_evaluation
 
     result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch)
     print("\n".join(table(result.name, result.summary())))
     return 0
+
+
+def refuse_taken(out: Path) -> None:
+    """Raises `RunError` for a folder with results that would be replaced."""
+    if taken := next((name for name in WRITTEN if os.path.lexists(out / name)), None):
+        raise RunError(f"{out} has {taken} already: choose another --out, or give --overwrite to replace it")
 
 
 def _task(text: str, template: str) -> dict[str, Any]:

@@ -12,6 +12,10 @@ from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.errors import RunError
 
 
+OF_A_RUN = ("manifest.json", "config.yaml", "metrics.jsonl")
+"""A folder without any of these was never a run."""
+
+
 @dataclass(frozen=True)
 class ReportOptions:
     """Write report.html of a run, also of one that is still going on; with several runs, a page that lays their curves over each other.
@@ -47,6 +51,9 @@ def _write(options: ReportOptions) -> Path:
         from dunwu.analysis.stage_table import PAGE, write_stage_page
 
         return write_stage_page(options.runs, options.out or (first / PAGE if len(options.runs) == 1 else Path(PAGE)))
+    for folder in options.runs:
+        if not any((folder / name).is_file() for name in OF_A_RUN):
+            raise RunError(f"{folder} is no run directory (it has none of {', '.join(OF_A_RUN)}); check the path")
     if len(options.runs) == 1:
         from dunwu.analysis.report import write_report
 

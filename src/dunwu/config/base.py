@@ -1,8 +1,14 @@
-"""The base of every configuration model."""
+"""The base of every configuration model, and types that all of them use."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SEEDS = 2**63
+Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
+"""What the generators of all libraries take."""
 
 
 class Config(BaseModel):

@@ -8,13 +8,12 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from dunwu.config.base import Config
+from dunwu.config.base import Config, Seed
 from dunwu.config.tasks import TaskConfig
 from dunwu.config.zero import EngineConfig, SamplingConfig
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0)]
 
 
 class LocalGenerator(Config):
@@ -47,8 +46,8 @@ class EndpointGenerator(Config):
     timeout: Annotated[float, Field(gt=0)] = 300.0
     """Seconds for one whole answer, from the first byte sent to the last one read."""
     max_refused: Share = 0.1
-    """Share of the prompts that the endpoint may refuse (status 400 or 422, a content filter), each recorded and left out; ten may be refused
-    in any case. More of them end the stage."""
+    """Share of the prompts that the endpoint may refuse (status 400 or 422, a content filter), each recorded and left out; ten may be
+    refused in any case. More of them end the stage."""
     retries: Annotated[int, Field(ge=0)] = 5
     """How often a request that failed is sent again, after 1, 2, 4 ... seconds (at most 30) or what the endpoint asks for."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dunwu.config.base import Config
+from dunwu.config.base import Config, Seed
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -45,4 +45,4 @@ class PretrainConfig(Config):
     threads: Annotated[int, Field(ge=0)] = 0
     matmul_precision: Literal["float32", "bfloat16"] = "bfloat16"
     device: str = "auto"
-    seed: int = 0
+    seed: Seed = 0

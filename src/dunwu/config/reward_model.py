@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dunwu.config.base import Config
+from dunwu.config.base import Config, Seed
 from dunwu.config.zero import LoraConfig
 
 Positive = Annotated[int, Field(ge=1)]
@@ -55,7 +55,7 @@ class RewardModelConfig(Config):
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads; 0 takes all cores."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 R1_HELPFULNESS = RewardModelConfig(batch_size=256, learning_rate=6e-6, epochs=1, max_tokens=8_192)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dunwu.config.base import Config
+from dunwu.config.base import Config, Seed
 from dunwu.config.presets import PresetValue
 from dunwu.config.zero import EngineConfig, LoraConfig, Precision, SamplingConfig
 
@@ -67,7 +67,7 @@ class SftConfig(Config):
     matmul_precision: Precision = "auto"
     """Of the matrix products; weights, sums and everything else stay float32. auto: bfloat16 by the native scorer on a CPU that has
     tiles for it (AMX) and a C compiler, else float32."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 R1_SFT: Mapping[str, PresetValue] = MappingProxyType(

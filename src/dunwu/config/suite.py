@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from dunwu.config.base import Config
+from dunwu.config.base import Config, Seed
 from dunwu.config.tasks import ChatTask
 from dunwu.config.zero import EngineConfig, EvalConfig, SamplingConfig
 
@@ -31,7 +31,7 @@ class PromptSet(Config):
     samples: Positive = 1
     """Completions per prompt."""
     sampling: SamplingConfig = SamplingConfig()
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 class HelpfulnessSet(PromptSet):

@@ -1,4 +1,4 @@
-"""YAML as people write it: `1e-6` is a number, and a key given twice is a mistake."""
+"""YAML as people write it: `1e-6` is a number, `1:30` and a date are text, and what two readers would read as two numbers is a mistake."""
 
 from __future__ import annotations
 
@@ -7,11 +7,31 @@ from typing import Any
 
 import yaml
 
-_EXPONENT_FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)[eE][-+]?[0-9]+$")
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_LEADING_ZERO = "tag:dunwu,leading-zero"
+_NUMBER = list("-+.0123456789")
+_RESOLVERS = (
+    (_LEADING_ZERO, re.compile(r"^[-+]?0[0-9_]+$"), _NUMBER),
+    (_INT, re.compile(r"^[-+]?(?:0|[1-9][0-9_]*|0b[01_]+|0x[0-9a-fA-F_]+)$"), _NUMBER),
+    (
+        _FLOAT,
+        re.compile(
+            r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+"
+            r"|\.(?:inf|Inf|INF))$|^\.(?:nan|NaN|NAN)$"
+        ),
+        _NUMBER,
+    ),
+)
+"""In the place of YAML 1.1's, by which `1:30` is 90, `016` is 14, `2024-01-02` a date and `1e-6` a text."""
+_KEPT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:merge")
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader follows YAML 1.1, where `1e-6` (no dot, or no sign) is a string and a repeated key wins silently."""
+    """PyYAML's safe loader with these rules; a repeated key, which would win silently, is refused."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [each for each in resolvers if each[0] in _KEPT] for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -26,8 +46,30 @@ class _Loader(yaml.SafeLoader):
             seen.add(key)
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        try:
+            return int(super().construct_yaml_int(node))
+        except ValueError:
+            raise yaml.constructor.ConstructorError(None, None, f"{node.value[:20]}... is no number", node.start_mark) from None
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT_FLOAT, list("-+.0123456789"))
+    def construct_leading_zero(self, node: yaml.ScalarNode) -> Any:
+        plain = node.value.replace("_", "").lstrip("+-0") or "0"
+        message = f"{node.value} may be octal: write {plain} for the number, or put it in quotes"
+        raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+
+
+_Loader.add_constructor(_INT, _Loader.construct_yaml_int)
+_Loader.add_constructor(_LEADING_ZERO, _Loader.construct_leading_zero)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts in quotes what YAML 1.1 or the loader above would read as anything but text."""
+
+
+for _tag, _pattern, _first in _RESOLVERS:
+    _Loader.add_implicit_resolver(_tag, _pattern, _first)
+    if _tag != _INT:
+        _Dumper.add_implicit_resolver(_tag, _pattern, _first)
 
 
 def parse_yaml(text: str) -> Any:
@@ -45,4 +87,4 @@ def parse_yaml_value(text: str) -> Any:
 
 def write_yaml(data: Any) -> str:
     """Plain data as YAML text that `parse_yaml` reads back."""
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from dunwu.config.base import Config
+from dunwu.config.base import Config, Seed
 from dunwu.config.rewards import AccuracyPart, FormatPart, Parts, TripwireConfig
 from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
 
@@ -137,7 +137,7 @@ class EvalConfig(Config):
     samples: Positive = 4
     """Completions per problem (k of pass@k and majority@k)."""
     sampling: SamplingConfig = SamplingConfig()
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 RESUME_MAY_CHANGE = frozenset({"save_every", "keep_checkpoints", "sample_every", "dump_rollouts_every", "reward_workers", "reward_timeout"})
@@ -196,7 +196,7 @@ class ZeroConfig(Config):
     matmul_precision: Precision = "auto"
     """Of the trainer's matrix products; weights, sums and everything else stay float32. auto: bfloat16 by the native scorer on a CPU that
     has tiles for it (AMX) and a C compiler, else float32."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _check_overlong(self) -> Self:

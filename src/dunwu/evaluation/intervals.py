@@ -1,10 +1,10 @@
 """The interval of a mean over problems of shares between 0 and 1: Gaffke's bounds.
 
-Gaffke (Three test statistics for a nonparametric one-sided hypothesis on the mean of a nonnegative variable, Math. Methods of Statistics
-14, 2005): with order statistics ``x_1 ... x_P``, ``x_{P+1} = 1`` and weights ``w`` uniform on the simplex, the upper bound is the quantile of
-``sum_i w_i x_i``; the lower one is its mirror image. Of shares that are 0 or 1 these are Clopper and Pearson's bounds exactly; several samples
-of a problem make them narrower by as much as they tell. They hold for any distribution of the shares (proven for small P, and without
-a known exception), where Wilson's interval covers 86 to 91 % near 0 and 1 with fewer than 100 problems.
+Gaffke (Three test statistics for a nonparametric one-sided hypothesis on the mean of a nonnegative variable, Mathematical Methods of
+Statistics 14, 2005): with order statistics ``x_1 ... x_P``, ``x_{P+1} = 1`` and weights ``w`` uniform on the simplex, the upper bound is
+the quantile of ``sum_i w_i x_i``; the lower one is its mirror image. Of shares that are 0 or 1 these are Clopper and Pearson's bounds
+exactly; several samples of a problem make them narrower by as much as they tell. They hold for any distribution of the shares (proven for
+small P, and without a known exception), where Wilson's interval covers 86 to 91 % near 0 and 1 with fewer than 100 problems.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from dunwu.algorithms.entropy import EntropyBonus
 from dunwu.algorithms.loss import GrpoBatch, GrpoLoss, grpo_loss
 from dunwu.algorithms.recipes import Algorithm
 from dunwu.algorithms.reductions import Denominators
+from dunwu.config.base import SEEDS
 from dunwu.config.zero import ZeroConfig
 from dunwu.trainers.experience import Experience, chosen_tokens
 from dunwu.trainers.scoring import Scorer, behaviour_logprobs, completion_mask, make_scorer
@@ -134,7 +135,7 @@ class PolicyUpdate:
         totals = UpdateTotals(self._entropy_weight())
         for group in self.optimizer.param_groups:
             group["lr"] = grpo.learning_rate * min(1.0, step / max(1, grpo.warmup_steps))
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + step) % SEEDS)
         order = torch.randperm(len(experience.rollouts), generator=generator)
         # Not `chunk`, which may give fewer parts than asked for.
         parts = [part.tolist() for part in order.tensor_split(grpo.minibatches)]

@@ -23,9 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import yaml
-
 import dunwu
+from dunwu.config.yaml_text import write_yaml
 from dunwu.errors import RunError
 from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, counted_files, is_foreign, remove_leftovers
 
@@ -227,7 +226,7 @@ def _as_json(value: Mapping[str, Any]) -> str:
 
 
 def _as_yaml(config: Json) -> str:
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    return write_yaml(config)
 
 
 def _write(path: Path, text: str) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from dunwu.config.base import SEEDS
 from dunwu.config.sft import SftConfig
 from dunwu.data.chat_examples import Example
 from dunwu.errors import TrainingError
@@ -119,7 +120,7 @@ class SftLearner:
     def batch(self, step: int) -> list[Example]:
         """The conversations of an update; each epoch has an order of its own, which depends on the seed alone."""
         epoch, place = divmod(step - 1, self.updates_per_epoch)
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + epoch) % SEEDS)
         order = torch.randperm(len(self.examples), generator=generator)
         chosen = order[place * self.config.batch_size : (place + 1) * self.config.batch_size]
         return [self.examples[i] for i in chosen.tolist()]
