@@ -11,7 +11,6 @@ import tyro
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.errors import RunError
 
-
 OF_A_RUN = ("manifest.json", "config.yaml", "metrics.jsonl")
 """A folder without any of these was never a run."""
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from dunwu.evaluation.metrics import finite_or_none, majority_at_k, pass_at_1, pass_at_k, pass_interval, spearman
 from dunwu.types import FinishReason, Language, Reason
+from dunwu.verifiers.unread import count_unread
 
 MAX_LEVELS = 6
 """Up to this many distinct difficulties are shown as they are; more are cut into quartiles."""
@@ -26,6 +27,7 @@ class EvaluationRow:
     ``score`` is ``None`` where the verifier itself failed: such a row is counted in ``verdicts`` and ``excluded``,
     and is no part of any share of right answers. Nor is one without a verifier (``unverified``), which is not excluded.
     ``vote`` is the key under which the answer votes in majority@k, ``None`` where there is none to vote with. Lengths are in tokens.
+    ``unread`` says why an unparsable answer was not read (`dunwu.verifiers.unread`).
     """
 
     problem_id: str
@@ -43,6 +45,7 @@ class EvaluationRow:
     reflections: int
     answer: str | None
     vote: str | None
+    unread: str = ""
 
     @property
     def correct(self) -> int:
@@ -84,6 +87,7 @@ class EvaluationResult:
             "reflections_per_completion": _mean(self.rows, lambda row: row.reflections),
             "by_difficulty": by_difficulty(self.problems),
             "verdicts": dict(sorted(Counter(row.verdict for row in self.rows).items())),
+            "unread": count_unread(row.unread for row in self.rows),
             "problems": len(self.problems),
             "samples": len(self.rows),
             "excluded": sum(row.score is None and row.verdict != "unverified" for row in self.rows),

@@ -7,6 +7,7 @@ from dunwu.evaluation.votes import vote_key
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import Encoder, parse_completion, thinking_tokens
 from dunwu.types import Rollout
+from dunwu.verifiers.unread import why_unread
 from dunwu.verifiers.verify import candidate
 
 
@@ -36,4 +37,5 @@ def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder) -> Evaluat
         reflections=count_reflections(completion.text),
         answer=answer,
         vote=vote_key(answer, problem.verifier) if votes else None,
+        unread=why_unread(rollout, str(tokenizer.eos_token or "")),
     )

@@ -31,6 +31,7 @@ _SCHEMA = pa.schema(
         ("reflections", pa.int32()),
         ("answer", pa.string()),
         ("vote", pa.string()),
+        ("unread", pa.string()),
     ]
 )
 

@@ -35,6 +35,7 @@ from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.grpo import GrpoLearner
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
+from dunwu.verifiers.unread import tell_verdicts
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
 SECONDS = "evaluations/seconds.json"
@@ -125,6 +126,8 @@ class Evaluator:
                 result = evaluate(self._engine, self._tokenizer, self._pool, config, self._config.template, self._config.max_prompt_tokens)
                 result = replace(result, name=name)
                 write_evaluation(path, result)
+                told = result.summary()
+                print(f"{phase}: {name}: {tell_verdicts(told['verdicts'], told['unread'])}", flush=True)
                 self._add_seconds(f"evaluate_{phase}", time.monotonic() - began)
             self.results.setdefault(name, {})[phase] = result
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -44,6 +45,7 @@ from dunwu.trainers.run_directory import RunDirectory
 from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
 from dunwu.trainers.tables import write_rollouts
 from dunwu.types import Group, Reason, Rollout, SamplingParams
+from dunwu.verifiers.unread import count_unread, tell_verdicts, why_unread
 
 REFERENCE, BEHAVIOUR = "reference.", "behaviour."
 NO_MODELS = ModelRewards()
@@ -151,6 +153,8 @@ class GrpoLearner:
             self.policy.renew_reference()
         if step % self.config.dump_rollouts_every == 0 or self.watch.halted:
             self._dump(self.run.rollouts_path(step), sampled, experience, step)
+        if step % self.config.sample_every == 0 or step == 1:
+            print(f"step {step}: {self._told(sampled.rollouts)}", flush=True)
         if step % self.config.sample_every == 0:
             _show(step, sampled.rollouts[0])
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
@@ -163,6 +167,11 @@ class GrpoLearner:
                 f"{self.skipped_in_a_row} steps in a row were not finite: begin a new run with a grpo.learning_rate below "
                 f"{self.config.grpo.learning_rate:g}, with --model on one of {self.run.checkpoints} and another --out"
             )
+
+    def _told(self, rollouts: Sequence[Rollout]) -> str:
+        """How many answers are right, wrong and unparsable, and why."""
+        verdicts = Counter(rollout.reward.verdict.reason for rollout in rollouts)
+        return tell_verdicts(verdicts, count_unread(why_unread(rollout, str(self.tokenizer.eos_token or "")) for rollout in rollouts))
 
     def _dump(self, path: Path, sampled: SampledGroups, experience: Experience, step: int) -> None:
         path.parent.mkdir(exist_ok=True)

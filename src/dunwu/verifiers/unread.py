@@ -1,0 +1,62 @@
+r"""Why no answer was read in a completion, in words for a person. A model that solves everything and puts no answer where it was asked for
+has 0 % right: the shares of what could not be read must be seen beside that number.
+
+The rule is strict on purpose, in training and in evaluation alike: an answer stands in ``<answer>`` tags or in a box, as prompts ask for.
+``dunwu verify math`` is given answers, not completions, and takes a sentence too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from dunwu.models.thinking import parse_completion
+from dunwu.types import Reason, Rollout
+from dunwu.verifiers.verify import WHOLE_TEXTS, candidate
+
+NO_ANSWER = r"no <answer> or \boxed{}"
+CUT_OFF = "cut off at the token limit"
+UNREADABLE = "an answer that the verifier cannot read"
+_TOLD = {
+    "no answer": NO_ANSWER,
+    "the reasoning is not closed": "reasoning that never ends (no </think>)",
+    "several answers": "several answers side by side",
+    "the answer is not closed": "an <answer> that never ends",
+    "empty answer": "an empty <answer>",
+}
+_WORDS: Mapping[Reason, str] = {
+    "correct": "right",
+    "wrong": "wrong",
+    "unparsable": "unparsable",
+    "timeout": "verifier ran out of time",
+    "error": "verifier failed",
+    "unverified": "not verified",
+}
+
+
+def why_unread(rollout: Rollout, end_marker: str = "") -> str:
+    """Why a rollout with the verdict ``unparsable`` has no answer that was read; empty for any other verdict."""
+    problem, completion = rollout.prompt.problem, rollout.completion
+    if rollout.reward.verdict.reason != "unparsable":
+        return ""
+    parsed = parse_completion(rollout.prompt.prefill + completion.text, end_marker)
+    if candidate(problem, parsed) is not None:
+        return UNREADABLE
+    if completion.finish_reason == "length":
+        return CUT_OFF
+    return "nothing to read" if problem.verifier in WHOLE_TEXTS else _TOLD.get(parsed.problem, NO_ANSWER)
+
+
+def count_unread(reasons: Iterable[str]) -> dict[str, int]:
+    """How often each reason occurs, the most frequent first; empty ones are left out."""
+    return dict(Counter(filter(None, reasons)).most_common())
+
+
+def tell_verdicts(verdicts: Mapping[Reason, int], unread: Mapping[str, int]) -> str:
+    r"""``right 0 of 20, unparsable 20 of 20 (no <answer> or \boxed{} 18, cut off at the token limit 2)``."""
+    total = sum(verdicts.values())
+    told = [
+        f"{words} {verdicts.get(reason, 0)} of {total}" for reason, words in _WORDS.items() if verdicts.get(reason) or reason == "correct"
+    ]
+    reasons = ", ".join(f"{reason} {count}" for reason, count in unread.items())
+    return ", ".join(each + (f" ({reasons})" if reasons and each.startswith("unparsable") else "") for each in told)

@@ -1,0 +1,43 @@
+r"""Why no answer was read."""
+
+from __future__ import annotations
+
+import pytest
+
+from dunwu.models.thinking import parse_completion
+from dunwu.types import Completion, FinishReason, Problem, Prompt, Reward, Rollout
+from dunwu.verifiers.unread import CUT_OFF, NO_ANSWER, UNREADABLE, count_unread, tell_verdicts, why_unread
+from dunwu.verifiers.verify import candidate, verify
+
+FIVE = Problem("p", "t", "2+3?", "number", answer="5")
+
+
+def rollout(text: str, finish: FinishReason = "stop", prefill: str = "") -> Rollout:
+    verdict = verify(FIVE, candidate(FIVE, parse_completion(prefill + text)))
+    return Rollout(Prompt(FIVE, "", (1,), prefill), Completion((1,), text, (0.0,), finish, 0), Reward(verdict.score, {}, verdict))
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "prefill", "why"),
+    [
+        ("<answer>5</answer>", "stop", "", ""),
+        ("<answer>6</answer>", "stop", "", ""),
+        ("The answer is 5.", "stop", "", NO_ANSWER),
+        ("The answer is 5.", "length", "", CUT_OFF),
+        ("<answer>five-ish</answer>", "stop", "", UNREADABLE),
+        (r"\boxed{5} or \boxed{6}", "stop", "", "several answers side by side"),
+        ("I think 5", "stop", "<think>", "reasoning that never ends (no </think>)"),
+        ("<answer>5", "stop", "", "an <answer> that never ends"),
+        ("<answer> </answer>", "stop", "", "an empty <answer>"),
+    ],
+)
+def test_the_reason_is_told(text: str, finish: FinishReason, prefill: str, why: str) -> None:
+    assert why_unread(rollout(text, finish, prefill)) == why
+
+
+def test_counts_in_words() -> None:
+    counted = count_unread([NO_ANSWER, "", CUT_OFF, NO_ANSWER])
+    assert counted == {NO_ANSWER: 2, CUT_OFF: 1}
+    told = tell_verdicts({"unparsable": 20}, {NO_ANSWER: 20})
+    assert told == rf"right 0 of 20, unparsable 20 of 20 ({NO_ANSWER} 20)"
+    assert tell_verdicts({"correct": 3, "wrong": 1}, {}) == "right 3 of 4, wrong 1 of 4"
