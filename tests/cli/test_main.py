@@ -52,7 +52,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["zero", "--dry-run"], ["pretrain", "--dry-run"], ["explain", "tiny"], *([name, "--help"] for name in COMMANDS)],
+    [["pretrain", "--dry-run"], ["explain", "tiny"], *([name, "--help"] for name in COMMANDS)],
 )
 def test_help_of_a_command_and_dry_runs_load_no_torch(arguments: list[str]) -> None:
     assert not loaded_after(arguments) & {"torch", "transformers"}

@@ -51,9 +51,12 @@ def test_options_and_overrides_reach_the_run(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_a_dry_run_prints_a_recipe_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--data", "pairs.jsonl", "--dry-run", "--out", str(tmp_path / "run"), "batch_size=8"]) == 0
+    data = tmp_path / "pairs.jsonl"
+    data.write_text("".join(f'{{"prompt": "Say {n}", "chosen": "{n}", "rejected": "no"}}\n' for n in range(40)), encoding="utf-8")
+    assert run(["--data", str(data), "--dry-run", "--out", str(tmp_path / "run"), "batch_size=8"]) == 0
     out = capsys.readouterr().out
-    assert "# data: pairs.jsonl" in out
+    assert f"# data: {data}" in out
+    assert "# rows: training" in out
     recipe = tmp_path / "again.yaml"
     recipe.write_text(out, encoding="utf-8")
     assert load_config(RewardModelConfig, recipe, []).batch_size == 8

@@ -20,10 +20,15 @@ def test_a_dry_run_makes_nothing_and_prints_a_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "dunwu.pipeline.sft", None)  # would fail to import
-    assert run(["--dry-run", "--model", "some/model", "--data", "my rows.jsonl", "--seed", "5", "epochs=3"]) == 0
+    arguments = ["--dry-run", "--model", "some/model", "--data", "my rows.jsonl", "--seed", "5", "epochs=3"]
+    with pytest.raises(UserError, match="my rows"):
+        run(arguments)
+    Path("my rows.jsonl").write_text('{"messages": []}\n', encoding="utf-8")
+    capsys.readouterr()
+    assert run(arguments) == 0
     out = capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["my rows.jsonl"]
+    assert "# my rows.jsonl: 1 rows" in out
     assert "# data: my rows.jsonl, 3 times, 32 conversations an update" in out
     copy = tmp_path / "copy.yaml"
     copy.write_text(out, encoding="utf-8")

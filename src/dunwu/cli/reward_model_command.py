@@ -32,14 +32,16 @@ class RewardModelOptions:
     resume: bool = False
     """Go on from the newest whole checkpoint in the run directory."""
     dry_run: bool = False
-    """Print the resolved configuration and the plan, and make nothing."""
+    """Read the data, print the resolved configuration, the plan and what the data holds; make nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Trains and measures, or prints the plan."""
     options, config = read_training(COMMAND, RewardModelOptions, RewardModelConfig, arguments, _shorthands)
     if options.dry_run:
-        print_plan(config, options.out, _plan(config))
+        from dunwu.pipeline.preview import preview_reward_model
+
+        print_plan(config, options.out, [*_plan(config), *preview_reward_model(config)])
         return 0
     from dunwu.pipeline.reward_model import run_reward_model
 

@@ -29,14 +29,16 @@ class SftOptions:
     resume: bool = False
     """Go on from the newest whole checkpoint in the run directory."""
     dry_run: bool = False
-    """Print the resolved configuration and the plan, and make nothing."""
+    """Read the data, print the resolved configuration, the plan and what the data holds; make nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Trains, or prints the plan."""
     options, config = read_training("sft", SftOptions, SftConfig, arguments, _shorthands)
     if options.dry_run:
-        print_plan(config, options.out, plan(config))
+        from dunwu.pipeline.preview import preview_sft
+
+        print_plan(config, options.out, [*plan(config), *preview_sft(config)])
         return 0
     from dunwu.pipeline.sft import run_sft
 
@@ -46,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def plan(config: SftConfig) -> list[str]:
-    """What a run would do; the data is not read."""
+    """What a run would do."""
     return [
         f"data: {config.data}, {config.epochs} times, {config.batch_size} conversations an update",
         f"validation: {config.validation or 'none'}",

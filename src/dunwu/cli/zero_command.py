@@ -29,14 +29,18 @@ class ZeroOptions:
     resume: bool = False
     """Go on from the newest whole checkpoint in the run directory."""
     dry_run: bool = False
-    """Print the resolved configuration and the plan, and make nothing."""
+    """Read the data, print the resolved configuration, the plan, what the data holds and the memory needed; make nothing."""
+    memory: float | None = None
+    """For --dry-run: GiB that the run may have, instead of what is here."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Trains, or prints the plan."""
     options, config = read_training("zero", ZeroOptions, ZeroConfig, arguments, _shorthands)
     if options.dry_run:
-        print_plan(config, options.out, zero_plan(config))
+        from dunwu.pipeline.preview import preview_zero
+
+        print_plan(config, options.out, [*zero_plan(config), *preview_zero(config, options.memory)])
         return 0
     from dunwu.pipeline.zero import run_zero
 

@@ -35,7 +35,7 @@ def t_factor(freedom: int) -> float:
     z = 1.959963984540054
     terms = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
     more = (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160
-    return z + sum(term / freedom**power for power, term in enumerate((*terms, more), start=1))
+    return math.fsum([z, *(term / float(freedom) ** power for power, term in enumerate((*terms, more), start=1))])
 
 
 def _upper(shares: Sequence[float], tail: float) -> float:
