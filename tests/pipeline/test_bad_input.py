@@ -360,7 +360,7 @@ def test_an_endpoint_that_fails_half_way_and_comes_back(
     line = desk.run(judged)
     assert line.startswith(f"dunwu: stage samples: m at {endpoint.url}")
     assert part in line
-    assert endpoint.asked == 3
+    assert endpoint.asked in (3, 4), "the third prompt, and perhaps the first again to see whether it still answers that"
     endpoint.asked, endpoint.reply = 0, lambda number: RIGHT
     assert desk.run(judged) == ""
     assert endpoint.asked == 4, "the two answers of the first time are kept"

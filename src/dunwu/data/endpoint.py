@@ -171,8 +171,8 @@ class Endpoint:
         if failed.remedy:
             return UserError(f"{self.name} refuses: {failed.reason}; {failed.remedy} (asked for {_short(request.id)})")
         return UserError(
-            f"{self.name}: {failed.reason} (asked for {_short(request.id)}); see that it works and run the same command again:"
-            " what it has written is kept"
+            f"{self.name}: {failed.reason}; see that it works and run the same command again: what it has written is kept"
+            f" (asked for {_short(request.id)})"
         )
 
     def _remedy(self, response: httpx.Response) -> str:
