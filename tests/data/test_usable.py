@@ -16,7 +16,7 @@ from dunwu.errors import DataError
 from dunwu.tasks.make import make_task
 from dunwu.types import Problem
 
-BROKEN = r"\frac{1}{"
+BROKEN = "proof"
 
 
 @pytest.fixture

@@ -226,6 +226,15 @@ def test_a_deletion_that_was_killed_is_finished_and_keeps_the_users_files(tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["draft.tmp", "latest", "step-000001"]
 
 
+def test_a_step_whose_manifest_was_being_written_goes_as_a_whole(tmp_path):
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    (tmp_path / "step-000002").rename(tmp_path / "step-000002.tmp")
+    os.truncate(tmp_path / "step-000002.tmp" / "manifest.json", 20)
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001"]
+
+
 def test_a_step_that_was_being_replaced_keeps_the_users_files(tmp_path):
     put_foreign(save(tmp_path, 1))
     (tmp_path / "step-000001").rename(tmp_path / "step-000001.torn.tmp")

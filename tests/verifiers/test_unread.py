@@ -24,7 +24,7 @@ def rollout(text: str, finish: FinishReason = "stop", prefill: str = "") -> Roll
         ("<answer>6</answer>", "stop", "", ""),
         ("The answer is 5.", "stop", "", NO_ANSWER),
         ("The answer is 5.", "length", "", CUT_OFF),
-        ("<answer>five-ish</answer>", "stop", "", UNREADABLE),
+        ("<answer>1/0</answer>", "stop", "", UNREADABLE),
         (r"\boxed{5} or \boxed{6}", "stop", "", "several answers side by side"),
         ("I think 5", "stop", "<think>", "reasoning that never ends (no </think>)"),
         ("<answer>5", "stop", "", "an <answer> that never ends"),

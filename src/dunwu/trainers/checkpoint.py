@@ -211,7 +211,7 @@ def _clear(leftover: Path) -> None:
             return
         _carry_foreign(leftover, step)
         shutil.rmtree(leftover)
-    elif (leftover / MANIFEST).exists() and folder_step(step) is not None:
+    elif _named(leftover) and folder_step(step) is not None:  # without a whole manifest it was being written
         _discard(leftover, step)
     else:
         shutil.rmtree(leftover)
