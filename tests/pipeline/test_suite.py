@@ -227,3 +227,11 @@ def test_a_mistake_is_one_line_before_anything_is_sampled(
 def test_a_judge_of_another_kind_is_refused(config_of: Callable[..., SuiteConfig], world: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="judges 'safety', not helpfulness"):
         run_suite(config_of(f"helpfulness.model={world / 'safety'}"), tmp_path / "run")
+
+
+def test_a_prompt_that_is_too_long_is_told_before_anything_is_sampled(
+    config_of: Callable[..., SuiteConfig], taught_base: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="max_prompt_tokens = 4"):
+        run_suite(config_of(f"model={taught_base}", "max_prompt_tokens=4"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

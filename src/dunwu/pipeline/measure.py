@@ -12,6 +12,7 @@ import torch
 
 from dunwu.config.pipeline import EvaluateConfig
 from dunwu.config.zero import EvalConfig
+from dunwu.data.usable import PromptLimit, held_out_problems
 from dunwu.evaluation.run import evaluate
 from dunwu.evaluation.store import write_evaluation
 from dunwu.models.loading import load_model, pick_device
@@ -30,6 +31,8 @@ def run_measure(config: EvaluateConfig, out: Path) -> Path:
     torch.set_num_threads(config.threads or torch.get_num_threads())
     model, tokenizer = load_model(config.model, pick_device(config.device))
     engine = TorchEngine(model, tokenizer, **config.engine.model_dump())
+    for held_out in config.evaluations:  # what cannot be asked shows before anything is sampled
+        held_out_problems(held_out, PromptLimit(config.template, tokenizer, config.max_prompt_tokens))
     summaries = {}
     with RewardPool(rule_reward(), config.reward_workers, config.reward_timeout) as pool:
         for name, held_out in zip(set_names(config.evaluations), config.evaluations, strict=True):

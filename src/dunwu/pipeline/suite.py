@@ -21,13 +21,13 @@ from dunwu.config.suite import GeneralSet, PromptSet, SuiteConfig
 from dunwu.config.zero import EvalConfig, SamplingConfig
 from dunwu.data.prompts import make_prompts
 from dunwu.data.rollouts import rollout_seeds
-from dunwu.data.usable import held_out_problems
+from dunwu.data.usable import PromptLimit, held_out_problems, sift
 from dunwu.errors import DataError
 from dunwu.evaluation.readability import readability
 from dunwu.evaluation.refusals import refuses
 from dunwu.evaluation.run import EVALUATION
 from dunwu.evaluation.suite import SetKind, SuiteRow, SuiteSet, read_rows, rows_table, set_facts, suite_metrics
-from dunwu.models.loading import load_model, pick_device
+from dunwu.models.loading import load_model, load_tokenizer, pick_device
 from dunwu.pipeline.checks import longest_program
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
@@ -92,7 +92,8 @@ def run_suite(config: SuiteConfig, out: Path, resume: bool = False) -> Path:
     Raises ``UserError`` for a model, a set or a reward model that cannot be used, before anything is sampled.
     """
     torch.set_num_threads(config.threads or torch.get_num_threads())
-    measured = _Suite(config, held_out_sets(config))
+    limit = PromptLimit(config.template, load_tokenizer(config.model), config.max_prompt_tokens)
+    measured = _Suite(config, held_out_sets(config, limit))
     with RunDirectory.create(out, "suite", config.model_dump(mode="json"), 0, resume, measured.inputs) as run:
         folder = run.path / SUITE
         with Pace(run, measured.sets, folder) as pace:
@@ -112,27 +113,31 @@ def summary(sets: Sequence[SuiteSet], inputs: dict[str, str]) -> dict[str, Any]:
     return {"sets": names, "judges": judges, "metrics": metrics}
 
 
-def held_out_sets(config: SuiteConfig) -> list[HeldOut]:
-    """Every set of the suite, in order. Raises ``UserError`` for data or gold answers that cannot be used."""
-    sets = [_verified("reasoning", name, each) for name, each in config.reasoning.items()]
-    sets += [_verified("general", name, each) for name, each in config.general.items()]
+def held_out_sets(config: SuiteConfig, limit: PromptLimit | None = None) -> list[HeldOut]:
+    """Every set of the suite, in order. Raises ``UserError`` for data, gold answers or (with a limit) prompts that cannot be used."""
+    sets = [_verified("reasoning", name, each, limit) for name, each in config.reasoning.items()]
+    sets += [_verified("general", name, each, limit) for name, each in config.general.items()]
     if helpful := config.helpfulness:
-        sets.append(_unverified("helpfulness", helpful, lambda _: True, "helpfulness"))
+        sets.append(_unverified("helpfulness", helpful, lambda _: True, "helpfulness", limit))
     if safety := config.safety:
-        sets.append(_unverified("harmful", safety, lambda problem: problem.data["harmful"], "safety" if safety.model else None))
-        sets.append(_unverified("harmless", safety, lambda problem: not problem.data["harmful"], None))
+        sets.append(_unverified("harmful", safety, lambda problem: problem.data["harmful"], "safety" if safety.model else None, limit))
+        sets.append(_unverified("harmless", safety, lambda problem: not problem.data["harmful"], None, limit))
     return sets
 
 
-def _verified(kind: SetKind, name: str, config: EvalConfig) -> HeldOut:
-    problems = tuple(held_out_problems(config, None).problems)
+def _verified(kind: SetKind, name: str, config: EvalConfig, limit: PromptLimit | None) -> HeldOut:
+    problems = tuple(held_out_problems(config, limit).problems)
     category = config.category_column if isinstance(config, GeneralSet) else ""
     return HeldOut(kind, name, problems, config.samples, config.sampling, config.seed, category)
 
 
-def _unverified(kind: SetKind, config: PromptSet, wanted: Callable[[Problem], bool], judge: Criterion | None) -> HeldOut:
+def _unverified(
+    kind: SetKind, config: PromptSet, wanted: Callable[[Problem], bool], judge: Criterion | None, limit: PromptLimit | None
+) -> HeldOut:
     """The prompts that are ``wanted``, in order, drawn at random where there are more than asked for."""
-    problems = [problem for problem in make_task(config.task).held_out(config.split, sys.maxsize) if wanted(problem)]
+    task = make_task(config.task)
+    sift(task, config.task, config.split, limit)
+    problems = [problem for problem in task.held_out(config.split, sys.maxsize) if wanted(problem)]
     if not problems:
         told = f" of the categories {', '.join(config.task.categories)}" if config.task.categories else ""
         raise DataError(f"{config.task.path} has no {config.split} prompts{told} for {kind}: give it rows, see ChatTask")
