@@ -94,4 +94,5 @@ def spoken_number(text: str) -> tuple[str, Fraction, str] | None:
     while first and words[first - 1][0] in (*_SIGNS, "a", "an"):
         first -= 1
     value = number_in_words(text[words[first][1] : words[last][2]])
-    return None if value is None else (text[: words[first][1]].strip(_EDGES), value, text[words[last][2] :].strip(_EDGES))
+    glued = text[words[last][2] : words[last][2] + 1] == "-"  # five-ish
+    return None if value is None or glued else (text[: words[first][1]].strip(_EDGES), value, text[words[last][2] :].strip(_EDGES))
