@@ -16,9 +16,20 @@ from typing import Any
 
 import pytest
 
+from dunwu import isa  # before any test imports torch: it sets torch's own caps beside DUNWU_ISA
+from dunwu.errors import UserError
+
 SAY = {"train": "Say {}.", "validation": "Say {} then.", "test": "Say {} now."}
 """Wordings by split; the answer is the number that is named."""
 NUMBERS = range(5)
+
+
+def pytest_configure() -> None:
+    """Refuse a bad ``DUNWU_ISA`` before anything runs."""
+    try:
+        isa.levels_in_force()
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 @pytest.fixture(scope="session")

@@ -109,7 +109,7 @@ def test_the_hash_is_compared(base: Path) -> None:
 def test_doctor_is_well_with_the_model_and_ill_without(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for part in ("python", "torch", "processor", "memory", "disk", "datasets", "sha256", "Dunwu can work here."):
+    for part in ("python", "torch", "processor", "isa", "memory", "disk", "datasets", "sha256", "Dunwu can work here."):
         assert part in out
     (base / "model.safetensors").write_bytes(b"other")
     assert main(["doctor"]) == 1
@@ -120,12 +120,3 @@ def test_a_missing_package_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(doctor_command, "REQUIRED", ("json", "no_such_package"))
     assert doctor_command.packages()[0].status == "FAIL"
     assert "no_such_package" in doctor_command.packages()[0].text
-
-
-def test_cpu_flags_are_read_from_linux(tmp_path: Path) -> None:
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu avx2 amx_bf16\nflags\t\t: none\n", encoding="utf-8")
-    assert doctor_command.cpu_flags(cpuinfo) == {"fpu", "avx2", "amx_bf16"}
-    cpuinfo.write_text("Features\t: fp asimd bf16\n", encoding="utf-8")
-    assert "bf16" in doctor_command.cpu_flags(cpuinfo)
-    assert doctor_command.cpu_flags(tmp_path / "none") == frozenset()

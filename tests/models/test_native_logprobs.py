@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
+from dunwu.errors import ModelError
 from dunwu.models.logprobs import token_logprobs
 from dunwu.models.native import NativeUnavailable
 from dunwu.models.native_logprobs import NativeScorer, pack
@@ -106,6 +107,14 @@ def test_a_shared_prompt_gets_the_gradient_of_all_its_completions() -> None:
         (scorer.logprobs([prompt], [completion])[0] * weight).sum().backward()
     for name, parameter in model.named_parameters():
         assert (parameter.grad - together[name]).norm() < 0.02 * together[name].norm(), name
+
+
+@pytest.mark.parametrize("wrong", [-1, VOCAB, 2**31])
+def test_ids_outside_the_vocabulary_never_reach_c(wrong: int) -> None:
+    scorer = native(make_model("qwen2"))
+    for prompts, completions in (([(3, wrong)], [(4, 5)]), ([(3,)], [(4, wrong)])):
+        with pytest.raises(ModelError, match=f"token id {wrong} is outside the model's vocabulary of {VOCAB}"):
+            scorer.logprobs(prompts, completions)
 
 
 def test_updates_are_seen_and_gradients_do_not_pile_up() -> None:

@@ -16,6 +16,7 @@ from typing import Literal
 from dunwu.cli.bundled import check_hash
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.errors import ModelError
+from dunwu.isa import VARIABLE, cpu_flags, levels_in_force, machine_levels
 
 Status = Literal["ok", "note", "FAIL"]
 REQUIRED = (
@@ -75,18 +76,16 @@ def python() -> list[Finding]:
 def processor() -> list[Finding]:
     """Cores this process may use, and the features that make matrix products fast."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    flags = cpu_flags(Path("/proc/cpuinfo"))
+    flags = cpu_flags()
     features = [flag for flag in CPU_FLAGS if flag in flags]
     return [Finding("processor", "ok", f"{platform.machine()}, {cores} cores, {', '.join(features) or 'features unknown'}")]
 
 
-def cpu_flags(cpuinfo: Path) -> frozenset[str]:
-    """The processor's feature flags as Linux tells them; none elsewhere."""
-    if not cpuinfo.is_file():
-        return frozenset()
-    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
-    return frozenset(flags.partition(":")[2].split())
+def instruction_sets() -> list[Finding]:
+    """The level that kernels may use, and those that this machine has."""
+    names, level = [level.name for level in machine_levels()], levels_in_force()[-1]
+    cap = f", capped by {VARIABLE}" if level.name != names[-1] else ""
+    return [Finding("isa", "ok", f"{level.name}{cap}; this machine has {', '.join(names)}")]
 
 
 def torch_and_devices() -> list[Finding]:
@@ -96,7 +95,8 @@ def torch_and_devices() -> list[Finding]:
     import torch
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA in it"
-    findings = [Finding("torch", "ok", f"{torch.__version__}, {build}, threads: {torch.get_num_threads()}")]
+    capability = torch.backends.cpu.get_cpu_capability()
+    findings = [Finding("torch", "ok", f"{torch.__version__}, {build}, threads: {torch.get_num_threads()}, kernels: {capability}")]
     for index in range(torch.cuda.device_count()):
         card = torch.cuda.get_device_properties(index)
         findings.append(Finding("gpu", "ok", f"cuda:{index} {card.name}, {card.total_memory / GIB:.0f} GiB"))
@@ -168,6 +168,7 @@ def bundled_model() -> list[Finding]:
 CHECKS: tuple[Callable[[], list[Finding]], ...] = (
     python,
     processor,
+    instruction_sets,
     torch_and_devices,
     native,
     sandbox,

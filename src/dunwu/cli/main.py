@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from dunwu.errors import DunwuError, Interrupted, UserError
+from dunwu.isa import levels_in_force
 
 # OpenMP threads wait at barriers by spinning. With libgomp's default, which spins for milliseconds, one other busy process
 # beside two torch threads slowed the engine from 25,000 to 1,800 tokens/s. Read when torch is loaded, so it is set before.
@@ -73,6 +74,7 @@ def _dispatch(argv: list[str]) -> int:
 
         print(f"dunwu {version('dunwu')}")
         return 0
+    levels_in_force()  # a bad DUNWU_ISA is refused before any work
     name, *arguments = argv
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)

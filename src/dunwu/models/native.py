@@ -1,7 +1,8 @@
 """C sources of the package, compiled for this machine at their first use where it has a compiler. Nothing needs them: torch is there.
 
 A library is kept in the user's cache, under the hash of its source, of the compiler, of its flags and of the processor. It is written
-under another name and renamed, so that processes that build it together do no harm. `DUNWU_NATIVE=0` in the environment does without.
+under another name and renamed, so that processes that build it together do no harm. `DUNWU_NATIVE=0` in the environment does without;
+`DUNWU_ISA` caps the instructions that the compiler may use, and so the paths through the sources (`dunwu/isa.py`).
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dunwu.errors import ModelError
+from dunwu.isa import levels_in_force
+
 SWITCH = "DUNWU_NATIVE"
 KERNELS = Path(__file__).parent / "kernels"
 FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-pthread")
-TUNING = ("-march=native", "-mcpu=native")
+X86 = ("x86_64", "AMD64")
 COMPILE_SECONDS = 120
 
 
@@ -40,11 +44,11 @@ def library(source: Path) -> ctypes.CDLL:
     if compiler is None:
         raise NativeUnavailable("no C compiler (cc, gcc or clang) on the path")
     reasons = []
-    for tuning in TUNING:
+    for tuning in _tunings():
         target = _cache() / f"{source.stem}-{_fingerprint(source, compiler, tuning)}.so"
         try:
             if not target.exists():
-                _compile([compiler, *FLAGS, tuning, f"-I{KERNELS}", str(source), "-lm"], target)
+                _compile([compiler, *FLAGS, *tuning, f"-I{KERNELS}", str(source), "-lm"], target)
             return ctypes.CDLL(str(target))
         except (OSError, subprocess.SubprocessError) as error:
             reasons.append(_reason(error))
@@ -57,6 +61,14 @@ def declare(found: ctypes.CDLL, signatures: Mapping[str, tuple[Any, tuple[Any, .
         function = getattr(found, name)
         function.restype, function.argtypes = result, arguments
     return found
+
+
+def check_ids(sequences: Iterable[Sequence[int]], vocabulary: int) -> None:
+    """Raise ``ModelError`` for a token id outside [0, vocabulary): C would read memory that is not ours."""
+    for ids in sequences:
+        if ids and not 0 <= min(ids) <= max(ids) < vocabulary:
+            wrong = next(token for token in ids if not 0 <= token < vocabulary)
+            raise ModelError(f"token id {wrong} is outside the model's vocabulary of {vocabulary}; use the model's own tokenizer")
 
 
 def is_silu(activation: Any) -> bool:
@@ -92,15 +104,24 @@ def _temporary_cache() -> Path:
     return Path(tempfile.mkdtemp(prefix="dunwu-native-"))
 
 
-def _fingerprint(source: Path, compiler: str, tuning: str) -> str:
+def _tunings() -> list[tuple[str, ...]]:
+    """Options to try in turn: the level in force, then lower ones for a compiler that does not know it."""
+    if platform.machine() not in X86:
+        return [("-march=native",), ("-mcpu=native",)]
+    levels = levels_in_force()
+    options = [tuple(option for level in levels[:count] for option in level.compiler) for count in range(len(levels), 0, -1)]
+    return [(*flags, "-mtune=native") for flags in options]
+
+
+def _fingerprint(source: Path, compiler: str, tuning: tuple[str, ...]) -> str:
     version = subprocess.run([compiler, "--version"], capture_output=True, timeout=COMPILE_SECONDS).stdout
     sources = b"".join(path.read_bytes() for path in (source, *sorted(KERNELS.glob("*.h"))))
-    parts = (sources, version, " ".join((*FLAGS, tuning)).encode(), _processor().encode())
+    parts = (sources, version, " ".join((*FLAGS, *tuning)).encode(), _processor().encode())
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
 
 def _processor() -> str:
-    """What ``-march=native`` looks at: on Linux the flags, elsewhere the name."""
+    """What ``native`` in a compiler's options looks at: on Linux the flags, elsewhere the name."""
     information = Path("/proc/cpuinfo")
     if information.exists():
         wanted = ("flags", "Features", "model name", "CPU part")

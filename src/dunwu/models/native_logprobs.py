@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dunwu.errors import UserError
-from dunwu.models.native import KERNELS, NativeUnavailable, declare, is_silu, library
+from dunwu.isa import lacking
+from dunwu.models.native import KERNELS, NativeUnavailable, check_ids, declare, is_silu, library
 
 SOURCE = KERNELS / "score.c"
 MODEL_TYPES = ("qwen2", "llama")
@@ -168,10 +169,12 @@ class NativeScorer:
     ) -> tuple[Tensor, Tensor]:
         """Log-probabilities of all completion tokens and entropies of their distributions, completions laid end to end, float32.
 
-        Prompts and completions must not be empty. Gradients flow as in ``logprobs.token_logprobs``.
+        Prompts and completions must not be empty. Gradients flow as in ``logprobs.token_logprobs``. Raises ``ModelError`` for a token id
+        outside the vocabulary.
         """
         assert all(prompts), "nothing predicts the first token of an empty prompt"
         assert all(completions), "completions must not be empty"
+        check_ids((*prompts, *completions), self._model.config.vocab_size)
         packed = pack(prompts, completions, self.threads)
         weights = [parameter for _, parameter in _parameters(self._model)]
         found = _Score.apply(self, packed, temperature, entropy_gradient, *weights)  # type: ignore[no-untyped-call]
@@ -324,6 +327,8 @@ def check_model(model: Any) -> None:
     for name, size in sizes.items():
         if size % MULTIPLE:
             raise NativeUnavailable(f"{name} {size} is not a multiple of {MULTIPLE}")
+    if not len(model.model.embed_tokens.weight) == len(model.lm_head.weight) == config.vocab_size:
+        raise NativeUnavailable(f"embeddings and logits are not {config.vocab_size} each, as vocab_size says")
     count = sum(parameter.numel() for parameter in model.parameters())
     if attention.head_dim > LARGEST_HEAD_DIM or count > LARGEST_MODEL:
         raise NativeUnavailable(f"head_dim {attention.head_dim} or {count} parameters are more than {LARGEST_HEAD_DIM} or {LARGEST_MODEL}")
@@ -340,7 +345,7 @@ def _library() -> ctypes.CDLL:
     found = library(SOURCE)
     found.score_available.restype = c_int32
     if not found.score_available():
-        raise NativeUnavailable("this processor has no bfloat16 tiles (AMX), or the system does not allow them")
+        raise NativeUnavailable(lacking("bfloat16 tiles (AMX)"))
     signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
         "score_new": (c_void_p, (POINTER(_Shape), c_int32)),
         "score_free": (None, (c_void_p,)),

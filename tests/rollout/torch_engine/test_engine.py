@@ -13,6 +13,7 @@ from dunwu.rollout.torch_engine import scheduler
 from dunwu.rollout.torch_engine.cache import KVCache
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.rollout.torch_engine.forward import decode, prefill
+from dunwu.rollout.torch_engine.native.decoder import NativeDecoder
 from dunwu.rollout.torch_engine.weights import decoder_weights, rope_table
 from dunwu.types import Completion, Prompt, SamplingParams
 
@@ -131,7 +132,13 @@ def test_each_prompt_is_read_once(
         read.extend(lengths_P.tolist())
         return prefill(weights, token_ids_PT, lengths_P, rope)
 
+    def counted_natively(decoder: NativeDecoder, prompts: Sequence[Sequence[int]], places: Sequence[int]) -> torch.Tensor:
+        read.extend(map(len, prompts))
+        return read_natively(decoder, prompts, places)
+
+    read_natively = NativeDecoder.read
     monkeypatch.setattr(scheduler, "prefill", counted)
+    monkeypatch.setattr(NativeDecoder, "read", counted_natively)
     monkeypatch.setattr(scheduler, "PREFILL_TOKENS", 30)
     make_engine(make_model("qwen2"), tokenizer, 3).generate(make_prompts(LENGTHS), SAMPLED, 4, range(28))
     assert read == LENGTHS

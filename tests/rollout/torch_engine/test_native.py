@@ -1,17 +1,20 @@
 """What the C decoder promises beyond agreeing with the reference: invariance, precision, and doing without where it cannot be had."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from dunwu.errors import ModelError
 from dunwu.models import native
 from dunwu.models.logprobs import token_logprobs
 from dunwu.models.native import NativeUnavailable, library
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.rollout.torch_engine.native.decoder import SOURCE
+from dunwu.rollout.torch_engine.native.decoder import SOURCE, NativeDecoder
+from dunwu.rollout.torch_engine.weights import decoder_weights, rope_table
 from dunwu.types import Completion, Prompt, SamplingParams
 
 LENGTHS = [3, 17, 1, 7, 20, 5, 2]
@@ -50,6 +53,62 @@ def test_bits_do_not_depend_on_batch_slots_or_threads(
     for count, max_batch in ((1, 3), (2, 70), (2, 7), (3, 40), (4, 1)):
         threads(count)
         assert drawn(TorchEngine(model, tokenizer, max_batch, precision).generate(prompts, SAMPLED, 10, seeds)) == whole
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_bits_do_not_depend_on_the_prompts_beside_it(
+    precision: Any, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, threads: Any, request: Any
+) -> None:
+    """Alone, or read together with others: in one team or one thread's share, before and behind the end of a block of rows."""
+    request.getfixturevalue("bf16" if precision == "bfloat16" else "native_decoder")
+    model, prompts = make_model("qwen2"), make_prompts([1 + i * 7 % 37 for i in range(60)])
+    threads(1)
+    alone = [
+        drawn(TorchEngine(model, tokenizer, 4, precision).generate([p], SAMPLED, 2, [2 * i, 2 * i + 1])) for i, p in enumerate(prompts)
+    ]
+    for count, max_batch in ((1, 120), (2, 120), (3, 7)):
+        threads(count)
+        together = drawn(TorchEngine(model, tokenizer, max_batch, precision).generate(prompts, SAMPLED, 2, range(120)))
+        assert together == [completion for pair in alone for completion in pair]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama", "yarn"])
+def test_prompts_are_read_as_the_model_reads_them(
+    family: str, precision: Any, make_model: MakeModel, make_prompts: MakePrompts, threads: Any, request: Any
+) -> None:
+    request.getfixturevalue("bf16" if precision == "bfloat16" else "native_decoder")
+    model, prompts = make_model(family), [prompt.token_ids for prompt in make_prompts([40, 1, 33, 7, 40, 16, 2])]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(0.5)  # logits of the size that trained models have
+        exact = torch.cat([model(torch.tensor([prompt])).logits[:, -1] for prompt in prompts])
+    for count in (1, 2, 16):
+        decoder = NativeDecoder(decoder_weights(model), precision, count)
+        decoder.reserve(1, 8, len(prompts), 40)
+        decoder.load(decoder_weights(model), rope_table(model, 48))
+        found = decoder.read(prompts, range(len(prompts))[::-1])
+        assert (found - exact).abs().max() < (1e-4 if precision == "float32" else 0.2)
+        assert (found - exact).abs().mean() < (1e-5 if precision == "float32" else 0.03)
+
+
+@pytest.mark.parametrize("wrong", [-1, 100, 2**31])
+def test_ids_outside_the_vocabulary_never_reach_c(wrong: int, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any) -> None:
+    model, good = make_model("qwen2"), make_prompts([4])
+    bad = [replace(good[0], token_ids=(*good[0].token_ids, wrong))]
+    for native_too in (True, False):
+        engine = TorchEngine(model, tokenizer, native=native_too)
+        with pytest.raises(ModelError, match=f"token id {wrong} is outside the model's vocabulary of 100"):
+            engine.generate([*good, *bad], SAMPLED, 1, range(2))
+        assert engine.generate(good, SAMPLED, 1, [0]), "the engine is as good as before"
+
+
+def test_the_decoder_refuses_ids_itself(make_model: MakeModel, native_decoder: None) -> None:
+    model = make_model("qwen2")
+    decoder = NativeDecoder(decoder_weights(model), "float32", 1)
+    with pytest.raises(ModelError, match="token id -3"):
+        decoder.read([(5, -3)], [0])
 
 
 def test_bfloat16_stays_near_float32(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, bf16: None) -> None:

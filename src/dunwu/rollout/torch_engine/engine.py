@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dunwu.errors import ModelError, TrainingError, UserError
-from dunwu.models.native import NativeUnavailable
+from dunwu.models.native import NativeUnavailable, check_ids
 from dunwu.rollout.base import OnCompletion
 from dunwu.rollout.torch_engine.cache import KVCache
 from dunwu.rollout.torch_engine.native.decoder import NativeDecoder, Precision
@@ -139,10 +139,7 @@ class TorchEngine:
                     f"prompt of problem {prompt.problem.id!r} has {length} tokens; with max_tokens {params.max_tokens} that is more than"
                     f" the model's {limit} positions; lower max_tokens or shorten the prompt"
                 )
-            if max(prompt.token_ids) >= vocabulary:
-                raise ModelError(
-                    f"token id {max(prompt.token_ids)} is outside the model's vocabulary of {vocabulary}; use its own tokenizer"
-                )
+        check_ids((prompt.token_ids for prompt in prompts), vocabulary)
 
     def _completion(self, finished: Finished, params: SamplingParams, version: int) -> Completion:
         if not all(map(math.isfinite, finished.logprobs)):

@@ -1,4 +1,5 @@
-/* Decoding on a CPU: one token for each of many sequences, through a whole Qwen2-, Qwen3- or Llama-type decoder, without Python in between.
+/* Decoding on a CPU: prompts, then one token for each of many sequences, through a whole Qwen2-, Qwen3- or Llama-type decoder, without
+ * Python in between.
  *
  * What makes it fast, next to a sequence of torch calls:
  *   - a thread takes its share of the sequences through all layers, and through several tokens, and meets the others only at the end; where
@@ -14,6 +15,8 @@
  * It does not check its arguments: `decoder.py`, its only caller, does. Plain C with GNU vector types (GCC or Clang), for AVX-512.
  */
 #include "common.h"
+
+#define READ_ROWS 128 /* tokens of prompts that a team takes through all layers together */
 
 typedef struct {
     int32_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocabulary, use_bf16, qk_norm;
@@ -67,6 +70,13 @@ typedef struct {
     float temperature;
     float *logits; /* [n][vocabulary]: where not NULL, one step is made and nothing is drawn */
 } Draw;
+
+/* Prompts to be read: arrays by token, those of a prompt in order. */
+typedef struct {
+    const int32_t *tokens, *positions, *prompts; /* prompts: places in the prompt store */
+    const int32_t *outputs;                      /* the row of `logits` that a prompt's last token fills, for others -1 */
+    float *logits;                               /* [outputs][vocabulary] */
+} Read;
 
 /* One vector of activations at `index`, in the precision that matrix products take. */
 ALWAYS void store(const Engine *e, void *to, size_t index, v16 value) {
@@ -379,11 +389,16 @@ static void fetch_keys(const Engine *e, const Draw *draw, int32_t layer, int32_t
     fetch((char *)e->kv + kv_at(e, layer, slot, e->slots, kv_head, e->capacity), (size_t)(draw->counts[slot] - 1) * e->shape.head_dim * e->element);
 }
 
-/* One kv head of one sequence: rotate, store the new key and value, attend with its query heads. */
-static void attend(const Engine *e, const Draw *draw, const Work *work, int32_t layer, int32_t row, int32_t slot, int32_t kv_head, float *scores) {
+static char *prompt_keys(const Engine *e, int32_t layer, int32_t prompt, int32_t kv_head) {
+    return (char *)e->prompt_kv + kv_at(e, layer, prompt, e->prompts, kv_head, e->prompt_capacity);
+}
+
+static char *prompt_values(const Engine *e, char *keys) { return keys + (size_t)e->prompt_capacity * e->shape.head_dim * e->element; }
+
+/* One kv head of one row at `position`: rotate its queries, its key and its value, and store the latter two as number `at`. */
+static void enter(const Engine *e, const Work *work, int32_t layer, int32_t row, int32_t kv_head, int32_t position, char *keys, char *values, int32_t at) {
     const Shape *s = &e->shape;
-    const int32_t dim = s->head_dim, group = s->heads / s->kv_heads, own = draw->counts[slot] - 1;
-    const int32_t prompt_length = draw->prompt_lengths[slot], position = prompt_length + own;
+    const int32_t dim = s->head_dim, group = s->heads / s->kv_heads;
     const float *cosines = e->cos + (size_t)position * dim, *sines = e->sin + (size_t)position * dim;
     const Layer *weights = &e->layers[layer];
     float *qkv = work->qkv + (size_t)row * weights->qkv.outputs;
@@ -395,20 +410,56 @@ static void attend(const Engine *e, const Draw *draw, const Work *work, int32_t 
     }
     if (s->qk_norm) normalise_head(k, dim, weights->k_norm, s->eps);
     rotate(k, dim, cosines, sines);
-    char *mine = (char *)e->kv + kv_at(e, layer, slot, e->slots, kv_head, e->capacity);
-    char *prompt = (char *)e->prompt_kv + kv_at(e, layer, draw->prompts[slot], e->prompts, kv_head, e->prompt_capacity);
-    char *my_values = mine + (size_t)e->capacity * dim * e->element;
-    fetch(my_values, (size_t)own * dim * e->element);
-    write_kv(e, mine, my_values, own, k, v);
-    const Segment segments[2] = {
-        {prompt, prompt + (size_t)e->prompt_capacity * dim * e->element, prompt_length, 0},
-        {mine, my_values, own + 1, round_up(prompt_length, LANES)},
-    };
+    write_kv(e, keys, values, at, k, v);
+}
+
+/* All query heads of one kv head of a row that has entered. */
+static void attend(const Engine *e, const Work *work, int32_t layer, int32_t row, int32_t kv_head, const Segment segments[2], float *scores) {
+    const int32_t dim = e->shape.head_dim, group = e->shape.heads / e->shape.kv_heads;
+    const float *q = work->qkv + (size_t)row * e->layers[layer].qkv.outputs + kv_head * group * dim;
     size_t to = (size_t)row * e->attended_stride + (size_t)kv_head * group * dim;
     int32_t h = 0;
     for (; h + 4 <= group; h += 4) attend_heads(e, 4, q + h * dim, segments, scores, work->attended, to + (size_t)h * dim);
     for (; h + 2 <= group; h += 2) attend_heads(e, 2, q + h * dim, segments, scores, work->attended, to + (size_t)h * dim);
     for (; h < group; h++) attend_heads(e, 1, q + h * dim, segments, scores, work->attended, to + (size_t)h * dim);
+}
+
+/* The new token of each sequence, behind its prompt and what it has drawn. */
+static void attend_slots(const Engine *e, const Team *team, const Work *work, int32_t layer, const Draw *draw, const int32_t *slots, float *scores) {
+    const int32_t heads = e->shape.kv_heads;
+    int32_t begin, end;
+    share(team, work->rows * heads, &begin, &end);
+    for (int32_t item = begin; item < end; item++) {
+        const int32_t row = item / heads, kv_head = item % heads, slot = slots[row];
+        if (item + 1 < end) fetch_keys(e, draw, layer, slots[(item + 1) / heads], (item + 1) % heads);
+        const int32_t own = draw->counts[slot] - 1, length = draw->prompt_lengths[slot];
+        char *mine = (char *)e->kv + kv_at(e, layer, slot, e->slots, kv_head, e->capacity);
+        char *my_values = mine + (size_t)e->capacity * e->shape.head_dim * e->element;
+        char *prompt = prompt_keys(e, layer, draw->prompts[slot], kv_head);
+        fetch(my_values, (size_t)own * e->shape.head_dim * e->element);
+        enter(e, work, layer, row, kv_head, length + own, mine, my_values, own);
+        const Segment segments[2] = {{prompt, prompt_values(e, prompt), length, 0}, {mine, my_values, own + 1, round_up(length, LANES)}};
+        attend(e, work, layer, row, kv_head, segments, scores);
+    }
+}
+
+/* Tokens of prompts, each behind those before it in its prompt. All enter before one attends: the team shares them. */
+static void attend_prompts(const Engine *e, const Team *team, const Work *work, int32_t layer, const Read *read, float *scores) {
+    const int32_t heads = e->shape.kv_heads;
+    int32_t begin, end;
+    share(team, work->rows * heads, &begin, &end);
+    for (int32_t item = begin; item < end; item++) {
+        const int32_t row = work->first + item / heads, position = read->positions[row];
+        char *keys = prompt_keys(e, layer, read->prompts[row], item % heads);
+        enter(e, work, layer, item / heads, item % heads, position, keys, prompt_values(e, keys), position);
+    }
+    meet(team);
+    for (int32_t item = begin; item < end; item++) {
+        const int32_t row = work->first + item / heads, length = read->positions[row] + 1;
+        char *keys = prompt_keys(e, layer, read->prompts[row], item % heads);
+        const Segment segments[2] = {{keys, prompt_values(e, keys), length, 0}, {keys, keys, 0, round_up(length, LANES)}};
+        attend(e, work, layer, item / heads, item % heads, segments, scores);
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------- the step */
@@ -490,26 +541,26 @@ static void record(const Draw *draw, int32_t slot, int32_t token, float logprob)
     draw->done[slot] = ended;
 }
 
-static void step(const Engine *e, const Team *team, Work *work, const Draw *draw, const int32_t *slots) {
-    const Shape *s = &e->shape;
-    int32_t begin, end;
+/* What a team works on: the new tokens of sequences, or where `read` is not NULL tokens of prompts. */
+typedef struct {
+    const Draw *draw;
+    const int32_t *slots;
+    const Read *read;
+} Input;
+
+static void embed(const Engine *e, const Work *work, int32_t row, int32_t token) {
+    memcpy(work->x + (size_t)row * e->width, e->embedding + (size_t)token * e->shape.hidden, (size_t)e->shape.hidden * 4);
+}
+
+static void through_layers(const Engine *e, const Team *team, Work *work, const Input *input) {
     float *scores = work->scores + (size_t)team->index * 4 * (e->prompt_capacity + e->capacity + 2 * LANES);
-    share(team, work->rows, &begin, &end);
-    for (int32_t row = begin; row < end; row++) {
-        int32_t slot = slots[row], token = draw->tokens[(size_t)slot * draw->max_tokens + draw->counts[slot] - 1];
-        memcpy(work->x + (size_t)row * e->width, e->embedding + (size_t)token * s->hidden, (size_t)s->hidden * 4);
-    }
-    meet(team);
-    for (int32_t i = 0; i < s->layers; i++) {
+    for (int32_t i = 0; i < e->shape.layers; i++) {
         const Layer *layer = &e->layers[i];
         normalise(e, work, team, layer->attention_norm);
         multiply(e, team, work, &layer->qkv, work->normed, e->normed_stride, (Target){STORE, work->qkv, layer->qkv.outputs});
         meet(team);
-        share(team, work->rows * s->kv_heads, &begin, &end);
-        for (int32_t item = begin; item < end; item++) {
-            if (item + 1 < end) fetch_keys(e, draw, i, slots[(item + 1) / s->kv_heads], (item + 1) % s->kv_heads);
-            attend(e, draw, work, i, item / s->kv_heads, slots[item / s->kv_heads], item % s->kv_heads, scores);
-        }
+        if (input->read) attend_prompts(e, team, work, i, input->read, scores);
+        else attend_slots(e, team, work, i, input->draw, input->slots, scores);
         meet(team);
         multiply(e, team, work, &layer->o, work->attended, e->attended_stride, (Target){ADD, work->x, e->width});
         meet(team);
@@ -519,10 +570,22 @@ static void step(const Engine *e, const Team *team, Work *work, const Draw *draw
         multiply(e, team, work, &layer->down, work->gated, e->gated_stride, (Target){ADD, work->x, e->width});
         meet(team);
     }
+}
+
+static void find_logits(const Engine *e, const Team *team, Work *work) {
     normalise(e, work, team, e->norm);
     multiply(e, team, work, &e->head, work->normed, e->normed_stride, (Target){STORE, work->logits, e->head.outputs});
     meet(team);
+}
+
+static void step(const Engine *e, const Team *team, Work *work, const Draw *draw, const int32_t *slots) {
+    const Shape *s = &e->shape;
+    int32_t begin, end;
     share(team, work->rows, &begin, &end);
+    for (int32_t row = begin; row < end; row++) embed(e, work, row, draw->tokens[(size_t)slots[row] * draw->max_tokens + draw->counts[slots[row]] - 1]);
+    meet(team);
+    through_layers(e, team, work, &(Input){draw, slots, NULL});
+    find_logits(e, team, work);
     for (int32_t row = begin; row < end && !draw->logits; row++) {
         int32_t slot = slots[row];
         float logprob, at = uniform(draw->seeds[slot], draw->counts[slot]);
@@ -534,26 +597,55 @@ static void step(const Engine *e, const Team *team, Work *work, const Draw *draw
     meet(team);
 }
 
+/* The logits behind the prompts that end among the tokens of `work`: up to BLOCK rows at a time move to the front. */
+static void store_ends(const Engine *e, const Team *team, Work *work, const Read *read) {
+    const int32_t first = work->first, rows = work->rows;
+    int32_t row = 0;
+    while (row < rows) {
+        int32_t ends[BLOCK], count = 0;
+        for (; row < rows && count < BLOCK; row++)
+            if (read->outputs[first + row] >= 0) ends[count++] = row;
+        meet(team);
+        if (team->index == 0) {
+            for (int32_t i = 0; i < count; i++) memmove(work->x + (size_t)i * e->width, work->x + (size_t)ends[i] * e->width, (size_t)e->width * 4);
+            work->rows = count;
+        }
+        meet(team);
+        if (count == 0) return;
+        find_logits(e, team, work);
+        for (int32_t i = team->index; i < count; i += team->size)
+            memcpy(read->logits + (size_t)read->outputs[first + ends[i]] * e->shape.vocabulary, work->logits + (size_t)i * e->head.outputs, (size_t)e->shape.vocabulary * 4);
+    }
+}
+
+/* Tokens [begin, end) of prompts, READ_ROWS at a time: keys and values into the prompt store, logits behind the last token of each prompt. */
+static void read_rows(const Engine *e, const Team *team, Work *work, const Read *read, int32_t begin, int32_t end) {
+    for (int32_t first = begin; first < end; first += READ_ROWS) {
+        const int32_t rows = end - first < READ_ROWS ? end - first : READ_ROWS;
+        meet(team);
+        if (team->index == 0) work->rows = rows, work->first = first;
+        meet(team);
+        for (int32_t row = team->index; row < rows; row += team->size) embed(e, work, row, read->tokens[first + row]);
+        meet(team);
+        through_layers(e, team, work, &(Input){NULL, NULL, read});
+        store_ends(e, team, work, read);
+    }
+}
+
 typedef struct {
     const Engine *engine;
     Team team;
     Work *work;
+    const Read *read; /* where not NULL, the team reads its tokens [first, first + count), and draws nothing */
     const Draw *draw;
     int32_t *slots; /* all; the team's are [first, first + count) */
     int32_t first, count, steps;
     atomic_int *gate; /* 0: wait, 1: go, -1: go home */
 } Job;
 
-static void *work_on(void *argument) {
-    Job *job = argument;
-    int gate;
-    while (!(gate = atomic_load_explicit(job->gate, memory_order_acquire))) sched_yield();
-    if (gate < 0) return NULL;
+static void draw_steps(const Job *job) {
     int32_t live = job->count, slots[live > 0 ? live : 1];
     memcpy(slots, job->slots + job->first, (size_t)live * sizeof *slots);
-#if HAS_AMX
-    if (job->engine->tiles) tiles_on();
-#endif
     for (int32_t i = 0; i < job->steps && live > 0; i++) {
         if (job->team.index == 0) job->work->rows = live, job->work->first = job->first;
         meet(&job->team);
@@ -563,6 +655,18 @@ static void *work_on(void *argument) {
             if (!job->draw->done[slots[j]]) slots[kept++] = slots[j];
         live = kept;
     }
+}
+
+static void *work_on(void *argument) {
+    Job *job = argument;
+    int gate;
+    while (!(gate = atomic_load_explicit(job->gate, memory_order_acquire))) sched_yield();
+    if (gate < 0) return NULL;
+#if HAS_AMX
+    if (job->engine->tiles) tiles_on();
+#endif
+    if (job->read) read_rows(job->engine, &job->team, job->work, job->read, job->first, job->first + job->count);
+    else draw_steps(job);
 #if HAS_AMX
     if (job->engine->tiles) _tile_release();
 #endif
@@ -571,6 +675,19 @@ static void *work_on(void *argument) {
 
 /* ------------------------------------------------------------------------------------------------------------------ what is called */
 
+/* One thread for each job, all or none: if the system gives no more threads, one does the `whole` work, with the same result. */
+static void do_jobs(Job *jobs, int32_t threads, Job whole, atomic_int *gate) {
+    pthread_t ids[threads];
+    int32_t started = 1;
+    while (started < threads && pthread_create(&ids[started], NULL, work_on, &jobs[started]) == 0) started++;
+    atomic_store_explicit(gate, started == threads ? 1 : -1, memory_order_release);
+    if (started == threads) work_on(&jobs[0]);
+    for (int32_t i = 1; i < started; i++) pthread_join(ids[i], NULL);
+    if (started == threads) return;
+    atomic_store(gate, 1);
+    work_on(&whole);
+}
+
 /* Draw up to `steps` tokens for each of the `count` sequences in `slots`; one that ends is left alone. Teams of one thread each where every
  * thread has at least `rows_to_part` sequences, else one team of all. */
 void dunwu_run(Engine *e, const Draw *draw, int32_t *slots, int32_t count, int32_t steps, int32_t rows_to_part) {
@@ -578,36 +695,28 @@ void dunwu_run(Engine *e, const Draw *draw, int32_t *slots, int32_t count, int32
     Barrier barrier = {.size = threads};
     atomic_int gate = 0;
     Job jobs[threads];
-    pthread_t ids[threads];
     for (int32_t i = 0; i < threads; i++) {
         Team alone = {NULL, 0, 1}, all = {&barrier, i, threads};
         int32_t begin = (int32_t)((int64_t)count * i / threads), end = (int32_t)((int64_t)count * (i + 1) / threads);
-        jobs[i] = together ? (Job){e, all, &e->works[0], draw, slots, 0, count, steps, &gate}
-                           : (Job){e, alone, &e->works[i], draw, slots, begin, end - begin, steps, &gate};
+        jobs[i] = together ? (Job){e, all, &e->works[0], NULL, draw, slots, 0, count, steps, &gate}
+                           : (Job){e, alone, &e->works[i], NULL, draw, slots, begin, end - begin, steps, &gate};
     }
-    int32_t started = 1;
-    while (started < threads && pthread_create(&ids[started], NULL, work_on, &jobs[started]) == 0) started++;
-    atomic_store_explicit(&gate, started == threads ? 1 : -1, memory_order_release);
-    if (started == threads) work_on(&jobs[0]);
-    for (int32_t i = 1; i < started; i++) pthread_join(ids[i], NULL);
-    if (started == threads) return;
-    /* The system gives no more threads: one does it all, with the same result. */
-    atomic_store(&gate, 1);
-    Job whole = {e, {NULL, 0, 1}, &e->works[0], draw, slots, 0, count, steps, &gate};
-    work_on(&whole);
+    do_jobs(jobs, threads, (Job){e, {NULL, 0, 1}, &e->works[0], NULL, draw, slots, 0, count, steps, &gate}, &gate);
 }
 
-/* Keys and values of a prompt that has been read: `kv` points at its part of (layers, 2, prompts, kv_heads, width, head_dim), of which
- * `layer_stride` and `value_stride` lead to the next layer and from keys to values, and `width` counts positions, padding included. */
-void dunwu_place(Engine *e, int32_t prompt, int32_t length, int32_t width, const float *kv, int64_t layer_stride, int64_t value_stride) {
-    const int32_t dim = e->shape.head_dim;
-    for (int32_t layer = 0; layer < e->shape.layers; layer++)
-        for (int32_t head = 0; head < e->shape.kv_heads; head++) {
-            char *to = (char *)e->prompt_kv + kv_at(e, layer, prompt, e->prompts, head, e->prompt_capacity);
-            const float *from = kv + layer * layer_stride + (int64_t)head * width * dim;
-            for (int32_t t = 0; t < length; t++, from += dim)
-                write_kv(e, to, to + (size_t)e->prompt_capacity * dim * e->element, t, from, from + value_stride);
-        }
+/* Read prompts of `count` tokens in all into the prompt store. `parts` [threads + 1] says where each thread's prompts begin; NULL: one team
+ * of all threads reads all of them. */
+void dunwu_read(Engine *e, const Read *read, int32_t count, const int32_t *parts) {
+    int32_t threads = e->threads;
+    Barrier barrier = {.size = threads};
+    atomic_int gate = 0;
+    Job jobs[threads];
+    for (int32_t i = 0; i < threads; i++) {
+        Team alone = {NULL, 0, 1}, all = {&barrier, i, threads};
+        jobs[i] = parts ? (Job){e, alone, &e->works[i], read, NULL, NULL, parts[i], parts[i + 1] - parts[i], 0, &gate}
+                        : (Job){e, all, &e->works[0], read, NULL, NULL, 0, count, 0, &gate};
+    }
+    do_jobs(jobs, threads, (Job){e, {NULL, 0, 1}, &e->works[0], read, NULL, NULL, 0, count, 0, &gate}, &gate);
 }
 
 static int allocate_linear(const Engine *e, Linear *linear, int32_t outputs, int32_t inputs) {
@@ -684,10 +793,11 @@ int32_t dunwu_reserve(Engine *e, int32_t slots, int32_t capacity, int32_t prompt
     int whole = e->kv && e->prompt_kv && e->works;
     for (int32_t i = 0; whole && i < e->threads; i++) {
         /* The first is used by a team of all, too; a tile may read rows behind the last. */
-        size_t rows = (size_t)round_up(slots / e->threads + 1 + (i == 0 ? slots : 0), BLOCK) + BLOCK;
+        size_t drawn = (size_t)round_up(slots / e->threads + 1 + (i == 0 ? slots : 0), BLOCK) + BLOCK;
+        size_t rows = drawn < READ_ROWS + BLOCK ? READ_ROWS + BLOCK : drawn;
         Work *w = &e->works[i];
         w->x = allocate(rows * e->width * 4), w->qkv = allocate(rows * e->layers[0].qkv.outputs * 4);
-        w->logits = allocate(rows * e->head.outputs * 4);
+        w->logits = allocate(drawn * e->head.outputs * 4);
         w->scores = allocate((size_t)e->threads * 4 * (e->prompt_capacity + e->capacity + 2 * LANES) * 4);
         w->block = allocate((size_t)e->threads * BLOCK * BLOCK * 4);
         w->normed = allocate(rows * e->normed_stride * e->element), w->attended = allocate(rows * e->attended_stride * e->element);

@@ -1,10 +1,10 @@
-"""The C decoder behind ctypes: which models it computes, its memory, its packed copy of the weights, and runs of several tokens."""
+"""The C decoder behind ctypes: which models it computes, its memory, its packed copy of the weights, prompts, runs of several tokens."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, byref, c_float, c_int32, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dunwu.errors import UserError
-from dunwu.models.native import NativeUnavailable, declare, is_silu, library
+from dunwu.isa import lacking
+from dunwu.models.native import NativeUnavailable, check_ids, declare, is_silu, library
 from dunwu.rollout.torch_engine.forward import Rope
 from dunwu.rollout.torch_engine.weights import Affine, DecoderWeights
 
@@ -48,6 +49,10 @@ class _Draw(Structure):
     ]
 
 
+class _Read(Structure):
+    _fields_ = [(name, c_void_p) for name in ("tokens", "positions", "prompts", "outputs", "logits")]
+
+
 @dataclass(frozen=True)
 class SlotState:
     """What the decoder reads and writes for each slot. ``tokens`` and ``logprobs`` are (slots, max_tokens), the others (slots)."""
@@ -77,7 +82,7 @@ class NativeDecoder:
         _check(weights)
         use_bf16 = bool(self._lib.dunwu_has_bf16()) if precision == "auto" else precision == "bfloat16"
         if use_bf16 and not self._lib.dunwu_has_bf16():
-            raise NativeUnavailable("this processor has no bfloat16 products (AVX512-BF16 or AMX)")
+            raise NativeUnavailable(lacking("bfloat16 products (AVX512-BF16 or AMX)"))
         self.precision: Precision = "bfloat16" if use_bf16 else "float32"
         self.threads = threads
         self._room = (0, 0, 0, 0)
@@ -126,11 +131,27 @@ class NativeDecoder:
         """Drop the cache: what is not finite in it would reach later sequences."""
         self._room = (0, 0, 0, 0)
 
-    def place(self, prompt: int, length: int, kv: Tensor) -> None:
-        """Store a prompt's keys and values: ``kv`` (layers, 2, kv_heads, T, head_dim), a part of what ``prefill`` returns."""
-        assert kv.dtype == torch.float32, f"prompts are read in float32, not {kv.dtype}"
-        assert kv.stride()[2:] == (kv.shape[3] * kv.shape[4], kv.shape[4], 1), "heads and positions must lie side by side"
-        self._lib.dunwu_place(self._handle, prompt, length, kv.shape[3], kv.data_ptr(), kv.stride(0), kv.stride(1))
+    def read(self, prompts: Sequence[Sequence[int]], places: Sequence[int]) -> Tensor:
+        """Read each prompt into its place of the prompt store; the logits (n, V) float32 after each one's last token.
+
+        Prompts must not be empty. Raises ``ModelError`` for a token id outside the vocabulary.
+        """
+        check_ids(prompts, self.vocabulary)
+        lengths = [len(prompt) for prompt in prompts]
+        ends = np.cumsum(lengths)
+        outputs = np.full(ends[-1], -1, np.int32)
+        outputs[ends - 1] = np.arange(len(prompts))
+        logits = torch.empty(len(prompts), self.vocabulary)
+        arrays = (
+            np.concatenate([np.asarray(prompt, np.int32) for prompt in prompts]),
+            np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
+            np.repeat(np.asarray(places, np.int32), lengths),
+            outputs,
+        )
+        parts = _parts(ends, self.threads)
+        given = _Read(*(array.ctypes.data for array in arrays), logits.data_ptr())
+        self._lib.dunwu_read(self._handle, byref(given), int(ends[-1]), None if parts is None else parts.ctypes.data)
+        return logits
 
     def run(self, state: SlotState, slots: Sequence[int], steps: int, temperature: float, stops: NDArray[np.int32]) -> None:
         """Draw up to ``steps`` tokens for each of ``slots``, without filters; a sequence that ends gets no more."""
@@ -168,7 +189,15 @@ def availability() -> tuple[bool, str]:
         bf16 = bool(_library().dunwu_has_bf16())
     except NativeUnavailable as reason:
         return False, f"torch decodes ({reason})"
-    return True, "native decoder, float32" + (" and bfloat16" if bf16 else "; this processor multiplies no bfloat16")
+    return True, "native decoder, float32" + (" and bfloat16" if bf16 else "; no bfloat16 products at this level")
+
+
+def _parts(ends: NDArray[Any], threads: int) -> NDArray[np.int32] | None:
+    """Where the prompts of each thread begin, in tokens, about as many for each; None where prompts are fewer than threads."""
+    if len(ends) < threads:
+        return None
+    wanted = ends[-1] * np.arange(1, threads) / threads
+    return np.array([0, *ends[np.searchsorted(ends, wanted)], ends[-1]], np.int32)
 
 
 def _check(weights: DecoderWeights) -> None:
@@ -176,6 +205,8 @@ def _check(weights: DecoderWeights) -> None:
         raise NativeUnavailable(f"the model is on {weights.embedding.device}")
     if weights.head_dim % HEAD_DIM_MULTIPLE or weights.head_dim > LARGEST_HEAD_DIM:
         raise NativeUnavailable(f"head_dim {weights.head_dim} is not a multiple of {HEAD_DIM_MULTIPLE} up to {LARGEST_HEAD_DIM}")
+    if len(weights.embedding) != len(weights.head[0]):
+        raise NativeUnavailable(f"{len(weights.embedding)} embeddings and {len(weights.head[0])} logits")
     if not is_silu(weights.layers[0].activation):
         raise NativeUnavailable("the activation is not SiLU")
 
@@ -195,7 +226,7 @@ def _plain(tensor: Tensor) -> Tensor:
 def _library() -> ctypes.CDLL:
     found = library(SOURCE)
     if not found.dunwu_available():
-        raise NativeUnavailable("this processor has no AVX-512")
+        raise NativeUnavailable(lacking("AVX-512"))
     signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
         "dunwu_has_bf16": (c_int32, ()),
         "dunwu_new": (c_void_p, (POINTER(_Shape), c_int32)),
@@ -204,7 +235,7 @@ def _library() -> ctypes.CDLL:
         "dunwu_tables": (None, (c_void_p, c_void_p, c_void_p, c_void_p)),
         "dunwu_norm": (None, (c_void_p, c_int32, c_int32, c_void_p, c_int32)),
         "dunwu_pack": (None, (c_void_p, *(c_int32,) * 6, c_void_p, c_void_p)),
-        "dunwu_place": (None, (c_void_p, c_int32, c_int32, c_int32, c_void_p, c_int64, c_int64)),
+        "dunwu_read": (None, (c_void_p, POINTER(_Read), c_int32, c_void_p)),
         "dunwu_run": (None, (c_void_p, POINTER(_Draw), c_void_p, c_int32, c_int32, c_int32)),
     }
     return declare(found, signatures)

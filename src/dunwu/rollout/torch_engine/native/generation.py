@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dunwu.rollout.torch_engine import scheduler
 from dunwu.rollout.torch_engine.forward import Rope
 from dunwu.rollout.torch_engine.native.decoder import NativeDecoder, SlotState
 from dunwu.rollout.torch_engine.sampling import as_int64, draw
-from dunwu.rollout.torch_engine.scheduler import Waiting, Work, read_prompts
-from dunwu.rollout.torch_engine.slots import Finished, Prefilled
+from dunwu.rollout.torch_engine.scheduler import Work
+from dunwu.rollout.torch_engine.slots import Finished
 from dunwu.rollout.torch_engine.weights import DecoderWeights
 
 # Tokens drawn before the host looks who has ended. A slot that ends in between waits for the rest of them, at no cost but its place.
@@ -29,12 +30,16 @@ class PromptPlaces:
         self._place: dict[int, int] = {}
         self._left: dict[int, int] = {}
 
-    def place(self, prompt: int) -> tuple[int, bool]:
-        """The place, and whether the prompt has only now been given it."""
-        if prompt in self._place:
-            return self._place[prompt], False
+    def __contains__(self, prompt: int) -> bool:
+        return prompt in self._place
+
+    def __getitem__(self, prompt: int) -> int:
+        return self._place[prompt]
+
+    def take(self, prompt: int) -> int:
+        """A place for a prompt that has none."""
         self._place[prompt], self._left[prompt] = self._free.pop(), self._group
-        return self._place[prompt], True
+        return self._place[prompt]
 
     def leave(self, prompt: int) -> None:
         """One rollout of the group has finished."""
@@ -58,7 +63,8 @@ class NativeGeneration:
         self._places = PromptPlaces(places, work.group_size)
         self._free, self._active = list(range(slots))[::-1], list[int]()
         self._rollouts = [0] * slots
-        self._waiting = Waiting(work, lambda prompts: read_prompts(weights, prompts, rope))
+        self._next = 0  # the first rollout that has not begun
+        self._partly: Tensor | None = None  # the next logits (1, V) of the last prompt read: some of its group may have to wait
         self._stops = np.array(work.params.stop_token_ids, np.int32)
         params = work.params
         self._filtered = params.temperature > 0 and (params.top_k > 0 or params.top_p < 1 or params.min_p > 0)
@@ -66,7 +72,11 @@ class NativeGeneration:
     @property
     def running(self) -> bool:
         """Whether any rollout has not left yet."""
-        return bool(self._waiting) or bool(self._active)
+        return self._waiting or bool(self._active)
+
+    @property
+    def _waiting(self) -> bool:
+        return self._next < self._work.rollouts
 
     @torch.inference_mode()
     def step(self) -> list[Finished]:
@@ -82,21 +92,43 @@ class NativeGeneration:
 
     def _admit(self) -> None:
         while self._waiting and self._free:
-            batch, sources, rollouts = self._waiting.take(len(self._free))
+            rollouts = self._take()
             slots = [self._free.pop() for _ in rollouts]
             self._active += slots
-            for slot, source, rollout in zip(slots, sources, rollouts, strict=True):
-                self._begin(slot, batch, source, rollout)
-            self._record(slots, batch.logits[torch.tensor(sources)])
+            prompts, logits = self._read(rollouts)
+            for slot, rollout in zip(slots, rollouts, strict=True):
+                self._begin(slot, rollout)
+            self._record(slots, logits[[rollout // self._work.group_size - prompts.start for rollout in rollouts]])
 
-    def _begin(self, slot: int, batch: Prefilled, source: int, rollout: int) -> None:
-        place, new = self._places.place(rollout // self._work.group_size)
+    def _take(self) -> range:
+        """The rollouts that begin now: as many as there are free slots, of prompts that are read together."""
+        group, start, tokens = self._work.group_size, self._next, 0
+        most = min(start + len(self._free), self._work.rollouts)
+        while self._next < most:
+            tokens += len(self._work.token_ids[self._next // group])
+            if tokens > scheduler.PREFILL_TOKENS and self._next > start:
+                break
+            self._next = min((self._next // group + 1) * group, most)
+        return range(start, self._next)
+
+    def _read(self, rollouts: range) -> tuple[range, Tensor]:
+        """The prompts of ``rollouts`` and their next logits (P, V). Those without a place are read into one."""
+        group = self._work.group_size
+        prompts = range(rollouts[0] // group, rollouts[-1] // group + 1)
+        known = [] if self._partly is None or prompts[0] not in self._places else [self._partly]
+        new = prompts[len(known) :]
         if new:
-            self._decoder.place(place, batch.lengths[source], batch.kv[:, :, source])
+            known.append(self._decoder.read([self._work.token_ids[p] for p in new], [self._places.take(p) for p in new]))
+        logits = torch.cat(known)
+        self._partly = logits[-1:].clone()
+        return prompts, logits
+
+    def _begin(self, slot: int, rollout: int) -> None:
+        prompt = rollout // self._work.group_size
         self._rollouts[slot] = rollout
         state = self._state
         state.counts[slot], state.done[slot] = 0, 0
-        state.prompts[slot], state.prompt_lengths[slot] = place, batch.lengths[source]
+        state.prompts[slot], state.prompt_lengths[slot] = self._places[prompt], len(self._work.token_ids[prompt])
         state.seeds[slot] = as_int64(self._work.seeds[rollout])
 
     def _record(self, slots: Sequence[int], logits: Tensor) -> None:

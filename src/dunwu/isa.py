@@ -1,0 +1,104 @@
+"""Instruction sets: the levels a processor may have, those that this one has, and the cap that ``DUNWU_ISA`` sets.
+
+``DUNWU_ISA=avx2`` makes a better machine take the paths of one that has AVX2 alone: our C sources are compiled for it, and torch's own
+libraries are capped beside them. They read their variables once, so ``dunwu/__init__.py`` sets these before torch can be imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dunwu.errors import UserError
+
+VARIABLE = "DUNWU_ISA"
+CPUINFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True)
+class Level:
+    """One instruction set, on top of those before it in ``LEVELS``.
+
+    ``needs``: flags of `/proc/cpuinfo`. ``compiler``: options of GCC and Clang. ``torch``: variables of ATen, oneDNN and MKL.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    compiler: tuple[str, ...]
+    torch: Mapping[str, str]
+
+
+def _torch(aten: str, onednn: str, mkl: str) -> dict[str, str]:
+    return {"ATEN_CPU_CAPABILITY": aten, "ONEDNN_MAX_CPU_ISA": onednn, "MKL_ENABLE_INSTRUCTIONS": mkl}
+
+
+_AVX512 = ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+LEVELS = (
+    Level("scalar", (), (), _torch("default", "SSE41", "SSE4_2")),
+    Level("avx2", ("avx2", "fma", "f16c"), ("-mavx2", "-mfma", "-mf16c"), _torch("avx2", "AVX2", "AVX2")),
+    Level("avx512", _AVX512, tuple(f"-m{name}" for name in _AVX512), _torch("avx512", "AVX512_CORE", "AVX512")),
+    Level("avx512bf16", ("avx512_bf16",), ("-mavx512bf16",), _torch("avx512", "AVX512_CORE_BF16", "AVX512_E3")),
+    Level("amx", ("amx_tile", "amx_bf16"), ("-mamx-tile", "-mamx-bf16"), _torch("avx512", "AVX512_CORE_AMX", "AVX512_E4")),
+)
+"""From the least to the most; ``scalar`` is what every processor of its kind has."""
+
+
+def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
+    """The processor's feature flags as Linux reports them; empty elsewhere."""
+    if not cpuinfo.is_file():
+        return frozenset()
+    with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
+        flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return frozenset(flags.partition(":")[2].split())
+
+
+def levels_of(flags: frozenset[str]) -> tuple[Level, ...]:
+    """The levels of a processor with these flags, ascending; at least ``scalar``."""
+    missing = next((index for index, level in enumerate(LEVELS) if not flags.issuperset(level.needs)), len(LEVELS))
+    return LEVELS[:missing]
+
+
+@functools.cache
+def machine_levels() -> tuple[Level, ...]:
+    """The levels of this machine, ascending."""
+    return levels_of(cpu_flags())
+
+
+def levels_in_force() -> tuple[Level, ...]:
+    """This machine's levels up to the cap, ascending. Raises ``UserError`` for a value that is no level or that the machine lacks."""
+    wanted, found = os.environ.get(VARIABLE, ""), machine_levels()
+    if not wanted:
+        return found
+    names = [level.name for level in found]
+    if wanted not in (level.name for level in LEVELS):
+        raise UserError(f"{VARIABLE}={wanted} is not a level: use one of {', '.join(level.name for level in LEVELS)}")
+    if wanted not in names:
+        raise UserError(f"{VARIABLE}={wanted} is more than this machine has: use one of {', '.join(names)}")
+    return found[: names.index(wanted) + 1]
+
+
+def lacking(what: str) -> str:
+    """Why a kernel that needs ``what`` is not used: the cap leaves it out, or this machine has none."""
+    capped = levels_in_force() != machine_levels()
+    return f"{VARIABLE}={os.environ[VARIABLE]} leaves out {what}" if capped else f"this processor, system or compiler has no {what}"
+
+
+def cap_torch() -> None:
+    """Set torch's caps to the level in force, unless that is all the machine has. A bad value is refused later, by ``levels_in_force``."""
+    if not os.environ.get(VARIABLE):
+        return
+    try:
+        level = levels_in_force()[-1]
+    except UserError:
+        return
+    if level is machine_levels()[-1] or all(os.environ.get(name) == value for name, value in level.torch.items()):
+        return
+    os.environ.update(level.torch)
+    if "torch" in sys.modules:
+        text = f"torch was imported before dunwu, so {VARIABLE}={level.name} may cap Dunwu's own kernels alone: import dunwu first"
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
