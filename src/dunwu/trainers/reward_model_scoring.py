@@ -54,17 +54,19 @@ class RewardModel:
 
     @torch.no_grad()
     def score(self, problems: Sequence[Problem], scopes: Sequence[Judged]) -> list[float | None]:
-        """A score an answer; ``None`` where there is none: longer than the model's positions, or not finite. Never a silent 0."""
+        """A score an answer; ``None`` where there is none: longer than the model's positions, or not finite. Never a silent 0.
+
+        What is the same to the model is scored once: sums may be rounded differently from row to row of a batch.
+        """
         assert len(problems) == len(scopes), "an answer for each problem"
         if wrong := next((seen for seen in scopes if type(seen) is not self.scope), None):
             raise TypeError(f"a {self.criterion} model is shown {self.scope.__name__}, not {type(wrong).__name__}")
         reader = Reader(self.tokenizer, self.model.config.pad_token_id)
-        rows = [reader(user_turn(problem.text), seen) for problem, seen in zip(problems, scopes, strict=True)]
-        found: list[float | None] = [None] * len(rows)
-        fitting = [i for i, row in enumerate(rows) if len(row) <= self.model.config.max_position_embeddings]
-        for batch in by_token_budget([len(rows[i]) for i in fitting], MICRO_BATCH_TOKENS):
-            indices = [fitting[place] for place in batch]
-            ids_BT, _ = pad_right([rows[i] for i in indices], self.model.config.pad_token_id, self.model.device)
-            for i, value in zip(indices, scores(self.model, ids_BT).tolist(), strict=True):
-                found[i] = value if math.isfinite(value) else None
-        return found
+        rows = [tuple(reader(user_turn(problem.text), seen)) for problem, seen in zip(problems, scopes, strict=True)]
+        found: dict[tuple[int, ...], float] = {}
+        fitting = [row for row in dict.fromkeys(rows) if len(row) <= self.model.config.max_position_embeddings]
+        for batch in by_token_budget([len(row) for row in fitting], MICRO_BATCH_TOKENS):
+            chosen = [fitting[place] for place in batch]
+            ids_BT, _ = pad_right(chosen, self.model.config.pad_token_id, self.model.device)
+            found |= zip(chosen, scores(self.model, ids_BT).tolist(), strict=True)
+        return [value if (value := found.get(row)) is not None and math.isfinite(value) else None for row in rows]
