@@ -32,6 +32,11 @@ def pytest_configure() -> None:
         raise pytest.UsageError(str(error)) from error
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say under which instruction set the tests have run."""
+    terminalreporter.write_line(f"instruction set: {isa.levels_in_force()[-1].name}")
+
+
 @pytest.fixture(scope="session")
 def world_tokenizer() -> Any:
     """Trained on 300 documents of the corpus: about a thousand tokens, numbers and tags whole."""
