@@ -20,13 +20,18 @@ READY := $(VENV)/.ready-$(FLAVOUR)
 DEV := $(VENV)/.dev-$(FLAVOUR)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# Tests of numbers, learning and resume.
+LEVEL_TESTS := tests/golden tests/invariants tests/models tests/rollout tests/test_isa.py tests/trainers $(addprefix tests/pipeline/test_,\
+	kill_pipeline.py pretrain.py reward_model.py sft.py zero.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo r1 test lint bench clean
+.PHONY: help demo r1 test test-levels lint bench clean
 
 help:
 	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 6 minutes on two cores)"
 	@echo "make r1     all of R1 on this machine, from nothing: environment, four stages, report (about 20 minutes on two cores)"
 	@echo "make test   the environment and all tests"
+	@echo "make test-levels   the tests of numbers, learning and resume as on lesser processors, one DUNWU_ISA after the other"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks of speed, into $(BENCH) (about 10 minutes; LONG=1: all rows, an hour)"
 	@echo "make clean  remove the environment and caches (runs/ stays)"
@@ -46,6 +51,13 @@ r1: $(READY)
 
 test: $(DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+test-levels: $(DEV)
+	@levels=$$($(BIN)/python -c 'from dunwu.isa import levels_in_force; print(*(level.name for level in levels_in_force()[:-1]))') || exit 1; \
+	for level in $$levels; do \
+		echo "DUNWU_ISA=$$level"; \
+		DUNWU_ISA=$$level OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(LEVEL_TESTS) || exit 1; \
+	done
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -26,6 +26,7 @@ from typing import Any
 import dunwu
 from dunwu.config.yaml_text import write_yaml
 from dunwu.errors import RunError
+from dunwu.isa import levels_in_force
 from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, counted_files, is_foreign, remove_leftovers
 
 Metric = float | int | str | bool | None
@@ -317,6 +318,7 @@ def _new_manifest(identity: Json) -> Json:
         "platform": platform.platform(),
         "host": socket.gethostname(),
         "cpu_count": os.cpu_count(),
+        "isa": levels_in_force()[-1].name,
     }
     return {
         "kind": identity["kind"],
