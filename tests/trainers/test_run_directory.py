@@ -48,7 +48,7 @@ def test_a_new_run_writes_its_config_and_manifest(tmp_path):
     assert manifest["inputs"] == {"model": "ab12"}
     assert manifest["config_hash"] == config_hash(CONFIG)
     assert manifest["code_version"] == code_version()
-    assert manifest["environment"].keys() == {"python", "torch", "platform", "host", "cpu_count"}
+    assert manifest["environment"].keys() == {"python", "torch", "platform", "host", "cpu_count", "isa"}
     assert manifest["finished"] is None
 
 
