@@ -33,17 +33,19 @@ class Level:
     torch: Mapping[str, str]
 
 
-def _torch(aten: str, onednn: str, mkl: str) -> dict[str, str]:
-    return {"ATEN_CPU_CAPABILITY": aten, "ONEDNN_MAX_CPU_ISA": onednn, "MKL_ENABLE_INSTRUCTIONS": mkl}
+def _torch(aten: str, onednn: str, mkl: str, mkl_kernels: str) -> dict[str, str]:
+    names = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR")
+    return dict(zip(names, (aten, onednn, mkl, mkl_kernels), strict=True))
 
 
 _AVX512 = ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 LEVELS = (
-    Level("scalar", (), (), _torch("default", "SSE41", "SSE4_2")),
-    Level("avx2", ("avx2", "fma", "f16c"), ("-mavx2", "-mfma", "-mf16c"), _torch("avx2", "AVX2", "AVX2")),
-    Level("avx512", _AVX512, tuple(f"-m{name}" for name in _AVX512), _torch("avx512", "AVX512_CORE", "AVX512")),
-    Level("avx512bf16", ("avx512_bf16",), ("-mavx512bf16",), _torch("avx512", "AVX512_CORE_BF16", "AVX512_E3")),
-    Level("amx", ("amx_tile", "amx_bf16"), ("-mamx-tile", "-mamx-bf16"), _torch("avx512", "AVX512_CORE_AMX", "AVX512_E4")),
+    Level("scalar", (), (), _torch("default", "SSE41", "SSE4_2", "COMPATIBLE")),
+    Level("avx2", ("avx2", "fma", "f16c"), ("-mavx2", "-mfma", "-mf16c"), _torch("avx2", "AVX2", "AVX2", "AVX2")),
+    Level("avx512", _AVX512, tuple(f"-m{name}" for name in _AVX512), _torch("avx512", "AVX512_CORE", "AVX512", "AVX512")),
+    # The EPYCs of this level: MKL's sums depend there on the number of threads, and so they do in these kernels of it.
+    Level("avx512bf16", ("avx512_bf16",), ("-mavx512bf16",), _torch("avx512", "AVX512_CORE_BF16", "AVX512_E3", "AVX2")),
+    Level("amx", ("amx_tile", "amx_bf16"), ("-mamx-tile", "-mamx-bf16"), _torch("avx512", "AVX512_CORE_AMX", "AVX512_E4", "AVX512")),
 )
 """From the least to the most; ``scalar`` is what every processor of its kind has."""
 
