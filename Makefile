@@ -21,7 +21,7 @@ DEV := $(VENV)/.dev-$(FLAVOUR)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # Tests of numbers, learning and resume.
-LEVEL_TESTS := tests/golden tests/invariants tests/models tests/rollout tests/test_isa.py tests/trainers $(addprefix tests/pipeline/test_,\
+LEVEL_TESTS := tests/golden tests/invariants tests/models tests/rollout tests/trainers $(addprefix tests/pipeline/test_,\
 	kill_pipeline.py pretrain.py reward_model.py sft.py zero.py)
 
 .DEFAULT_GOAL := help
