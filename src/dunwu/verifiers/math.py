@@ -181,8 +181,12 @@ def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
     if bare is not None:
         return _verdict(bare.group(1) == letter)
     if full is not None and (policy.trailing_text or not alone):
-        same = (full.group(1) or full.group(2)) == letter and not changes("", full.group(3))
-        return _judge(value, full.group(3), policy) if same and value else _verdict(same)
+        said = full.group(3)
+        same = (full.group(1) or full.group(2)) == letter
+        if same and words_key(said) == words_key(value):
+            return _verdict(True)
+        same = same and not changes("", said)
+        return _judge(value, said, policy) if same and value else _verdict(same)
     return _judge(value, answer, policy) if value else None
 
 
