@@ -1,0 +1,54 @@
+"""Pairs of gold and answer after the kinds that other projects' graders test, in our own words and values; and the faults once found here.
+
+A row of ``math_pairs.jsonl``: ``gold``, ``prediction``, ``right``, ``kind``, ``source`` (the suite where the kind was seen). Labels follow
+mathematics and ordinary reading, not what the verifier does; where graders differ, ``policy`` says what the label rests on.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dunwu.verifiers.math import check_gold, compare_math
+
+HERE = Path(__file__).parent
+
+
+def rows(name):
+    return [json.loads(line) for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
+
+
+PAIRS = rows("math_pairs.jsonl")
+FAULTS = [row for row in rows("verifier_faults.jsonl") if row["kind"] == "math"]
+
+
+def pair_id(row):
+    return f"{row['kind']}: {row['gold'][:24]} <- {row['prediction'][:32]}".replace("\n", " ").replace("::", ": ")
+
+
+@pytest.mark.parametrize("row", PAIRS, ids=pair_id)
+def test_pair(row):
+    verdict = compare_math(row["gold"], row["prediction"])
+    assert verdict.score is not None, verdict
+    assert (verdict.reason == "correct") == row["right"], verdict
+
+
+@pytest.mark.parametrize("row", FAULTS, ids=lambda row: f"{row['gold'][:24]} <- {row['prediction'][-32:]}".replace("::", ": "))
+def test_fault(row):
+    verdict = compare_math(row["gold"], row["prediction"])
+    assert verdict.score is not None, verdict
+    assert (verdict.reason == "correct") == row["expected_label"], verdict
+
+
+@pytest.mark.parametrize("gold", sorted({row["gold"] for row in PAIRS}))
+def test_gold_of_a_pair_is_judged_and_equals_itself(gold):
+    assert check_gold(gold) is None
+    assert compare_math(gold, gold).reason == "correct"
+
+
+def test_the_pairs_cover_what_they_promise():
+    assert len(PAIRS) >= 250
+    assert len({(row["gold"], row["prediction"]) for row in PAIRS}) == len(PAIRS)
+    kinds = {row["kind"] for row in PAIRS}
+    assert all({row["right"] for row in PAIRS if row["kind"] == kind} >= {False} for kind in kinds)
+    assert sum("policy" in row for row in PAIRS) < len(PAIRS) / 10

@@ -1,0 +1,74 @@
+"""No answer takes long: hostile ones of every kind, in the caller's process and with the worker."""
+
+import time
+
+import pytest
+
+from dunwu.verifiers.math import compare_math
+from dunwu.verifiers.math_service import SERVICE, Outcome
+from tests.verifiers.hostile_answers import KINDS, hostile
+
+EXACT_SECONDS = 0.5
+TOTAL_SECONDS = 3.0
+"""The worker's two, what it may take to be stopped from outside, and the caller's part."""
+REASONS = ("correct", "wrong", "unparsable", "timeout")
+
+
+def slow_ones(cases, limit):
+    """``(seconds, kind, gold, answer)`` of those that took longer than ``limit`` twice: the first time may be another process's fault."""
+    found = []
+    for kind, gold, answer in cases:
+        seconds = min(judged_in(gold, answer, limit), judged_in(gold, answer, limit))
+        if seconds > limit:
+            found.append((seconds, kind, gold, answer[:300]))
+    return found
+
+
+def judged_in(gold, answer, limit):
+    """Seconds, measured once where that is within the limit."""
+    began = time.perf_counter()
+    verdict = compare_math(gold, answer)
+    seconds = time.perf_counter() - began
+    assert verdict.reason in REASONS, (gold, answer, verdict)
+    return seconds
+
+
+@pytest.fixture
+def no_worker(monkeypatch):
+    """What is left to the worker counts as unparsable at once, so that only the caller's process is measured."""
+    monkeypatch.setattr(SERVICE, "judge", lambda *_: Outcome("failed", gold_ready=True, detail="not asked"))
+
+
+@pytest.mark.usefixtures("no_worker")
+def test_the_exact_path_is_quick():
+    assert slow_ones(hostile(20 * len(KINDS)), EXACT_SECONDS) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_worker")
+def test_the_exact_path_is_quick_for_ten_thousand():
+    assert slow_ones(hostile(10_000, seed=12), EXACT_SECONDS) == []
+
+
+@pytest.mark.slow
+def test_the_total_is_bounded():
+    assert slow_ones(hostile(10 * len(KINDS), seed=13), TOTAL_SECONDS) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        r"\boxed{\frac{1}{1+\sqrt{999999999989}}}",
+        r"\boxed{\frac{1}{7+\sqrt{99999999977}-\sqrt{19999999934}}}",
+        r"\boxed{(3+\sqrt{999999999989}-\sqrt{9999999967})^{-7}}",
+        r"\sin((1+\sin((1+\sin((1+\sin((1+\sin((1+x)^{30}))^{30}))^{30}))^{30}))^{30})",
+        r"\frac{1}{(1+\frac{1}{(1+\frac{1}{(1+\frac{1}{(1+\frac{1}{(1+\ln x)^{29}})^{29}})^{29}})^{29}})^{29}}",
+        "5" + "~" * 2000 + "6",
+        "5" + r"\ " * 1000 + r"\%",
+    ],
+    ids=["prime radicand", "two radicands", "negative power", "named powers", "named fractions", "ties", "spaces"],
+)
+@pytest.mark.usefixtures("no_worker")
+def test_the_slowest_known(answer):
+    for gold in ("5", r"\frac{1}{x+1}", "(2,-9)"):
+        assert judged_in(gold, answer, EXACT_SECONDS) <= EXACT_SECONDS
