@@ -46,7 +46,9 @@ def right_answers(name: str, count: int, seed: int = 0) -> Iterator[tuple[str, s
     rng = random.Random(zlib.crc32(f"{name} {seed} right".encode()))
     for _ in range(count):
         case = FORMS[name](rng)
-        yield case.gold, rng.choice(HONEST).format(rng.choice(case.right))
+        text = rng.choice(case.right)
+        dress = "{}" if "boxed" in text else rng.choice((r"\boxed{{{}}}", "<answer>{}</answer>", "{}") if "\n" in text else HONEST)
+        yield case.gold, dress.format(text)
 
 
 def _wrong(case: Case, form: Form, rng: Rng) -> str:

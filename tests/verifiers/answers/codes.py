@@ -41,7 +41,7 @@ def clock(rng: Rng) -> Case:
         return f"{hour}:{minute:02d}", (hour, minute)
 
     text, key = spell(hour, minute)
-    wrong: list[Keyed] = [spell((hour + 1) % 24, minute), spell(hour, (minute + 1) % 60), spell(minute % 24, min(hour, 59)), spell((hour + 12) % 24, minute) if hour > 12 or hour == 0 else spell((hour + 5) % 24, minute)]
+    wrong: list[Keyed] = [spell((hour + 1) % 24, minute), spell(hour, (minute + 1) % 60), spell(minute % 24, min(hour, 59)), spell((hour + 5) % 24, minute)]
     wrong += [(f"{hour}/{minute}", None), (f"{hour}.{minute:02d}", None), (f"{hour}{minute:02d}", None), (f"{hour}*{minute}", None), (f"{hour}:{minute}", None) if minute < 10 else ("0:00", None), (str(hour), None), (f"-{text}", None), (f"{text}:01", None)]
     return Case(text, key, (text, f"{hour:02d}:{minute:02d}", rf"{hour}\!:\!{minute:02d}", f"{text}:00"), tuple(wrong))
 
@@ -53,7 +53,7 @@ def durations(rng: Rng) -> Case:
         return f"{hours} hours {minutes} minutes", 60 * hours + minutes
 
     text, key = spell(hours, minutes)
-    wrong = [spell(minutes, hours), spell(hours + 1, minutes), spell(hours, minutes + 1), spell(hours, 10 * minutes), (f"{minutes} hours {hours} minutes", 60 * minutes + hours), (f"{hours} hours", 60 * hours), (f"{minutes} minutes", minutes), (f"{hours * 60 + minutes + 1} minutes", None), (f"{hours} minutes {minutes} seconds", None), (f"{hours} days {minutes} hours", None), (f"{hours}.{minutes:02d} hours", None if minutes % 3 or minutes != 0 else key), (str(hours), None), (f"{hours + minutes}", None), (f"-{text}", None)]
+    wrong = [spell(minutes, hours), spell(hours + 1, minutes), spell(hours, minutes + 1), spell(hours, 10 * minutes), (f"{minutes} hours {hours} minutes", 60 * minutes + hours), (f"{hours} hours", 60 * hours), (f"{minutes} minutes", minutes), (f"{hours * 60 + minutes + 1} minutes", None), (f"{hours} minutes {minutes} seconds", None), (f"{hours} days {minutes} hours", None), (f"{hours}.{minutes:02d} hours", None), (str(hours), None), (f"{hours + minutes}", None), (f"-{text}", None)]
     right = (text, f"{hours} hours and {minutes} minutes", f"{hours} h {minutes} min", rf"{hours}\text{{ hours }}{minutes}\text{{ minutes}}", f"{60 * hours + minutes} minutes", f"{hours} hr {minutes} min")
     return Case(text, key, right, tuple(wrong))
 
@@ -73,7 +73,7 @@ def _prefixed(rng: Rng, prefix: str, base: int, form: str) -> Case:
             wrong.append((other + digits, int(digits, worth)))
     if digits.isdigit():
         wrong += [(digits, int(digits)), (digits[::-1], int(digits[::-1]))]
-    wrong += [(f"-{text}", None), (f"{text}+1", None), (f"0{digits}", int(f"0{digits}") if digits.isdigit() else None), (f"0 x {digits}", None), (prefix, None)]
+    wrong += [(f"-{text}", None), (f"{text}+1", None), (f"0{digits}", int(f"0{digits}") if digits.isdigit() else None), (prefix, None)]
     return Case(text, key, (text, text[:2] + text[2:].upper(), text[:2] + text[2:].lower(), f"0x{digits}" if base == 16 else text), tuple(pair for pair in wrong if pair[0] not in (text, "")))
 
 
@@ -244,7 +244,8 @@ def choices(rng: Rng) -> Case:
     others = [other for other in "ABCDE" if other != letter]
     other = rng.choice(others)
     wrong: list[Keyed] = [(one, one) for one in others] + [(f"({other})", None), (f"({other}) {letter}", None), (f"{letter}{other}", None), (f"{letter} or {other}", None), (f"{other}. {letter}", None), (f"{letter}, {other}", None), (f"not {letter}", None), (f"{letter}+1", None), (f"2{letter}", None), (f"Option {other}", None), (f"{other} rather than {letter}", None), (f"all but {letter}", None), (rf"\textbf{{({other})}}", None)]
-    return Case(gold, letter, (letter, f"({letter})", rf"\text{{{letter}}}", rf"\textbf{{({letter})}}", rf"\text{{({letter})}}", f"{letter}.", rf"\mathrm{{({letter})}}", f"({letter}) 17"), tuple(wrong))
+    wrong += [(f"{letter} is wrong", None), (f"It isn't {letter}", None), (f"anything but {letter}", None), (f"neither {letter} nor {other}", None), (f"either {letter} or {other}", None)]
+    return Case(gold, letter, (letter, f"({letter})", rf"\text{{{letter}}}", rf"\textbf{{({letter})}}", rf"\text{{({letter})}}", f"{letter}.", rf"\mathrm{{({letter})}}", f"({letter}) 17"), tuple(wrong), prose=False)
 
 
 def nothing_or_everything(rng: Rng) -> Case:
