@@ -14,7 +14,8 @@ GOLDS = (
     "x^2-3x+2", r"\frac{1}{x+1}", r"\sin(2x)", r"|x-3|", r"\sqrt[3]{x^2-2}", r"e^{x+y}", r"\ln 6", "(2,-9)", "1,2,3", r"\{1,2,3\}",
     r"(-\infty,1)\cup(2,\infty)", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "y=2x+1", "x>2", "0x9064", "0b101", "101_2", "3:05",
     "2 R 3", "3 x 4", "1 2 3", "IX", "TTFF", "CDAB", r"\text{even}", r"\text{(B)}", "B", r"12\text{ cm}", r"\$5.50", r"45^\circ",
-    "28\\%", r"0.\overline{3}", r"\frac{\pi}{4}+k\pi, k\in\mathbb{Z}", r"\binom{10}{3}", "1.5e10", "no solution", r"\text{Alice: } 5, \text{Bob: } 7",
+    "28\\%", r"0.\overline{3}", r"\frac{\pi}{4}+k\pi, k\in\mathbb{Z}", r"\binom{10}{3}", "1.5e10", "no solution",
+    r"\text{Alice: } 5, \text{Bob: } 7",
     ",".join(rf"\sin {n}" for n in range(1, 40)), r"\{" + ",".join(rf"\sqrt[3]{{{n}}}" for n in range(2, 60)) + r"\}", "x=1, y=2",
 )  # fmt: skip
 
@@ -72,7 +73,8 @@ def repeated_powers(rng: Rng) -> str:
 
 
 def huge_powers(rng: Rng) -> str:
-    return rf"{rng.choice((2, 3, 7, 10, 12345, 0.5, 1.1, '1/3'))}^{{{rng.choice((10**3, 10**4, 32767, 32768, 10**6, 10**9, -(10**4), 10**50))}}}"
+    exponent = rng.choice((10**3, 10**4, 32767, 32768, 10**6, 10**9, -(10**4), 10**50))
+    return f"{rng.choice((2, 3, 7, 10, 12345, 0.5, 1.1, '1/3'))}^{{{exponent}}}"
 
 
 def products_of_powers(rng: Rng) -> str:
@@ -115,7 +117,9 @@ def deep_plain_fractions(rng: Rng) -> str:
 
 
 def sums_of_fractions(rng: Rng) -> str:
-    return "+".join(rf"\frac{{1}}{{{rng.choice((rng.randrange(10**8), f'x+{n}', f'{n}^{{99}}', '9' * 30))}}}" for n in range(rng.randint(5, 60)))
+    return "+".join(
+        rf"\frac{{1}}{{{rng.choice((rng.randrange(10**8), f'x+{n}', f'{n}^{{99}}', '9' * 30))}}}" for n in range(rng.randint(5, 60))
+    )
 
 
 def long_products_of_symbols(rng: Rng) -> str:
@@ -134,13 +138,20 @@ def long_sums(rng: Rng) -> str:
 
 
 def nested_functions(rng: Rng) -> str:
-    names = [rng.choice((r"\sin", r"\cos", r"\tan", r"\ln", r"\exp", r"\cosh", r"\arctan", r"\log_2", r"\sqrt")) for _ in range(rng.randint(3, 45))]
-    return "".join(f"{name}{{(" if name != r"\sqrt" else r"\sqrt{(" for name in names) + rng.choice(("x", "10^{99}", "2")) + ")}" * len(names)
+    names = [
+        rng.choice((r"\sin", r"\cos", r"\tan", r"\ln", r"\exp", r"\cosh", r"\arctan", r"\log_2", r"\sqrt"))
+        for _ in range(rng.randint(3, 45))
+    ]
+    return (
+        "".join(f"{name}{{(" if name != r"\sqrt" else r"\sqrt{(" for name in names) + rng.choice(("x", "10^{99}", "2")) + ")}" * len(names)
+    )
 
 
 def nested_bars(rng: Rng) -> str:
     count = rng.randint(2, 300)
-    return rng.choice(("|" * count + "x" + "|" * count, "|x|" * count, "|x-" * count + "1" + "|" * count, r"\left|x-\right." * count, "|" * count))
+    return rng.choice(
+        ("|" * count + "x" + "|" * count, "|x|" * count, "|x-" * count + "1" + "|" * count, r"\left|x-\right." * count, "|" * count)
+    )
 
 
 def floors(rng: Rng) -> str:
@@ -150,7 +161,9 @@ def floors(rng: Rng) -> str:
 
 def long_periods(rng: Rng) -> str:
     digits = "".join(rng.choice("0123456789") for _ in range(rng.randint(1, 990)))
-    over = rng.choice((rf"\overline{{{digits}}}", rf"\dot{{{digits}}}", rf"\overline{{{digits}", rf"({digits})", rf"\overline{{{digits}}}^{{99}}"))
+    over = rng.choice(
+        (rf"\overline{{{digits}}}", rf"\dot{{{digits}}}", rf"\overline{{{digits}", rf"({digits})", rf"\overline{{{digits}}}^{{99}}")
+    )
     return rf"{rng.choice(('0', '12', '-3'))}.{rng.choice(('', '1', '007'))}{over}"
 
 
@@ -160,7 +173,16 @@ def many_overlines(rng: Rng) -> str:
 
 def giant_exponents_of_ten(rng: Rng) -> str:
     exponent = rng.choice(("999", "1000", "1001", "9999", "-9999", "99999999", "9" * 500, "-" + "9" * 100))
-    return rng.choice((f"1e{exponent}", f"1.5E{exponent}", rf"3\times 10^{{{exponent}}}", f"1e{exponent}+1e{exponent}", f"10^{exponent}", f"x^{{1e{exponent}}}"))
+    return rng.choice(
+        (
+            f"1e{exponent}",
+            f"1.5E{exponent}",
+            rf"3\times 10^{{{exponent}}}",
+            f"1e{exponent}+1e{exponent}",
+            f"10^{exponent}",
+            f"x^{{1e{exponent}}}",
+        )
+    )
 
 
 def many_giant_decimals(rng: Rng) -> str:
@@ -180,7 +202,10 @@ def many_commas(rng: Rng) -> str:
 
 
 def distinct_items(rng: Rng) -> str:
-    count, kind = rng.randint(20, 101), rng.choice((r"\sin {n}", r"e^{{{n}}}", r"\ln {n}", r"\sqrt[3]{{{n}}}", "x^{{{n}}}", r"\frac{{{n}}}{{7}}", "|x-{n}|"))
+    count, kind = (
+        rng.randint(20, 101),
+        rng.choice((r"\sin {n}", r"e^{{{n}}}", r"\ln {n}", r"\sqrt[3]{{{n}}}", "x^{{{n}}}", r"\frac{{{n}}}{{7}}", "|x-{n}|")),
+    )
     items = [kind.format(n=n) for n in range(2, count)]
     rng.shuffle(items)
     return rng.choice((",".join(items), r"\{" + ",".join(items) + r"\}", "(" + ",".join(items) + ")"))
@@ -188,12 +213,22 @@ def distinct_items(rng: Rng) -> str:
 
 def many_signs(rng: Rng) -> str:
     count = rng.randint(2, 1900)
-    return rng.choice(("-" * count + "3", "+-" * (count // 2) + "3", r"\pm " * (count // 4) + "3", r"1\pm " * min(count, 300) + "1", "(-" * 45 + "3" + ")" * 45))
+    return rng.choice(
+        (
+            "-" * count + "3",
+            "+-" * (count // 2) + "3",
+            r"\pm " * (count // 4) + "3",
+            r"1\pm " * min(count, 300) + "1",
+            "(-" * 45 + "3" + ")" * 45,
+        )
+    )
 
 
 def many_texts(rng: Rng) -> str:
     word = rng.choice(("a", "5", "or", "not", "", " ", "cm", "-", "five", ",", "and", "minus", "=", "(B)"))
-    return rng.choice(("", "5", "5 ", ",", "+")).join([rf"\{rng.choice(('text', 'mathrm', 'textbf', 'mbox'))}{{{word}}}"] * rng.randint(2, 250))
+    return rng.choice(("", "5", "5 ", ",", "+")).join(
+        [rf"\{rng.choice(('text', 'mathrm', 'textbf', 'mbox'))}{{{word}}}"] * rng.randint(2, 250)
+    )
 
 
 def nested_texts(rng: Rng) -> str:
@@ -202,29 +237,94 @@ def nested_texts(rng: Rng) -> str:
 
 
 def many_words(rng: Rng) -> str:
-    words = ("one", "hundred", "and", "twenty", "five", "million", "minus", "half", "not", "thousand", "point", "over", "the", "of", "is", "twice")
+    words = (
+        "one",
+        "hundred",
+        "and",
+        "twenty",
+        "five",
+        "million",
+        "minus",
+        "half",
+        "not",
+        "thousand",
+        "point",
+        "over",
+        "the",
+        "of",
+        "is",
+        "twice",
+    )
     return rng.choice((" ", "-", ", ")).join(rng.choice(words) for _ in range(rng.randint(5, 400)))[:2000]
 
 
 def long_runs(rng: Rng) -> str:
-    unit = rng.choice((" ", "{", "}", "\\", "(", ")", "[", "]", "1", "1,", "1 ", ",", ".", "$", "^", "_", "&", "!", "'", "°", "%", "/", "*", "=", "\n", "\t", "¶",
-                       "‹", "›", "⦃", "⦄", "1,000,", "000 ", "a", "aA", "x_", "x^", "\\\\", "{}", "{ }", "{,}", "\\,", "\\!", ":", "1:", "::", "0x", "e", "1e", "-",
-                       "<answer>", "answer is ", "\\boxed", "\\boxed{", "\\text", "\\frac", "\\sqrt", "$ $", "\\(", "**", "或", "万", "½", "²", "·", "０", "．"))  # fmt: skip
-    return rng.choice(("", "5", "x")) + unit * rng.choice((50, 300, 1000, 1900 // len(unit), 2048, 30000)) + rng.choice(("", "5", "x", "}", "!"))
+    unit = rng.choice((" ", "{", "}", "\\", "(", ")", "[", "]", "1", "1,", "1 ", ",", ".", "$", "^", "_", "&", "!", "'", "°",
+    "%", "/", "*", "=", "\n", "\t", "¶",
+                       "‹", "›", "⦃", "⦄", "1,000,", "000 ", "a", "aA", "x_", "x^", "\\\\", "{}", "{ }", "{,}", "\\,", "\\!",
+                       ":", "1:", "::", "0x", "e", "1e", "-",
+                       "<answer>", "answer is ", "\\boxed", "\\boxed{", "\\text", "\\frac", "\\sqrt", "$ $", "\\(", "**", "或",
+                       "万", "½", "²", "·", "０", "．"))  # fmt: skip
+    return (
+        rng.choice(("", "5", "x"))
+        + unit * rng.choice((50, 300, 1000, 1900 // len(unit), 2048, 30000))
+        + rng.choice(("", "5", "x", "}", "!"))
+    )
 
 
 def spaced_runs(rng: Rng) -> str:
     gap = rng.choice((" " * rng.randint(100, 900), "\\ " * 300, "~" * 900, "\\quad " * 200, "\n" * 900))
-    return rng.choice((f"5{gap}6", f"{gap}5", f"5{gap}cm", f"5{gap}, {gap}6", f"x{gap}={gap}5", f"5{gap}%", f"5{gap}or 6", f"(1,{gap}2)", f"5{gap}/{gap}6{gap}x"))
+    return rng.choice(
+        (
+            f"5{gap}6",
+            f"{gap}5",
+            f"5{gap}cm",
+            f"5{gap}, {gap}6",
+            f"x{gap}={gap}5",
+            f"5{gap}%",
+            f"5{gap}or 6",
+            f"(1,{gap}2)",
+            f"5{gap}/{gap}6{gap}x",
+        )
+    )
 
 
 def digits_with_commas(rng: Rng) -> str:
     groups = rng.randint(20, 330)
-    return "1" + "".join(rng.choice((",000", ",00", " 000", ".000", "{,}000", r"\,000", ",0000")) if rng.random() < 0.05 else ",000" for _ in range(groups)) + rng.choice(("", ".", ",", "x", ",1"))
+    return (
+        "1"
+        + "".join(
+            rng.choice((",000", ",00", " 000", ".000", "{,}000", r"\,000", ",0000")) if rng.random() < 0.05 else ",000"
+            for _ in range(groups)
+        )
+        + rng.choice(("", ".", ",", "x", ",1"))
+    )
 
 
 def unmatched(rng: Rng) -> str:
-    marks = ["(", ")", "[", "]", "{", "}", r"\{", r"\}", r"\left(", r"\right]", "|", "1", ",", r"\langle", r"\rangle", "x", "+", r"\frac", r"\sqrt", "^", "_"]
+    marks = [
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        r"\{",
+        r"\}",
+        r"\left(",
+        r"\right]",
+        "|",
+        "1",
+        ",",
+        r"\langle",
+        r"\rangle",
+        "x",
+        "+",
+        r"\frac",
+        r"\sqrt",
+        "^",
+        "_",
+    ]
     return "".join(rng.choice(marks) for _ in range(rng.randint(10, 400)))
 
 
@@ -232,7 +332,9 @@ def long_matrices(rng: Rng) -> str:
     name = rng.choice(("pmatrix", "array", "cases", "bmatrix", "vmatrix", "aligned", "matrix"))
     row = "&".join([rng.choice(("1", "x", r"\sqrt{2}", "x=1", ""))] * rng.choice((1, 2, 3, 50)))
     rows = r" \\ ".join([row] * rng.choice((2, 20, 50, 200)))
-    return rf"\begin{{{name}}}{rng.choice(('', '{cc}', '{' + 'c|' * 200 + '}'))}{rows}" + rng.choice((rf"\end{{{name}}}", "", r"\end{x}", rf"\end{{{name}}}^{{99}}"))
+    return rf"\begin{{{name}}}{rng.choice(('', '{cc}', '{' + 'c|' * 200 + '}'))}{rows}" + rng.choice(
+        (rf"\end{{{name}}}", "", r"\end{x}", rf"\end{{{name}}}^{{99}}")
+    )
 
 
 def many_environments(rng: Rng) -> str:
@@ -248,37 +350,64 @@ def strange_signs(rng: Rng) -> str:
 def strange_numbers(rng: Rng) -> str:
     digits = "".join(rng.choice("0123456789abcdef") for _ in range(rng.randint(5, 900)))
     binary = "".join(rng.choice("01") for _ in range(rng.randint(5, 990)))
-    return rng.choice((f"0x{digits}", f"0b{binary}", f"0o{binary}", f"{binary}_2", f"{binary}_{{{'9' * 50}}}", f"{digits}_{{16}}", "M" * 900, "IV" * 400, "T" * 900, f"{binary} R {binary}",
-                       ":".join([binary[:9]] * 90), "x".join([binary[:9]] * 90), " ".join(binary), f"{binary}:{binary}", f"{binary}_{{2}}+{binary}_{{3}}"))  # fmt: skip
+    return rng.choice((f"0x{digits}", f"0b{binary}", f"0o{binary}", f"{binary}_2", f"{binary}_{{{'9' * 50}}}",
+    f"{digits}_{{16}}", "M" * 900, "IV" * 400, "T" * 900, f"{binary} R {binary}",
+                       ":".join([binary[:9]] * 90), "x".join([binary[:9]] * 90), " ".join(binary), f"{binary}:{binary}",
+                       f"{binary}_{{2}}+{binary}_{{3}}"))  # fmt: skip
 
 
 def strange_commands(rng: Rng) -> str:
-    names = ("sum_{k=1}^{10^9}k", "int_0^1 e^{x^x}dx", "prod_{k=1}^{99999}", "lim_{n\\to\\infty}", "gcd(10^{900},6)", "mod", "pmod{7}", "Gamma(10^9)", "overline{AB}", "vec{a}", "over", "choose 3",
-             "det", "underline{6}", "cdots", "setminus", "cap", "mathbb{Z}", "langle", "substack{", "prime", "not", "stackrel", "def\\a{\\a\\a}\\a", "operatorname{lcm}(9^{999},2)")  # fmt: skip
+    names = ("sum_{k=1}^{10^9}k", "int_0^1 e^{x^x}dx", "prod_{k=1}^{99999}", "lim_{n\\to\\infty}", "gcd(10^{900},6)", "mod",
+    "pmod{7}", "Gamma(10^9)", "overline{AB}", "vec{a}", "over", "choose 3",
+             "det", "underline{6}", "cdots", "setminus", "cap", "mathbb{Z}", "langle", "substack{", "prime", "not", "stackrel",
+             "def\\a{\\a\\a}\\a", "operatorname{lcm}(9^{999},2)")  # fmt: skip
     return rng.choice(("", "1", "x", "+", "{")).join("\\" + rng.choice(names) for _ in range(rng.randint(1, 60)))
 
 
 def overs(rng: Rng) -> str:
     depth = rng.randint(1, 49)
-    return rng.choice(("{1 \\over " * depth + "2" + "}" * depth, "1 \\over " * depth + "2", "{" * 40 + "1 \\over 2" + "}" * 40, "{n \\choose " * depth + "2" + "}" * depth))
+    return rng.choice(
+        (
+            "{1 \\over " * depth + "2" + "}" * depth,
+            "1 \\over " * depth + "2",
+            "{" * 40 + "1 \\over 2" + "}" * 40,
+            "{n \\choose " * depth + "2" + "}" * depth,
+        )
+    )
 
 
 def subscripts(rng: Rng) -> str:
     count = rng.randint(2, 300)
-    return rng.choice(("x_{" * 49 + "1" + "}" * 49, "x_" * count + "1", "x_{" + "1" * 900 + "}", "+".join(f"x_{{{n}}}" for n in range(count)), "x'" + "'" * count))
+    return rng.choice(
+        (
+            "x_{" * 49 + "1" + "}" * 49,
+            "x_" * count + "1",
+            "x_{" + "1" * 900 + "}",
+            "+".join(f"x_{{{n}}}" for n in range(count)),
+            "x'" + "'" * count,
+        )
+    )
 
 
 def labelled(rng: Rng) -> str:
-    return ", ".join(f"{rng.choice(('Alice', 'x', 'a', 'the first of them', 'x_1', '(a)'))}{rng.choice((': ', ' = ', '-'))}{n}" for n in range(rng.randint(5, 110)))
+    return ", ".join(
+        f"{rng.choice(('Alice', 'x', 'a', 'the first of them', 'x_1', '(a)'))}{rng.choice((': ', ' = ', '-'))}{n}"
+        for n in range(rng.randint(5, 110))
+    )
 
 
 def conditions(rng: Rng) -> str:
     head = rng.choice((r"\frac{\pi}{4}+k\pi", "x", r"\{x", "2n", "n^2"))
-    return head + rng.choice((r", k\in\mathbb{Z}", r" \mid x>1", r" \text{ for all } n", r" \text{ where } k \in \{1,\ldots,9\}")) * rng.randint(1, 100)
+    return head + rng.choice(
+        (r", k\in\mathbb{Z}", r" \mid x>1", r" \text{ for all } n", r" \text{ where } k \in \{1,\ldots,9\}")
+    ) * rng.randint(1, 100)
 
 
 def periodic_families(rng: Rng) -> str:
-    return ", ".join(rf"\frac{{{n}\pi}}{{{rng.randint(1, 999)}}}+{rng.choice((2, 3, 999999))}k\pi" for n in range(rng.randint(1, 80))) + r", k\in\mathbb{Z}"
+    return (
+        ", ".join(rf"\frac{{{n}\pi}}{{{rng.randint(1, 999)}}}+{rng.choice((2, 3, 999999))}k\pi" for n in range(rng.randint(1, 80)))
+        + r", k\in\mathbb{Z}"
+    )
 
 
 def unions_of_intervals(rng: Rng) -> str:
@@ -288,7 +417,9 @@ def unions_of_intervals(rng: Rng) -> str:
 
 def radical_powers(rng: Rng) -> str:
     base = rng.choice(("x^2-2", "x+y+z", r"\sqrt{x}+1", "999999999989", "10^{300}+1"))
-    return rng.choice("*+/").join(rf"({base})^{{{rng.randint(-99, 99)}/{rng.choice((2, 3, 7, 63, 97))}}}" for _ in range(rng.randint(1, 25)))
+    return rng.choice("*+/").join(
+        rf"({base})^{{{rng.randint(-99, 99)}/{rng.choice((2, 3, 7, 63, 97))}}}" for _ in range(rng.randint(1, 25))
+    )
 
 
 def rational_functions(rng: Rng) -> str:
@@ -299,11 +430,16 @@ def rational_functions(rng: Rng) -> str:
 
 
 def complex_powers(rng: Rng) -> str:
-    return rng.choice("*+").join(rf"({rng.randint(1, 99)}+{rng.randint(1, 99)}i)^{{{rng.choice((29, 30, 31, 999, 10**6, -30))}}}" for _ in range(rng.randint(1, 25)))
+    return rng.choice("*+").join(
+        rf"({rng.randint(1, 99)}+{rng.randint(1, 99)}i)^{{{rng.choice((29, 30, 31, 999, 10**6, -30))}}}" for _ in range(rng.randint(1, 25))
+    )
 
 
 def many_dollars(rng: Rng) -> str:
-    return "".join(rng.choice(("$5$ ", r"\$5 ", "so $x$ ", r"\(5\) ", r"\[", "$", "The answer is ", "= ", "#### ", "Answer: ")) for _ in range(rng.randint(5, 400)))
+    return "".join(
+        rng.choice(("$5$ ", r"\$5 ", "so $x$ ", r"\(5\) ", r"\[", "$", "The answer is ", "= ", "#### ", "Answer: "))
+        for _ in range(rng.randint(5, 400))
+    )
 
 
 def money_sentences(rng: Rng) -> str:
@@ -324,14 +460,30 @@ def named_products(rng: Rng) -> str:
     text = rng.choice(("x", "1+x", "x+y"))
     for _ in range(rng.randint(2, 8)):
         others = "".join(f"({letter}+{rng.randint(1, 9)})" for letter in rng.sample("abcdghjkmn", rng.randint(1, 6)))
-        text = rng.choice((rf"\sin({others}({text}))", rf"\frac{{1}}{{{others}+{text}}}", rf"e^{{{others}({text})}}", rf"|{others}|({text})", rf"({others}+\ln({text}))"))
+        text = rng.choice(
+            (
+                rf"\sin({others}({text}))",
+                rf"\frac{{1}}{{{others}+{text}}}",
+                rf"e^{{{others}({text})}}",
+                rf"|{others}|({text})",
+                rf"({others}+\ln({text}))",
+            )
+        )
     return text
 
 
 def big_coefficients(rng: Rng) -> str:
     """Just inside the bound on the bits of a number, many times."""
+
     def big() -> str:
-        return rng.choice((f"{rng.choice((3, 7, 11))}^{{{rng.randint(1500, 9000)}}}", f"{rng.randint(500, 2400)}!", f"\\frac{{{rng.randint(2, 9)}^{{8000}}}}{{11^{{2000}}}}", "1e999"))
+        return rng.choice(
+            (
+                f"{rng.choice((3, 7, 11))}^{{{rng.randint(1500, 9000)}}}",
+                f"{rng.randint(500, 2400)}!",
+                f"\\frac{{{rng.randint(2, 9)}^{{8000}}}}{{11^{{2000}}}}",
+                "1e999",
+            )
+        )
 
     shapes = (
         lambda: f"({big()}x+{big()}y)^{{{rng.choice((2, 3, 4, 9, 29))}}}",
@@ -357,11 +509,15 @@ def many_square_parts(rng: Rng) -> str:
 
 
 def many_inverses(rng: Rng) -> str:
-    return rng.choice("+*").join(rf"\frac{{1}}{{1+\sqrt{{2}}+\sqrt{{3}}+\sqrt{{{n}}}+{rng.choice('ix12')}}}" for n in range(5, rng.randint(7, 30)))
+    return rng.choice("+*").join(
+        rf"\frac{{1}}{{1+\sqrt{{2}}+\sqrt{{3}}+\sqrt{{{n}}}+{rng.choice('ix12')}}}" for n in range(5, rng.randint(7, 30))
+    )
 
 
 KINDS: tuple[Callable[[Rng], str], ...] = tuple(
-    value for name, value in list(globals().items()) if callable(value) and getattr(value, "__module__", "") == __name__ and not name.startswith("_")
+    value
+    for name, value in list(globals().items())
+    if callable(value) and getattr(value, "__module__", "") == __name__ and not name.startswith("_")
 )
 
 
@@ -371,5 +527,19 @@ def hostile(count: int, seed: int = 11) -> Iterator[tuple[str, str, str]]:
     for number in range(count):
         kind = KINDS[number % len(KINDS)]
         text = kind(rng)
-        dress = rng.choice(("{}", "{}", "{}", r"\boxed{{{}}}", r"\boxed{{{}}}", "<answer>{}</answer>", "The answer is {}.", "x = {}", "-({})", "$${}$$", r"\text{{{}}}"))
+        dress = rng.choice(
+            (
+                "{}",
+                "{}",
+                "{}",
+                r"\boxed{{{}}}",
+                r"\boxed{{{}}}",
+                "<answer>{}</answer>",
+                "The answer is {}.",
+                "x = {}",
+                "-({})",
+                "$${}$$",
+                r"\text{{{}}}",
+            )
+        )
         yield kind.__name__, rng.choice(GOLDS), dress.format(text)

@@ -1,7 +1,7 @@
-"""Answers made by rule, so that their truth is known: wrong ones by mutation of a gold, and honest rewrites, for each form of gold.
+r"""Answers made by rule, so that their truth is known: wrong ones by mutation of a gold, and honest rewrites, for each form of gold.
 
-``wrong_answers("fractions", 1000)`` gives ``(gold, answer)`` of which none is right, ``right_answers`` those that all are. The forms stand in
-`tests.verifiers.answers`; here their answers are dressed (boxes, tags, ``\\text{}``) and the gold is turned round by words.
+``wrong_answers("fractions", 1000)`` gives ``(gold, answer)`` of which none is right, ``right_answers`` those that all are. The forms are
+in `tests.verifiers.answers`; here their answers are dressed (boxes, tags, ``\text{}``) and words put around the gold.
 """
 
 from __future__ import annotations
@@ -10,23 +10,20 @@ import random
 import zlib
 from collections.abc import Iterator
 
-from tests.verifiers.answers import algebra, codes, numbers, several
+from tests.verifiers.answers import algebra, codes, expressions, labelled, letters, measures, numbers, ranges, several
 from tests.verifiers.answers.case import CHANGES, DENIALS, DRESSES, HONEST, OFFERS, Case, Form, Rng
 
+MODULES = (numbers, expressions, measures, algebra, several, ranges, labelled, codes, letters)
 FORMS: dict[str, Form] = {
-    form.__name__.replace("_", " "): form
-    for form in (
-        numbers.positive_integers, numbers.negative_integers, numbers.thousands, numbers.fractions, numbers.decimals, numbers.percents, numbers.mixed_numbers,
-        numbers.square_roots, numbers.surds, numbers.pi_multiples, numbers.complex_numbers, numbers.powers, numbers.scientific, numbers.counted, numbers.recurring,
-        numbers.higher_roots, numbers.logarithms, numbers.number_words, numbers.units, numbers.money, numbers.degrees,
-        algebra.polynomials, algebra.products, algebra.rational_functions, algebra.absolute_values, algebra.waves, algebra.equations, algebra.families,
-        several.tuples, several.vectors, several.lists, several.sets, several.plus_or_minus, several.matrices, several.intervals, several.inequalities, several.unions,
-        several.labelled, several.counted_things, several.assignments, several.ratios,
-        codes.times, codes.clock, codes.durations, codes.hexadecimal, codes.binary, codes.octal, codes.other_bases, codes.remainders, codes.dimensions, codes.sequences,
-        codes.grids, codes.letter_orders, codes.truth_patterns, codes.figures, codes.roman, codes.squares, codes.names, codes.signed_words, codes.choices,
-        codes.nothing_or_everything, codes.one_of_several,
-    )
-}  # fmt: skip
+    name.replace("_", " "): made
+    for module in MODULES
+    for name, made in vars(module).items()
+    if callable(made)
+    and made.__module__ == module.__name__
+    and list(made.__annotations__) == ["rng", "return"]
+    and made.__annotations__["return"] == "Case"
+}
+"""Every function of these modules that makes a case of a random generator alone."""
 
 
 def wrong_answers(name: str, count: int, seed: int = 0) -> Iterator[tuple[str, str]]:

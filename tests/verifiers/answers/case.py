@@ -34,27 +34,59 @@ class Case:
 
 Form = Callable[[Rng], Case]
 DENIALS = (
-    "not {}", "{} is wrong", "It isn't {}", r"{}\text{{ is wrong}}", r"\text{{not }}{}", "anything but {}", "The answer is not {}", "neither {}",
+    "not {}", "{} is wrong", "It isn't {}", r"{}\text{{ is wrong}}", r"\text{{not }}{}", "anything but {}",
+    "The answer is not {}", "neither {}",
     "{} is incorrect", "{} cannot be right", "I doubt that it is {}", "never {}", "everything except {}",
 )  # fmt: skip
 CHANGES = (
-    "twice {}", "double {}", "half of {}", "the square of {}", "the square root of {}", "the reciprocal of {}", "one less than {}", "minus the square of {}",
-    "more than {}", "at most {}", "about {}", r"{}\text{{ times 2}}", r"{}\text{{ plus 6}}", r"\text{{twice }}{}", "ten times {}", "a third of {}",
-    "less than {}", "{} squared", "{} or more",
+    "twice {}", "double {}", "half of {}", "the square of {}", "the square root of {}", "the reciprocal of {}",
+    "one less than {}", "minus the square of {}",
+    "more than {}", "at most {}", "about {}", r"{}\text{{ times 2}}", r"{}\text{{ plus 6}}", r"\text{{twice }}{}",
+    "ten times {}", "a third of {}",
+    "less than {}", "{} squared", "{} or more", "up to {}", "less {}", "maybe {}", "the {}th prime", "{}th root",
+    "{} short of 100", "{} below zero", "{} to the power of 2",
 )  # fmt: skip
-OFFERS = ("{} or {}", "{1} or {0}", r"\boxed{{{}}} or \boxed{{{}}}", "<answer>{}</answer><answer>{}</answer>", "either {} or {}", r"{}\text{{ or }}{}")
+OFFERS = (
+    "{} or {}",
+    "{1} or {0}",
+    r"\boxed{{{}}} or \boxed{{{}}}",
+    "<answer>{}</answer><answer>{}</answer>",
+    "either {} or {}",
+    r"{}\text{{ or }}{}",
+)
 DRESSES = (
-    "{}", "{}", "{}", "{}", r"\boxed{{{}}}", r"\boxed{{{}}}", "<answer>{}</answer>", "<think>So.</think> <answer>{}</answer>", "The answer is {}.", "${}$",
+    "{}", "{}", "{}", "{}", r"\boxed{{{}}}", r"\boxed{{{}}}", "<answer>{}</answer>", "<think>So.</think> <answer>{}</answer>",
+    "The answer is {}.", "${}$",
     "Answer: {}", r"\text{{{}}}", r"\textbf{{{}}}", r"\mathrm{{{}}}", r"\mbox{{{}}}", r"\boxed{{\text{{{}}}}}", r"\boxed{{\textbf{{{}}}}}",
 )  # fmt: skip
 HONEST = (
-    "{}", " {} ", r"\boxed{{{}}}", "<answer>{}</answer>", "The answer is {}.", "${}$", "Answer: {}", "**Answer:** {}", "So we get $${}$$", "$\\boxed{{{}}}$.",
+    "{}", " {} ", r"\boxed{{{}}}", "<answer>{}</answer>", "The answer is {}.", "${}$", "Answer: {}", "**Answer:** {}",
+    "So we get $${}$$", "$\\boxed{{{}}}$.",
     "<think>Let me see.</think> \\boxed{{{}}}", "Final answer: ${}$", "答案是${}$。", "\\[\\boxed{{{}}}\\]", "#### {}",
 )  # fmt: skip
-SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-)
-TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 PARTS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth", 10: "tenth"}
 
 
@@ -103,7 +135,13 @@ def digits_changed(rng: Rng, n: int) -> list[int]:
     """Sign flipped, off by one, digits swapped, dropped, added, doubled; also ten times and a tenth."""
     sign, digits = (-1 if n < 0 else 1), str(abs(n))
     place = rng.randrange(len(digits))
-    made = [digits[:place] + digits[place + 1 :], digits + rng.choice("0123456789"), rng.choice("123456789") + digits, digits[::-1], digits + "0"]
+    made = [
+        digits[:place] + digits[place + 1 :],
+        digits + rng.choice("0123456789"),
+        rng.choice("123456789") + digits,
+        digits[::-1],
+        digits + "0",
+    ]
     made += [digits[:place] + rng.choice("0123456789") + digits[place + 1 :], digits[:place] + digits[place] * 2 + digits[place + 1 :]]
     return [-n, n + 1, n - 1, *(sign * int(one) for one in made if one), *(-sign * int(one) for one in made[:2] if one)]
 
