@@ -1,4 +1,4 @@
-"""Forms with symbols: expressions are the same when their values at a few points are, equations when their coefficients are in proportion."""
+"""Forms with symbols: expressions are the same if their values at a few points are, equations if their coefficients are in proportion."""
 
 from __future__ import annotations
 
