@@ -514,6 +514,27 @@ def many_inverses(rng: Rng) -> str:
     )
 
 
+PIECES = (
+    r" |{|}|\|(|)|[|]|1|1,|1 |,|.|$|^|_|&|!|'|°|%|/|*|=|¶|-|+|<|>|≤|∈|∪|x|xy|ab |the |of |and |or |not |is |\text{a}|\text{|\text{ 5}|\frac|\frac{1}"
+    r"|\sqrt|\sqrt{|\left(|\right)|\left|\right|\overline{|\dot{|\{|\}|\\|\,|\!|\ |~|\quad|{,}|\cdot|\times|\pm|\cup|\infty|\in|\mathbb{R}|\setminus"
+    r"|\approx|\le|\ne|\begin{cases}|\end{cases}|\langle|0x|0b|1:|:|a.m.|PM|h |min |5 hours |one |hundred |twenty-|minus |half |五|十|百|万|分之|。|，"
+    r"|\over|\choose|\binom{1}{|x=|x=1,|a: |Alice: 5, |(A)|A. |m²|cm |km/|^{2}|_{2}|…|...|\ldots|mod|\pmod{|R |x 5 |IV|TF|∠|\lfloor|\rfloor|e|1e5"
+    r"|1.|0.|.5|\%|percent|\$|^\circ|\pi|k\pi|k\in\mathbb{Z}|th|st|P(X=|f("
+).split("|") + ["|", "\n", "\u200b"]  # fmt: skip
+
+
+def runs_of_pieces(rng: Rng) -> str:
+    """A few pieces of notation, one after another or in turn, until the text is long."""
+    pieces, length = rng.choices(PIECES, k=rng.randint(1, 4)), rng.choice((200, 1000, 2000))
+    if rng.random() < 0.5:
+        return "".join(piece * (length // len(pieces) // max(len(piece), 1)) for piece in pieces)
+    return "".join(pieces) * (length // max(len("".join(pieces)), 1))
+
+
+def mixtures_of_pieces(rng: Rng) -> str:
+    return "".join(rng.choices(PIECES, k=rng.randint(3, 500)))[:2000]
+
+
 KINDS: tuple[Callable[[Rng], str], ...] = tuple(
     value
     for name, value in list(globals().items())

@@ -58,12 +58,26 @@ def test_the_total_is_bounded():
         r"\boxed{(3+\sqrt{999999999989}-\sqrt{9999999967})^{-7}}",
         r"\sin((1+\sin((1+\sin((1+\sin((1+\sin((1+x)^{30}))^{30}))^{30}))^{30}))^{30})",
         r"\frac{1}{(1+\frac{1}{(1+\frac{1}{(1+\frac{1}{(1+\frac{1}{(1+\ln x)^{29}})^{29}})^{29}})^{29}})^{29}}",
+        r"0.\frac0.\frac0.\frac0.",
+        ":xy" * 680,
+        "x: " * 680,
         "5" + "~" * 2000 + "6",
         "5" + r"\ " * 1000 + r"\%",
     ],
-    ids=["prime radicand", "two radicands", "negative power", "named powers", "named fractions", "ties", "spaces"],
+    ids=[
+        "prime radicand",
+        "two radicands",
+        "negative power",
+        "named powers",
+        "named fractions",
+        "points",
+        "colons",
+        "labels",
+        "ties",
+        "spaces",
+    ],
 )
 @pytest.mark.usefixtures("no_worker")
-def test_the_slowest_known(answer):
+def test_the_slowest_and_deepest_known(answer):
     for gold in ("5", r"\frac{1}{x+1}", "(2,-9)"):
         assert judged_in(gold, answer) <= EXACT_SECONDS
