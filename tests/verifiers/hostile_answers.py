@@ -517,7 +517,7 @@ def many_inverses(rng: Rng) -> str:
 PIECES = (
     r" |{|}|\|(|)|[|]|1|1,|1 |,|.|$|^|_|&|!|'|°|%|/|*|=|¶|-|+|<|>|≤|∈|∪|x|xy|ab |the |of |and |or |not |is |\text{a}|\text{|\text{ 5}|",
     r"\frac|\frac{1}|\sqrt|\sqrt{|\left(|\right)|\left|\right|\overline{|\dot{|\{|\}|\\|\,|\!|\ |~|\quad|{,}|\cdot|\times|\pm|\cup|\infty|",
-    r"\in|\mathbb{R}|\setminus|\approx|\le|\ne|\begin{cases}|\end{cases}|\langle|0x|0b|1:|:|a.m.|PM|h |min |5 hours |one |hundred |twenty-|",
+    r"\in|\mathbb{R}|\setminus|\approx|\le|\ne|\begin{cases}|\end{cases}|\langle|0x|0b|1:|:|a.m.|PM|h |min |5 hours |one |hundred |ten-|",
     r"minus |half |五|十|百|万|分之|。|，|\over|\choose|\binom{1}{|x=|x=1,|a: |Alice: 5, |(A)|A. |m²|cm |km/|^{2}|_{2}|…|...|\ldots|mod|",
     r"\pmod{|R |x 5 |IV|TF|∠|\lfloor|\rfloor|e|1e5|1.|0.|.5|\%|percent|\$|^\circ|\pi|k\pi|k\in\mathbb{Z}|th|st|P(X=|f(",
 )
