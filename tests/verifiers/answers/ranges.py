@@ -65,7 +65,6 @@ def intervals(rng: Rng) -> Case:
         (rf"\{{{low}, {high}\}}".replace("None", "0"), None),
         (rf"\mathbb{{R}} \setminus {text}", None),
         (text[1:-1], None),
-        (rf"y \in {text}", None),
         (rf"x \notin {text}", None),
         (str(low or high), None),
         (f"-{text}", bound if low is not None and high == -low else None),
