@@ -58,7 +58,7 @@ _REAL_MEMBER = re.compile(r"[,⋀]\s*[A-Za-z]\s*∈\s*\\mathbbR\s*\Z")
 _BUILDER = re.compile(r"\A\s*([A-Za-z])\s*(?:∈\s*(?:\\mathbb[RZNQC]|R)\s*)?[|:]\s*(\S.*)\Z", re.DOTALL)
 _INTEGERS = r"‹?\s*(?:is\s+|are\s+|为|是)?(?:an?\s+|any\s+|some\s+)?(?:integers?|整数)\s*›?"
 _PARAMETER = re.compile(
-    r"[\s,(⋀]*(?:‹?\s*(?:where|with|for(?:\s+(?:all|any|some|every|each))?|any|其中)(?:\s+integers?)?\s*›?)?[\s(]*"
+    r"(?<![\s,(⋀])[\s,(⋀]*+(?:‹?\s*(?:where|with|for(?:\s+(?:all|any|some|every|each))?|any|其中)(?:\s+integers?)?\s*›?)?[\s(]*"
     rf"(?:([A-Za-z])\s*(?:∈\s*(?:\\mathbb[ZN]|Z)\s*(?:[*]|\^\{{?[+*]\}}?)?|{_INTEGERS})|(?<=integer)\s*›?\s*([A-Za-z])|(?<=integers)\s*›?\s*([A-Za-z]))\s*\)?\s*\Z"
 )
 _QUANTIFIER = re.compile(r"[\s,]*‹?\s*\bfor\s+(?:all|every|any)(?:\s+real)?(?:\s+numbers?)?\s*›?\s*[a-z]\s*(?:∈\s*\\mathbbR)?\s*\Z")

@@ -373,6 +373,8 @@ def _function(name: str, argument: Node, base: Node | None) -> Node:
 
 def _number(text: str) -> Fraction:
     mantissa, _, exponent = text.lower().partition("e")
+    if not mantissa.strip("."):  # what is left of ``1e5`` or ``1.`` behind a command that takes one digit
+        raise Unreadable("a number without digits")
     if exponent and abs(int(exponent)) > MAX_EXPONENT_10:
         raise TooLarge("an exponent of ten above 1000")
     return Fraction(mantissa.rstrip(".") if mantissa.endswith(".") else mantissa) * Fraction(10) ** int(exponent or 0)
