@@ -211,8 +211,6 @@ class _Parser:
             return self.signed()
         if self.kind == "number" and not whole_number and len(self.peek()) > 1 and self.peek()[0].isdigit():
             digits = self.peek()
-            if digits[1:] == ".":
-                raise Unreadable("a number that ends in a point")
             self.tokens[self.position] = ("number", digits[1:])
             return Number(Fraction(digits[0]))
         return self.atom()
