@@ -26,6 +26,7 @@ from dunwu.algorithms.loss import GrpoBatch, GrpoLoss, grpo_loss
 from dunwu.algorithms.recipes import Algorithm, algorithm_named, describe
 from dunwu.algorithms.reductions import Denominators
 from dunwu.config.tasks import CountdownTask
+from dunwu.data.prompts import prompt_template
 from dunwu.errors import UserError
 from dunwu.models.loading import load_model, pick_device, stop_token_ids
 from dunwu.models.logprobs import token_logprobs
@@ -33,7 +34,6 @@ from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.base import Task
 from dunwu.tasks.make import make_task
-from dunwu.tasks.templates import render
 from dunwu.types import Completion, Problem, Prompt, Reward, SamplingParams
 
 
@@ -137,12 +137,8 @@ def algorithm_of(settings: Settings) -> Algorithm:
 
 def draw_prompts(task: Task, tokenizer: Any, settings: Settings, step: int) -> list[Prompt]:
     """The P training problems of this step in their template."""
-    prompts = []
-    for i in range(settings.prompts):
-        problem = task.train(step * settings.prompts + i, settings.seed)
-        text, prefill = render(problem, settings.template)
-        prompts.append(Prompt(problem, text, tuple(tokenizer(text, add_special_tokens=False)["input_ids"]), prefill))
-    return prompts
+    template = prompt_template(settings.template, tokenizer)
+    return [template.prompt(task.train(step * settings.prompts + i, settings.seed)) for i in range(settings.prompts)]
 
 
 def learn(learner: Learner, experience: Experience, settings: Settings, step: int) -> dict[str, float]:

@@ -58,7 +58,7 @@ def test_the_built_in_engine_writes_and_tells_what_was_cut_off() -> None:
 def test_shots_stand_before_the_question_and_a_missing_chat_template_is_told() -> None:
     chat = (Message("user", "One?"), Message("assistant", "<think>so</think>1"), Message("user", "Two?"))
     local = Local(LocalGenerator())
-    _, tokenizer, _ = local._loaded
+    _, tokenizer = local._loaded
     assert local._prompt(chat, tokenizer).text == f"User: One?\nAssistant:<think>so</think>1{tokenizer.eos_token}\nUser: Two?\nAssistant:"
     prefilled = Local(LocalGenerator(template="r1-zero-prefilled"))._prompt(chat[-1:], tokenizer)
     assert prefilled.text.endswith("Assistant: <think>\n")

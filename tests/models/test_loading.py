@@ -138,12 +138,18 @@ def test_tiny_is_the_bundled_folder(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert model.config.vocab_size == 50
 
 
-def test_stop_tokens_come_from_tokenizer_and_generation_config(tiny_model: Any, tiny_tokenizer: Any) -> None:
+def test_stop_tokens_come_from_tokenizer_configurations_and_chat_template(tiny_model: Any, tiny_tokenizer: Any) -> None:
     assert stop_token_ids(tiny_tokenizer, tiny_model) == (1,)
     tiny_model.generation_config.eos_token_id = [7, 1, 9]
     assert stop_token_ids(tiny_tokenizer, tiny_model) == (1, 7, 9)
-    tiny_model.generation_config.eos_token_id = None
-    tiny_tokenizer.eos_token = None
+    tiny_model.config.eos_token_id = [8]
+    assert stop_token_ids(tiny_tokenizer, tiny_model) == (1, 7, 9, 8)
+    tiny_tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}<end>{% endfor %}"
+    assert stop_token_ids(tiny_tokenizer, tiny_model) == (1, 7, 9, 8)  # text that is no token ends nothing
+    tiny_tokenizer.add_special_tokens({"extra_special_tokens": ["<end>"]})
+    assert stop_token_ids(tiny_tokenizer, tiny_model) == (1, 7, 9, 8, 50)
+    tiny_tokenizer.chat_template = "{{ raise_exception('no') }}"
+    tiny_model.generation_config = tiny_model.config.eos_token_id = tiny_tokenizer.eos_token = None
     assert stop_token_ids(tiny_tokenizer, tiny_model) == ()
 
 

@@ -56,9 +56,9 @@ def test_the_facts_of_an_artefact(workshop: Any, tmp_path: Path) -> None:
 
 
 def test_settings_are_what_is_not_the_default_and_the_seed() -> None:
-    config = load_config(ZeroConfig, None, ["grpo.steps=7", "evaluations=[]", "sampling.top_p=0.9", "lora.rank=4"])
+    config = load_config(ZeroConfig, None, ["grpo.steps=7", "evaluations=[]", "sampling.temperature=0.9", "lora.rank=4"])
     told = dict(settings("zero", config.model_dump(mode="json")))
     assert told.pop("lora")["rank"] == 4
-    assert told == {"seed": 0, "grpo.steps": 7, "evaluations": [], "sampling.top_p": 0.9}
+    assert told == {"seed": 0, "grpo.steps": 7, "evaluations": [], "sampling.temperature": 0.9}
     assert dict(settings("sft", SftConfig(data="x", epochs=5).model_dump(mode="json"))) == {"seed": 0, "data": "x", "epochs": 5}
     assert dict(settings("gone", {"a": 1})) == {"a": 1}, "a kind that a later version no longer has"

@@ -226,3 +226,13 @@ def command(run: Path, overrides: Sequence[str], *more: str) -> int:
 def test_the_command_ends_with_how_to_go_on(overrides: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(tmp_path / "run", overrides, "epochs=1") == 0
     assert f"dunwu zero --model {tmp_path / 'run' / 'checkpoints' / 'step-000003'}" in capsys.readouterr().out
+
+
+def test_a_token_that_the_model_does_not_embed_is_one_line(sft_config: ConfigOf, taught_base: str, tmp_path: Path) -> None:
+    model, tokenizer = load_model(taught_base)
+    tokenizer.add_special_tokens({"extra_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    save_model(model, tokenizer, tmp_path / "model")
+    with pytest.raises(UserError, match="is outside the model's vocabulary of") as caught:
+        run_sft(sft_config(f"model={tmp_path / 'model'}", "template=chatml"), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()

@@ -10,9 +10,11 @@ import time
 import psutil
 import pytest
 
+from dunwu.data.sampled import verify_all
 from dunwu.errors import ConfigError, DunwuError
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
+from dunwu.tasks.code_tests import Case, CodeTests
 from dunwu.types import Problem
 
 PROBLEM = Problem(id="p", task="countdown", text="", verifier="expression", data={"numbers": [3, 8], "target": 24})
@@ -134,6 +136,30 @@ def test_the_time_limit_is_for_each_reward_not_for_the_batch(odd):
     with RewardPool(odd.Odd(), 1, timeout=0.8) as pool:
         results = collect(pool, dict.fromkeys(range(8), "sleep 0.2"))
     assert [reward.total for reward in results.values()] == [1.0] * 8
+
+
+def program_problem(seconds):
+    data = CodeTests(
+        mode="stdio", cases=(Case(input="", expected="1"),), limits={"wall_seconds": seconds, "total_seconds": seconds}
+    ).to_data()
+    return Problem(id="p", task="code", text="", verifier="code", data=data)
+
+
+def test_a_program_has_its_own_time_besides_that_of_the_reward(odd):
+    problems = {0: PROBLEM, 1: program_problem(7.0), 2: PROBLEM}
+    with RewardPool(odd.Odd(), 1, timeout=0.5) as pool:
+        for key, problem in problems.items():
+            pool.submit(key, problem, "sleep 1.5")
+        results = pool.collect()
+    assert [results[key].verdict.reason for key in problems] == ["timeout", "correct", "timeout"]
+
+
+def test_a_slow_program_is_judged_and_not_dropped():
+    """One verdict by every road: rejection sampling, difficulty, preferences and cold start verify by `verify_all`."""
+    text = "```python\nimport time\ntime.sleep({})\nprint(1)\n```"
+    answers = [(program_problem(3.0), text.format(seconds)) for seconds in (1.5, 60)]
+    verdicts = verify_all(answers, workers=1, timeout=1.0)
+    assert [verdict.score for verdict in verdicts] == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("order", ["die", "exit", "babble"])

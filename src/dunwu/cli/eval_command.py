@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
-from dunwu.cli.runs import run_above
-from dunwu.config.load import load_config, read_mapping
+from dunwu.cli.runs import run_above, trained_template
+from dunwu.config.load import load_config
 from dunwu.config.task_names import parse_task
 from dunwu.config.zero import EngineConfig, EvalConfig
 from dunwu.errors import RunError
@@ -98,11 +98,9 @@ def default_template(model: str) -> str:
     """The template the model was trained with, where its run says so."""
     if model == BUNDLED_NAME:
         return "tiny"
-    run_folder = run_above(Path(model)) if Path(model).is_dir() else None
-    if run_folder is None:
+    if not Path(model).is_dir() or run_above(Path(model)) is None:
         return "r1-zero"
-    config = read_mapping(run_folder / "config.yaml")
-    return str(config.get("template") or "tiny")  # a pre-training run has no template: it made a tiny base model
+    return trained_template(model) or "tiny"  # a pre-training run has no template: it made a tiny base model
 
 
 def table(name: str, summary: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dunwu.cli.runs import sampling_overrides
 from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable
 from dunwu.config.sft import SftConfig
 from dunwu.trainers.checkpoint import LATEST
@@ -43,8 +44,19 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.pipeline.sft import run_sft
 
     code = run_stoppable("sft", arguments, lambda: run_sft(config, options.out, options.resume))
-    print(f"  go on with  {command_line(['zero', '--model', str(newest(options.out))])}")
+    print("\n".join(how_to_go_on(config, newest(options.out))))
     return code
+
+
+def how_to_go_on(config: SftConfig, checkpoint: Path) -> list[str]:
+    """Commands for what one may do next: both prompt as the model was taught."""
+    limit = str(config.sampling.max_tokens)
+    zero = ["zero", "--model", str(checkpoint), f"template={config.template}", f"sampling.max_tokens={limit}"]
+    evaluation = ["eval", "--model", str(checkpoint), "--template", config.template, "--max-tokens", limit]
+    return [
+        f"  go on with  {command_line(zero)}",
+        f"              {command_line([*evaluation, *sampling_overrides(config.sampling)])}",
+    ]
 
 
 def plan(config: SftConfig) -> list[str]:

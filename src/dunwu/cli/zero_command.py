@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dunwu.cli.plan import zero_plan
+from dunwu.cli.runs import sampling_overrides, trained_template
 from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable
 from dunwu.config.task_names import task_name
 from dunwu.config.zero import EvalConfig, ZeroConfig
@@ -37,11 +39,13 @@ class ZeroOptions:
 def run(arguments: Sequence[str]) -> int:
     """Trains, or prints the plan."""
     options, config = read_training("zero", ZeroOptions, ZeroConfig, arguments, _shorthands)
+    differs = other_template(config)
     if options.dry_run:
         from dunwu.pipeline.preview import preview_zero
 
-        print_plan(config, options.out, [*zero_plan(config), *preview_zero(config, options.memory)])
+        print_plan(config, options.out, [*zero_plan(config), *differs, *preview_zero(config, options.memory)])
         return 0
+    print(*differs, sep="\n", end="\n" if differs else "", file=sys.stderr)
     from dunwu.pipeline.zero import run_zero
 
     code = run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume))
@@ -55,9 +59,27 @@ def how_to_go_on(config: ZeroConfig, out: Path) -> list[str]:
     held_out = config.evaluations[0] if config.evaluations else EvalConfig(task=config.tasks[0].task, sampling=config.sampling)
     limit = str(held_out.sampling.max_tokens)
     evaluation = ["eval", "--model", checkpoint, "--task", task_name(held_out.task), "--samples", "16", "--max-tokens", limit]
+    template = [] if config.template == ZeroConfig().template else ["--template", config.template]
+    evaluation += [*template, *sampling_overrides(held_out.sampling)]
     return [f"  go on with  {command_line(evaluation)}", f"              {command_line(['explain', checkpoint])}"]
+
+
+def other_template(config: ZeroConfig) -> list[str]:
+    """A line where the model is a checkpoint that was trained with another template."""
+    trained = trained_template(config.model)
+    if trained is None or _same(trained) == _same(config.template):
+        return []
+    used = f"this run prompts with {config.template!r}"
+    return [f"template: {config.model} was trained with {trained!r}, {used}; to keep the first, give template={trained}"]
+
+
+def _same(template: str) -> str:
+    return "chat" if template == "auto" else template
 
 
 def _shorthands(options: ZeroOptions) -> list[str]:
     model = [] if options.model is None else [f"model={json.dumps(options.model)}"]
+    # A recipe of the user's own names its template; the default one goes on as the checkpoint was trained.
+    trained = trained_template(options.model) if options.model is not None and options.recipe == ZeroOptions.recipe else None
+    model += [] if trained is None else [f"template={json.dumps(trained)}"]
     return model + ([] if options.seed is None else [f"seed={options.seed}"])

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from dunwu.config.base import Config, Seed
 from dunwu.config.tasks import TaskConfig
-from dunwu.config.zero import EngineConfig, SamplingConfig
+from dunwu.config.zero import EngineConfig, PromptTemplate, SamplingConfig
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -22,8 +22,8 @@ class LocalGenerator(Config):
     kind: Literal["local"] = "local"
     model: str = "tiny"
     """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
-    template: Literal["tiny", "r1-zero", "r1-zero-prefilled", "chat"] = "tiny"
-    """Prompt template, see `dunwu.tasks.templates`; chat: the tokenizer's own."""
+    template: PromptTemplate = "tiny"
+    """Prompt template; chat: the tokenizer's own."""
     engine: EngineConfig = EngineConfig()
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
@@ -135,7 +135,7 @@ class ReplyBuilder(Builder):
     reward_workers: Annotated[int, Field(ge=0)] = 1
     """Processes that verify; 0 verifies in this one."""
     reward_timeout: Annotated[float, Field(gt=0)] = 5.0
-    """Seconds for one verdict."""
+    """Seconds for one verdict, besides those a program may take."""
 
 
 class Sampling(Config):

@@ -60,7 +60,7 @@ class DifficultyConfig(Builder, Sampling):
     reward_workers: Annotated[int, Field(ge=0)] = 1
     """Processes that verify; 0 verifies in this one."""
     reward_timeout: Annotated[float, Field(gt=0)] = 5.0
-    """Seconds for one verdict."""
+    """Seconds for one verdict, besides those a program may take."""
 
     @model_validator(mode="after")
     def _some_rate(self) -> Self:

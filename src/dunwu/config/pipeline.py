@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dunwu.config.base import Config
-from dunwu.config.zero import EngineConfig, EvalConfig
+from dunwu.config.zero import EngineConfig, EvalConfig, PromptTemplate
 
 ArtefactKind = Literal["model", "reward_model", "data", "evaluation"]
 """What a stage makes and others take: a Hugging Face folder, one with a scalar head, rows, measurements."""
@@ -26,15 +26,15 @@ class EvaluateConfig(Config):
     model: str = "tiny"
     """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
     evaluations: Annotated[tuple[EvalConfig, ...], Field(min_length=1)] = (EvalConfig(),)
-    template: Literal["tiny", "r1-zero", "r1-zero-prefilled", "chat"] = "tiny"
-    """Prompt template, see `dunwu.tasks.templates`."""
+    template: PromptTemplate = "tiny"
+    """Prompt template."""
     engine: EngineConfig = EngineConfig()
     max_prompt_tokens: Annotated[int, Field(ge=1)] = 4096
     """Longer prompts are refused, never cut."""
     reward_workers: Annotated[int, Field(ge=0)] = 1
     """Processes that verify; 0 verifies in this one."""
     reward_timeout: Annotated[float, Field(gt=0)] = 5.0
-    """Seconds for one verdict."""
+    """Seconds for one verdict, besides those a program may take."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     threads: Annotated[int, Field(ge=0)] = 0

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dunwu.config.base import Config, Seed
-from dunwu.config.zero import LoraConfig
+from dunwu.config.zero import LoraConfig, SavePrecision
 
 Positive = Annotated[int, Field(ge=1)]
 Criterion = Literal["helpfulness", "safety"]
@@ -47,6 +47,8 @@ class RewardModelConfig(Config):
     """Token budget (padding included) of one forward and backward pass; has no effect on the loss."""
     matmul_precision: Literal["float32", "bfloat16"] = "float32"
     """Of the matrix products; weights, the head and everything that sums stay float32."""
+    save_precision: SavePrecision = "loaded"
+    """Of the weights in checkpoints. loaded: that of the model's files; training itself keeps float32, and so does `--resume`."""
     save_every: Positive = 50
     keep_checkpoints: Positive = 2
     sample_every: Positive = 50

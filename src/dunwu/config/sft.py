@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dunwu.config.base import Config, Seed
 from dunwu.config.presets import PresetValue
-from dunwu.config.zero import EngineConfig, LoraConfig, Precision, SamplingConfig
+from dunwu.config.zero import EngineConfig, LoraConfig, Precision, SamplingConfig, SavePrecision
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -57,6 +57,8 @@ class SftConfig(Config):
     sampling: SamplingConfig = SamplingConfig(temperature=0.6, top_p=0.95)
     """How it is drawn."""
     engine: EngineConfig = EngineConfig()
+    save_precision: SavePrecision = "loaded"
+    """Of the weights in checkpoints. loaded: that of the model's files; training itself keeps float32, and so does `--resume`."""
     save_every: Positive = 50
     keep_checkpoints: Positive = 2
     """Newest whole checkpoints kept; the final one is always kept."""

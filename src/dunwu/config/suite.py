@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from dunwu.config.base import Config, Seed
 from dunwu.config.tasks import ChatTask
-from dunwu.config.zero import EngineConfig, EvalConfig, SamplingConfig
+from dunwu.config.zero import EngineConfig, EvalConfig, PromptTemplate, SamplingConfig
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Positive = Annotated[int, Field(ge=1)]
@@ -58,8 +58,8 @@ class SuiteConfig(Config):
     general: dict[Name, GeneralSet] = Field(default_factory=dict)
     helpfulness: HelpfulnessSet | None = None
     safety: SafetySet | None = None
-    template: Literal["tiny", "r1-zero", "r1-zero-prefilled", "chat"] = "tiny"
-    """Prompt template, see `dunwu.tasks.templates`."""
+    template: PromptTemplate = "tiny"
+    """Prompt template."""
     engine: EngineConfig = EngineConfig()
     max_prompt_tokens: Positive = 4096
     """Longer prompts are refused, never cut."""

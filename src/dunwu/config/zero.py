@@ -12,6 +12,10 @@ from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
 
 Positive = Annotated[int, Field(ge=1)]
 Precision = Literal["auto", "float32", "bfloat16"]
+SavePrecision = Literal["loaded", "float32", "bfloat16"]
+PromptTemplate = Literal["tiny", "r1-zero", "r1-zero-prefilled", "plain", "chatml", "llama3", "deepseek", "chat", "auto"]
+"""`dunwu.data.prompts`: the text templates of `dunwu.tasks.templates`, the forms of `dunwu.models.chat`, and the tokenizer's own chat
+template, `chat` or, as in supervised fine-tuning, `auto`."""
 
 
 class GrpoConfig(Config):
@@ -155,8 +159,8 @@ class ZeroConfig(Config):
     model: str = "tiny"
     """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
     tasks: tuple[WeightedTask, ...] = (WeightedTask(task=CountdownTask()),)
-    template: Literal["tiny", "r1-zero", "r1-zero-prefilled", "chat"] = "tiny"
-    """Prompt template, see `dunwu.tasks.templates`."""
+    template: PromptTemplate = "tiny"
+    """Prompt template."""
     grpo: GrpoConfig = GrpoConfig()
     lora: LoraConfig | None = None
     """Train low-rank adapters instead of all weights, such as {rank: 16}; needs the extra `lora`."""
@@ -181,7 +185,9 @@ class ZeroConfig(Config):
     reward_workers: Annotated[int, Field(ge=0)] = 1
     """Processes that compute rewards while generation goes on; 0 computes them in the trainer's own."""
     reward_timeout: Annotated[float, Field(gt=0)] = 5.0
-    """Seconds for one reward; a slower one is killed and recorded as `timeout`."""
+    """Seconds for one reward, besides those a program may take; a slower one is killed and recorded as `timeout`."""
+    save_precision: SavePrecision = "loaded"
+    """Of the weights in checkpoints. loaded: that of the model's files; training itself keeps float32, and so does `--resume`."""
     save_every: Positive = 20
     keep_checkpoints: Positive = 2
     """Newest whole checkpoints kept; the final one is always kept."""
@@ -197,6 +203,18 @@ class ZeroConfig(Config):
     """Of the trainer's matrix products; weights, sums and everything else stay float32. auto: bfloat16 by the native scorer on a CPU that
     has tiles for it (AMX) and a C compiler, else float32."""
     seed: Seed = 0
+
+    @field_validator("sampling")
+    @classmethod
+    def _check_filters(cls, sampling: SamplingConfig) -> SamplingConfig:
+        """The learner computes probabilities over the whole vocabulary; those of tokens drawn from a part of it would be others."""
+        for name, off in (("top_p", 1.0), ("top_k", 0), ("min_p", 0.0)):
+            if (value := getattr(sampling, name)) != off:
+                raise ValueError(
+                    f"{name} = {value:g} cuts off tokens that the learner counts, so its ratios would be wrong; leave it at {off:g}"
+                    " and use temperature (evaluations may cut off)"
+                )
+        return sampling
 
     @model_validator(mode="after")
     def _check_overlong(self) -> Self:

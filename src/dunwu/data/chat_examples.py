@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dunwu.data.conversations import conversation
 from dunwu.errors import DataError
+from dunwu.models.beginning import encode
 from dunwu.models.chat import Segment, TrainingTemplate
 from dunwu.tasks.rows import Row, local_rows
 
@@ -97,12 +98,8 @@ def read_examples(
 def encode_rows(rows: Sequence[Row], template: TrainingTemplate, tokenizer: Any) -> Iterator[Example]:
     """The rows as examples, in their order."""
     rendered = [_render(row, template) for row in rows]
-
-    def encode(texts: list[str]) -> list[TokenIds]:
-        ids: list[TokenIds] = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
-        return ids
-
-    for row, (ids, learned) in zip(rows, encode_segments(rendered, encode), strict=True):
+    encoded = encode_segments(rendered, lambda texts: encode(tokenizer, texts, template.start))
+    for row, (ids, learned) in zip(rows, encoded, strict=True):
         # Nothing predicts the very first token, which is learned where a plain prompt is empty.
         learned[0] = False
         if not learned[-1]:

@@ -12,12 +12,13 @@ import torch
 
 from dunwu.config.data import LocalGenerator
 from dunwu.data.generator import Chat, OnWritten, Request, Written, plain
-from dunwu.errors import ConfigError
+from dunwu.data.prompts import prompt_template, sampling_params
+from dunwu.models.beginning import encode
 from dunwu.models.chat import training_template
-from dunwu.models.loading import load_model, pick_device, stop_token_ids
+from dunwu.models.loading import load_model, pick_device
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.tasks.templates import CHAT, TEMPLATES, render
-from dunwu.types import Problem, Prompt, SamplingParams
+from dunwu.tasks.templates import TEMPLATES
+from dunwu.types import Problem, Prompt
 
 
 class Local:
@@ -34,9 +35,9 @@ class Local:
         """See `Generator`. All requests of a call draw in the same way."""
         if not requests:
             return []
-        engine, tokenizer, stops = self._loaded
+        engine, tokenizer = self._loaded
         assert len({request.sampling for request in requests}) == 1, "requests that draw in different ways"
-        params = SamplingParams(**requests[0].sampling.model_dump(), stop_token_ids=stops)
+        params = sampling_params(requests[0].sampling, self._config.template, tokenizer, engine)
         groups = [(chat, len(list(members))) for chat, members in groupby(request.chat for request in requests)]
         size = groups[0][1] if len({count for _, count in groups}) == 1 else 1
         prompts = [self._prompt(requests[place].chat, tokenizer) for place in range(0, len(requests), size)]
@@ -50,24 +51,17 @@ class Local:
         return written
 
     @cached_property
-    def _loaded(self) -> tuple[TorchEngine, Any, tuple[int, ...]]:
+    def _loaded(self) -> tuple[TorchEngine, Any]:
         torch.set_num_threads(self._config.threads or torch.get_num_threads())
         model, tokenizer = load_model(self._config.model, pick_device(self._config.device))
-        return TorchEngine(model, tokenizer, **self._config.engine.model_dump()), tokenizer, stop_token_ids(tokenizer, model)
+        return TorchEngine(model, tokenizer, **self._config.engine.model_dump()), tokenizer
 
     def _prompt(self, chat: Chat, tokenizer: Any) -> Prompt:
         problem = Problem(chat[-1].content[:60], "", chat[-1].content, "text")
-        if self._config.template == CHAT:
-            text, prefill = render(problem, CHAT, self._apply_own(chat, tokenizer))
-        elif len(chat) == 1:
-            text, prefill = render(problem, self._config.template)
-        else:
-            form = self._config.template.removesuffix("-prefilled")
-            prefill = TEMPLATES[self._config.template].prefill
-            text = training_template(form, tokenizer).prompt(chat) + prefill
-        return Prompt(problem, text, tuple(tokenizer(text, add_special_tokens=False)["input_ids"]), prefill)
-
-    def _apply_own(self, chat: Chat, tokenizer: Any) -> Any:
-        if not tokenizer.chat_template:
-            raise ConfigError(f"template 'chat': the tokenizer of {self.name} has no chat template: choose 'r1-zero', or another model")
-        return lambda _: str(tokenizer.apply_chat_template(plain(chat), tokenize=False, add_generation_prompt=True))
+        name = self._config.template
+        if len(chat) == 1 or name not in TEMPLATES:
+            return prompt_template(name, tokenizer).prompt(problem, plain(chat) if name not in TEMPLATES else ())
+        prefill = TEMPLATES[name].prefill
+        template = training_template(name.removesuffix("-prefilled"), tokenizer)
+        text = template.prompt(chat) + prefill
+        return Prompt(problem, text, tuple(encode(tokenizer, [text], template.start)[0]), prefill)

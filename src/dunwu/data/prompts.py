@@ -1,15 +1,71 @@
-"""Problems in their template, tokenised."""
+"""Problems in their template, tokenised, and how completions of them are drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from dunwu.config.zero import SamplingConfig
 from dunwu.data.surrogates import refuse_surrogates
-from dunwu.errors import DataError
-from dunwu.tasks.templates import render
-from dunwu.types import Problem, Prompt
+from dunwu.errors import ConfigError, DataError
+from dunwu.models.beginning import begin_once, beginning, encode
+from dunwu.models.chat import AUTO, FORMATS, form, form_end, form_start
+from dunwu.models.chat_text import apply_chat, writes_date
+from dunwu.models.run_date import run_date
+from dunwu.rollout.base import Engine
+from dunwu.tasks.templates import CHAT, TEMPLATES, render
+from dunwu.types import Problem, Prompt, SamplingParams
+
+NAMES = (*TEMPLATES, *(name for name in FORMATS if name not in TEMPLATES), CHAT, AUTO)
+"""Templates that prompt: those of training too (`dunwu.models.chat`); ``auto`` is ``chat``, the tokenizer's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """A template for one tokenizer. ``start`` is what it writes first because the tokenizer begins every text so, ``jinja`` a form's
+    (``None``: the tokenizer's own), and ``end`` the token that ends an answer, where only the template says so."""
+
+    name: str
+    tokenizer: Any
+    start: str
+    jinja: str | None = None
+    end: str | None = None
+
+    def prompt(self, problem: Problem, chat: Sequence[Mapping[str, str]] = ()) -> Prompt:
+        """The prompt of ``problem``, or of the conversation ``chat`` about it; a text template writes no conversation.
+
+        Raises ``DataError`` where a template refuses it.
+        """
+        if self.name in TEMPLATES:
+            assert not chat, "a text template writes no conversation"
+            text, prefill = render(problem, self.name)
+        else:
+            turns = chat or [{"role": "user", "content": problem.text}]
+            try:
+                text, prefill = render(problem, CHAT, lambda _: apply_chat(self.tokenizer, turns, True, self.jinja))
+            except TemplateError as error:
+                refusal = " ".join(str(error).split())[:200]
+                raise DataError(f"problem {problem.id}: the chat template refuses it ({refusal}); choose another template") from error
+        text = begin_once(text.removeprefix(self.start), self.start) if self.name not in (CHAT, AUTO) else text
+        return Prompt(problem, text, tuple(encode(self.tokenizer, [text], self.start)[0]), prefill)
+
+
+def prompt_template(name: str, tokenizer: Any) -> PromptTemplate:
+    """The template of this name. Raises ``ConfigError``: unknown, or not one for this tokenizer."""
+    if name not in NAMES:
+        raise ConfigError(f"unknown template {name!r}: choose from {', '.join(NAMES)}")
+    start = beginning(tokenizer)
+    if name in TEMPLATES:
+        return PromptTemplate(name, tokenizer, start)
+    if name in FORMATS:
+        return PromptTemplate(name, tokenizer, start, form(name, tokenizer), form_end(name, tokenizer))
+    if not tokenizer.chat_template:
+        raise ConfigError(f"template {name!r}: the tokenizer has no chat template: choose 'r1-zero', or another model")
+    return PromptTemplate(name, tokenizer, form_start(str(tokenizer.chat_template), tokenizer))
 
 
 def make_prompts(problems: Sequence[Problem], template: str, tokenizer: PreTrainedTokenizerBase, max_prompt_tokens: int) -> list[Prompt]:
@@ -26,14 +82,21 @@ def make_prompts(problems: Sequence[Problem], template: str, tokenizer: PreTrain
 
 def encode_prompts(problems: Sequence[Problem], template: str, tokenizer: PreTrainedTokenizerBase) -> list[Prompt]:
     """Render and encode, however long the prompts become."""
-
-    def apply_chat(text: str) -> str:
-        return str(tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True))
-
+    written = prompt_template(template, tokenizer)
     prompts = []
     for problem in problems:
         refuse_surrogates(problem.text, f"problem {problem.id}")
-        text, prefill = render(problem, template, apply_chat if tokenizer.chat_template else None)
-        ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
-        prompts.append(Prompt(problem, text, ids, prefill))
+        prompts.append(written.prompt(problem))
     return prompts
+
+
+def written_date(template: str, tokenizer: Any) -> str | None:
+    """The date (ISO) that prompts in ``template`` name; ``None`` where they name none."""
+    return run_date() if template in (CHAT, AUTO) and writes_date(tokenizer.chat_template) else None
+
+
+def sampling_params(sampling: SamplingConfig, template: str, tokenizer: Any, engine: Engine) -> SamplingParams:
+    """How completions of prompts in ``template`` are drawn: they end at the model's stop tokens and at the template's own."""
+    end = prompt_template(template, tokenizer).end
+    ends = [] if end is None else [int(tokenizer.convert_tokens_to_ids(end))]
+    return SamplingParams(**sampling.model_dump(), stop_token_ids=tuple(dict.fromkeys((*engine.stop_token_ids, *ends))))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from transformers import PreTrainedTokenizerBase
 
 from dunwu.config.zero import EvalConfig
-from dunwu.data.prompts import make_prompts
+from dunwu.data.prompts import make_prompts, sampling_params
 from dunwu.data.rollouts import rollout_seeds, sample_groups
 from dunwu.data.usable import PromptLimit, held_out_problems
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.rows import evaluation_row
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.base import Engine
-from dunwu.types import SamplingParams
 
 # In the seeds of rollouts, where training has its step numbers from 1 on.
 EVALUATION = 0
@@ -29,12 +28,7 @@ def evaluate(
     held_out = held_out_problems(config, PromptLimit(template, tokenizer, max_prompt_tokens))
     prompts = make_prompts(held_out.problems, template, tokenizer, max_prompt_tokens)
     seeds = rollout_seeds(config.seed, EVALUATION, len(prompts), config.samples)
-    groups = sample_groups(engine, pool, prompts, sampling_params(config, tokenizer), config.samples, seeds).groups
+    params = sampling_params(config.sampling, template, tokenizer, engine)
+    groups = sample_groups(engine, pool, prompts, params, config.samples, seeds).groups
     rows = [evaluation_row(rollout, sample, tokenizer) for group in groups for sample, rollout in enumerate(group.rollouts)]
     return EvaluationResult(held_out.name, config.samples, tuple(rows))
-
-
-def sampling_params(config: EvalConfig, tokenizer: PreTrainedTokenizerBase) -> SamplingParams:
-    """The evaluation's sampling; a completion ends at the tokenizer's end token."""
-    end = tokenizer.eos_token_id
-    return SamplingParams(**config.sampling.model_dump(), stop_token_ids=() if end is None else (int(end),))

@@ -17,6 +17,8 @@ from typing import Any, Literal
 from jinja2 import TemplateError
 
 from dunwu.errors import ConfigError, DataError
+from dunwu.models.beginning import begin_once, beginning
+from dunwu.models.chat_text import apply_chat
 from dunwu.tasks.templates import TEMPLATES
 
 Role = Literal["system", "user", "assistant"]
@@ -46,7 +48,7 @@ class TrainingTemplate:
     """A template that `training_template` has tried.
 
     ``apply(messages, add_generation_prompt)`` renders, ``end`` is the token that ends an assistant's turn, ``reserved`` finds the tokens
-    that no message may spell.
+    that no message may spell, ``start`` is what a form of ours begins with because the tokenizer begins every text so.
     """
 
     name: str
@@ -54,6 +56,7 @@ class TrainingTemplate:
     apply: Callable[[list[dict[str, str]], bool], str]
     end: str
     reserved: re.Pattern[str]
+    start: str = ""
 
     def render(self, messages: Sequence[Message]) -> list[Segment]:
         """The conversation in pieces, the last one learned: what follows the last end token teaches nothing and is left out.
@@ -114,7 +117,7 @@ class TrainingTemplate:
 
     def _apply(self, chat: list[dict[str, str]], continued: bool) -> str:
         try:
-            return self.apply(chat, continued)
+            return begin_once(self.apply(chat, continued).removeprefix(self.start), self.start)
         except TemplateError as error:
             raise DataError(f"the template refuses it ({' '.join(str(error).split())[:200]})") from error
 
@@ -144,7 +147,7 @@ def training_template(name: str, tokenizer: Any) -> TrainingTemplate:
     if name not in (*FORMATS, AUTO):
         raise ConfigError(f"unknown template {name!r}: choose from {', '.join([*FORMATS, AUTO])}")
     remedy = f"set template to one of {', '.join(FORMATS)}"
-    jinja = FORMATS.get(name, tokenizer.chat_template)
+    jinja = form(name, tokenizer) if name in FORMATS else tokenizer.chat_template
     if not isinstance(jinja, str):
         raise ConfigError(f"template = 'auto': the tokenizer has no chat template of its own; {remedy}")
     special = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special} | set(tokenizer.all_special_tokens)
@@ -155,10 +158,10 @@ def training_template(name: str, tokenizer: Any) -> TrainingTemplate:
     reserved = re.compile("|".join(map(re.escape, sorted(special | markers, key=len, reverse=True))))
 
     def apply(chat: list[dict[str, str]], continued: bool) -> str:
-        return str(tokenizer.apply_chat_template(chat, chat_template=jinja, tokenize=False, add_generation_prompt=continued))
+        return apply_chat(tokenizer, chat, continued, jinja)
 
     try:
-        template = TrainingTemplate(name, jinja, apply, "", reserved)
+        template = TrainingTemplate(name, jinja, apply, "", reserved, form_start(jinja, tokenizer))
         template = replace(template, end=_end_token(template.prompt(PROBE), special | markers))
         template.render(PROBE)
     except DataError as error:
@@ -166,10 +169,30 @@ def training_template(name: str, tokenizer: Any) -> TrainingTemplate:
     return template
 
 
-def _continuation(beginning: str, text: str) -> str:
-    if not text.startswith(beginning):
+def form(name: str, tokenizer: Any) -> str:
+    """The form of this name for this tokenizer: it begins as the tokenizer begins every text."""
+    start = _literal(beginning(tokenizer))
+    return FORMATS[name] if FORMATS[name].startswith(start) else start + FORMATS[name]
+
+
+def form_start(jinja: str, tokenizer: Any) -> str:
+    """What a template of ours begins with, also one that training has stored in a tokenizer; empty for others, which are left alone."""
+    return beginning(tokenizer) if jinja in {form(name, tokenizer) for name in FORMATS} else ""
+
+
+def form_end(name: str, tokenizer: Any) -> str | None:
+    """The token that ends an assistant's turn in the form of this name, where that is not the tokenizer's own end token.
+
+    Raises ``ConfigError`` for a form that needs tokens which the tokenizer lacks.
+    """
+    _check_tokens(name, set(_MARKER.findall(FORMATS[name])), tokenizer, f"choose another template, such as {PLAIN!r}")
+    return _ENDS.get(name)
+
+
+def _continuation(before: str, text: str) -> str:
+    if not text.startswith(before):
         raise DataError("the template writes a turn differently once another follows, as one that deletes reasoning does")
-    return text[len(beginning) :]
+    return text[len(before) :]
 
 
 def _end_token(text: str, tokens: set[str]) -> str:
@@ -241,6 +264,7 @@ def _llama(role: str) -> str:
 
 
 _R1_ZERO = TEMPLATES["r1-zero"]
+_ENDS = {"chatml": "<|im_end|>", "llama3": "<|eot_id|>", "deepseek": "<｜end▁of▁sentence｜>"}
 
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
@@ -258,18 +282,16 @@ FORMATS: Mapping[str, str] = MappingProxyType(
             (_chatml("system"), "<|im_end|>\n"),
             (_chatml("user"), "<|im_end|>\n"),
             (_chatml("assistant"), "\n"),
-            end="<|im_end|>",
+            end=_ENDS["chatml"],
         ),
         "llama3": _form(
             (_llama("system"), "<|eot_id|>"),
             (_llama("user"), "<|eot_id|>"),
             (_llama("assistant"), ""),
             start="<|begin_of_text|>",
-            end="<|eot_id|>",
+            end=_ENDS["llama3"],
         ),
-        "deepseek": _form(
-            ("", ""), ("<｜User｜>", ""), ("<｜Assistant｜>", ""), start="<｜begin▁of▁sentence｜>", end="<｜end▁of▁sentence｜>"
-        ),
+        "deepseek": _form(("", ""), ("<｜User｜>", ""), ("<｜Assistant｜>", ""), start="<｜begin▁of▁sentence｜>", end=_ENDS["deepseek"]),
     }
 )
 """Our own, by name: `tiny` and `r1-zero` go on from the prompts of reinforcement learning, `chatml` is Qwen's form, `deepseek` that of

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from dunwu.errors import ModelError
-from dunwu.models.loading import load_checkpoint, refuse_missing
+from dunwu.models.loading import load_checkpoint, padding_id, refuse_missing
 from dunwu.models.precision import Precision, matmul_precision
 
 HEAD = "score.weight"
@@ -80,8 +80,7 @@ def _new_head(model: Any, seed: int) -> None:
 
 def _set_padding(source: str, model: Any, tokenizer: Any) -> None:
     """The classifier finds a row's last token by the padding token of its configuration, so there must be one."""
-    tokens = (model.config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)
-    padding = next((token for token in tokens if token is not None), None)
+    padding = padding_id(tokenizer, model)
     if padding is None:
-        raise ModelError(f"the tokenizer of {source!r} has neither a padding nor an end token; give it one")
+        raise ModelError(f"the tokenizer of {source!r} has neither a padding nor an end token that the model embeds; give it one")
     model.config.pad_token_id = padding

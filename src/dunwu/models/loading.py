@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
+from dunwu.config.zero import SavePrecision
 from dunwu.errors import ModelError, UserError
-from dunwu.models.bundled import BUNDLED_NAME, bundled_path
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path, newest_checkpoint
+from dunwu.models.chat_text import chat_end
+from dunwu.models.generations import write_for_both
 from dunwu.models.lora import FOLDER, has_adapters, load_adapter, merged_state, save_adapter
+from dunwu.models.tokenizer_check import difference
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+_DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16}
+_STORED = "stored_dtype"
 _GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
 # transformers would save these with the tokenizer: a checkpoint must not depend on where it was loaded from.
 _HOW_IT_WAS_LOADED = ("is_local", "local_files_only")
@@ -52,6 +61,8 @@ def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings
         for key in _HOW_IT_WAS_LOADED:
             tokenizer.init_kwargs.pop(key, None)
         model, missing = _load_weights(auto, source, dtype, local=folder is not None, **settings)
+        # The bundled model was rounded for its size alone, and what is trained from it is kept in full.
+        setattr(model, _STORED, torch.float32 if name_or_path == BUNDLED_NAME else _stored_dtype(source, folder))
     except _LOAD_ERRORS as error:
         raise ModelError(_explain(name_or_path, folder, error)) from error
     return model, tokenizer, missing
@@ -72,17 +83,34 @@ def refuse_missing(name: str, missing: Collection[str]) -> None:
         raise ModelError(f"model {name!r} lacks {len(missing)} parameters, first {min(missing)!r}; the checkpoint is incomplete")
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path | str) -> None:
-    """Write a folder with safetensors weights, configuration and tokenizer that transformers and vLLM load as it is.
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path | str, dtype: torch.dtype | None = None) -> None:
+    """Write a folder with safetensors weights, configuration and tokenizer that transformers (4 and 5) and vLLM load as it is.
 
-    Of a model with adapters these are merged weights, and the adapter lies beside them.
+    The weights are rounded to ``dtype`` (``None``: they stay in the model's). Of a model with adapters they are merged, and the adapter,
+    not rounded, lies beside them.
     """
-    adapted = has_adapters(model)
-    with _no_progress_bar():
-        model.save_pretrained(folder, state_dict=merged_state(model) if adapted else None)
+    adapted, dtype = has_adapters(model), dtype or model.dtype
+    state = merged_state(model) if adapted else model.state_dict() if dtype != model.dtype else None
+    with _quiet():
+        model.save_pretrained(folder, state_dict=None if state is None else _rounded(state, dtype))
     if adapted:
         save_adapter(model, Path(folder) / FOLDER)
     tokenizer.save_pretrained(folder)
+    write_for_both(Path(folder), str(dtype).removeprefix("torch."))
+
+
+def _rounded(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Tensors that are one (tied weights) stay one."""
+    made: dict[int, Tensor] = {}
+    for tensor in state.values():
+        made.setdefault(tensor.data_ptr(), tensor.to(dtype) if tensor.is_floating_point() else tensor)
+    return {name: made[tensor.data_ptr()] for name, tensor in state.items()}
+
+
+def saved_dtype(model: Any, precision: SavePrecision) -> torch.dtype:
+    """In what the weights of a model are saved: ``loaded`` is that of the files it was loaded from, of a new model its own."""
+    found: torch.dtype = getattr(model, _STORED, model.dtype) if precision == "loaded" else getattr(torch, precision)
+    return found
 
 
 def load_weights_into(model: Any, folder: Path) -> None:
@@ -90,7 +118,7 @@ def load_weights_into(model: Any, folder: Path) -> None:
     if has_adapters(model):
         load_adapter(model, folder / FOLDER)
         return
-    with _no_progress_bar():
+    with _quiet():
         saved = type(model).from_pretrained(folder, dtype=model.dtype, use_safetensors=True, local_files_only=True)
     with torch.no_grad():
         model.load_state_dict(saved.state_dict())
@@ -109,10 +137,35 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def stop_token_ids(tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> tuple[int, ...]:
-    """End-of-sequence tokens of the tokenizer and of the generation configuration, without repeats, in that order."""
-    configured = model.generation_config.eos_token_id if model.generation_config is not None else None
-    listed = configured if isinstance(configured, list) else [configured]
-    return tuple(dict.fromkeys(token for token in (tokenizer.eos_token_id, *listed) if token is not None))
+    """The tokens that end a completion of this model, wherever it is sampled, without repeats.
+
+    In order: the tokenizer's end of sequence, those of the generation configuration and of the model's, the one that ends a turn in the
+    tokenizer's chat template.
+    """
+    end = chat_end(tokenizer)
+    listed = (
+        tokenizer.eos_token_id,
+        *_listed(getattr(model.generation_config, "eos_token_id", None)),
+        *_listed(getattr(model.config, "eos_token_id", None)),
+        tokenizer.convert_tokens_to_ids(end) if end else None,
+    )
+    return tuple(dict.fromkeys(int(token) for token in listed if token is not None))
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def refuse_unknown_ids(largest: int, model: Any) -> None:
+    """Raise ``ModelError`` for a token that the model has no embedding of."""
+    if largest >= (size := model.get_input_embeddings().num_embeddings):
+        raise ModelError(f"token id {largest} is outside the model's vocabulary of {size}; use its own tokenizer")
+
+
+def padding_id(tokenizer: Any, model: Any) -> int | None:
+    """A token to pad with that the model has an embedding of: the configured padding, else an end; ``None`` where none is inside."""
+    listed = (model.config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)
+    return next((token for token in listed if token is not None and 0 <= token < model.get_input_embeddings().num_embeddings), None)
 
 
 def check_folder(folder: Path) -> None:
@@ -135,7 +188,7 @@ def _local_folder(name_or_path: str) -> Path | None:
         return bundled_path()
     folder = Path(name_or_path).expanduser()
     if folder.is_dir():
-        return folder
+        return newest_checkpoint(folder)
     if folder.exists():
         raise ModelError(f"model {name_or_path!r} is a file; give the folder that holds config.json")
     if _HUB_ID.fullmatch(name_or_path) is None:
@@ -154,6 +207,16 @@ def _weight_files(folder: Path) -> list[Path]:
     raise ModelError(f"no {WEIGHTS} in {folder}{pickled}; save the weights as safetensors")
 
 
+def _stored_dtype(source: str, folder: Path | None) -> torch.dtype:
+    """What most tensors of the weights are stored in."""
+    config = _beside(source, folder, "config.json")
+    counts = Counter[torch.dtype]()
+    for path in [] if config is None else _weight_files(config.parent)[:1]:
+        with safe_open(path, framework="pt") as file:
+            counts.update(_DTYPES.get(file.get_slice(name).get_dtype(), torch.float32) for name in file.keys())  # noqa: SIM118
+    return counts.most_common(1)[0][0] if counts else torch.float32
+
+
 def _read_json(path: Path, remedy: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -167,21 +230,53 @@ def _read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def _load_tokenizer(source: str, folder: Path | None) -> Any:
-    """AutoTokenizer, except where tokenizer.json alone says what the tokenizer is.
+    """A tokenizer that gives the ids of tokenizer.json, which the model was trained with: AutoTokenizer's choice, or the file as it is.
 
-    For some model types (qwen2 among them) AutoTokenizer ignores a generic class name and builds the family's own tokenizer around
-    the vocabulary, which silently gives other ids than the tokenizer.json that the model was trained with.
+    For some model types (qwen2 among them) AutoTokenizer ignores a generic class name, and for a class of another family it builds that
+    family's tokenizer around the vocabulary: other ids, without a word.
     """
-    if folder is not None and (folder / "tokenizer.json").is_file():
-        described = folder / "tokenizer_config.json"
-        declared = _read_json(described, "").get("tokenizer_class") if described.is_file() else None
-        if declared in _GENERIC_TOKENIZERS:
-            return PreTrainedTokenizerFast.from_pretrained(source, local_files_only=True)
-    return AutoTokenizer.from_pretrained(source, local_files_only=folder is not None)
+    classes = [AutoTokenizer, PreTrainedTokenizerFast]
+    if folder is not None and _described(source, folder).get("tokenizer_class") in _GENERIC_TOKENIZERS:
+        classes.reverse()
+    probe, failures = "", []
+    for kind in classes:
+        try:
+            with _quiet():
+                tokenizer = kind.from_pretrained(source, local_files_only=folder is not None)
+        except _LOAD_ERRORS as error:
+            failures.append(error)
+            continue
+        file = _beside(source, folder, "tokenizer.json")
+        if file is None or not (probe := difference(tokenizer, file)):
+            return tokenizer
+    if not probe:
+        raise failures[0]
+    raise ModelError(
+        f"the tokenizer of {source} gives other ids than its tokenizer.json, as for {probe[:40]!r}, and the model knows one of them only;"
+        " mend tokenizer_config.json"
+    )
+
+
+def _described(source: str, folder: Path | None) -> dict[str, Any]:
+    file = _beside(source, folder, "tokenizer_config.json")
+    return {} if file is None else _read_json(file, "")
+
+
+def _beside(source: str, folder: Path | None, name: str) -> Path | None:
+    """A file of the model, where it has it; of a hub model the one that was fetched with it."""
+    if folder is not None:
+        return folder / name if (folder / name).is_file() else None
+    found = cached_file(source, name, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False)
+    return None if found is None else Path(found)
 
 
 def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **settings: Any) -> tuple[Any, set[str]]:
-    with _no_progress_bar():
+    folder = Path(source) if local else None
+    file = _beside(source, folder, "config.json")
+    config = {} if file is None else _read_json(file, "")
+    if _pads_outside(config):
+        settings = {**settings, "pad_token_id": None}  # an embedding would refuse it, or take it for its last row
+    with _quiet():
         model, info = auto.from_pretrained(
             source,
             dtype=dtype,
@@ -191,12 +286,22 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
             output_loading_info=True,
             **settings,
         )
+    if "eos_token_id" not in config:
+        # transformers has a default for the family, such as 2, whatever that token is in this vocabulary.
+        model.config.eos_token_id = None
+        if _beside(source, folder, "generation_config.json") is None and model.can_generate():
+            model.generation_config.eos_token_id = None
     return model, set(info["missing_keys"])
 
 
+def _pads_outside(config: Mapping[str, Any]) -> bool:
+    padding, size = config.get("pad_token_id"), config.get("vocab_size")
+    return isinstance(padding, int) and isinstance(size, int) and not 0 <= padding < size
+
+
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Nor the table in which transformers tells of missing parameters: the caller decides what they mean."""
+def _quiet() -> Iterator[None]:
+    """No progress bar, nor the table in which transformers tells of missing parameters: the caller decides what they mean."""
     enabled, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()

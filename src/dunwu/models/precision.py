@@ -15,6 +15,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from dunwu.errors import ModelError
+
 Precision = Literal["float32", "bfloat16"]
 
 ATTENTION = "causal_float32"
@@ -37,12 +39,31 @@ def causal_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
-    **_: Any,
+    sliding_window: int | None = None,
+    **others: Any,
 ) -> tuple[Tensor, None]:
-    """Scaled dot-product attention of ``query`` (B, H, T, D) on grouped ``key`` and ``value``; returns (B, T, H, D) in the query's type."""
+    """Scaled dot-product attention of ``query`` (B, H, T, D) on grouped ``key`` and ``value``; returns (B, T, H, D) in the query's type.
+
+    With ``sliding_window`` a token sees itself and the ``sliding_window - 1`` before it. Raises ``ModelError`` for what is not computed.
+    """
+    for unknown in ("softcap", "s_aux"):
+        if others.get(unknown) is not None:
+            raise ModelError(f"attention with {unknown} is not computed in training; take a model of the Qwen or Llama family")
     with torch.autocast(query.device.type, enabled=False):
-        mixed = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), is_causal=True, scale=scaling, enable_gqa=True)
+        seen = _window(query.shape[2], sliding_window, query.device)
+        mixed = F.scaled_dot_product_attention(
+            query.float(), key.float(), value.float(), attn_mask=seen, is_causal=seen is None, scale=scaling, enable_gqa=True
+        )
     return mixed.transpose(1, 2).contiguous().to(query.dtype), None
+
+
+def _window(length: int, sliding_window: int | None, device: torch.device) -> Tensor | None:
+    """Which tokens see which, (T, T); ``None`` where no sequence is longer than the window."""
+    if sliding_window is None or length <= sliding_window:
+        return None
+    places = torch.arange(length, device=device)
+    distance = places[:, None] - places
+    return (distance >= 0) & (distance < sliding_window)
 
 
 ALL_ATTENTION_FUNCTIONS.register(ATTENTION, causal_attention)

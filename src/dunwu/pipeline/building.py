@@ -31,7 +31,7 @@ from dunwu.data.rejection_sampling import rejection_sample
 from dunwu.models.loading import load_tokenizer
 from dunwu.trainers.checkpoint import carry_over, clear_disk_full, fsync_path
 from dunwu.trainers.progress import duration, eta
-from dunwu.trainers.run_directory import RunDirectory, content_hash
+from dunwu.trainers.run_directory import RunDirectory, content_hash, take_date
 
 DATA, JOURNAL = "data", "written.jsonl"
 SECONDS = 10.0
@@ -89,6 +89,7 @@ def token_counter(model: str) -> CountTokens:
 
 def _written(config: Builder, out: Path, resume: bool, kind: str, build: Callable[[Open, CountTokens], DataSet]) -> Path:
     """The run directory of a builder that asks models, with its data set whole or not there."""
+    take_date(out)
     with RunDirectory.create(out, kind, config.model_dump(mode="json"), config.seed, resume) as run:
         if run.finished and run.manifest["outputs"]["data"] == content_hash(out / DATA):
             return out  # one that was damaged since is made again, of what the models have written

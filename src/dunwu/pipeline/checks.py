@@ -17,7 +17,7 @@ from dunwu.data.usable import PromptLimit, drops, held_out_problems, refusal, si
 from dunwu.errors import ConfigError, DataError
 from dunwu.sandbox.open import VARIABLE, open_sandbox
 from dunwu.tasks.base import Finite, Task
-from dunwu.tasks.code_tests import CodeTests
+from dunwu.tasks.code_tests import program_seconds
 from dunwu.tasks.mixture import Mixture
 from dunwu.types import Problem, Prompt
 
@@ -87,7 +87,7 @@ def check_golds(problems: Sequence[Problem]) -> None:
 
 def longest_program(problems: Iterable[Problem]) -> float:
     """Seconds that the tests of a program among ``problems`` may take; 0 without code problems."""
-    return max((CodeTests.from_data(problem.data).limits.total_seconds for problem in problems if problem.verifier == "code"), default=0.0)
+    return max(map(program_seconds, problems), default=0.0)
 
 
 def refuse_slow_programs(problems: Iterable[Problem], config: ZeroConfig) -> None:

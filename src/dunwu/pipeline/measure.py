@@ -19,6 +19,7 @@ from dunwu.models.loading import load_model, pick_device
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.trainers.run_directory import take_date
 
 SUMMARY = "summary.json"
 
@@ -29,6 +30,7 @@ def run_measure(config: EvaluateConfig, out: Path) -> Path:
     The files hold neither times nor paths: the same model and configuration give the same bytes on the same machine.
     """
     torch.set_num_threads(config.threads or torch.get_num_threads())
+    take_date(out, config.model)
     model, tokenizer = load_model(config.model, pick_device(config.device))
     engine = TorchEngine(model, tokenizer, **config.engine.model_dump())
     for held_out in config.evaluations:  # what cannot be asked shows before anything is sampled

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.config.base import Config
-from dunwu.models.bundled import BUNDLED_NAME, bundled_path
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path, newest_checkpoint
 
 FILE_KEYS = ("model", "path", "files", "data", "validation")
 """Names of configuration keys whose text may be a path; values of the type `Path` are paths under any name."""
@@ -41,7 +41,7 @@ def missing_file(work: Config) -> tuple[str, str] | None:
 
 def model_folder(model: str) -> Path | None:
     """The local folder of a model, ``None`` for a hub id."""
-    folder = bundled_path() if model == BUNDLED_NAME else Path(model).expanduser()
+    folder = bundled_path() if model == BUNDLED_NAME else newest_checkpoint(Path(model).expanduser())
     return folder if folder.is_dir() else None
 
 

@@ -13,7 +13,7 @@ from dunwu.data.preferences import read_labelled, read_pairs
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path
 from dunwu.models.heads import load_scorer, set_label
-from dunwu.models.loading import pick_device
+from dunwu.models.loading import pick_device, refuse_unknown_ids
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.headline import print_facts
 from dunwu.pipeline.reward_model_quality import measure, show, telling_examples
@@ -21,7 +21,7 @@ from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.reward_model import RewardModelLearner
 from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
-from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
+from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics, take_date
 
 EXAMPLES = "evaluations/examples.json"
 SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")
@@ -31,6 +31,7 @@ SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")
 def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False) -> Path:
     """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
+    take_date(out)
     data = _data_path(config)
     device = pick_device(config.device)
     model, tokenizer = load_scorer(config.model, device, seed=config.seed)
@@ -38,7 +39,7 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False)
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     train, held_out, counts = read_examples(config, data, Reader(tokenizer, model.config.pad_token_id))
-    _check_lengths([*train, *held_out], model)
+    _check_rows([*train, *held_out], model)
     folder = bundled_path() if config.model == BUNDLED_NAME else Path(config.model)
     inputs = {"data": content_hash(data)} | ({"model": content_hash(folder)} if folder.is_dir() else {})
     with RunDirectory.create(out, "reward-model", config.model_dump(mode="json"), config.seed, resume, inputs) as run:
@@ -79,7 +80,8 @@ def _data_path(config: RewardModelConfig) -> Path:
     return Path(config.data).expanduser()
 
 
-def _check_lengths(examples: list[Example], model: Any) -> None:
+def _check_rows(examples: list[Example], model: Any) -> None:
+    refuse_unknown_ids(max(max(row) for example in examples for row in example.rows), model)
     longest, positions = max(len(row) for example in examples for row in example.rows), model.config.max_position_embeddings
     if longest > positions:
         raise ConfigError(f"a row has {longest} tokens, more than the model's {positions} positions; set max_tokens to {positions} at most")

@@ -12,16 +12,17 @@ import torch
 from dunwu.analysis.report import REPORT, write_report
 from dunwu.config.sft import SftConfig
 from dunwu.data.chat_examples import ExampleSet, read_examples
+from dunwu.data.prompts import written_date
 from dunwu.errors import ConfigError
 from dunwu.models.chat import TrainingTemplate, training_template
-from dunwu.models.loading import load_model, pick_device
+from dunwu.models.loading import load_model, pick_device, refuse_unknown_ids
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.headline import print_facts
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.clock import Schedule, run_clock
-from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
+from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics, take_date
 from dunwu.trainers.sft import SftLearner
 
 SHOWN = ("loss", "mean_token_accuracy", "eval_loss", "tokens_per_second")
@@ -34,11 +35,13 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
     """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
+    take_date(out)
     device = pick_device(config.device)
     model, tokenizer = load_model(config.model, device)
     template = training_template(config.template, tokenizer)
     template.adopt(tokenizer, model)
     sets = read_sets(config, template, tokenizer, model.config.max_position_embeddings)
+    refuse_unknown_ids(max(int(example.ids.max()) for found in sets.values() for example in found.examples), model)
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     engine = TorchEngine(model, tokenizer, **config.engine.model_dump())
@@ -108,7 +111,8 @@ def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, Example
     if lora := config.lora:
         yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base stays as it is"
     yield "device", f"{device}, {learner.scorer.name}"
-    yield "template", config.template
+    day = written_date(config.template, learner.tokenizer)
+    yield "template", config.template + (f"; it writes the date {day}, whenever the run goes on" if day else "")
     for name, found in sets.items():
         dropped = f"; {found.too_long:,} too long and dropped" if found.too_long else ""
         yield name, f"{len(found.examples):,} conversations, {found.tokens:,} tokens, {found.targets:,} of them learned{dropped}"

@@ -19,7 +19,7 @@ import torch
 from dunwu.config.reward_model import Criterion
 from dunwu.config.suite import GeneralSet, PromptSet, SuiteConfig
 from dunwu.config.zero import EvalConfig, SamplingConfig
-from dunwu.data.prompts import make_prompts
+from dunwu.data.prompts import make_prompts, sampling_params
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.data.usable import PromptLimit, held_out_problems, sift
 from dunwu.errors import DataError
@@ -28,7 +28,6 @@ from dunwu.evaluation.refusals import refuses
 from dunwu.evaluation.run import EVALUATION
 from dunwu.evaluation.suite import SetKind, SuiteRow, SuiteSet, read_rows, rows_table, set_facts, suite_metrics
 from dunwu.models.loading import load_model, load_tokenizer, pick_device
-from dunwu.pipeline.checks import longest_program
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.pool import RewardPool
@@ -40,8 +39,8 @@ from dunwu.trainers.checkpoint import atomic_file
 from dunwu.trainers.progress import Progress
 from dunwu.trainers.reward_model_examples import seen_by
 from dunwu.trainers.reward_model_scoring import RewardModel
-from dunwu.trainers.run_directory import RunDirectory, content_hash
-from dunwu.types import Completion, Problem, Prompt, SamplingParams, Verdict
+from dunwu.trainers.run_directory import RunDirectory, content_hash, take_date
+from dunwu.types import Completion, Problem, Prompt, Verdict
 
 SUITE = "suite"
 """In the stage's run directory: what other stages take."""
@@ -92,6 +91,7 @@ def run_suite(config: SuiteConfig, out: Path, resume: bool = False) -> Path:
     Raises ``UserError`` for a model, a set or a reward model that cannot be used, before anything is sampled.
     """
     torch.set_num_threads(config.threads or torch.get_num_threads())
+    take_date(out, config.model)
     limit = PromptLimit(config.template, load_tokenizer(config.model), config.max_prompt_tokens)
     measured = _Suite(config, held_out_sets(config, limit))
     with RunDirectory.create(out, "suite", config.model_dump(mode="json"), 0, resume, measured.inputs) as run:
@@ -216,11 +216,11 @@ class _Suite:
     def _measured(self, held_out: HeldOut, pace: Pace) -> list[SuiteRow]:
         engine, tokenizer = self._engine
         prompts = make_prompts(held_out.problems, self._config.template, tokenizer, self._config.max_prompt_tokens)
-        params = _sampling_params(held_out.sampling, tokenizer)
+        params = sampling_params(held_out.sampling, self._config.template, tokenizer, engine)
         end, k = str(tokenizer.eos_token or ""), held_out.samples
         seeds = rollout_seeds(held_out.seed, EVALUATION, len(prompts), k)
         with ExitStack() as stack:
-            pool = stack.enter_context(self._verifiers(held_out)) if held_out.verified else None
+            pool = stack.enter_context(self._verifiers()) if held_out.verified else None
 
             def arrived(index: int, completion: Completion) -> None:
                 prompt = prompts[index // k]
@@ -235,9 +235,8 @@ class _Suite:
             for i, completion in enumerate(completions)
         ]
 
-    def _verifiers(self, held_out: HeldOut) -> RewardPool:
-        timeout = self._config.reward_timeout + longest_program(held_out.problems)
-        return RewardPool(rule_reward(), self._config.reward_workers, timeout)
+    def _verifiers(self) -> RewardPool:
+        return RewardPool(rule_reward(), self._config.reward_workers, self._config.reward_timeout)
 
     def _judged(self, held_out: HeldOut, rows: list[SuiteRow]) -> list[SuiteRow]:
         if held_out.judge is None:
@@ -271,8 +270,3 @@ def suite_row(prompt: Prompt, sample: int, completion: Completion, verdict: Verd
         visible=visible,
         refused=refuses(visible),
     )
-
-
-def _sampling_params(sampling: SamplingConfig, tokenizer: Any) -> SamplingParams:
-    end = tokenizer.eos_token_id
-    return SamplingParams(**sampling.model_dump(), stop_token_ids=() if end is None else (int(end),))

@@ -15,6 +15,7 @@ import torch
 from dunwu.algorithms.recipes import describe
 from dunwu.analysis.report import write_report
 from dunwu.config.zero import ZeroConfig, resume_may_change
+from dunwu.data.prompts import written_date
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.run import evaluate
 from dunwu.evaluation.store import read_evaluation, write_evaluation
@@ -34,7 +35,7 @@ from dunwu.tasks.make import make_mixture
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.grpo import GrpoLearner
 from dunwu.trainers.model_rewards import ModelRewards
-from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
+from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics, take_date
 from dunwu.verifiers.unread import tell_verdicts
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
@@ -48,6 +49,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
+    take_date(out)
     device = pick_device(config.device)
     model, tokenizer = load_model(config.model, device)
     if config.lora is not None:
@@ -77,6 +79,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         parameters = sum(parameter.numel() for parameter in model.parameters())
         announce(config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"])
         print_facts(told_of_dropped(checked.dropped))
+        if day := written_date(config.template, tokenizer):
+            print_facts((("date", f"{day}, which the chat template writes, whenever the run goes on"),))
         evaluator = Evaluator(run, config, engine, tokenizer, pool)
         evaluator.measure("before")
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN)

@@ -31,9 +31,10 @@ class RewardPool:
     """``with RewardPool(reward, workers=1, timeout=5.0) as pool: pool.submit(...); ...; rewards = pool.collect()``
 
     Each worker has a thread here that feeds it chunks (small while the queue is short) and keeps time. A job that takes longer than
-    ``timeout`` seconds has its worker killed and replaced and becomes a ``timeout``; one at which a worker dies is tried once more, then it
-    is an ``error``, like one that raises or returns garbage. The other jobs of the chunk are computed again: a reward must be
-    a deterministic function. ``workers=0`` computes inline at `submit`, where nothing can be killed.
+    ``timeout`` seconds, besides those that its problem grants a program, has its worker killed and replaced and becomes a ``timeout``; one
+    at which a worker dies is tried once more, then it is an ``error``, like one that raises or returns garbage. The other jobs of the
+    chunk are computed again: a reward must be a deterministic function. ``workers=0`` computes inline at `submit`, where nothing can be
+    killed.
     """
 
     def __init__(self, reward: RewardFunction, workers: int, timeout: float) -> None:

@@ -10,10 +10,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from dunwu.rewards.frames import Frames
 from dunwu.rewards.outcome import decode
+from dunwu.tasks.code_tests import program_seconds
 from dunwu.types import Problem, Reward
 
 STARTUP_SECONDS = 60.0
@@ -33,7 +34,7 @@ class WorkerProcess:
     """A fresh interpreter: a fork would copy the parent's threads' locks, and multiprocessing's spawn would import its main script."""
 
     def __init__(self, reward: bytes, timeout: float, stop: threading.Event) -> None:
-        """``reward`` is pickled; ``timeout`` is per job, in seconds; ``stop`` makes every wait end with `WorkerLost`."""
+        """``reward`` is pickled; ``timeout``: see `RewardPool`; ``stop`` makes every wait end with `WorkerLost`."""
         self._timeout = timeout
         self._stop = stop
         self._started_before = 0
@@ -49,7 +50,7 @@ class WorkerProcess:
             raise WorkerLost(f"the reward worker did not start ({error})") from error
         try:
             self._frames.send(reward, STARTUP_SECONDS)
-            ready = self._next_message(STARTUP_SECONDS)
+            ready = self._next_message(lambda: STARTUP_SECONDS)
         except (OSError, EOFError, ValueError) as error:
             self.close()
             raise WorkerLost(f"the reward worker did not start ({error})") from error
@@ -58,17 +59,18 @@ class WorkerProcess:
     def run(self, jobs: Sequence[tuple[Problem, str]]) -> Iterator[Reward]:
         """The rewards of ``jobs`` in order, as they arrive; raises `WorkerLost`. A chunk must be finished before the next begins."""
         received = 0
+        limits = [self._timeout + program_seconds(problem) for problem, _ in jobs]
         try:
             self._frames.send(pickle.dumps(jobs, pickle.HIGHEST_PROTOCOL), self._timeout)
             while received < len(jobs):
-                rewards = decode(self._next_message(self._timeout))
+                rewards = decode(self._next_message(lambda: limits[self._place(len(jobs))]))
                 if not 0 < len(rewards) <= len(jobs) - received:
                     raise ValueError(f"{len(rewards)} rewards")
                 yield from rewards
                 received += len(rewards)
         except (OSError, EOFError, ValueError) as error:
-            at = max(received, self._started() - self._started_before - 1)
-            raise WorkerLost(str(error), min(at, len(jobs) - 1), isinstance(error, TimeoutError)) from error
+            at = min(max(received, self._place(len(jobs))), len(jobs) - 1)
+            raise WorkerLost(str(error), at, isinstance(error, TimeoutError)) from error
         self._started_before += len(jobs)
 
     def close(self) -> None:
@@ -78,9 +80,9 @@ class WorkerProcess:
         self._frames.close()
         self._progress.close()
 
-    def _next_message(self, timeout: float) -> bytes:
-        """Raises `TimeoutError` when no message comes and no new job starts for ``timeout`` seconds."""
-        tick = min(timeout / 25, MAX_TICK)
+    def _next_message(self, limit: Callable[[], float]) -> bytes:
+        """Raises `TimeoutError` when no message comes and no new job starts within ``limit()`` seconds, asked for again at each job."""
+        tick = min(limit() / 25, MAX_TICK)
         started, since = self._started(), time.monotonic()
         while True:
             try:
@@ -90,8 +92,12 @@ class WorkerProcess:
                     raise EOFError("the pool is closing") from None
             if self._started() != started:
                 started, since = self._started(), time.monotonic()
-            elif time.monotonic() - since > timeout:
-                raise TimeoutError(f"longer than {timeout:g} s")
+            elif time.monotonic() - since > limit():
+                raise TimeoutError(f"longer than {limit():g} s")
+
+    def _place(self, jobs: int) -> int:
+        """Which of the chunk's ``jobs`` the worker is at."""
+        return min(max(self._started() - self._started_before - 1, 0), jobs - 1)
 
     def _started(self) -> int:
         return int.from_bytes(os.pread(self._progress.fileno(), 8, 0), "little")

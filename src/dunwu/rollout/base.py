@@ -19,6 +19,11 @@ class Engine(Protocol):
     policy_version: int
     """Number of weight updates behind the weights in use; stamped on every completion."""
 
+    @property
+    def stop_token_ids(self) -> tuple[int, ...]:
+        """The tokens that end a completion of its model (`dunwu.models.loading.stop_token_ids`)."""
+        ...
+
     def generate(
         self,
         prompts: Sequence[Prompt],

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from dunwu.config.base import Config
+from dunwu.types import Problem
 
 ProgrammingLanguage = Literal["python", "cpp"]
 Mode = Literal["stdio", "function", "assert"]
@@ -97,3 +98,13 @@ class CodeTests(Config):
     def from_data(cls, data: Any) -> CodeTests:
         """Of ``Problem.data``; raises `ValueError` (pydantic's) where it is malformed."""
         return cls.model_validate(data)
+
+
+def program_seconds(problem: Problem) -> float:
+    """Seconds that the tests of a program for ``problem`` may take together; 0 where no program is verified."""
+    if problem.verifier != "code":
+        return 0.0
+    try:
+        return CodeLimits.model_validate(problem.data.get("limits", {})).total_seconds
+    except ValidationError:
+        return CodeLimits().total_seconds  # the verifier reports what is wrong with the problem

@@ -20,10 +20,11 @@ from transformers import PreTrainedTokenizerBase
 from dunwu.algorithms.entropy import EntropyBonus
 from dunwu.algorithms.recipes import algorithm_named, with_config
 from dunwu.config.zero import ZeroConfig
+from dunwu.data.prompts import sampling_params
 from dunwu.data.rollouts import SampledGroups, rollout_seeds, sample_groups
 from dunwu.data.usable import PromptLimit, fitting
 from dunwu.errors import TrainingError
-from dunwu.models.loading import load_weights_into, save_model, stop_token_ids
+from dunwu.models.loading import padding_id
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
 from dunwu.rewards.compose import evened
@@ -44,7 +45,8 @@ from dunwu.trainers.reward_watch import RewardWatch
 from dunwu.trainers.run_directory import RunDirectory
 from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
 from dunwu.trainers.tables import write_rollouts
-from dunwu.types import Group, Reason, Rollout, SamplingParams
+from dunwu.trainers.weights import load_weights, save_weights
+from dunwu.types import Group, Reason, Rollout
 from dunwu.verifiers.unread import count_unread, tell_verdicts, why_unread
 
 REFERENCE, BEHAVIOUR = "reference.", "behaviour."
@@ -68,8 +70,8 @@ class GrpoLearner:
         self.config, self.tokenizer, self.engine, self.pool, self.task, self.run = config, tokenizer, engine, pool, task, run
         self.models = models
         self.algorithm = with_config(algorithm_named(config.grpo.algorithm), config.grpo)
-        self.policy = PolicyUpdate(model, self.algorithm, config, pad=tokenizer.pad_token_id or 0)
-        self.sampling = SamplingParams(**config.sampling.model_dump(), stop_token_ids=stop_token_ids(tokenizer, model))
+        self.policy = PolicyUpdate(model, self.algorithm, config, pad=padding_id(tokenizer, model) or 0)
+        self.sampling = sampling_params(config.sampling, config.template, tokenizer, engine)
         room = model.config.max_position_embeddings - config.sampling.max_tokens
         self.limit = PromptLimit(config.template, tokenizer, min(config.max_prompt_tokens, room))
         self.skipped_in_a_row = 0
@@ -203,8 +205,8 @@ class GrpoLearner:
 
     def save(self, folder: Path) -> None:
         """The policy as a Hugging Face folder, and beside it optimiser, reference, the engine's older weights and counters."""
-        save_model(self.policy.model, self.tokenizer, folder)
         tensors, values = optimizer_tensors(self.policy.optimizer)
+        tensors |= save_weights(self.policy.model, self.tokenizer, folder, self.config.save_precision)
         tensors |= {REFERENCE + name: tensor for name, tensor in self.policy.reference_parameters().items()}
         if self.config.grpo.staleness:
             tensors |= {BEHAVIOUR + name: tensor for name, tensor in self.engine.weights().items()}
@@ -220,7 +222,7 @@ class GrpoLearner:
     def load(self, folder: Path) -> None:
         """Take up a checkpoint: weights are copied into the live model, which the engine shares."""
         tensors, values = load_state(folder)
-        load_weights_into(self.policy.model, folder)
+        load_weights(self.policy.model, folder, tensors)
         load_optimizer(self.policy.optimizer, tensors, values)
         for name, tensor in self.policy.reference_parameters().items():
             tensor.copy_(tensors[REFERENCE + name])

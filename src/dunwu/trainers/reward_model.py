@@ -22,7 +22,6 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.preferences import Pair
 from dunwu.errors import TrainingError
 from dunwu.models.heads import HEAD, scores
-from dunwu.models.loading import load_weights_into, save_model
 from dunwu.models.precision import use_causal_attention
 from dunwu.trainers.clock import Metrics
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
@@ -30,6 +29,7 @@ from dunwu.trainers.progress import print_sample
 from dunwu.trainers.reward_model_batches import Batches
 from dunwu.trainers.reward_model_examples import Example
 from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
+from dunwu.trainers.weights import load_weights, save_weights
 
 MAX_NONFINITE_IN_A_ROW = 5
 
@@ -166,14 +166,16 @@ class RewardModelLearner:
         print_sample(f"step {step}, held out", f"{item.prompt[-1].content}\n{answers}")
 
     def save(self, folder: Path) -> None:
-        save_model(self.model, self.tokenizer, folder)
         tensors, values = optimizer_tensors(self.optimizer)
-        # Beside an adapter only merged weights are saved, from which the head is not taken up again.
-        save_state(folder, {**tensors, HEAD: self.model.score.weight}, {**values, "skipped_in_a_row": self.skipped_in_a_row})
+        tensors |= save_weights(self.model, self.tokenizer, folder, self.config.save_precision)
+        # Beside an adapter only merged weights are saved, from which the head is not taken up again. A copy, as the state may hold it
+        # among the parameters too.
+        head = self.model.score.weight.detach().clone()
+        save_state(folder, {**tensors, HEAD: head}, {**values, "skipped_in_a_row": self.skipped_in_a_row})
 
     def load(self, folder: Path) -> None:
-        load_weights_into(self.model, folder)
         tensors, values = load_state(folder)
+        load_weights(self.model, folder, tensors)
         with torch.no_grad():
             self.model.score.weight.copy_(tensors[HEAD])
         load_optimizer(self.optimizer, tensors, values)

@@ -18,7 +18,9 @@ from jinja2 import TemplateError
 from dunwu.config.reward_model import Criterion
 from dunwu.data.preferences import Conversation, LabelledAnswer, Pair
 from dunwu.errors import DataError
+from dunwu.models.beginning import beginning, encode
 from dunwu.models.chat import dropped_turn
+from dunwu.models.chat_text import apply_chat
 from dunwu.rewards.scope import Visible, Whole, look_at, narrow
 
 Judged = Visible | Whole
@@ -70,6 +72,7 @@ class Reader:
 
     def __init__(self, tokenizer: Any, padding: int) -> None:
         self._tokenizer = tokenizer
+        self._start = "" if tokenizer.chat_template else beginning(tokenizer)
         end = tokenizer.eos_token_id
         self.end = () if end is None or end == padding else (end,)
 
@@ -79,7 +82,7 @@ class Reader:
 
     def prompt(self, prompt: Conversation) -> tuple[int, ...]:
         """Ids of the conversation up to where the answer begins. Raises ``DataError`` for one that the template refuses."""
-        return tuple(self._tokenizer(self._written(prompt), add_special_tokens=False, verbose=False)["input_ids"])
+        return tuple(encode(self._tokenizer, [self._written(prompt)], self._start)[0])
 
     def answer(self, answer: Judged) -> tuple[int, ...]:
         """Ids of the answer alone; outer white space and an end token that an engine kept are no part of it."""
@@ -88,10 +91,10 @@ class Reader:
 
     def _written(self, prompt: Conversation) -> str:
         if not self._tokenizer.chat_template:
-            return "".join(f"{turn.role.capitalize()}: {turn.content}\n" for turn in prompt) + "Assistant:"
+            return self._start + "".join(f"{turn.role.capitalize()}: {turn.content}\n" for turn in prompt) + "Assistant:"
         messages = [{"role": turn.role, "content": turn.content} for turn in prompt]
         try:
-            text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            text = apply_chat(self._tokenizer, messages, continued=True)
         except TemplateError as error:
             raise DataError(f"the chat template refuses the conversation {prompt[0].content[:60]!r}: {error}; mend or remove it") from error
         if (lost := dropped_turn(text, prompt)) is not None:

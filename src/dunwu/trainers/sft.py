@@ -24,13 +24,13 @@ from dunwu.config.base import SEEDS
 from dunwu.config.sft import SftConfig
 from dunwu.data.chat_examples import Example
 from dunwu.errors import TrainingError
-from dunwu.models.loading import load_weights_into, save_model, stop_token_ids
 from dunwu.rollout.base import Engine
 from dunwu.trainers.clock import Metrics
 from dunwu.trainers.micro_batches import in_order
 from dunwu.trainers.progress import SAMPLE_CHARACTERS, clean, print_sample
 from dunwu.trainers.sft_scoring import Scores, make_example_scorer
 from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
+from dunwu.trainers.weights import load_weights, save_weights
 from dunwu.types import Problem, Prompt, SamplingParams
 
 SHOWN_PROMPT = 300  # characters
@@ -168,7 +168,7 @@ class SftLearner:
         prompt = Prompt(Problem(example.where, "sft", "", "text"), "", tuple(example.ids[: example.start].tolist()))
         room = self.model.config.max_position_embeddings - example.start
         params = self.config.sampling.model_dump() | {"max_tokens": min(room, self.config.sampling.max_tokens)}
-        sampling = SamplingParams(**params, stop_token_ids=stop_token_ids(self.tokenizer, self.model))
+        sampling = SamplingParams(**params, stop_token_ids=self.engine.stop_token_ids)
         self.engine.load_weights(step)
         [completion] = self.engine.generate([prompt], sampling, 1, [self.config.seed + step])
         asked = " ".join(str(self.tokenizer.decode(prompt.token_ids)).split())[-SHOWN_PROMPT:]
@@ -177,14 +177,14 @@ class SftLearner:
 
     def save(self, folder: Path) -> None:
         """The model as a Hugging Face folder, with the training template as its chat template; beside it the optimiser."""
-        save_model(self.model, self.tokenizer, folder)
         tensors, values = optimizer_tensors(self.optimizer)
+        tensors |= save_weights(self.model, self.tokenizer, folder, self.config.save_precision)
         save_state(folder, tensors, {**values, "skipped_in_a_row": self.skipped_in_a_row})
 
     def load(self, folder: Path) -> None:
         """Take up a checkpoint: weights are copied into the live model, which the engine shares."""
         tensors, values = load_state(folder)
-        load_weights_into(self.model, folder)
+        load_weights(self.model, folder, tensors)
         load_optimizer(self.optimizer, tensors, values)
         self.skipped_in_a_row = values["skipped_in_a_row"]
 

@@ -115,12 +115,12 @@ def packed_attention(
     scaling: float | None = None,
     *,
     packed_lengths: Sequence[int],
-    **_: Any,
+    **others: Any,
 ) -> tuple[Tensor, None]:
     """Causal attention within each of the conversations of ``packed_lengths`` (sum T): ``query`` (1, H, T, D) -> (1, T, H, D)."""
     ends = list(accumulate(packed_lengths))
     places = [slice(end - length, end) for end, length in zip(ends, packed_lengths, strict=True)]
-    mixed = [causal_attention(module, query[:, :, at], key[:, :, at], value[:, :, at], None, scaling)[0] for at in places]
+    mixed = [causal_attention(module, query[:, :, at], key[:, :, at], value[:, :, at], None, scaling, **others)[0] for at in places]
     return torch.cat(mixed, dim=1), None
 
 

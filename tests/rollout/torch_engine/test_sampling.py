@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from dunwu.rollout.torch_engine import sampling
 from dunwu.rollout.torch_engine.sampling import GOLDEN_GAMMA, as_int64, draw, splitmix64, uniforms
 from dunwu.types import SamplingParams
 
@@ -109,3 +110,25 @@ def test_half_precision_logits_are_scored_in_float32() -> None:
     tokens, logprobs = draw(logits, torch.arange(4), torch.zeros(4, dtype=torch.int64), params())
     assert logprobs.dtype == torch.float32
     torch.testing.assert_close(logprobs, logits.float().log_softmax(-1).gather(-1, tokens[:, None])[:, 0], atol=1e-5, rtol=0)
+
+
+class OnMps:
+    """A tensor of a device that has no float64: it must come to the CPU first."""
+
+    device = torch.device("mps")
+
+    def __init__(self, inner: torch.Tensor) -> None:
+        self._inner = inner
+
+    def cpu(self) -> torch.Tensor:
+        return self._inner
+
+    def double(self) -> torch.Tensor:
+        raise TypeError("no float64 here")
+
+
+def test_sums_of_a_device_without_float64_are_made_by_the_cpu() -> None:
+    probs = torch.full((1, 100_000), 1e-5)
+    sums = sampling._running_sum(OnMps(probs))  # type: ignore[arg-type]
+    assert sums.dtype == torch.float64
+    assert sums[0, -1].item() == pytest.approx(1.0, abs=1e-7)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dunwu.errors import ModelError, TrainingError, UserError
+from dunwu.models.loading import stop_token_ids
 from dunwu.models.native import NativeUnavailable, check_ids
 from dunwu.rollout.base import OnCompletion
 from dunwu.rollout.torch_engine.cache import KVCache
@@ -45,6 +46,11 @@ class TorchEngine:
         self.decoder = "torch"
         if native:
             self._take_native(precision)
+
+    @property
+    def stop_token_ids(self) -> tuple[int, ...]:
+        """See ``Engine.stop_token_ids``."""
+        return stop_token_ids(self._tokenizer, self._model)
 
     def generate(
         self,

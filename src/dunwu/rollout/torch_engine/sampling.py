@@ -84,13 +84,23 @@ def _invert(probs: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Index (n, 1) where the cumulative sum of ``probs`` (n, V) passes ``uniform`` (n, 1) of its total; the mass there; the total.
 
     ``uniform * total < total`` holds in floating point for 24-bit uniforms, so an index of mass 0 is never returned by a running sum.
-    CUDA's parallel scan adds in another order for each element; in float64 that cannot matter for float32 masses.
     """
-    cumulative = probs.cumsum(dim=-1, dtype=torch.float64 if probs.is_cuda else torch.float32)
+    cumulative = _running_sum(probs)
     total = cumulative[:, -1:]
-    index = torch.searchsorted(cumulative, uniform.to(total.dtype) * total, right=True)
-    index.clamp_(max=probs.shape[-1] - 1)
-    return index, probs.gather(-1, index), total.to(probs.dtype)
+    index = torch.searchsorted(cumulative, uniform.to(total) * total, right=True)
+    index = index.clamp_(max=probs.shape[-1] - 1).to(probs.device)
+    return index, probs.gather(-1, index), total.to(probs)
+
+
+def _running_sum(probs: Tensor) -> Tensor:
+    """Cumulative sums of each row, that never fall and stay equal over masses of 0.
+
+    A CPU adds one by one. The parallel scan of an accelerator adds in another order for each element; in float64 that cannot matter for
+    float32 masses. A device without float64 (MPS) has its sums made by the CPU.
+    """
+    if probs.device.type == "cpu":
+        return probs.cumsum(dim=-1, dtype=torch.float32)
+    return (probs.cpu() if probs.device.type == "mps" else probs).double().cumsum(dim=-1)
 
 
 def _shift_right(value: Tensor, bits: int) -> Tensor:

@@ -1,0 +1,47 @@
+"""A conversation as a tokenizer's chat template writes it. All of Dunwu's conversations are written here, so that a run has one date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import TemplateError
+
+from dunwu.models.run_date import strftime_now
+
+_ANSWER = "Eight and a half."
+_TURNS = ({"role": "user", "content": "How many?"}, {"role": "assistant", "content": _ANSWER})
+# What the code of a template raises, besides what it raises on purpose, for a conversation it was not written for.
+_TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, KeyError, AttributeError)
+
+
+def apply_chat(tokenizer: Any, chat: Sequence[Mapping[str, str]], continued: bool, template: str | None = None) -> str:
+    """The text of ``chat``, with the beginning of the next answer where ``continued``; ``template`` (jinja) instead of the tokenizer's own.
+
+    Raises jinja's ``TemplateError`` where the template refuses the conversation.
+    """
+    jinja = template or tokenizer.get_chat_template()
+    if writes_date(jinja):
+        from transformers.utils.chat_template_utils import _compile_jinja_template  # what is light reads templates too
+
+        # transformers passes data alone to a template, so its clock is replaced in the compiled template, which it keeps.
+        _compile_jinja_template(jinja).globals["strftime_now"] = strftime_now
+    return str(tokenizer.apply_chat_template(list(chat), chat_template=jinja, tokenize=False, add_generation_prompt=continued))
+
+
+def writes_date(jinja: object) -> bool:
+    """Whether a template asks for the date."""
+    return isinstance(jinja, str) and "strftime_now" in jinja
+
+
+def chat_end(tokenizer: Any) -> str | None:
+    """The special token with which the tokenizer's chat template ends an assistant's turn; ``None`` without such a template or token."""
+    if not getattr(tokenizer, "chat_template", None):
+        return None
+    try:
+        text = apply_chat(tokenizer, _TURNS, continued=False)
+    except _TEMPLATE_ERRORS:
+        return None
+    behind = text.rpartition(_ANSWER)[2].lstrip()
+    special = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special} | set(tokenizer.all_special_tokens)
+    return max((token for token in special if token and behind.startswith(token)), key=len, default=None)
