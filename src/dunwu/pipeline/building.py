@@ -30,8 +30,9 @@ from dunwu.data.preference_pairs import build_preferences
 from dunwu.data.rejection_sampling import rejection_sample
 from dunwu.models.loading import load_tokenizer
 from dunwu.trainers.checkpoint import carry_over, clear_disk_full, fsync_path
+from dunwu.trainers.dates import take_date
 from dunwu.trainers.progress import duration, eta
-from dunwu.trainers.run_directory import RunDirectory, content_hash, take_date
+from dunwu.trainers.run_directory import RunDirectory, content_hash
 
 DATA, JOURNAL = "data", "written.jsonl"
 SECONDS = 10.0

@@ -19,7 +19,7 @@ from dunwu.pipeline.headline import print_facts, told_of_dropped
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.run_directory import take_date
+from dunwu.trainers.dates import take_date
 
 MAX_PROMPT_TOKENS = 4096
 REWARD_TIMEOUT = 5.0

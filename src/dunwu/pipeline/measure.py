@@ -19,7 +19,7 @@ from dunwu.models.loading import load_model, pick_device
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.run_directory import take_date
+from dunwu.trainers.dates import take_date
 
 SUMMARY = "summary.json"
 

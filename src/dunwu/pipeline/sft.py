@@ -22,7 +22,8 @@ from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.clock import Schedule, run_clock
-from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics, take_date
+from dunwu.trainers.dates import take_date
+from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
 from dunwu.trainers.sft import SftLearner
 
 SHOWN = ("loss", "mean_token_accuracy", "eval_loss", "tokens_per_second")

@@ -36,10 +36,11 @@ from dunwu.rewards.scope import look_at
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.make import make_task
 from dunwu.trainers.checkpoint import atomic_file
+from dunwu.trainers.dates import take_date
 from dunwu.trainers.progress import Progress
 from dunwu.trainers.reward_model_examples import seen_by
 from dunwu.trainers.reward_model_scoring import RewardModel
-from dunwu.trainers.run_directory import RunDirectory, content_hash, take_date
+from dunwu.trainers.run_directory import RunDirectory, content_hash
 from dunwu.types import Completion, Problem, Prompt, Verdict
 
 SUITE = "suite"

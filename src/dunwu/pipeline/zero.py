@@ -33,9 +33,10 @@ from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
 from dunwu.trainers.clock import Schedule, run_clock
+from dunwu.trainers.dates import take_date
 from dunwu.trainers.grpo import GrpoLearner
 from dunwu.trainers.model_rewards import ModelRewards
-from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics, take_date
+from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
 from dunwu.verifiers.unread import tell_verdicts
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")

@@ -27,7 +27,7 @@ import dunwu
 from dunwu.config.yaml_text import write_yaml
 from dunwu.errors import RunError
 from dunwu.isa import levels_in_force
-from dunwu.models.run_date import freeze_date, run_date
+from dunwu.models.run_date import run_date
 from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, counted_files, is_foreign, remove_leftovers
 
 Metric = float | int | str | bool | None
@@ -189,17 +189,6 @@ def read_manifest(path: Path) -> Json:
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path / MANIFEST} is damaged ({type(error).__name__}): restore it or choose another --out") from error
     raise RunError(f"{path / MANIFEST} is damaged (its config does not match its config_hash): restore it or choose another --out")
-
-
-def take_date(path: Path | None, model: str = "") -> str:
-    """Freeze the date that chat templates write, and return it (ISO): that of the run at ``path``, else of the run that ``model`` is a
-    checkpoint of, else today's. A run that begins keeps it in its manifest.
-    """
-    folder = Path(model).expanduser().resolve()
-    places = [path, *([folder, *folder.parents[:2]] if model and folder.is_dir() else [])]
-    run = next((place for place in places if place and (place / MANIFEST).is_file() and (place / CONFIG).is_file()), None)
-    manifest = {} if run is None else read_manifest(run)
-    return freeze_date(manifest.get("date") or manifest.get("started", "")[:10] or None)
 
 
 def read_metrics(path: Path) -> list[Json]:
