@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 from typing import get_args
 
@@ -91,9 +92,10 @@ def printed(out: str) -> list[list[str]]:
     return [shlex.split(line.removeprefix("  go on with  "))[1:] for line in lines]
 
 
-def test_a_recipe_of_the_users_own_is_followed_and_the_difference_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    step = tmp_path / "run" / "checkpoints" / "step-000001"
-    step.mkdir(parents=True)
+def test_a_recipe_of_the_users_own_is_followed_and_the_difference_told(
+    base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = shutil.copytree(base, tmp_path / "run" / "checkpoints" / "step-000001")
     (tmp_path / "run" / "config.yaml").write_text("template: auto\n", encoding="utf-8")
     recipe = tmp_path / "own.yaml"
     for own, told in (("r1-zero", True), ("chat", False)):  # chat is auto by its other name
