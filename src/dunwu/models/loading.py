@@ -156,12 +156,6 @@ def _listed(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
-def refuse_unknown_ids(largest: int, model: Any) -> None:
-    """Raise ``ModelError`` for a token that the model has no embedding of."""
-    if largest >= (size := model.get_input_embeddings().num_embeddings):
-        raise ModelError(f"token id {largest} is outside the model's vocabulary of {size}; use its own tokenizer")
-
-
 def padding_id(tokenizer: Any, model: Any) -> int | None:
     """A token to pad with that the model has an embedding of: the configured padding, else an end; ``None`` where none is inside."""
     listed = (model.config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)

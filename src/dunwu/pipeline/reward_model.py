@@ -13,8 +13,9 @@ from dunwu.data.preferences import read_labelled, read_pairs
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path
 from dunwu.models.heads import load_scorer, set_label
-from dunwu.models.loading import pick_device, refuse_unknown_ids
+from dunwu.models.loading import pick_device
 from dunwu.models.lora import add_lora
+from dunwu.models.native import check_ids
 from dunwu.pipeline.headline import print_facts
 from dunwu.pipeline.reward_model_quality import measure, show, telling_examples
 from dunwu.pipeline.stopping import stopping_at_once
@@ -82,7 +83,7 @@ def _data_path(config: RewardModelConfig) -> Path:
 
 
 def _check_rows(examples: list[Example], model: Any) -> None:
-    refuse_unknown_ids(max(max(row) for example in examples for row in example.rows), model)
+    check_ids((row for example in examples for row in example.rows), model.config.vocab_size)
     longest, positions = max(len(row) for example in examples for row in example.rows), model.config.max_position_embeddings
     if longest > positions:
         raise ConfigError(f"a row has {longest} tokens, more than the model's {positions} positions; set max_tokens to {positions} at most")

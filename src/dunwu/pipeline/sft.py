@@ -15,8 +15,9 @@ from dunwu.data.chat_examples import ExampleSet, read_examples
 from dunwu.data.prompts import written_date
 from dunwu.errors import ConfigError
 from dunwu.models.chat import TrainingTemplate, training_template
-from dunwu.models.loading import load_model, pick_device, refuse_unknown_ids
+from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
+from dunwu.models.native import check_ids
 from dunwu.pipeline.headline import print_facts
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
@@ -42,7 +43,7 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
     template = training_template(config.template, tokenizer)
     template.adopt(tokenizer, model)
     sets = read_sets(config, template, tokenizer, model.config.max_position_embeddings)
-    refuse_unknown_ids(max(int(example.ids.max()) for found in sets.values() for example in found.examples), model)
+    check_ids((example.ids.tolist() for found in sets.values() for example in found.examples), model.config.vocab_size)
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     engine = TorchEngine(model, tokenizer, **config.engine.model_dump())

@@ -13,7 +13,7 @@ from dunwu.config.reward_model import Criterion
 from dunwu.data.preferences import user_turn
 from dunwu.errors import ModelError
 from dunwu.models.heads import label_of, load_scorer, scores
-from dunwu.models.loading import refuse_unknown_ids
+from dunwu.models.native import check_ids
 from dunwu.rewards.scope import Visible, Whole
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
 from dunwu.trainers.reward_model_examples import SCOPES, Judged, Reader
@@ -64,7 +64,7 @@ class RewardModel:
             raise TypeError(f"a {self.criterion} model is shown {self.scope.__name__}, not {type(wrong).__name__}")
         reader = Reader(self.tokenizer, self.model.config.pad_token_id)
         rows = [tuple(reader(user_turn(problem.text), seen)) for problem, seen in zip(problems, scopes, strict=True)]
-        refuse_unknown_ids(max((max(row) for row in rows), default=0), self.model)
+        check_ids(rows, self.model.config.vocab_size)
         found: dict[tuple[int, ...], float] = {}
         fitting = [row for row in dict.fromkeys(rows) if len(row) <= self.model.config.max_position_embeddings]
         for batch in by_token_budget([len(row) for row in fitting], MICRO_BATCH_TOKENS):
