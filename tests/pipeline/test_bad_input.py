@@ -119,7 +119,7 @@ ROW = b'{"prompt": "How many?", "completion": "Two."}\n'
         ("x.jsonl", b'{"prompt": "\xff"}\n', "not readable as UTF-8 text"),
         ("x.csv", b"prompt,completion\n", "x.csv is of an unknown kind: convert it"),
         ("x.jsonl.gz", gzip.compress(ROW * 99)[:-12], "x.jsonl.gz, row "),
-        ("x.parquet", torn_parquet(), "x.parquet is not a readable Parquet file: write it again"),
+        ("x.parquet", torn_parquet(), "x.parquet is not a readable Parquet file ("),
         ("x/readme.txt", b"none", "x holds no data file: put .jsonl"),
     ],
     ids=("empty", "no-json", "no-object", "no-text", "unknown", "torn-gzip", "torn-parquet", "no-data-file"),

@@ -238,6 +238,8 @@ def _load_tokenizer(source: str, folder: Path | None) -> Any:
             with _quiet():
                 tokenizer = kind.from_pretrained(source, local_files_only=folder is not None)
         except _LOAD_ERRORS as error:
+            if folder is None:
+                raise  # a hub that cannot be reached is not asked again
             failures.append(error)
             continue
         file = _beside(source, folder, "tokenizer.json")

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dunwu.rewards.frames import Frames
 from dunwu.rewards.outcome import decode
-from dunwu.tasks.code_tests import program_seconds
 from dunwu.types import Problem, Reward
 
 STARTUP_SECONDS = 60.0
@@ -58,6 +57,8 @@ class WorkerProcess:
 
     def run(self, jobs: Sequence[tuple[Problem, str]]) -> Iterator[Reward]:
         """The rewards of ``jobs`` in order, as they arrive; raises `WorkerLost`. A chunk must be finished before the next begins."""
+        from dunwu.tasks.code_tests import program_seconds  # pydantic, which a worker does not load
+
         received = 0
         limits = [self._timeout + program_seconds(problem) for problem, _ in jobs]
         try:
