@@ -63,7 +63,8 @@ class DatasetTask(Config):
     language: Language = "en"
     """Of rows whose column ``language`` does not say."""
     unusable: Unusable = "refuse"
-    """Rows over max_prompt_tokens, or with a gold that nothing can be verified against: refuse names the first, drop leaves them out."""
+    """Rows without a problem or an answer, over max_prompt_tokens, or with a gold that nothing can be verified against: refuse names the
+    first, drop leaves them out."""
 
 
 class ReasoningGymTask(Config):

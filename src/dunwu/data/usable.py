@@ -25,6 +25,7 @@ from dunwu.types import Problem, Prompt, Split
 from dunwu.verifiers.math import check_gold
 
 TOO_LONG, BAD_GOLD, HALF = "prompt too long", "gold that nothing can be verified against", "half a character"
+UNREADABLE = "without a problem or an answer"
 MOST_TRIES = 10_000
 """Problems of a generated task that are drawn for a place until the prompt of one fits."""
 
@@ -82,7 +83,7 @@ def sift(task: Task, config: TaskConfig, split: Split, limit: PromptLimit | None
     task.drop(split, {each.problem.id for each in found})
     if found and not task.rows(split):
         raise DataError(f"all {len(found)} {split} rows of {task.name} are dropped; the first: {refusal(found)}")
-    return dict(Counter(each.kind for each in found))
+    return dict(Counter(each.kind for each in found) + Counter({UNREADABLE: task.unreadable}))
 
 
 def drops(config: TaskConfig) -> bool:

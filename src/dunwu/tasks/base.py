@@ -34,6 +34,8 @@ class Finite:
 
     name: str
     _problems: dict[Split, list[Problem]]
+    unreadable: int = 0
+    """Rows left out when the task was made: without a problem or an answer."""
 
     def rows(self, split: Split) -> Sequence[Problem]:
         """All problems of a split."""

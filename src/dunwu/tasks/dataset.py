@@ -62,12 +62,18 @@ class Dataset(Finite):
         self._config = config
         rows = load_rows(config.path)
         check_columns(rows[0], config)
+        skip = known is not None and known.skip_unanswered
+        if config.unusable == "drop":
+            readable = [row for row in rows if not _refusal(row, config, skip)]
+            self.unreadable, rows = len(rows) - len(readable), readable
+        elif told := next(filter(None, (_refusal(row, config, skip) for row in rows)), None):
+            raise DataError(f"{told}, or set the task's `unusable: drop` to leave such rows out")
         assigned = assign_splits(rows, config)
         self.duplicates = len(rows) - sum(map(len, assigned.values()))
         self._problems: dict[Split, list[Problem]] = {split: [] for split in assigned}
         for split, members in assigned.items():
             for row in members:
-                problem = self._problem(row, skip_unanswered=known is not None and known.skip_unanswered)
+                problem = self._problem(row)
                 if problem is None:
                     self.skipped += 1
                 else:
@@ -90,12 +96,10 @@ class Dataset(Finite):
             raise DataError(f"data set {self._config.path!r} has no {split} rows ({counts}): add rows, or a file named {split}")
         return problems
 
-    def _problem(self, row: Row, skip_unanswered: bool) -> Problem | None:
+    def _problem(self, row: Row) -> Problem | None:
         found = answer_of(row, self._config)
-        if found is None and skip_unanswered:
-            return None
         if found is None:
-            raise DataError(f"{row.where}: no answer in column {' or '.join(answer_columns(self._config))}: fill it or remove the row")
+            return None
         verifier, answer, more = found
         text = problem_text(row, self._config)
         stated: Any = row.columns.get("language")
@@ -109,6 +113,17 @@ class Dataset(Finite):
             difficulty=difficulty_of(row),
             data={**other_columns(row, self._config), **more, "source": Path(row.source).name, "row": row.number},
         )
+
+
+def _refusal(row: Row, config: DatasetTask, skip_unanswered: bool) -> str:
+    """What is wrong with a row that has no problem or no answer; empty where nothing is."""
+    try:
+        problem_text(row, config)
+        if answer_of(row, config) is None and not skip_unanswered:
+            return f"{row.where}: no answer in column {' or '.join(answer_columns(config))}: fill it or remove the row"
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, dict[str, Any]] | None:
