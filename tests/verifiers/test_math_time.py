@@ -4,8 +4,11 @@ import time
 
 import pytest
 
+from dunwu.verifiers import math
 from dunwu.verifiers.math import compare_math
+from dunwu.verifiers.math_reading import readings
 from dunwu.verifiers.math_service import SERVICE, Outcome
+from dunwu.verifiers.math_text import clean
 from tests.verifiers.hostile_answers import KINDS, hostile
 
 EXACT_SECONDS = 0.5
@@ -14,10 +17,27 @@ TOTAL_SECONDS = 3.0
 REASONS = ("correct", "wrong", "unparsable", "timeout")
 
 
+TRIES = 3
+"""An answer is slow where it is slow each time: once may be the garbage collector's or another process's doing."""
+
+
 def slow_ones(cases, limit, clock=time.process_time):
-    """``(seconds, kind, gold, answer)`` of those that took longer than ``limit``; by default of this process alone."""
-    timed = ((judged_in(gold, answer, clock), kind, gold, answer[:300]) for kind, gold, answer in cases)
-    return [case for case in timed if case[0] > limit]
+    """``(seconds, kind, gold, answer)`` of those that took longer than ``limit`` in every try; by default of this process alone."""
+    found = []
+    for kind, gold, answer in cases:
+        seconds = judged_in(gold, answer, clock)
+        for _ in range(TRIES - 1):
+            if seconds > limit:
+                forget()
+                seconds = min(seconds, judged_in(gold, answer, clock))
+        if seconds > limit:
+            found.append((seconds, kind, gold, answer[:300]))
+    return found
+
+
+def forget():
+    for cached in (math._judge_here, readings, clean):
+        cached.cache_clear()
 
 
 def judged_in(gold, answer, clock=time.process_time):

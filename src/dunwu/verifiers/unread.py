@@ -29,7 +29,7 @@ _WORDS: Mapping[Reason, str] = {
     "wrong": "wrong",
     "unparsable": "unparsable",
     "timeout": "verifier ran out of time",
-    "error": "verifier failed",
+    "error": "verifier or reward failed",
     "unverified": "not verified",
 }
 
