@@ -11,7 +11,7 @@ import pytest
 
 from dunwu.config.tasks import CountdownTask, DatasetTask
 from dunwu.config.zero import EvalConfig
-from dunwu.data.usable import BAD_GOLD, HALF, TOO_LONG, PromptLimit, fitting, held_out_problems, sift, unusable
+from dunwu.data.usable import BAD_GOLD, HALF, TOO_LONG, PromptLimit, fitting, held_out_problems, met_by_text_alone, sift, unusable
 from dunwu.errors import DataError
 from dunwu.tasks.make import make_task
 from dunwu.types import Problem
@@ -92,3 +92,9 @@ def test_a_generated_problem_whose_prompt_is_too_long_gives_way_to_the_same_othe
     assert all(len(prompt.token_ids) <= middle for prompt, _ in found)
     assert [tries == 0 for _, tries in found] == [length <= middle for length in lengths.values()]
     assert any(tries for _, tries in found)
+
+
+def test_golds_outside_the_grammar_are_counted():
+    golds = ["5", r"A \sim x2", "6:00 PM", r"\sum_{k=1}^n k"]
+    problems = [Problem(id=gold, task="t", text="?", verifier="math", answer=gold) for gold in golds]
+    assert [problem.answer for problem in met_by_text_alone(problems)] == [golds[1], golds[3]]

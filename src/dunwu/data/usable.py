@@ -22,7 +22,7 @@ from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.make import make_task
 from dunwu.types import Problem, Prompt, Split
-from dunwu.verifiers.math import check_gold
+from dunwu.verifiers.math import check_gold, reads_as_text
 
 TOO_LONG, BAD_GOLD, HALF = "prompt too long", "gold that nothing can be verified against", "half a character"
 UNREADABLE = "without a problem or an answer"
@@ -58,7 +58,7 @@ def unusable(problems: Sequence[Problem], limit: PromptLimit | None) -> list[Unu
     readable = [problem for problem in problems if not has_surrogates(problem.text)]
     lengths = {p.problem.id: len(p.token_ids) for p in limit.prompts(readable)} if limit else {}
     for problem in problems:
-        told = _gold(problem.answer or "") if problem.verifier == "math" else None
+        told = _gold(problem.answer or "")[0] if problem.verifier == "math" else None
         if told:
             found.append(Unusable(problem, BAD_GOLD, told))
         elif has_surrogates(problem.text):
@@ -68,6 +68,11 @@ def unusable(problems: Sequence[Problem], limit: PromptLimit | None) -> list[Unu
                 Unusable(problem, TOO_LONG, f"the prompt has {lengths[problem.id]} tokens, over max_prompt_tokens = {limit.tokens}")
             )
     return found
+
+
+def met_by_text_alone(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems whose gold is outside the grammar of the maths verifier, so that only an answer of the same text is right."""
+    return [problem for problem in problems if problem.verifier == "math" and _gold(problem.answer or "")[1]]
 
 
 def sift(task: Task, config: TaskConfig, split: Split, limit: PromptLimit | None) -> dict[str, int]:
@@ -137,5 +142,6 @@ def where(problem: Problem) -> str:
 
 
 @lru_cache(maxsize=1 << 18)
-def _gold(gold: str) -> str | None:
-    return check_gold(gold)
+def _gold(gold: str) -> tuple[str | None, bool]:
+    """What is wrong with a gold, and whether only an answer of the same text meets it."""
+    return check_gold(gold), reads_as_text(gold)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +13,9 @@ from transformers import PreTrainedTokenizerBase
 from dunwu.algorithms.recipes import algorithm_named
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
-from dunwu.data.usable import PromptLimit, drops, held_out_problems, refusal, sift, unusable
+from dunwu.data.usable import PromptLimit, drops, held_out_problems, met_by_text_alone, refusal, sift, unusable, where
 from dunwu.errors import ConfigError, DataError
+from dunwu.pipeline.headline import told_of_dropped
 from dunwu.sandbox.open import VARIABLE, open_sandbox
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.code_tests import program_seconds
@@ -33,10 +34,21 @@ class Checked:
     dropped: dict[str, int]
     prompts: tuple[Prompt, ...]
     """Of all training rows, or of the first problems of generated tasks."""
+    as_text: tuple[Problem, ...]
+    """Training problems whose gold is met by the same text alone."""
 
     def facts(self) -> dict[str, Any]:
         """For the manifest."""
-        return {"rows": self.rows, "dropped": self.dropped}
+        as_text = {"golds compared as text": len(self.as_text)} if self.as_text else {}
+        return {"rows": self.rows, "dropped": self.dropped, **as_text}
+
+    def remarks(self) -> Iterator[tuple[str, str]]:
+        """What the user should know of them before training begins."""
+        yield from told_of_dropped(self.dropped)
+        if self.as_text:
+            first = self.as_text[0]
+            text = f"{len(self.as_text):,} are outside the grammar and compared as text"
+            yield "golds", f"{text}; the first, {where(first)}: {str(first.answer)[:60]!r}"
 
 
 def check_run(config: ZeroConfig, task: Task, model: Any, tokenizer: PreTrainedTokenizerBase) -> Checked:
@@ -71,7 +83,7 @@ def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: PreTra
         refuse_slow_programs(chosen.problems, config)
         asked = make_prompts(chosen.problems, config.template, tokenizer, config.max_prompt_tokens)
         _check_room(asked, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions)
-    return Checked(len(rows), dict(dropped), tuple(prompts))
+    return Checked(len(rows), dict(dropped), tuple(prompts), tuple(met_by_text_alone(rows)))
 
 
 def _first(task: Task, config: ZeroConfig) -> list[Problem]:

@@ -88,7 +88,7 @@ def preview_reward_model(config: RewardModelConfig) -> list[str]:
 def _data(checked: Checked, task: Task) -> Iterator[str]:
     rows = f"{checked.rows:,} rows" if _all_finite(task) else f"{checked.rows:,} problems looked at, of those that are generated the first"
     yield f"training data: {rows} of {_names(task)}"
-    yield from (f"{name}: {told}" for name, told in told_of_dropped(checked.dropped))
+    yield from (f"{name}: {told}" for name, told in checked.remarks())
     yield f"tokens of a prompt: {_spread(sorted(len(prompt.token_ids) for prompt in checked.prompts))}"
     yield f"first prompt: {_quoted(checked.prompts[0].text)}"
 

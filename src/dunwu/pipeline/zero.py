@@ -23,7 +23,7 @@ from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.checks import check_run
 from dunwu.pipeline.data_inputs import data_inputs
-from dunwu.pipeline.headline import announce, conclude, print_facts, told_of_dropped
+from dunwu.pipeline.headline import announce, conclude, print_facts
 from dunwu.pipeline.measure import set_names
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
@@ -79,7 +79,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         run.note({"data": checked.facts()})
         parameters = sum(parameter.numel() for parameter in model.parameters())
         announce(config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"])
-        print_facts(told_of_dropped(checked.dropped))
+        print_facts(checked.remarks())
         if day := written_date(config.template, tokenizer):
             print_facts((("date", f"{day}, which the chat template writes, whenever the run goes on"),))
         evaluator = Evaluator(run, config, engine, tokenizer, pool)
