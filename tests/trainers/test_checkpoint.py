@@ -462,3 +462,13 @@ def test_death_at_every_system_call_of_a_save_is_survived(tmp_path):
             survived = True
             break
     assert survived, "the range of calls does not cover a whole save"
+
+
+def test_a_deletion_that_was_interrupted_leaves_nothing_that_looks_like_a_step(tmp_path):
+    for step in (1, 2):
+        save(tmp_path, step)
+    doomed = tmp_path / "step-000001.tmp"
+    (tmp_path / "step-000001").rename(doomed)
+    (doomed / "trainer" / "state.bin").unlink()
+    remove_leftovers(tmp_path)
+    assert [path.name for path in sorted(tmp_path.glob("step-*"))] == ["step-000002"]

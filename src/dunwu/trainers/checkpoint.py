@@ -235,10 +235,11 @@ def _named(folder: Path) -> set[str]:
 
 def _discard(folder: Path, kept: Path) -> None:
     """Delete a step's files by its manifest. What is not ours stays, in the folder ``kept``, which is no checkpoint any more."""
-    ours = _named(folder) & _files(folder).keys()
-    for name in ours:
+    named = _named(folder)
+    for name in named & _files(folder).keys():
         (folder / name).unlink()
-    parents = {parent for name in ours for parent in Path(name).parents if parent != Path()}
+    # Of all named files: those that an interrupted deletion has taken left their folders behind.
+    parents = {parent for name in named for parent in Path(name).parents if parent != Path()}
     for parent in sorted(parents, key=lambda each: -len(each.parts)):
         with suppress(OSError):  # not empty: something of the user's is in it
             (folder / parent).rmdir()
