@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dunwu.errors import ConfigError
+from dunwu.pipeline import source
 from dunwu.pipeline.identity import code_of
 from dunwu.pipeline.source import PACKAGE, source_hashes
 
@@ -50,10 +51,40 @@ def test_imports_are_followed_whole_and_names_of_modules_in_texts_too(toy: Path)
 def test_a_change_counts_where_it_can_be_reached(name: str, toy: Path) -> None:
     before = reached(toy)
     path = toy / name
-    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + "\nmore = 1\n", encoding="utf-8")
     after = reached(toy)
     assert (before != after) == (name in before)
     assert [key for key in before if before[key] != after[key]] == ([name] if name in before else [])
+
+
+CODE = 'def f(x):\n    """One."""\n    return x + 1\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ('def f(x):\n    """Another docstring."""\n\n    return (x + 1)  # and a comment\n', True),
+        ('"""A module."""\n\ndef f(x):\n    return x + 1\n', True),
+        ('def f(x):\n    """One."""\n    return x - 1\n', False),
+        ('def f(x):\n    """One."""\n    return x + 2\n', False),
+        ('def f(y):\n    """One."""\n    return y + 1\n', False),
+        ('def f(x):\n    print("One.")\n    return x + 1\n', False),
+    ],
+)
+def test_comments_and_docstrings_change_no_identity_and_operators_do(text: str, same: bool, toy: Path) -> None:
+    (toy / "common.py").write_text(CODE, encoding="utf-8")
+    before = reached(toy)
+    (toy / "common.py").write_text(text, encoding="utf-8")
+    assert (reached(toy) == before) is same
+
+
+def test_a_comment_in_any_real_file_changes_no_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = code_of("dunwu.pipeline.zero:run_zero")
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + (b"\n# a comment\n" if path.suffix == ".py" else b""))
+    source._read.cache_clear()
+    assert code_of("dunwu.pipeline.zero:run_zero") == before
+    source._read.cache_clear()
 
 
 def test_the_real_stages_reach_what_makes_their_output_and_not_what_shows_it() -> None:

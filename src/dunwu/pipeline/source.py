@@ -29,6 +29,8 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 def source_hashes(entries: Iterable[Path], package: Path = PACKAGE) -> dict[str, str]:
     """SHA-256 by path within ``package`` of every file that the code in ``entries`` can reach; a file outside counts by its full path.
 
+    Of Python the syntax tree is hashed, without docstrings, comments and positions; of any other file the bytes.
+
     Raises ``ConfigError`` for a file, of the user's own, that is no Python.
     """
     waiting, found = [entry.resolve() for entry in entries], dict[Path, str]()
@@ -59,7 +61,21 @@ def _read(path: Path, changed: int, size: int) -> tuple[str, tuple[str, ...]]:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:  # ValueError: a null byte
         raise ConfigError(f"{path} is no Python that can be read ({error}): mend it") from error
-    return hashlib.sha256(content).hexdigest(), tuple(sorted(set(_names(tree))))
+    return hashlib.sha256(_meaning(tree)).hexdigest(), tuple(sorted(set(_names(tree))))
+
+
+def _meaning(tree: ast.Module) -> bytes:
+    """The syntax tree without docstrings, positions and comments: what they say changes no output. Of one version of Python."""
+    for node in ast.walk(tree):
+        for name, field in ast.iter_fields(node):
+            if isinstance(field, list) and any(map(_is_docstring, field)):
+                setattr(node, name, [each for each in field if not _is_docstring(each)])
+    return ast.dump(tree).encode("utf-8", "surrogatepass")
+
+
+def _is_docstring(node: object) -> bool:
+    """A string that stands as a statement, of a field or a constant as well."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _names(tree: ast.Module) -> Iterator[str]:
