@@ -3,7 +3,7 @@ from fractions import Fraction
 import pytest
 
 from dunwu.verifiers.math_form import normal_form
-from dunwu.verifiers.math_numeric import differ, doubles, evaluate
+from dunwu.verifiers.math_numeric import FIRST, differ, doubles, evaluate
 from dunwu.verifiers.math_syntax import TooLarge, Unreadable, parse
 
 ONE = ()
@@ -47,7 +47,7 @@ def test_what_is_not_in_the_grammar(text):
     ("text", "value"), [("1/2x", 0.5), (r"-2^2", -4), (r"2\frac{1}{2}", 2.5), (r"\log_2 8", 3), (r"\sqrt[3]{-8}", -2), (r"\sin 30°", 0.5)]
 )
 def test_values(text, value):
-    assert evaluate(parse(text.replace("x", "(1)")), 0, doubles()) == pytest.approx(value)
+    assert evaluate(parse(text.replace("x", "(1)")), FIRST, doubles()) == pytest.approx(value)
 
 
 def test_equal_expressions_never_differ_and_unequal_ones_do():

@@ -37,7 +37,8 @@ from dunwu.verifiers.math_reading import gold_readings, readings, readings_of_pa
 from dunwu.verifiers.math_service import SERVICE
 from dunwu.verifiers.math_text import clean, closed_up
 from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Scalar, Value, Words, unread
-from dunwu.verifiers.math_words import changes, words_key
+from dunwu.verifiers.math_sentence import changes, contradict
+from dunwu.verifiers.math_words import words_key
 
 DEFAULT = MathPolicy()
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
@@ -160,7 +161,7 @@ def _judge_here(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
     comparison = Comparison(policy)
     equals = [comparison.equal(value, found) for value in golds for found in founds]
     if True in equals or _same_words(golds, gold, answer, policy):
-        return _verdict(True)
+        return _verdict(isinstance(golds[0], Collection) or not contradict(gold, answer))
     if None in equals:
         return None
     if all(map(unread, founds)):

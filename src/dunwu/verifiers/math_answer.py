@@ -2,7 +2,7 @@ r"""Which answer does a text give? The whole of a short text, or what its marker
 
 In this order: nothing before the first ``</think>`` answers; the content of ``<answer>`` (several must agree); the last ``\boxed{}``,
 unless different ones are offered side by side (`dunwu.boxes`); what follows the last of ``####``, ``answer is``, ``Answer:``, ``A:``,
-``答案是``; the only formula between dollar signs; the text as it is.
+``答案是``; the only line that is one letter; the only formula between dollar signs; the text as it is.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _ASIDE = re.compile(
     r"[^()（）]{0,200}[)）]\s*[.。]?\s*\Z",
     re.IGNORECASE,
 )
+_LETTER_LINE = re.compile(r"^[ \t]*[(\[]?([A-Z])[)\]]?[.:]?[ \t]*$", re.MULTILINE)
 _NESTING = re.compile(r"[({\[]|[)}\]]")
 
 
@@ -101,6 +102,8 @@ def _pointed_at(text: str) -> tuple[str, ...]:
     if markers:
         after = text[markers[-1].end() :].strip()
         text = after[: end.start()] if (end := _END.search(after)) else after
+    elif len(letters := _LETTER_LINE.findall(text)) == 1:
+        return (letters[0],)
     return (_only_formula(_ASIDE.sub("", text)),)
 
 

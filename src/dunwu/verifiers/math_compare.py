@@ -8,19 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 from dunwu.verifiers.math_form import difference, scaled
 from dunwu.verifiers.math_forms import Tagged, same_time
 from dunwu.verifiers.math_labels import by_letter, labels, named_items, partners
 from dunwu.verifiers.math_numeric import differ
 from dunwu.verifiers.math_policy import MathPolicy
+from dunwu.verifiers.math_sentence import contradict
 from dunwu.verifiers.math_sets import RealSet, place, real_set
 from dunwu.verifiers.math_syntax import PI, Number, Product, Sum, negate
 from dunwu.verifiers.math_text import closed_up
 from dunwu.verifiers.math_units import unit_scale
 from dunwu.verifiers.math_values import Collection, Relation, Scalar, Value, Words, infinite, is_name, is_quantity, name_of, symbols, times
-from dunwu.verifiers.math_words import contradict, words_key
+from dunwu.verifiers.math_words import words_key
 
 Equal = bool | None
 Decide = Callable[[Scalar, Scalar], Equal]
@@ -256,7 +257,7 @@ class Comparison:
         if expected and present:
             places = partners(expected, present)
             return self._all((item, found.items[place]) for item, place in zip(gold.items, places, strict=True)) if places else False
-        if expected or any(_text(item) == "…" for item in gold.items):
+        if expected or any(_text(item) == "…" for item in gold.items) or _positional(gold):
             return self._all(zip(gold.items, found.items, strict=True))
         return self._any_order(gold.items, found.items)
 
@@ -361,6 +362,11 @@ def _near(exact: Value, decimal: Value) -> bool:
         return False
     unit, where = 10.0 ** -len(decimal.text.partition(".")[2]), place(exact)
     return where is not None and abs(where - float(value)) <= unit
+
+
+def _positional(gold: Collection) -> bool:
+    """Words that exclude each other, such as ``true, false``, answer one question each."""
+    return any(contradict(_text(one), _text(other)) for one, other in pairwise(gold.items))
 
 
 def _linked_apart(gold: Collection, found: Collection) -> bool:

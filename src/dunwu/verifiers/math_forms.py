@@ -16,7 +16,7 @@ from dunwu.verifiers.math_units import NAMES, unit_scale
 
 @dataclass(frozen=True)
 class Tagged:
-    """A reading of kind clock, quantity, remainder, dimensions, (clock) ratio, based, sequence, grid or literal, compared by its ``key``.
+    """A reading of kind clock, quantity, remainder, dimensions, product, (clock) ratio, based, sequence, grid or literal, compared by its ``key``.
 
     ``exclusive``: as a gold it has no other reading.
     """
@@ -74,6 +74,11 @@ _DATE = re.compile(
     rf"(?:{_MONTH}\s+([0-9]{{1,2}})(?:st|nd|rd|th)?|([0-9]{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH})(?:,?\s+([0-9]{{4}}))?",
     re.IGNORECASE,
 )
+_FACTOR = r"(?:[A-Z](?:\^(?:\{\s*(?:-1|T|\\top|\*|H)\s*\}|T|\\top|\*)|')?)"
+_MATRICES = re.compile(rf"(?:{_FACTOR}[\s·*]*){{2,8}}")
+_VECTOR = r"\\(?:vec|mathbf|boldsymbol|bm|overrightarrow|hat)\s*(?:\{\s*\w{1,4}\s*\}|\w)"
+_VECTORS = re.compile(rf"{_VECTOR}(?:\s*×\s*{_VECTOR})+")
+_SHAPE = re.compile(r"\s+(?:matri(?:x|ces)|grid|board|rectangle|array|table|box|block|cuboid|tile|lattice|prism)s?\Z", re.IGNORECASE)
 MAX_CELLS = 400
 
 
@@ -82,6 +87,8 @@ def tagged(text: str) -> tuple[Tagged, ...]:
     plain = _plain(text)
     if plain.casefold() in ("noon", "midnight"):
         return (Tagged("clock", (720, 0, "pm") if plain.casefold() == "noon" else (0, 0, "am")),)
+    if ordered := _ordered_product(" ".join(_spaced(text).split())):
+        return (ordered,)
     if not any(map(str.isdigit, plain)):
         return ()
     if grid := _grid(plain):
@@ -91,6 +98,19 @@ def tagged(text: str) -> tuple[Tagged, ...]:
         return (based,)
     forms: tuple[Callable[[str], Tagged | None], ...] = (_literal, _clock, _remainder, _quantity, _dimensions, _ratio, _sequence)
     return tuple(found for form in forms if (found := form(flat)))
+
+
+def _spaced(text: str) -> str:
+    text = text.replace("\\times", "×").replace("\\cdot", "·")
+    return re.sub(r"\\?\$|\\[()\[\]]|\\left|\\right", "", _SPACES.sub(" ", text)).strip(" .\n")
+
+
+def _ordered_product(text: str) -> Tagged | None:
+    """Products whose factors do not commute: vectors with a cross, matrices of which one is inverted or transposed."""
+    if _VECTORS.fullmatch(text):
+        return Tagged("product", tuple(re.sub(r"[\s{}]", "", factor) for factor in text.split("×")))
+    factors = re.findall(_FACTOR, text) if _MATRICES.fullmatch(text) else []
+    return Tagged("product", tuple(re.sub(r"[\s{}]", "", factor) for factor in factors)) if any(len(one) > 1 for one in factors) else None
 
 
 def _plain(text: str) -> str:
@@ -187,6 +207,8 @@ def _quantity(text: str) -> Tagged | None:
 
 def _dimensions(text: str) -> Tagged | None:
     """``3 x 4``, ``3 by 4 by 5 cm``: the sides in order. With a multiplication sign it may be a product as well."""
+    bare = _SHAPE.sub("", re.sub(r"\Aan?\s+(?=[0-9])", "", text))
+    shaped, text = bare != text, bare
     marks = list(_BY.finditer(text))
     if not 1 <= len(marks) <= 5:
         return None
@@ -195,7 +217,9 @@ def _dimensions(text: str) -> Tagged | None:
     if not all(side and number(side.group(1)) for side in sides):
         return None
     return Tagged(
-        "dimensions", tuple(number(side.group(1)) for side in sides if side), exclusive=all(not mark.group("sign") for mark in marks)
+        "dimensions",
+        tuple(number(side.group(1)) for side in sides if side),
+        exclusive=shaped or all(not mark.group("sign") for mark in marks),
     )
 
 

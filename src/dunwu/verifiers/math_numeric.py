@@ -8,6 +8,7 @@ from __future__ import annotations
 import cmath
 import math
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -16,9 +17,12 @@ from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum,
 
 POSITIVE = (0.4, 1.0, 2.7, 7.0, 29.0, 130.0, 1009.0)
 """Scales of the points at which all symbols are positive."""
-NEGATIVE = (0.7, 3.1, 9.0)
-"""Scales of the points at which symbols have signs of both kinds, at the first all negative; where a gold is not real they do not count."""
-POINTS = len(POSITIVE) + len(NEGATIVE)
+NEGATIVE = (0.7, 9.0, 160.0)
+"""Scales of those at which all are negative."""
+MIXED = 2 * (3.1, 9.0, 35.0, 160.0, 0.6, 1200.0)
+"""Scales of those at which symbols have signs of both kinds. They are twice six, so that any two letters have all combinations of signs."""
+REACH = 3
+"""Points of each sign lie this many times beyond the largest number of the expressions, so that ``|x + 5000|`` changes its sign."""
 TOLERANCE = 1e-7
 """Relative; far above the rounding of doubles, so that a difference is a real one."""
 ROUNDING = 1e-10
@@ -31,6 +35,15 @@ _RECIPROCALS = {"cot": "tan", "sec": "cos", "csc": "sin", "coth": "tanh", "sech"
 
 class NoValue(ValueError):
     """The expression cannot be evaluated here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where symbols take values: near ``scale``, all positive (``sign`` 1), all negative (-1) or of both signs (0)."""
+
+    place: int
+    scale: Fraction
+    sign: int
 
 
 @dataclass(slots=True)
@@ -53,7 +66,31 @@ def doubles() -> Context:
     return Context(cmath, lambda value: math.gamma(value.real), lambda value: complex(value.numerator / value.denominator), constants)
 
 
-def evaluate(node: Node, point: int, context: Context) -> Any:
+def points(*nodes: Node) -> tuple[Point, ...]:
+    """Fixed points, and some beyond the numbers of ``nodes``. The first is positive and small."""
+    largest = max(_numbers(nodes), default=Fraction(0))
+    scales = [*((scale, 1) for scale in POSITIVE), *((scale, -1) for scale in NEGATIVE), *((scale, 0) for scale in MIXED)]
+    exact = [(Fraction(scale).limit_denominator(10), sign) for scale, sign in scales]
+    if 10 < largest < 10**12:
+        exact += [(REACH * largest, sign) for sign in (1, -1, 0, 0, 0, 0, 0)]
+    return tuple(Point(place, scale, sign) for place, (scale, sign) in enumerate(exact))
+
+
+def _numbers(nodes: Iterable[Node]) -> Iterator[Fraction]:
+    for node in nodes:
+        match node:
+            case Number(value):
+                yield abs(value)
+            case Sum(children) | Product(children) | Call(_, children):
+                yield from _numbers(children)
+            case Power(base, exponent):
+                yield from _numbers((base, exponent))
+
+
+FIRST = points()[0]
+
+
+def evaluate(node: Node, point: Point, context: Context) -> Any:
     """The complex value at a point; raises `NoValue`, `OverflowError`, `ZeroDivisionError` or `ValueError` where there is none."""
     match node:
         case Number(value):
@@ -83,7 +120,7 @@ def differ(left: Node, right: Node) -> bool:
 
     A right-hand side that overflows at the smallest point, where the left one has a value, differs too.
     """
-    for point in range(POINTS):
+    for point in points(left, right):
         context = doubles()
         try:
             expected = evaluate(left, point, context)
@@ -92,7 +129,7 @@ def differ(left: Node, right: Node) -> bool:
         try:
             found = evaluate(right, point, context)
         except OverflowError:
-            if point == 0:
+            if point.place == 0:
                 return True
             continue
         except (ArithmeticError, ValueError, RecursionError):
@@ -104,22 +141,22 @@ def differ(left: Node, right: Node) -> bool:
     return False
 
 
-def comparable(expected: Any, found: Any, point: int, tolerance: Any) -> bool:
+def comparable(expected: Any, found: Any, point: Point, tolerance: Any) -> bool:
     """Where symbols are negative, an expected value that is not real decides nothing: its root or logarithm is meant elsewhere."""
-    return point < len(POSITIVE) or abs(expected.imag) <= tolerance * abs(expected)
+    return point.sign > 0 or abs(expected.imag) <= tolerance * abs(expected)
 
 
-def _sample(name: str, point: int) -> Fraction:
+def _sample(name: str, point: Point) -> Fraction:
     """A fixed number for each name and point, within 20 % above the point's scale."""
     if name == "\\infty":
         raise NoValue("infinity")
-    code = zlib.crc32(f"{name} {point}".encode())
-    scale = Fraction((*POSITIVE, *NEGATIVE)[point]).limit_denominator(10)
-    negative = point >= len(POSITIVE) and (point == len(POSITIVE) or code >> 17 & 1)
-    return scale * Fraction(code % 99991 + 499955, 499955) * (-1 if negative else 1)
+    code = zlib.crc32(f"{name} {point.place}".encode())
+    bits = ord(name) if len(name) == 1 else code
+    negative = point.sign < 0 or (point.sign == 0 and (bits >> point.place % 6 & 1) ^ (point.place // 6 & 1))
+    return point.scale * Fraction(code % 99991 + 499955, 499955) * (-1 if negative else 1)
 
 
-def _power(base: Any, exponent: Node, point: int, context: Context) -> Any:
+def _power(base: Any, exponent: Node, point: Point, context: Context) -> Any:
     """A negative real to the power of a fraction with an odd denominator is real, as its root is."""
     value = evaluate(exponent, point, context)
     fraction = _fraction(exponent)

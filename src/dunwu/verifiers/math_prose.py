@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from dunwu.verifiers.math_sentence import SUBJECT
 from dunwu.verifiers.math_text import FUNCTIONS
 from dunwu.verifiers.math_words import NUMBER_WORDS, number_in_words
 
@@ -65,7 +66,7 @@ def _classified(text: str) -> list[tuple[str, int, int]]:
             kind = "maths"
         elif _NEUTRAL.fullmatch(piece):
             kind = "neutral"
-        elif (_WORD.fullmatch(piece) and piece not in FUNCTIONS) or _is_article(text, match.start(), match.end()):
+        elif (_WORD.fullmatch(piece) and piece not in FUNCTIONS) or _is_word(text, match.start(), match.end()):
             kind = "word"
         else:
             kind = "maths"
@@ -78,8 +79,10 @@ def _classified(text: str) -> list[tuple[str, int, int]]:
     return pieces
 
 
-def _is_article(text: str, start: int, end: int) -> bool:
-    return text[start:end] in ("a", "A", "I") and re.match(r"\s+[A-Za-z]{2}", text[end:]) is not None
+def _is_word(text: str, start: int, end: int) -> bool:
+    """A letter that is an article, a pronoun or the subject of the sentence."""
+    article = text[start:end] in ("a", "A", "I") and re.match(r"\s+[A-Za-z]{2}", text[end:]) is not None
+    return article or SUBJECT.match(text, start) is not None
 
 
 def spoken_number(text: str) -> tuple[str, Fraction, str] | None:

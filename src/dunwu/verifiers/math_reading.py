@@ -18,6 +18,7 @@ from dunwu.verifiers.math_forms import Tagged, tagged
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_prose import only_formula, spoken_number
 from dunwu.verifiers.math_scalar import CHANGED, of_number, read_scalar
+from dunwu.verifiers.math_sentence import changes, disturbs, keeps
 from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum, Symbol, negate
 from dunwu.verifiers.math_text import clean
 from dunwu.verifiers.math_values import (
@@ -34,7 +35,6 @@ from dunwu.verifiers.math_values import (
     symbols,
     unread,
 )
-from dunwu.verifiers.math_words import disturbs
 
 MAX_ITEMS = 100
 MAX_MARKS = 4
@@ -166,10 +166,10 @@ def _item(text: str) -> Value:
     """One of several values; it may be a sentence (``Alice has 5``)."""
     value = read(text)
     unread = isinstance(value, Scalar) and value.node is None
-    return (_sentence(text) if unread else None) or value
+    return (_sentence(text, item=True) if unread else None) or value
 
 
-def _sentence(text: str, spoken: bool = True) -> Value | None:
+def _sentence(text: str, spoken: bool = True, item: bool = False) -> Value | None:
     """The value of the only formula in a sentence, or of the only number spoken in one; ``None`` where there is none or are several."""
     if prose := only_formula(text):
         before, after, value = prose.before, prose.after, read(prose.formula)
@@ -178,7 +178,7 @@ def _sentence(text: str, spoken: bool = True) -> Value | None:
         value = of_number(text, number)
     else:
         return None
-    if disturbs(before, after):
+    if disturbs(before, after) or (changes(before, after) if item else not keeps(before, after)):
         return Scalar(text, problem=CHANGED)
     if unread(value):
         return None

@@ -7,10 +7,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from dunwu.verifiers.math_form import normal_form
+from dunwu.verifiers.math_sentence import keeps
 from dunwu.verifiers.math_syntax import Number, TooLarge, Unreadable, parse
 from dunwu.verifiers.math_text import FUNCTIONS
 from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Relation, Scalar, Value, Words, times
-from dunwu.verifiers.math_words import changes, number_in_words
+from dunwu.verifiers.math_words import number_in_words
 
 # No unit that is also a product of physics, such as mg, ms or kw: those are read in \text{} only.
 _UNITS = (
@@ -55,7 +56,7 @@ def read_scalar(text: str) -> Value:
     body = body[leading.end() :] if label and leading else body
     if body.startswith("‹") or not body:
         return Words(text)
-    if changes(label, _EXPONENT.sub("", unit)):
+    if not keeps(label, _EXPONENT.sub("", unit)):
         return Scalar(text, problem=CHANGED)
     if body.endswith("°") and not _TRIGONOMETRIC.search(body):
         body, unit = body[:-1], unit or "°"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from dunwu.verifiers.math_numeric import NoValue, doubles, evaluate
+from dunwu.verifiers.math_numeric import FIRST, NoValue, doubles, evaluate
 from dunwu.verifiers.math_values import INFINITIES, Collection, Relation, Scalar, Value, infinite, is_name, name_of, symbols
 
 _NEAR = 1e-9
@@ -62,7 +62,7 @@ def place(scalar: Scalar) -> float | None:
     if scalar.node is None or any(name not in ("pi", "e") for name in symbols(scalar.node)):
         return None
     try:
-        number = evaluate(scalar.node, 0, doubles())
+        number = evaluate(scalar.node, FIRST, doubles())
     except (ArithmeticError, ValueError, NoValue, RecursionError):
         return None
     return float(number.real) if abs(number.imag) <= _NEAR * abs(number) else None

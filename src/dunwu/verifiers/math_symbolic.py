@@ -11,7 +11,7 @@ from typing import Any
 import mpmath  # type: ignore[import-untyped]
 
 from dunwu.verifiers.math_compare import Equal, exact_equal
-from dunwu.verifiers.math_numeric import POINTS, Context, NoValue, comparable, doubles, evaluate
+from dunwu.verifiers.math_numeric import Context, NoValue, Point, comparable, doubles, evaluate, points
 from dunwu.verifiers.math_values import Scalar, symbols
 
 mpmath.mp.dps = 320
@@ -38,7 +38,7 @@ def decide(gold: Scalar, found: Scalar) -> Equal:
     assert gold.node is not None
     assert found.node is not None
     agreed = 0
-    for point in filter(lambda point: _in_range(gold, found, point), range(POINTS)):
+    for point in filter(lambda point: _in_range(gold, found, point), points(gold.node, found.node)):
         context = precise()
         try:
             expected, value = evaluate(gold.node, point, context), evaluate(found.node, point, context)
@@ -52,7 +52,7 @@ def decide(gold: Scalar, found: Scalar) -> Equal:
     return agreed > 0
 
 
-def _in_range(gold: Scalar, found: Scalar, point: int) -> bool:
+def _in_range(gold: Scalar, found: Scalar, point: Point) -> bool:
     """Do doubles hold all values on the way? At large points the precise ones would take too long otherwise. A constant has one value."""
     assert gold.node is not None
     assert found.node is not None

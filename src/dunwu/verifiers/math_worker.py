@@ -22,7 +22,7 @@ from typing import Any
 from dunwu.attempt import attempt
 from dunwu.child import die_with, limit_memory
 from dunwu.verifiers.math_compare import Comparison
-from dunwu.verifiers.math_numeric import evaluate
+from dunwu.verifiers.math_numeric import FIRST, evaluate
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_reading import readings_of_pair
 from dunwu.verifiers.math_values import Collection, Relation, Scalar, Value
@@ -84,7 +84,7 @@ def _judge(channel: socket.socket, number: int, gold: str, answer: str | None, p
 def _evaluate(scalar: Scalar) -> None:
     from dunwu.verifiers.math_symbolic import precise
 
-    attempt(lambda: evaluate(scalar.node, 0, precise()) if scalar.node else None, lambda _: None)
+    attempt(lambda: evaluate(scalar.node, FIRST, precise()) if scalar.node else None, lambda _: None)
 
 
 def _scalars(value: Value) -> Iterator[Scalar]:
