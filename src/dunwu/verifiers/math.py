@@ -10,10 +10,12 @@ does not settle:
 - Several answers are wrong for a gold of one; a box for each item of a list is the list.
 - A chain of equations must hold: ``2 * 4 = 8`` is 8, ``5 = 6`` is nothing. ``m+n = 293`` is 293; ``2x = 8`` is an equation, and not 8.
 - Decimals are exact: 0.33 is not 1/3, but ``1/3 \approx 0.33`` is. Square roots are principal, odd roots of negative numbers real. Letters
-  are reals: expressions must agree at positive values, and at negative ones where both are real.
+  are reals: expressions must agree at positive values, and at negative ones where both are real, also beyond their largest number. The factors
+  of a product of matrices (``A^{-1}B``) or of vectors (``\vec a \times \vec b``) do not commute.
 - Words compare with their signs and symbols, without case, articles and punctuation; a choice by its letter or its value, never by
-  another letter. A number spelled in words is a number. Words around a number are passed over unless they change it (``twice``,
-  ``is wrong``) or contradict the gold's (``north`` for ``south``).
+  another letter. A number spelled in words is a number. Words around a number are passed over where they are known to leave it as it
+  is (``There are 5 apples in all``); words that change it (``twice``), that are not known to keep it (``short by 5``) or that contradict
+  the gold's (``north`` for ``south``) are not.
 - A number of units of known scale is a quantity: 5 cm is 0.05 m and not 5 m; a missing unit, or one of another dimension, is passed over.
 - Notations with a meaning of their own (`math_forms`: clock times, remainders, dimensions, numerals of a base, sequences) meet the same
   notation only. A letter, a sum sign or a macro outside the grammar is compared as text; `reads_as_text` says which golds those are.
@@ -34,10 +36,10 @@ from dunwu.verifiers.math_compare import Comparison
 from dunwu.verifiers.math_forms import Tagged
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_reading import gold_readings, readings, readings_of_pair
+from dunwu.verifiers.math_sentence import changes, contradict
 from dunwu.verifiers.math_service import SERVICE
 from dunwu.verifiers.math_text import clean, closed_up
 from dunwu.verifiers.math_values import DIVISION_BY_ZERO, Collection, Scalar, Value, Words, unread
-from dunwu.verifiers.math_sentence import changes, contradict
 from dunwu.verifiers.math_words import words_key
 
 DEFAULT = MathPolicy()

@@ -16,8 +16,9 @@ from dunwu.verifiers.math_units import NAMES, unit_scale
 
 @dataclass(frozen=True)
 class Tagged:
-    """A reading of kind clock, quantity, remainder, dimensions, product, (clock) ratio, based, sequence, grid or literal, compared by its ``key``.
+    """A reading in a notation of its own, compared by its ``key``.
 
+    ``kind``: clock, quantity, remainder, dimensions, product (of matrices, of vectors), (clock) ratio, based, sequence, grid or literal.
     ``exclusive``: as a gold it has no other reading.
     """
 

@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from dunwu.verifiers.math_form import Form, normal_form
 from dunwu.verifiers.math_forms import Tagged
-from dunwu.verifiers.math_syntax import Call, Node, Power, Product, Sum, Symbol, negate
 from dunwu.verifiers.math_sentence import changes
+from dunwu.verifiers.math_syntax import Call, Node, Power, Product, Sum, Symbol, negate
 
 DIVISION_BY_ZERO = "division by zero"
 _NAME = re.compile(r"\\?[A-Za-z][A-Za-z_{}()'\\ ,|]*")
