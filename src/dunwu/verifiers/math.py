@@ -10,8 +10,8 @@ does not settle:
 - Several answers are wrong for a gold of one; a box for each item of a list is the list.
 - A chain of equations must hold: ``2 * 4 = 8`` is 8, ``5 = 6`` is nothing. ``m+n = 293`` is 293; ``2x = 8`` is an equation, and not 8.
 - Decimals are exact: 0.33 is not 1/3, but ``1/3 \approx 0.33`` is. Square roots are principal, odd roots of negative numbers real. Letters
-  are reals: expressions must agree at positive values, and at negative ones where both are real, also beyond their largest number. The factors
-  of a product of matrices (``A^{-1}B``) or of vectors (``\vec a \times \vec b``) do not commute.
+  are reals: expressions must agree at positive values, and at negative ones where both are real, also beyond their largest number. The
+  factors of a product of matrices (``A^{-1}B``) or of vectors (``\vec a \times \vec b``) do not commute.
 - Words compare with their signs and symbols, without case, articles and punctuation; a choice by its letter or its value, never by
   another letter. A number spelled in words is a number. Words around a number are passed over where they are known to leave it as it
   is (``There are 5 apples in all``); words that change it (``twice``), that are not known to keep it (``short by 5``) or that contradict
