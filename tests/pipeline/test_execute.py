@@ -20,6 +20,7 @@ from dunwu.pipeline.artefacts import ARTEFACT
 from dunwu.pipeline.execute import run_pipeline
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.journal import read_journal
+from dunwu.pipeline.lineage import facts
 from dunwu.trainers.run_directory import RunDirectory
 
 TextOf = Callable[[Mapping[str, Any], str], str]
@@ -57,12 +58,43 @@ def test_a_changed_stage_with_the_same_output_ends_there(workshop: Any) -> None:
 def test_a_changed_file_of_functions_runs_all_again_and_says_why(workshop: Any) -> None:
     run_pipeline(workshop.diamond(), workshop.run)
     workshop.calls()
-    workshop.file.write_text(workshop.file.read_text(encoding="utf-8") + "\n# more\n", encoding="utf-8")
+    original = workshop.file.read_text(encoding="utf-8")
+    workshop.file.write_text(f"{original}\n# a comment\n", encoding="utf-8")
+    run_pipeline(workshop.diamond(), workshop.run)
+    assert workshop.calls() == []
+    workshop.file.write_text(f"{original}\nMORE = 1\n", encoding="utf-8")
     said: list[str] = []
     run_pipeline(workshop.diamond(), workshop.run, watch=lambda stage, event: said.append(f"{stage.name} {event}"))
     # The output of `a` is the same as before, and yet `b` runs: its own code is the file that changed.
     assert workshop.calls() == ["a", "b", "c", "d"]
-    assert "a begins again: function has changed" in said
+    assert "a begins again: functions.py has changed; --accept-code would keep what was made before" in said
+
+
+def test_changed_code_can_be_accepted_for_what_is_finished(workshop: Any, text_of: TextOf) -> None:
+    run_pipeline(workshop.diamond(), workshop.run, last="b")
+    workshop.calls()
+    workshop.file.write_text(workshop.file.read_text(encoding="utf-8") + "\nMORE = 1\n", encoding="utf-8")
+    made = run_pipeline(workshop.diamond(), workshop.run, accept_code=True)
+    assert workshop.calls() == ["c", "d"]
+    assert text_of(made, "d") == "a b a c d"
+    assert made["a"].manifest["code"]["functions.py"] != made["d"].manifest["code"]["functions.py"]
+    assert read_journal(workshop.run)["a"].identity == made["a"].manifest["identity"]
+    run_pipeline(workshop.diamond(c="C"), workshop.run, accept_code=True)
+    assert workshop.calls() == ["c", "d"], "another change than of code is not accepted"
+
+
+def test_half_done_work_goes_on_under_accepted_code_and_the_manifest_says_so(workshop: Any, text_of: TextOf) -> None:
+    first = run_pipeline(workshop.diamond(), workshop.run)["a"]
+    (first.folder / ARTEFACT).unlink()  # its output is there, its manifest was not written: it counts as half done
+    workshop.calls()
+    workshop.file.write_text(workshop.file.read_text(encoding="utf-8") + "\nMORE = 1\n", encoding="utf-8")
+    made = run_pipeline(workshop.diamond(), workshop.run, accept_code=True)
+    assert workshop.calls() == []
+    assert not first.folder.exists()
+    (note,) = made["a"].manifest["accepted_code"]
+    assert note["changed"] == {"functions.py": [first.manifest["code"]["functions.py"], made["a"].manifest["code"]["functions.py"]]}
+    assert made["b"].manifest["accepted_code"] == []
+    assert any(line.startswith("went on under changed code") and "functions.py" in line for line in facts(made["a"]))
 
 
 def test_a_file_from_outside_counts_by_its_content(workshop: Any, text_of: TextOf, tmp_path: Path) -> None:
@@ -246,7 +278,7 @@ def test_the_manifest_tells_what_when_and_at_what_cost(workshop: Any) -> None:
     assert manifest["inputs"]["files.a"] == made["a"].hash
     assert manifest["sources"]["files.a"] == {"stage": "a", "identity": made["a"].manifest["identity"]}
     assert manifest["config"]["files"] == {"a": None}, "where it lay is no part of what it is"
-    assert {"functions.py", "pipeline/own.py", "own_code.py", "errors.py"} <= manifest["code"].keys()
+    assert {"functions.py", "pipeline/own.py", "own_code.py"} <= manifest["code"].keys()
     assert not {"pipeline/zero.py", "trainers/grpo.py"} & manifest["code"].keys()
     assert manifest["environment"]["packages"]["torch"] == torch.__version__
     assert manifest["cost"]["seconds"] >= 0

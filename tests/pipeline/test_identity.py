@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from dunwu.config.base import Config
 from dunwu.config.load import load_config
 from dunwu.config.pipeline import FileConfig, OwnConfig
+from dunwu.config.references import CodeRef, DataRef, ModelRef
+from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
+from dunwu.pipeline import graph, stages
 from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.identity import Input, difference, identity_of
 from dunwu.pipeline.outside import missing_file, outside_files
+from dunwu.pipeline.stages import KINDS
 
 
 def zero(*overrides: str) -> Stage:
@@ -62,7 +67,48 @@ def test_files_that_a_configuration_names(model: Path, tmp_path: Path) -> None:
     assert found["reward.1.function"].function == "f"
     assert outside_files(ZeroConfig())["model"].path.name == "tiny-base"
     own = OwnConfig(function=f"{rewards}:f", files={"a": str(rows), "b": str(tmp_path / "missing")}, parameters={"path": str(rows)})
-    assert outside_files(own).keys() == {"function", "files.a", "parameters.path"}
+    assert outside_files(own).keys() == {"function", "files.a"}, "a parameter is a value, whatever it is called"
+
+
+def test_inputs_are_known_by_type_and_not_by_how_a_key_is_spelt(model: Path, tmp_path: Path) -> None:
+    class Teacher(Config):
+        teacher: ModelRef
+        corpora: tuple[DataRef, ...] = ()
+        judge: CodeRef | None = None
+        path: str = "rows.jsonl"
+
+    class Distillation(Config):
+        model: str = "a label"
+        teachers: dict[str, Teacher]
+
+    rows, code = tmp_path / "rows.jsonl", tmp_path / "judge.py"
+    rows.write_text("{}", encoding="utf-8")
+    code.write_text("", encoding="utf-8")
+    work = Distillation(
+        model=str(model), teachers={"large": Teacher(teacher=str(model), corpora=(str(rows),), judge=f"{code}:judge", path=str(rows))}
+    )
+    found = outside_files(work)
+    assert {key: file.path for key, file in found.items()} == {
+        "teachers.large.teacher": model,
+        "teachers.large.corpora.0": rows,
+        "teachers.large.judge": code,
+    }
+    assert found["teachers.large.judge"].function == "judge"
+    assert missing_file(Distillation(teachers={"a": Teacher(teacher="./gone")})) == ("teachers.a.teacher", "./gone")
+
+
+def test_a_field_called_teacher_is_hashed(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Distilled(SftConfig):
+        teacher: ModelRef
+
+    monkeypatch.setattr(graph, "KINDS", {**KINDS, "distilled": Distilled})
+    monkeypatch.setattr(stages, "KINDS", {**KINDS, "distilled": Distilled})
+    stage = Stage("student", Distilled(data="rows.jsonl", teacher=str(model)))
+    before = identity_of(stage, {})
+    assert before.config["teacher"] is None
+    (model / "model.safetensors").write_bytes(b"another teacher")
+    after = identity_of(stage, {})
+    assert difference(before.as_json(), after.as_json()) == "teacher has changed"
 
 
 def test_a_local_file_that_is_not_there_is_told(tmp_path: Path) -> None:

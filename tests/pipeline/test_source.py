@@ -69,12 +69,36 @@ CODE = 'def f(x):\n    """One."""\n    return x + 1\n'
         ('def f(x):\n    """One."""\n    return x + 2\n', False),
         ('def f(y):\n    """One."""\n    return y + 1\n', False),
         ('def f(x):\n    print("One.")\n    return x + 1\n', False),
+        ("def f(x):\n    raise ValueError(x)\n    return x + 1\n", False),
     ],
 )
 def test_comments_and_docstrings_change_no_identity_and_operators_do(text: str, same: bool, toy: Path) -> None:
     (toy / "common.py").write_text(CODE, encoding="utf-8")
     before = reached(toy)
     (toy / "common.py").write_text(text, encoding="utf-8")
+    assert (reached(toy) == before) is same
+
+
+MESSAGES = (
+    'def f(x):\n    if x:\n        raise ValueError(f"no {x}: mend it")\n    print("0 of nothing", x, flush=True)\n    return "text"\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("no {x}: mend it", "{x} is invalid: correct it", True),
+        ("no {x}: mend it", "{-x} is invalid", False),
+        ("0 of nothing", "no rows", True),
+        ("flush=True", "flush=False", False),
+        ("ValueError", "KeyError", False),
+        ('"text"', '"texts"', False),
+    ],
+)
+def test_messages_change_no_identity_and_what_is_computed_does(old: str, new: str, same: bool, toy: Path) -> None:
+    (toy / "common.py").write_text(MESSAGES, encoding="utf-8")
+    before = reached(toy)
+    (toy / "common.py").write_text(MESSAGES.replace(old, new), encoding="utf-8")
     assert (reached(toy) == before) is same
 
 
@@ -93,6 +117,7 @@ def test_the_real_stages_reach_what_makes_their_output_and_not_what_shows_it() -
     assert {"rollout/torch_engine/native/decode.c", "models/kernels/score.c"} <= zero.keys()
     assert not [name for name in zero if name.startswith(("analysis/", "cli/"))]
     assert not {"pipeline/execute.py", "pipeline/graph.py", "pipeline/live.py"} & zero.keys()
+    assert not {"pipeline/headline.py", "pipeline/preview.py", "pipeline/memory.py", "trainers/progress.py", "errors.py"} & zero.keys()
     measure = code_of("dunwu.pipeline.measure:run_measure")
     assert "evaluation/metrics.py" in measure
     assert not {"trainers/grpo.py", "pipeline/zero.py"} & measure.keys()
@@ -110,5 +135,5 @@ def test_a_users_file_counts_and_what_it_takes_from_us(tmp_path: Path) -> None:
 def test_a_users_file_that_is_no_python(text: str, tmp_path: Path) -> None:
     own = tmp_path / "mine.py"
     own.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"mine\.py is no Python that can be read .*: mend it"):
+    with pytest.raises(ConfigError, match=r"mine\.py is not valid Python"):
         code_of("dunwu.pipeline.own:run_own", [own])

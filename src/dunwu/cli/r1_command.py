@@ -41,6 +41,8 @@ class R1Options:
     """Begin with this stage, and take what others made as it is."""
     until: str | None = None
     """Do only this stage and those it needs."""
+    accept_code: bool = False
+    """Go on with what was begun, and take what was finished, under other code of Dunwu or of your own; the manifest says so."""
     dry_run: bool = False
     """Print the resolved recipe, and make nothing."""
 
@@ -54,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.dry_run:
         print_pipeline(pipeline, out, options.first, options.until)
         return 0
-    return run_stages(pipeline, out, ["r1", *arguments], options.first, options.until)
+    return run_stages(pipeline, out, ["r1", *arguments], options.first, options.until, options.accept_code)
 
 
 def _pipeline(options: R1Options) -> Pipeline:

@@ -30,6 +30,8 @@ class RunOptions:
     """Begin with this stage, and take what others made as it is."""
     until: str | None = None
     """Do only this stage and those it needs."""
+    accept_code: bool = False
+    """Go on with what was begun, and take what was finished, under other code of Dunwu or of your own; the manifest says so."""
     dry_run: bool = False
     """Print the resolved recipe, and make nothing."""
 
@@ -43,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.dry_run:
         print_pipeline(pipeline, out, options.first, options.until)
         return 0
-    return run_stages(pipeline, out, ["run", *arguments], options.first, options.until)
+    return run_stages(pipeline, out, ["run", *arguments], options.first, options.until, options.accept_code)
 
 
 def print_pipeline(pipeline: Pipeline, out: Path, first: str | None, last: str | None) -> None:
@@ -52,14 +54,16 @@ def print_pipeline(pipeline: Pipeline, out: Path, first: str | None, last: str |
     print(f"{dump_pipeline(pipeline)}\n# stages: {stages}\n# run directory: {out} (nothing was made: dry run)")
 
 
-def run_stages(pipeline: Pipeline, out: Path, command: Sequence[str], first: str | None = None, last: str | None = None) -> int:
+def run_stages(
+    pipeline: Pipeline, out: Path, command: Sequence[str], first: str | None = None, last: str | None = None, accept_code: bool = False
+) -> int:
     """Runs a pipeline before the user's eyes; ``command`` is how it was called, which is also how it goes on after a stop."""
     from dunwu.pipeline.execute import run_pipeline
     from dunwu.pipeline.live import watching
 
     try:
         with watching(out) as watch:
-            made = run_pipeline(pipeline, out, first, last, watch)
+            made = run_pipeline(pipeline, out, first, last, watch, accept_code)
     except (KeyboardInterrupt, Interrupted):
         print(f"dunwu: to go on: {command_line(command)}", file=sys.stderr)
         raise

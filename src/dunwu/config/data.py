@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from dunwu.config.base import Config, Seed
+from dunwu.config.references import CodeRef, ModelRef
 from dunwu.config.tasks import TaskConfig
 from dunwu.config.zero import EngineConfig, PromptTemplate, SamplingConfig
 
@@ -20,7 +21,7 @@ class LocalGenerator(Config):
     """A model in this process."""
 
     kind: Literal["local"] = "local"
-    model: str = "tiny"
+    model: ModelRef = "tiny"
     """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
     template: PromptTemplate = "tiny"
     """Prompt template; chat: the tokenizer's own."""
@@ -73,7 +74,7 @@ class OwnGenerator(Config):
     """A function of yours: `f(messages, seed) -> text`, with messages as `{role, content}`."""
 
     kind: Literal["own"] = "own"
-    function: str
+    function: CodeRef
     """`path/to/file.py:function`; same arguments, same text."""
 
 
@@ -115,7 +116,7 @@ class EvaluationSet(Config):
 class Builder(Config):
     """The part that all builders have."""
 
-    model: str = "tiny"
+    model: ModelRef = "tiny"
     """Whose tokenizer counts tokens: `tiny`, a local Hugging Face folder, or a hub id."""
     decontaminate: tuple[EvaluationSet, ...] = ()
     """Evaluation sets to be kept out, by 10-grams."""

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from dunwu.config.base import Config
 from dunwu.config.data import Builder, GeneratorConfig, LocalGenerator, Positive, ReplyBuilder, Sampling
+from dunwu.config.references import DataRef
 from dunwu.config.tasks import ChatTask, CountdownTask, WeightedTask
 from dunwu.config.zero import SamplingConfig
 
@@ -62,7 +63,7 @@ class FewShot(Sampling):
     kind: Literal["few_shot"] = "few_shot"
     generator: GeneratorConfig
     tasks: Tasks
-    data: str
+    data: DataRef
     """JSONL, JSONL.gz or Parquet with rows of `messages`, reasoning included: the shots, all of them before each problem."""
 
 
@@ -89,7 +90,7 @@ class AnnotatedRows(Config):
     """Rows that people wrote or looked through (`dunwu review`)."""
 
     kind: Literal["annotated"] = "annotated"
-    data: str
+    data: DataRef
     """JSONL, JSONL.gz or Parquet with rows of `messages`."""
 
 
@@ -134,7 +135,7 @@ class PreferencesConfig(Builder, Sampling):
     judge: PairJudgeConfig
     task: ChatTask | None = None
     """General prompts, of the training split; those that say they are harmful are left out, as refusing them is for the safety reward."""
-    data: str | None = None
+    data: DataRef | None = None
     """Instead of a task: JSONL, JSONL.gz or Parquet, or a folder of such, with rows `prompt`, `first`, `second`; nothing is generated."""
     generator: GeneratorConfig = LocalGenerator()
     samples: Annotated[int, Field(ge=2)] = 2

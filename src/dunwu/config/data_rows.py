@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from dunwu.config.base import Config
 from dunwu.config.data import Builder, FiltersConfig, GeneratorConfig, LocalGenerator, Positive, Sampling, Share
+from dunwu.config.references import DataRef
 from dunwu.config.tasks import Languages, TaskConfig
 from dunwu.config.zero import SamplingConfig
 
@@ -17,7 +18,7 @@ GeneralKind = Literal["writing", "facts", "identity", "translation", "greeting",
 class CleaningConfig(Builder):
     """Rows of conversations, or of problems and answers, normalised and filtered."""
 
-    data: str
+    data: DataRef
     """JSONL, JSONL.gz or Parquet, or a folder of such: rows `messages`, `prompt` and `completion`, or `problem` and `answer`."""
     normalise: bool = True
     """Unicode NFC, `\\n` as line end, no control characters, no white space around a text."""
@@ -29,7 +30,7 @@ class CleaningConfig(Builder):
 class MixedSource(Config):
     """One data set of a mixture."""
 
-    data: str
+    data: DataRef
     """JSONL, JSONL.gz or Parquet, or a folder of such."""
     share: Annotated[float, Field(gt=0)]
     """Of the mixture, relative to the other sources' shares."""
@@ -87,7 +88,7 @@ class GeneralFiles(Config):
     """Rows of conversations from files."""
 
     kind: Literal["files"] = "files"
-    data: str
+    data: DataRef
     """JSONL, JSONL.gz or Parquet, or a folder of such: rows `messages`, or `prompt` and `completion`."""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dunwu.config.base import Config
+from dunwu.config.references import CodeRef, DataRef, ModelRef
 from dunwu.config.zero import EngineConfig, EvalConfig, PromptTemplate
 
 ArtefactKind = Literal["model", "reward_model", "data", "evaluation"]
@@ -16,14 +17,14 @@ ArtefactKind = Literal["model", "reward_model", "data", "evaluation"]
 class FileConfig(Config):
     """A file or folder from outside. It stays where it is; what counts is its content."""
 
-    path: str
+    path: DataRef
     holds: ArtefactKind = "data"
 
 
 class EvaluateConfig(Config):
     """Held-out measurements of a model."""
 
-    model: str = "tiny"
+    model: ModelRef = "tiny"
     """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
     evaluations: Annotated[tuple[EvalConfig, ...], Field(min_length=1)] = (EvalConfig(),)
     template: PromptTemplate = "tiny"
@@ -44,9 +45,9 @@ class EvaluateConfig(Config):
 class OwnConfig(Config):
     """A stage of yours: a function in a Python file, called as `function(out, files, **parameters)`."""
 
-    function: str
+    function: CodeRef
     """`path/to/file.py:function`. It writes into the empty folder `out` (a `Path`); same files and parameters, same bytes."""
     makes: ArtefactKind = "data"
-    files: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, DataRef] = Field(default_factory=dict)
     """What it reads, by name: files from outside, or by `inputs: {files.NAME: STAGE}` what other stages made."""
     parameters: dict[str, Any] = Field(default_factory=dict)

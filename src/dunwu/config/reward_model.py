@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dunwu.config.base import Config, Seed
+from dunwu.config.references import DataRef, ModelRef
 from dunwu.config.zero import LoraConfig, SavePrecision
 
 Positive = Annotated[int, Field(ge=1)]
@@ -19,9 +20,9 @@ class RewardModelConfig(Config):
     criterion: Criterion = "helpfulness"
     """helpfulness: pairs (prompt, chosen, rejected), of which the model sees only what a user reads. safety: answers (prompt, completion,
     label) that are safe or unsafe, of which it sees everything."""
-    model: str = "tiny"
+    model: ModelRef = "tiny"
     """What it starts from: `tiny` (the bundled base), a local Hugging Face folder or a hub id; a causal model gets a new head."""
-    data: str | None = None
+    data: DataRef | None = None
     """A `.jsonl`, `.jsonl.gz` or `.parquet` file, or a folder of them."""
     only: dict[str, str] = Field(default_factory=dict)
     """Read only rows whose columns have these values, such as {subset: helpful-base}."""

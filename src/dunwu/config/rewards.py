@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from dunwu.config.base import Config
+from dunwu.config.references import CodeRef, ModelRef
 
 ScopeName = Literal["whole", "reasoning", "visible"]
 
@@ -69,7 +70,7 @@ class OwnPart(PartConfig):
     """A function of yours, in a Python file, with TRL's signature: `f(prompts, completions, **columns) -> list[float | None]`."""
 
     kind: Literal["own"] = "own"
-    function: str
+    function: CodeRef
     """`path/to/file.py:function`."""
     name: str | None = None
     """What metrics call the part; null: the function's name."""
@@ -81,7 +82,7 @@ class EnvironmentPart(PartConfig):
     """The rubric of an environment in the manner of the `verifiers` library: weighted functions of prompt, completion and answer."""
 
     kind: Literal["environment"] = "environment"
-    function: str
+    function: CodeRef
     """`path/to/file.py:load_environment`, a function that returns the environment."""
     name: str = "environment"
     """What metrics call the part."""
@@ -90,7 +91,7 @@ class EnvironmentPart(PartConfig):
 class ModelPartConfig(PartConfig):
     """A part that a reward model scores, in the trainer's process. Problems that a rule can verify get none unless `tasks` names theirs."""
 
-    model: str
+    model: ModelRef
     """Folder of a checkpoint of `dunwu reward-model`, or of a sequence classifier with one label."""
     after: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the run's steps after which the part counts; before, it is not computed."""
@@ -139,7 +140,7 @@ class TripwireConfig(Config):
     mode: Literal["disagreement", "divergence"] = "disagreement"
     """disagreement: rollouts that the watched part calls right fail the hidden check. divergence, for scores without a right or wrong,
     such as a reward model's: the watched part's mean rises while the hidden check's falls."""
-    function: str | None = None
+    function: CodeRef | None = None
     """A function of yours (`file.py:function`, TRL's signature) that gives 1 for right; null: the built-in stricter check."""
     part: str = "accuracy"
     """The part of the reward that is watched; disagreement takes a score above a half for right."""

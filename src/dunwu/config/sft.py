@@ -10,6 +10,7 @@ from pydantic import Field
 
 from dunwu.config.base import Config, Seed
 from dunwu.config.presets import PresetValue
+from dunwu.config.references import DataRef, ModelRef
 from dunwu.config.zero import EngineConfig, LoraConfig, Precision, SamplingConfig, SavePrecision
 
 Positive = Annotated[int, Field(ge=1)]
@@ -18,11 +19,11 @@ Positive = Annotated[int, Field(ge=1)]
 class SftConfig(Config):
     """One run of supervised fine-tuning. The paper's values are `R1_SFT`."""
 
-    model: str = "tiny"
+    model: ModelRef = "tiny"
     """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
-    data: str
+    data: DataRef
     """JSONL, JSONL.gz or Parquet, or a folder of such: rows `messages`, or `prompt` and `completion`."""
-    validation: str | None = None
+    validation: DataRef | None = None
     """The same, held out: its loss is measured before, during and after training. null: none."""
     template: Literal["plain", "tiny", "r1-zero", "chatml", "llama3", "deepseek", "auto"] = "tiny"
     """Training template, see `dunwu.models.chat`; auto: the tokenizer's own, if it keeps all reasoning."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from dunwu.config.base import Config, Seed
+from dunwu.config.references import DataRef, ModelRef
 from dunwu.config.tasks import ChatTask
 from dunwu.config.zero import EngineConfig, EvalConfig, PromptTemplate, SamplingConfig
 
@@ -37,21 +38,21 @@ class PromptSet(Config):
 class HelpfulnessSet(PromptSet):
     """General prompts, their answers judged by a helpfulness reward model, which sees what a user reads."""
 
-    model: str
+    model: ModelRef
     """A checkpoint of `dunwu reward-model`. Scores mean something beside one another only: see `baseline` of the stage table."""
 
 
 class SafetySet(PromptSet):
     """Are prompts refused whose rows say `harmful: true`, and the others, their look-alikes, answered? Up to `problems` of each."""
 
-    model: str | None = None
+    model: ModelRef | None = None
     """A safety reward model, which judges the whole answers to harmful prompts beside the rules of `dunwu.evaluation.refusals`."""
 
 
 class SuiteConfig(Config):
     """One evaluation of one checkpoint. The same for all checkpoints of a pipeline, but for `model`."""
 
-    model: str = "tiny"
+    model: ModelRef = "tiny"
     """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
     reasoning: dict[Name, EvalConfig] = Field(default_factory=dict)
     """Held-out problems by name, best one set per language: pass@1, and the language and form of the chains of thought."""
@@ -108,7 +109,7 @@ class TableRow(Config):
 
     name: Name
     """Rows named zero, dev1, dev2, dev3 and r1 stand beside the paper's."""
-    path: str
+    path: DataRef
     """What the stage of kind `suite` made; in a pipeline `inputs: {rows.0.path: STAGE}`."""
 
 

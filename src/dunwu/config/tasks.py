@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from dunwu.config.base import Config
+from dunwu.config.references import CodeRef, DataRef
 from dunwu.types import Language
 
 Languages = Annotated[tuple[Language, ...], Field(min_length=1)]
@@ -49,7 +50,7 @@ class DatasetTask(Config):
     """Rows with a problem and an answer: a local JSONL/Parquet file or folder, ``gsm8k`` or ``math``, or a hub id."""
 
     kind: Literal["dataset"] = "dataset"
-    path: str
+    path: DataRef
     """``gsm8k``, ``math``, a file, a folder with ``train``/``test`` files, or a hub id
     (``owner/name``, or ``owner/name:subset``)."""
     problem_column: str | None = None
@@ -84,7 +85,7 @@ class CodeTask(Config):
     kind: Literal["code"] = "code"
     dataset: CodeDataset | None = None
     """From a folder of this name below ``DUNWU_DATA``, else from the hub; ``humaneval`` is for evaluation only."""
-    path: str | None = None
+    path: DataRef | None = None
     """Instead of a name: a file, a folder or a hub id, with the columns of HumanEval, of MBPP, or ``statement`` and ``tests``."""
     programming_language: Literal["python", "cpp"] = "python"
     """C++ for problems with standard input and output only."""
@@ -109,7 +110,7 @@ class EnvironmentTask(Config):
     """The rows of an environment in the manner of the `verifiers` library; its rubric is the part `environment` of the reward."""
 
     kind: Literal["environment"] = "environment"
-    function: str
+    function: CodeRef
     """``path/to/file.py:load_environment``, a function that returns the environment."""
     name: str = "environment"
     """What metrics call the task."""
@@ -122,7 +123,7 @@ class ChatTask(Config):
     """General prompts, which have no verifier: accuracy does not apply to them, reward models do."""
 
     kind: Literal["chat"] = "chat"
-    path: str
+    path: DataRef
     """A `.jsonl`, `.jsonl.gz` or `.parquet` file, or a folder of them; rows with `prompt` or `messages`, and maybe `reference`,
     `category`, `language` and `harmful` (true or false)."""
     name: str = "chat"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from dunwu.config.base import Config, Seed
+from dunwu.config.references import ModelRef
 from dunwu.config.rewards import AccuracyPart, FormatPart, Parts, TripwireConfig
 from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
 
@@ -156,7 +157,7 @@ def resume_may_change(key: str, old: Any, new: Any) -> bool:
 class ZeroConfig(Config):
     """One R1-Zero run."""
 
-    model: str = "tiny"
+    model: ModelRef = "tiny"
     """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
     tasks: tuple[WeightedTask, ...] = (WeightedTask(task=CountdownTask()),)
     template: PromptTemplate = "tiny"

@@ -17,7 +17,7 @@ from typing import Any
 
 from dunwu.errors import RunError
 from dunwu.pipeline.cost import Usage
-from dunwu.pipeline.identity import Identity, difference
+from dunwu.pipeline.identity import Identity, differ_in_code_alone, difference
 from dunwu.trainers.checkpoint import atomic_file, counted_files, crc32
 from dunwu.trainers.run_directory import code_version, config_hash, content_hash
 
@@ -25,6 +25,8 @@ Json = dict[str, Any]
 
 ARTEFACT = "artefact.json"
 IDENTITY = "identity.json"
+ACCEPTED = "accepted_code.json"
+"""In an artefact's folder: the code under which the stage was begun, where it went on under other code (``--accept-code``)."""
 RECIPE = "recipe.yaml"
 """In a run: the whole resolved pipeline."""
 STAGES = "stages"
@@ -102,6 +104,7 @@ def seal(folder: Path, stage: str, makes: str, payload: Path, identity: Identity
         "identity": identity.digest,
         **identity.as_json(),
         "sources": dict(identity.sources),
+        "accepted_code": accepted_code(folder),
         "code_version": code_version(),
         "environment": environment(),
         "output": {"hash": content_hash(payload), "files": _checks(payload)},
@@ -148,9 +151,46 @@ def begin(folder: Path, identity: Identity) -> str:
     begun = sorted(folder.parent.glob(f"*/{IDENTITY}"), key=lambda path: path.stat().st_mtime_ns)
     earlier = _read_identity(begun[-1]) if begun else None
     folder.mkdir(parents=True, exist_ok=True)
+    _note_other_code(folder, identity)
     with atomic_file(folder / IDENTITY) as file:
         file.write(json.dumps(identity.as_json(), indent=2, ensure_ascii=False).encode() + b"\n")
     return "" if earlier is None else difference(earlier, identity.as_json())
+
+
+def under_other_code(folder: Path, identity: Identity) -> Path | None:
+    """The folder of the same stage's newest artefact, finished ones first, that was begun under an identity with other code alone."""
+    now = identity.as_json()
+    begun = [
+        path for path in folder.parent.glob(f"*/{IDENTITY}") if (earlier := _read_identity(path)) and differ_in_code_alone(earlier, now)
+    ]
+    newest = max(begun, key=lambda path: ((path.parent / ARTEFACT).is_file(), path.stat().st_mtime_ns), default=None)
+    return None if newest is None else newest.parent
+
+
+def _note_other_code(folder: Path, identity: Identity) -> None:
+    """Work that was begun under other code was moved here: note which files changed."""
+    begun = _read_identity(folder / IDENTITY)
+    if begun is None or begun["code"] == dict(identity.code):
+        return
+    old, new = begun["code"], dict(identity.code)
+    changed = {name: [old.get(name), new.get(name)] for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)}
+    notes = [each for each in accepted_code(folder) if each["changed"] != changed]
+    with atomic_file(folder / ACCEPTED) as file:
+        file.write(
+            json.dumps([*notes, {"when": datetime.now(UTC).isoformat(timespec="seconds"), "changed": changed}], indent=2).encode() + b"\n"
+        )
+
+
+def accepted_code(folder: Path) -> list[Json]:
+    """When the stage in ``folder`` went on under other code, and the hashes before and after by file; the oldest first."""
+    path = folder / ACCEPTED
+    try:
+        found: list[Json] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is damaged ({type(error).__name__}): delete {folder} to begin the stage again") from error
+    return found
 
 
 def environment() -> Json:
@@ -165,11 +205,11 @@ def environment() -> Json:
 
 
 def _read_identity(path: Path) -> Json | None:
-    """``None`` for a damaged one: only what is told to a person hangs on it."""
+    """``None`` where there is none, or a damaged one: then work goes on under no other identity than its own."""
     try:
         found: Json = json.loads(path.read_bytes())
         return {part: found[part] for part in ("kind", "config", "inputs", "code")}
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -26,7 +26,19 @@ from dunwu.config.base import Config
 from dunwu.config.load import read_mapping
 from dunwu.config.pipeline import FileConfig
 from dunwu.errors import DataError, DunwuError, Interrupted, RunError
-from dunwu.pipeline.artefacts import OUTPUT, RECIPE, STAGES, WORK, Artefact, artefacts_of, begin, home, read_artefact, seal
+from dunwu.pipeline.artefacts import (
+    OUTPUT,
+    RECIPE,
+    STAGES,
+    WORK,
+    Artefact,
+    artefacts_of,
+    begin,
+    home,
+    read_artefact,
+    seal,
+    under_other_code,
+)
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.identity import Identity, Input, identity_of
 from dunwu.pipeline.journal import Journal
@@ -46,10 +58,16 @@ Watch = Callable[[Stage, str], None]
 
 @stopping_at_once()
 def run_pipeline(
-    pipeline: Pipeline, out: Path, first: str | None = None, last: str | None = None, watch: Watch = lambda stage, event: None
+    pipeline: Pipeline,
+    out: Path,
+    first: str | None = None,
+    last: str | None = None,
+    watch: Watch = lambda stage, event: None,
+    accept_code: bool = False,
 ) -> dict[str, Artefact]:
     """Do or continue the stages from ``first`` to ``last`` and return their artefacts by name.
 
+    With ``accept_code``, what was begun or finished under other code is taken as it is, and half-done work goes on; the manifest says so.
     With ``first``, stages that do not follow from it are not run: their present artefact is taken, else their newest.
     Raises ``RunError`` (a run in use, a damaged artefact, an input that is not there), what the stages raise, and ``Interrupted`` when
     it was asked to stop; everything finished stays.
@@ -65,7 +83,7 @@ def run_pipeline(
             file.write(dump_pipeline(pipeline).encode())
         journal = Journal(out)
         journal.begin(stage.name for stage in pipeline.stages)
-        execution = _Execution(pipeline, out.resolve(), journal, watch)
+        execution = _Execution(pipeline, out.resolve(), journal, watch, accept_code)
         if first is not None:
             execution.take_others(selected, first)
         return {stage.name: execution.bring(stage) for stage in selected}
@@ -74,8 +92,8 @@ def run_pipeline(
 class _Execution:
     """The artefacts that are there so far, and how to get the next."""
 
-    def __init__(self, pipeline: Pipeline, run: Path, journal: Journal, watch: Watch) -> None:
-        self._pipeline, self._run, self._journal, self._watch = pipeline, run, journal, watch
+    def __init__(self, pipeline: Pipeline, run: Path, journal: Journal, watch: Watch, accept_code: bool) -> None:
+        self._pipeline, self._run, self._journal, self._watch, self._accept_code = pipeline, run, journal, watch, accept_code
         self._there: dict[str, Artefact] = {}
         self._verified: set[Path] = set()
 
@@ -103,6 +121,8 @@ class _Execution:
         folder = home(self._run, stage.name, identity.digest)
         # Of a file from outside the manifest is written anew: the same content may lie in another place by now.
         artefact = read_artefact(folder) if stage.described.function else None
+        if artefact is None and self._accept_code:
+            artefact = self._under_other_code(stage, identity, folder)
         if artefact is None:
             for each in inputs.values():
                 self._verify(each)
@@ -110,10 +130,20 @@ class _Execution:
             self._verified.add(folder)
         else:
             artefact.verify(contents=False)
-            self._watch(stage, "done before")
+            self._watch(stage, "done before" if artefact.folder == folder else "done before, under other code")
         self._there[stage.name] = artefact
-        self._journal.note(stage.name, "done", identity.digest)
+        self._journal.note(stage.name, "done", artefact.manifest["identity"])
         return artefact
+
+    def _under_other_code(self, stage: Stage, identity: Identity, folder: Path) -> Artefact | None:
+        """What was finished under other code; half-done work is moved to ``folder``, to go on there."""
+        earlier = None if folder.exists() else under_other_code(folder, identity)
+        if earlier is None or (artefact := read_artefact(earlier)) is not None:
+            return None if earlier is None else artefact
+        os.rename(earlier, folder)
+        fsync_path(folder.parent)
+        self._watch(stage, "goes on under changed code")
+        return None
 
     def _verify(self, artefact: Artefact) -> None:
         """Before it is used; once a process."""
@@ -124,7 +154,7 @@ class _Execution:
     def _make(self, stage: Stage, inputs: Mapping[str, Artefact], identity: Identity, folder: Path) -> Artefact:
         reason = begin(folder, identity)
         self._journal.note(stage.name, "running", identity.digest, reason)
-        self._watch(stage, f"begins{f' again: {reason}' if reason else ''}")
+        self._watch(stage, f"begins{f' again: {reason}' if reason else ''}{self._remedy(folder, identity)}")
         config = stage.filled({key: str(each.payload) for key, each in inputs.items()})
         work = describe(config)
         try:
@@ -140,6 +170,11 @@ class _Execution:
             raise type(error)(f"stage {stage.name}: {error}{remedy}") from error
         self._watch(stage, f"done in {duration(seconds)}")
         return artefact
+
+    def _remedy(self, folder: Path, identity: Identity) -> str:
+        """How to keep what was made under other code, where there is such."""
+        there = not self._accept_code and under_other_code(folder, identity) is not None
+        return "; --accept-code would keep what was made before" if there else ""
 
 
 def _renew_manifest(out: Path, name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from dunwu.config.overrides import Override, apply_overrides
 from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.outside import outside_files
-from dunwu.pipeline.source import module_file, source_hashes
+from dunwu.pipeline.source import PACKAGE, module_file, source_hashes
 from dunwu.trainers.run_directory import config_hash, content_hash, first_difference
 
 Json = dict[str, Any]
@@ -24,9 +24,9 @@ class Identity:
     config: Json
     """At keys that hold a file ``None``, or the function in it: of a file the content counts, not the place."""
     inputs: Mapping[str, str]
-    """SHA-256 by key, of what other stages made and of files from outside."""
+    """SHA-256 by key, of what other stages made and of files from outside that are not code."""
     code: Mapping[str, str]
-    """SHA-256 by source file."""
+    """SHA-256 by source file, of the user's own as well."""
     sources: Mapping[str, Json] = field(default_factory=dict)
     """By key, where the inputs came from; no part of the identity."""
 
@@ -54,7 +54,8 @@ def identity_of(stage: Stage, inputs: Mapping[str, Input]) -> Identity:
     return Identity(
         stage.kind,
         placeless_config(stage),
-        {key: each.hash for key, each in inputs.items()} | {key: content_hash(file.path) for key, file in outside.items()},
+        {key: each.hash for key, each in inputs.items()}
+        | {key: content_hash(file.path) for key, file in outside.items() if not file.function},
         code_of(stage.described.function, [file.path for file in outside.values() if file.function]),
         {key: each.source for key, each in inputs.items()} | {key: {"path": str(file.path)} for key, file in outside.items()},
     )
@@ -80,5 +81,11 @@ def difference(earlier: Json, now: Json) -> str:
             key, old, new = found
             if part == "config":
                 return f"{key} was {old!r}, is {new!r}"
-            return f"{'dunwu/' if part == 'code' else ''}{key or part} has changed"
+            ours = part == "code" and (PACKAGE / key).is_file()
+            return f"{'dunwu/' if ours else ''}{key or part} has changed"
     return ""
+
+
+def differ_in_code_alone(earlier: Json, now: Json) -> bool:
+    """Do two identities (`Identity.as_json`) agree in all but the code?"""
+    return earlier["code"] != now["code"] and all(earlier[part] == now[part] for part in ("kind", "config", "inputs"))

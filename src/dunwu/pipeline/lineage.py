@@ -59,12 +59,14 @@ def ancestry(artefact: Artefact) -> Iterator[Ancestor]:
 def facts(artefact: Artefact) -> list[str]:
     """What its manifest tells, as lines: state, settings other than the defaults, files from outside, code, cost."""
     manifest = artefact.manifest
+    outside = {key: source["path"] for key, source in manifest["sources"].items() if "path" in source}
     return [
         _whole(artefact),
         f"output: {artefact.hash[:12]}, {manifest['makes']}, finished {manifest['finished']}",
         *(f"{key} = {_short(value)}" for key, value in settings(manifest["kind"], manifest["config"])),
-        *(f"{key} <- {source['path']} ({manifest['inputs'][key][:12]})" for key, source in manifest["sources"].items() if "path" in source),
+        *(f"{key} <- {path} ({_hash(manifest, key, path)[:12]})" for key, path in outside.items()),
         f"code: {manifest['code_version']}, {len(manifest['code'])} files; {_versions(manifest['environment'])}",
+        *(f"went on under changed code at {each['when']}: {_short(list(each['changed']))}" for each in manifest.get("accepted_code", [])),
         f"cost: {_cost(manifest['cost'])}",
     ]
 
@@ -75,6 +77,11 @@ def settings(kind: str, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     if "seed" in config:
         yield "seed", config["seed"]
     yield from _differences(_defaults(model) if model else {}, {key: value for key, value in config.items() if key != "seed"}, "")
+
+
+def _hash(manifest: dict[str, Any], key: str, path: str) -> str:
+    """Of data and models by their key, of code by its file's name."""
+    return str(manifest["inputs"].get(key) or manifest["code"][Path(path).name])
 
 
 def _final(run: Path) -> list[Artefact]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dunwu.config.base import Config
+from dunwu.config.references import Kind, references
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path, newest_checkpoint
 
-FILE_KEYS = ("model", "path", "files", "data", "validation")
-"""Names of configuration keys whose text may be a path; values of the type `Path` are paths under any name."""
 _LOCAL = re.compile(r"(/|\./|\.\./|~).*|.*\.(jsonl|jsonl\.gz|parquet)")
-_OWN_FUNCTION = re.compile(r"(.+\.py):(\w+)")
+_CODE = re.compile(r"(.+\.py):(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +28,12 @@ def outside_files(work: Config) -> dict[str, OutsideFile]:
 
     A hub id or a name such as ``gsm8k`` is no path and is not looked at: a data set that changes behind its name is not noticed.
     """
-    return {key: found for key, value in _leaves(work, "") if (found := _file(key, value)) is not None}
+    return {key: found for key, text, kind in references(work) if (found := _file(text, kind)) is not None}
 
 
 def missing_file(work: Config) -> tuple[str, str] | None:
-    """The first dotted key, with its value, that names a local file or folder which is not there."""
-    return next(((key, str(value)) for key, value in _leaves(work, "") if _is_local(key, value) and _file(key, value) is None), None)
+    """The first dotted key, with its value, that names a local file or folder which does not exist."""
+    return next(((key, text) for key, text, kind in references(work) if _is_local(text, kind) and _file(text, kind) is None), None)
 
 
 def model_folder(model: str) -> Path | None:
@@ -45,38 +42,16 @@ def model_folder(model: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _leaves(value: Any, key: str) -> Iterator[tuple[str, str | Path]]:
-    """The texts and paths below ``value``."""
-    if isinstance(value, Config):
-        value = {name: getattr(value, name) for name in type(value).model_fields}
-    if isinstance(value, tuple | list):
-        value = dict(enumerate(value))
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, str | Path):
-        yield key, value
+def _is_local(text: str, kind: Kind) -> bool:
+    """Whether the text can only be a path of this machine: ``owner/name`` may be a hub id."""
+    return (_CODE if kind == "code" else _LOCAL).fullmatch(text) is not None
 
 
-def _is_local(key: str, value: str | Path) -> bool:
-    """Whether the value can only be a path of this machine: ``owner/name`` may be a hub id."""
-    if isinstance(value, Path) or _OWN_FUNCTION.fullmatch(value):
-        return True
-    return _may_be_file(key) and _LOCAL.fullmatch(value) is not None
-
-
-def _may_be_file(key: str) -> bool:
-    return any(part in FILE_KEYS for part in key.split("."))
-
-
-def _file(key: str, value: str | Path) -> OutsideFile | None:
-    if isinstance(value, str):
-        if own := _OWN_FUNCTION.fullmatch(value):
-            path = Path(os.path.expanduser(own[1]))
-            return OutsideFile(path, own[2]) if path.is_file() else None
-        if not _may_be_file(key):
-            return None
-        if value == BUNDLED_NAME:
-            return OutsideFile(bundled_path())
-    path = Path(os.path.expanduser(value))  # leaves the home of a user who is not there as it is: no such file
-    return OutsideFile(path) if path.exists() else None
+def _file(text: str, kind: Kind) -> OutsideFile | None:
+    if kind == "model" and text == BUNDLED_NAME:
+        return OutsideFile(bundled_path())
+    own = _CODE.fullmatch(text) if kind == "code" else None
+    name, function = (own[1], own[2]) if own else (text, None)
+    path = Path(os.path.expanduser(name))  # keeps "~name" where there is no such user: no such file
+    exists = path.is_file() if function else kind != "code" and path.exists()
+    return OutsideFile(path, function) if exists else None

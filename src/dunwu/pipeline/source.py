@@ -5,7 +5,7 @@ dotted name of one of its modules (that is how workers are started). With a modu
 in folders beside it that hold no Python at all (C kernels, tables). **Not seen:** modules named by strings put together at run time, what
 a user's own file imports, the bundled weights (an input of the stages that use them), and other packages. Their versions stand in the
 manifest and are no part of a stage's identity: an upgrade of torch may change the last bits of a run, and is no reason to repeat days of
-training. `dunwu.analysis` is left out: it makes reports and no artefact.
+training. What only presents is left out: `dunwu.analysis`, the modules of `PRESENTING`, and texts that are printed or raised.
 """
 
 from __future__ import annotations
@@ -22,6 +22,14 @@ from dunwu.errors import ConfigError
 
 PACKAGE = Path(dunwu.__file__).resolve().parent
 LEFT_OUT = ("analysis", "assets", "recipes", "__pycache__")
+PRESENTING = (
+    "errors",
+    "pipeline.headline",
+    "pipeline.memory",
+    "pipeline.preview",
+    "trainers.progress",
+)
+"""Modules that print or refuse, and of which nothing reaches an artefact (`pipeline.checks` drops rows too, and counts)."""
 NO_SOURCE = (".py", ".pyc", ".typed")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
@@ -60,17 +68,34 @@ def _read(path: Path, changed: int, size: int) -> tuple[str, tuple[str, ...]]:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:  # ValueError: a null byte
-        raise ConfigError(f"{path} is no Python that can be read ({error}): mend it") from error
+        raise ConfigError(f"{path} is not valid Python ({error}): correct it") from error
     return hashlib.sha256(_meaning(tree)).hexdigest(), tuple(sorted(set(_names(tree))))
 
 
 def _meaning(tree: ast.Module) -> bytes:
-    """The syntax tree without docstrings, positions and comments: what they say changes no output. Of one version of Python."""
+    """The syntax tree without docstrings, positions, comments and messages: they change no output. Of one version of Python."""
     for node in ast.walk(tree):
         for name, field in ast.iter_fields(node):
             if isinstance(field, list) and any(map(_is_docstring, field)):
                 setattr(node, name, [each for each in field if not _is_docstring(each)])
+        if isinstance(call := _message(node), ast.Call):
+            call.args = [_without_text(argument) for argument in call.args]
     return ast.dump(tree).encode("utf-8", "surrogatepass")
+
+
+def _message(node: ast.AST) -> ast.expr | None:
+    """The call of a statement that raises or prints."""
+    if isinstance(node, ast.Raise):
+        return node.exc
+    call = node.value if isinstance(node, ast.Expr) else None
+    return call if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print" else None
+
+
+def _without_text(argument: ast.expr) -> ast.expr:
+    """A text without what stands in it word for word; the values that are put into it stay."""
+    if isinstance(argument, ast.JoinedStr):
+        return ast.JoinedStr([piece for piece in argument.values if not isinstance(piece, ast.Constant)])
+    return ast.JoinedStr([]) if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else argument
 
 
 def _is_docstring(node: object) -> bool:
@@ -92,7 +117,7 @@ def _names(tree: ast.Module) -> Iterator[str]:
 def _module(name: str, package: Path) -> Path | None:
     """The file of a dotted name, where it is a module of the package that counts."""
     first, *parts = name.split(".")
-    if first != package.name or (parts and parts[0] in LEFT_OUT):
+    if first != package.name or (parts and parts[0] in LEFT_OUT) or ".".join(parts) in PRESENTING:
         return None
     place = package.joinpath(*parts)
     return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)

@@ -1,0 +1,55 @@
+"""What a configuration names outside itself: models, data, code. The type of a field says so, whatever its key is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from dunwu.config.base import Config
+
+Kind = Literal["model", "data", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The mark of a text that names something outside."""
+
+    kind: Kind
+
+
+ModelRef = Annotated[str, Reference("model")]
+"""`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
+DataRef = Annotated[str, Reference("data")]
+"""A local file or folder, or the name of a data set."""
+CodeRef = Annotated[str, Reference("code")]
+"""`path/to/file.py:function`, a function of the user's own."""
+
+
+def references(config: Config, key: str = "") -> Iterator[tuple[str, str, Kind]]:
+    """Dotted key, text and kind of everything that ``config`` names outside itself."""
+    for name, field in type(config).model_fields.items():
+        yield from _below(getattr(config, name), (field.annotation, *field.metadata), f"{key}.{name}" if key else name)
+
+
+def _below(value: Any, hint: Any, key: str) -> Iterator[tuple[str, str, Kind]]:
+    if isinstance(value, Config):
+        yield from references(value, key)
+    elif isinstance(value, str):
+        yield from ((key, value, mark.kind) for mark in _parts(hint) if isinstance(mark, Reference))
+    elif isinstance(value, Mapping | tuple):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        inner = tuple(item for part in _parts(hint) if get_origin(part) in (dict, tuple) for item in get_args(part))
+        for name, item in items:
+            yield from _below(item, inner, f"{key}.{name}")
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    """What a type is made of, down to containers, which stay whole: the members of a union, a type and its marks."""
+    if isinstance(hint, tuple):
+        inner = hint
+    elif get_origin(hint) in (dict, tuple) or not (inner := get_args(hint)):
+        yield hint
+        return
+    for part in inner:
+        yield from _parts(part)
