@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from dunwu.config.pipeline import FileConfig, OwnConfig
+from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError, DataError, Interrupted, RunError
 from dunwu.pipeline import execute
 from dunwu.pipeline.artefacts import ARTEFACT
@@ -95,6 +96,32 @@ def test_half_done_work_goes_on_under_accepted_code_and_the_manifest_says_so(wor
     assert note["changed"] == {"functions.py": [first.manifest["code"]["functions.py"], made["a"].manifest["code"]["functions.py"]]}
     assert made["b"].manifest["accepted_code"] == []
     assert any(line.startswith("went on under changed code") and "functions.py" in line for line in facts(made["a"]))
+
+
+def test_training_with_a_reward_of_the_users_own_goes_on_under_accepted_code(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text("def f(prompts, completions, **columns):\n    return [0.5 for _ in completions]\n", encoding="utf-8")
+    config = ZeroConfig.model_validate_json(
+        json.dumps(
+            {
+                "reward": ["accuracy", f"{own}:f"],
+                "grpo": {"steps": 1, "prompts_per_step": 2, "group_size": 2},
+                "sampling": {"max_tokens": 16},
+                "evaluations": [],
+                "reward_workers": 0,
+            }
+        )
+    )
+    pipeline = Pipeline("p", (Stage("zero", config),))
+    first = run_pipeline(pipeline, tmp_path / "run")["zero"]
+    for change, accept in (("# a comment\n", False), ("MORE = 1\n", True)):
+        artefact = next((tmp_path / "run").glob("stages/zero/*/artefact.json"))
+        artefact.unlink()  # as if it had been killed after its last step
+        own.write_text(own.read_text(encoding="utf-8") + change, encoding="utf-8")
+        again = run_pipeline(pipeline, tmp_path / "run", accept_code=accept)["zero"]
+        assert again.hash == first.hash
+        assert (again.folder == first.folder) is not accept
+    assert [list(note["changed"]) for note in again.manifest["accepted_code"]] == [["own.py"]]
 
 
 def test_a_file_from_outside_counts_by_its_content(workshop: Any, text_of: TextOf, tmp_path: Path) -> None:

@@ -42,13 +42,13 @@ from dunwu.pipeline.artefacts import (
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.identity import Identity, Input, identity_of
 from dunwu.pipeline.journal import Journal
-from dunwu.pipeline.outside import missing_file
+from dunwu.pipeline.outside import missing_file, outside_files
 from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.pipeline.stages import Work, describe
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, fsync_path, remove_leftovers
 from dunwu.trainers.progress import duration
-from dunwu.trainers.run_directory import MANIFEST, RunDirectory, read_manifest, relocate
+from dunwu.trainers.run_directory import MANIFEST, RunDirectory, content_hash, read_manifest, relocate
 
 _SECONDS = "seconds.json"
 
@@ -210,7 +210,8 @@ def _perform(work: Work, config: Config, folder: Path) -> tuple[Path, float]:
     with _as_if_alone():
         if work.resumes:
             # Of one identity: what it takes may lie elsewhere by now, made again with the same content or moved with the whole run.
-            relocate(folder / WORK, config.model_dump(mode="json"))
+            own = {key.removesuffix(".function"): content_hash(file.path) for key, file in outside_files(config).items() if file.function}
+            relocate(folder / WORK, config.model_dump(mode="json"), own)
             function(config, folder / WORK, True)
             return folder / WORK, float(read_manifest(folder / WORK)["cost_seconds"])
         return _make_whole(function, config, folder)

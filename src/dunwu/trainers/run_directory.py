@@ -212,13 +212,16 @@ def config_hash(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
-def relocate(path: Path, config: Mapping[str, Any]) -> None:
-    """Write the configuration it goes on with into the run at ``path``, if there is one: the caller knows that places alone differ."""
+def relocate(path: Path, config: Mapping[str, Any], code: Mapping[str, str]) -> None:
+    """Write the configuration that it goes on with into the run at ``path``, if there is one, and the hashes of the user's own code by
+    the name of the input. The caller knows that it may go on: places alone differ, or comments, or changed code was accepted.
+    """
     if not (path / MANIFEST).exists():
         return
     manifest, normal = read_manifest(path), json.loads(json.dumps(dict(config)))
-    if manifest["config"] != normal:
-        manifest |= {"config": normal, "config_hash": config_hash(normal)}
+    inputs = {key: code.get(key, value) for key, value in manifest["inputs"].items()}
+    if manifest["config"] != normal or manifest["inputs"] != inputs:
+        manifest |= {"config": normal, "config_hash": config_hash(normal), "inputs": inputs}
         _write(path / MANIFEST, _as_json(manifest))
         _write(path / CONFIG, _as_yaml(normal))
 
