@@ -1,0 +1,89 @@
+"""Do two texts differ by spelling alone?
+
+A ratio of letters cannot tell: ``north`` and ``south`` share three of five, and a digit or ``not`` changes little but the meaning. So each
+word must be a spelling of the word in its place, by a closed rule: the same after the variants of `_VARIANTS` (colour, organise, Tchaikovsky's
+``y``), a plural, or in a word of eight letters and more one letter left out, doubled or swapped with its neighbour, not at the ends, where
+prefixes and endings make another word (``symmetric``, ``asymmetric``). Short words that carry no content may be missing, and a space.
+
+What it does not see: real words so near to each other that are not in `_CONFUSED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
+
+import regex
+
+MIN_VARIANT = 5
+MIN_DOUBLED = 6
+MIN_EDIT = 8
+"""Letters of the shorter word from which a variant, a doubled letter and a slip of the pen are allowed."""
+
+_FILLERS = frozenset("of in on at and for to it is was are dr mr mrs ms sir st jr jnr sr 的".split())
+_VARIANTS = tuple(
+    (regex.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"our(?=s?$|ed$|ing$|ite|able)", "or"),
+        (r"(?<=[aeiouynlrt])is(?=e[srd]?$|ing$|ation)", "iz"),
+        (r"(?<=[bt])re(?=s?$)", "er"),
+        (r"ph", "f"),
+        (r"[ao]e", "e"),
+        (r"[iy]+", "i"),
+        (r"w", "v"),
+        (r"ck|k(?![ein])|(?<!s)c(?![eihy])", "c"),
+        (r"(?<=t)h(?=[ltre])", ""),
+    )
+)
+_DOUBLED = regex.compile(r"([bcdfglmnprstz])\1")
+_CONFUSED = frozenset(
+    frozenset(pair.split())
+    for pair in (
+        "morality mortality;immorality immortality;amorality mortality;mediation meditation;mediation medication;meditation medication;"
+        "desert dessert;deserts desserts;carrier career;conservation conversation;morals mortals;formally formerly;complement compliment;"
+        "inequality iniquity;reparation repatriation;therapies theories;dissent descent;planning planing;latter later"
+    ).split(";")
+)
+_NAMES = frozenset({frozenset({"jon", "john"}), frozenset({"grey", "gray"}), frozenset({"catherine", "katherine"})})
+
+
+def same_but_for_spelling(gold: Sequence[str], answer: Sequence[str]) -> bool:
+    """Is each word of ``answer`` a spelling of the word of ``gold`` in its place?"""
+    matcher = SequenceMatcher(None, gold, answer, autojunk=False)
+    return all(_alike(gold[a:b], answer[c:d]) for what, a, b, c, d in matcher.get_opcodes() if what != "equal")
+
+
+def _alike(left: Sequence[str], right: Sequence[str]) -> bool:
+    if "".join(left) == (joined := "".join(right)) and joined.isalpha():
+        return True
+    left, right = ([word for word in words if word not in _FILLERS] if len(left) != len(right) else list(words) for words in (left, right))
+    return all(a is not None and b is not None and _is_spelling(a, b) for a, b in zip_longest(left, right))
+
+
+def _is_spelling(left: str, right: str) -> bool:
+    shorter, longer = sorted((left, right), key=len)
+    pair = frozenset((left, right))
+    if pair in _CONFUSED or not (left.isalpha() and right.isalpha()):
+        return False
+    if pair in _NAMES or left == right or (len(shorter) >= MIN_EDIT // 2 and longer in (f"{shorter}s", f"{shorter}es") and shorter[-1] != "s"):
+        return True
+    if len(shorter) >= MIN_VARIANT and _folded(left, len(shorter)) == _folded(right, len(shorter)):
+        return True
+    return len(shorter) >= MIN_EDIT and _is_slip(shorter, longer)
+
+
+def _folded(word: str, shorter: int) -> str:
+    for pattern, replacement in _VARIANTS:
+        word = pattern.sub(replacement, word)
+    return _DOUBLED.sub(r"\1", word) if shorter >= MIN_DOUBLED else word
+
+
+def _is_slip(shorter: str, longer: str) -> bool:
+    """One letter left out or two neighbours swapped, behind the first letter and before the last two."""
+    start = next((at for at, (a, b) in enumerate(zip(shorter, longer, strict=False)) if a != b), len(shorter))
+    if not 0 < start < len(shorter) - 2:
+        return False
+    if len(shorter) == len(longer):
+        return shorter[start : start + 2] == longer[start : start + 2][::-1] and shorter[start + 2 :] == longer[start + 2 :]
+    return shorter[start:] == longer[start + 1 :]
