@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dunwu.types import Problem
 from dunwu.verifiers.text import verify_text
 from dunwu.verifiers.text_words import normalise
+from tests.verifiers.forged_sentences import FORGED, GIVEN
 
 
 def score(golds: list[str] | str, answer: str, **data: Any) -> float | None:
@@ -141,6 +142,57 @@ def test_contained(gold: str, answer: str) -> None:
 )
 def test_not_contained(gold: str, answer: str) -> None:
     assert score(gold, answer, match="contains") == 0.0
+
+
+@pytest.mark.parametrize(("gold", "answer"), FORGED)
+def test_what_denies_or_turns_the_gold_does_not_contain_it(gold: str, answer: str) -> None:
+    assert score(gold, answer, match="contains") == 0.0
+
+
+@pytest.mark.parametrize(("gold", "answer"), GIVEN)
+def test_what_gives_the_gold_in_a_sentence_contains_it(gold: str, answer: str) -> None:
+    assert score(gold, answer, match="contains") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("it lies to the north side of town", "it lies to the south side of town"),
+        ("an increase in the price of bread", "a decrease in the price of bread"),
+        ("sodium chloride", "sodium chlorate"),
+        ("potassium permanganate nitrate", "potassium permanganate nitrite"),
+        ("the chemical symmetric compound", "the chemical asymmetric compound"),
+        ("indirect rule", "direct rule"),
+        ("an endothermic reaction in water", "an exothermic reaction in water"),
+        ("hypertension of the elderly patients", "hypotension of the elderly patients"),
+        ("the mortality of the people of Rome", "the morality of the people of Rome"),
+        ("the former president of the country", "the president of the country"),
+        ("Treaty of North Sudan with Egypt", "Treaty of South Sudan with Egypt"),
+        ("legal entry into the country of origin", "illegal entry into the country of origin"),
+        ("the men of the first division of Iran", "the men of the first division of Iraq"),
+        ("中华人民共和国的首都在北京市东部", "中华人民共和国的首都在北京市西部"),
+    ],
+)
+@pytest.mark.parametrize("threshold", [60, 90])
+def test_fuzzy_takes_no_other_word(left: str, right: str, threshold: float) -> None:
+    assert score(left, right, match="fuzzy", threshold=threshold) == score(right, left, match="fuzzy", threshold=threshold) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("the colour of money", "the color of money"),
+        ("International Whaling Organisation", "International Whaling Organization"),
+        ("Matthew Perry", "Mathew Perry"),
+        ("Sukhvinder Singh", "Sukhwinder Singh"),
+        ("backflow prevention", "back flow prevention"),
+        ("on posterior aspect", "posterior aspect"),
+        ("callable bonds", "callable bond"),
+        ("the recieved pronunciation", "the received pronunciation"),
+    ],
+)
+def test_fuzzy_takes_spellings(left: str, right: str) -> None:
+    assert score(left, right, match="fuzzy", threshold=80) == score(right, left, match="fuzzy", threshold=80) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, dropwhile, takewhile
+from itertools import dropwhile, pairwise, takewhile
 
 import regex
 
@@ -28,6 +28,7 @@ _SENTENCE_END = regex.compile(r"[.!?;。！？；\n]+(?=\s|\p{Han}|$)")
 _SENTENCE_WORDS = frozenset(
     tokens("is was are were be been has had have did does in on at of by to from for with as that this it he she they 是 为 的 在 了 由 有")
 )
+_ROW_END = regex.compile(r"[;；|\n]+|(?<=\p{L}\s)[-–—]\s")
 _BULLET = regex.compile(r"^\s*(?:[-*•‣◦+–—]|\p{Nd}{1,3}[.)、]|\(?\p{L}[.)])\s+(?=\S)")
 _LEADS = frozenset(tokens("it is are was were they both answer answers final my i think say so be would that these this its"))
 _NUMBER = regex.compile(r"\p{N}")
@@ -41,15 +42,27 @@ class Statement:
     pair: list[Words]
     items: list[Words]
     sentences: list[Words]
+    bare: list[Words]
     lines: list[tuple[bool, Words]]
     clauses: Clauses
 
     @classmethod
     def of(cls, answer: str, golds: Sequence[Words], read: Callable[[str], Words]) -> Statement:
         """``answer`` as ``read`` reads it."""
-        cuts = [[piece for piece in map(read, separator.split(answer)) if piece] for separator in (_OR, _AND, _ITEM_END, _SENTENCE_END)]
+
+        def cut(separator: regex.Pattern[str]) -> list[Words]:
+            return [piece for piece in map(read, separator.split(answer)) if piece]
+
         lines = [(_BULLET.match(line) is not None, read(_BULLET.sub("", line, 1))) for line in answer.split("\n")]
-        return cls(*cuts, [(is_bullet, words) for is_bullet, words in lines if words], clauses(answer, read, golds))
+        return cls(
+            sides=cut(_OR),
+            pair=cut(_AND),
+            items=cut(_ITEM_END),
+            sentences=cut(_SENTENCE_END),
+            bare=cut(_ROW_END),
+            lines=[(is_bullet, words) for is_bullet, words in lines if words],
+            clauses=clauses(answer, read, golds),
+        )
 
 
 def contains(gold: Words, words: Words, text: Statement, golds: Sequence[Words]) -> bool:
@@ -111,7 +124,7 @@ def _is_bullet(gold: Words, text: Statement, golds: Sequence[Words]) -> bool:
     """First said in a line of a list, or in one of bare lines, and another of these lines holds no gold."""
     bullets = [words for is_bullet, words in text.lines if is_bullet]
     first = next((is_bullet for is_bullet, words in text.lines if holds(words, [gold])), False)
-    bare = [words for _, words in text.lines] if all(_is_short(words) for _, words in text.lines) else []
+    bare = text.bare if all(map(_is_short, text.bare)) else []
     rows = bullets if first and len(bullets) > 1 else bare
     return len(rows) > 1 and not all(holds(words, golds) for words in rows)
 

@@ -1,8 +1,8 @@
 """Does a text that holds a gold answer take it back, turn it round or put another beside it?
 
-No list of the ways to deny something is complete. The lists here are wide, as people who answer a question rarely need any of these words:
-on EVOUNA's 16,525 answers all of them together cost about 2 in 100 right ones (`docs/rewards.md`). Where every answer counts, ask for
-one in a few words and take the rule ``exact``.
+No list of the ways to deny something is complete. The lists (`dunwu.verifiers.text_denial_words`) are wide, as people who answer a question
+rarely need any of these words: they cost 3 in 100 of the right answers (`docs/rewards.md`). Of sentences that were forged without a look at
+them, a good third still passes. Where a reward is learnt from, ask for an answer in a few words and take the rule ``exact``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from itertools import pairwise
 
 import regex
 
+from dunwu.verifiers import text_denial_words as listed
+
 Words = tuple[str, ...]
 
 _BREAK = regex.compile(
@@ -21,49 +23,8 @@ _BREAK = regex.compile(
 # The title of a work: words of their own, no statement. One or two quoted words may well be one.
 _TITLE = regex.compile(r"[\"“‘'](?=\p{Lu})(?:[^\s\"“”]{1,40}+\s+){2,15}?[^\s\"“”]{1,40}?[\"”’'](?!\p{L})")
 
-_NEGATIONS = frozenset(
-    """not no never neither nor none nobody nothing nowhere cannot without except excepting excluding excludes exclude excluded unlike
-    rather isnt arent wasnt werent dont doesnt didnt cant wont aint couldnt wouldnt shouldnt hasnt havent nope""".split()
-)
-# Wherever they stand, something is said to be untrue.
-_DENIALS = frozenset(
-    """wrong wrongly incorrect incorrectly false falsely untrue mistaken mistakenly mistake mistakes erroneous erroneously doubt doubts
-    doubtful deny denies denied denying disagree disagrees refute refutes refuted reject rejects rejecting disprove disproved
-    disproves joking kidding nonsense misconception unlikely hardly scarcely untruth inaccurate""".split()
-)
-_HEDGES = frozenset("perhaps maybe possibly might".split())
-_CLAIMED_SO = frozenset("true right correct it so that this answer case accurate sure certain".split())
-_RETRACTIONS = frozenset("no not nope nah wrong wait actually sorry correction oops scratch rather instead or alternatively hmm edit".split())
-_SUPERSEDED = frozenset("now nowadays currently actually instead replaced superseded".split())
-_IDIOMS = tuple(
-    tuple(idiom.split(" "))
-    for idiom in (
-        "without doubt;no doubt;beyond doubt;without question;none other than;no other than;not only;not just;not merely;nothing but;"
-        "no less than;whether or not"
-    ).split(";")
-)
-_TURNED = regex.compile(
-    r"\b(?:(?:anything|everything|all|everyone|anyone|nothing) but|far from|other than|apart from|aside from|used to(?: be| have)?|formerly|previously|ex|former"
-    r"|(?:north|south|east|west|northeast|northwest|southeast|southwest|outside|short|left|right|ahead|shy|instead|half"
-    r"|opposite|inverse|reverse|negation|reciprocal|square|cube|root) of|near|nearby|nearer|close to|closer to|next to|beside|besides"
-    r"|outside|beyond|opposite|almost|nearly|quasi|pseudo|anti|non|versus|vs|against|between(?: \S+){0,3} and|between|either|than|if|unless|whether)$"
-)
-_NUMBER_TURNED = regex.compile(
-    r"\b(?:at least|at most|up to|over|under|above|below|before|after|since|until|by|plus|minus|times|twice|thrice|double|triple|half"
-    r"|negative|within|exceeds?|exceeding|exceeded|beyond|past|point)$"
-)
-_RANGE = regex.compile(r"\b(?:from|to|since|until|by)$")
-_SCALES = frozenset(
-    """hundred hundreds thousand thousands million millions billion billions trillion trillions quadrillion quintillion mil bn mn lakh lakhs
-    crore crores myriad googol dozen dozens score gross pair pairs couple couples k m b x times plus minus squared cubed factorial fold
-    half halves third thirds quarter quarters fourth fourths fifth tenth tenths hundredth hundredths thousandth thousandths point over
-    divided multiplied mod modulo percent percentage less fewer more short to or 百 千 万 亿 倍 打 多 余 几 半 点""".split()
-)
-_ALL = frozenset("anything everything all everyone anyone nothing none".split())
 YEAR = 4
-"""Digits of a year: ``from 1901 to 1903`` states both, ``from 4 to 5`` neither."""
-_UNSPACED_BEFORE = regex.compile(r"(?:[不没非未无否别]|并非|除了?|曾经?|以前|原来|不可能).{0,3}$")
-_UNSPACED_AFTER = regex.compile(r"^.{0,3}(?:[不错否非]|除外|以外|之外|没有?)")
+"""Digits of a year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +35,7 @@ class Clauses:
     clause: tuple[int, ...]
     sentence: tuple[int, ...]
     asked: frozenset[int]
+    rivals: tuple[Words, ...] = ()
 
     def places(self, gold: Words) -> list[int]:
         """Where ``gold`` begins."""
@@ -105,7 +67,8 @@ def clauses(text: str, read: Callable[[str], Words], golds: Sequence[Words]) -> 
                 asked.add(at)
             at += 1
         position = mark.end() if mark else position
-    return Clauses(tuple(words), tuple(clause), tuple(sentence), frozenset(asked))
+    rivals = tuple(found for rival in listed.RIVAL.finditer(text) if (found := read(rival[1] or rival[2])) and not holds(found, golds))
+    return Clauses(tuple(words), tuple(clause), tuple(sentence), frozenset(asked), rivals)
 
 
 def holds(words: Words, golds: Sequence[Words]) -> bool:
@@ -118,9 +81,14 @@ def is_denied(gold: Words, text: Clauses, words: Words) -> bool:
     if not (places := text.places(gold)):  # a cut goes through the gold
         text = Clauses(words, (0,) * len(words), (0,) * len(words), frozenset())
         places = text.places(gold)
+    if text.rivals:
+        return True
     idle = {at for start in places for at in range(start, start + len(gold))} | _idiomatic(text.words)
-    negative = any(_negates(word) or word in _DENIALS for word in gold)
-    if not negative and any(word in _DENIALS for at, word in enumerate(text.words) if at not in idle):
+    said = _without(idle, text.words, 0, len(text.words))
+    if any(said[at : at + len(phrase)] == phrase for phrase in listed.PHRASES for at in range(len(said))):
+        return True
+    negative = any(_negates(word) or word in listed.DENIALS for word in gold)
+    if not negative and listed.DENIALS.intersection(said):
         return True
     return any(_is_denied_at(start, start + len(gold), text, idle, negative) for start in places)
 
@@ -131,18 +99,18 @@ def _is_denied_at(start: int, end: int, text: Clauses, idle: set[int], negative:
     first = next(at for at in range(start, -1, -1) if at == 0 or text.sentence[at - 1] != text.sentence[start])
     last = next((at for at in range(end, len(text.words)) if text.sentence[at] != text.sentence[end - 1]), len(text.words))
     here = next((at for at in range(end, last) if text.clause[at] != text.clause[end - 1]), last)
-    scope = next((at for at in range(start - 1, first, -1) if text.words[at] == "but" and text.words[at - 1] not in _ALL), first)
+    scope = next((at for at in range(start - 1, first, -1) if text.words[at] == "but" and text.words[at - 1] not in listed.ALL), first)
     before, after, rest = (_without(idle, text.words, *span) for span in ((scope, start), (end, here), (here, last)))
-    if any(map(_negates, before)) or _HEDGES.intersection(before) or ("instead", "of") in pairwise(before):
+    if any(map(_negates, before)) or listed.HEDGES.intersection(before):
         return True
     if _turned(text.words[first:start], text.words[start:end], text.words[end:last], here > end):
         return True
     if negative:
         return False
-    if any(map(_negates, after)) or _SUPERSEDED.intersection((*after[:-1], *rest)) or {"until", "then"} <= {*after, *rest}:
+    if any(map(_negates, after)) or listed.SUPERSEDED.intersection((*after[:-1], *rest)) or {"until", "then"} <= {*after, *rest}:
         return True
-    later = text.spans(text.clause, here, last), text.spans(text.sentence, last, len(text.words))
-    return any(map(_takes_back, later[0])) or any(map(_retracts, later[1]))
+    later_clauses, later_sentences = text.spans(text.clause, here, last), text.spans(text.sentence, last, len(text.words))
+    return any(map(_takes_back, later_clauses)) or any(map(_retracts, later_sentences))
 
 
 def _without(idle: set[int], words: Words, start: int, end: int) -> Words:
@@ -153,35 +121,41 @@ def _idiomatic(words: Words) -> set[int]:
     """Places of what sounds like a denial and is none: ``no doubt``, ``No. 1``."""
     idle = {at for at, (word, after) in enumerate(pairwise(words)) if word == "no" and after[0].isdecimal()}
     for at in range(len(words)):
-        idle |= {place for idiom in _IDIOMS if words[at : at + len(idiom)] == idiom for place in range(at, at + len(idiom))}
+        idle |= {place for idiom in listed.IDIOMS if words[at : at + len(idiom)] == idiom for place in range(at, at + len(idiom))}
     return idle
 
 
 def _negates(word: str) -> bool:
-    return word in _NEGATIONS or word.endswith("n't")
+    return word in listed.NEGATIONS or word.endswith("n't")
 
 
 def _turned(before: Words, gold: Words, after: Words, same_clause: bool) -> bool:
     """A word beside the gold makes another answer of it: ``north of Paris``, ``5 million``."""
-    lead = " ".join(before[-4:])
-    if _TURNED.search(lead) or _UNSPACED_BEFORE.search("".join(before[-4:])) or _UNSPACED_AFTER.search("".join(after[:5])):
+    lead, last = " ".join(before[-4:]), "".join(before[-4:])
+    if listed.TURNED.search(lead) or listed.UNSPACED_BEFORE.search(last) or listed.UNSPACED_AFTER.search("".join(after[:5])):
         return True
-    if gold[-1][:1].isdecimal() and same_clause and after and after[0] in _SCALES:
+    if before[-1:] == ("from",) and after[:1] == ("to",):
         return True
-    turned = gold[0][:1].isdecimal() and (_NUMBER_TURNED.search(lead) or (len(gold) == 1 and len(gold[0]) < YEAR and _RANGE.search(lead)))
-    return bool(turned)
+    if gold[-1][:1].isdecimal() and same_clause and _is_scaled(after):
+        return True
+    short = len(gold) == 1 and len(gold[0]) < YEAR
+    return gold[0][:1].isdecimal() and bool(listed.NUMBER_TURNED.search(lead) or (short and listed.RANGE.search(lead)))
+
+
+def _is_scaled(after: Words) -> bool:
+    return bool(listed.SCALES.intersection(after[:1]) or after[:2] == ("out", "of") or listed.AMISS.intersection(after[:3]))
 
 
 def _takes_back(clause: Words) -> bool:
     """A later clause of the sentence: ``it is not``, ``no``; ``not Rome`` is a contrast and takes nothing back."""
     said = clause[1:] if clause[0] in ("but", "and") else clause
-    if len(said) > 1 and said[0] in ("not", "rather", "unlike", "never", "without", "except") and said[1] not in _CLAIMED_SO:
+    if len(said) > 1 and said[0] in listed.CONTRASTS and said[1] not in listed.CLAIMED_SO:
         return False
     return any(map(_negates, said[:4]))
 
 
 def _retracts(sentence: Words) -> bool:
     """A later sentence: ``No, it is Rome``, ``That is not right``."""
-    if _RETRACTIONS.intersection(sentence[:2]):
+    if listed.RETRACTIONS.intersection(sentence[:2]):
         return True
-    return any(_negates(word) and _CLAIMED_SO.intersection(sentence[at + 1 : at + 3]) for at, word in enumerate(sentence))
+    return any(_negates(word) and listed.CLAIMED_SO.intersection(sentence[at + 1 : at + 3]) for at, word in enumerate(sentence))

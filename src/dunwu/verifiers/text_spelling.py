@@ -21,7 +21,9 @@ MIN_DOUBLED = 6
 MIN_EDIT = 8
 """Letters of the shorter word from which a variant, a doubled letter and a slip of the pen are allowed."""
 
-_FILLERS = frozenset("of in on at and for to it is was are dr mr mrs ms sir st jr jnr sr 的".split())
+_FILLERS = frozenset(
+    ["of", "in", "on", "at", "and", "for", "to", "it", "is", "was", "are", "dr", "mr", "mrs", "ms", "sir", "st", "jr", "jnr", "sr", "的"]
+)
 _VARIANTS = tuple(
     (regex.compile(pattern), replacement)
     for pattern, replacement in (
@@ -39,11 +41,27 @@ _VARIANTS = tuple(
 _DOUBLED = regex.compile(r"([bcdfglmnprstz])\1")
 _CONFUSED = frozenset(
     frozenset(pair.split())
-    for pair in (
-        "morality mortality;immorality immortality;amorality mortality;mediation meditation;mediation medication;meditation medication;"
-        "desert dessert;deserts desserts;carrier career;conservation conversation;morals mortals;formally formerly;complement compliment;"
-        "inequality iniquity;reparation repatriation;therapies theories;dissent descent;planning planing;latter later"
-    ).split(";")
+    for pair in [
+        "morality mortality",
+        "immorality immortality",
+        "amorality mortality",
+        "mediation meditation",
+        "mediation medication",
+        "meditation medication",
+        "desert dessert",
+        "deserts desserts",
+        "carrier career",
+        "conservation conversation",
+        "morals mortals",
+        "formally formerly",
+        "complement compliment",
+        "inequality iniquity",
+        "reparation repatriation",
+        "therapies theories",
+        "dissent descent",
+        "planning planing",
+        "latter later",
+    ]
 )
 _NAMES = frozenset({frozenset({"jon", "john"}), frozenset({"grey", "gray"}), frozenset({"catherine", "katherine"})})
 
@@ -66,7 +84,11 @@ def _is_spelling(left: str, right: str) -> bool:
     pair = frozenset((left, right))
     if pair in _CONFUSED or not (left.isalpha() and right.isalpha()):
         return False
-    if pair in _NAMES or left == right or (len(shorter) >= MIN_EDIT // 2 and longer in (f"{shorter}s", f"{shorter}es") and shorter[-1] != "s"):
+    if (
+        pair in _NAMES
+        or left == right
+        or (len(shorter) >= MIN_EDIT // 2 and longer in (f"{shorter}s", f"{shorter}es") and shorter[-1] != "s")
+    ):
         return True
     if len(shorter) >= MIN_VARIANT and _folded(left, len(shorter)) == _folded(right, len(shorter)):
         return True
