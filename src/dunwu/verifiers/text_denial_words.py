@@ -19,13 +19,13 @@ def _phrases(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 NEGATIONS = _words(
-    """not no never neither nor none nobody nothing nowhere cannot without except excepting excluding excludes exclude excluded unlike rather
-    isnt arent wasnt werent dont doesnt didnt cant wont aint couldnt wouldnt shouldnt hasnt havent nope"""
+    """not no never neither nor none nobody nothing nowhere cannot without except excepting excluding excludes exclude excluded unlike
+    rather isnt arent wasnt werent dont doesnt didnt cant wont aint couldnt wouldnt shouldnt hasnt havent nope"""
 )
 """In the sentence, before the answer or soon after it; with them every word that ends in ``n't``."""
 DENIALS = _words(
-    """wrong wrongly incorrect incorrectly false falsely untrue mistaken mistakenly mistake mistakes erroneous erroneously error doubt doubts
-    doubtful deny denies denied denying disagree disagrees refute refutes refuted reject rejects rejecting disprove disproved disproves
+    """wrong wrongly incorrect incorrectly false falsely untrue mistaken mistakenly mistake mistakes erroneous erroneously error doubt
+    doubts doubtful deny denies denied denying disagree disagrees refute refutes refuted reject rejects rejecting disprove disproved disproves
     joking kidding nonsense misconception unlikely hardly scarcely untruth inaccurate decoy bait trap runner distractor herring lie
     guess guesses guessed eliminate eliminated eliminates dismiss dismissed discard discarded forget disregard ignore scratch
     absurd ridiculous confuse confuses confused cleared blamed"""

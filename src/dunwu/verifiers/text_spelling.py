@@ -1,11 +1,12 @@
 """Do two texts differ by spelling alone?
 
 A ratio of letters cannot tell: ``north`` and ``south`` share three of five, and a digit or ``not`` changes little but the meaning. So each
-word must be a spelling of the word in its place, by a closed rule: the same after the variants of `_VARIANTS` (colour, organise, Tchaikovsky's
-``y``), a plural, or in a word of eight letters and more one letter left out, doubled or swapped with its neighbour, not at the ends, where
-prefixes and endings make another word (``symmetric``, ``asymmetric``). Short words that carry no content may be missing, and a space.
+word must be a spelling of the word in its place, by a closed rule: the same after the variants of `_VARIANTS` (colour, organise,
+Tchaikovsky's ``y``), a plural, or in a word of eight letters and more one letter left out, doubled or swapped with its neighbour, not at
+the ends, where prefixes and endings make another word (``symmetric``, ``asymmetric``). Short words that carry no content may be missing,
+and a space.
 
-What it does not see: real words so near to each other that are not in `_CONFUSED`.
+What it does not see: words of other meanings that are so near to each other and not in `_CONFUSABLE`.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from itertools import zip_longest
 
 import regex
 
+from dunwu.words import tokens
+
+MIN_PLURAL = 4
 MIN_VARIANT = 5
 MIN_DOUBLED = 6
-MIN_EDIT = 8
-"""Letters of the shorter word from which a variant, a doubled letter and a slip of the pen are allowed."""
+MIN_SLIP = 8
+"""Letters of the shorter word from which a plural, a variant, a doubled letter and a slip of the pen are allowed."""
 
-_FILLERS = frozenset(
-    ["of", "in", "on", "at", "and", "for", "to", "it", "is", "was", "are", "dr", "mr", "mrs", "ms", "sir", "st", "jr", "jnr", "sr", "的"]
-)
+_FILLERS = frozenset(tokens("of in on at and for to it is was are dr mr mrs ms sir st jr jnr sr 的"))
 _VARIANTS = tuple(
     (regex.compile(pattern), replacement)
     for pattern, replacement in (
@@ -39,31 +41,12 @@ _VARIANTS = tuple(
     )
 )
 _DOUBLED = regex.compile(r"([bcdfglmnprstz])\1")
-_CONFUSED = frozenset(
-    frozenset(pair.split())
-    for pair in [
-        "morality mortality",
-        "immorality immortality",
-        "amorality mortality",
-        "mediation meditation",
-        "mediation medication",
-        "meditation medication",
-        "desert dessert",
-        "deserts desserts",
-        "carrier career",
-        "conservation conversation",
-        "morals mortals",
-        "formally formerly",
-        "complement compliment",
-        "inequality iniquity",
-        "reparation repatriation",
-        "therapies theories",
-        "dissent descent",
-        "planning planing",
-        "latter later",
-    ]
-)
-_NAMES = frozenset({frozenset({"jon", "john"}), frozenset({"grey", "gray"}), frozenset({"catherine", "katherine"})})
+_CONFUSABLE = """
+morality mortality; immorality immortality; amorality mortality; mediation meditation; mediation medication; meditation medication;
+desert dessert; deserts desserts; carrier career; conservation conversation; formally formerly; dissent descent; latter later
+"""
+_CONFUSED = frozenset(frozenset(tokens(pair)) for pair in _CONFUSABLE.split(";"))
+_SAME = frozenset(frozenset(tokens(pair)) for pair in ["jon john", " grey gray", " catherine katherine"])
 
 
 def same_but_for_spelling(gold: Sequence[str], answer: Sequence[str]) -> bool:
@@ -75,7 +58,8 @@ def same_but_for_spelling(gold: Sequence[str], answer: Sequence[str]) -> bool:
 def _alike(left: Sequence[str], right: Sequence[str]) -> bool:
     if "".join(left) == (joined := "".join(right)) and joined.isalpha():
         return True
-    left, right = ([word for word in words if word not in _FILLERS] if len(left) != len(right) else list(words) for words in (left, right))
+    if len(left) != len(right):
+        left, right = ([word for word in words if word not in _FILLERS] for words in (left, right))
     return all(a is not None and b is not None and _is_spelling(a, b) for a, b in zip_longest(left, right))
 
 
@@ -84,15 +68,15 @@ def _is_spelling(left: str, right: str) -> bool:
     pair = frozenset((left, right))
     if pair in _CONFUSED or not (left.isalpha() and right.isalpha()):
         return False
-    if (
-        pair in _NAMES
-        or left == right
-        or (len(shorter) >= MIN_EDIT // 2 and longer in (f"{shorter}s", f"{shorter}es") and shorter[-1] != "s")
-    ):
+    if left == right or pair in _SAME or _is_plural(shorter, longer):
         return True
     if len(shorter) >= MIN_VARIANT and _folded(left, len(shorter)) == _folded(right, len(shorter)):
         return True
-    return len(shorter) >= MIN_EDIT and _is_slip(shorter, longer)
+    return len(shorter) >= MIN_SLIP and _is_slip(shorter, longer)
+
+
+def _is_plural(shorter: str, longer: str) -> bool:
+    return len(shorter) >= MIN_PLURAL and not shorter.endswith("s") and longer in (f"{shorter}s", f"{shorter}es")
 
 
 def _folded(word: str, shorter: int) -> str:
