@@ -215,6 +215,12 @@ def test_no_text_raises(text: str, match: str) -> None:
 
 # Answers that are not each other's, whatever the rule and whichever is the gold.
 DIFFERENT = [
+    ("3.10", "3.1"),
+    ("3.50", "3.5"),
+    ("Python 3.0", "Python 3"),
+    ("3.0", "30"),
+    ("U.S.", "U.K."),
+    ("x.y", "xy"),
     ("-5", "5"),
     ("5", "-5"),
     ("C++", "C"),
@@ -304,6 +310,16 @@ DIFFERENT = [
     ("№5", "5"),
 ]
 SAME = [
+    ("U.S.A.", "USA"),
+    ("U.S.A.", "U.S.A"),
+    ("U. S. A.", "USA"),
+    ("S-O-S", "SOS"),
+    ("J.R.R. Tolkien", "JRR Tolkien"),
+    ("J. K. Rowling", "JK Rowling"),
+    ("7 a.m.", "7 am"),
+    ("Washington D.C.", "Washington DC"),
+    ("3.0", "3"),
+    ("-3.00", "-3"),
     ("S-O-S", "S.O.S."),
     ("-5", "−5"),
     ("-5", "– 5"),

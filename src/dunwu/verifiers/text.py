@@ -3,8 +3,8 @@
 ``data["match"]`` names the rule, ``problem.answer`` or the list ``data["answers"]`` holds the gold answers:
 
 - ``exact`` (the default): the same words, numbers and symbols in the same order (`dunwu.verifiers.text_words`). Case, accents, punctuation
-  of sentences, articles, Unicode forms and white space do not count, and number words are numbers (``twelve`` is ``12``,
-  ``data["number_words"]: false`` switches that off).
+  of sentences, articles, Unicode forms and white space do not count. Initials are one word (``U.S.A.`` is ``USA``), number words are
+  numbers (``twelve`` is ``12``; ``data["number_words"]: false`` switches that off), a whole number alone is its value (``3.0`` is ``3``).
 - ``fuzzy``: as similar as ``data["threshold"]`` says (rapidfuzz's ratio, 0 to 100, default 90), where the words differ by their spelling
   alone (`dunwu.verifiers.text_spelling`).
 - ``contains``: a short answer in a sentence, the gold's words stand in it as they are (`dunwu.verifiers.text_contains`), and nothing there
@@ -23,7 +23,7 @@ from rapidfuzz import fuzz
 from dunwu.types import Problem, Verdict
 from dunwu.verifiers.text_contains import Statement, contains
 from dunwu.verifiers.text_spelling import same_but_for_spelling
-from dunwu.verifiers.text_words import has_factorial, normalise
+from dunwu.verifiers.text_words import has_factorial, normalise, whole_number
 
 MAX_LENGTH = 4096
 THRESHOLD = 90.0
@@ -46,7 +46,7 @@ def verify_text(problem: Problem, answer: str) -> Verdict:
     words = read(answer)
     if not words:
         return Verdict(0.0, "unparsable", "no words")
-    if any(gold == words or matches(gold, words) for gold in readings):
+    if any(whole_number(gold) == whole_number(words) or matches(gold, words) for gold in readings):
         return Verdict(1.0, "correct")
     return Verdict(0.0, "wrong", "another text")
 

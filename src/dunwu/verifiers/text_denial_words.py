@@ -25,9 +25,9 @@ NEGATIONS = _words(
 """In the sentence, before the answer or soon after it; with them every word that ends in ``n't``."""
 DENIALS = _words(
     """wrong wrongly incorrect incorrectly false falsely untrue mistaken mistakenly mistake mistakes erroneous erroneously error doubt
-    doubts doubtful deny denies denied denying disagree disagrees refute refutes refuted reject rejects rejecting disprove disproved disproves
-    joking kidding nonsense misconception unlikely hardly scarcely untruth inaccurate decoy bait trap runner distractor herring lie
-    guess guesses guessed eliminate eliminated eliminates dismiss dismissed discard discarded forget disregard ignore scratch
+    doubts doubtful deny denies denied denying disagree disagrees refute refutes refuted reject rejects rejecting disprove disproved
+    disproves joking kidding nonsense misconception unlikely hardly scarcely untruth inaccurate decoy bait trap runner distractor herring
+    lie guess guesses guessed eliminate eliminated eliminates dismiss dismissed discard discarded forget disregard ignore scratch
     absurd ridiculous confuse confuses confused cleared blamed"""
 )
 """Wherever they stand."""

@@ -46,7 +46,7 @@ morality mortality; immorality immortality; amorality mortality; mediation medit
 desert dessert; deserts desserts; carrier career; conservation conversation; formally formerly; dissent descent; latter later
 """
 _CONFUSED = frozenset(frozenset(tokens(pair)) for pair in _CONFUSABLE.split(";"))
-_SAME = frozenset(frozenset(tokens(pair)) for pair in ["jon john", " grey gray", " catherine katherine"])
+_SAME = frozenset(frozenset(tokens(pair)) for pair in ("jon john", "grey gray", "catherine katherine"))
 
 
 def same_but_for_spelling(gold: Sequence[str], answer: Sequence[str]) -> bool:

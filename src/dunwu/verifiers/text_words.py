@@ -52,7 +52,15 @@ _PLAIN = (
     (regex.compile(r"(?<![\p{L}\p{N}.,])\.(?=\p{Nd})"), "0."),
     (regex.compile(r"(?<=\p{Nd})( ?):\1(?=\p{Nd})"), "∶"),
     (regex.compile(r"(?<=\p{Nd})\s?[·⋅∙•]\s?(?=\p{Nd})"), "*"),
-    (regex.compile(r"(?<![\p{L}\p{N}-])\p{Lu}(?:-\p{Lu}){2,40}+(?![\p{L}\p{N}-])"), lambda match: match.group().replace("-", " ")),  # S-O-S
+    # Initials: U.S.A. and U. S. A., S-O-S, a.m. are USA, SOS, am.
+    (regex.compile(r"(?<![\p{L}\p{N}-])\p{Lu}(?:-\p{Lu}){2,40}+(?![\p{L}\p{N}-])"), lambda match: match.group().replace("-", "")),
+    (
+        regex.compile(
+            r"(?<![\p{L}\p{N}.])(?:(?:\p{Lu}\.){1,20}\p{Lu}\b|\p{Lu}(?:\.\s?\p{Lu}){1,20}\.|\p{Ll}(?:\.\p{Ll}){1,20}\.|[ap]\. ?m\.)"
+            r"(?![\p{L}\p{N}])"
+        ),
+        lambda match: regex.sub(r"[.\s]", "", match.group()),
+    ),
     # Hyphens that are minus signs: between numbers, before one, between or behind single letters (x-y, the grade A-).
     (regex.compile(rf"(?<=[\p{{Nd}}%]\s{{0,2}}){_D}(?=\s{{0,2}}{_MONEY}?[.\p{{Nd}}])"), "−"),
     (regex.compile(rf"(?<![^\s(\[{{=<>≤≥~≈^*/×:∶,;\"'“$€£¥+−]){_D}(?={_MONEY}?\.?\p{{Nd}})"), "−"),
@@ -76,6 +84,7 @@ _GROUPED = regex.compile(r"(?<![^−])[1-9]\p{Nd}{0,2}(?:,\p{Nd}{3})++(?![,\p{Nd
 _LISTED = regex.compile(r"\p{Nd}++(?:,\p{Nd}++){2,}+")
 _FACTORIAL = regex.compile(r"(?:\p{Nd}|(?<![\p{L}\p{N}])\p{L})!")
 _SYMBOL = regex.compile(r"[^\p{L}\p{N}_]")
+_ZEROS = regex.compile(r"(?<=^\p{Nd}+)\.0+$")
 _CURRENCY = regex.compile(r"\p{Sc}")
 
 
@@ -130,6 +139,12 @@ def _merged(token: str) -> str:
     token = token.replace("’", "'")
     token = token[:-2] if token.endswith(("'s", "'S")) else token
     return str(_GROUPED.sub(lambda match: match.group().replace(",", ""), token))
+
+
+def whole_number(words: tuple[str, ...]) -> tuple[str, ...]:
+    """A whole number that stands alone, without the zeros behind its point: ``3.0`` is ``3``; ``3.10`` may be a version and is not ``3.1``."""
+    alone = len(words) == 1 or (len(words) == 2 and words[0] == "−")
+    return (*words[:-1], _ZEROS.sub("", words[-1])) if alone else words
 
 
 def _is_article(found: list[str], place: int) -> bool:
