@@ -9,8 +9,8 @@ T = TypeVar("T")
 
 
 def attempt(call: Callable[[], T], failed: Callable[[str], T]) -> T:
-    """``call()``, or ``failed("ValueError: ...")`` when it raises; interrupts and exits pass through."""
+    """``call()``, or ``failed("ValueError: ...")``, one line, when it raises; interrupts and exits pass through."""
     try:
         return call()
     except Exception as error:  # noqa: BLE001
-        return failed(f"{type(error).__name__}: {error}"[:200])
+        return failed(f"{type(error).__name__}: {' '.join(str(error).split())}"[:200])

@@ -20,7 +20,9 @@ from dunwu.rewards.compose import ComposedReward
 from dunwu.rewards.make import make_reward
 from dunwu.rewards.outcome import compute
 from dunwu.rewards.scope import look_at
+from dunwu.tasks.gold import cell_text
 from dunwu.types import Problem, Reward, VerifierName
+from dunwu.verifiers.problem import problem_fault
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ def run(arguments: Sequence[str]) -> int:
     """Prints the explanation; the reward is that of the run the file is in, or what key=value says."""
     options, rest = parse_options(RolloutOptions, "verify rollout", arguments)
     problem, text, recorded = _read(options.file, options.row)
+    if fault := problem_fault(problem):
+        raise DataError(f"{options.file}: {fault}: correct the problem")
     above = run_above(options.file.parent)
     kept = read_mapping(above / "config.yaml") if above else {}
     config = load_config(ZeroConfig, None, rest, {key: kept[key] for key in ("reward", "tripwire") if key in kept})
@@ -108,7 +112,11 @@ def _read(file: Path, row: int) -> tuple[Problem, str, float | None]:
 def _problem(row: Mapping[str, Any]) -> Problem:
     if row["verifier"] not in get_args(VerifierName):
         raise ValueError(f"no verifier {row['verifier']!r}, there are {', '.join(get_args(VerifierName))}")
-    named = {key: row[key] for key in ("answer", "language", "difficulty", "data") if row.get(key) is not None}
+    named = {key: row[key] for key in ("language", "difficulty", "data") if row.get(key) is not None}
+    if not isinstance(named.get("data", {}), Mapping):
+        raise TypeError(f"data is a {type(named['data']).__name__}, not an object")
+    if row.get("answer") is not None:
+        named["answer"] = cell_text(row["answer"])
     return Problem(
         id=str(row.get("id", "problem")), task=str(row.get("task", "problem")), text=str(row["text"]), verifier=row["verifier"], **named
     )

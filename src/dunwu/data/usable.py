@@ -23,6 +23,7 @@ from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.make import make_task
 from dunwu.types import Problem, Prompt, Split
 from dunwu.verifiers.math import check_gold, reads_as_text
+from dunwu.verifiers.problem import problem_fault
 
 TOO_LONG, BAD_GOLD, HALF = "prompt too long", "gold that nothing can be verified against", "half a character"
 UNREADABLE = "without a problem or an answer"
@@ -58,7 +59,7 @@ def unusable(problems: Sequence[Problem], limit: PromptLimit | None) -> list[Unu
     readable = [problem for problem in problems if not has_surrogates(problem.text)]
     lengths = {p.problem.id: len(p.token_ids) for p in limit.prompts(readable)} if limit else {}
     for problem in problems:
-        told = _gold(problem.answer or "")[0] if problem.verifier == "math" else None
+        told = _gold(problem.answer or "")[0] if problem.verifier == "math" else _fault(problem)
         if told:
             found.append(Unusable(problem, BAD_GOLD, told))
         elif has_surrogates(problem.text):
@@ -139,6 +140,11 @@ def fitting(draw: Callable[[int], Problem], stream: int, limit: PromptLimit) -> 
 def where(problem: Problem) -> str:
     """What a message calls the row of a problem."""
     return f"row {problem.data['row']} of {problem.data['source']}" if "row" in problem.data else f"problem {problem.id}"
+
+
+def _fault(problem: Problem) -> str | None:
+    """Tests of programs are looked at where they are read (`dunwu.tasks.code_rows`)."""
+    return None if problem.verifier == "code" else problem_fault(problem)
 
 
 @lru_cache(maxsize=1 << 18)

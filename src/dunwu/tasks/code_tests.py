@@ -96,8 +96,12 @@ class CodeTests(Config):
 
     @classmethod
     def from_data(cls, data: Any) -> CodeTests:
-        """Of ``Problem.data``; raises `ValueError` (pydantic's) where it is malformed."""
-        return cls.model_validate(data)
+        """Of ``Problem.data``; raises `ValueError` with the first mistake where it is malformed."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))) from None
 
 
 def program_seconds(problem: Problem) -> float:

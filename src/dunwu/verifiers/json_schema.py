@@ -72,7 +72,7 @@ def verify_json_schema(problem: Problem, answer: str) -> Verdict:
     try:
         violation = next(_validator(json.dumps(schema)).iter_errors(value), None)
     except (jsonschema.SchemaError, referencing.exceptions.Unresolvable, regex.error) as failure:
-        return Verdict(None, "error", f"the schema: {failure}"[:200])
+        return Verdict(None, "error", f"the schema: {' '.join(str(getattr(failure, 'message', failure)).split())}"[:200])
     except RecursionError:
         return Verdict(None, "error", "the schema: refers to itself without end")
     except TimeoutError:

@@ -142,7 +142,7 @@ def _merged(token: str) -> str:
 
 
 def whole_number(words: tuple[str, ...]) -> tuple[str, ...]:
-    """A whole number that stands alone, without the zeros behind its point: ``3.0`` is ``3``; ``3.10`` may be a version and is not ``3.1``."""
+    """A whole number alone without the zeros behind its point: ``3.0`` is ``3``; ``3.10`` may be a version and is not ``3.1``."""
     alone = len(words) == 1 or (len(words) == 2 and words[0] == "−")
     return (*words[:-1], _ZEROS.sub("", words[-1])) if alone else words
 
