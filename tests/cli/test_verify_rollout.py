@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,38 @@ def test_mistakes_are_one_line(name: str, content: str | None, told: str, tmp_pa
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        {"verifier": "choice", "answer": "Z"},
+        {"verifier": "choice", "answer": None},
+        {"verifier": "text", "answer": "Paris", "data": {"match": "zzz"}},
+        {"verifier": "code", "data": {}},
+        {"verifier": "instructions", "data": {"instructions": [{"kind": "zzz"}]}},
+        {"verifier": "math", "answer": "proof"},
+        {"verifier": "math", "answer": "5", "data": [1]},
+    ],
+)
+@pytest.mark.parametrize("completion", ["<answer>B</answer>", "no answer"])
+def test_a_malformed_problem_is_one_line(
+    problem: dict[str, Any], completion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "one.json"
+    file.write_text(json.dumps({"problem": {"text": "?", **problem}, "completion": completion}))
+    assert main(["verify", "rollout", str(file), "--json", "reward=accuracy"]) == 2
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert found.err.count("\n") == 1
+    assert "http" not in found.err
+
+
+def test_a_gold_that_is_a_number_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "one.json"
+    file.write_text(json.dumps({"problem": {"text": "?", "verifier": "text", "answer": 5}, "completion": "<answer>5</answer>"}))
+    assert main(["verify", "rollout", str(file), "--json", "reward=accuracy"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"] == 1.0
 
 
 def test_a_row_that_is_not_there(rollouts: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,26 +17,31 @@ import regex
 
 from dunwu.boxes import find_boxes, offered_boxes
 from dunwu.types import Problem, Verdict
+from dunwu.verifiers.choice_denial import DENIAL, OPEN_DENIAL, is_denied
 from dunwu.verifiers.text_words import compatible, normalise
 
 MAX_LENGTH = 2048
 LETTERS = "ABCDEFGHIJ"
 
 _WRAPPER = regex.compile(r"\\(?:text|textbf|mathrm|mathbf|textrm|mathit|operatorname)\s*\{([^{}]*)\}|\*\*([^*]+)\*\*|__([^_]+)__")
+_STRUCK = regex.compile(r"<(s|del|strike)>.{0,200}?</\1>|~~[^~\n]{1,200}~~", regex.DOTALL)
+_TAG = regex.compile(r"</?[A-Za-z][A-Za-z0-9]{0,9}(?:\s[^<>]{0,100})?/?>")
+_QUOTED = regex.compile(r"(?<![\w'’])[\"'“„‘«]+\s?([(\[]?[A-Ja-j][)\]]?\.?)\s?[\"'”’»]+(?![\w])|(?<![\w}\\])\{\s*([A-J])\s*\}")
 _NOISE = regex.compile(r"\\[()\[\],;: ]|\\(?:q?quad)\b|\$|`")
 # One letter or several, in one go and without a way back: hostile text costs linear time.
 _OR = r"[/|]|\b(?i:or|maybe|perhaps|possibly|alternatively)\b|或者?是?|还是|也?可能是?"
 _JOIN = rf"(?:[\s,，、;；&+]|\b(?i:and)\b|和|与|以及|{_OR}){{0,6}}+"
-_LETTER = r"[(\[【]?+\s*+(?:(?i:option|choice)\s++|选项)?+(?:[A-J](?![a-z])|[a-j](?![A-Za-z]))(?:\s*+[)\]】])?+"
+_THE_LETTER_I = r"I(?![a-z'’]|\s+(?:think|believe|guess|suppose|would|will|am|say|choose|pick|know|go|feel|have|had|did|do|can)\b)"
+_LETTER = rf"[(\[【]?+\s*+(?:(?i:option|choice)\s++|选项)?+(?:[A-HJ](?![a-z])|{_THE_LETTER_I}|[a-j](?![A-Za-z]))(?:\s*+[)\]】])?+"
 _GROUP = rf"{_LETTER}(?:{_JOIN}{_LETTER}){{0,19}}+"
 _ALONE = regex.compile(
-    rf"(?:[-–—→>#*]{{1,6}}+\s)?+(?:(?i:option|choice|answer)\s*[:–—-]?\s*|选项|答案?[:：]?\s*|选择?)?({_GROUP})[\s.。,，:：;!！?)]*"
+    rf"(?:[-–—→>#*=⇒⟹➔➜∴•]{{1,6}}+\s)?+(?:(?i:option|choice|answer)\s*[:–—-]?\s*|选项|答案?[:：]?\s*|选择?)?({_GROUP})[\s.。,，:：;!！?)]*"
 )
 _LABELLED = regex.compile(r"[(\[【]?\s*([A-J])\s*(?:[)\]】]\s*[.:：、]?|[.:：、]|\s[-–—]\s)\s*(\S.*)", regex.DOTALL)
 _TERMINAL = r"(?=\s*(?:[.。,，:：;；!！?)\]]|$|\n|(?i:because|since|as|for|which)\b|\p{Han}|(?<=[)\]】])))"
 _STATEMENT = regex.compile(
     r"(?:(?i:(?<!\b(?:wrong|incorrect|worst|false|bad|invalid|rejected|eliminated|other|not\s+the|not\s+my)\s+)"
-    r"\b(?:answers?|ans\b\.?|choice|option|letter|pick|guess)\s*(?:(?:here\s+)?(?:is|are|has\s+to\s+be)|(?:should|must|would)\s+be|to\s+be\b|[:：=–—-]))"
+    r"\b(?:answers?|ans\b\.?|choice|option|letter|pick|guess)\s*(?:['’]s\b|(?:here\s+)?(?:is|are|has\s+to\s+be)|(?:should|must|would)\s+be|to\s+be\b|[:：=–—-]))"
     r"|(?:答案|选项|正确的?|应)(?:应该?)?(?:是|为|选择?)?\s*[:：]?)"
     rf"\s*[:：]?\s*(?i:(?:either|both|probably|most\s+likely|clearly|definitely|therefore|thus|then|option|choice)\s+)*({_GROUP}){_TERMINAL}"
 )
@@ -48,39 +53,33 @@ _CAPITALS = rf"(?!\s*[(\[【]?\s*[a-j])({_GROUP})"
 _OPINION = regex.compile(
     r"(?:(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:choose|pick|select|go(?:ing)?\s+(?:with|for)|opt\s+for|settle\s+on|say)(?:\s+(?i:option))?"
     r"|(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:think|believe|guess|suppose|say|conclude)\s+(?i:that\s+)?(?i:it(?:['’]s|\s+is|\s+must\s+be|\s+should\s+be|\s+has\s+to\s+be))"
-    r"|(?:^|[.!?\n]\s*)(?i:(?:so|thus|hence|therefore|in\s+conclusion|finally),?\s+)?(?i:it(?:['’]s|\s+is|\s+must\s+be|\s+should\s+be|\s+has\s+to\s+be))"
-    r"|(?:^|[.!?\n]\s*)(?i:so|thus|hence|therefore|conclusion|finally|definitely|clearly|obviously|surely|probably)\s*[,:]?"
+    r"|(?:^|[.!?,;\n]\s*)(?i:(?:so|thus|hence|therefore|in\s+conclusion|finally),?\s+)?(?i:it(?:['’]s|\s+is|\s+must\s+be|\s+should\s+be|\s+has\s+to\s+be))"
+    r"|(?:^|[.!?,;\n]\s*)(?i:so|thus|hence|therefore|conclusion|finally|definitely|clearly|obviously|surely|probably)\s*[,:]?"
     r"|(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:think|believe|guess|suppose)(?i:\s+that)?\s"
     r"|(?<!not\s)(?<!n't\s)(?<!n’t\s)\b(?i:sure|confident|certain|clear)\s+(?i:that\s+)?(?i:it(?:['’]s|\s+is))"
+    r"|(?i:not)\s+[(]?[A-J][)]?\s*,?\s+(?i:but)\s"
     r"|\b(?i:is|to|fits|matches|means|namely)\s+(?i:option|choice)\s"
     r"|(?<![不没非别])选择?|(?<![不没非])(?:认为|觉得)(?:应该)?(?:是|为|选))"
     rf"\s*[:：]?\s*(?i:(?:probably|most\s+likely|clearly|definitely|option|choice)\s+)*{_CAPITALS}(?:\s+is\s+(?:right|correct)\b|{_TERMINAL})"
 )
 _IS_RIGHT = regex.compile(
     rf"({_GROUP})\s*(?:(?i:is|are|would\s+be|must\s+be)\s+(?i:(?:the|my)\s+)?(?i:correct|right|answer|best|most\s+likely)|(?:项|选项)?(?:是|为)?(?:正确|对))"
-    r".{0,200}",
+    r"(?P<rest>.{0,200})",
     regex.DOTALL,
 )
-_REASONED = regex.compile(
-    rf"({_GROUP})\s*[,，;；:：.。(—–-]?\s*(?:(?i:because|since|as|given|due|I\s+(?:think|believe|guess))\b|因为|由于).*", regex.DOTALL
+_FITS = regex.compile(
+    rf"(?:^|[.!?,;\n]\s*)(?i:(?:so|thus|hence|therefore),?\s+)?(?:(?i:only)\s+{_CAPITALS}\s+(?i:is|are)\s+(?i:right|correct|true|possible|valid)"
+    rf"|(?:(?i:only)\s+)?{_CAPITALS}\s+(?i:fits?|works?|holds?|remains?|appl(?:y|ies)|match(?:es)?|satisf(?:y|ies)|makes?\s+sense|it\s+is|is\s+left"
+    rf"|seems?\s+(?:right|correct|best)|is\s+the\s+(?:only|best|right|correct)\s+one))(?:\s+(?i:best|everything|all\s+conditions|here|that\s+fits))?\s*(?=[.!]|$|\n)"
 )
+_MINE = regex.compile(rf"({_GROUP})\s*[,，(—–-]?\s*I\s+(?:think|believe|guess|suppose|would\s+say|am\s+(?:quite\s+)?sure)\s*[.!)]*")
+_REASONED = regex.compile(rf"({_GROUP})\s*[,，;；:：.。(—–-]?\s*(?:(?i:because|since|as|given|due)\b|因为|由于).*", regex.DOTALL)
 _BESIDE_TEXT = regex.compile(r"[(\[]?([A-J])[)\]]?\W+(\S.*)", regex.DOTALL)
 _SAID = regex.compile(r"(?i:^.*\b(?:answer|choice|option)\s*(?:is|[:：])\s*|^.*(?:答案|选)(?:是|为|[:：])\s*)", regex.DOTALL)
 _HEDGE = regex.compile(
     r"(?:\b(?i:or|maybe|perhaps|possibly|alternatively)\b|也?可能|或者?|还是)\W{0,5}"
     rf"(?:\b(?:(?i:it(?:['’]s)?|is|be|also|even)|是)\b\W*){{0,3}}{_LETTER}(?!\w)"
 )
-_DENIED = regex.compile(
-    r"(?:\b(?:false|untrue|doubt|unlikely|impossible|deny|not\s+(?:true|sure|think|believe|say|the\s+case)|never)|n['’]t\s+(?:think|believe|say|true))"
-    r"\s+(?:that\s+)?(?:(?:the|my)\s+)?(?:(?:correct|best|right)\s+)?$|不(?:认为|觉得|是)$",
-    regex.IGNORECASE,
-)
-_OPEN_DENIAL = regex.compile(
-    r"(?:\b(?:not|never|no|except|excluding|without|but|neither|nor|wrong|incorrect|false|eliminated?|rejected?|out)\b|n['’]t\b|[不非没错]|除)"
-    r"[^.!?。！？]*$",
-    regex.IGNORECASE,
-)
-_DENIAL = regex.compile(r"(?:(?:is|are|was|can|would)(?:n['’]t)?|can['’]t|cannot|wrong|incorrect|no|not)\b|[不错]|是错", regex.IGNORECASE)
 _LINE = regex.compile(r"(?m)\S[^\n]*+")
 _ONE = regex.compile(r"(?i:option|choice|answer|and)|[A-Ja-j]")
 
@@ -148,7 +147,7 @@ def _options(given: object) -> dict[str, tuple[str, ...]]:
 
 
 def _plain(text: str) -> str:
-    text = compatible(text).strip()
+    text = _QUOTED.sub(r"\1\2", _TAG.sub(" ", _STRUCK.sub(" ", compatible(text)))).strip()
     for _ in range(3):
         text = _WRAPPER.sub(lambda match: next(group for group in match.groups() if group is not None), text)
     return str(_NOISE.sub(" ", text)).strip()
@@ -162,9 +161,12 @@ def _chosen(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozense
         return _labelled(match.group(1), match.group(2), options)
     if found := _last_statement(text, options):
         return found
-    for pattern in (_IS_RIGHT, _REASONED):
+    for pattern in (_IS_RIGHT, _MINE, _REASONED):
         if match := pattern.fullmatch(text):
-            return (frozenset(), "alternatives") if _HEDGE.search(text, match.end(1)) else _letters(match.group(1), options)
+            if _HEDGE.search(text, match.end(1)):
+                return frozenset(), "alternatives"
+            rest = match.start("rest") if "rest" in pattern.groupindex else match.end()
+            return (frozenset(), "taken back") if is_denied(text, 0, rest) else _letters(match.group(1), options)
     if (match := _BESIDE_TEXT.fullmatch(text)) and options.get(match.group(1)) == normalise(match.group(2)):
         return frozenset(match.group(1)), ""
     said = normalise(_SAID.sub("", text).strip(" .。"))
@@ -174,7 +176,7 @@ def _chosen(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozense
 
 def _last_statement(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str] | None:
     """What the last statement or line of its own says, else the last opinion; ``None`` without any."""
-    found = [*_said(_STATEMENT, text), *_said(_NAMED, text), *_own_lines(text)] or _said(_OPINION, text)
+    found = [*_said(_STATEMENT, text), *_said(_NAMED, text), *_own_lines(text)] or [*_said(_OPINION, text), *_said(_FITS, text)]
     if not found:
         return None
     _, end, group = max(found)
@@ -183,8 +185,9 @@ def _last_statement(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[
 
 def _said(pattern: regex.Pattern[str], text: str) -> list[tuple[int, int, str]]:
     """``(start, end of the letters, letters)`` of what nothing before it denies."""
-    matches = [match for match in pattern.finditer(text) if not _DENIED.search(text, max(0, match.start() - 60), match.start())]
-    return [(match.start(), match.end(1), match.group(1)) for match in matches]
+    matches = [match for match in pattern.finditer(text) if not is_denied(text, match.start(), match.end())]
+    groups = [(match, next(number for number, group in enumerate(match.groups(), 1) if group)) for match in matches]
+    return [(match.start(), match.end(number), match.group(number)) for match, number in groups]
 
 
 def _own_lines(text: str) -> list[tuple[int, int, str]]:
@@ -197,7 +200,7 @@ def _own_lines(text: str) -> list[tuple[int, int, str]]:
     if len(lines) < 2 or len({match.group(1).strip(" ()[]【】").upper() for match in alone.values()}) != 1:
         return []
     outer = [place for place in (0, len(lines) - 1) if place in alone]
-    denied = {0: _DENIAL.match(lines[1][1]), len(lines) - 1: _OPEN_DENIAL.search(lines[-2][1])}
+    denied = {0: DENIAL.match(lines[1][1]), len(lines) - 1: OPEN_DENIAL.search(lines[-2][1])}
     return [(lines[at][0], lines[at][0] + alone[at].end(1), alone[at].group(1)) for at in outer if not denied[at]]
 
 
