@@ -31,6 +31,7 @@ import re
 from functools import lru_cache
 
 from dunwu.types import Problem, Verdict
+from dunwu.verifiers.gold_notes import is_note
 from dunwu.verifiers.math_answer import NoAnswer, SeveralAnswers, find_answer, find_answers
 from dunwu.verifiers.math_compare import Comparison
 from dunwu.verifiers.math_forms import Tagged
@@ -51,10 +52,6 @@ _SMALL_LETTER = re.compile(r"[(\[\s]*([a-z])\s*[)\]]\s*|([a-j])")
 _LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*([^\s*/+^!=,;|].*)", re.DOTALL)
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SUBJECT = re.compile(r"\A\s*(?:it|this|that|they|these|he|she)(?:\s+(?:is|are|was|were)\b|'s)\s+", re.IGNORECASE)
-_NO_GOLD = re.compile(
-    r"(?:proofs?|not\s*found|n/?a|nan|null|tbd|unknown|\?+|-{2,}|…|see\s+(?:the\s+)?(?:solution|explanation|proof)s?|证明略?|略|见(?:解析|证明)|无答案)",
-    re.IGNORECASE,
-)
 
 
 def verify_math(problem: Problem, answer: str) -> Verdict:
@@ -122,7 +119,7 @@ def _is_number(value: Value) -> bool:
 
 def _gold(text: str) -> str:
     gold = find_answer(text)
-    if _NO_GOLD.fullmatch(clean(gold).strip("‹› .")):
+    if is_note(clean(gold)) or ("boxed" not in text and is_note(text)):
         raise NoAnswer("no answer, but a note that there is none")
     return gold
 
