@@ -89,7 +89,20 @@ def nested(depth: int) -> Any:
     return value
 
 
-@pytest.mark.parametrize("value", [nested(MAX_DEPTH + 1), 1 << MAX_BITS, -(1 << MAX_BITS)])
+@pytest.mark.parametrize(
+    "value", [10**5000, -(10**5000), [{3**20_000: (1 << 20_000,)}], 1 << (MAX_BITS - 1)], ids=["large", "negative", "inside", "largest"]
+)
+def test_integers_of_thousands_of_digits_come_back(value: Any) -> None:
+    assert through_json(value) == value
+
+
+@pytest.mark.parametrize("text", ["12", "0x", "0x1_0", " 0x1", "0b1", 5, "0x" + "f" * (MAX_BITS // 4 + 9)])
+def test_only_hexadecimal_integers_are_read(text: Any) -> None:
+    with pytest.raises(ValueError, match="encoded int"):
+        decode_value({"$int": text})
+
+
+@pytest.mark.parametrize("value", [nested(MAX_DEPTH + 1), 1 << MAX_BITS, -(1 << MAX_BITS)], ids=["deep", "long", "negative"])
 def test_too_deep_and_too_long_is_refused_both_ways(value: Any) -> None:
     with pytest.raises(ValueError, match=r"nested|bits"):
         encode_value(value)

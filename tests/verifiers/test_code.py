@@ -119,6 +119,14 @@ def test_integers_of_any_length_are_printed(verify):
     assert verify(tests, "print(10 ** int(input()))").score == 1.0
 
 
+def test_integers_of_any_length_are_passed_and_returned(verify):
+    long = "9" * 5000
+    cases = (Case(input=f"(([{long}],), {{}})", expected=f"({long[:-1]}8, '{long}')"),)
+    tests = CodeTests(mode="function", entry="less", cases=cases)
+    assert verify(tests, "def less(x):\n    return x[0] - 1, '9' * 5000").score == 1.0
+    assert verify(tests, "def less(x):\n    return x[0] - 2, '9' * 5000").score == 0.0
+
+
 def test_partial_credit(verify):
     assert verify(ADD, "```python\nprint(3)\n```", partial=True).score == 0.5
 

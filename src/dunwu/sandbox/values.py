@@ -1,21 +1,26 @@
 """Plain Python values as JSON that keeps their exact types. Used on both sides of the sandbox; standard library only.
 
 None, bool, int, float, str, list and dict with string keys stand for themselves. The others carry a tag:
-``{"$tuple": [...]}``, ``{"$set": [...]}``, ``{"$frozenset": [...]}`` and ``{"$dict": [[key, value], ...]}``.
+``{"$tuple": [...]}``, ``{"$set": [...]}``, ``{"$frozenset": [...]}``, ``{"$dict": [[key, value], ...]}`` and ``{"$int": "0x..."}`` for an
+int beyond the digits that Python reads and prints.
 Types are compared with ``is``: an instance of a subclass (an int that equals everything) has no encoding.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict, defaultdict
 from typing import Any
 
 MAX_DEPTH = 100
-MAX_BITS = 13_000
-"""Of an int: about 3,900 digits, below the length from which Python refuses to print one."""
+SHORT_BITS = 13_000
+"""Of an int in decimal digits: about 3,900, below the length from which Python refuses to read or print one."""
+MAX_BITS = 1 << 20
+"""Of an int: about 315,000 digits."""
 MAX_HASHED = 10_000
 """Elements of sets and keys of tagged dicts in one value: hashes of ints can be made to collide, and time is then quadratic."""
 
+_HEXADECIMAL = re.compile(r"-?0x[0-9a-f]+")
 PLAIN_DICTS = (dict, Counter, OrderedDict, defaultdict)
 """The standard library's own, by exact type: honest programs return them, and they equal a dict of the same items."""
 COLLECTIONS: dict[str, type] = {"$tuple": tuple, "$set": set, "$frozenset": frozenset}
@@ -29,6 +34,8 @@ def encode_value(value: Any, depth: int = 0) -> Any:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
     if kind is int and value.bit_length() > MAX_BITS:
         raise ValueError(f"an int of {value.bit_length()} bits; at most {MAX_BITS} are taken")
+    if kind is int and value.bit_length() > SHORT_BITS:
+        return {"$int": hex(value)}
     if value is None or kind in (bool, int, float, str):
         return value
     if kind is list:
@@ -51,6 +58,12 @@ def _encode_dict(value: dict[Any, Any], depth: int) -> Any:
     return {"$dict": [[encode_value(key, depth + 1), encode_value(item, depth + 1)] for key, item in value.items()]}
 
 
+def _hexadecimal(text: Any) -> int:
+    if type(text) is not str or len(text) > MAX_BITS // 4 + 4 or not _HEXADECIMAL.fullmatch(text):
+        raise ValueError(f"not an encoded int: {str(text)[:20]!r}")
+    return int(text, 16)
+
+
 class _Decoder:
     def __init__(self) -> None:
         self.hashed = 0
@@ -71,6 +84,8 @@ class _Decoder:
         return {key: self.decode(item, depth + 1) for key, item in data.items()}
 
     def _tagged(self, tag: str, items: Any, depth: int) -> Any:
+        if tag == "$int":
+            return _hexadecimal(items)
         if type(items) is not list or (tag != "$dict" and tag not in COLLECTIONS):
             raise ValueError(f"not an encoded value: {tag[:20]!r}")
         if tag != "$tuple":

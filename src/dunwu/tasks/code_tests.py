@@ -6,12 +6,19 @@ they are read with `ast.literal_eval`, which runs nothing.
 
 from __future__ import annotations
 
+import ast
+import io
+import re
+import tokenize
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
 from dunwu.config.base import Config
 from dunwu.types import Problem
+
+_LONG_NUMBER = re.compile(r"[0-9]{4301,}")
+_CHUNK = 4000
 
 ProgrammingLanguage = Literal["python", "cpp"]
 Mode = Literal["stdio", "function", "assert"]
@@ -102,6 +109,29 @@ class CodeTests(Config):
         except ValidationError as error:
             first = error.errors()[0]
             raise ValueError(": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))) from None
+
+
+def read_literal(text: str) -> Any:
+    """The plain value that ``text`` is, with integers of any length, of which Python by itself reads 4,300 digits. Raises as
+    `ast.literal_eval`."""
+    return ast.literal_eval(_with_hexadecimals(text) if _LONG_NUMBER.search(text) else text)
+
+
+def _with_hexadecimals(text: str) -> str:
+    try:
+        tokens = [(token.type, token.string) for token in tokenize.generate_tokens(io.StringIO(text).readline)]
+    except tokenize.TokenError as error:
+        raise SyntaxError(str(error)) from error
+    number = tokenize.NUMBER
+    return tokenize.untokenize((kind, _hexadecimal(word) if kind == number and word.isdecimal() else word) for kind, word in tokens)
+
+
+def _hexadecimal(digits: str) -> str:
+    value = 0
+    for start in range(0, len(digits), _CHUNK):
+        chunk = digits[start : start + _CHUNK]
+        value = value * 10 ** len(chunk) + int(chunk)
+    return hex(value)
 
 
 def program_seconds(problem: Problem) -> float:

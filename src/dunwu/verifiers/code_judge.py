@@ -5,7 +5,6 @@ The first failing case ends it, as the paper's reward asks for all of them. A sa
 
 from __future__ import annotations
 
-import ast
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 
 from dunwu.sandbox.outcome import Limits, Outcome, Program, Sandbox, Status
 from dunwu.sandbox.values import encode_value
-from dunwu.tasks.code_tests import Case, CodeLimits, CodeTests
+from dunwu.tasks.code_tests import Case, CodeLimits, CodeTests, read_literal
 from dunwu.verifiers.code_compare import TEXT_CHECKERS, TRUTH, VALUE_CHECKERS
 from dunwu.verifiers.code_prelude import with_prelude
 
@@ -66,7 +65,7 @@ def judge_cases(source: str, tests: CodeTests, sandbox: Sandbox, every_case: boo
     function = tests.mode == "function"
     program = truth_of(source, tests) if function else Program(source, tests.programming_language)
     grade = value_grader(tests) if function else text_grader(tests, sandbox)
-    inputs = [call_input(*ast.literal_eval(case.input)) if function else case.input for case in tests.cases]
+    inputs = [call_input(*read_literal(case.input)) if function else case.input for case in tests.cases]
     started = time.monotonic()
     graded: list[Outcome] = []
     for case, outcome in zip(tests.cases, outcomes_of(program, inputs, tests.limits, sandbox, started), strict=False):
@@ -137,7 +136,7 @@ def value_grader(tests: CodeTests) -> Grader:
             return outcome
         check = VALUE_CHECKERS[case.checker or tests.checker or "lists"]
         tolerance = tests.tolerance if case.tolerance is None else case.tolerance
-        right = check(ast.literal_eval(case.expected), outcome.result, tolerance)
+        right = check(read_literal(case.expected), outcome.result, tolerance)
         return outcome if right else replace(outcome, status="wrong_answer")
 
     return grade

@@ -6,7 +6,6 @@ it would be an error in every reward, or stay hidden behind completions without 
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Callable
 
@@ -50,13 +49,13 @@ def _verifier_fault(problem: Problem) -> str | None:
 
 
 def _tests_fault(problem: Problem) -> str | None:
-    from dunwu.tasks.code_tests import CodeTests
+    from dunwu.tasks.code_tests import CodeTests, read_literal
 
     tests = CodeTests.from_data(problem.data)
     for number, case in enumerate(tests.cases if tests.mode == "function" else ()):
-        if not _reads(case.input, _is_call):
+        if not _reads(read_literal, case.input, _is_call):
             return f"cases.{number}.input {case.input[:60]!r}: write a literal (args, kwargs), such as ((3, 4), {{}})"
-        if not _reads(case.expected, lambda value: True):
+        if not _reads(read_literal, case.expected, lambda value: True):
             return f"cases.{number}.expected {case.expected[:60]!r}: write a Python literal"
     return None
 
@@ -65,8 +64,8 @@ def _is_call(value: object) -> bool:
     return isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], tuple | list) and isinstance(value[1], dict)
 
 
-def _reads(literal: str, right: Callable[[object], bool]) -> bool:
+def _reads(read: Callable[[str], object], literal: str, right: Callable[[object], bool]) -> bool:
     try:
-        return right(ast.literal_eval(literal))
+        return right(read(literal))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return False
