@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from dunwu.data.sampled import verify_all
-from dunwu.errors import ConfigError, DunwuError
-from dunwu.rewards.pool import RewardPool
+from dunwu.errors import ConfigError, DunwuError, TrainingError
+from dunwu.rewards.pool import HOPELESS, RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.tasks.code_tests import Case, CodeTests
 from dunwu.types import Problem
@@ -119,6 +119,16 @@ def test_the_caller_goes_on_while_rewards_are_computed(odd):
         collected = time.monotonic()
         assert pool.collect()[0].total == 1.0
         assert time.monotonic() - collected < 0.3
+
+
+def test_a_reward_that_does_nothing_but_hang_ends_the_run(odd):
+    with RewardPool(odd.Odd(), 1, timeout=0.2) as pool:
+        for key in range(HOPELESS + 20):
+            pool.submit(key, PROBLEM, "spin")
+        began = time.monotonic()
+        with pytest.raises(TrainingError):
+            pool.collect()
+        assert time.monotonic() - began < 0.2 * HOPELESS + 20
 
 
 @pytest.mark.parametrize("order", ["sleep 60", "spin", "regex"])

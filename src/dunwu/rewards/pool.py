@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from dunwu.errors import ConfigError, DunwuError
+from dunwu.errors import ConfigError, DunwuError, TrainingError
 from dunwu.rewards.outcome import RewardFunction, compute, failed, part_names
 from dunwu.rewards.process import WorkerLost, WorkerProcess
 from dunwu.types import Problem, Reward
 
 MAX_CHUNK = 64
+HOPELESS = 10
+"""Time-outs in a row, and not one reward before them, after which a reward is taken to hang always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class RewardPool:
         self._queue: deque[Job] = deque()
         self._keys: dict[int, None] = {}
         self._results: dict[int, Reward] = {}
+        self._timeouts: int | None = 0  # before the first reward; None from then on
         self._started: list[bool] = []  # one entry per lane: did its first worker start?
         self._stop = threading.Event()
         self._lanes: list[threading.Thread] = []
@@ -98,9 +101,16 @@ class RewardPool:
             self._changed.notify()
 
     def collect(self) -> dict[int, Reward]:
-        """Wait for everything submitted since the last `collect`; results by key, in the order of submission."""
+        """Wait for everything submitted since the last `collect`; results by key, in the order of submission.
+
+        Raises `TrainingError` for a reward that has done nothing but hang: each step would take hours, and teach nothing.
+        """
         with self._changed:
             while len(self._results) < len(self._keys):
+                if self._timeouts is not None and self._timeouts >= HOPELESS:
+                    raise TrainingError(
+                        f"each of the first {HOPELESS} rewards took more than {self._timeout:g} s: make it faster, or raise reward_timeout"
+                    )
                 assert all(lane.is_alive() for lane in self._lanes), "a thread of the reward pool has died"
                 self._changed.wait(1.0)
             results = {key: self._results[key] for key in self._keys}
@@ -171,6 +181,8 @@ class RewardPool:
     def _finish(self, job: Job, reward: Reward) -> None:
         with self._changed:
             self._results[job.key] = reward
+            hung = reward.total is None and reward.verdict.reason == "timeout"
+            self._timeouts = self._timeouts + 1 if hung and self._timeouts is not None else None
             if len(self._results) == len(self._keys):
                 self._changed.notify_all()
 
