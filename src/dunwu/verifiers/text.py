@@ -17,6 +17,7 @@ Against human judgements see ``python -m benchmarks.verify_text`` and `docs/rewa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from rapidfuzz import fuzz
 
@@ -62,8 +63,8 @@ def _rule(
         case "fuzzy":
             return lambda gold, words: similar(gold, words, threshold)
         case "contains":
-            text = Statement.of(answer, golds, read)
-            return lambda gold, words: contains(gold, words, text, golds)
+            statement = cache(lambda: Statement.of(answer, golds, read))
+            return lambda gold, words: contains(gold, words, statement, golds)
         case other:
             raise ValueError(f"match {other!r}: it is exact, fuzzy or contains")
 

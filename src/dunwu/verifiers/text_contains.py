@@ -65,8 +65,8 @@ class Statement:
         )
 
 
-def contains(gold: Words, words: Words, text: Statement, golds: Sequence[Words]) -> bool:
-    """Does an answer of ``words`` put forward ``gold``, and nothing beside it but other ``golds``?"""
+def contains(gold: Words, words: Words, statement: Callable[[], Statement], golds: Sequence[Words]) -> bool:
+    """Does an answer of ``words`` put forward ``gold``, and nothing beside it but other ``golds``? It is cut up only where it may."""
     if len(words) > MAX_SENTENCE_WORDS or _is_number(words):
         return False
     said = sum(not is_symbol(word) for word in words)
@@ -75,6 +75,7 @@ def contains(gold: Words, words: Words, text: Statement, golds: Sequence[Words])
     places = [start for start in range(len(words) - len(gold) + 1) if words[start : start + len(gold)] == gold]
     if not any(_stands_alone(words, start, start + len(gold)) for start in places):
         return False
+    text = statement()
     return not (
         (not _OR.search(" ".join(gold)) and _is_side_of_or(gold, text.sides, golds))
         or _is_listed(gold, text.items, golds)
