@@ -1,8 +1,8 @@
 """Does a text that holds a gold answer take it back, turn it round or put another beside it?
 
 No list of the ways to deny something is complete. The lists (`dunwu.verifiers.text_denial_words`) are wide, as people who answer a question
-rarely need any of these words: they cost 3 in 100 of the right answers (`docs/rewards.md`). Of sentences that were forged without a look at
-them, a good third still passes. Where a reward is learnt from, ask for an answer in a few words and take the rule ``exact``.
+rarely need any of these words: they cost 3 in 100 of the right answers (`docs/rewards.md`). Of sentences that were forged before
+the lists knew of them, more than half passed. Where a reward is learnt from, ask for an answer in a few words and take the rule ``exact``.
 """
 
 from __future__ import annotations
