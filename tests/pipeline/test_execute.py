@@ -22,6 +22,8 @@ from dunwu.pipeline.execute import run_pipeline
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.journal import read_journal
 from dunwu.pipeline.lineage import facts
+from dunwu.pipeline.recipe_file import dump_pipeline
+from dunwu.trainers.atomic import WRITING
 from dunwu.trainers.run_directory import RunDirectory
 
 TextOf = Callable[[Mapping[str, Any], str], str]
@@ -240,10 +242,32 @@ def test_what_a_killed_stage_left_is_no_part_of_its_output(workshop: Any) -> Non
     first = run_pipeline(workshop.diamond(), workshop.run)["a"]
     (first.folder / ARTEFACT).unlink()
     shutil.rmtree(first.payload)
+    killed = first.folder / "output.k3_x9z0a.tmp"
+    (killed / "output").mkdir(parents=True)
+    (killed / WRITING).touch()
+    (killed / "output" / "half").write_text("ha", encoding="utf-8")
     (first.folder / "output.tmp").mkdir()
-    (first.folder / "output.tmp" / "half").write_text("ha", encoding="utf-8")
+    (first.folder / "output.tmp" / "draft").write_text("mine", encoding="utf-8")
     assert run_pipeline(workshop.diamond(), workshop.run)["a"].hash == first.hash
-    assert sorted(path.name for path in first.folder.iterdir()) == ["artefact.json", "identity.json", "output", "seconds.json"]
+    assert sorted(path.name for path in first.folder.iterdir()) == [
+        "artefact.json",
+        "identity.json",
+        "output",
+        "output.tmp",
+        "seconds.json",
+    ]
+    assert (first.folder / "output.tmp" / "draft").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_manifest_of_the_users_beside_his_recipe_is_not_replaced(workshop: Any) -> None:
+    recipe = dump_pipeline(workshop.diamond())
+    workshop.run.mkdir()
+    (workshop.run / "recipe.yaml").write_text(recipe, encoding="utf-8")
+    (workshop.run / "manifest.json").write_text('{"name": "an extension"}', encoding="utf-8")
+    with pytest.raises(RunError):
+        run_pipeline(workshop.diamond(), workshop.run)
+    assert (workshop.run / "manifest.json").read_text(encoding="utf-8") == '{"name": "an extension"}'
+    assert (workshop.run / "recipe.yaml").read_text(encoding="utf-8") == recipe
 
 
 def test_an_output_that_was_whole_before_the_kill_is_not_made_again(workshop: Any) -> None:

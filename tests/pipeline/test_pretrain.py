@@ -118,13 +118,14 @@ def test_a_finished_run_gets_its_model_whole_and_without_training(run: Path, mon
         patch.setattr(pipeline, "make_card", interrupted)
         with pytest.raises(KeyboardInterrupt):
             pipeline.run_pretrain(SMALL, run, resume=True)
-    assert (run / "model.tmp").exists()
     assert not (run / "model").exists()
+    (run / "model.tmp").mkdir()
+    (run / "model.tmp" / "draft.txt").write_text("mine", encoding="utf-8")
 
     pipeline.run_pretrain(SMALL, run, resume=True)
     assert (run / "model" / "model.safetensors").read_bytes() == weights
     assert read_card(run / "model") == before
-    assert not (run / "model.tmp").exists()
+    assert (run / "model.tmp" / "draft.txt").read_text(encoding="utf-8") == "mine"
     with pytest.raises(RunError, match="--resume"):
         pipeline.run_pretrain(SMALL, run)
 

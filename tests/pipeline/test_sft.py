@@ -25,8 +25,8 @@ from dunwu.models.loading import load_model, save_model, stop_token_ids
 from dunwu.pipeline.sft import run_sft
 from dunwu.pipeline.zero import run_zero
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.checkpoint import verify_checkpoint
 from dunwu.trainers.run_directory import content_hash, read_manifest, read_metrics
+from dunwu.trainers.step_manifest import verify_checkpoint
 from dunwu.types import Problem, SamplingParams
 
 ConfigOf = Callable[..., SftConfig]

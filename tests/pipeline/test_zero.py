@@ -23,8 +23,8 @@ from dunwu.evaluation.store import read_evaluation
 from dunwu.models.loading import load_model, stop_token_ids
 from dunwu.pipeline.zero import run_zero
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.checkpoint import verify_checkpoint
 from dunwu.trainers.run_directory import config_hash, content_hash, read_manifest, read_metrics
+from dunwu.trainers.step_manifest import verify_checkpoint
 from dunwu.trainers.tables import read_rollouts
 from dunwu.types import Problem, SamplingParams
 

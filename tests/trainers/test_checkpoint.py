@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from dunwu.errors import CheckpointError, RunError
-from dunwu.trainers import checkpoint
-from dunwu.trainers.checkpoint import atomic_file, newest_whole, remove_leftovers, save_checkpoint, verify_checkpoint
+from dunwu.trainers import atomic
+from dunwu.trainers.atomic import REMOVING, WRITING, atomic_file, atomic_folder, remove_leftovers
+from dunwu.trainers.checkpoint import newest_whole, save_checkpoint
 from dunwu.trainers.run_directory import content_hash
+from dunwu.trainers.step_manifest import verify_checkpoint
 
 SIZE = 5000
 
@@ -43,6 +45,18 @@ def content_step(folder: Path) -> int:
     assert model == bytes([model[0]]) * SIZE
     assert state == bytes([model[0] + 1]) * SIZE
     return model[0]
+
+
+def left_by_a_kill(root: Path, name: str, mark: str) -> Path:
+    """The folder in which a killed process was writing or removing ``name``."""
+    folder = root / f"{name}.k3_x9z0a.tmp"
+    folder.mkdir(parents=True)
+    (folder / mark).touch()
+    return folder
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def never_skips(folder: Path, reason: str) -> None:
@@ -218,34 +232,139 @@ def test_a_torn_step_is_written_again_around_the_users_files(tmp_path, damage):
 
 def test_a_deletion_that_was_killed_is_finished_and_keeps_the_users_files(tmp_path):
     put_foreign(save(tmp_path, 1))
-    (tmp_path / "step-000001").rename(tmp_path / "step-000001.tmp")
-    (tmp_path / "step-000001.tmp" / "model.bin").unlink()
-    (tmp_path / "draft.tmp").write_text("mine")
+    folder = left_by_a_kill(tmp_path, "step-000001", REMOVING)
+    (tmp_path / "step-000001").rename(folder / "step-000001")
+    (folder / "step-000001" / "model.bin").unlink()
     remove_leftovers(tmp_path)
     assert foreign_in(tmp_path / "step-000001") == list(FOREIGN)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["draft.tmp", "latest", "step-000001"]
+    assert not (tmp_path / "step-000001" / "manifest.json").exists()
+    assert names_in(tmp_path) == ["latest", "step-000001"]
 
 
 def test_a_step_whose_manifest_was_being_written_goes_as_a_whole(tmp_path):
     save(tmp_path, 1)
     save(tmp_path, 2)
-    (tmp_path / "step-000002").rename(tmp_path / "step-000002.tmp")
-    os.truncate(tmp_path / "step-000002.tmp" / "manifest.json", 20)
+    folder = left_by_a_kill(tmp_path, "step-000002", WRITING)
+    (tmp_path / "step-000002").rename(folder / "step-000002")
+    os.truncate(folder / "step-000002" / "manifest.json", 20)
     remove_leftovers(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001"]
+    assert names_in(tmp_path) == ["latest", "step-000001"]
 
 
 def test_a_step_that_was_being_replaced_keeps_the_users_files(tmp_path):
     put_foreign(save(tmp_path, 1))
-    (tmp_path / "step-000001").rename(tmp_path / "step-000001.torn.tmp")
+    lose_manifest(tmp_path / "step-000001", tmp_path)
+    folder = left_by_a_kill(tmp_path, "step-000001", REMOVING)
+    (tmp_path / "step-000001").rename(folder / "step-000001")
     remove_leftovers(tmp_path)
     assert foreign_in(tmp_path / "step-000001") == list(FOREIGN)
-    (tmp_path / "step-000001").rename(tmp_path / "step-000001.torn.tmp")
-    lose_manifest(tmp_path / "step-000001.torn.tmp", tmp_path)
+    folder = left_by_a_kill(tmp_path, "step-000001", REMOVING)
+    (tmp_path / "step-000001").rename(folder / "step-000001")
     save(tmp_path, 1)
     remove_leftovers(tmp_path)
     assert foreign_in(tmp_path / "step-000001") == list(FOREIGN)
+    assert names_in(tmp_path) == ["latest", "step-000001"]
     verify_checkpoint(tmp_path / "step-000001")
+
+
+USERS = ("step-00009.tmp", "step-000009.tmp", "step-000009.torn.tmp", "step-000009.k3_x9z0a.tmp", "output.tmp", "model.tmp", "data.tmp")
+
+
+@pytest.mark.parametrize("name", USERS)
+@pytest.mark.parametrize("full", [True, False])
+def test_a_folder_without_our_mark_stays_and_bars_no_save(tmp_path, capsys, name, full):
+    (tmp_path / name).mkdir()
+    if full:
+        (tmp_path / name / "thesis.tex").write_text("mine")
+    remove_leftovers(tmp_path)
+    save(tmp_path, 9)
+    save(tmp_path, 10, keep=1)
+    remove_leftovers(tmp_path)
+    assert (name in capsys.readouterr().err) == name.startswith("step-")
+    assert names_in(tmp_path / name) == (["thesis.tex"] if full else [])
+    assert names_in(tmp_path) == sorted([name, "latest", "step-000010"])
+
+
+@pytest.mark.parametrize("name", ["step-000009.tmp", "latest.tmp", "config.yaml.tmp", "metrics.jsonl.tmp", "step-00009.parquet.tmp"])
+def test_a_file_of_the_users_stays_and_bars_no_save(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    remove_leftovers(tmp_path)
+    with atomic_file(tmp_path / name.removesuffix(".tmp")) as file:
+        file.write(b"ours")
+    (tmp_path / name.removesuffix(".tmp")).unlink()
+    save(tmp_path, 9)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_whole_step_that_the_user_copied_to_a_temporary_name_stays(tmp_path):
+    shutil.copytree(save(tmp_path, 1), tmp_path / "step-000001.tmp")
+    shutil.copytree(tmp_path / "step-000001", tmp_path / "step-000001.k3_x9z0a.tmp")
+    remove_leftovers(tmp_path)
+    assert content_step(tmp_path / "step-000001.tmp") == content_step(tmp_path / "step-000001.k3_x9z0a.tmp") == 1
+
+
+def test_a_mark_in_a_folder_of_another_name_is_none(tmp_path):
+    for name in ("step-000009.tmp", "step-000009.backup.tmp", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / WRITING).touch()
+    remove_leftovers(tmp_path)
+    assert names_in(tmp_path) == ["mine", "step-000009.backup.tmp", "step-000009.tmp"]
+
+
+def test_what_the_user_has_under_the_name_of_a_step_is_moved_aside_and_named(tmp_path, capsys):
+    (tmp_path / "step-000001").mkdir()
+    (tmp_path / "step-000001" / "model.bin").write_text("mine")
+    (tmp_path / "step-000001" / "trainer").write_text("a file where ours is a folder")
+    (tmp_path / "step-000001" / "notes.txt").write_text("notes")
+    (tmp_path / "step-000001" / "manifest.json").write_text('{"name": "an extension"}')
+    (tmp_path / "step-000002").write_text("a file")
+    assert content_step(save(tmp_path, 1)) == 1
+    assert content_step(save(tmp_path, 2)) == 2
+    kept = tmp_path / "step-000001.old"
+    assert names_in(kept) == ["manifest.json", "model.bin", "trainer"]
+    assert (kept / "model.bin").read_text() == "mine"
+    assert (tmp_path / "step-000001" / "notes.txt").read_text() == "notes"
+    assert (tmp_path / "step-000002.old").read_text() == "a file"
+    assert "step-000001.old" in capsys.readouterr().err
+    verify_checkpoint(tmp_path / "step-000001")
+
+
+def test_a_step_without_a_manifest_that_is_ours_is_not_deleted(tmp_path):
+    for step in (1, 2, 3, 4):
+        (tmp_path / f"step-{step:06d}").mkdir()
+    shutil.rmtree(tmp_path / "step-000001")
+    shutil.copytree(save(tmp_path / "other", 9), tmp_path / "step-000001")  # a copy under the number of another step
+    (tmp_path / "step-000002" / "manifest.json").write_text("{}")
+    (tmp_path / "step-000003" / "model.bin").write_text("mine")
+    (tmp_path / "step-000004").rmdir()
+    (tmp_path / "step-000004").symlink_to(save(tmp_path / "other", 4))
+    for step in (5, 6):
+        save(tmp_path, step, keep=1)
+    assert content_step(tmp_path / "step-000001") == 9
+    assert names_in(tmp_path / "step-000002") == ["manifest.json"]
+    assert names_in(tmp_path / "step-000003") == ["model.bin"]
+    assert content_step(tmp_path / "other" / "step-000004") == 4
+    assert not (tmp_path / "step-000005").exists()
+
+
+def test_a_file_of_a_step_that_has_changed_since_is_not_deleted_with_it(tmp_path):
+    (save(tmp_path, 1) / "model.bin").write_text("pruned and quantised")
+    save(tmp_path, 2, keep=1)
+    assert names_in(tmp_path / "step-000001") == ["model.bin"]
+
+
+def test_a_folder_that_is_made_again_keeps_what_is_not_the_same(tmp_path):
+    data = tmp_path / "data"
+    for round_ in ("first", "second"):
+        with atomic_folder(data) as made:
+            (made / "rows.jsonl").write_text(round_)
+            (made / "card.json").write_text("same")
+        if round_ == "first":
+            (data / "mine.txt").write_text("mine")
+    assert (data / "rows.jsonl").read_text() == "second"
+    assert (data / "mine.txt").read_text() == "mine"
+    assert (tmp_path / "data.old" / "rows.jsonl").read_text() == "first"
+    assert names_in(tmp_path) == ["data", "data.old"]
 
 
 def test_an_existing_whole_step_is_not_written_again(tmp_path):
@@ -272,7 +391,7 @@ def test_a_failing_writer_leaves_nothing_and_its_error_is_seen(tmp_path):
 
     with pytest.raises(ZeroDivisionError):
         save_checkpoint(tmp_path, 2, fails, keep=1)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001"]
+    assert names_in(tmp_path) == ["latest", "step-000001"]
 
 
 class FullDisk:
@@ -290,7 +409,7 @@ class FullDisk:
 @pytest.mark.parametrize("number", range(5))
 def test_disk_full_at_any_point_before_the_rename_loses_nothing(tmp_path, monkeypatch, number):
     older = save(tmp_path, 1)
-    monkeypatch.setattr(checkpoint.os, "fsync", FullDisk(number))
+    monkeypatch.setattr(atomic.os, "fsync", FullDisk(number))
     with pytest.raises(RunError, match=r"disk full while writing .*step-000002.*last whole checkpoint is safe") as caught:
         save(tmp_path, 2, keep=1)
     assert "\n" not in str(caught.value)
@@ -314,14 +433,14 @@ def test_disk_full_as_the_writer_meets_it(tmp_path):
 
 def test_disk_full_in_the_words_of_safetensors(tmp_path):
     def full(folder: Path) -> None:
-        raise checkpoint.SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        raise atomic.SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     def other(folder: Path) -> None:
-        raise checkpoint.SafetensorError("Error while serializing: I/O error: (os error 2)")
+        raise atomic.SafetensorError("Error while serializing: I/O error: (os error 2)")
 
     with pytest.raises(RunError, match="disk full"):
         save_checkpoint(tmp_path, 2, full, keep=1)
-    with pytest.raises(checkpoint.SafetensorError):
+    with pytest.raises(atomic.SafetensorError):
         save_checkpoint(tmp_path, 2, other, keep=1)
 
 
@@ -360,9 +479,8 @@ def test_a_cut_file_is_told_by_its_size(tmp_path):
 
 def test_leftovers_are_removed_and_nothing_else(tmp_path):
     save(tmp_path, 1)
-    (tmp_path / "step-000002.tmp").mkdir()
-    (tmp_path / "step-000002.tmp" / "half").write_bytes(b"x")
-    (tmp_path / "latest.tmp").write_bytes(b"x")
+    (left_by_a_kill(tmp_path, "step-000002", WRITING) / "half").write_bytes(b"x")
+    (left_by_a_kill(tmp_path, "latest", WRITING) / "latest").write_bytes(b"x")
     remove_leftovers(tmp_path)
     remove_leftovers(tmp_path / "absent")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001"]
@@ -371,7 +489,7 @@ def test_leftovers_are_removed_and_nothing_else(tmp_path):
 SAVER = """
 import sys, time
 from pathlib import Path
-from dunwu.trainers import checkpoint
+from dunwu.trainers import atomic, checkpoint
 root, size, calls = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 
 def slowly(path, byte):
@@ -392,16 +510,16 @@ def dies_at(real):
         global calls
         calls -= 1
         if calls == 0:
-            checkpoint.os._exit(9)
+            atomic.os._exit(9)
         return real(*arguments, **options)
     return call
 
 if calls:
     for name in ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir"):
-        setattr(checkpoint.os, name, dies_at(getattr(checkpoint.os, name)))
-checkpoint.remove_leftovers(root)
+        setattr(atomic.os, name, dies_at(getattr(atomic.os, name)))
+atomic.remove_leftovers(root)
 found = checkpoint.newest_whole(root, lambda folder, reason: print("SKIPPED", folder, reason, flush=True))
-step = checkpoint.folder_step(found) if found else 0
+step = int(found.name[5:]) if found else 0
 while True:
     step += 1
     checkpoint.save_checkpoint(root, step, writer(step), keep=2)
@@ -450,7 +568,7 @@ def test_kill_9_at_random_moments_of_a_save_never_loses_or_mixes_a_step(tmp_path
 
 def test_death_at_every_system_call_of_a_save_is_survived(tmp_path):
     survived = False
-    for calls in range(1, 60):
+    for calls in range(1, 200):
         root = tmp_path / str(calls)
         save(root, 1)
         save(root, 2)
@@ -458,6 +576,9 @@ def test_death_at_every_system_call_of_a_save_is_survived(tmp_path):
         output, _ = process.communicate()
         assert process.returncode in (0, 9)
         check_after_death(root, output, before=2)
+        remove_leftovers(root)
+        check_after_death(root, output, before=2)
+        assert not any(path.is_file() for folder in root.glob("*.tmp") for path in folder.rglob("*"))
         if process.returncode == 0:
             survived = True
             break
@@ -467,8 +588,15 @@ def test_death_at_every_system_call_of_a_save_is_survived(tmp_path):
 def test_a_deletion_that_was_interrupted_leaves_nothing_that_looks_like_a_step(tmp_path):
     for step in (1, 2):
         save(tmp_path, step)
-    doomed = tmp_path / "step-000001.tmp"
+    doomed = left_by_a_kill(tmp_path, "step-000001", REMOVING) / "step-000001"
     (tmp_path / "step-000001").rename(doomed)
     (doomed / "trainer" / "state.bin").unlink()
     remove_leftovers(tmp_path)
     assert [path.name for path in sorted(tmp_path.glob("step-*"))] == ["step-000002"]
+
+
+def test_a_deletion_killed_before_its_last_call_leaves_no_empty_step(tmp_path):
+    folder = left_by_a_kill(tmp_path, "step-000001", REMOVING)
+    (folder / "step-000001").mkdir()
+    remove_leftovers(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import yaml
 
 from dunwu.errors import RunError
 from dunwu.trainers import run_directory
+from dunwu.trainers.atomic import WRITING
 from dunwu.trainers.run_directory import (
     RunDirectory,
     code_version,
@@ -25,6 +27,7 @@ from dunwu.trainers.run_directory import (
     read_manifest,
     read_metrics,
 )
+from dunwu.trainers.tables import write_rollouts
 
 CONFIG = {"grpo": {"steps": 10, "learning_rate": 1e-6}, "tasks": [{"kind": "countdown", "levels": [1, 2]}], "device": "cpu", "名": "顿悟"}
 
@@ -237,14 +240,56 @@ def test_a_refused_create_gives_the_lock_back(tmp_path):
 
 def test_leftovers_of_a_killed_trainer_are_removed_on_resume_only_under_the_lock(tmp_path):
     run = create(tmp_path / "run")
-    half = run.checkpoints / "step-000001.tmp"
+    half = run.checkpoints / "step-000001.k3_x9z0a.tmp"
     half.mkdir(parents=True)
+    (half / WRITING).touch()
     with pytest.raises(RunError, match="in use"):
         create(run.path, resume=True)
     assert half.exists()
     run.close()
+    with pytest.raises(RunError, match="steps"):
+        create(run.path, resume=True, config=changed(steps=20))
+    assert half.exists()
     create(run.path, resume=True).close()
     assert not half.exists()
+
+
+def test_a_refused_or_accepted_resume_deletes_nothing_of_the_users(tmp_path):
+    run = create(tmp_path / "run")
+    run.close()
+    letters = [run.path / name / "letter" for name in ("checkpoints/step-00009.tmp", "rollouts/step-000009.tmp", "model.tmp", "data.tmp")]
+    for letter in letters:
+        letter.parent.mkdir(parents=True)
+        letter.write_text("Dear")
+    for config in (changed(steps=20), CONFIG):
+        with suppress(RunError):
+            create(run.path, resume=True, config=config).close()
+        assert [letter.read_text() for letter in letters] == ["Dear"] * len(letters)
+
+
+def test_a_rewind_deletes_the_rollouts_of_the_run_and_no_other_file(tmp_path):
+    with create(tmp_path / "run") as run:
+        write_rollouts(run.rollouts_path(1), [], [], 1, [])
+        write_rollouts(run.rollouts_path(2), [], [], 2, [])
+        run.rollouts_path(3).write_text("mine")
+        run.rewind(1)
+    assert sorted(path.name for path in (run.path / "rollouts").iterdir()) == ["step-00001.parquet", "step-00003.parquet.old"]
+
+
+def test_a_folder_with_a_lock_of_another_program_is_no_run(tmp_path):
+    (tmp_path / "lock").write_text("held by my own program")
+    with pytest.raises(RunError, match="holds no run"):
+        create(tmp_path)
+    assert (tmp_path / "lock").read_text() == "held by my own program"
+
+
+def test_a_run_that_was_killed_at_its_birth_begins_again(tmp_path):
+    (tmp_path / "lock").write_text("pid 7 on host box.example\n")
+    (tmp_path / "config.yaml.k3_x9z0a.tmp").mkdir()
+    (tmp_path / "manifest.json.k3_x9z0b.tmp").mkdir()
+    (tmp_path / "manifest.json.k3_x9z0b.tmp" / WRITING).touch()
+    with create(tmp_path) as run:
+        assert not run.resumed
 
 
 def test_time_of_a_killed_start_is_taken_from_its_last_row(tmp_path):
@@ -300,7 +345,7 @@ def test_rewind_drops_later_rollouts(tmp_path):
         run.rollouts_path(1).parent.mkdir()
         assert run.rollouts_path(10) == run.path / "rollouts" / "step-00010.parquet"
         for step in (10, 20, 100_000):
-            run.rollouts_path(step).write_bytes(b"x")
+            write_rollouts(run.rollouts_path(step), [], [], step, [])
         (run.path / "rollouts" / "mine.parquet").write_bytes(b"x")
         run.rewind(10)
     assert sorted(path.name for path in (run.path / "rollouts").iterdir()) == ["mine.parquet", "step-00010.parquet"]

@@ -6,8 +6,6 @@ from there. The others take seconds and begin again.
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -29,7 +27,7 @@ from dunwu.data.mixing import mix_rows
 from dunwu.data.preference_pairs import build_preferences
 from dunwu.data.rejection_sampling import rejection_sample
 from dunwu.models.loading import load_tokenizer
-from dunwu.trainers.checkpoint import carry_over, clear_disk_full, fsync_path
+from dunwu.trainers.atomic import atomic_folder
 from dunwu.trainers.dates import take_date
 from dunwu.trainers.progress import duration, eta
 from dunwu.trainers.run_directory import RunDirectory, content_hash
@@ -104,18 +102,8 @@ def _written(config: Builder, out: Path, resume: bool, kind: str, build: Callabl
             return opened[-1]
 
         made = _with_refused(build(opener, count), opened)
-        making = out / f"{DATA}.tmp"
-        with clear_disk_full(making):
-            shutil.rmtree(making, ignore_errors=True)
-            making.mkdir()
+        with atomic_folder(out / DATA) as making:
             _told(made.write(making, count, config.seed))
-            for path in making.iterdir():
-                fsync_path(path)
-        if (out / DATA).is_dir():
-            carry_over(out / DATA, making)
-            shutil.rmtree(out / DATA)
-        os.rename(making, out / DATA)
-        fsync_path(out)
         run.finish({"data": out / DATA})
     return out
 

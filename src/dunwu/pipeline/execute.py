@@ -46,7 +46,7 @@ from dunwu.pipeline.outside import missing_file, outside_files
 from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.pipeline.stages import Work, describe
 from dunwu.pipeline.stopping import stopping_at_once
-from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, fsync_path, remove_leftovers
+from dunwu.trainers.atomic import atomic_file, atomic_folder, remove_leftovers, set_aside
 from dunwu.trainers.progress import duration
 from dunwu.trainers.run_directory import MANIFEST, RunDirectory, content_hash, read_manifest, relocate
 
@@ -180,7 +180,9 @@ class _Execution:
 def _renew_manifest(out: Path, name: str) -> None:
     """A damaged or lost manifest must not keep finished stages out of reach: a pipeline's holds no more than its name and starts."""
     recipe = out / RECIPE
-    if not os.path.isfile(recipe) or read_mapping(recipe).get("name") != name:  # Path.is_file would raise for a name that is too long
+    if not (os.path.isdir(out / STAGES) and os.path.isfile(recipe)):  # Path.is_file would raise for a name that is too long
+        return
+    if read_mapping(recipe).get("name") != name:
         return
     try:
         read_manifest(out)
@@ -188,7 +190,9 @@ def _renew_manifest(out: Path, name: str) -> None:
         with TemporaryDirectory(dir=out) as folder:
             fresh = Path(folder) / "run"
             RunDirectory.create(fresh, "pipeline", {"name": name}, seed=0).close()
-            os.replace(fresh / MANIFEST, out / MANIFEST)
+            if os.path.lexists(out / MANIFEST):
+                set_aside(out / MANIFEST)
+            os.rename(fresh / MANIFEST, out / MANIFEST)
         print(f"{error.args[0].partition(':')[0]}: it is written anew, the stages are as they were", flush=True)
 
 
@@ -219,18 +223,13 @@ def _perform(work: Work, config: Config, folder: Path) -> tuple[Path, float]:
 
 def _make_whole(function: Callable[..., Any], config: Config, folder: Path) -> tuple[Path, float]:
     """The output, whole or not there; a start that was killed is not counted in the seconds."""
-    final, making = folder / OUTPUT, folder / f"{OUTPUT}.tmp"
+    final = folder / OUTPUT
     if not final.exists():
         began = time.monotonic()
-        with clear_disk_full(making):
-            making.mkdir()
+        with atomic_folder(final) as making:
             function(config, making)
-            for path in making.rglob("*"):
-                fsync_path(path)
-        with atomic_file(folder / _SECONDS) as file:
-            file.write(json.dumps(time.monotonic() - began).encode())
-        os.rename(making, final)
-        fsync_path(folder)
+            with atomic_file(folder / _SECONDS) as file:
+                file.write(json.dumps(time.monotonic() - began).encode())
     return final, _read_seconds(folder / _SECONDS)
 
 

@@ -6,9 +6,7 @@ weights, because they are what is used. The folder appears whole or not at all, 
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 import socket
 from collections.abc import Mapping
 from itertools import islice
@@ -42,7 +40,7 @@ from dunwu.pipeline.evaluate import MAX_PROMPT_TOKENS, REWARD_TIMEOUT
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.checkpoint import carry_over, clear_disk_full, fsync_path
+from dunwu.trainers.atomic import atomic_folder
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
 from dunwu.trainers.pretrain import HELD_OUT_SEED, pretrain
 from dunwu.trainers.run_directory import read_manifest, read_metrics
@@ -63,31 +61,21 @@ def run_pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Pat
     final = pretrain(config, out, resume)
     folder = out / MODEL
     if not (folder / CARD).is_file():
-        with clear_disk_full(folder):
-            _make_model(config, out, final)
+        with atomic_folder(folder) as making:
+            _make_model(config, out, final, making)
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"checkpoint  {final}\nmodel       {folder} ({size / 1e6:.1f} MB, {CARD} beside the weights)")
     print(f"use it      dunwu zero --model {shlex.quote(str(folder))}")
     return folder
 
 
-def _make_model(config: PretrainConfig, out: Path, final: Path) -> None:
-    """Write ``model/`` under another name first, and rename it when it is whole."""
-    making = out / f"{MODEL}.tmp"
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir()
+def _make_model(config: PretrainConfig, out: Path, final: Path, making: Path) -> None:
+    """Write the rounded model and its card into the empty folder ``making``."""
     rounded_model, tokenizer = load_model(str(final), dtype=torch.bfloat16)
     save_model(rounded_model, tokenizer, making)
     # safetensors writes for the owner alone; a model that is installed for others must be readable by them
     (making / WEIGHTS).chmod(0o644)
     write_card(making, make_card(config, out, final, making))
-    for path in making.iterdir():
-        fsync_path(path)
-    if (out / MODEL).is_dir():
-        carry_over(out / MODEL, making)
-        shutil.rmtree(out / MODEL)
-    os.rename(making, out / MODEL)
-    fsync_path(out)
 
 
 def make_card(config: PretrainConfig, run: Path, final: Path, folder: Path) -> dict[str, Any]:

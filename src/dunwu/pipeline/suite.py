@@ -35,7 +35,7 @@ from dunwu.rewards.rules import rule_reward
 from dunwu.rewards.scope import look_at
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.make import make_task
-from dunwu.trainers.checkpoint import atomic_file
+from dunwu.trainers.atomic import atomic_file
 from dunwu.trainers.dates import take_date
 from dunwu.trainers.progress import Progress
 from dunwu.trainers.reward_model_examples import seen_by

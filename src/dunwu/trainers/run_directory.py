@@ -28,7 +28,9 @@ from dunwu.config.yaml_text import write_yaml
 from dunwu.errors import RunError
 from dunwu.isa import levels_in_force
 from dunwu.models.run_date import run_date
-from dunwu.trainers.checkpoint import atomic_file, clear_disk_full, counted_files, is_foreign, remove_leftovers
+from dunwu.trainers.atomic import atomic_file, clear_disk_full, is_temporary, remove_leftovers, set_aside
+from dunwu.trainers.step_manifest import counted_files, is_foreign
+from dunwu.trainers.tables import holds_rollouts
 
 Metric = float | int | str | bool | None
 Json = dict[str, Any]
@@ -36,7 +38,8 @@ Json = dict[str, Any]
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
 METRICS = "metrics.jsonl"
 ABSENT = "(absent)"
-_BIRTH_FILES = frozenset({"lock", CONFIG, f"{CONFIG}.tmp", f"{MANIFEST}.tmp"})
+_BIRTH_FILES = frozenset({"lock", CONFIG})
+_LOCK = re.compile(rb"(pid \d+ on host .*\n)?")
 _ROLLOUTS = re.compile(r"step-(\d{5,})\.parquet")
 
 # A forked worker would keep its parent's flock alive after the parent was killed, so each child gives its copy up at birth.
@@ -93,9 +96,9 @@ class RunDirectory:
             resumed = (path / MANIFEST).exists()
             if resumed and not resume:
                 raise RunError(f"run {path} exists: continue it with --resume or choose another --out")
+            manifest = _check_same_run(path, identity, may_change) if resumed else _new_manifest(identity)
             for folder in (path, path / "checkpoints", path / "rollouts"):
                 remove_leftovers(folder)
-            manifest = _check_same_run(path, identity, may_change) if resumed else _new_manifest(identity)
             _close_killed_start(path, manifest)
             manifest["starts"].append({"started": _now(), "code_version": code_version(), "pid": os.getpid(), "seconds": None})
             if not resumed or manifest["config"] != normal:
@@ -145,7 +148,7 @@ class RunDirectory:
                 file.writelines(f"{json.dumps(row, ensure_ascii=False)}\n".encode() for row in rows if row["step"] <= last)
         for path in (self.path / "rollouts").glob("*.parquet"):
             if (match := _ROLLOUTS.fullmatch(path.name)) and int(match.group(1)) > last:
-                path.unlink()
+                path.unlink() if holds_rollouts(path) else set_aside(path)
         self._may_log = True
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
@@ -279,12 +282,13 @@ def first_difference(old: object, new: object, key: str = "") -> tuple[str, obje
 def _refuse_foreign(path: Path) -> None:
     """Refuse what is no run directory, before anything is written there. A run killed at its birth has a lock but no manifest yet."""
     try:
-        names = {entry.name for entry in path.iterdir() if not is_foreign(entry.name)}
+        names = {entry.name for entry in path.iterdir() if not (is_foreign(entry.name) or is_temporary(entry))}
+        killed_at_birth = "lock" in names and _LOCK.fullmatch((path / "lock").read_bytes()) is not None
     except FileNotFoundError:
         return
     except OSError as error:
         raise RunError(f"{path} cannot be a run directory ({error.strerror}): choose another --out") from error
-    if MANIFEST not in names and (names - _BIRTH_FILES or (names and "lock" not in names)):
+    if MANIFEST not in names and (names - _BIRTH_FILES or (names and not killed_at_birth)):
         raise RunError(f"{path} is not empty and holds no run: choose another --out")
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dunwu.errors import DataError
-from dunwu.trainers.checkpoint import atomic_file
+from dunwu.trainers.atomic import atomic_file
 from dunwu.types import Group, Rollout
 
 ThinkingTokens = Callable[[Rollout], int] | Sequence[int]
@@ -70,6 +70,14 @@ def read_rollouts(path: Path) -> list[dict[str, Any]]:
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"rollouts {path} cannot be read ({error}): delete the file or pass another") from error
     return [row | {"data": json.loads(row["data"])} for row in rows]
+
+
+def holds_rollouts(path: Path) -> bool:
+    """Whether ``path`` is a file of ``write_rollouts``, by its columns."""
+    try:
+        return _TYPES.keys() <= set(pq.read_schema(path).names)
+    except (OSError, pa.ArrowInvalid):
+        return False
 
 
 def _schema(parts: Sequence[str]) -> pa.Schema:
