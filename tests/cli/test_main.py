@@ -1,5 +1,6 @@
 """The command line: light to start, errors in one line, exit codes, dry runs that make nothing."""
 
+import os
 import subprocess
 import sys
 import types
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dunwu.cli.main import COMMANDS, main
+from dunwu.cli.outputs import check_file, check_folder
 from dunwu.cli.recipes import bundled_recipes, find_recipe
 from dunwu.cli.training import resume_command
 from dunwu.config.load import load_config
@@ -109,19 +111,19 @@ def test_the_users_mistake_is_one_line_and_exit_code_2(arguments: list[str], par
 def test_errors_become_lines(
     error: BaseException, code: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def write_report(run: Path) -> Path:
+    def write_report(run: Path, path: Path | None) -> Path:
         raise error
 
-    (tmp_path / "config.yaml").write_text("seed: 0", encoding="utf-8")
+    (tmp_path / "manifest.json").write_text('{"kind": "zero", "config": {}}', encoding="utf-8")
     stub(monkeypatch, "dunwu.analysis.report", write_report=write_report)
     assert run_cli(capsys, "report", str(tmp_path)) == (code, "", line)
 
 
 def test_our_own_mistakes_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def write_report(run: Path) -> Path:
+    def write_report(run: Path, path: Path | None) -> Path:
         raise FileNotFoundError(2, "No such file", "inner")
 
-    (tmp_path / "config.yaml").write_text("seed: 0", encoding="utf-8")
+    (tmp_path / "manifest.json").write_text('{"kind": "zero", "config": {}}', encoding="utf-8")
     stub(monkeypatch, "dunwu.analysis.report", write_report=write_report)
     with pytest.raises(FileNotFoundError):
         main(["report", str(tmp_path)])
@@ -278,6 +280,134 @@ def test_report_of_a_folder_that_is_no_run_writes_nothing(tmp_path: Path, capsys
         code, _, err = run_cli(capsys, "report", *arguments)
         assert (code, err.count("\n")) == (2, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+MANIFEST = '{"kind": "zero", "config": {}}'
+STEP = '{"step": 1, "time": 1.0}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("metrics.jsonl", ""),
+        ("metrics.jsonl", "{"),
+        ("metrics.jsonl", "{\n"),
+        ("metrics.jsonl", "[1,2]\n"),
+        ("metrics.jsonl", '{"loss": 1}\n'),
+        ("metrics.jsonl", f"{STEP}[1,2]\n{STEP}"),
+        ("manifest.json", '{"step": 1}'),
+        ("manifest.json", "[]"),
+        ("manifest.json", ""),
+        ("manifest.json", '{"kind": "Deployment"}'),
+        ("config.yaml", "a: 1"),
+        ("recipe.yaml", "{name: a, stages: {data: {work: general}}}"),
+        ("stages.json", "{}"),
+        ("progress.json", "[]"),
+    ],
+)
+def test_report_of_files_that_are_only_named_like_a_runs_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str
+) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    for folder in (run, other):
+        folder.mkdir()
+    (run / name).write_text(text, encoding="utf-8")
+    (other / "manifest.json").write_text(MANIFEST, encoding="utf-8")
+    for arguments in ([str(run)], [str(run), str(other), "--out", str(tmp_path / "both.html")]):
+        code, out, err = run_cli(capsys, "report", *arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+    assert [path.name for path in run.iterdir()] == [name]
+    assert not (tmp_path / "both.html").exists()
+
+
+@pytest.mark.parametrize(
+    "files", [{"manifest.json": MANIFEST}, {"metrics.jsonl": STEP + '{"st'}, {"manifest.json": MANIFEST, "metrics.jsonl": "{"}]
+)
+def test_report_of_a_run_that_was_killed_while_writing(tmp_path: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert run_cli(capsys, "report", str(tmp_path))[0] == 0
+    page = tmp_path.parent / f"{tmp_path.name}.html"
+    for _ in range(2):
+        assert run_cli(capsys, "report", str(tmp_path), "--out", str(page)) == (0, f"{page}\n", "")
+
+
+def test_report_replaces_no_file_but_a_page_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "manifest.json").write_text(MANIFEST, encoding="utf-8")
+    for name in ("report.html", "thesis.tex"):
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+        assert run_cli(capsys, "report", str(tmp_path), *(["--out", str(tmp_path / name)] if name == "thesis.tex" else []))[0] == 2
+        assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+
+
+OUTS = (
+    ["zero", "--dry-run"],
+    ["zero"],
+    ["sft"],
+    ["pretrain"],
+    ["reward-model"],
+    ["r1"],
+    ["eval"],
+)
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "file/below/deeper"])
+@pytest.mark.parametrize("command", OUTS, ids=" ".join)
+def test_an_out_that_cannot_be_a_folder_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str], place: str
+) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    for module in ("zero", "sft", "pretrain", "reward_model", "execute", "evaluate", "preview"):
+        monkeypatch.setitem(sys.modules, f"dunwu.pipeline.{module}", None)
+    code, out, err = run_cli(capsys, *command, "--out", str(tmp_path / place))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("place", ["", "file/below"])
+@pytest.mark.parametrize("command", [["report"], ["review"]], ids=" ".join)
+def test_an_out_that_cannot_be_a_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], place: str
+) -> None:
+    (tmp_path / "file").write_text('{"text": "a"}\n', encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n', encoding="utf-8")
+    (tmp_path / "manifest.json").write_text(MANIFEST, encoding="utf-8")
+    given = str(tmp_path if command == ["report"] else tmp_path / "rows.jsonl")
+    code, out, err = run_cli(capsys, *command, given, "--out", str(tmp_path / place))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_out_in_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    for path in (tmp_path, tmp_path / "below" / "deeper"):
+        with pytest.raises(RunError):
+            check_folder(path)
+    with pytest.raises(RunError):
+        check_file(tmp_path / "page.html")
+    tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["zero", "--dry-run", "--memory", value] for value in ("nan", "inf", "-inf", "0", "-1", "1e999")),
+        *(["eval", "--threads", value] for value in ("-1", "nan")),
+        *(["eval", "--batch", value] for value in ("0", "-1")),
+        *(["eval", "--temperature", value] for value in ("nan", "inf", "-1")),
+        *(["eval", f"--{name}", "-1"] for name in ("problems", "samples", "max-tokens", "seed")),
+        ["verify", "code", "a.py", "--problems", "p.json", "--workers", "0"],
+        ["verify", "rollout", "a.json", "--row", "-1"],
+        ["sandbox", "--workers", "-1"],
+        ["sandbox", "--port", "65536"],
+        ["r1", "--dry-run", "--seed", "-1"],
+        ["sft", "--seed", "-1"],
+    ],
+    ids=" ".join,
+)
+def test_a_number_outside_its_bounds_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run_cli(capsys, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.parametrize("name", ["summary.json", "evaluation.parquet"])

@@ -110,7 +110,7 @@ def test_forgeable_tests_only_when_asked(folder, capsys):
         ("# problem: nothing\n", [], "no problem 'nothing'"),
         ("print(3)", [], "no header line"),
         ("print(3)\n# problem: add", [], "no header line"),
-        (ADD, ["--workers", "0"], "at least 1"),
+        (ADD, ["--workers", "0"], "greater than or equal to 1"),
         (ADD, ["--wrokers", "2"], "'--wrokers'"),
     ],
 )

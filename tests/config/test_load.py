@@ -42,6 +42,26 @@ def test_without_sources_the_defaults_hold() -> None:
     assert load_config(ZeroConfig, None, []) == ZeroConfig()
 
 
+DOUBLING = "\n".join(["a0: &a0 [x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))])
+
+
+@pytest.mark.parametrize(
+    "text", ["a: &a [*a]", "a: &a {b: *a}", "&a [*a]", "a: &a [[[*a]]]", "a: &a {<<: *a}", DOUBLING, "a: " + "[" * 100_000]
+)
+def test_aliases_that_stand_for_themselves_or_for_too_much_and_deep_nests_are_refused(text: str, tmp_path: Path) -> None:
+    assert "YAML" in complaint(text=text, folder=tmp_path)
+
+
+def test_an_alias_may_be_used_often() -> None:
+    assert parse_yaml("a: &a [1, 2]\nb: [*a, *a]\nc: {<<: &m {x: 1}, y: 2}\nd: {<<: *m}")["b"] == [[1, 2], [1, 2]]
+
+
+@pytest.mark.parametrize("override", ["grpo.max_grad_norm=.inf", "grpo.clip_high=.inf", "grpo.tis_clip=.inf"])
+def test_a_bound_may_be_infinite_and_is_read_back(override: str) -> None:
+    config = zero(override)
+    assert load_config(ZeroConfig, None, [], parse_yaml(dump_config(config))) == config
+
+
 @pytest.mark.parametrize(
     "tokens",
     [["grpo.learning_rate=1e-6"], ["--grpo.learning_rate=1e-6"], ["--grpo.learning_rate", "1e-6"], ["grpo.learning_rate=.000_001"]],
@@ -172,7 +192,17 @@ def test_an_unknown_key_unlike_any_lists_the_keys() -> None:
         ("grpo.learning_rate=fast", ("grpo.learning_rate = 'fast'", "a valid number")),
         ('grpo.learning_rate="1e-5"', ("grpo.learning_rate = '1e-5'", "a valid number")),
         ("grpo.learning_rate=-1", ("grpo.learning_rate = -1", "greater than 0")),
-        ("grpo.learning_rate=.nan", ("grpo.learning_rate", "greater than 0")),
+        ("grpo.learning_rate=.nan", ("grpo.learning_rate", "a finite number")),
+        ("grpo.learning_rate=.inf", ("grpo.learning_rate", "a finite number")),
+        ("grpo.weight_decay=.inf", ("grpo.weight_decay", "a finite number")),
+        ("grpo.max_grad_norm=.nan", ("grpo.max_grad_norm",)),
+        ("reward_timeout=.inf", ("reward_timeout", "a finite number")),
+        ("tasks.0.weight=.inf", ("tasks.0.weight", "a finite number")),
+        ("reward=[{kind: accuracy, weight: .nan}]", ("reward.0.weight", "a finite number")),
+        ("sampling.temperature=1e999", ("sampling.temperature", "a finite number")),
+        ("sampling.temperature=0", ("sampling", "temperature = 0")),
+        ("grpo.adam_betas=[0.9, 1]", ("grpo.adam_betas.1", "less than 1")),
+        ("grpo.adam_betas=[-0.1, 0.9]", ("grpo.adam_betas.0",)),
         ("grpo.steps=1.5", ("grpo.steps = 1.5", "a valid integer")),
         ("grpo.steps=yes", ("grpo.steps = True", "a valid integer")),
         ("grpo=5", ("grpo = 5",)),

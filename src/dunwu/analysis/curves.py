@@ -47,6 +47,11 @@ def read_metrics(path: Path) -> Metrics:
     return Metrics(tuple(by_step[step] for step in sorted(by_step)), unreadable)
 
 
+def is_step(line: bytes) -> bool:
+    """Whether a line of ``metrics.jsonl`` is a step's."""
+    return number(_parse(line.decode(errors="replace")).get("step")) is not None
+
+
 def _parse(line: str) -> Row:
     try:
         row = json.loads(line)

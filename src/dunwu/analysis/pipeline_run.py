@@ -53,7 +53,7 @@ def read_pipeline_run(run: Path) -> PipelineRun | None:
     """The run of a pipeline; ``None`` where the folder holds none. Whatever is damaged counts as not there."""
     try:
         recipe = yaml.safe_load((run / RECIPE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None
     written = mapping(recipe, "stages") if isinstance(recipe, dict) else {}
     journal = _json(run / "progress.json")

@@ -28,6 +28,8 @@ from dunwu.models.reflection import reflection_counts
 from dunwu.types import Reason
 
 REPORT = "report.html"
+_MADE_BY = " – Dunwu 顿悟</title>"
+"""In every page."""
 _VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error", "unverified")
 _MOST_FACTS = 80
 _SECTIONS = (
@@ -60,16 +62,18 @@ class SetSection:
     comparison: Comparison | None
 
 
-def write_report(run: Path) -> Path:
-    """Write ``report.html`` into the run directory (replaced whole) and return its path; an unfinished run gives one too.
+def write_report(run: Path, path: Path | None = None) -> Path:
+    """Write the page of a run (replaced whole), by default ``report.html`` in it, and return its path; an unfinished run gives one too.
 
     Raises ``RunError`` where there is no such folder or it cannot be written to.
     """
-    return write_page(run / REPORT, render(read_run(run)))
+    return write_page(path or run / REPORT, render(read_run(run)))
 
 
 def write_page(path: Path, page: str) -> Path:
-    """Write ``page``, replaced whole, and return its path. Raises ``RunError`` where it cannot be written."""
+    """Write ``page``, replaced whole, and return its path. Raises ``RunError`` where it cannot be written, or is no page."""
+    if path.is_file() and _MADE_BY not in path.read_text(encoding="utf-8", errors="replace"):
+        raise RunError(f"{path} is no page that Dunwu wrote: it is not replaced; give --out another name or move it away")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(page, encoding="utf-8", errors="replace")

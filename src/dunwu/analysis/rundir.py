@@ -11,11 +11,12 @@ from typing import Any
 
 import yaml
 
-from dunwu.analysis.curves import Metrics, read_metrics
+from dunwu.analysis.curves import Metrics, is_step, read_metrics
 from dunwu.errors import DataError, RunError
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import read_evaluation
 
+MANIFEST, METRICS = "manifest.json", "metrics.jsonl"
 WITHOUT_SETS = frozenset({"sft", "reward-model"})
 """Kinds of runs whose evaluation is no pass@1 over a set of problems."""
 
@@ -64,9 +65,9 @@ def read_run(path: Path) -> Run:
     config = path / "config.yaml"
     if not config.is_file():
         missing.append("config.yaml is missing: the configuration is not shown.")
-    manifest = _read_json(path / "manifest.json", missing, "what made the run is not shown")
+    manifest = _read_json(path / MANIFEST, missing, "what made the run is not shown")
     summary = _read_json(path / "summary.json", missing, "the run has not finished, or was stopped before the last evaluation")
-    metrics = read_metrics(path / "metrics.jsonl")
+    metrics = read_metrics(path / METRICS)
     if not metrics.rows:
         missing.append("metrics.jsonl has no steps yet: there are no training curves.")
     if metrics.unreadable:
@@ -76,6 +77,24 @@ def read_run(path: Path) -> Run:
     found = _read_json(path / "evaluations" / "examples.json", [], "").get("examples")
     examples = tuple(each for each in found if isinstance(each, dict)) if isinstance(found, list) else ()
     return Run(path, text, manifest, summary, metrics, sets, _card(path, manifest), examples, tuple(missing))
+
+
+def check_run(path: Path) -> None:
+    """Raise ``RunError`` for a folder that is no run: with neither a manifest nor a step, or with other files of those names.
+
+    The last line of ``metrics.jsonl`` may be torn, as a kill leaves it.
+    """
+    manifest, metrics = path / MANIFEST, path / METRICS
+    problems: list[str] = []
+    found = _read_json(manifest, problems, "") if manifest.exists() else {}
+    if problems or (manifest.exists() and not (isinstance(found.get("kind"), str) and isinstance(found.get("config"), dict))):
+        raise RunError(f"{manifest} is no run's: give a run directory, or restore the file")
+    *lines, _ = metrics.read_bytes().split(b"\n") if metrics.is_file() else [b""]
+    for number, line in enumerate(lines, 1):
+        if not is_step(line):
+            raise RunError(f"{metrics} line {number} is no step of a run: give a run directory, or delete that line")
+    if not (found or lines):
+        raise RunError(f"{path} is no run directory (it has no {MANIFEST}, and no steps in {METRICS}): check the path")
 
 
 def mapping(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -6,13 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
+from dunwu.cli.outputs import check_folder
 from dunwu.cli.runs import run_above, trained_template
 from dunwu.config.load import load_config
 from dunwu.config.task_names import parse_task
-from dunwu.config.zero import EngineConfig, EvalConfig
+from dunwu.config.zero import EngineConfig, EvalConfig, Positive
 from dunwu.errors import RunError
 from dunwu.models.bundled import BUNDLED_NAME
 
@@ -49,9 +52,9 @@ class EvalOptions:
     """Replace the evaluation that is in --out."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
-    threads: int = 0
+    threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads; 0 takes all cores."""
-    batch: int = EngineConfig().max_batch
+    batch: Positive = EngineConfig().max_batch
     """Sequences decoded together."""
 
 
@@ -62,8 +65,10 @@ def run(arguments: Sequence[str]) -> int:
     template = options.template or default_template(options.model)
     base = {"task": _task(options.task, template), "split": options.split}
     config = load_config(EvalConfig, None, [*_shorthands(options), *rest], base)
-    if options.out is not None and not options.overwrite:
-        refuse_taken(options.out)
+    if options.out is not None:
+        check_folder(options.out, "a folder to write in")
+        if not options.overwrite:
+            refuse_taken(options.out)
     from dunwu.pipeline.evaluate import run_evaluation
 
     result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch)

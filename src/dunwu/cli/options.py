@@ -8,10 +8,12 @@ import difflib
 import io
 import re
 from collections.abc import Collection, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import tyro
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from dunwu.config.mistakes import expected
 from dunwu.errors import UserError
 
 Options = TypeVar("Options")
@@ -24,13 +26,15 @@ def parse_options(kind: type[Options], command: str, arguments: Sequence[str]) -
     parse: Any = tyro.cli  # its overloads do not know a class that is only known as a type variable
     try:
         with contextlib.redirect_stderr(complaint):
-            return parse(  # type: ignore[no-any-return]
+            options, rest = parse(
                 kind,
                 prog=f"dunwu {command}",
                 args=list(arguments),
                 return_unknown_args=True,
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
+        _check_numbers(options, command)
+        return options, rest
     except SystemExit as leaving:
         if not leaving.code:
             raise
@@ -51,6 +55,19 @@ def refuse_misspelt_options(kind: type[Any], keys: Collection[str], rest: Sequen
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
         if token.startswith("--") and name not in keys and close:
             raise UserError(f"unknown option --{name}: did you mean --{close[0]}?")
+
+
+def _check_numbers(options: Any, command: str) -> None:
+    """Raises `UserError` for NaN, infinity, and a number outside the bounds that are annotated."""
+    hints = get_type_hints(type(options), include_extras=True)
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, (int, float)):
+            try:
+                TypeAdapter(hints[field.name], config=ConfigDict(allow_inf_nan=False)).validate_python(value)
+            except ValidationError as error:
+                name = field.name.replace("_", "-")
+                raise UserError(f"{command}: --{name} {value}: expected {expected(error.errors()[0]['msg'])}") from None
 
 
 def _first_sentence(box: str) -> str:

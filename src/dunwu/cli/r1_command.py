@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
+from dunwu.cli.outputs import check_folder
 from dunwu.cli.run_command import print_pipeline, run_stages
 from dunwu.errors import ConfigError
 from dunwu.models.bundled import BUNDLED_NAME
@@ -53,6 +54,7 @@ def run(arguments: Sequence[str]) -> int:
     refuse_misspelt_options(R1Options, (), rest)
     pipeline = with_overrides(_pipeline(options), rest)
     out = options.out or Path("runs") / pipeline.name
+    check_folder(out)
     if options.dry_run:
         print_pipeline(pipeline, out, options.first, options.until)
         return 0

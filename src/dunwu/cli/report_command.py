@@ -8,11 +8,10 @@ from pathlib import Path
 
 import tyro
 
+from dunwu.analysis.rundir import check_run
 from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.cli.outputs import check_file
 from dunwu.errors import RunError
-
-OF_A_RUN = ("manifest.json", "config.yaml", "metrics.jsonl")
-"""A folder without any of these was never a run."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class ReportOptions:
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run directory, or several to compare."""
     out: Path | None = None
-    """Where the comparison goes; by default comparison.html in the folder you are in."""
+    """Where the page goes; by default it lies in the run, and a comparison is comparison.html in the folder you are in."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -36,27 +35,39 @@ def run(arguments: Sequence[str]) -> int:
     for folder in options.runs:
         if not folder.is_dir():
             raise RunError(f"{folder}: there is no such run directory; check the path")
+    if options.out is not None:
+        check_file(options.out)
     print(_write(options))
     return 0
 
 
 def _write(options: ReportOptions) -> Path:
     """The page of a pipeline's run, or of several that have a table of stages; else the report of the one run, or a comparison."""
-    from dunwu.analysis.pipeline_run import read_pipeline_run
     from dunwu.evaluation.stage_table import tables_in
 
     first = options.runs[0]
-    if all(map(tables_in, options.runs)) or (len(options.runs) == 1 and read_pipeline_run(first)):
+    if all(map(tables_in, options.runs)) or any(map(_is_pipeline, options.runs)):
         from dunwu.analysis.stage_table import PAGE, write_stage_page
+        from dunwu.pipeline.journal import read_journal
+
+        for folder in options.runs:
+            read_journal(folder)  # a damaged one is refused: it would show finished stages as waiting
 
         return write_stage_page(options.runs, options.out or (first / PAGE if len(options.runs) == 1 else Path(PAGE)))
     for folder in options.runs:
-        if not any((folder / name).is_file() for name in OF_A_RUN):
-            raise RunError(f"{folder} is no run directory (it has none of {', '.join(OF_A_RUN)}); check the path")
+        check_run(folder)
     if len(options.runs) == 1:
         from dunwu.analysis.report import write_report
 
-        return write_report(first)
+        return write_report(first, options.out)
     from dunwu.analysis.comparison import COMPARISON, write_comparison
 
     return write_comparison(options.runs, options.out or Path(COMPARISON))
+
+
+def _is_pipeline(folder: Path) -> bool:
+    """Whether a pipeline was run there; a recipe alone is none."""
+    from dunwu.analysis.pipeline_run import read_pipeline_run
+
+    begun = (folder / "progress.json").is_file() or (folder / "stages").is_dir()
+    return begun and read_pipeline_run(folder) is not None

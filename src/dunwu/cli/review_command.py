@@ -16,6 +16,7 @@ from typing import Any
 import tyro
 
 from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.cli.outputs import check_file
 from dunwu.data.conversations import conversation
 from dunwu.data.review import Review
 from dunwu.errors import DataError, UserError
@@ -38,6 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     """Reviews until the end of the rows or of the input."""
     options, rest = parse_options(ReviewOptions, "review", arguments)
     refuse_rest("review", rest)
+    check_file(options.out)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     review = Review(options.rows, options.out)
     while (row := review.current) is not None and _decide(review, row):

@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
+from dunwu.cli.outputs import check_folder
 from dunwu.cli.recipes import find_recipe
 from dunwu.cli.training import command_line
 from dunwu.errors import Interrupted
@@ -42,6 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     refuse_misspelt_options(RunOptions, (), rest)
     pipeline = read_pipeline(find_recipe(options.recipe, "run"), rest)
     out = options.out or Path("runs") / pipeline.name
+    check_folder(out)
     if options.dry_run:
         print_pipeline(pipeline, out, options.first, options.until)
         return 0

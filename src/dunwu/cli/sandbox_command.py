@@ -7,6 +7,9 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.errors import UserError
@@ -18,9 +21,9 @@ class SandboxOptions:
 
     host: str = "127.0.0.1"
     """Address to listen at."""
-    port: int = 8000
+    port: Annotated[int, Field(ge=0, lt=1 << 16)] = 8000
     """0: any free one."""
-    workers: int = 0
+    workers: Annotated[int, Field(ge=0)] = 0
     """Programs that run at once; 0: as many as cores."""
     token_file: Path | None = None
     """File with the token that clients must send (DUNWU_SANDBOX_TOKEN there); needed on any address but the loopback."""
@@ -31,8 +34,6 @@ def run(arguments: Sequence[str]) -> int:
     options, rest = parse_options(SandboxOptions, "sandbox", arguments)
     refuse_rest("sandbox", rest)
     token = _token(options)
-    if options.workers < 0:
-        raise UserError(f"--workers {options.workers}: give 0 (as many as cores) or more")
     import uvicorn
 
     from dunwu.sandbox.open import open_sandbox, probe
@@ -68,8 +69,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _listen(options: SandboxOptions) -> socket.socket:
-    if not 0 <= options.port < 1 << 16:
-        raise UserError(f"--port {options.port}: give a number from 0 (any free one) to 65535")
     try:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         return socket.create_server((options.host, options.port), family=family)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
+from dunwu.cli.outputs import check_folder
 from dunwu.cli.recipes import find_recipe
 from dunwu.config.base import Config
 from dunwu.config.load import dump_config, load_config
@@ -40,6 +41,7 @@ def read_training(
     """The options, and the configuration of the recipe with the options that are `shorthands` for keys and the overrides over it."""
     options, rest = parse_options(kind, command, arguments)
     refuse_misspelt_options(kind, model.model_fields.keys(), rest)
+    check_folder(options.out)
     config = load_config(model, find_recipe(options.recipe, command), [*shorthands(options), *rest])
     return options, config
 

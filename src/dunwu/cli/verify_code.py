@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
+from pydantic import Field
 
 from dunwu.cli.options import parse_options, refuse_rest
-from dunwu.errors import DataError, UserError
+from dunwu.errors import DataError
 from dunwu.tasks.code_file import ProblemFile
 from dunwu.tasks.code_tests import ProgrammingLanguage
 from dunwu.verifiers.code_judge import Judgement
@@ -38,7 +39,7 @@ class VerifyCodeOptions:
     """Grade all programs on this one, whatever their headers say."""
     json: bool = False
     """One JSON object a line: program, problem, passed, status, seconds, detail."""
-    workers: int = 1
+    workers: Annotated[int, Field(ge=1)] = 1
     """Programs graded side by side."""
     forgeable: bool = False
     """Also grade problems whose tests must run beside the program, which can forge a pass there."""
@@ -48,8 +49,6 @@ def run(arguments: Sequence[str]) -> int:
     """Grades and prints; 0 whatever the verdicts are."""
     options, rest = parse_options(VerifyCodeOptions, "verify code", arguments)
     refuse_rest("verify code", rest)
-    if options.workers < 1:
-        raise UserError(f"verify code: --workers {options.workers}: at least 1 is needed")
     problems = ProblemFile(options.problems)
     jobs = [(path, _problem_of(path, options, problems)) for path in program_files(options.programs)]
     from dunwu.sandbox.open import VARIABLE, open_sandbox

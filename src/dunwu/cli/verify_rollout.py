@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import tyro
+from pydantic import Field
 
 from dunwu.analysis.text import visible
 from dunwu.cli.options import parse_options
@@ -31,7 +32,7 @@ class RolloutOptions:
 
     file: Annotated[Path, tyro.conf.Positional]
     """A run's rollouts/step-00010.parquet, or JSON with problem ({"text", "verifier", "answer", "data", ...}) and completion."""
-    row: int = 0
+    row: Annotated[int, Field(ge=0)] = 0
     """Which rollout of a Parquet file, counted from 0."""
     json: bool = False
     """Print one JSON object."""

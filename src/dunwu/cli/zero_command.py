@@ -7,6 +7,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from dunwu.cli.plan import zero_plan
 from dunwu.cli.runs import sampling_overrides, trained_template
@@ -32,7 +35,7 @@ class ZeroOptions:
     """Go on from the newest whole checkpoint in the run directory."""
     dry_run: bool = False
     """Read the data, print the resolved configuration, the plan, what the data holds and the memory needed; make nothing."""
-    memory: float | None = None
+    memory: Annotated[float, Field(gt=0)] | None = None
     """For --dry-run: GiB that the run may have, instead of what is here."""
 
 

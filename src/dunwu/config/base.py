@@ -9,9 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 SEEDS = 2**63
 Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
 """What the generators of all libraries take."""
+Bound = Annotated[float, Field(gt=0, allow_inf_nan=True)]
+"""An upper bound; infinity is none."""
+Betas = tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
+"""AdamW's decay rates."""
 
 
 class Config(BaseModel):
-    """Frozen and strict: an unknown key, a string where a number is meant or an impossible combination is refused."""
+    """Frozen and strict: an unknown key, a string where a number is meant, NaN, infinity or an impossible combination is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, validate_default=True)

@@ -39,7 +39,7 @@ def _line(found: ErrorDetails, model: type[Config], data: dict[str, Any]) -> str
             return _choice(key, found["input"], str(context["expected"]))
         case "value_error":
             return f"{key or model.__name__}: {found['msg'].removeprefix('Value error, ')}"
-    return f"{key} = {_short(found['input'])}: expected {_expected(found['msg'])}"
+    return f"{key} = {_short(found['input'])}: expected {expected(found['msg'])}"
 
 
 def dotted(location: tuple[int | str, ...], data: Any) -> str:
@@ -89,7 +89,7 @@ def _choice(key: str, value: Any, expected: str) -> str:
     return f"{key} = {_short(value)}: expected {', '.join(choices)}{hint}"
 
 
-def _expected(message: str) -> str:
+def expected(message: str) -> str:
     """`Input should be a valid number, unable to parse ...` -> `a valid number`; other messages as they are."""
     return message.removeprefix("Input should be ").split(", unable to")[0].split(", got")[0]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dunwu.config.base import Config, Seed
+from dunwu.config.base import Bound, Config, Seed
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -26,7 +26,7 @@ class PretrainConfig(Config):
     """Next-token training on the generated corpus of the tiny world."""
 
     shape: ModelShape = ModelShape()
-    sources: dict[str, float] | None = None
+    sources: dict[str, Annotated[float, Field(ge=0)]] | None = None
     """Weights of the corpus sources; `None`: `dunwu.data.tiny_world.corpus.DEFAULT_WEIGHTS`."""
     tokens: Positive = 27_000_000
     sequence_length: Positive = 512
@@ -38,7 +38,7 @@ class PretrainConfig(Config):
     min_learning_rate: Annotated[float, Field(ge=0)] = 1e-4
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    max_grad_norm: Bound = 1.0
     save_every: Positive = 500
     keep_checkpoints: Positive = 2
     sample_every: Positive = 500

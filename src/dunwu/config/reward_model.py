@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dunwu.config.base import Config, Seed
+from dunwu.config.base import Bound, Config, Seed
 from dunwu.config.references import DataRef, ModelRef
 from dunwu.config.zero import LoraConfig, SavePrecision
 
@@ -41,7 +41,7 @@ class RewardModelConfig(Config):
     """Reached after `warmup_steps`; from there a cosine falls to a tenth."""
     warmup_steps: Annotated[int, Field(ge=0)] = 10
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    max_grad_norm: Bound = 1.0
     lora: LoraConfig | None = None
     """Train low-rank adapters and the head instead of all weights, such as {rank: 16}; needs the extra `lora`."""
     micro_batch_tokens: Positive = 4_096

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dunwu.config.base import Config, Seed
+from dunwu.config.base import Betas, Bound, Config, Seed
 from dunwu.config.presets import PresetValue
 from dunwu.config.references import DataRef, ModelRef
 from dunwu.config.zero import EngineConfig, LoraConfig, Precision, SamplingConfig, SavePrecision
@@ -37,8 +37,8 @@ class SftConfig(Config):
     """At the last update, as a share of `learning_rate`."""
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    adam_betas: tuple[float, float] = (0.9, 0.95)
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    adam_betas: Betas = (0.9, 0.95)
+    max_grad_norm: Bound = 1.0
     max_length: Positive | None = None
     """Tokens of the longest conversation. null: the positions the model has."""
     overlong: Literal["refuse", "drop"] = "refuse"

@@ -26,6 +26,10 @@ _RESOLVERS = (
 _KEPT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:merge")
 
 
+MOST_NODES = 1_000_000
+"""Values in a text with its aliases written out: a few lines of aliases to aliases can stand for more than any memory holds."""
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with these rules; a repeated key, which would win silently, is refused."""
 
@@ -74,7 +78,32 @@ for _tag, _pattern, _first in _RESOLVERS:
 
 def parse_yaml(text: str) -> Any:
     """The value of a YAML text. Raises `yaml.YAMLError`; never runs or builds anything but plain data."""
-    return yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
+    loader = _Loader(text)  # a subclass of SafeLoader
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _count_nodes(node, {})
+        return loader.construct_document(node)
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+    finally:
+        loader.dispose()
+
+
+def _count_nodes(node: yaml.Node, counts: dict[yaml.Node, int]) -> int:
+    """Values under a node, an alias counted as what it stands for. Raises `ConstructorError` for one that holds itself, and too many."""
+    if node in counts:
+        if counts[node] == 0:
+            raise yaml.constructor.ConstructorError(None, None, "an alias stands inside what it stands for", node.start_mark)
+        return counts[node]
+    counts[node] = 0  # being counted
+    children = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+    total = 1 + sum(_count_nodes(child, counts) for child in children) if isinstance(node, yaml.CollectionNode) else 1
+    if total > MOST_NODES:
+        raise yaml.constructor.ConstructorError(None, None, "its aliases stand for more than a million values", node.start_mark)
+    counts[node] = total
+    return total
 
 
 def parse_yaml_value(text: str) -> Any:

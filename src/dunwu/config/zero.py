@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from dunwu.config.base import Config, Seed
+from dunwu.config.base import Betas, Bound, Config, Seed
 from dunwu.config.references import ModelRef
 from dunwu.config.rewards import AccuracyPart, FormatPart, Parts, TripwireConfig
 from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
@@ -38,11 +38,11 @@ class GrpoConfig(Config):
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    adam_betas: tuple[float, float] = (0.9, 0.95)
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    adam_betas: Betas = (0.9, 0.95)
+    max_grad_norm: Bound = 1.0
     clip_low: Annotated[float, Field(gt=0)] | None = None
     """Lower clip: ratio >= 1 - clip_low. null: the algorithm's own."""
-    clip_high: Annotated[float, Field(gt=0)] | None = None
+    clip_high: Bound | None = None
     """Upper clip: ratio <= 1 + clip_high. null: the algorithm's own."""
     beta: Annotated[float, Field(ge=0)] | None = None
     """Weight of the KL to the reference in the loss; at 0 no reference is held and no reference pass is made. null: the algorithm's own."""
@@ -54,7 +54,7 @@ class GrpoConfig(Config):
     staleness: Annotated[int, Field(ge=0, le=1)] = 0
     """1: the next step's rollouts are generated during the update, by the weights before it, with a second copy of the weights; needs
     tis_clip. For a device with room for both at once; on a few CPU cores they only take turns."""
-    tis_clip: Annotated[float, Field(ge=0)] = 0.0
+    tis_clip: Annotated[float, Field(ge=0, allow_inf_nan=True)] = 0.0
     """Upper bound of the importance weight exp(old - behaviour) that corrects for the engine's mismatch, such as 2; 0 makes none."""
     tis_mode: Literal["token", "output", "token-mask", "output-mask"] = "token"
     """Weight per token or per output; above the bound it is cut to it, or with `-mask` made 0."""
@@ -207,8 +207,12 @@ class ZeroConfig(Config):
 
     @field_validator("sampling")
     @classmethod
-    def _check_filters(cls, sampling: SamplingConfig) -> SamplingConfig:
-        """The learner computes probabilities over the whole vocabulary; those of tokens drawn from a part of it would be others."""
+    def _check_sampling(cls, sampling: SamplingConfig) -> SamplingConfig:
+        """Equal completions teach nothing. The learner computes probabilities over the whole vocabulary; those of tokens drawn from a part
+        of it would be others.
+        """
+        if sampling.temperature == 0:
+            raise ValueError("temperature = 0 draws one completion for the whole group, which teaches nothing; set it above 0, such as 1")
         for name, off in (("top_p", 1.0), ("top_k", 0), ("min_p", 0.0)):
             if (value := getattr(sampling, name)) != off:
                 raise ValueError(

@@ -58,8 +58,6 @@ def check_run(config: ZeroConfig, task: Task, model: Any, tokenizer: PreTrainedT
     """
     grpo = config.grpo
     algorithm_named(grpo.algorithm)
-    if config.sampling.temperature == 0:
-        raise ConfigError("sampling.temperature = 0.0: a greedy policy explores nothing; set it above 0, such as 1.0")
     rollouts = grpo.prompts_per_step * grpo.group_size
     if grpo.minibatches > rollouts:
         raise ConfigError(f"grpo.minibatches = {grpo.minibatches}: a step has {rollouts} rollouts to divide; set it to {rollouts} at most")
