@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -35,6 +36,15 @@ def test_prompt_and_completion(prompt: Any, completion: Any) -> None:
     assert read(prompt=prompt, completion=completion, messages=None) == (Message("user", "1+1?", learned=False), Message("assistant", "2"))
 
 
+def test_messages_as_a_text_of_json() -> None:
+    assert read(messages=json.dumps([ASK, SAY])) == read(messages=[ASK, SAY])
+
+
+@pytest.mark.parametrize("prompt", ["1+1?", [ASK], None, ""])
+def test_a_prompt_that_is_a_turn_of_the_messages_is_no_second_conversation(prompt: Any) -> None:
+    assert read(messages=[ASK, SAY], prompt=prompt, completion="2") == read(messages=[ASK, SAY])
+
+
 def test_what_the_assistant_says_in_a_prompt_is_not_learned() -> None:
     found = read(prompt=[ASK, SAY, ASK], completion=[SAY])
     assert [message.learned for message in found if message.role == "assistant"] == [False, True]
@@ -50,7 +60,14 @@ def test_columns_that_parquet_fills_with_nothing() -> None:
     [
         ({"text": "1+1?"}, "no column messages, and not both of prompt and completion (columns: text)"),
         ({"prompt": "1+1?"}, "not both of prompt and completion"),
-        ({"messages": "1+1?"}, "it has no assistant's turn to learn"),
+        ({"messages": "1+1?"}, "no JSON list"),
+        ({"messages": '{"role": "user"}'}, "no JSON list"),
+        ({"messages": "[" * 100_000}, "no JSON list"),
+        ({"messages": "[]"}, "messages is []; give a list"),
+        ({"messages": [ASK, SAY], "prompt": "hi", "completion": "2"}, "also prompt"),
+        ({"messages": [ASK, SAY], "prompt": "1+1?", "completion": "3"}, "also completion"),
+        ({"messages": [ASK, SAY], "completion": [SAY, {"role": "user", "content": "3"}]}, "also completion"),
+        ({"messages": [ASK, SAY], "prompt": {"text": "x"}}, "also prompt"),
         ({"messages": []}, "messages is []; give a list"),
         ({"messages": {"role": "user"}}, "give a list of {role, content}"),
         ({"messages": ["1+1?"]}, "messages[0] is '1+1?'; give {role, content}"),

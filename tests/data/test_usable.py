@@ -98,3 +98,22 @@ def test_golds_outside_the_grammar_are_counted():
     golds = ["5", r"A \sim x2", "6:00 PM", r"\sum_{k=1}^n k"]
     problems = [Problem(id=gold, task="t", text="?", verifier="math", answer=gold) for gold in golds]
     assert [problem.answer for problem in met_by_text_alone(problems)] == [golds[1], golds[3]]
+
+
+def test_the_rows_of_the_file_are_counted_and_the_setting_is_not_advised_where_it_is_set(tmp_path: Path, limit: PromptLimit) -> None:
+    data = write(tmp_path / "data", [*[ROWS[1]] * 8, ROWS[0]])
+    for split in ("test", "validation"):
+        write(data, [("Say hi.", "1")], f"{split}.jsonl")
+    config = of(data, unusable="drop")
+    assert sift(make_task(config), config, "train", limit) == {BAD_GOLD: 8}
+    write(data, [ROWS[1]] * 8)
+    with pytest.raises(DataError, match="all 8 train rows") as caught:
+        sift(make_task(config), config, "train", limit)
+    assert "unusable" not in str(caught.value)
+
+
+def test_a_data_set_without_any_answer_is_refused_though_such_rows_are_dropped(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", [("Say 1.", "")] * 3)
+    with pytest.raises(DataError, match="all 3 rows") as caught:
+        make_task(of(data, unusable="drop"))
+    assert "unusable" not in str(caught.value)

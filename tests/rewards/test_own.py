@@ -102,3 +102,16 @@ def test_a_function_that_is_not_there(function, told):
 def test_a_file_that_cannot_be_used(own, body, told):
     with pytest.raises(ConfigError, match=told):
         load_function(own(body))
+
+
+@pytest.mark.parametrize(
+    "result", ["['1.0']", "['nan']", "[b'1']", "[[1.0]]", "[1j]", "[{}]", "['']", "[numpy.array(['1.0'])]", "numpy.array(['1'])"]
+)
+def test_what_is_no_number_is_a_mistake_of_the_function(own, result):
+    found = score(own(f"import numpy\ndef score(prompts, completions, **c):\n    return {result}\n"))
+    assert (found.total, found.verdict.reason) == (None, "error")
+
+
+@pytest.mark.parametrize("result", ["[True]", "[numpy.bool_(True)]", "[1]", "[numpy.int64(1)]", "[fractions.Fraction(1)]"])
+def test_numbers_of_all_kinds_and_truth_values_are_scores(own, result):
+    assert score(own(f"import fractions, numpy\ndef score(prompts, completions, **c):\n    return {result}\n")).total == 1.0

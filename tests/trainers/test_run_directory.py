@@ -403,3 +403,18 @@ def test_disk_full_in_rewind_keeps_all_rows(tmp_path, monkeypatch):
 
 def test_the_code_version_begins_with_the_package_version():
     assert code_version().startswith(run_directory.dunwu.__version__)
+
+
+def test_a_changed_input_is_named_by_its_files(tmp_path):
+    first = {"inputs": {"data": "h1"}, "files": {"data": {"a.jsonl": "1", "b.jsonl": "2"}}}
+    create(tmp_path / "run", **first).close()
+    create(tmp_path / "run", resume=True, **first).close()
+    for files, named in (
+        ({"a.jsonl": "1", "b.jsonl": "3"}, ["b.jsonl"]),
+        ({"a.jsonl": "1"}, ["b.jsonl"]),
+        ({"a.jsonl": "1", "b.jsonl": "2", "c.jsonl": "4"}, ["c.jsonl"]),
+        ({"a.jsonl": "1", "b.jsonl": "2"}, ["a.jsonl", "b.jsonl"]),
+    ):
+        with pytest.raises(RunError) as caught:
+            create(tmp_path / "run", resume=True, inputs={"data": "h2"}, files={"data": files})
+        assert [name for name in ("a.jsonl", "b.jsonl", "c.jsonl") if name in str(caught.value)] == named

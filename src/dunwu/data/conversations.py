@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -26,7 +27,8 @@ def conversation(row: Row) -> tuple[Message, ...]:
     """
     columns = row.columns
     if columns.get("messages") is not None:
-        messages = _messages(columns["messages"], "user", "messages", row)
+        messages = _messages(_parsed(columns["messages"], row), "user", "messages", row)
+        _refuse_second(row, messages)
     elif columns.get("prompt") is not None and columns.get("completion") is not None:
         prompt = _messages(columns["prompt"], "user", "prompt", row)
         messages = [replace(message, learned=False) for message in prompt]
@@ -42,6 +44,29 @@ def conversation(row: Row) -> tuple[Message, ...]:
         if before.role == after.role:
             raise _mistake(row, f"turn {place} is the {after.role}'s, as the one before it; join the two or put in what was between")
     return tuple(messages)
+
+
+def _parsed(value: Any, row: Row) -> Any:
+    """The list that a text of JSON holds, as Parquet exports write it; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list):
+        raise _mistake(row, f"messages is the text {short(value)} and no JSON list; give a list of {{role, content}}")
+    return found
+
+
+def _refuse_second(row: Row, messages: list[Message]) -> None:
+    """A ``prompt`` or ``completion`` beside ``messages`` must be one of its turns: otherwise it would be lost."""
+    said = {message.content.strip() for message in messages}
+    for name in ("prompt", "completion"):
+        value = row.columns.get(name)
+        texts = [turn.get("content") if isinstance(turn, dict) else turn for turn in value] if isinstance(value, list) else [value]
+        if not is_empty(value) and not all(isinstance(text, str) and text.strip() in said for text in texts):
+            raise _mistake(row, f"it has messages and also {name}, which is none of their turns; drop one of the two columns")
 
 
 def _with_reasoning(completion: list[Message], row: Row) -> list[Message]:

@@ -86,10 +86,14 @@ def sift(task: Task, config: TaskConfig, split: Split, limit: PromptLimit | None
     found = unusable(task.rows(split), limit)
     if found and not drops(config):
         raise DataError(refusal(found))
+    dropped = Counter({UNREADABLE: task.unreadable})
+    for each in found:
+        dropped[each.kind] += task.copies(split, each.problem)
     task.drop(split, {each.problem.id for each in found})
     if found and not task.rows(split):
-        raise DataError(f"all {len(found)} {split} rows of {task.name} are dropped; the first: {refusal(found)}")
-    return dict(Counter(each.kind for each in found) + Counter({UNREADABLE: task.unreadable}))
+        rows = dropped.total() - task.unreadable
+        raise DataError(f"all {rows} {split} rows of {task.name} are dropped; the first: {_told(found[0])}")
+    return dict(+dropped)
 
 
 def drops(config: TaskConfig) -> bool:
@@ -99,10 +103,13 @@ def drops(config: TaskConfig) -> bool:
 
 def refusal(found: Sequence[Unusable]) -> str:
     """The first unusable row, the number of others, and the remedy."""
-    first = found[0]
     others = f" (and {len(found) - 1} more rows)" if len(found) > 1 else ""
-    remedy = "raise it" if first.kind == TOO_LONG else "mend or remove the row"
-    return f"{where(first.problem)}: {first.detail}{others}: {remedy}, or set the task's `unusable: drop` to leave such rows out"
+    return f"{_told(found[0], others)}, or set the task's `unusable: drop` to leave such rows out"
+
+
+def _told(first: Unusable, others: str = "") -> str:
+    """A row, what is wrong with it, and the remedy."""
+    return f"{where(first.problem)}: {first.detail}{others}: {'raise it' if first.kind == TOO_LONG else 'mend or remove the row'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,20 @@ def data_inputs(config: ZeroConfig, task: Task) -> dict[str, str]:
     return {name: hashlib.sha256("\n".join(hashes).encode()).hexdigest() for name, hashes in found.items() if hashes}
 
 
+def data_hashes(config: ZeroConfig) -> dict[str, dict[str, str]]:
+    """The hash of each local file of what `data_inputs` hashes as a whole; a data set of the hub is named only."""
+    parts = {"data": [each.task for each in config.tasks], "evaluations": [each.task for each in config.evaluations]}
+    return {name: {file: hash for each in tasks for file, hash in _named(each)} for name, tasks in parts.items()}
+
+
+def _named(config: TaskConfig) -> Iterator[tuple[str, str]]:
+    if isinstance(config, DatasetTask | ChatTask | CodeTask | EnvironmentTask):
+        files = _files(config)
+        yield from ((str(file), content_hash(file)) for file in files)
+        if not files and not isinstance(config, EnvironmentTask):
+            yield str(config.path or getattr(config, "dataset", "")), ""
+
+
 def _hashes(config: TaskConfig, task: Task | None) -> Iterator[str]:
     """The hashes of a task's local files, and that of its problems, wherever they are from."""
     if not isinstance(config, DatasetTask | ChatTask | CodeTask | EnvironmentTask):

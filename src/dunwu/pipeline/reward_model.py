@@ -19,6 +19,7 @@ from dunwu.models.native import check_ids
 from dunwu.pipeline.headline import print_facts
 from dunwu.pipeline.reward_model_quality import measure, show, telling_examples
 from dunwu.pipeline.stopping import stopping_at_once
+from dunwu.tasks.rows import data_files
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.dates import take_date
 from dunwu.trainers.reward_model import RewardModelLearner
@@ -44,7 +45,8 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False)
     _check_rows([*train, *held_out], model)
     folder = bundled_path() if config.model == BUNDLED_NAME else Path(config.model)
     inputs = {"data": content_hash(data)} | ({"model": content_hash(folder)} if folder.is_dir() else {})
-    with RunDirectory.create(out, "reward-model", config.model_dump(mode="json"), config.seed, resume, inputs) as run:
+    files = {"data": {str(file): content_hash(file) for file in data_files(data)}, "model": {config.model: ""}}
+    with RunDirectory.create(out, "reward-model", config.model_dump(mode="json"), config.seed, resume, inputs, files) as run:
         learner = RewardModelLearner(config, model, tokenizer, train, held_out)
         counts["never drawn, to balance lengths"] = learner.batches.unused
         run.note({"steps": learner.steps, "data": counts})

@@ -22,6 +22,7 @@ from dunwu.pipeline.headline import print_facts
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.tasks.rows import data_files
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.dates import take_date
 from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
@@ -47,7 +48,7 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     engine = TorchEngine(model, tokenizer, **config.engine.model_dump())
-    with RunDirectory.create(out, "sft", config.model_dump(mode="json"), config.seed, resume, inputs(config, sets)) as run:
+    with RunDirectory.create(out, "sft", config.model_dump(mode="json"), config.seed, resume, inputs(config, sets), files(config)) as run:
         held_out = sets["validation"].examples if "validation" in sets else ()
         learner = SftLearner(config, model, tokenizer, engine, sets["data"].examples, held_out)
         data = {name: found.facts() for name, found in sets.items()}
@@ -82,6 +83,13 @@ def inputs(config: SftConfig, sets: dict[str, ExampleSet]) -> dict[str, str]:
     folders = {"model": model_folder(config.model), "data": Path(config.data), "validation": config.validation and Path(config.validation)}
     hashes = {name: content_hash(path) for name, path in folders.items() if path}
     return hashes | {f"{name}_tokens": found.fingerprint() for name, found in sets.items()}
+
+
+def files(config: SftConfig) -> dict[str, dict[str, str]]:
+    """The files of each input with their hashes."""
+    paths = {"data": config.data, "validation": config.validation}
+    found = {name: {str(file): content_hash(file) for file in data_files(Path(path))} for name, path in paths.items() if path}
+    return {**found, "model": {config.model: ""}}
 
 
 def measure_before(run: RunDirectory, learner: SftLearner) -> dict[str, float]:

@@ -22,7 +22,7 @@ from dunwu.evaluation.store import read_evaluation, write_evaluation
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.checks import check_run
-from dunwu.pipeline.data_inputs import data_inputs
+from dunwu.pipeline.data_inputs import data_hashes, data_inputs
 from dunwu.pipeline.headline import announce, conclude, print_facts
 from dunwu.pipeline.measure import set_names
 from dunwu.pipeline.outside import model_folder
@@ -66,9 +66,11 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     models.refuse_idle([task.train(index, config.seed) for index in range(LOOKED_AT if models.parts else 0)])
     folder = model_folder(config.model)
     inputs = data if folder is None else {"model": content_hash(folder), **data}
-    inputs |= {key: content_hash(file) for key, file in own_files(config.reward, config.tripwire).items()}
+    own = {key: (str(file), content_hash(file)) for key, file in own_files(config.reward, config.tripwire).items()}
+    inputs |= {key: hash for key, (_, hash) in own.items()}
+    files = {**data_hashes(config), "model": {config.model: ""}, **{key: dict([named]) for key, named in own.items()}}
     with (
-        RunDirectory.create(out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs, resume_may_change) as run,
+        RunDirectory.create(out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs, files, resume_may_change) as run,
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
     ):
         _record_card(run, folder)

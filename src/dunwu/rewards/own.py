@@ -31,7 +31,15 @@ class OwnFunction:
         result = as_list(function(prompts=[problem.text], completions=[seen.text], **only_named(function, columns)))
         if not isinstance(result, (list, tuple)) or len(result) != 1:
             raise ValueError(f"{self.function} gave {str(result)[:80]!r} for one completion: it must return a list of one number or None")
-        return None if result[0] is None else float(result[0])
+        return None if result[0] is None else self._number(result[0])
+
+    def _number(self, score: Any) -> float:
+        """A number of Python's, NumPy's or torch's, or a truth value; a text that holds a number is a mistake of the function."""
+        plain = score.tolist() if callable(getattr(score, "tolist", None)) else score
+        if not hasattr(type(plain), "__float__"):
+            kind = type(plain).__name__
+            raise ValueError(f"{self.function} gave {str(plain)[:80]!r}, a {kind}, for one completion: a number or None is needed")
+        return float(plain)
 
 
 def as_list(result: Any) -> Any:

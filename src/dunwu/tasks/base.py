@@ -37,6 +37,10 @@ class Finite:
     unreadable: int = 0
     """Rows left out when the task was made: without a problem or an answer."""
 
+    def copies(self, split: Split, problem: Problem) -> int:
+        """Rows of a split that hold this problem; one of them counts."""
+        return 1
+
     def rows(self, split: Split) -> Sequence[Problem]:
         """All problems of a split."""
         return self._problems[split]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -65,11 +66,14 @@ class Dataset(Finite):
         skip = known is not None and known.skip_unanswered
         if config.unusable == "drop":
             readable = [row for row in rows if not _refusal(row, config, skip)]
+            if not readable:
+                raise DataError(f"all {len(rows)} rows of {config.path} are dropped; the first: {_refusal(rows[0], config, skip)}")
             self.unreadable, rows = len(rows) - len(readable), readable
         elif told := next(filter(None, (_refusal(row, config, skip) for row in rows)), None):
             raise DataError(f"{told}, or set the task's `unusable: drop` to leave such rows out")
         assigned = assign_splits(rows, config)
         self.duplicates = len(rows) - sum(map(len, assigned.values()))
+        self._copies = {split: Counter(problem_text(row, config) for row in of) for split, of in by_split(rows, config).items()}
         self._problems: dict[Split, list[Problem]] = {split: [] for split in assigned}
         for split, members in assigned.items():
             for row in members:
@@ -78,6 +82,10 @@ class Dataset(Finite):
                     self.skipped += 1
                 else:
                     self._problems[split].append(problem)
+
+    def copies(self, split: Split, problem: Problem) -> int:
+        """Rows of a split that hold this problem; one of them counts."""
+        return self._copies[split][problem.text]
 
     def train(self, index: int, seed: int) -> Problem:
         """An epoch is one pass over the training rows in a random order."""
@@ -192,13 +200,12 @@ def load_rows(path: str) -> list[Row]:
     return rows
 
 
-def assign_splits(rows: Iterable[Row], config: DatasetTask) -> dict[Split, list[Row]]:
-    """Rows by split, without repeated problem texts; held-out rows keep theirs, training rows give way.
+def by_split(rows: Sequence[Row], config: DatasetTask) -> dict[Split, list[Row]]:
+    """All rows by split.
 
     Files named after a split decide. Without a test file, 10 % of the training rows by the hash of their text are test;
     without a validation file, another 10 % are validation.
     """
-    rows = list(rows)
     named = {row.split for row in rows}
     assigned: dict[Split, list[Row]] = {"test": [], "validation": [], "train": []}
     for row in rows:
@@ -207,6 +214,12 @@ def assign_splits(rows: Iterable[Row], config: DatasetTask) -> dict[Split, list[
         if split == "train" and hashed not in named:
             split = hashed
         assigned[split].append(row)
+    return assigned
+
+
+def assign_splits(rows: Iterable[Row], config: DatasetTask) -> dict[Split, list[Row]]:
+    """Rows by split, without repeated problem texts; held-out rows keep theirs, training rows give way."""
+    assigned = by_split(list(rows), config)
     seen: set[str] = set()
     for split, members in assigned.items():
         fresh: dict[str, Row] = {}

@@ -78,17 +78,20 @@ class RunDirectory:
         seed: int,
         resume: bool = False,
         inputs: Mapping[str, str] | None = None,
+        files: Mapping[str, Mapping[str, str]] | None = None,
         may_change: Callable[[str, Any, Any], bool] = lambda key, old, new: False,
     ) -> RunDirectory:
         """Begin a run in a new or empty directory, or take an existing one up again with ``resume``.
 
         ``config`` is resolved and JSON-able; ``inputs`` maps the name of each input to its hash (see ``content_hash``).
+        ``files`` has the path and hash of each file of an input, so that a refusal can name the one that has changed.
         With ``resume`` and nothing there to resume, the run begins (``resumed`` is then false). A key of the configuration may have
         changed since where ``may_change(key, old value, new value)`` says so; the manifest and ``config.yaml`` then have the new one.
         Raises ``RunError``: directory in use by another trainer (pid and host), not empty, of another kind, config or input, not writable.
         """
         normal: Json = json.loads(json.dumps(dict(config)))
         identity = {"kind": kind, "config_hash": config_hash(normal), "inputs": dict(inputs or {}), "seed": seed, "config": normal}
+        identity["files"] = {name: dict(hashes) for name, hashes in (files or {}).items()}
         _refuse_foreign(path)
         with ExitStack() as undo:
             lock = _take_lock(path)
@@ -103,7 +106,7 @@ class RunDirectory:
             manifest["starts"].append({"started": _now(), "code_version": code_version(), "pid": os.getpid(), "seconds": None})
             if not resumed or manifest["config"] != normal:
                 _write(path / CONFIG, _as_yaml(normal))
-            manifest |= {"config": normal, "config_hash": identity["config_hash"]}
+            manifest |= {"config": normal, "config_hash": identity["config_hash"], "files": identity["files"]}
             run = cls(path, lock, manifest, resumed)
             run.write_json(MANIFEST, manifest)
             undo.pop_all()
@@ -355,8 +358,17 @@ def _check_same_run(path: Path, identity: Json, may_change: Callable[[str, Any, 
     for name in ("kind", "config", "seed", "inputs"):
         if found := first_difference(manifest[name], identity[name], "" if name == "config" else name):
             key, old, new = found
+            if name == "inputs" and (changed_files := _changed(manifest, identity, key.partition(".")[2])):
+                raise RunError(f"run {path} had other {key} ({changed_files} changed since): put it back or choose another --out")
             raise RunError(f"run {path} has {key} = {old!r}, not {new!r}: put it back or choose another --out")
     return manifest
+
+
+def _changed(manifest: Json, identity: Json, name: str) -> str:
+    """The files of an input that are not as they were, or that are gone; all of them where their hashes were not recorded."""
+    old, new = (each.get("files", {}).get(name, {}) for each in (manifest, identity))
+    names = list(dict.fromkeys([*new, *old]))
+    return ", ".join(file for file in names if old.get(file) != new.get(file)) or ", ".join(names)
 
 
 def _close_killed_start(path: Path, manifest: Json) -> None:
