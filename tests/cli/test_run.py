@@ -115,3 +115,28 @@ def test_a_corrupt_artefact_is_one_line_and_exit_code_2(recipe: str, capsys: pyt
     assert err.count("\n") == 1
     assert "text is corrupted" in err
     assert "and run again" in err
+
+
+READING = """
+name: reading
+stages:
+  tuned: {work: sft, model: tiny, data: rows.jsonl}
+  zero: {work: zero, inputs: {model: tuned}, tasks: [{task: {kind: dataset, path: problems.jsonl}}], evaluations: []}
+"""
+
+
+def test_a_dry_run_reads_the_data_that_is_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "reading.yaml").write_text(READING, encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "1+1?", "completion": "2"}\n', encoding="utf-8")
+    problems = [json.dumps({"problem": f"{n}+1?", "answer": str(n + 1)}) for n in range(50)]
+    (tmp_path / "problems.jsonl").write_text("\n".join(problems), encoding="utf-8")
+    assert main(["run", "reading.yaml", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "# tuned: data: 1 conversations" in out
+    assert "# zero: training data: " in out
+    (tmp_path / "problems.jsonl").write_text('{"problem": "1+1?"}\n', encoding="utf-8")
+    assert main(["run", "reading.yaml", "--dry-run"]) == 2
+    assert main(["run", "reading.yaml", "--dry-run", "--until", "tuned"]) == 0
+    (tmp_path / "rows.jsonl").write_text('{"text": "x"}\n', encoding="utf-8")
+    assert main(["run", "reading.yaml", "--dry-run", "--until", "tuned"]) == 2
+    assert not (tmp_path / "runs").exists()

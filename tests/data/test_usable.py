@@ -9,9 +9,20 @@ from typing import Any
 
 import pytest
 
-from dunwu.config.tasks import CountdownTask, DatasetTask
+from dunwu.config.tasks import ChatTask, CodeTask, CountdownTask, DatasetTask, EnvironmentTask
 from dunwu.config.zero import EvalConfig
-from dunwu.data.usable import BAD_GOLD, HALF, TOO_LONG, PromptLimit, fitting, held_out_problems, met_by_text_alone, sift, unusable
+from dunwu.data.usable import (
+    BAD_GOLD,
+    HALF,
+    TOO_LONG,
+    UNREADABLE,
+    PromptLimit,
+    fitting,
+    held_out_problems,
+    met_by_text_alone,
+    sift,
+    unusable,
+)
 from dunwu.errors import DataError
 from dunwu.tasks.make import make_task
 from dunwu.types import Problem
@@ -117,3 +128,35 @@ def test_a_data_set_without_any_answer_is_refused_though_such_rows_are_dropped(t
     with pytest.raises(DataError, match="all 3 rows") as caught:
         make_task(of(data, unusable="drop"))
     assert "unusable" not in str(caught.value)
+
+
+CODE = {"statement": "Add.", "tests": [{"input": "1 2", "output": "3"}]}
+ENVIRONMENT = """
+class E:
+    dataset = [{"question": f"Say {n}.", "answer": "1"} for n in range(9)] + [{"answer": "2"}, {"question": " "}]
+def load_environment():
+    return E()
+"""
+
+
+@pytest.mark.parametrize("kind", ["chat", "code", "environment"])
+def test_rows_that_cannot_be_read_are_dropped_and_counted_in_every_kind_of_task(tmp_path: Path, kind: str) -> None:
+    rows = {
+        "chat": [*({"prompt": f"Say {n}."} for n in range(9)), {"prompt": [{"role": "tool", "content": "x"}]}, {"prompt": 7}],
+        "code": [*({**CODE, "statement": f"Add {n}."} for n in range(9)), {**CODE, "tests": 7}, {"prompt": "x"}],
+        "environment": [],
+    }[kind]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    (tmp_path / "e.py").write_text(ENVIRONMENT, encoding="utf-8")
+    path = str(tmp_path / "train.jsonl")
+    make = {
+        "chat": lambda **more: ChatTask(path=path, **more),
+        "code": lambda **more: CodeTask(path=path, **more),
+        "environment": lambda **more: EnvironmentTask(function=f"{tmp_path / 'e.py'}:load_environment", **more),
+    }[kind]
+    with pytest.raises(DataError, match="unusable: drop"):
+        make_task(make())
+    config = make(unusable="drop")
+    task = make_task(config)
+    assert sum(len(task.rows(split)) for split in ("train", "validation", "test")) == 9
+    assert sift(task, config, "train", None) == {UNREADABLE: 2}

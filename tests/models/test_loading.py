@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -159,3 +160,18 @@ def test_devices() -> None:
     for name in ("warp", "cuda:99"):
         with pytest.raises(UserError, match=name):
             pick_device(name)
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch):
+    asked = []
+
+    def head(address, timeout):
+        asked.append(timeout)
+        raise httpx.ConnectTimeout("timed out")
+
+    monkeypatch.setattr("dunwu.models.loading.httpx.head", head)
+    loading._hub_answers.cache_clear()
+    for _ in range(2):
+        assert "network" in refusal("some-owner/none-such")
+    loading._hub_answers.cache_clear()
+    assert asked == [10.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 
 from dunwu.config.load import load_config
 from dunwu.config.zero import ZeroConfig
-from dunwu.errors import ConfigError, DataError
-from dunwu.pipeline.checks import check_golds, check_run, longest_program, refuse_slow_programs
+from dunwu.errors import DataError
+from dunwu.pipeline.checks import check_golds, check_run, check_sandbox
 from dunwu.tasks.code_tests import Case, CodeTests
 from dunwu.tasks.make import make_mixture
 from dunwu.types import Problem
@@ -28,14 +29,16 @@ def test_a_gold_that_nothing_can_be_verified_against() -> None:
         check_golds([maths("1"), maths("proof")])
 
 
-def test_a_program_must_run_out_of_its_own_time_before_the_reward_does() -> None:
+def test_programs_need_a_sandbox_and_no_longer_reward_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool grants a program its own time besides the reward's."""
     tests = CodeTests(mode="stdio", cases=(Case(input="1", expected="1"),))
     problems = [maths("1"), Problem("p2", "mine", "?", "code", data=tests.to_data())]
-    assert longest_program(problems) == 10.0
-    assert longest_program(problems[:1]) == 0.0
-    with pytest.raises(ConfigError, match="reward_timeout = 5: a program of these tasks may take 10 s; set it to more, such as 15"):
-        refuse_slow_programs(problems, ZeroConfig())
-    refuse_slow_programs(problems, load_config(ZeroConfig, None, ["reward_timeout=15"]))
+    opened: list[str] = []
+    monkeypatch.setattr("dunwu.pipeline.checks.open_sandbox", lambda where, workers: opened.append(where) or io.StringIO())
+    check_sandbox(problems[:1])
+    assert opened == []
+    check_sandbox(problems)
+    assert len(opened) == 1
 
 
 def test_a_prompt_that_fills_all_positions_leaves_nothing_to_set_max_tokens_to(

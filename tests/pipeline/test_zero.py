@@ -313,8 +313,9 @@ def test_a_changed_data_file_is_noticed_on_resume(zero_config: Callable[..., Zer
     run_zero(config, tmp_path / "run", resume=True)
     with (tmp_path / "data" / name).open("a", encoding="utf-8") as file:
         file.write("\n" + json.dumps({"problem": "Say 77.", "answer": "77"}))
-    with pytest.raises(RunError, match=r"inputs\.data"):
+    with pytest.raises(RunError, match=r"inputs\.data") as caught:
         run_zero(config, tmp_path / "run", resume=True)
+    assert [each for each in ("train.jsonl", "test.jsonl", "validation.jsonl") if each in str(caught.value)] == [name]
 
 
 def test_a_long_row_is_refused_before_the_run_or_dropped_and_counted(zero_config: Callable[..., ZeroConfig], tmp_path: Path) -> None:

@@ -23,10 +23,10 @@ from dunwu.trainers.run_directory import (
     code_version,
     config_hash,
     content_hash,
-    first_difference,
     read_manifest,
     read_metrics,
 )
+from dunwu.trainers.run_identity import first_difference
 from dunwu.trainers.tables import write_rollouts
 
 CONFIG = {"grpo": {"steps": 10, "learning_rate": 1e-6}, "tasks": [{"kind": "countdown", "levels": [1, 2]}], "device": "cpu", "名": "顿悟"}

@@ -45,7 +45,7 @@ class R1Options:
     accept_code: bool = False
     """Go on with what was begun, and take what was finished, under other code of Dunwu or of your own; the manifest says so."""
     dry_run: bool = False
-    """Print the resolved recipe, and make nothing."""
+    """Read the data that is there, print the resolved recipe and what the data holds, and make nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -34,7 +34,7 @@ class RunOptions:
     accept_code: bool = False
     """Go on with what was begun, and take what was finished, under other code of Dunwu or of your own; the manifest says so."""
     dry_run: bool = False
-    """Print the resolved recipe, and make nothing."""
+    """Read the data that is there, print the resolved recipe and what the data holds, and make nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -51,9 +51,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def print_pipeline(pipeline: Pipeline, out: Path, first: str | None, last: str | None) -> None:
-    """The resolved recipe, and as comments beneath it what would be done, so that the whole is a recipe again."""
-    stages = " -> ".join(stage.name for stage in pipeline.between(first, last))
-    print(f"{dump_pipeline(pipeline)}\n# stages: {stages}\n# run directory: {out} (nothing was made: dry run)")
+    """The resolved recipe, and as comments beneath it what would be read and done, so that the whole is a recipe again."""
+    from dunwu.pipeline.preview_stages import preview_stages
+
+    selected = pipeline.between(first, last)
+    stages = " -> ".join(stage.name for stage in selected)
+    read = "".join(f"# {line}\n" for line in preview_stages(selected))
+    print(f"{dump_pipeline(pipeline)}\n# stages: {stages}\n{read}# run directory: {out} (nothing was made: dry run)")
 
 
 def run_stages(

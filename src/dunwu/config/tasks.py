@@ -92,7 +92,7 @@ class CodeTask(Config):
     cpu_seconds: Annotated[float, Field(gt=0)] = 2.0
     """Of one test case, where the problem itself allows no more; the time on the clock is twice as much."""
     total_seconds: Annotated[float, Field(gt=0)] = 10.0
-    """Of all cases of one program, on the clock. Below the time that one reward may take: a sleeper is wrong, not excluded."""
+    """Of all cases of one program, on the clock. A reward may take as much besides its own time: a sleeper is wrong, not excluded."""
     memory_mib: Annotated[int, Field(gt=0)] = 512
     max_cases: Annotated[int, Field(ge=1)] = 200
     """Of a problem with standard input and output, the public ones first."""

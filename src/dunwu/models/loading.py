@@ -7,10 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import torch
+from huggingface_hub import constants
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
@@ -30,6 +33,8 @@ WEIGHTS_INDEX = "model.safetensors.index.json"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16}
 _STORED = "stored_dtype"
+HUB_SECONDS = 10.0
+"""For the hub's first answer."""
 _GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
 # transformers would save these with the tokenizer: a checkpoint must not depend on where it was loaded from.
 _HOW_IT_WAS_LOADED = ("is_local", "local_files_only")
@@ -190,6 +195,19 @@ def _local_folder(name_or_path: str) -> Path | None:
     return None
 
 
+@lru_cache(maxsize=1)
+def _hub_answers() -> bool:
+    """Whether the hub can be reached: without it only files that were fetched before are looked for.
+
+    The hub client would ask six times for each file, which none of its settings changes and which takes minutes.
+    """
+    try:
+        httpx.head(constants.ENDPOINT, timeout=HUB_SECONDS)
+    except httpx.TransportError:
+        return False
+    return True
+
+
 def _weight_files(folder: Path) -> list[Path]:
     index = folder / WEIGHTS_INDEX
     if index.is_file():
@@ -236,7 +254,7 @@ def _load_tokenizer(source: str, folder: Path | None) -> Any:
     for kind in classes:
         try:
             with _quiet():
-                tokenizer = kind.from_pretrained(source, local_files_only=folder is not None)
+                tokenizer = kind.from_pretrained(source, local_files_only=folder is not None or not _hub_answers())
         except _LOAD_ERRORS as error:
             if folder is None:
                 raise  # a hub that cannot be reached is not asked again
@@ -262,7 +280,8 @@ def _beside(source: str, folder: Path | None, name: str) -> Path | None:
     """A file of the model, where it has it; of a hub model the one that was fetched with it."""
     if folder is not None:
         return folder / name if (folder / name).is_file() else None
-    found = cached_file(source, name, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False)
+    quiet = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+    found = cached_file(source, name, local_files_only=not _hub_answers(), **quiet)
     return None if found is None else Path(found)
 
 
@@ -278,7 +297,7 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
             dtype=dtype,
             use_safetensors=True,
             attn_implementation="sdpa",
-            local_files_only=local,
+            local_files_only=local or not _hub_answers(),
             output_loading_info=True,
             **settings,
         )

@@ -74,7 +74,7 @@ def run_pipeline(
     """
     selected = pipeline.between(first, last)
     for stage in selected:
-        _check_files(stage)
+        check_files(stage)
     _renew_manifest(out, pipeline.name)
     with RunDirectory.create(out, "pipeline", {"name": pipeline.name}, seed=0, resume=True):
         for folder in (out / STAGES).glob("*/*"):
@@ -115,7 +115,7 @@ class _Execution:
 
     def bring(self, stage: Stage) -> Artefact:
         """The stage's artefact, made now unless it is there."""
-        _check_files(stage)
+        check_files(stage)
         inputs = {key: self._there[source] for key, source in stage.inputs.items()}
         identity = identity_of(stage, {key: Input(each.hash, each.origin) for key, each in inputs.items()})
         folder = home(self._run, stage.name, identity.digest)
@@ -196,7 +196,7 @@ def _renew_manifest(out: Path, name: str) -> None:
         print(f"{error.args[0].partition(':')[0]}: it is written anew, the stages are as they were", flush=True)
 
 
-def _check_files(stage: Stage) -> None:
+def check_files(stage: Stage) -> None:
     """Raises ``DataError`` for a file from outside that is not there: now, and not when the stage's turn comes hours later."""
     if isinstance(stage.work, FileConfig) and not Path(os.path.expanduser(stage.work.path)).exists():
         raise DataError(f"stage {stage.name}: {stage.work.path} is not there; check the path")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from functools import lru_cache
 from random import Random
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
+from dunwu.errors import DataError
 from dunwu.types import Problem, Split
 
 HeldOut = Literal["validation", "test"]
+Row = TypeVar("Row")
+Made = TypeVar("Made")
 
 
 class Task(Protocol):
@@ -49,6 +52,25 @@ class Finite:
         """Take the problems with these ids out of a split."""
         if ids:
             self._problems[split] = [problem for problem in self._problems[split] if problem.id not in ids]
+
+
+def read_rows(rows: Sequence[Row], read: Callable[[Row], Made], drop: bool, name: str) -> tuple[list[Made], int]:
+    """What ``read`` makes of each row, and how many rows it refused with ``DataError`` and were dropped.
+
+    Raises ``DataError`` for the first refused row where rows are not dropped, and where all of them are.
+    """
+    made: list[Made] = []
+    refused: list[DataError] = []
+    for row in rows:
+        try:
+            made.append(read(row))
+        except DataError as error:
+            if not drop:
+                raise DataError(f"{error}, or set the task's `unusable: drop` to leave such rows out") from error
+            refused.append(error)
+    if refused and not made:
+        raise DataError(f"all {len(refused)} rows of {name} are dropped; the first: {refused[0]}")
+    return made, len(refused)
 
 
 def permuted(index: int, size: int, seed: int) -> tuple[int, int]:

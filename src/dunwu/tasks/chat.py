@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
 from dunwu.config.tasks import ChatTask, DatasetTask
 from dunwu.errors import DataError
-from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
-from dunwu.tasks.dataset import assign_splits
+from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
+from dunwu.tasks.dataset import assign_splits, problem_text
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.types import Language, Problem, Split
 
@@ -26,7 +27,8 @@ class Chat(Finite):
     def __init__(self, config: ChatTask) -> None:
         self.name = config.name
         self._config = config
-        rows = [row for row in map(_plain, local_rows(Path(config.path).expanduser())) if _wanted(row, config.categories)]
+        wanted = [row for row in local_rows(Path(config.path).expanduser()) if _wanted(row, config.categories)]
+        rows, self.unreadable = read_rows(wanted, partial(_checked, config=config), config.unusable == "drop", config.path)
         assigned = assign_splits(rows, DatasetTask(path=config.path, problem_column="prompt"))
         self._problems = {split: [_problem(row, config) for row in members] for split, members in assigned.items()}
 
@@ -46,6 +48,14 @@ class Chat(Finite):
             told = f" of the categories {', '.join(self._config.categories)}" if self._config.categories else ""
             raise DataError(f"{self._config.path} has no {split} rows{told} ({counts}): add rows, or a file named {split}")
         return self._problems[split]
+
+
+def _checked(row: Row, config: ChatTask) -> Row:
+    """The row in plain form, after a look at whether it is a problem."""
+    plain = _plain(row)
+    problem_text(plain, DatasetTask(path=config.path, problem_column="prompt"))
+    _problem(plain, config)
+    return plain
 
 
 def _wanted(row: Row, categories: tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dunwu.config.tasks import CodeTask
 from dunwu.errors import DataError
-from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
+from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
 from dunwu.tasks.code_rows import CodeProblem, code_problem
 from dunwu.tasks.dataset import DATA_VARIABLE, dataset_name, load_rows
 from dunwu.tasks.rows import Row, hub_rows, local_rows
@@ -52,8 +52,8 @@ class Code(Finite):
         rows = code_rows(config)
         named = {_named_split(row) for row in rows}
         found: dict[Split, list[CodeProblem]] = {"test": [], "validation": [], "train": []}
-        for row in rows:
-            problem = code_problem(row, config)
+        read, self.unreadable = read_rows(rows, lambda row: (row, code_problem(row, config)), config.unusable == "drop", self.name)
+        for row, problem in read:
             if problem is None:
                 self.skipped += 1
                 continue

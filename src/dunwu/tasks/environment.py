@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
 from dunwu.config.tasks import EnvironmentTask
 from dunwu.errors import DataError
 from dunwu.own_code import load_function
-from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
+from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
 from dunwu.tasks.splits import split_of_text
 from dunwu.types import Problem, Split
 
@@ -24,8 +25,10 @@ class Environment(Finite):
     def __init__(self, config: EnvironmentTask) -> None:
         self.name = config.name
         environment = load_function(config.function)()
-        rows = [_problem(row, config) for row in _rows(environment, "dataset")]
-        held_out = [_problem(row, config) for row in _rows(environment, "eval_dataset")]
+        read, drop = partial(_problem, config=config), config.unusable == "drop"
+        rows, unreadable = read_rows(_rows(environment, "dataset"), read, drop, config.function)
+        held_out, more = read_rows(_rows(environment, "eval_dataset"), read, drop, config.function)
+        self.unreadable = unreadable + more
         kept = {problem.text for problem in held_out}
         if kept.issuperset(problem.text for problem in rows):
             held_out, kept = [], set()  # the library gives the training rows where there are no others

@@ -29,6 +29,7 @@ from dunwu.errors import RunError
 from dunwu.isa import levels_in_force
 from dunwu.models.run_date import run_date
 from dunwu.trainers.atomic import atomic_file, clear_disk_full, is_temporary, remove_leftovers, set_aside
+from dunwu.trainers.run_identity import check_same_run
 from dunwu.trainers.step_manifest import counted_files, is_foreign
 from dunwu.trainers.tables import holds_rollouts
 
@@ -37,7 +38,6 @@ Json = dict[str, Any]
 
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
 METRICS = "metrics.jsonl"
-ABSENT = "(absent)"
 _BIRTH_FILES = frozenset({"lock", CONFIG})
 _LOCK = re.compile(rb"(pid \d+ on host .*\n)?")
 _ROLLOUTS = re.compile(r"step-(\d{5,})\.parquet")
@@ -99,7 +99,8 @@ class RunDirectory:
             resumed = (path / MANIFEST).exists()
             if resumed and not resume:
                 raise RunError(f"run {path} exists: continue it with --resume or choose another --out")
-            manifest = _check_same_run(path, identity, may_change) if resumed else _new_manifest(identity)
+            manifest = read_manifest(path) if resumed else _new_manifest(identity)
+            check_same_run(path, manifest, identity, may_change)
             for folder in (path, path / "checkpoints", path / "rollouts"):
                 remove_leftovers(folder)
             _close_killed_start(path, manifest)
@@ -269,19 +270,6 @@ def code_version() -> str:
     return f"{dunwu.__version__}+g{commit}{'.dirty' if changed else ''}"
 
 
-def first_difference(old: object, new: object, key: str = "") -> tuple[str, object, object] | None:
-    """Dotted key, old and new value of the first leaf in which two configurations differ; ``None`` where they are equal."""
-    if isinstance(old, list) and isinstance(new, list):
-        old, new = dict(enumerate(old)), dict(enumerate(new))
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return None if old == new and type(old) is type(new) else (key, old, new)
-    for name in [*old, *(name for name in new if name not in old)]:
-        inner = f"{key}.{name}" if key else str(name)
-        if found := first_difference(old.get(name, ABSENT), new.get(name, ABSENT), inner):
-            return found
-    return None
-
-
 def _refuse_foreign(path: Path) -> None:
     """Refuse what is no run directory, before anything is written there. A run killed at its birth has a lock but no manifest yet."""
     try:
@@ -346,29 +334,6 @@ def _new_manifest(identity: Json) -> Json:
         "starts": [],
         "config": identity["config"],
     }
-
-
-def _check_same_run(path: Path, identity: Json, may_change: Callable[[str, Any, Any], bool]) -> Json:
-    manifest = read_manifest(path)
-    old, new = manifest["config"], identity["config"]
-    changed = {key: (old[key], new[key]) for key in old.keys() & new.keys() if old[key] != new[key] and may_change(key, old[key], new[key])}
-    for key, (before, now) in sorted(changed.items()):
-        print(f"{key} is {now!r} from here on; it was {before!r}", flush=True)
-    identity = {**identity, "config": {**new, **{key: before for key, (before, _) in changed.items()}}}
-    for name in ("kind", "config", "seed", "inputs"):
-        if found := first_difference(manifest[name], identity[name], "" if name == "config" else name):
-            key, old, new = found
-            if name == "inputs" and (changed_files := _changed(manifest, identity, key.partition(".")[2])):
-                raise RunError(f"run {path} had other {key} ({changed_files} changed since): put it back or choose another --out")
-            raise RunError(f"run {path} has {key} = {old!r}, not {new!r}: put it back or choose another --out")
-    return manifest
-
-
-def _changed(manifest: Json, identity: Json, name: str) -> str:
-    """The files of an input that are not as they were, or that are gone; all of them where their hashes were not recorded."""
-    old, new = (each.get("files", {}).get(name, {}) for each in (manifest, identity))
-    names = list(dict.fromkeys([*new, *old]))
-    return ", ".join(file for file in names if old.get(file) != new.get(file)) or ", ".join(names)
 
 
 def _close_killed_start(path: Path, manifest: Json) -> None:

@@ -1,0 +1,53 @@
+"""What the stages of a pipeline would read of the data that is there before it runs, for ``--dry-run``: read as the stages read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from dunwu.config.base import Config
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.config.sft import SftConfig
+from dunwu.config.zero import ZeroConfig
+from dunwu.errors import DunwuError
+from dunwu.pipeline.execute import check_files
+from dunwu.pipeline.graph import Stage
+from dunwu.pipeline.outside import outside_files
+from dunwu.pipeline.preview import preview_reward_model, preview_sft, preview_zero
+from dunwu.tasks.rows import SUFFIXES, local_rows
+
+DATA = ("tasks", "evaluations", "data", "validation")
+"""Keys of trainers that say where rows are from."""
+
+
+def preview_stages(stages: Sequence[Stage]) -> list[str]:
+    """What each stage reads, a line each. Raises ``UserError`` naming the stage, as the run would; what stages make is not there yet."""
+    lines = []
+    for stage in stages:
+        check_files(stage)
+        try:
+            lines += [f"{stage.name}: {line}" for line in _read(stage.work)]
+        except DunwuError as error:
+            raise type(error)(f"stage {stage.name}: {error}") from error
+    return lines
+
+
+def _read(work: Config) -> Iterator[str]:
+    if isinstance(work, ZeroConfig | SftConfig | RewardModelConfig) and not any(_is_made(getattr(work, key, None)) for key in DATA):
+        if isinstance(work, ZeroConfig):
+            yield from preview_zero(work)
+        else:
+            yield from preview_sft(work) if isinstance(work, SftConfig) else preview_reward_model(work)
+        return
+    for key, found in outside_files(work).items():
+        if found.path.name.endswith(SUFFIXES):
+            yield f"{key}: {len(local_rows(found.path)):,} rows"
+
+
+def _is_made(value: Any) -> bool:
+    """Whether another stage makes it, or a part of it."""
+    if isinstance(value, Config):
+        return any(_is_made(getattr(value, name)) for name in type(value).model_fields)
+    if isinstance(value, tuple | list):
+        return any(map(_is_made, value))
+    return isinstance(value, str) and value.startswith("@")
