@@ -123,7 +123,7 @@ def train(model: Any, tokenizer: Any, reward: Callable[[Problem, str], Reward], 
             "step": step + 1,
             "reward": rewards_PG[valid_PG].mean().item(),
             "dead_groups": dead_groups(rewards_PG, valid_PG).float().mean().item(),
-            "mean_length": sum(len(c.token_ids) for c in completions) / len(completions),
+            "mean_length": sum(len(c.tokens) for c in completions) / len(completions),
             **metrics,
             "seconds": time.perf_counter() - started,
         }
@@ -153,7 +153,7 @@ def learn(learner: Learner, experience: Experience, settings: Settings, step: in
 
 def update(learner: Learner, minibatch: Experience, old: list[Tensor] | None, settings: Settings) -> dict[str, float]:
     """One optimiser update, its gradient summed over micro-batches: the denominators are those of all its rollouts."""
-    lengths = [len(completion.token_ids) for completion in minibatch.completions]
+    lengths = [len(completion.tokens) for completion in minibatch.completions]
     denominators = Denominators(rollouts=len(lengths), tokens=sum(lengths), max_tokens=settings.max_tokens)
     parts: list[GrpoLoss] = []
     for number, indices in enumerate(micro_batches(len(lengths), settings)):
@@ -163,7 +163,7 @@ def update(learner: Learner, minibatch: Experience, old: list[Tensor] | None, se
             policy_logprobs_BT=logprobs(learner.model, tokens, settings),
             old_logprobs_BT=None if old is None else old[number],
             reference_logprobs_BT=None if learner.reference is None else logprobs(learner.reference, tokens, settings),
-            advantages=micro.advantages_B,
+            advantages_BT=micro.advantages_B[:, None].expand_as(tokens.completion_BT),
             mask_BT=tokens.completion_BT,
         )
         part = grpo_loss(learner.algorithm, batch, denominators)
@@ -200,13 +200,13 @@ def collate(experience: Experience) -> Tokens:
     """Pad to the longest row. What the padding holds does not matter: it stands on the right, and attention is causal."""
     device = experience.advantages_B.device
     rows = list(zip(experience.prompts, experience.completions, strict=True))
-    width = max(len(prompt.token_ids) + len(completion.token_ids) for prompt, completion in rows)
+    width = max(len(prompt.token_ids) + len(completion.tokens) for prompt, completion in rows)
     ids_BT = torch.zeros(len(rows), width, dtype=torch.long)
     attention_BT = torch.zeros(len(rows), width, dtype=torch.long)
     completion_BT = torch.zeros(len(rows), width, dtype=torch.bool)
     for b, (prompt, completion) in enumerate(rows):
-        start, end = len(prompt.token_ids), len(prompt.token_ids) + len(completion.token_ids)
-        ids_BT[b, :end] = torch.tensor(prompt.token_ids + completion.token_ids)
+        start, end = len(prompt.token_ids), len(prompt.token_ids) + len(completion.tokens)
+        ids_BT[b, :end] = torch.tensor(prompt.token_ids + completion.tokens.ids)
         attention_BT[b, :end] = 1
         completion_BT[b, start:end] = True
     return Tokens(ids_BT.to(device), attention_BT.to(device), completion_BT.to(device))

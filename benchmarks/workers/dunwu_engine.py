@@ -32,8 +32,8 @@ def generate(engine: TorchEngine, order: dict[str, Any], device: torch.device) -
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     seconds = time.perf_counter() - began
-    ids = {"ids": [list(completion.token_ids) for completion in found]} if greedy else {}
-    return {"seconds": seconds, "tokens": sum(len(completion.token_ids) for completion in found), **ids}
+    ids = {"ids": [list(completion.tokens.ids) for completion in found]} if greedy else {}
+    return {"seconds": seconds, "tokens": sum(len(completion.tokens.ids) for completion in found), **ids}
 
 
 def main() -> None:

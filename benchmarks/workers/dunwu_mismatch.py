@@ -9,7 +9,7 @@ from dunwu.config.zero import GrpoConfig
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.models.loading import load_model, stop_token_ids
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.scoring import Scorer, behaviour_logprobs, completion_mask, make_scorer
+from dunwu.trainers.scoring import Scorer, behaviour_logprobs, make_scorer, sampled_mask
 from dunwu.types import Problem, Prompt, Reward, Rollout, SamplingParams, Verdict
 
 UNREWARDED = Reward(None, {}, Verdict(None, "error"))
@@ -22,7 +22,7 @@ def differences(rollouts: list[Rollout], scorer: Scorer, device: torch.device) -
     for indices in scorer.micro_batches(rollouts, GrpoConfig().micro_batch_tokens):
         batch = [rollouts[i] for i in indices]
         gaps_BT = scorer(batch)[0] - behaviour_logprobs(batch, device)
-        parts.append(gaps_BT[completion_mask(batch, device)].abs())
+        parts.append(gaps_BT[sampled_mask(batch, device)].abs())
     return torch.cat(parts)
 
 

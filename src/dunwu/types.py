@@ -6,7 +6,7 @@ Shape legend, used as suffixes of tensor names everywhere:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -64,18 +64,65 @@ class SamplingParams:
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """Token ids the policy produced, the stop token included where one was produced.
+class TokenSequence:
+    """Tokens behind a prompt, of one turn or of several. All four fields have one entry per token.
 
-    ``behaviour_logprobs`` has one natural logarithm per token, of the distribution the token was drawn from
-    (after temperature and filters). ``policy_version`` counts weight updates.
+    ``sampled`` is true on the tokens that the policy drew, the stop token included; the others (what a tool or a user says between two
+    turns) are read and never learned. ``behaviour_logprobs``: the natural logarithm of the probability under the distribution that the
+    token was drawn from (after temperature and filters); 0 where it was not drawn. ``policy_versions`` counts the weight updates behind the
+    policy that drew it; -1 where it was not drawn.
     """
 
-    token_ids: tuple[int, ...]
-    text: str
+    ids: tuple[int, ...]
+    sampled: tuple[bool, ...]
     behaviour_logprobs: tuple[float, ...]
+    policy_versions: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.ids), len(self.sampled), len(self.behaviour_logprobs), len(self.policy_versions)}
+        assert len(lengths) == 1, f"one entry per token in every field of a token sequence, not {sorted(lengths)}"
+
+    @classmethod
+    def drawn(cls, ids: Sequence[int], behaviour_logprobs: Sequence[float], policy_version: int) -> TokenSequence:
+        """A turn of the policy."""
+        return cls(tuple(ids), (True,) * len(ids), tuple(behaviour_logprobs), (policy_version,) * len(ids))
+
+    @classmethod
+    def given(cls, ids: Sequence[int]) -> TokenSequence:
+        """What the policy did not write."""
+        return cls(tuple(ids), (False,) * len(ids), (0.0,) * len(ids), (-1,) * len(ids))
+
+    def __add__(self, other: TokenSequence) -> TokenSequence:
+        """This sequence, then the other."""
+        return TokenSequence(
+            self.ids + other.ids,
+            self.sampled + other.sampled,
+            self.behaviour_logprobs + other.behaviour_logprobs,
+            self.policy_versions + other.policy_versions,
+        )
+
+    def __len__(self) -> int:
+        """The number of tokens, drawn or not."""
+        return len(self.ids)
+
+    @property
+    def sampled_count(self) -> int:
+        """The number of tokens that the policy drew."""
+        return sum(self.sampled)
+
+    @property
+    def versions(self) -> set[int]:
+        """The versions of the policies that drew them."""
+        return {version for version, drawn in zip(self.policy_versions, self.sampled, strict=True) if drawn}
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What follows a prompt: its tokens and their text; ``finish_reason`` is that of its last turn."""
+
+    tokens: TokenSequence
+    text: str
     finish_reason: FinishReason
-    policy_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +138,26 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class StepReward:
+    """The reward of one step of the reasoning; ``end`` is the place, from 0, of its last token in the completion."""
+
+    end: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reward:
     """What the learner gets for one rollout: the weighted ``total`` and its ``parts``; ``total`` is ``None`` when a part failed.
 
-    ``failures`` says why, by part; a failed hidden check stands there too, and fails no total.
+    ``failures`` says why, by part; a failed hidden check stands there too, and fails no total. ``steps`` are the rewards of steps of the
+    reasoning (process supervision), which count beside the total.
     """
 
     total: float | None
     parts: Mapping[str, float | None]
     verdict: Verdict
     failures: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[StepReward, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

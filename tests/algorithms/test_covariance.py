@@ -64,7 +64,7 @@ def losses() -> tuple[GrpoBatch, torch.Tensor]:
     old = torch.full((1, 3), -1.0, dtype=F64)
     policy = (old + torch.tensor([[0.1, -0.2, 0.05]], dtype=F64)).requires_grad_()
     chosen = torch.tensor([[False, True, False]])
-    return GrpoBatch(policy, old, None, torch.ones(1, dtype=F64), torch.ones(1, 3, dtype=torch.bool), chosen_BT=chosen), policy
+    return GrpoBatch(policy, old, None, torch.ones(1, 3, dtype=F64), torch.ones(1, 3, dtype=torch.bool), chosen_BT=chosen), policy
 
 
 def test_clip_cov_keeps_the_value_and_stops_the_gradient() -> None:

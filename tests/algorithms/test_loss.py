@@ -64,7 +64,7 @@ def random_batch(seed: int = 0) -> GrpoBatch:
         policy_logprobs_BT=old + 0.3 * noise(),
         old_logprobs_BT=old,
         reference_logprobs_BT=old + 0.3 * noise(),
-        advantages=group_normalised(rewards, torch.ones_like(rewards, dtype=torch.bool)).flatten(),
+        advantages_BT=group_normalised(rewards, torch.ones_like(rewards, dtype=torch.bool)).flatten()[:, None].expand(-1, TOKENS),
         mask_BT=torch.arange(TOKENS)[None, :] < lengths[:, None],
         behaviour_logprobs_BT=old + 0.2 * noise(),
         entropies_BT=noise().exp(),
@@ -159,7 +159,7 @@ def test_descent_raises_the_logprob_of_good_tokens_and_lowers_that_of_bad_ones(a
     batch = replace(random_batch(), reference_logprobs_BT=None)
     policy = batch.old_logprobs_BT.clone().requires_grad_()
     grpo_loss(algorithm, replace(batch, policy_logprobs_BT=policy), denominators_of(batch.mask_BT)).loss.backward()
-    assert torch.equal(torch.sign(policy.grad), torch.where(batch.mask_BT, -torch.sign(batch.advantages)[:, None], 0.0))
+    assert torch.equal(torch.sign(policy.grad), torch.where(batch.mask_BT, -torch.sign(batch.advantages_BT), 0.0))
 
 
 @EVERY
@@ -177,14 +177,14 @@ def test_at_ratio_one_the_gradient_is_reinforce_with_the_weights_of_the_reductio
     }[algorithm.reduce]
     if algorithm.surrogate is clipped_per_output:
         divisors = 6.0 * torch.ones_like(lengths)  # d ratio / d logprob_t = 1 for every t, and the mean gives the output's loss once
-    torch.testing.assert_close(policy.grad, torch.where(batch.mask_BT, -batch.advantages[:, None] / divisors, 0.0))
+    torch.testing.assert_close(policy.grad, torch.where(batch.mask_BT, -batch.advantages_BT / divisors, 0.0))
 
 
 def test_descending_the_loss_raises_the_probability_of_the_rewarded_action() -> None:
     logits = torch.zeros(1, 3, dtype=F64, requires_grad=True)
     actions = torch.tensor([0, 1, 2, 2])
     rewards = torch.tensor([[0.0, 0.0, 1.0, 1.0]], dtype=F64)
-    advantages = group_normalised(rewards, torch.ones(1, 4, dtype=torch.bool)).flatten()
+    advantages = group_normalised(rewards, torch.ones(1, 4, dtype=torch.bool)).flatten()[:, None]
     optimiser = torch.optim.SGD([logits], lr=0.5)
     for _ in range(20):
         policy = torch.log_softmax(logits, -1)[0, actions][:, None]
@@ -201,23 +201,23 @@ def test_without_old_logprobs_the_ratio_is_one_and_the_gradient_is_reinforce() -
     got = grpo_loss(replace(GRPO_R1, beta=0.0), replace(batch, policy_logprobs_BT=policy), denominators_of(batch.mask_BT))
     got.loss.backward()
     lengths = batch.mask_BT.sum(dim=1, keepdim=True)
-    torch.testing.assert_close(policy.grad, torch.where(batch.mask_BT, -batch.advantages[:, None] / lengths / 6, 0.0))
+    torch.testing.assert_close(policy.grad, torch.where(batch.mask_BT, -batch.advantages_BT / lengths / 6, 0.0))
     assert got.ratio_sum.item() == pytest.approx(got.tokens.item())
     assert got.clipped == 0
 
 
-def test_advantages_may_be_per_token() -> None:
-    batch = random_batch()
-    denominators = denominators_of(batch.mask_BT)
-    wide = replace(batch, advantages=batch.advantages[:, None].expand(-1, TOKENS))
-    torch.testing.assert_close(grpo_loss(GRPO_R1, wide, denominators).loss, grpo_loss(GRPO_R1, batch, denominators).loss)
-    wide = replace(wide, advantages=wide.advantages * torch.arange(TOKENS))
-    assert grpo_loss(GRPO_R1, wide, denominators).loss != grpo_loss(GRPO_R1, batch, denominators).loss
+def test_each_token_has_its_own_advantage() -> None:
+    batch = replace(random_batch(), old_logprobs_BT=None, reference_logprobs_BT=None)
+    batch = replace(batch, advantages_BT=batch.advantages_BT * torch.arange(TOKENS))
+    policy = batch.policy_logprobs_BT.clone().requires_grad_()
+    grpo_loss(replace(GRPO_R1, beta=0.0), replace(batch, policy_logprobs_BT=policy), denominators_of(batch.mask_BT)).loss.backward()
+    lengths = batch.mask_BT.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(policy.grad, torch.where(batch.mask_BT, -batch.advantages_BT / lengths / 6, 0.0))
 
 
 def test_dead_rollouts_may_be_left_out_when_beta_is_zero() -> None:
     batch = replace(random_batch(), reference_logprobs_BT=None)
-    batch = replace(batch, advantages=torch.cat([torch.zeros(3, dtype=F64), batch.advantages[3:]]))
+    batch = replace(batch, advantages_BT=torch.cat([torch.zeros(3, TOKENS, dtype=F64), batch.advantages_BT[3:]]))
     algorithm, denominators = replace(GRPO_R1, beta=0.0), denominators_of(batch.mask_BT)
     torch.testing.assert_close(grpo_loss(algorithm, rows(batch, 3, 6), denominators).loss, grpo_loss(algorithm, batch, denominators).loss)
 
@@ -244,7 +244,7 @@ def by_hand(algorithm: Algorithm, **parts: torch.Tensor) -> GrpoLoss:
     ratio = torch.tensor([[1.5, 1.0], [0.5, 1.0]], dtype=F64)
     old = torch.full((2, 2), -1.0, dtype=F64)
     mask = torch.tensor([[True, True], [True, False]])
-    batch = GrpoBatch(old + ratio.log(), old, None, torch.tensor([1.0, -2.0], dtype=F64), mask, **parts)
+    batch = GrpoBatch(old + ratio.log(), old, None, torch.tensor([[1.0], [-2.0]], dtype=F64).expand(2, 2), mask, **parts)
     return grpo_loss(replace(algorithm, beta=0.0), batch, Denominators(rollouts=2, tokens=3, max_tokens=10))
 
 

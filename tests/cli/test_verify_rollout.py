@@ -10,7 +10,7 @@ import pytest
 
 from dunwu.cli.main import main
 from dunwu.trainers.tables import write_rollouts
-from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, Verdict
+from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 PROBLEM = Problem("p1", "countdown", "用3,8算出24。", "expression", language="zh", data={"numbers": [3, 8], "target": 24})
 
@@ -21,7 +21,11 @@ def rollouts(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text("reward: [accuracy, format, {kind: language, weight: 0.5}]\n", encoding="utf-8")
     prompt = Prompt(PROBLEM, "用3,8算出24。<think>", (1, 2), prefill="<think>")
     text = "三乘八 is 二十四</think><answer>3 * 8</answer>"
-    rollout = Rollout(prompt, Completion((1, 2), text, (-0.1, -0.2), "stop", 0), Reward(2.0, {"accuracy": 1.0}, Verdict(1.0, "correct")))
+    rollout = Rollout(
+        prompt,
+        Completion(TokenSequence.drawn((1, 2), (-0.1, -0.2), 0), text, "stop"),
+        Reward(2.0, {"accuracy": 1.0}, Verdict(1.0, "correct")),
+    )
     path = tmp_path / "rollouts" / "step-00010.parquet"
     write_rollouts(path, [Group(prompt, (rollout,))], [0.5], 10, [3])
     return path

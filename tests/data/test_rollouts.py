@@ -8,7 +8,7 @@ import pytest
 
 from dunwu.data.rollouts import rollout_seeds, sample_groups
 from dunwu.rewards.pool import RewardPool
-from dunwu.types import Completion, Problem, Prompt, Reward, SamplingParams, Verdict
+from dunwu.types import Completion, Problem, Prompt, Reward, SamplingParams, TokenSequence, Verdict
 
 PROMPTS = [Prompt(Problem(f"p{i}", "t", f"text {i}", "number"), "", (i,), prefill=f"[{i}]") for i in range(3)]
 PARAMS = SamplingParams(4)
@@ -30,7 +30,7 @@ class Speaker:
         seeds: Sequence[int],
         on_completion: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
-        made = [Completion((5,), str(seed), (-1.0,), "stop", self.policy_version) for seed in seeds]
+        made = [Completion(TokenSequence.drawn((5,), (-1.0,), self.policy_version), str(seed), "stop") for seed in seeds]
         for index in reversed(range(self._silent, len(made))):
             assert on_completion is not None
             on_completion(index, made[index])

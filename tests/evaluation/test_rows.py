@@ -1,7 +1,7 @@
 """What is kept of a completion."""
 
 from dunwu.evaluation.rows import evaluation_row
-from dunwu.types import Completion, Problem, Prompt, Reward, Rollout, Verdict
+from dunwu.types import Completion, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 CORRECT = Verdict(1.0, "correct")
 
@@ -19,7 +19,7 @@ class WordTokenizer:
 def make_row(text, *, prefill="", verdict=CORRECT, tokens=12, **data):
     problem = Problem("p7", "game24", "Use 1,2 to make 3.", "expression", difficulty=901.0, data=data)
     prompt = Prompt(problem, "User: ...", (1, 2), prefill)
-    completion = Completion(tuple(range(tokens)), text, (0.0,) * tokens, "stop", 3)
+    completion = Completion(TokenSequence.drawn(range(tokens), (0.0,) * tokens, 3), text, "stop")
     return evaluation_row(Rollout(prompt, completion, Reward(1.0, {}, verdict)), 5, WordTokenizer())
 
 

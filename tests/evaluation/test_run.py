@@ -7,7 +7,7 @@ from dunwu.evaluation.run import EVALUATION, evaluate
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.tasks.make import make_task
-from dunwu.types import Completion
+from dunwu.types import Completion, TokenSequence
 
 
 class CharacterTokenizer:
@@ -41,7 +41,7 @@ class ScriptedEngine:
     def _say(self, prompt, sample):
         answer = "+".join(map(str, prompt.problem.data["numbers"])) if sample else "1+1"
         text = f"<think>wait</think><answer>{answer}</answer>"
-        return Completion(tuple(map(ord, text)), text, (0.0,) * len(text), "stop", self.policy_version)
+        return Completion(TokenSequence.drawn([*map(ord, text)], (0.0,) * len(text), self.policy_version), text, "stop")
 
     def load_weights(self, version, state=None):
         raise AssertionError("an evaluation changes no weights")

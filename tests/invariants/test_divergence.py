@@ -13,6 +13,7 @@ from dunwu.errors import TrainingError
 from dunwu.rewards.make import make_reward
 from dunwu.rewards.scope import Visible, Whole
 from dunwu.trainers.clock import Schedule, run_clock
+from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.model_rewards import ModelReward, ModelRewards
 from dunwu.types import Problem
 
@@ -46,7 +47,8 @@ def train(tmp_path: Path, open_learner: Any, zero_config: Any, say_data: Path) -
         wire = "tripwire={mode: divergence, part: helpfulness, share: 1.0, window: 3, rise: 0.5}"
         config = zero_config("grpo.prompts_per_step=10", "grpo.group_size=8", f"grpo.steps={STEPS}", reward, wire)
         with open_learner(tmp_path / "run", config, reward=make_reward(config.reward, config.tripwire)) as learner:
-            learner.models = ModelRewards((ModelReward(config.reward[-1], scorer),))
+            models = ModelRewards((ModelReward(config.reward[-1], scorer),))
+            learner.group_rewards = GroupRewards(config, learner.pool.weights, models)
             run_clock(learner.run, learner, Schedule(STEPS, config.save_every, config.keep_checkpoints, "test"))
         return metrics(tmp_path)
 

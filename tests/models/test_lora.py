@@ -85,8 +85,8 @@ def test_the_engine_samples_the_policy_with_its_adapter(native: bool, tiny_model
     prompt = Prompt(Problem("p", "t", "", "number"), "", (5, 17, 9))
     for _ in range(2):
         [found] = engine.generate([prompt], SamplingParams(max_tokens=12), 1, [4])
-        with_adapter = trainer_logprobs(tiny_model, prompt.token_ids + found.token_ids)
-        torch.testing.assert_close(torch.tensor(found.behaviour_logprobs), with_adapter, atol=1e-4, rtol=0)
+        with_adapter = trainer_logprobs(tiny_model, prompt.token_ids + found.tokens.ids)
+        torch.testing.assert_close(torch.tensor(found.tokens.behaviour_logprobs), with_adapter, atol=1e-4, rtol=0)
         with torch.no_grad():
             for name, parameter in tiny_model.named_parameters():
                 if ".lora_B." in name:
@@ -94,8 +94,8 @@ def test_the_engine_samples_the_policy_with_its_adapter(native: bool, tiny_model
     for module in tiny_model.modules():
         if hasattr(module, "enable_adapters") and hasattr(module, "lora_A"):
             module.enable_adapters(False)
-    left_out = trainer_logprobs(tiny_model, prompt.token_ids + found.token_ids)
-    assert (torch.tensor(found.behaviour_logprobs) - left_out).abs().max() > 1e-2
+    left_out = trainer_logprobs(tiny_model, prompt.token_ids + found.tokens.ids)
+    assert (torch.tensor(found.tokens.behaviour_logprobs) - left_out).abs().max() > 1e-2
 
 
 def trainer_logprobs(model: Any, ids: tuple[int, ...]) -> torch.Tensor:

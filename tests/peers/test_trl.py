@@ -169,7 +169,7 @@ def test_loss_and_gradient_equal_those_of_trl(name: str, exchange: tuple[Path, A
         policy_logprobs_BT=policy,
         old_logprobs_BT=place(given["old_per_token_logps"], completion),
         reference_logprobs_BT=place(given["ref_per_token_logps"], completion),
-        advantages=given["advantages"],
+        advantages_BT=given["advantages"][:, None].expand_as(policy),
         mask_BT=completion,
         behaviour_logprobs_BT=place(given["sampling_per_token_logps"], completion),
         entropies_BT=entropies,

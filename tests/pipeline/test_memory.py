@@ -15,7 +15,7 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.memory import GIB, Dimensions, budget, dimensions, fits, read_dimensions, remedies
 from dunwu.trainers.scoring import TorchScorer
-from dunwu.types import Completion, Problem, Prompt, Reward, Rollout, Verdict
+from dunwu.types import Completion, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 QWEN_HALF_BILLION = Dimensions(24, 896, 896, 128, 4864, 14, 151_936, tied=True, biased=True, positions=32_768)
 SHAPE: dict[str, Any] = {
@@ -73,7 +73,7 @@ def test_activations_are_what_the_pass_keeps(precision: Any, checkpointing: bool
         model.activation_checkpointing_enable()
     ids = tuple(torch.randint(5, 1000, (240,)).tolist())
     verdict = Reward(1.0, {}, Verdict(1.0, "correct"))
-    completion = Completion(ids, "", (-1.0,) * len(ids), "length", 0)
+    completion = Completion(TokenSequence.drawn(ids, (-1.0,) * len(ids), 0), "", "length")
     rollouts = [Rollout(Prompt(Problem("p", "t", "", "number"), "", ids[:16]), completion, verdict)] * 8
     kept: dict[int, int] = {}
 

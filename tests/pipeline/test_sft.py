@@ -175,7 +175,7 @@ def in_form(folder: str, questions: Sequence[str]) -> int:
     prompts = make_prompts([Problem(text, "sum", text, "number") for text in questions], "tiny", tokenizer, 100)
     greedy = SamplingParams(80, temperature=0.0, stop_token_ids=stop_token_ids(tokenizer, model))
     said = TorchEngine(model, tokenizer).generate(prompts, greedy, 1, range(len(prompts)))
-    return sum(FORM.fullmatch(tokenizer.decode(completion.token_ids)) is not None for completion in said)
+    return sum(FORM.fullmatch(tokenizer.decode(completion.tokens.ids)) is not None for completion in said)
 
 
 def test_the_bundled_base_learns_a_form_it_did_not_know(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_model_of_another_family_learns_to_end_its_turn(tmp_path: Path) -> Non
     assert prompts[0].text == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
     greedy = SamplingParams(20, temperature=0.0, stop_token_ids=stop_token_ids(tokenizer, model))
     [said] = TorchEngine(model, tokenizer).generate(prompts, greedy, 1, [0])
-    assert tokenizer.decode(said.token_ids) == "yo<|im_end|>"
+    assert tokenizer.decode(said.tokens.ids) == "yo<|im_end|>"
     assert said.finish_reason == "stop"
 
 

@@ -47,6 +47,27 @@ def finished(tmp_path_factory: pytest.TempPathFactory, zero_config: Callable[...
     return run_zero(zero_config(), tmp_path_factory.mktemp("zero") / "run")
 
 
+def test_a_group_reward_ranks_eight_answers(zero_config: Callable[..., ZeroConfig], tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "def rank(prompts, completions, **columns):\n"
+        "    order = sorted(range(8), key=lambda i: (len(completions[i]), i))\n"
+        "    return [order.index(i) / 7 for i in range(8)]\n",
+        encoding="utf-8",
+    )
+    part = f"{{kind: own, function: '{own}:rank', sees: group, weight: 0.5}}"
+    config = zero_config(f"reward=[accuracy, {part}]", "grpo.group_size=8", "grpo.steps=1", "dump_rollouts_every=1", "reward_workers=1")
+    run = run_zero(config, tmp_path / "run")
+    rows = read_rollouts(run / "rollouts" / "step-00001.parquet")
+    for start in range(0, len(rows), 8):
+        group = rows[start : start + 8]
+        order = sorted(range(8), key=lambda i: (len(group[i]["prefill"] + group[i]["completion"]), i))
+        assert [group[i]["reward_rank"] for i in order] == pytest.approx([place / 7 for place in range(8)])
+        assert all(row["reward"] == pytest.approx(row["reward_accuracy"] + 0.5 * row["reward_rank"]) for row in group)
+    assert read_metrics(run)[0]["dead_groups"] == 0
+    assert read_manifest(run)["inputs"]["reward.1"] == content_hash(own)
+
+
 def bytes_of(run: Path) -> dict[str, bytes]:
     """All files but those that say who took the run up and when."""
     changing = ("lock", "manifest.json", "report.html")
@@ -177,7 +198,7 @@ def test_transformers_loads_the_checkpoint_and_agrees(finished: Path) -> None:
     model, tokenizer = load_model(str(folder))
     prompts = make_prompts([Problem(text, "say", text, "number") for text in texts], "tiny", tokenizer, 100)
     greedy = SamplingParams(12, temperature=0.0, stop_token_ids=stop_token_ids(tokenizer, model))
-    ours = [list(completion.token_ids) for completion in TorchEngine(model, tokenizer).generate(prompts, greedy, 1, range(5))]
+    ours = [list(completion.tokens.ids) for completion in TorchEngine(model, tokenizer).generate(prompts, greedy, 1, range(5))]
     command = [sys.executable, "-c", TRANSFORMERS_ALONE, str(folder), json.dumps([prompt.text for prompt in prompts])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env={"PYTHONPATH": "", "HF_HUB_OFFLINE": "1"})
     assert json.loads(done.stdout.partition("FOUND")[2]) == ours

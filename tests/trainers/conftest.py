@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, Verdict
+from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 
 def make_rollout(prompt_ids: Sequence[int], ids: Sequence[int], total: float | None, logprobs: Sequence[float] | None = None) -> Rollout:
     prompt = Prompt(Problem(f"p{prompt_ids[0]}", "t", "", "number"), "", tuple(prompt_ids))
     behaviour = tuple(logprobs) if logprobs is not None else (-1.0,) * len(ids)
     verdict = Verdict(total, "correct" if total else "error" if total is None else "wrong")
-    return Rollout(prompt, Completion(tuple(ids), "", behaviour, "stop", 0), Reward(total, {"accuracy": total}, verdict))
+    return Rollout(prompt, Completion(TokenSequence.drawn(ids, behaviour, 0), "", "stop"), Reward(total, {"accuracy": total}, verdict))
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def test_rollouts_are_one_update_old(open_learner: Callable[..., Any], zero_conf
             used = dict(learner.engine.weights())
             older = policies[max(0, step - 2)]
             assert all(torch.equal(used[name], older[name]) for name in used)
-            versions.append({r.completion.policy_version for r in seen.sampled.rollouts})
+            versions.append(set().union(*(r.completion.tokens.versions for r in seen.sampled.rollouts)))
             metrics = learner.step(step)
             del learner.ahead.take
             if step > 1 and metrics["mismatch"] is not None:

@@ -28,7 +28,7 @@ def scripted(make_groups: MakeGroups, *rounds: Sequence[Sequence[float | None]])
 
 def origins(groups: Sequence[Group]) -> list[int]:
     """Rounds the groups came from."""
-    return [(group.rollouts[0].completion.token_ids[0] - 300) // 1000 for group in groups]
+    return [(group.rollouts[0].completion.tokens.ids[0] - 300) // 1000 for group in groups]
 
 
 def test_one_round_leaves_everything_as_it_is(make_groups: MakeGroups) -> None:

@@ -18,9 +18,10 @@ from dunwu.models.heads import load_scorer, set_label
 from dunwu.models.loading import save_model
 from dunwu.rewards.make import make_reward
 from dunwu.rewards.scope import Visible, Whole
+from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.model_rewards import ModelReward, ModelRewards, normalised
 from dunwu.trainers.tables import read_rollouts
-from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, Verdict
+from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 HELLO = Problem("h", "chat", "Hello!", "none")
 HARM = Problem("x", "chat", "Harm!", "none", data={"harmful": True})
@@ -44,7 +45,7 @@ class Letters:
 def group_of(problem: Problem, *texts: str, reward: Reward | None = None, prefill: str = "") -> Group:
     prompt = Prompt(problem, problem.text, (1,), prefill)
     reward = reward or Reward(0.5, {"format": 0.5}, UNVERIFIED)
-    return Group(prompt, tuple(Rollout(prompt, Completion((1,), text, (-1.0,), "stop", 0), reward) for text in texts))
+    return Group(prompt, tuple(Rollout(prompt, Completion(TokenSequence.drawn((1,), (-1.0,), 0), text, "stop"), reward) for text in texts))
 
 
 def helpful(scorer: Any = None, **keys: Any) -> ModelRewards:
@@ -194,7 +195,7 @@ OpenLearner = Callable[..., AbstractContextManager[Any]]
 def test_rules_for_reasoning_and_models_for_general_prompts(open_learner: OpenLearner, mixed: Callable[..., Any], tmp_path: Path) -> None:
     config = mixed(after=1 / 3)
     with open_learner(tmp_path / "run", config, reward=make_reward(config.reward)) as learner:
-        learner.models = ModelRewards.load(config.reward)
+        learner.group_rewards = GroupRewards(config, learner.pool.weights, ModelRewards.load(config.reward))
         metrics = [learner.step(step) for step in (1, 2, 3)]
         rows = [read_rollouts(learner.run.rollouts_path(step)) for step in (1, 2, 3)]
     assert all(row["reward_helpfulness"] is None for row in rows[0] + rows[1])
@@ -226,7 +227,7 @@ def test_stopped_before_it_counts_and_resumed_is_uninterrupted(
 
     def train(path: Path, resume: bool = False, stop: int = 0) -> Path:
         with open_learner(path, config, resume=resume, reward=make_reward(config.reward)) as learner:
-            learner.models = ModelRewards.load(config.reward)
+            learner.group_rewards = GroupRewards(config, learner.pool.weights, ModelRewards.load(config.reward))
             return train_learner(learner.run, learner, config, 4, stop)
 
     whole = train(tmp_path / "whole")

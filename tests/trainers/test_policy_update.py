@@ -58,9 +58,9 @@ def assert_bit_equal(left: Any, right: Any) -> None:
 
 
 def logprob(model: Any, rollout: Rollout) -> float:
-    ids = torch.tensor([rollout.prompt.token_ids + rollout.completion.token_ids])
+    ids = torch.tensor([rollout.prompt.token_ids + rollout.completion.tokens.ids])
     with torch.no_grad():
-        return float(model(input_ids=ids).logits[0, len(rollout.prompt.token_ids) - 1].log_softmax(-1)[rollout.completion.token_ids[0]])
+        return float(model(input_ids=ids).logits[0, len(rollout.prompt.token_ids) - 1].log_softmax(-1)[rollout.completion.tokens.ids[0]])
 
 
 def test_one_step_by_hand(new_policy: NewPolicy, one_rollout: Callable[..., Rollout], update_of: UpdateOf) -> None:
@@ -252,7 +252,7 @@ def test_kl_cov_pays_for_the_distance_to_the_first_epoch(new_policy: NewPolicy, 
 
 
 def poison_loss(model: Any, experience: Experience) -> Experience:
-    return replace(experience, advantages_B=experience.advantages_B.index_fill(0, torch.tensor([5]), float("nan")))
+    return replace(experience, advantages_BT=experience.advantages_BT.index_fill(0, torch.tensor([5]), float("nan")))
 
 
 def poison_logprobs(model: Any, experience: Experience) -> Experience:

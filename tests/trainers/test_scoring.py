@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from dunwu.models.native import NativeUnavailable
-from dunwu.trainers.scoring import NativeRowScorer, TorchScorer, behaviour_logprobs, completion_mask, make_scorer
-from dunwu.types import Completion, Rollout
+from dunwu.trainers.scoring import NativeRowScorer, TorchScorer, behaviour_logprobs, make_scorer, sampled_mask
+from dunwu.types import Rollout, TokenSequence
 
 CPU = torch.device("cpu")
 NewPolicy = Callable[[], Any]
@@ -17,15 +17,13 @@ OneRollout = Callable[..., Rollout]
 
 def test_rows_by_hand(one_rollout: OneRollout) -> None:
     rollouts = [one_rollout([5, 6], [7, 8, 9], 1.0, [-0.1, -0.2, -0.3]), one_rollout([5], [7], 0.0, [-0.4])]
-    assert completion_mask(rollouts, CPU).tolist() == [[True, True, True], [True, False, False]]
+    assert sampled_mask(rollouts, CPU).tolist() == [[True, True, True], [True, False, False]]
     torch.testing.assert_close(behaviour_logprobs(rollouts, CPU), torch.tensor([[-0.1, -0.2, -0.3], [-0.4, 0, 0]]))
 
 
-def test_one_logprob_for_many_tokens_is_no_broadcast(one_rollout: OneRollout) -> None:
-    whole = one_rollout([5, 6], [7, 8, 9], 1.0)
-    torn = Rollout(whole.prompt, Completion((7, 8, 9), "", (-0.1,), "stop", 0), whole.reward)
-    with pytest.raises(AssertionError, match="one behaviour log-probability per token"):
-        behaviour_logprobs([torn], CPU)
+def test_one_logprob_for_many_tokens_is_no_broadcast() -> None:
+    with pytest.raises(AssertionError, match="one entry per token"):
+        TokenSequence.drawn((7, 8, 9), (-0.1,), 0)
 
 
 def test_torch_rows_are_the_models(one_rollout: OneRollout, new_policy: NewPolicy) -> None:
@@ -33,9 +31,9 @@ def test_torch_rows_are_the_models(one_rollout: OneRollout, new_policy: NewPolic
     rollouts = [one_rollout([5, 6], [7, 8, 9], 1.0), one_rollout([5], [7], 0.0)]
     found, entropies = TorchScorer(model, 0.7, "float32", pad=1)(rollouts)
     for row, rollout in enumerate(rollouts):
-        ids = [*rollout.prompt.token_ids, *rollout.completion.token_ids]
+        ids = [*rollout.prompt.token_ids, *rollout.completion.tokens.ids]
         logprobs = (model(torch.tensor([ids])).logits[0] / 0.7).log_softmax(-1)
-        for i, token in enumerate(rollout.completion.token_ids):
+        for i, token in enumerate(rollout.completion.tokens.ids):
             at = logprobs[len(rollout.prompt.token_ids) + i - 1]
             assert found[row, i].item() == pytest.approx(at[token].item(), abs=1e-5)
             assert entropies[row, i].item() == pytest.approx(-(at.exp() * at).sum().item(), abs=1e-5)

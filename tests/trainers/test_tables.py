@@ -13,14 +13,14 @@ import pytest
 from dunwu.errors import DataError, RunError
 from dunwu.trainers import checkpoint
 from dunwu.trainers.tables import read_rollouts, write_rollouts
-from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, Verdict
+from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 PROBLEM = Problem("p1", "countdown", "用 3 5 得 8", "expression", None, "zh", 2.0, {"numbers": [3, 5], "target": 8})
 PROMPT = Prompt(PROBLEM, "Q: 用 3 5 得 8\nA:", (1, 2, 3), "<think>")
 
 
 def rollout(text: str = "3+5</think>", reward: Reward | None = None) -> Rollout:
-    completion = Completion((4, 5, 6), text, (-0.5, -0.25, -1e-8), "stop", 7)
+    completion = Completion(TokenSequence.drawn((4, 5, 6), (-0.5, -0.25, -1e-8), 7), text, "stop")
     return Rollout(PROMPT, completion, reward or Reward(1.5, {"accuracy": 1.0, "format": 0.5}, Verdict(1.0, "correct", "8 = 8")))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dunwu.models.thinking import parse_completion
-from dunwu.types import Completion, FinishReason, Problem, Prompt, Reward, Rollout
+from dunwu.types import Completion, FinishReason, Problem, Prompt, Reward, Rollout, TokenSequence
 from dunwu.verifiers.unread import CUT_OFF, NO_ANSWER, UNREADABLE, count_unread, tell_verdicts, why_unread
 from dunwu.verifiers.verify import candidate, verify
 
@@ -14,7 +14,9 @@ FIVE = Problem("p", "t", "2+3?", "number", answer="5")
 
 def rollout(text: str, finish: FinishReason = "stop", prefill: str = "") -> Rollout:
     verdict = verify(FIVE, candidate(FIVE, parse_completion(prefill + text)))
-    return Rollout(Prompt(FIVE, "", (1,), prefill), Completion((1,), text, (0.0,), finish, 0), Reward(verdict.score, {}, verdict))
+    return Rollout(
+        Prompt(FIVE, "", (1,), prefill), Completion(TokenSequence.drawn((1,), (0.0,), 0), text, finish), Reward(verdict.score, {}, verdict)
+    )
 
 
 @pytest.mark.parametrize(

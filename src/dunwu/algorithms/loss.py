@@ -15,9 +15,9 @@ from dunwu.algorithms.reductions import Denominators, token_mean
 class GrpoBatch:
     """Rollouts of one micro-batch, padded to T tokens of completion.
 
-    ``mask_BT`` is true on tokens of the completion (the stop token included). ``old_logprobs_BT`` is ``None`` when each rollout is used for
-    one update only: then old = policy, and the ratio is 1. ``reference_logprobs_BT`` is ``None`` when beta is 0.
-    ``advantages`` is ``[B]``, or ``[B, T]`` with process supervision. What an option needs is ``None`` where that option is off:
+    ``mask_BT`` is true on the tokens that the policy drew (the stop token included). ``old_logprobs_BT`` is ``None`` when each rollout is
+    used for one update only: then old = policy, and the ratio is 1. ``reference_logprobs_BT`` is ``None`` when beta is 0.
+    ``advantages_BT`` holds the advantage of each token. What an option needs is ``None`` where that option is off:
     ``behaviour_logprobs_BT`` (the engine's) for the mismatch, ``entropies_BT`` (with gradient) for the entropy bonus, ``chosen_BT`` (bool)
     for the covariance control.
     """
@@ -25,7 +25,7 @@ class GrpoBatch:
     policy_logprobs_BT: Tensor
     old_logprobs_BT: Tensor | None
     reference_logprobs_BT: Tensor | None
-    advantages: Tensor
+    advantages_BT: Tensor
     mask_BT: Tensor
     behaviour_logprobs_BT: Tensor | None = None
     entropies_BT: Tensor | None = None
@@ -65,11 +65,7 @@ def grpo_loss(algorithm: Algorithm, batch: GrpoBatch, denominators: Denominators
     """
     policy_BT, mask_BT = batch.policy_logprobs_BT, batch.mask_BT
     old_BT = policy_BT.detach() if batch.old_logprobs_BT is None else batch.old_logprobs_BT
-    assert batch.advantages.ndim in (1, 2), f"advantages must be [B] or [B, T], got {tuple(batch.advantages.shape)}"
-    assert batch.advantages.shape[0] == policy_BT.shape[0], "one advantage (or row of them) per rollout"
-    advantages_BT = (batch.advantages if batch.advantages.ndim == 2 else batch.advantages[:, None]).expand_as(policy_BT)
-
-    surrogate = algorithm.surrogate(policy_BT, old_BT, advantages_BT, mask_BT, algorithm.clip_low, algorithm.clip_high)
+    surrogate = algorithm.surrogate(policy_BT, old_BT, batch.advantages_BT, mask_BT, algorithm.clip_low, algorithm.clip_high)
     loss_BT, weights_BT = surrogate.loss_BT, _mismatch_weights(algorithm, batch, old_BT)
     if algorithm.covariance is not None:
         assert batch.chosen_BT is not None, f"{algorithm.covariance.name} is on: chosen tokens are needed"

@@ -76,6 +76,9 @@ class OwnPart(PartConfig):
     """What metrics call the part; null: the function's name."""
     scope: ScopeName = "whole"
     """What `completions` holds: the whole completion, its chain of thought, or what the user reads."""
+    sees: Literal["completion", "group"] = "completion"
+    """completion: called for each completion by itself, with lists of one, so that a slow or failing one costs only itself. group: called
+    with all completions of a prompt, which it can compare or rank."""
 
 
 class EnvironmentPart(PartConfig):

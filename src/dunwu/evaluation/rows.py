@@ -30,7 +30,7 @@ def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder) -> Evaluat
         sample=sample,
         completion=completion.text,
         thinking_tokens=thinking_tokens(rollout, tokenizer),
-        tokens=len(completion.token_ids),
+        tokens=completion.tokens.sampled_count,
         finish_reason=completion.finish_reason,
         score=verdict.score,
         verdict=verdict.reason,

@@ -3,6 +3,7 @@ r"""``<think> ... </think> <answer> ... </answer>``: what a completion reasons, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from dunwu.boxes import offered_boxes
@@ -25,6 +26,7 @@ class ParsedCompletion:
     visible: str = ""
 
 
+@lru_cache(maxsize=4096)
 def parse_completion(text: str, end_marker: str = "") -> ParsedCompletion:
     r"""Parse prefill + completion.
 
@@ -98,4 +100,4 @@ def thinking_tokens(rollout: Rollout, tokenizer: Encoder) -> int:
     """Tokens of the reasoning, encoded anew as ``</think>`` need not be one token: 0 without think tags, all of it if never closed."""
     completion = rollout.completion
     reasoning = parse_completion(rollout.prompt.prefill + completion.text, tokenizer.eos_token or "").reasoning
-    return min(len(tokenizer.encode(reasoning, add_special_tokens=False)), len(completion.token_ids)) if reasoning else 0
+    return min(len(tokenizer.encode(reasoning, add_special_tokens=False)), completion.tokens.sampled_count) if reasoning else 0

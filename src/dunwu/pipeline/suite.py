@@ -260,7 +260,7 @@ def suite_row(prompt: Prompt, sample: int, completion: Completion, verdict: Verd
         language=problem.language,
         sample=sample,
         completion=text,
-        tokens=len(completion.token_ids),
+        tokens=completion.tokens.sampled_count,
         finish_reason=completion.finish_reason,
         score=verdict.score if verdict else None,
         verdict=verdict.reason if verdict else None,

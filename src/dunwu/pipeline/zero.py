@@ -34,6 +34,7 @@ from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.dates import take_date
+from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoLearner
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
@@ -72,9 +73,10 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     with (
         RunDirectory.create(out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs, files, resume_may_change) as run,
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
+        GroupRewards(config, pool.weights, models) as group_rewards,
     ):
         _record_card(run, folder)
-        learner = GrpoLearner(config, model, tokenizer, engine, pool, task, run, models)
+        learner = GrpoLearner(config, model, tokenizer, engine, pool, task, run, group_rewards)
         run.manifest["algorithm"] = describe(learner.algorithm)
         run.manifest["arithmetic"] = {"generation": engine.decoder, "training": learner.policy.scorer.name}
         run.manifest["sandbox"] = where_programs_run()

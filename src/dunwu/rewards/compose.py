@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic
 
@@ -100,24 +100,6 @@ class ComposedReward:
     def _sampled(self, problem: Problem, text: str) -> bool:
         """A function of the rollout alone, so that a resumed run checks the same ones."""
         return zlib.crc32(f"{problem.id} {text}".encode("utf-8", "surrogatepass")) < self.hidden_share * 2**32
-
-
-def evened(group: Sequence[Reward], weights: Mapping[str, float]) -> list[Reward]:
-    """The rewards of a group, each part that does not apply to a rollout counted as its mean over those it applies to.
-
-    Left out, it would count as 0: beside rollouts that a language reward applies to, those without a word would lose, and the policy would
-    learn to talk for the reward's sake. With the mean such a part moves the rollout's advantage neither way.
-    """
-    totals = [reward.total for reward in group]
-    for name, weight in weights.items():
-        known = [score for reward in group if (score := reward.parts.get(name)) is not None]
-        if weight and known and len(known) < len(group):
-            missing = weight * sum(known) / len(known)
-            totals = [
-                total + missing if total is not None and reward.parts.get(name) is None else total
-                for total, reward in zip(totals, group, strict=True)
-            ]
-    return [reward if total == reward.total else replace(reward, total=total) for total, reward in zip(totals, group, strict=True)]
 
 
 def _score(part: Part[Any], problem: Problem, whole: Whole) -> tuple[float | None, str]:

@@ -16,7 +16,6 @@ from dunwu.config.rewards import (
     OwnPart,
     RepetitionPart,
     RulePart,
-    ScopeName,
     TripwireConfig,
     WordLimitPart,
 )
@@ -29,21 +28,25 @@ from dunwu.rewards.language import LanguageConsistency
 from dunwu.rewards.length import WordLimit
 from dunwu.rewards.own import OwnFunction
 from dunwu.rewards.repetition import Repetition
-from dunwu.rewards.scope import Reasoning, Visible, Whole
+from dunwu.rewards.scope import SCOPES, Reasoning, Visible, Whole
 from dunwu.rewards.strict import strictly_right
-
-_SCOPES: dict[ScopeName, type[Whole] | type[Reasoning] | type[Visible]] = {"whole": Whole, "reasoning": Reasoning, "visible": Visible}
 
 
 def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None, end_marker: str = "") -> ComposedReward:
-    """The reward that the configuration describes, but for its parts that are models: those are the trainer's (`ModelRewards`).
+    """The reward of one rollout that the configuration describes: without parts that are models, and without own functions that see the
+    whole group, which the trainer adds (`dunwu.trainers.group_rewards`).
 
     Raises `ConfigError` for parts of one name and for functions that cannot be had.
     """
     accuracy = next((config for config in configs if isinstance(config, AccuracyPart)), None)
     models = [config.kind for config in configs if isinstance(config, ModelPartConfig)]
-    parts = tuple(make_part(config) for config in configs if config is not accuracy and not isinstance(config, ModelPartConfig))
-    names = [ACCURACY, *(part.name for part in parts), *models]
+    comparing = [config for config in configs if isinstance(config, OwnPart) and config.sees == "group"]
+    parts = tuple(
+        make_part(config)
+        for config in configs
+        if config is not accuracy and config not in comparing and not isinstance(config, ModelPartConfig)
+    )
+    names = [ACCURACY, *(part.name for part in parts), *models, *map(own_name, comparing)]
     if double := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(f"reward has two parts named {double!r}: give one of them another name, such as name: {double}-2")
     if HIDDEN in names:
@@ -76,9 +79,7 @@ def make_part(config: RulePart) -> Part[Any]:
             return Part("words", Whole, WordLimit(config.free, config.limit), weight, tasks)
         case OwnPart():
             load_function(config.function)
-            return Part(
-                config.name or config.function.rpartition(":")[2], _SCOPES[config.scope], OwnFunction(config.function), weight, tasks
-            )
+            return Part(own_name(config), SCOPES[config.scope], OwnFunction(config.function), weight, tasks)
         case EnvironmentPart():
             load_environment(config.function)
             return Part(config.name, Whole, EnvironmentScore(config.function), weight, tasks)
@@ -86,6 +87,11 @@ def make_part(config: RulePart) -> Part[Any]:
             raise ConfigError("reward has accuracy twice: leave one of them out")
         case _:
             assert_never(config)
+
+
+def own_name(config: OwnPart) -> str:
+    """What metrics call the part."""
+    return config.name or config.function.rpartition(":")[2]
 
 
 def _format_part(config: FormatPart) -> Part[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,32 +14,38 @@ from dunwu.types import Problem
 
 @dataclass(frozen=True, slots=True)
 class OwnFunction:
-    """``function`` (``path/to/file.py:name``) as the score of a part.
-
-    It is called once per rollout, with lists of one, so that a slow or failing rollout costs only itself: a reward that compares the
-    completions of a batch with each other cannot be written this way. ``prompts`` holds the problem's text, ``completions`` what
-    the part's scope allows (with the template's prefill), and each column arrives as a list of one: the problem's data and ``id``,
-    ``task``, ``answer``, ``language``; only those the function names, unless it takes ``**columns``.
-    """
+    """``function`` (``path/to/file.py:name``) as the score of a part: called once per rollout, with lists of one."""
 
     function: str
 
     def __call__(self, problem: Problem, seen: Whole | Reasoning | Visible) -> float | None:
         """The score; ``None`` where the function says so. Raises `ValueError` for anything but one number or ``None``."""
-        function = load_function(self.function)
-        columns = {name: [value] for name, value in columns_of(problem).items()}
-        result = as_list(function(prompts=[problem.text], completions=[seen.text], **only_named(function, columns)))
-        if not isinstance(result, (list, tuple)) or len(result) != 1:
-            raise ValueError(f"{self.function} gave {str(result)[:80]!r} for one completion: it must return a list of one number or None")
-        return None if result[0] is None else self._number(result[0])
+        return call_own(self.function, problem, [seen.text])[0]
 
-    def _number(self, score: Any) -> float:
-        """A number of Python's, NumPy's or torch's, or a truth value; a text that holds a number is a mistake of the function."""
-        plain = score.tolist() if callable(getattr(score, "tolist", None)) else score
-        if not hasattr(type(plain), "__float__"):
-            kind = type(plain).__name__
-            raise ValueError(f"{self.function} gave {str(plain)[:80]!r}, a {kind}, for one completion: a number or None is needed")
-        return float(plain)
+
+def call_own(name: str, problem: Problem, completions: Sequence[str]) -> list[float | None]:
+    """A score, or ``None``, for each of the completions of one problem.
+
+    ``prompts`` holds the problem's text once for each completion, ``completions`` what the part's scope allows (with the template's
+    prefill), and each column is a list of the same length: the problem's data and ``id``, ``task``, ``answer``, ``language``; only those
+    that the function names, unless it takes ``**columns``. Raises `ValueError` for anything but as many numbers or ``None``.
+    """
+    function, count = load_function(name), len(completions)
+    columns = {column: [value] * count for column, value in columns_of(problem).items()}
+    result = as_list(function(prompts=[problem.text] * count, completions=list(completions), **only_named(function, columns)))
+    if not isinstance(result, (list, tuple)) or len(result) != count:
+        wanted = "one number or None" if count == 1 else f"{count} numbers or None"
+        given = "one completion" if count == 1 else f"{count} completions"
+        raise ValueError(f"{name} gave {str(result)[:80]!r} for {given}: it must return a list of {wanted}")
+    return [None if score is None else _number(name, score) for score in result]
+
+
+def _number(name: str, score: Any) -> float:
+    """A number of Python's, NumPy's or torch's, or a truth value; a text that holds a number is a mistake of the function."""
+    plain = score.tolist() if callable(getattr(score, "tolist", None)) else score
+    if not hasattr(type(plain), "__float__"):
+        raise ValueError(f"{name} gave {str(plain)[:80]!r}, a {type(plain).__name__}, for one completion: a number or None is needed")
+    return float(plain)
 
 
 def as_list(result: Any) -> Any:

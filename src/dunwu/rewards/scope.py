@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from dunwu.config.rewards import ScopeName
 from dunwu.models.thinking import ParsedCompletion, parse_completion
 
 
@@ -36,6 +37,11 @@ class Visible:
 Scope = TypeVar("Scope", Whole, Reasoning, Visible)
 
 
+AnyScope = type[Whole] | type[Reasoning] | type[Visible]
+SCOPES: dict[ScopeName, AnyScope] = {"whole": Whole, "reasoning": Reasoning, "visible": Visible}
+"""By their names in a configuration."""
+
+
 def look_at(text: str, end_marker: str = "") -> Whole:
     """The widest scope of prefill + completion; ``end_marker`` as for `parse_completion`."""
     return Whole(text, parse_completion(text, end_marker))
@@ -50,3 +56,10 @@ def narrow(whole: Whole, scope: type[Scope]) -> Scope:
         seen = Visible(whole.completion.visible)
     assert isinstance(seen, scope), f"{scope} is no scope"
     return seen
+
+
+def text_in(whole: Whole, scope: AnyScope) -> str:
+    """The text that ``scope`` allows."""
+    if scope is Reasoning:
+        return narrow(whole, Reasoning).text
+    return narrow(whole, Visible).text if scope is Visible else whole.text

@@ -30,7 +30,7 @@ class Drawn:
 
     def metrics(self) -> dict[str, float | int | None]:
         """What dynamic sampling did and cost."""
-        tokens = sum(len(rollout.completion.token_ids) for group in self.dropped for rollout in group.rollouts)
+        tokens = sum(rollout.completion.tokens.sampled_count for group in self.dropped for rollout in group.rollouts)
         return {"sampling/rounds": self.rounds, "sampling/dropped_groups": len(self.dropped), "sampling/dropped_tokens": tokens}
 
 

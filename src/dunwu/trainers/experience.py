@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from dunwu.algorithms.advantages import dead_groups
+from dunwu.algorithms.advantages import dead_groups, process_normalised
 from dunwu.algorithms.covariance import CovarianceControl, covariances
 from dunwu.algorithms.recipes import Algorithm
 from dunwu.types import Group, Rollout
@@ -17,12 +18,15 @@ from dunwu.types import Group, Rollout
 
 @dataclass(frozen=True)
 class Experience:
-    """B = P*G rollouts in order, their rewards (0 where ``valid_PG`` is false: the reward failed), and the advantages."""
+    """B = P*G rollouts in order, their rewards (0 where ``valid_PG`` is false: the reward failed), and the advantage of each token.
+
+    ``advantages_BT`` is 0 on what the policy did not draw, and behind a completion's end.
+    """
 
     rollouts: tuple[Rollout, ...]
     rewards_PG: Tensor
     valid_PG: Tensor
-    advantages_B: Tensor
+    advantages_BT: Tensor
 
     @property
     def dead_P(self) -> Tensor:
@@ -30,16 +34,38 @@ class Experience:
         return dead_groups(self.rewards_PG, self.valid_PG)
 
     def reported_advantages(self) -> list[float | None]:
-        """One per rollout, ``None`` for a rollout that was excluded."""
-        pairs = zip(self.advantages_B.tolist(), self.valid_PG.flatten().tolist(), strict=True)
-        return [advantage if valid else None for advantage, valid in pairs]
+        """Of the first token that the policy drew, one per rollout; ``None`` for a rollout that was excluded."""
+        first = [rollout.completion.tokens.sampled.index(True) for rollout in self.rollouts]
+        firsts = self.advantages_BT[torch.arange(len(first)), torch.tensor(first)]
+        return [advantage if valid else None for advantage, valid in zip(firsts.tolist(), self.valid_PG.flatten().tolist(), strict=True)]
 
 
 def make_experience(groups: Sequence[Group], algorithm: Algorithm) -> Experience:
-    """Rewards and group-relative advantages. A reward that is missing or not finite is excluded, never a 0."""
+    """Rewards, and the advantages of tokens: that of the whole answer, and where steps have rewards, that of the steps besides.
+
+    A reward that is missing or not finite is excluded, never a 0.
+    """
     rollouts = tuple(rollout for group in groups for rollout in group.rollouts)
     rewards_PG, valid_PG = rewards_of(groups)
-    return Experience(rollouts, rewards_PG, valid_PG, algorithm.advantage(rewards_PG, valid_PG).flatten())
+    sampled_BT = pad_sequence([torch.tensor(rollout.completion.tokens.sampled) for rollout in rollouts], batch_first=True)
+    advantages_BT = algorithm.advantage(rewards_PG, valid_PG).flatten()[:, None].expand_as(sampled_BT)
+    if any(rollout.reward.steps for rollout in rollouts):
+        advantages_BT = advantages_BT + _of_steps(rollouts, valid_PG, sampled_BT.shape[1])
+    return Experience(rollouts, rewards_PG, valid_PG, advantages_BT.masked_fill(~sampled_BT, 0.0))
+
+
+def _of_steps(rollouts: Sequence[Rollout], valid_PG: Tensor, tokens: int) -> Tensor:
+    """Advantages of process supervision, (B, T); those of rollouts whose reward failed are 0."""
+    steps = [rollout.reward.steps if valid else () for rollout, valid in zip(rollouts, valid_PG.flatten().tolist(), strict=True)]
+    values, ends, valid = (
+        pad_sequence([torch.tensor(row, dtype=dtype) for row in rows], batch_first=True).view(*valid_PG.shape, -1)
+        for rows, dtype in (
+            ([[step.value for step in row] for row in steps], torch.float32),
+            ([[step.end for step in row] for row in steps], torch.int64),
+            ([[True] * len(row) for row in steps], torch.bool),
+        )
+    )
+    return process_normalised(values, ends, valid, tokens).flatten(0, 1)
 
 
 def rewards_of(groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
@@ -55,13 +81,15 @@ def rewards_of(groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
 def chosen_tokens(
     experience: Experience, minibatches: Sequence[Sequence[int]], control: CovarianceControl, generator: torch.Generator
 ) -> dict[int, Tensor]:
-    """By rollout, which tokens of its completion the covariance control chooses among those of its mini-batch."""
+    """By rollout, which tokens of its completion the covariance control chooses among those that were drawn in its mini-batch."""
     found: dict[int, Tensor] = {}
     for minibatch in minibatches:
-        completions = [experience.rollouts[i].completion for i in minibatch]
-        lengths = [len(completion.token_ids) for completion in completions]
-        logprobs_N = torch.tensor([logprob for completion in completions for logprob in completion.behaviour_logprobs])
-        advantages_N = experience.advantages_B[list(minibatch)].repeat_interleave(torch.tensor(lengths))
-        chosen_N = control.choose(covariances(logprobs_N, advantages_N), control.share, generator)
+        sequences = [experience.rollouts[i].completion.tokens for i in minibatch]
+        lengths = [len(tokens) for tokens in sequences]
+        sampled_N = torch.tensor([drawn for tokens in sequences for drawn in tokens.sampled])
+        logprobs_N = torch.tensor([logprob for tokens in sequences for logprob in tokens.behaviour_logprobs])
+        advantages_N = torch.cat([experience.advantages_BT[i, :length] for i, length in zip(minibatch, lengths, strict=True)])
+        chosen_N = torch.zeros_like(sampled_N)
+        chosen_N[sampled_N] = control.choose(covariances(logprobs_N[sampled_N], advantages_N[sampled_N]), control.share, generator)
         found |= dict(zip(minibatch, torch.split(chosen_N, lengths), strict=True))
     return found

@@ -27,9 +27,7 @@ from dunwu.errors import TrainingError
 from dunwu.models.loading import padding_id
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
-from dunwu.rewards.compose import evened
-from dunwu.rewards.length import CosineShape, with_cosine_length
-from dunwu.rewards.overlong import with_overlong
+from dunwu.rewards.group import GroupReward
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.tripwire import make_tripwire
 from dunwu.rollout.base import Engine
@@ -38,6 +36,7 @@ from dunwu.trainers.ahead import Ahead
 from dunwu.trainers.clock import Metrics
 from dunwu.trainers.dynamic_sampling import draw_alive, problem_stream
 from dunwu.trainers.experience import Experience, make_experience
+from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.policy_update import PolicyUpdate
 from dunwu.trainers.progress import print_sample
@@ -46,11 +45,10 @@ from dunwu.trainers.run_directory import RunDirectory
 from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
 from dunwu.trainers.tables import write_rollouts
 from dunwu.trainers.weights import load_weights, save_weights
-from dunwu.types import Group, Reason, Rollout
+from dunwu.types import Reason, Rollout
 from dunwu.verifiers.unread import count_unread, tell_verdicts, why_unread
 
 REFERENCE, BEHAVIOUR = "reference.", "behaviour."
-NO_MODELS = ModelRewards()
 
 
 class GrpoLearner:
@@ -65,10 +63,10 @@ class GrpoLearner:
         pool: RewardPool,
         task: Task,
         run: RunDirectory,
-        models: ModelRewards = NO_MODELS,
+        group_rewards: GroupReward | None = None,
     ) -> None:
         self.config, self.tokenizer, self.engine, self.pool, self.task, self.run = config, tokenizer, engine, pool, task, run
-        self.models = models
+        self.group_rewards = group_rewards or GroupRewards(config, pool.weights, ModelRewards())
         self.algorithm = with_config(algorithm_named(config.grpo.algorithm), config.grpo)
         self.policy = PolicyUpdate(model, self.algorithm, config, pad=padding_id(tokenizer, model) or 0)
         self.sampling = sampling_params(config.sampling, config.template, tokenizer, engine)
@@ -85,7 +83,7 @@ class GrpoLearner:
         drawn = self.ahead.take(step)
         sampled = drawn.sampled
         oldest = max(0, step - 1 - self.config.grpo.staleness)
-        assert all(r.completion.policy_version == oldest for r in sampled.rollouts), "the engine sampled with stale weights"
+        assert all(r.completion.tokens.versions == {oldest} for r in sampled.rollouts), "the engine sampled with stale weights"
         if self.config.grpo.staleness and step < self.config.grpo.steps:
             self.load_engine(step - 1)
             self.ahead.begin(step + 1)
@@ -133,19 +131,8 @@ class GrpoLearner:
         seeds = rollout_seeds(config.seed, step, count, grpo.group_size, first=round * grpo.prompts_per_step)
         sampled = sample_groups(self.engine, self.pool, prompts, self.sampling, grpo.group_size, seeds)
         began = time.monotonic()
-        groups = [self._shaped(group) for group in self.models.add(sampled.groups, step, grpo.steps)]
+        groups = self.group_rewards(sampled.groups, step)
         return replace(sampled, groups=groups, reward_seconds=sampled.reward_seconds + time.monotonic() - began, too_long=too_long)
-
-    def _shaped(self, group: Group) -> Group:
-        """The group with the rewards that depend on the others of the group, or on the number of tokens."""
-        limit, soft, weight = self.sampling.max_tokens, self.config.overlong_tokens, self.config.cosine_length_weight
-        rollouts = []
-        for rollout, reward in zip(group.rollouts, evened([r.reward for r in group.rollouts], self.pool.weights), strict=True):
-            tokens = len(rollout.completion.token_ids)
-            reward = with_overlong(reward, tokens, limit, soft) if soft else reward
-            reward = with_cosine_length(reward, tokens, limit, CosineShape(), weight) if weight else reward
-            rollouts.append(replace(rollout, reward=reward))
-        return replace(group, rollouts=tuple(rollouts))
 
     def _after_update(self, step: int, sampled: SampledGroups, experience: Experience, skipped: int) -> None:
         """New weights to the engine, the reference's renewal, rollouts on disk, a sample on the screen, and the guard's verdict."""
@@ -184,7 +171,7 @@ class GrpoLearner:
     def _describe(self, experience: Experience) -> dict[str, float | int | None]:
         """Metrics of the rollouts themselves. Means are over rollouts whose reward did not fail."""
         rollouts = experience.rollouts
-        lengths = [len(rollout.completion.token_ids) for rollout in rollouts]
+        lengths = [rollout.completion.tokens.sampled_count for rollout in rollouts]
         valid = experience.rewards_PG[experience.valid_PG]
         dead = experience.dead_P
         parts = sorted({part for rollout in rollouts for part in rollout.reward.parts})

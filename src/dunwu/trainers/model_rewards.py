@@ -8,7 +8,7 @@ worker processes without torch; a model's here, for all rollouts at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean, pstdev
 from typing import Protocol
@@ -17,13 +17,13 @@ import torch
 
 from dunwu.config.rewards import AnyPart, HelpfulnessPart, ModelPart, ModelPartConfig
 from dunwu.errors import ConfigError
+from dunwu.rewards.group import with_failure, with_part, with_rewards
 from dunwu.rewards.scope import Visible, Whole, look_at, narrow
 from dunwu.trainers.reward_model_scoring import RewardModel
-from dunwu.types import Group, Problem, Reward, Rollout, Verdict
+from dunwu.types import Group, Problem, Reward, Rollout
 
 Seen = Visible | Whole
 NO_SCORE = "longer than the model reads, or not finite"
-_FAILED = ("timeout", "error")
 
 
 class Scorer(Protocol):
@@ -75,24 +75,18 @@ class ModelReward:
 
     def added(self, group: Group, scores: Sequence[float | None] | None) -> Group:
         """The group with the part in its rewards; ``None`` for scores: it does not apply, or does not count yet."""
+        rewards, name = [rollout.reward for rollout in group.rollouts], self.config.kind
         if scores is None:
-            rewards = [replace(rollout.reward, parts={**rollout.reward.parts, self.config.kind: None}) for rollout in group.rollouts]
-        else:
-            values = normalised(scores) if self.config.normalise else scores
-            rewards = [self._added(r.reward, score, value) for r, score, value in zip(group.rollouts, scores, values, strict=True)]
-        rollouts = [replace(rollout, reward=reward) for rollout, reward in zip(group.rollouts, rewards, strict=True)]
-        return replace(group, rollouts=tuple(rollouts))
+            return with_rewards(group, [with_part(reward, name, None, None) for reward in rewards])
+        values = normalised(scores) if self.config.normalise else scores
+        return with_rewards(group, [self._added(*each) for each in zip(rewards, scores, values, strict=True)])
 
     def _added(self, reward: Reward, score: float | None, value: float | None) -> Reward:
         """``score`` among the parts, ``weight * value`` in the total. A missing score fails the reward, as that of any part."""
-        parts = {**reward.parts, self.config.kind: score}
+        weight = self.config.weight
         if value is None:
-            failure = f"part {self.config.kind}: {NO_SCORE}"
-            return Reward(None, parts, Verdict(None, "error", failure), {**reward.failures, self.config.kind: failure})
-        failed = reward.total is None and reward.verdict.reason in _FAILED  # else nothing has applied so far
-        if failed or not self.config.weight:
-            return replace(reward, parts=parts)
-        return replace(reward, parts=parts, total=(reward.total or 0.0) + self.config.weight * value)
+            return with_failure(reward, self.config.kind, NO_SCORE)
+        return with_part(reward, self.config.kind, score, weight * value if weight else None)
 
     def _seen(self, rollout: Rollout) -> Seen:
         whole = look_at(rollout.prompt.prefill + rollout.completion.text)

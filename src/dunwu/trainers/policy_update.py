@@ -19,7 +19,7 @@ from dunwu.algorithms.reductions import Denominators
 from dunwu.config.base import SEEDS
 from dunwu.config.zero import ZeroConfig
 from dunwu.trainers.experience import Experience, chosen_tokens
-from dunwu.trainers.scoring import Scorer, behaviour_logprobs, completion_mask, make_scorer
+from dunwu.trainers.scoring import Scorer, behaviour_logprobs, make_scorer, sampled_mask
 from dunwu.types import Rollout
 
 
@@ -40,7 +40,7 @@ class UpdateTotals:
     tokens: int = 0
 
     def add(self, loss: GrpoLoss, entropies_BT: Tensor, mismatch_BT: Tensor) -> None:
-        """Count a micro-batch; entropies and mismatch (|policy - behaviour|) are 0 outside completions."""
+        """Count a micro-batch; entropies and mismatch (|policy - behaviour|) are 0 on what was not drawn."""
         self.loss += loss.loss.item()
         self.kl += loss.kl_sum.item()
         self.clipped += loss.clipped.item()
@@ -158,7 +158,7 @@ class PolicyUpdate:
 
     def _update(self, experience: Experience, minibatch: Sequence[int], kept: Kept, totals: UpdateTotals) -> None:
         """One optimiser step; its denominators are those of the whole mini-batch, rollouts without a signal included."""
-        tokens = sum(len(experience.rollouts[i].completion.token_ids) for i in minibatch)
+        tokens = sum(experience.rollouts[i].completion.tokens.sampled_count for i in minibatch)
         denominators = Denominators(len(minibatch), max(1, tokens), self.config.sampling.max_tokens)
         live = self._live(experience, minibatch)
         if not live:
@@ -180,7 +180,7 @@ class PolicyUpdate:
         """Rollouts that can move the weights: those with an advantage, or all where a KL or an entropy moves them too."""
         if not self.algorithm.advantage_is_all:
             return list(minibatch)
-        return [i for i in minibatch if experience.advantages_B[i] != 0]
+        return [i for i in minibatch if experience.advantages_BT[i].any()]
 
     def _micro_batches(self, experience: Experience, indices: Sequence[int]) -> list[list[int]]:
         indices = sorted(indices)
@@ -192,12 +192,12 @@ class PolicyUpdate:
         rollouts, device = [experience.rollouts[i] for i in indices], self.model.device
         reference_BT = self._reference_logprobs(rollouts)
         policy_BT, entropies_BT = self.scorer(rollouts, entropy_gradient=self._entropy_weight() > 0)
-        mask_BT, behaviour_BT = completion_mask(rollouts, device), behaviour_logprobs(rollouts, device)
+        mask_BT, behaviour_BT = sampled_mask(rollouts, device), behaviour_logprobs(rollouts, device)
         batch = GrpoBatch(
             policy_logprobs_BT=policy_BT,
             old_logprobs_BT=None if kept.old is None else pad_sequence([kept.old[i] for i in indices], batch_first=True),
             reference_logprobs_BT=reference_BT,
-            advantages=experience.advantages_B[indices].to(device),
+            advantages_BT=experience.advantages_BT[indices, : mask_BT.shape[1]].to(device),
             mask_BT=mask_BT,
             behaviour_logprobs_BT=behaviour_BT,
             entropies_BT=entropies_BT,
@@ -207,7 +207,7 @@ class PolicyUpdate:
         if not (torch.isfinite(loss.loss) and torch.isfinite(policy_BT).all()):
             return False
         loss.loss.backward()  # type: ignore[no-untyped-call]
-        totals.add(loss, entropies_BT, (policy_BT.detach() - behaviour_BT).abs())
+        totals.add(loss, entropies_BT * mask_BT, (policy_BT.detach() - behaviour_BT).abs() * mask_BT)
         return True
 
     @torch.no_grad()
@@ -222,7 +222,7 @@ class PolicyUpdate:
             for indices in self._micro_batches(experience, self._live(experience, minibatch)):
                 rollouts = [experience.rollouts[i] for i in indices]
                 rows = zip(self.scorer(rollouts)[0], rollouts, strict=True)
-                found |= dict(zip(indices, (row[: len(rollout.completion.token_ids)] for row, rollout in rows), strict=True))
+                found |= dict(zip(indices, (row[: len(rollout.completion.tokens)] for row, rollout in rows), strict=True))
         return found
 
 

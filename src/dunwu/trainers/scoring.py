@@ -46,7 +46,7 @@ class TorchScorer:
     def __call__(self, rollouts: Sequence[Rollout], entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """See ``Scorer``."""
         device = self._model.device
-        rows = [rollout.prompt.token_ids + rollout.completion.token_ids for rollout in rollouts]
+        rows = [rollout.prompt.token_ids + rollout.completion.tokens.ids for rollout in rollouts]
         ids_BT, attention_BT = pad_right(rows, self._pad, device)
         starts = torch.tensor([[len(rollout.prompt.token_ids)] for rollout in rollouts], device=device)
         scored_BT = attention_BT.bool() & (torch.arange(ids_BT.shape[1], device=device) >= starts)
@@ -73,7 +73,7 @@ class NativeRowScorer:
     def __call__(self, rollouts: Sequence[Rollout], entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """See ``Scorer``."""
         prompts = [rollout.prompt.token_ids for rollout in rollouts]
-        completions = [rollout.completion.token_ids for rollout in rollouts]
+        completions = [rollout.completion.tokens.ids for rollout in rollouts]
         logprobs, entropies = self._native.logprobs(prompts, completions, self._temperature, entropy_gradient=entropy_gradient)
         return _rows(logprobs, rollouts), _rows(entropies, rollouts)
 
@@ -91,23 +91,20 @@ def make_scorer(model: Any, temperature: float, precision: Precision | Literal["
     return scorer
 
 
-def completion_mask(rollouts: Sequence[Rollout], device: torch.device) -> Tensor:
-    """True on tokens of completions, (B, T)."""
-    lengths = torch.tensor([[len(rollout.completion.token_ids)] for rollout in rollouts], device=device)
-    return torch.arange(int(lengths.max()), device=device) < lengths
+def sampled_mask(rollouts: Sequence[Rollout], device: torch.device) -> Tensor:
+    """True on the tokens that the policy drew, (B, T)."""
+    return pad_sequence([torch.tensor(rollout.completion.tokens.sampled) for rollout in rollouts], batch_first=True).to(device)
 
 
 def behaviour_logprobs(rollouts: Sequence[Rollout], device: torch.device) -> Tensor:
-    """The engine's log-probabilities, (B, T); 0 behind a completion's end."""
-    for rollout in rollouts:
-        assert len(rollout.completion.behaviour_logprobs) == len(rollout.completion.token_ids), "one behaviour log-probability per token"
-    return pad_sequence([torch.tensor(rollout.completion.behaviour_logprobs) for rollout in rollouts], batch_first=True).to(device)
+    """The engine's log-probabilities, (B, T); 0 on what it did not draw."""
+    return pad_sequence([torch.tensor(rollout.completion.tokens.behaviour_logprobs) for rollout in rollouts], batch_first=True).to(device)
 
 
 def _lengths(rollouts: Sequence[Rollout]) -> list[int]:
-    return [len(rollout.prompt.token_ids) + len(rollout.completion.token_ids) for rollout in rollouts]
+    return [len(rollout.prompt.token_ids) + len(rollout.completion.tokens) for rollout in rollouts]
 
 
 def _rows(values: Tensor, rollouts: Sequence[Rollout]) -> Tensor:
     """Completions' values laid end to end, as rows."""
-    return pad_sequence(list(torch.split(values, [len(rollout.completion.token_ids) for rollout in rollouts])), batch_first=True)
+    return pad_sequence(list(torch.split(values, [len(rollout.completion.tokens) for rollout in rollouts])), batch_first=True)

@@ -102,13 +102,13 @@ def _row(rollout: Rollout, parts: Sequence[str]) -> dict[str, Any]:
         "prompt": _text(rollout.prompt.text),
         "prefill": rollout.prompt.prefill,
         "completion": _text(completion.text),
-        "tokens": len(completion.token_ids),
+        "tokens": completion.tokens.sampled_count,
         "finish_reason": completion.finish_reason,
-        "policy_version": completion.policy_version,
+        "policy_version": min(completion.tokens.versions, default=None),
         "reward": reward.total,
         "verdict": reward.verdict.reason,
         "verdict_detail": _text(reward.verdict.detail),
-        "behaviour_logprobs": list(completion.behaviour_logprobs),
+        "behaviour_logprobs": list(completion.tokens.behaviour_logprobs),
         "data": json.dumps(dict(problem.data)),
     }
     return row | {f"reward_{part}": reward.parts.get(part) for part in parts}

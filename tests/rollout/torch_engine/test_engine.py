@@ -37,7 +37,7 @@ def reference(model: Any, prompt: Prompt, params: SamplingParams) -> tuple[int, 
 
 
 def tokens_of(completions: Sequence[Completion]) -> list[tuple[int, ...]]:
-    return [completion.token_ids for completion in completions]
+    return [completion.tokens.ids for completion in completions]
 
 
 @pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama", "yarn"])
@@ -53,7 +53,7 @@ def test_greedy_equals_transformers_token_by_token(
     for max_batch in (2, 3, 512):
         completions = make_engine(model, tokenizer, max_batch).generate(prompts, params, 1, [0] * len(prompts))
         assert tokens_of(completions) == expected
-        assert all((c.finish_reason == "stop") == (c.token_ids[-1] in (1, stop)) for c in completions)
+        assert all((c.finish_reason == "stop") == (c.tokens.ids[-1] in (1, stop)) for c in completions)
 
 
 @pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama", "yarn"])
@@ -85,15 +85,15 @@ def test_behaviour_logprobs_are_those_of_the_trainer(
     params = SamplingParams(max_tokens=24, temperature=temperature, stop_token_ids=(1, 5, 9, 40))
     completions = make_engine(model, tokenizer, 4).generate(prompts, params, 2, range(14))
     rows = [(prompts[i // 2].token_ids, completion) for i, completion in enumerate(completions)]
-    width = max(len(ids) + len(completion.token_ids) for ids, completion in rows)
+    width = max(len(ids) + len(completion.tokens.ids) for ids, completion in rows)
     inputs, attention = torch.zeros(14, width, dtype=torch.int64), torch.zeros(14, width, dtype=torch.int64)
     scored, behaviour = torch.zeros(14, width, dtype=torch.bool), torch.zeros(14, width)
     for i, (ids, completion) in enumerate(rows):
-        start, end = len(ids), len(ids) + len(completion.token_ids)
-        inputs[i, :end] = torch.tensor([*ids, *completion.token_ids])
+        start, end = len(ids), len(ids) + len(completion.tokens.ids)
+        inputs[i, :end] = torch.tensor([*ids, *completion.tokens.ids])
         attention[i, :end] = 1
         scored[i, start:end] = True
-        behaviour[i, start:end] = torch.tensor(completion.behaviour_logprobs)
+        behaviour[i, start:end] = torch.tensor(completion.tokens.behaviour_logprobs)
     logprobs, _ = token_logprobs(model, inputs, attention, scored, temperature)
     torch.testing.assert_close(logprobs, behaviour, atol=1e-4, rtol=0)
 
@@ -107,7 +107,7 @@ def test_a_rollout_depends_on_its_seed_and_not_on_the_batch_around_it(
     for max_batch in (1, 4, 13):
         assert tokens_of(make_engine(model, tokenizer, max_batch).generate(prompts, SAMPLED, 3, seeds)) == whole
     alone = make_engine(model, tokenizer).generate(prompts[4:5], SAMPLED, 1, [seeds[13]])
-    assert alone[0].token_ids == whole[13]
+    assert alone[0].tokens.ids == whole[13]
     backwards = make_engine(model, tokenizer, 5).generate(prompts[::-1], SAMPLED, 3, seeds[::-1])
     assert tokens_of(backwards) == whole[::-1]
 
@@ -162,7 +162,7 @@ def test_first_tokens_follow_the_models_distribution(
     completions = make_engine(model, tokenizer).generate(prompts, SamplingParams(max_tokens=1), draws, range(draws))
     with torch.no_grad():
         expected = draws * model(torch.tensor([prompts[0].token_ids])).logits[0, -1].softmax(0)
-    counts = torch.bincount(torch.tensor([c.token_ids[0] for c in completions]), minlength=100)
+    counts = torch.bincount(torch.tensor([c.tokens.ids[0] for c in completions]), minlength=100)
     common = expected >= 5
     chi2 = ((counts - expected)[common] ** 2 / expected[common]).sum().item()
     freedom = int(common.sum()) - 1
@@ -197,10 +197,10 @@ def test_an_update_between_two_tokens_is_seen(make_model: MakeModel, make_prompt
     # The second rollout is alone after the first has ended; all logits equal then.
     params = SamplingParams(max_tokens=24, stop_token_ids=(2,))
     seeds = next(
-        [s, s + 1] for s in range(500) if len({len(c.token_ids) for c in engine.generate(make_prompts([4]), params, 2, [s, s + 1])}) > 1
+        [s, s + 1] for s in range(500) if len({len(c.tokens.ids) for c in engine.generate(make_prompts([4]), params, 2, [s, s + 1])}) > 1
     )
-    first, second = sorted(engine.generate(make_prompts([4]), params, 2, seeds, silence), key=lambda c: len(c.token_ids))
-    later = second.behaviour_logprobs[len(first.token_ids) + 1 :]
+    first, second = sorted(engine.generate(make_prompts([4]), params, 2, seeds, silence), key=lambda c: len(c.tokens.ids))
+    later = second.tokens.behaviour_logprobs[len(first.tokens.ids) + 1 :]
     assert later == pytest.approx([-math.log(100)] * len(later), abs=1e-5)
     assert later
 
@@ -236,13 +236,13 @@ def test_text_leaves_out_stop_and_padding(
 ) -> None:
     completions = make_engine(make_model("qwen2"), tokenizer).generate(make_prompts([5]), SAMPLED, 64, range(64))
     for completion in completions:
-        stopped = completion.token_ids[-1] in SAMPLED.stop_token_ids
+        stopped = completion.tokens.ids[-1] in SAMPLED.stop_token_ids
         assert completion.finish_reason == ("stop" if stopped else "length")
-        assert all(token not in SAMPLED.stop_token_ids for token in completion.token_ids[:-1])
-        shown = completion.token_ids[:-1] if stopped else completion.token_ids
+        assert all(token not in SAMPLED.stop_token_ids for token in completion.tokens.ids[:-1])
+        shown = completion.tokens.ids[:-1] if stopped else completion.tokens.ids
         assert completion.text == " ".join(f"w{token}" for token in shown if token > 1)
-        assert len(completion.behaviour_logprobs) == len(completion.token_ids) <= SAMPLED.max_tokens
-    assert any(0 in completion.token_ids for completion in completions), "the case of padding inside is covered"
+        assert len(completion.tokens.behaviour_logprobs) == len(completion.tokens.ids) <= SAMPLED.max_tokens
+    assert any(0 in completion.tokens.ids for completion in completions), "the case of padding inside is covered"
 
 
 def test_policy_version_is_recorded_and_state_is_copied(
@@ -254,11 +254,11 @@ def test_policy_version_is_recorded_and_state_is_copied(
         for parameter in other.parameters():
             parameter.mul_(1.5)
     engine.load_weights(3)
-    assert engine.generate(make_prompts([4]), GREEDY, 1, [0])[0].policy_version == 3
+    assert engine.generate(make_prompts([4]), GREEDY, 1, [0])[0].tokens.versions == {3}
     engine.load_weights(4, other.state_dict())
     completion = engine.generate(make_prompts([4]), GREEDY, 1, [0])[0]
-    assert completion.policy_version == 4
-    assert completion.token_ids == reference(other, make_prompts([4])[0], GREEDY)
+    assert completion.tokens.versions == {4}
+    assert completion.tokens.ids == reference(other, make_prompts([4])[0], GREEDY)
     partial = {name: value for name, value in other.state_dict().items() if "norm" not in name}
     with pytest.raises(ModelError, match=r"lacks 5 parameters.*model\.layers\.0\.input_layernorm\.weight"):
         engine.load_weights(5, partial)

@@ -31,7 +31,7 @@ def bf16(native_decoder: None) -> None:
 
 
 def drawn(completions: Sequence[Completion]) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
-    return [(completion.token_ids, completion.behaviour_logprobs) for completion in completions]
+    return [(completion.tokens.ids, completion.tokens.behaviour_logprobs) for completion in completions]
 
 
 def check_near(ours: Sequence[Completion], reference: Sequence[Completion]) -> None:
@@ -41,10 +41,10 @@ def check_near(ours: Sequence[Completion], reference: Sequence[Completion]) -> N
     """
     parted = 0
     for a, b in zip(ours, reference, strict=True):
-        equal = [x == y for x, y in zip(a.token_ids, b.token_ids, strict=False)]
+        equal = [x == y for x, y in zip(a.tokens.ids, b.tokens.ids, strict=False)]
         same = [*equal, False].index(False)
-        assert a.behaviour_logprobs[:same] == pytest.approx(b.behaviour_logprobs[:same], abs=1e-4)
-        parted += a.token_ids != b.token_ids
+        assert a.tokens.behaviour_logprobs[:same] == pytest.approx(b.tokens.behaviour_logprobs[:same], abs=1e-4)
+        parted += a.tokens.ids != b.tokens.ids
     assert parted <= len(ours) // 20
 
 
@@ -136,10 +136,10 @@ def test_bfloat16_stays_near_float32(make_model: MakeModel, make_prompts: MakePr
         assert engine.decoder == "native, bfloat16"
         differences = []
         for completion, prompt in zip(engine.generate(prompts, SAMPLED, 4, range(28)), [p for p in prompts for _ in range(4)], strict=True):
-            ids = torch.tensor([prompt.token_ids + completion.token_ids])
+            ids = torch.tensor([prompt.token_ids + completion.tokens.ids])
             scored = torch.arange(ids.shape[1])[None] >= len(prompt.token_ids)
             exact = token_logprobs(model, ids, torch.ones_like(ids), scored)[0][scored]
-            differences.append((exact - torch.tensor(completion.behaviour_logprobs)).abs())
+            differences.append((exact - torch.tensor(completion.tokens.behaviour_logprobs)).abs())
         found = torch.cat(differences)
         assert 0 < found.mean() < 0.02
         assert found.max() < 0.2

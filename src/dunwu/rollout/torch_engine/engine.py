@@ -19,7 +19,7 @@ from dunwu.rollout.torch_engine.native.generation import NativeGeneration
 from dunwu.rollout.torch_engine.scheduler import Generation, Work
 from dunwu.rollout.torch_engine.slots import Finished
 from dunwu.rollout.torch_engine.weights import DecoderWeights, check_supported, decoder_weights, rope_table
-from dunwu.types import Completion, Prompt, SamplingParams
+from dunwu.types import Completion, Prompt, SamplingParams, TokenSequence
 
 
 class TorchEngine:
@@ -154,4 +154,4 @@ class TorchEngine:
         stopped = ids[-1] in params.stop_token_ids
         shown = [token for token in (ids[:-1] if stopped else ids) if token not in self._silent_ids]
         text = self._tokenizer.decode(shown, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return Completion(ids, text, finished.logprobs, "stop" if stopped else "length", version)
+        return Completion(TokenSequence.drawn(ids, finished.logprobs, version), text, "stop" if stopped else "length")

@@ -1,0 +1,58 @@
+"""The order in which the reward of a rollout comes about.
+
+1. The rules, text by text, in worker processes while the engine goes on: accuracy, format, language, own functions
+   (`dunwu.rewards.compose`).
+2. Reward models, on all rollouts of a step at once (`dunwu.trainers.model_rewards`).
+3. Functions of the user's that compare the answers to a prompt (`dunwu.rewards.own_group`).
+4. Evening-out: a part that does not apply to some of a group counts as its mean there (`dunwu.rewards.group`).
+5. What depends on the number of tokens: the soft overlong punishment, then the cosine length reward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from dunwu.config.rewards import OwnPart
+from dunwu.config.zero import ZeroConfig
+from dunwu.rewards.group import EvenedOut, GroupReward, cosine_length, overlong
+from dunwu.rewards.own_group import OwnGroupReward
+from dunwu.trainers.model_rewards import ModelRewards
+from dunwu.types import Group
+
+
+class GroupRewards:
+    """Steps 2 to 5. ``weights`` are those of the rules' parts. A context, as functions of the user's run in processes."""
+
+    def __init__(self, config: ZeroConfig, weights: Mapping[str, float], models: ModelRewards) -> None:
+        """Raises `ConfigError` for a function that cannot be had."""
+        steps, limit, grpo = config.grpo.steps, config.sampling.max_tokens, config.grpo
+        self._own = [
+            OwnGroupReward(part, grpo.group_size, config.reward_workers, config.reward_timeout)
+            for part in config.reward
+            if isinstance(part, OwnPart) and part.sees == "group"
+        ]
+        self._all: list[GroupReward] = [
+            lambda groups, step: models.add(groups, step, steps),
+            *self._own,
+            EvenedOut({**weights, **{own.name: own.config.weight for own in self._own}}),
+        ]
+        if config.overlong_tokens:
+            self._all.append(overlong(limit, config.overlong_tokens))
+        if config.cosine_length_weight:
+            self._all.append(cosine_length(limit, config.cosine_length_weight))
+        self._stack = ExitStack()
+
+    def __enter__(self) -> GroupRewards:
+        for own in self._own:
+            self._stack.enter_context(own)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def __call__(self, groups: Sequence[Group], step: int) -> list[Group]:
+        """The groups of step ``step`` with their whole rewards."""
+        for reward in self._all:
+            groups = reward(groups, step)
+        return list(groups)
