@@ -105,6 +105,14 @@ def test_options_are_taken_from_the_config() -> None:
     assert with_config(GRPO_R1, grpo).covariance == replace(KL_COV, share=0.01)
 
 
+def test_options_of_a_recipe_stay_where_the_configuration_has_none() -> None:
+    own = replace(DAPO, tis_clip=3.0, entropy=EntropyBonus(0.2), covariance=KL_COV)
+    kept = with_config(own, GrpoConfig())
+    assert (kept.tis_clip, kept.mismatch, kept.entropy, kept.covariance) == (3.0, own.mismatch, EntropyBonus(0.2), KL_COV)
+    changed = with_config(own, GrpoConfig(tis_clip=2.0, entropy_bonus=0.1))
+    assert (changed.tis_clip, changed.entropy, changed.covariance) == (2.0, EntropyBonus(0.1, None, 0.005), KL_COV)
+
+
 def test_which_rollouts_can_be_left_out() -> None:
     assert DAPO.advantage_is_all
     assert replace(DAPO, covariance=CLIP_COV, tis_clip=2.0).advantage_is_all

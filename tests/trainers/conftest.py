@@ -42,12 +42,21 @@ def one_rollout() -> Callable[..., Rollout]:
 
 @pytest.fixture(scope="session")
 def update_of(zero_config: Callable[..., Any]) -> Callable[..., Any]:
-    """``update_of(model, "grpo.beta=0.1", ...)``: a `PolicyUpdate` with nothing clipped away unless asked for."""
+    """``update_of(model, "grpo.beta=0.1", ...)``: a `PolicyUpdate` with nothing clipped away unless asked for; ``gradients`` of its last
+    update are kept."""
     from dunwu.algorithms.recipes import algorithm_named, with_config
     from dunwu.trainers.policy_update import PolicyUpdate
 
     def make(model: Any, *overrides: str) -> Any:
         config = zero_config("grpo.max_grad_norm=1e9", *overrides)
-        return PolicyUpdate(model, with_config(algorithm_named(config.grpo.algorithm), config.grpo), config, pad=1)
+        made = PolicyUpdate(model, with_config(algorithm_named(config.grpo.algorithm), config.grpo), config, pad=1)
+        move = made.optimiser.update
+
+        def update(finite: bool = True) -> tuple[float, bool]:
+            made.gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
+            return move(finite)
+
+        made.optimiser.update = update
+        return made
 
     return make

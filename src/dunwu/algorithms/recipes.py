@@ -150,22 +150,19 @@ def algorithm_named(name: str) -> Algorithm:
 
 
 def with_config(algorithm: Algorithm, grpo: GrpoConfig) -> Algorithm:
-    """``algorithm`` with the options of the configuration, and with its own numbers where the configuration states none."""
-    numbers: dict[str, Any] = {
+    """``algorithm`` with what the configuration states, and its own numbers and options where the configuration has none."""
+    stated: dict[str, Any] = {
         "clip_low": grpo.clip_low,
         "clip_high": grpo.clip_high,
         "beta": grpo.beta,
         "reference_every": grpo.reference_every,
         "sampling_rounds": grpo.max_sampling_rounds,
+        "mismatch": CORRECTIONS[grpo.tis_mode] if grpo.tis_clip else None,
+        "tis_clip": grpo.tis_clip or None,
+        "entropy": EntropyBonus(grpo.entropy_bonus, grpo.entropy_target, grpo.entropy_step) if grpo.entropy_bonus else None,
+        "covariance": _covariance(grpo),
     }
-    return replace(
-        algorithm,
-        **{name: number for name, number in numbers.items() if number is not None},
-        mismatch=CORRECTIONS[grpo.tis_mode],
-        tis_clip=grpo.tis_clip,
-        entropy=EntropyBonus(grpo.entropy_bonus, grpo.entropy_target, grpo.entropy_step) if grpo.entropy_bonus > 0 else None,
-        covariance=_covariance(grpo),
-    )
+    return replace(algorithm, **{name: value for name, value in stated.items() if value is not None})
 
 
 def describe(algorithm: Algorithm) -> str:

@@ -96,7 +96,7 @@ def _announce(config: RewardModelConfig, out: Path, learner: RewardModelLearner,
     seen = "what the user reads" if config.criterion == "helpfulness" else "everything, chain of thought included"
     print(f"Reward model for {config.criterion}: it is shown {seen}.")
     told = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
-    trained = sum(parameter.numel() for parameter in learner.trained)
+    trained = sum(parameter.numel() for parameter in learner.optimiser.parameters.values())
     balanced = " of balanced lengths" if config.balance_lengths else ""
     print_facts(
         (

@@ -5,7 +5,6 @@ A step: problems -> prompts -> G completions each -> rewards -> group advantages
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +22,6 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import sampling_params
 from dunwu.data.rollouts import SampledGroups, rollout_seeds, sample_groups
 from dunwu.data.usable import PromptLimit, fitting
-from dunwu.errors import TrainingError
 from dunwu.models.loading import padding_id
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
@@ -42,7 +40,7 @@ from dunwu.trainers.policy_update import PolicyUpdate
 from dunwu.trainers.progress import print_sample
 from dunwu.trainers.reward_watch import RewardWatch
 from dunwu.trainers.run_directory import RunDirectory
-from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
+from dunwu.trainers.state import load_state, save_state
 from dunwu.trainers.tables import write_rollouts
 from dunwu.trainers.weights import load_weights, save_weights
 from dunwu.types import Reason, Rollout
@@ -72,7 +70,6 @@ class GrpoLearner:
         self.sampling = sampling_params(config.sampling, config.template, tokenizer, engine)
         room = model.config.max_position_embeddings - config.sampling.max_tokens
         self.limit = PromptLimit(config.template, tokenizer, min(config.max_prompt_tokens, room))
-        self.skipped_in_a_row = 0
         self.watch = RewardWatch(config.grpo.steps)
         self.tripwire = None if config.tripwire is None else make_tripwire(config.tripwire)
         self.ahead = Ahead(lambda step: draw_alive(partial(self._draw, step), config.grpo.prompts_per_step, self.algorithm.sampling_rounds))
@@ -100,7 +97,7 @@ class GrpoLearner:
             **(drawn.metrics() if self.algorithm.sampling_rounds > 1 else {}),
             "prompts_too_long": sampled.too_long,
             **totals.metrics(self.algorithm),
-            "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
+            "learning_rate": self.policy.optimiser.learning_rate,
             "step_time": time.monotonic() - began,
             "time/generate": sampled.generate_seconds,
             "time/reward": sampled.reward_seconds,
@@ -146,16 +143,12 @@ class GrpoLearner:
             print(f"step {step}: {self._told(sampled.rollouts)}", flush=True)
         if step % self.config.sample_every == 0:
             _show(step, sampled.rollouts[0])
-        self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
+        path = self.run.path / "nonfinite" / f"step-{step:05d}.parquet"
         if skipped:
-            path = self.run.path / "nonfinite" / f"step-{step:05d}.parquet"
             self._dump(path, sampled, experience, step)
-            print(f"step {step}: loss or gradient not finite; {skipped} update(s) skipped, batch in {path}", file=sys.stderr)
-        if self.skipped_in_a_row >= self.config.grpo.max_nonfinite_in_a_row:
-            raise TrainingError(
-                f"{self.skipped_in_a_row} steps in a row were not finite: begin a new run with a grpo.learning_rate below "
-                f"{self.config.grpo.learning_rate:g}, with --model on one of {self.run.checkpoints} and another --out"
-            )
+        rate = f"grpo.learning_rate below {self.config.grpo.learning_rate:g}"
+        remedy = f"begin a new run with a {rate}, with --model on one of {self.run.checkpoints} and another --out"
+        self.policy.optimiser.count_skipped(step, skipped, str(path), remedy)
 
     def _told(self, rollouts: Sequence[Rollout]) -> str:
         """How many answers are right, wrong and unparsable, and why."""
@@ -192,13 +185,12 @@ class GrpoLearner:
 
     def save(self, folder: Path) -> None:
         """The policy as a Hugging Face folder, and beside it optimiser, reference, the engine's older weights and counters."""
-        tensors, values = optimizer_tensors(self.policy.optimizer)
+        tensors, values = self.policy.optimiser.state()
         tensors |= save_weights(self.policy.model, self.tokenizer, folder, self.config.save_precision)
         tensors |= {REFERENCE + name: tensor for name, tensor in self.policy.reference_parameters().items()}
         if self.config.grpo.staleness:
             tensors |= {BEHAVIOUR + name: tensor for name, tensor in self.engine.weights().items()}
         counters = {
-            "skipped_in_a_row": self.skipped_in_a_row,
             "policy_version": self.engine.policy_version,
             "entropy": None if self.policy.entropy is None else asdict(self.policy.entropy),
             "tripwire": None if self.tripwire is None else self.tripwire.state(),
@@ -210,10 +202,9 @@ class GrpoLearner:
         """Take up a checkpoint: weights are copied into the live model, which the engine shares."""
         tensors, values = load_state(folder)
         load_weights(self.policy.model, folder, tensors)
-        load_optimizer(self.policy.optimizer, tensors, values)
+        self.policy.optimiser.load(tensors, values)
         for name, tensor in self.policy.reference_parameters().items():
             tensor.copy_(tensors[REFERENCE + name])
-        self.skipped_in_a_row = values["skipped_in_a_row"]
         self.watch.load(values.get("watch") or RewardWatch(1).state())
         self.policy.entropy = values["entropy"] and EntropyBonus(**values["entropy"])
         if self.tripwire is not None:

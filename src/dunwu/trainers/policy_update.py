@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +18,7 @@ from dunwu.algorithms.reductions import Denominators
 from dunwu.config.base import SEEDS
 from dunwu.config.zero import ZeroConfig
 from dunwu.trainers.experience import Experience, chosen_tokens
+from dunwu.trainers.optimiser import Optimiser
 from dunwu.trainers.scoring import Scorer, behaviour_logprobs, make_scorer, sampled_mask
 from dunwu.types import Rollout
 
@@ -88,7 +88,7 @@ class PolicyUpdate:
     algorithm: Algorithm
     config: ZeroConfig
     pad: int
-    optimizer: torch.optim.AdamW = field(init=False)
+    optimiser: Optimiser = field(init=False)
     reference: Any | None = field(init=False, default=None)
     _reference_scorer: Scorer = field(init=False)
     entropy: EntropyBonus | None = field(init=False)
@@ -100,9 +100,13 @@ class PolicyUpdate:
             self.model.activation_checkpointing_enable()
         self.entropy = self.algorithm.entropy
         grpo = self.config.grpo
-        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            trained, lr=grpo.learning_rate, betas=grpo.adam_betas, weight_decay=grpo.weight_decay, fused=True
+        self.optimiser = Optimiser(
+            self.model,
+            learning_rate=grpo.learning_rate,
+            betas=grpo.adam_betas,
+            weight_decay=grpo.weight_decay,
+            max_grad_norm=grpo.max_grad_norm,
+            max_nonfinite_in_a_row=grpo.max_nonfinite_in_a_row,
         )
         self.scorer = self._scorer_of(self.model)
         if self.algorithm.beta > 0:
@@ -133,8 +137,7 @@ class PolicyUpdate:
         """
         grpo = self.config.grpo
         totals = UpdateTotals(self._entropy_weight())
-        for group in self.optimizer.param_groups:
-            group["lr"] = grpo.learning_rate * min(1.0, step / max(1, grpo.warmup_steps))
+        self.optimiser.learning_rate = grpo.learning_rate * min(1.0, step / max(1, grpo.warmup_steps))
         generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + step) % SEEDS)
         order = torch.randperm(len(experience.rollouts), generator=generator)
         # Not `chunk`, which may give fewer parts than asked for.
@@ -163,18 +166,10 @@ class PolicyUpdate:
         live = self._live(experience, minibatch)
         if not live:
             return
-        self.optimizer.zero_grad(set_to_none=True)
-        finite = True
-        for indices in self._micro_batches(experience, live):
-            finite = self._accumulate(experience, indices, kept, denominators, totals) and finite
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grpo.max_grad_norm))
-        if not finite or not math.isfinite(norm):
-            totals.skipped += 1
-            self.optimizer.zero_grad(set_to_none=True)
-            return
-        self.optimizer.step()
-        totals.updates += 1
-        totals.grad_norm += norm
+        parts = [self._accumulate(experience, indices, kept, denominators, totals) for indices in self._micro_batches(experience, live)]
+        norm, moved = self.optimiser.update(all(parts))
+        totals.updates, totals.skipped = totals.updates + moved, totals.skipped + (not moved)
+        totals.grad_norm += norm if moved else 0.0
 
     def _live(self, experience: Experience, minibatch: Sequence[int]) -> list[int]:
         """Rollouts that can move the weights: those with an advantage, or all where a KL or an entropy moves them too."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from multiprocessing import get_context
@@ -23,19 +22,18 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from dunwu.config.pretrain import ModelShape, PretrainConfig
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, check_weights, document, documents
 from dunwu.data.tiny_world.tokenizer import train_tokenizer
-from dunwu.errors import TrainingError
 from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.precision import matmul_precision, use_causal_attention
 from dunwu.trainers.clock import Metrics, Schedule, run_clock
 from dunwu.trainers.micro_batches import fixed_shapes, pad_right
+from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.progress import print_sample
 from dunwu.trainers.run_directory import RunDirectory
-from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
+from dunwu.trainers.state import load_state, save_state
 
 TOKENIZER_DOCUMENTS = 20_000
 HELD_OUT_SEED = 1_000_003
 CHUNK = 1_000
-MAX_NONFINITE_IN_A_ROW = 5
 IGNORED = -100  # target of padding
 
 
@@ -80,10 +78,8 @@ def new_model(shape: ModelShape, tokenizer: PreTrainedTokenizerFast, seed: int) 
 
 def learning_rate(config: PretrainConfig, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine down to the minimum at the last step."""
-    if step <= config.warmup_steps:
-        return config.learning_rate * step / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
-    return config.min_learning_rate + (config.learning_rate - config.min_learning_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+    highest, lowest = config.learning_rate, config.min_learning_rate
+    return warmup_cosine(step, steps, config.warmup_steps, highest, lambda cosine: lowest + (highest - lowest) * cosine)
 
 
 def _generate(job: tuple[int, int, dict[str, float]]) -> list[str]:
@@ -139,34 +135,31 @@ class Pretrainer:
         self._attach(new_model(config.shape, self.tokenizer, config.seed))
         self.place = 0
         self.halted = ""
-        self.skipped_in_a_row = 0
 
     def _attach(self, model: Any) -> None:
         self.model = model.to(self.device)
         use_causal_attention(self.model)
-        decayed = [p for p in self.model.parameters() if p.ndim >= 2]
-        plain = [p for p in self.model.parameters() if p.ndim < 2]
-        groups = [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.95), fused=True)
+        self.optimiser = Optimiser(
+            self.model,
+            learning_rate=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            max_grad_norm=self.config.max_grad_norm,
+        )
 
     def step(self, step: int) -> Metrics:
         began = time.monotonic()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, step, self.steps)
+        self.optimiser.learning_rate = learning_rate(self.config, step, self.steps)
         rows = self._next_rows()
         tokens = sum(len(row) - 1 for row in rows)
         loss = self._loss(rows, tokens, train=True)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm))
-        finite = math.isfinite(loss) and math.isfinite(norm)
-        if finite:
-            self.optimizer.step()
-        self.optimizer.zero_grad()
-        self._judge(step, finite, len(rows))
+        norm, moved = self.optimiser.update(math.isfinite(loss))
+        batch = f"documents {self.place - len(rows)} to {self.place - 1} of seed {self.config.seed}"
+        self.optimiser.count_skipped(step, int(not moved), batch, too_high(self.config.learning_rate))
         metrics: dict[str, float | int | str | None] = {
             "loss": loss,
             "grad_norm": norm,
-            "skipped": int(not finite),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "skipped": int(not moved),
+            "learning_rate": self.optimiser.learning_rate,
             "num_tokens": tokens,
             "tokens_per_second": tokens / (time.monotonic() - began),
         }
@@ -174,18 +167,6 @@ class Pretrainer:
             metrics["held_out_loss"] = self.held_out_loss()
             print_sample(f"step {step}, greedy", self._sample())
         return metrics
-
-    def _judge(self, step: int, finite: bool, documents_read: int) -> None:
-        """Count a step that was skipped; raise ``TrainingError`` after too many in a row."""
-        self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
-        if not finite:
-            batch = f"documents {self.place - documents_read} to {self.place - 1} of seed {self.config.seed}"
-            print(f"step {step}: loss or gradient not finite; update skipped, weights unchanged, batch: {batch}", file=sys.stderr)
-        if self.skipped_in_a_row >= MAX_NONFINITE_IN_A_ROW:
-            raise TrainingError(
-                f"{self.skipped_in_a_row} steps in a row were not finite: begin a new run with a learning_rate below "
-                f"{self.config.learning_rate:g} and another --out"
-            )
 
     def _next_rows(self) -> list[list[int]]:
         rows: list[list[int]] = []
@@ -230,13 +211,12 @@ class Pretrainer:
 
     def save(self, folder: Path) -> None:
         save_model(self.model, self.tokenizer, folder)
-        tensors, values = optimizer_tensors(self.optimizer)
-        save_state(folder, tensors, {**values, "place": self.place, "skipped_in_a_row": self.skipped_in_a_row})
+        tensors, values = self.optimiser.state()
+        save_state(folder, tensors, {**values, "place": self.place})
 
     def load(self, folder: Path) -> None:
         model, self.tokenizer = load_model(str(folder))
         self._attach(model)
         tensors, values = load_state(folder)
-        load_optimizer(self.optimizer, tensors, values)
+        self.optimiser.load(tensors, values)
         self.place = values["place"]
-        self.skipped_in_a_row = values.get("skipped_in_a_row", 0)

@@ -7,7 +7,6 @@ loss -> update. What is preferred by how much is `Example`'s; this file knows ro
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,18 +19,16 @@ from torch import Tensor
 from dunwu.algorithms.preference import bradley_terry, pointwise
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.preferences import Pair
-from dunwu.errors import TrainingError
 from dunwu.models.heads import HEAD, scores
 from dunwu.models.precision import use_causal_attention
 from dunwu.trainers.clock import Metrics
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
+from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.progress import print_sample
 from dunwu.trainers.reward_model_batches import Batches
 from dunwu.trainers.reward_model_examples import Example
-from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
+from dunwu.trainers.state import load_state, save_state
 from dunwu.trainers.weights import load_weights, save_weights
-
-MAX_NONFINITE_IN_A_ROW = 5
 
 
 @dataclass(slots=True)
@@ -56,14 +53,9 @@ class RewardModelLearner:
         self.batches = Batches(train, config)
         use_causal_attention(model)
         model.score.weight.requires_grad_(True)  # adapters froze it with the rest
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        groups = [
-            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
-            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
-        self.trained = trained
-        self.skipped_in_a_row = 0
+        self.optimiser = Optimiser(
+            model, learning_rate=config.learning_rate, weight_decay=config.weight_decay, max_grad_norm=config.max_grad_norm
+        )
 
     @property
     def steps(self) -> int:
@@ -72,16 +64,11 @@ class RewardModelLearner:
 
     def step(self, step: int) -> Metrics:
         began = time.monotonic()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, step, self.steps)
+        self.optimiser.learning_rate = learning_rate(self.config, step, self.steps)
         batch = [self.train[place] for place in self.batches(step)]
         totals = self._accumulate(batch)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.trained, self.config.max_grad_norm))
-        finite = math.isfinite(totals.loss) and math.isfinite(norm)
-        if finite:
-            self.optimizer.step()
-        self.optimizer.zero_grad()
-        self._judge(step, finite)
+        norm, moved = self.optimiser.update(math.isfinite(totals.loss))
+        self.optimiser.count_skipped(step, int(not moved), "", too_high(self.config.learning_rate))
         tokens = sum(len(row) for example in batch for row in example.rows)
         seconds = time.monotonic() - began
         metrics: dict[str, float | int | str | None] = {
@@ -93,8 +80,8 @@ class RewardModelLearner:
             "max_reward": max(totals.scores),
             "chosen_longer": sum(example.side > 0 for example in batch) / len(batch),
             "grad_norm": norm,
-            "skipped": int(not finite),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "skipped": int(not moved),
+            "learning_rate": self.optimiser.learning_rate,
             "num_tokens": tokens,
             "tokens_per_second": tokens / seconds,
             "step_time": seconds,
@@ -141,17 +128,6 @@ class RewardModelLearner:
         sizes = [len(example.rows) * max(map(len, example.rows)) for example in examples]
         return by_token_budget(sizes, self.config.micro_batch_tokens)
 
-    def _judge(self, step: int, finite: bool) -> None:
-        """Count a step that was skipped; raise ``TrainingError`` after too many in a row."""
-        self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
-        if not finite:
-            print(f"step {step}: loss or gradient not finite; update skipped, weights unchanged", file=sys.stderr)
-        if self.skipped_in_a_row >= MAX_NONFINITE_IN_A_ROW:
-            raise TrainingError(
-                f"{self.skipped_in_a_row} steps in a row were not finite: begin a new run with a learning_rate below "
-                f"{self.config.learning_rate:g} and another --out"
-            )
-
     @torch.no_grad()
     def _show(self, step: int) -> None:
         """A held-out row with its scores, another one each time."""
@@ -166,20 +142,19 @@ class RewardModelLearner:
         print_sample(f"step {step}, held out", f"{item.prompt[-1].content}\n{answers}")
 
     def save(self, folder: Path) -> None:
-        tensors, values = optimizer_tensors(self.optimizer)
+        tensors, values = self.optimiser.state()
         tensors |= save_weights(self.model, self.tokenizer, folder, self.config.save_precision)
         # Beside an adapter only merged weights are saved, from which the head is not taken up again. A copy, as the state may hold it
         # among the parameters too.
         head = self.model.score.weight.detach().clone()
-        save_state(folder, {**tensors, HEAD: head}, {**values, "skipped_in_a_row": self.skipped_in_a_row})
+        save_state(folder, {**tensors, HEAD: head}, values)
 
     def load(self, folder: Path) -> None:
         tensors, values = load_state(folder)
         load_weights(self.model, folder, tensors)
         with torch.no_grad():
             self.model.score.weight.copy_(tensors[HEAD])
-        load_optimizer(self.optimizer, tensors, values)
-        self.skipped_in_a_row = values["skipped_in_a_row"]
+        self.optimiser.load(tensors, values)
 
 
 def agreement(scores_BR: Tensor, examples: Sequence[Example]) -> Tensor:
@@ -199,7 +174,4 @@ def losses(scores_BR: Tensor, examples: Sequence[Example], margin: float) -> Ten
 
 def learning_rate(config: RewardModelConfig, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine down to a tenth at the last step."""
-    if step <= config.warmup_steps:
-        return config.learning_rate * step / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
-    return config.learning_rate * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * progress)))
+    return warmup_cosine(step, steps, config.warmup_steps, config.learning_rate, lambda cosine: config.learning_rate * (0.1 + 0.9 * cosine))

@@ -10,7 +10,6 @@ It is the loss of DeepSeek-R1's cold start and of its stage 3, whose values are 
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +22,13 @@ from transformers import PreTrainedTokenizerBase
 from dunwu.config.base import SEEDS
 from dunwu.config.sft import SftConfig
 from dunwu.data.chat_examples import Example
-from dunwu.errors import TrainingError
 from dunwu.rollout.base import Engine
 from dunwu.trainers.clock import Metrics
 from dunwu.trainers.micro_batches import in_order
+from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.progress import SAMPLE_CHARACTERS, clean, print_sample
 from dunwu.trainers.sft_scoring import Scores, make_example_scorer
-from dunwu.trainers.state import load_optimizer, load_state, optimizer_tensors, save_state
+from dunwu.trainers.state import load_state, save_state
 from dunwu.trainers.weights import load_weights, save_weights
 from dunwu.types import Problem, Prompt, SamplingParams
 
@@ -75,36 +74,35 @@ class SftLearner:
         self.updates_per_epoch = -(-len(examples) // config.batch_size)
         self.steps = config.epochs * self.updates_per_epoch
         self.halted = ""
-        self.skipped_in_a_row = 0
         model.train()
         if config.gradient_checkpointing:
             model.activation_checkpointing_enable()
         # The native scorer keeps its activations; whoever asks for the opposite gets torch.
         self.scorer = make_example_scorer(model, config.matmul_precision, native=not config.gradient_checkpointing)
-        self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.trained, lr=config.learning_rate, betas=config.adam_betas, weight_decay=config.weight_decay, fused=True
+        self.optimiser = Optimiser(
+            model,
+            learning_rate=config.learning_rate,
+            betas=config.adam_betas,
+            weight_decay=config.weight_decay,
+            max_grad_norm=config.max_grad_norm,
+            max_nonfinite_in_a_row=config.max_nonfinite_in_a_row,
         )
 
     def step(self, step: int) -> Metrics:
         """One update."""
         began = time.monotonic()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, step, self.steps)
+        self.optimiser.learning_rate = learning_rate(self.config, step, self.steps)
         batch = self.batch(step)
         totals = self._accumulate(batch)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.trained, self.config.max_grad_norm))
-        finite = math.isfinite(totals.loss) and math.isfinite(norm)
-        if finite:
-            self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self._judge(step, finite, batch)
+        norm, moved = self.optimiser.update(math.isfinite(totals.loss))
+        rows = ", ".join(example.where for example in batch)
+        self.optimiser.count_skipped(step, int(not moved), rows, too_high(self.config.learning_rate))
         seconds, tokens = time.monotonic() - began, sum(len(example.ids) for example in batch)
         metrics: dict[str, float | int | str | None] = {
             **totals.metrics(),
             "grad_norm": norm,
-            "skipped": int(not finite),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "skipped": int(not moved),
+            "learning_rate": self.optimiser.learning_rate,
             "epoch": step / self.updates_per_epoch,
             "num_tokens": tokens,
             "learned_tokens": totals.tokens,
@@ -149,18 +147,6 @@ class SftLearner:
     def _due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.steps
 
-    def _judge(self, step: int, finite: bool, batch: Sequence[Example]) -> None:
-        """Count an update that was skipped; raise ``TrainingError`` after too many in a row."""
-        self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
-        if not finite:
-            rows = ", ".join(example.where for example in batch)
-            print(f"step {step}: loss or gradient not finite; update skipped, weights unchanged, batch: {rows}", file=sys.stderr)
-        if self.skipped_in_a_row >= self.config.max_nonfinite_in_a_row:
-            raise TrainingError(
-                f"{self.skipped_in_a_row} steps in a row were not finite: begin a new run with a learning_rate below "
-                f"{self.config.learning_rate:g} and another --out"
-            )
-
     def _show(self, step: int) -> dict[str, str]:
         """What the model says to a prompt of the data, of the held-out ones where there are any: printed, and kept with the metrics."""
         source = self.validation or self.examples
@@ -177,22 +163,20 @@ class SftLearner:
 
     def save(self, folder: Path) -> None:
         """The model as a Hugging Face folder, with the training template as its chat template; beside it the optimiser."""
-        tensors, values = optimizer_tensors(self.optimizer)
+        tensors, values = self.optimiser.state()
         tensors |= save_weights(self.model, self.tokenizer, folder, self.config.save_precision)
-        save_state(folder, tensors, {**values, "skipped_in_a_row": self.skipped_in_a_row})
+        save_state(folder, tensors, values)
 
     def load(self, folder: Path) -> None:
         """Take up a checkpoint: weights are copied into the live model, which the engine shares."""
         tensors, values = load_state(folder)
         load_weights(self.model, folder, tensors)
-        load_optimizer(self.optimizer, tensors, values)
-        self.skipped_in_a_row = values["skipped_in_a_row"]
+        self.optimiser.load(tensors, values)
 
 
 def learning_rate(config: SftConfig, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine down to ``final_learning_rate`` times the highest at the last step."""
-    if step <= config.warmup_steps:
-        return config.learning_rate * step / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     lowest = config.final_learning_rate
-    return config.learning_rate * (lowest + (1 - lowest) * 0.5 * (1 + math.cos(math.pi * progress)))
+    return warmup_cosine(
+        step, steps, config.warmup_steps, config.learning_rate, lambda cosine: config.learning_rate * (lowest + (1 - lowest) * cosine)
+    )
