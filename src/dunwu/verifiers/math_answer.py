@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from dunwu.boxes import offered_boxes
+from dunwu.verifiers.math_sentence import keeps
 
 MAX_LENGTH = 2048
 MAX_TEXT = 1_000_000
@@ -118,10 +119,12 @@ def _innermost(box: str) -> str:
 
 
 def _only_formula(text: str) -> str:
-    """The formula of a sentence that has just one, and no digits outside it; otherwise the text."""
+    """The formula of a sentence that has just one, no digits outside it, and words that leave it as it is; otherwise the text."""
     formulas = list(_FORMULA.finditer(text[: MAX_LENGTH * 2]))
     if len(formulas) != 1:
         return text
     only = formulas[0]
-    rest = text[: only.start()] + text[only.end() :]
-    return next(group for group in only.groups() if group) if rest.strip() and _SENTENCE.fullmatch(rest) else text
+    before, after = text[: only.start()], text[only.end() :]
+    around = before + after
+    kept = around.strip() and _SENTENCE.fullmatch(around) and keeps(before, after)
+    return next(group for group in only.groups() if group) if kept else text
