@@ -51,7 +51,12 @@ _LETTER = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
 _SMALL_LETTER = re.compile(r"[(\[\s]*([a-z])\s*[)\]]\s*|([a-j])")
 _LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*([^\s*/+^!=,;|].*)", re.DOTALL)
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
-_SUBJECT = re.compile(r"\A\s*(?:it|this|that|they|these|he|she)(?:\s+(?:is|are|was|were)\b|'s)\s+", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"\A\s*(?:it|this|that|they|these|he|she)(?:\s+(?:is|are|was|were)\b|'s)\s+"
+    r"|\A\s*the\s+(?:(?:final|correct)\s+)?(?:answer|result|solution|day|month|function|series|sequence|graph|shape|figure|curve|conic"
+    r"|quadrilateral|winner|statement|number|choice|option|colou?r|name|person)(?:\s+of\s+the\s+(?:week|year))?\s+(?:is|was)\s+",
+    re.IGNORECASE,
+)
 
 
 def verify_math(problem: Problem, answer: str) -> Verdict:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from dunwu.boxes import offered_boxes
-from dunwu.verifiers.math_sentence import keeps
+from dunwu.verifiers.math_sentence import denies, keeps
 
 MAX_LENGTH = 2048
 MAX_TEXT = 1_000_000
@@ -23,6 +23,7 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"\n(?![\s$|\[(]*-?[0-9]+[\s,|]+-?[0-9][-0-9\s,|\])$.]*\Z)|。|\.\s+(?=[A-Z])|(?<!\.)\.\s*\Z")
+_CLAUSE = re.compile(r"[.,;:!?\n。，；：！？]|\b(?:so|thus|then|hence|therefore|but|and)\b", re.IGNORECASE)
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _SENTENCE = re.compile(r"[A-Za-z\u4e00-\u9fff\s,.:;，。：*'-]*")
 _ASIDE = re.compile(
@@ -99,13 +100,17 @@ def _pointed_at(text: str) -> tuple[str, ...]:
         return tuple(map(_innermost, boxes))
     if "\\boxed" in text:
         raise NoAnswer("the box is not closed")
-    markers = list(_MARKER.finditer(text))
+    markers = [marker for marker in _MARKER.finditer(text) if not denies(_clause_before(text, marker.start()))]
     if markers:
         after = text[markers[-1].end() :].strip()
         text = after[: end.start()] if (end := _END.search(after)) else after
     elif len(letters := _LETTER_LINE.findall(text)) == 1:
         return (letters[0],)
     return (_only_formula(_ASIDE.sub("", text)),)
+
+
+def _clause_before(text: str, place: int) -> str:
+    return _CLAUSE.split(text[max(place - 120, 0) : place])[-1]
 
 
 def _innermost(box: str) -> str:

@@ -28,6 +28,7 @@ Decide = Callable[[Scalar, Scalar], Equal]
 _MIRRORED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
 _COORDINATES = frozenset({"x", "y", "z", "t", "r", "\\theta", "\\rho", "\\phi"})
 _DECIMAL = re.compile(r"-?[0-9,]+(?:\.[0-9]+)?")
+_ORDERED = re.compile(r"\b(?:order|ascending|descending)\b|\bfrom\s+(?:least|smallest|lowest|greatest|largest|highest)\b")
 _PROPER = re.compile("[A-Z][a-z]+")
 _FUNCTION = re.compile(r"[fghFGH]\([a-z]\)")
 HUNDREDTH = Fraction(1, 100)
@@ -211,15 +212,19 @@ class Comparison:
             return False
         if contradict(gold.unit, found.unit):
             return False
+        if {_angle(gold), _angle(found)} == {"degrees", "radians"}:
+            return self._decide(_in_radians(gold), _in_radians(found))
         scales = unit_scale(gold.unit), unit_scale(found.unit)
         if scales[0] and scales[1] and scales[0] != scales[1] and scales[0][0] == scales[1][0]:
             return self._decide(times(gold, Number(scales[0][1])), times(found, Number(scales[1][1])))
+        if scales[0] and scales[1] and scales[0][0] != scales[1][0]:
+            return False
         equal = self._decide(gold, found)
         if equal is not True and gold.percent != found.percent:
             equal = self._percent(gold, found)
         elif equal is True and gold.percent != found.percent:
             equal = self._policy.percent == "either" or (gold.form is not None and not gold.form.terms)
-        if equal is False and (gold.unit == "°") != (found.unit == "°"):
+        if equal is False and (_angle(gold) == "degrees") != (_angle(found) == "degrees"):
             equal = self._decide(_in_radians(gold), _in_radians(found))
         if equal is False and self._policy.rounding and not gold.percent and not found.percent:
             return _rounds_to(gold, found)
@@ -315,8 +320,13 @@ def _unit(scalar: Scalar) -> str:
     return "%" if scalar.percent else " ".join(words_key(scalar.unit))
 
 
+def _angle(scalar: Scalar) -> str:
+    unit = scalar.unit.strip("‹› ").casefold()
+    return "degrees" if unit in ("°", "deg", "degree", "degrees", "度") else "radians" if unit in ("rad", "radian", "radians", "弧度") else ""
+
+
 def _in_radians(scalar: Scalar) -> Scalar:
-    return times(scalar, Product((PI, Number(Fraction(1, 180))))) if scalar.unit == "°" else scalar
+    return times(scalar, Product((PI, Number(Fraction(1, 180))))) if _angle(scalar) == "degrees" else scalar
 
 
 def _difference(relation: Relation) -> Scalar | None:
@@ -365,7 +375,9 @@ def _near(exact: Value, decimal: Value) -> bool:
 
 
 def _positional(gold: Collection) -> bool:
-    """Words that exclude each other, such as ``true, false``, answer one question each."""
+    """Words that exclude each other, such as ``true, false``, answer one question each; others say that they are in order."""
+    if any(_ORDERED.search(item.unit) for item in gold.items if isinstance(item, Scalar)):
+        return True
     return any(contradict(_text(one), _text(other)) for one, other in pairwise(gold.items))
 
 

@@ -46,7 +46,7 @@ _BY = re.compile(r"(?<=[0-9A-Za-z.])\s*(?:(?P<sign>[×*])|(?:[xX]|by)(?![A-Za-z]
 _SIDE = re.compile(rf"({_NUMBER})\s*({NAMES}|units?)?", re.IGNORECASE)
 _RATIO = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:\s*:\s*[0-9]+(?:\.[0-9]+)?){1,9}")
 _LITERAL = re.compile(r"(-?)0([xbo])([0-9a-f]+)", re.IGNORECASE)
-_BASED = re.compile(r"(-?)\(?([0-9A-Fa-f]+(?:\.[0-9A-Fa-f]+)?)\)?\s*_\s*(?:\{\s*([0-9]{1,2}|[a-z]+)\s*\}|([0-9]))")
+_BASED = re.compile(r"(-?)\(?([0-9A-Fa-f]+(?:\.[0-9A-Fa-f]+)?)\)?\s*(?:_\s*(?:\{\s*([0-9]{1,2}|[a-z]+)\s*\}|([0-9]))|\s(?:in )?base ([0-9]{1,2}|[a-z]+))")
 _BASE_WORDS = {
     "two": 2,
     "three": 3,
@@ -77,6 +77,7 @@ _DATE = re.compile(
 )
 _FACTOR = r"(?:[A-Z](?:\^(?:\{\s*(?:-1|T|\\top|\*|H)\s*\}|T|\\top|\*)|')?)"
 _MATRICES = re.compile(rf"(?:{_FACTOR}[\s·*]*){{2,8}}")
+_MATRIX_SUM = re.compile(rf"-?\s*{_FACTOR}{{2,4}}(?:\s*[+-]\s*{_FACTOR}{{2,4}}){{1,8}}")
 _VECTOR = r"\\(?:vec|mathbf|boldsymbol|bm|overrightarrow|hat)\s*(?:\{\s*\w{1,4}\s*\}|\w)"
 _VECTORS = re.compile(rf"{_VECTOR}(?:\s*×\s*{_VECTOR})+")
 _SHAPE = re.compile(r"\s+(?:matri(?:x|ces)|grid|board|rectangle|array|table|box|block|cuboid|tile|lattice|prism)s?\Z", re.IGNORECASE)
@@ -107,9 +108,13 @@ def _spaced(text: str) -> str:
 
 
 def _ordered_product(text: str) -> Tagged | None:
-    """Products whose factors do not commute: vectors with a cross, matrices of which one is inverted or transposed."""
+    """Products whose factors do not commute: vectors with a cross, matrices of which one is inverted or transposed, and ``AB - BA``."""
     if _VECTORS.fullmatch(text):
         return Tagged("product", tuple(re.sub(r"[\s{}]", "", factor) for factor in text.split("×")))
+    if sums := _MATRIX_SUM.fullmatch(text):
+        terms = re.findall(rf"([+-]?)\s*({_FACTOR}{{2,4}})", sums.group())
+        if len({"".join(sorted(factors)) for _, factors in terms}) < len({factors for _, factors in terms}):
+            return Tagged("product", tuple(sorted((sign or "+", factors) for sign, factors in terms)))
     factors = re.findall(_FACTOR, text) if _MATRICES.fullmatch(text) else []
     return Tagged("product", tuple(re.sub(r"[\s{}]", "", factor) for factor in factors)) if any(len(one) > 1 for one in factors) else None
 
@@ -134,7 +139,7 @@ def _based(text: str) -> Tagged | None:
     match = _BASED.fullmatch(text)
     if match is None:
         return None
-    named = match.group(3) or match.group(4)
+    named = match.group(3) or match.group(4) or match.group(5)
     base = int(named) if named.isdigit() else _BASE_WORDS.get(named, 0)
     values = [int(char, 16) for char in match.group(2) if char != "."]
     if base < 2 or max(values) >= base or not (any(map(str.isdigit, match.group(2))) or base == 16):

@@ -19,6 +19,16 @@ _LETTER = re.compile("[A-Za-z]")
 _EDGES = " .,:;!?'"
 _SPEECH = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 _SIGNS = frozenset({"minus", "negative"})
+_SAID = re.compile(
+    r"(?:(?<=[0-9)}|])|(?<=[-+*/][A-Za-z])|(?<=[-+*/] [A-Za-z]))(?:\s+(?:is|equals|is\s+equal\s+to)\s+(?=[-0-9\\(])|\s*(?:等于|是|为)\s*(?=[-0-9\\]))"
+)
+_COUNT = r"(?:[0-9]{1,4}|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve)"
+_PERIOD = re.compile(
+    rf"\s+(?:in|over|for|during|within|throughout)\s+(?:the\s+(?:next|first|last|past)\s+)?{_COUNT}\s+(?:second|minute|hour|day|week|month|year)s?\Z"
+)
+_CHINESE_ONE = re.compile("一(?=[共定起般样直])|(?<=[同统唯])一")
+_CHINESE_COUNT = re.compile("(?:(?<=[有是为共到得要剩了卖买花用于])|^)负?[零〇一二两三四五六七八九十百千万亿]+(?=[个只名人支本张种颗岁米元块天年次条辆页棵头]|$)")
+_CHINESE_DIGIT = re.compile("[零〇一二两三四五六七八九十百千万亿]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,20 @@ class Prose:
 
 
 def only_formula(text: str) -> Prose | None:
-    """The cleaned ``text`` around its one formula; ``None`` where it has none, several, or no words."""
+    """The cleaned ``text`` around its one formula; ``None`` where it has none, several, or no words.
+
+    ``f(2) is 5`` is one formula; ``990 dollars in 5 days`` too, of which the days are not.
+    """
+    if not _SUBSTANCE.search(text):
+        return None
+    equation = _SAID.sub(" = ", text)
+    if equation != text and not _WORD.search(re.sub(r"\\[A-Za-z]+", "", equation)):
+        return Prose("", equation, "")
+    text = equation
+    return _only_formula(_PERIOD.sub("", text)) or _only_formula(text)
+
+
+def _only_formula(text: str) -> Prose | None:
     pieces = _classified(text)
     if not any(kind == "word" for kind, _, _ in pieces):
         return None
@@ -89,6 +112,8 @@ def spoken_number(text: str) -> tuple[str, Fraction, str] | None:
     """Words before, value and words after the only number of a text that has no digits: ``There are twenty-one ways.``"""
     if any(map(str.isdigit, text)):
         return None
+    if _CHINESE_DIGIT.search(text):
+        return _spoken_in_chinese(_CHINESE_ONE.sub("", text).strip(_EDGES))
     words = [(match.group().casefold(), match.start(), match.end()) for match in _SPEECH.finditer(text)]
     places = [index for index, (word, _, _) in enumerate(words) if word in NUMBER_WORDS]
     if not places:
@@ -99,3 +124,12 @@ def spoken_number(text: str) -> tuple[str, Fraction, str] | None:
     value = number_in_words(text[words[first][1] : words[last][2]])
     glued = text[words[last][2] : words[last][2] + 1] == "-"  # five-ish
     return None if value is None or glued else (text[: words[first][1]].strip(_EDGES), value, text[words[last][2] :].strip(_EDGES))
+
+
+def _spoken_in_chinese(text: str) -> tuple[str, Fraction, str] | None:
+    """After a verb that states it, before a unit of counting: ``一共有七十二人``; ``三角形`` counts nothing."""
+    count = _CHINESE_COUNT.search(text)
+    if count is None or len(_CHINESE_DIGIT.findall(text)) > 1:
+        return None
+    value = number_in_words(count.group())
+    return None if value is None else (text[: count.start()], value, text[count.end() :])

@@ -18,7 +18,7 @@ from dunwu.verifiers.math_forms import Tagged, tagged
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_prose import only_formula, spoken_number
 from dunwu.verifiers.math_scalar import CHANGED, of_number, read_scalar
-from dunwu.verifiers.math_sentence import changes, disturbs, keeps
+from dunwu.verifiers.math_sentence import changes, currencies, disturbs, keeps
 from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum, Symbol, negate
 from dunwu.verifiers.math_text import clean
 from dunwu.verifiers.math_values import (
@@ -108,7 +108,7 @@ def readings(text: str, full_width: bool, prose: bool, spoken: bool) -> tuple[Va
     if (declared := _PARAMETER.search(plain)) and declared.start() and (name := _name_of(declared)) != "k":
         found.append(read(re.sub(rf"(?<![A-Za-z\\]){name}(?![A-Za-z])", "k", plain[: declared.start()])))
     dated = any(tag.kind == "literal" for tag in special)
-    if prose and not dated and (sentence := _sentence(joined, spoken)) is not None:
+    if prose and not dated and (sentence := _sentence(joined, spoken, money=bool(currencies(text)))) is not None:
         found.append(sentence)
     return (*special, *found)
 
@@ -169,7 +169,7 @@ def _item(text: str) -> Value:
     return (_sentence(text, item=True) if unread else None) or value
 
 
-def _sentence(text: str, spoken: bool = True, item: bool = False) -> Value | None:
+def _sentence(text: str, spoken: bool = True, item: bool = False, money: bool = False) -> Value | None:
     """The value of the only formula in a sentence, or of the only number spoken in one; ``None`` where there is none or are several."""
     if prose := only_formula(text):
         before, after, value = prose.before, prose.after, read(prose.formula)
@@ -178,7 +178,7 @@ def _sentence(text: str, spoken: bool = True, item: bool = False) -> Value | Non
         value = of_number(text, number)
     else:
         return None
-    if disturbs(before, after) or (changes(before, after) if item else not keeps(before, after)):
+    if disturbs(before, after) or (changes(before, after) if item else not keeps(before, after, money)):
         return Scalar(text, problem=CHANGED)
     if unread(value):
         return None

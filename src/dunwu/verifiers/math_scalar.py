@@ -36,6 +36,7 @@ _EXPONENT = re.compile(r"\^\{?-?[0-9]\}?")
 _TRIGONOMETRIC = re.compile("sin|cos|tan|cot|sec|csc")
 _LEADING_WORDS = re.compile(r"\s*‹([^›]*)›\s*[:,]?\s*(?=\S)")
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
+_TRAILING_SCALE = re.compile(rf"(?<=[0-9])\s*({'|'.join(_SCALES)})\Z", re.IGNORECASE)
 _SCALE = re.compile(rf"\s*‹?\s*({'|'.join(_SCALES)})s?\b", re.IGNORECASE)
 _CJK_UNIT = re.compile(
     r"(?<=[0-9)}\s])\s*(?:千(?=[克米瓦卡]))?[瓦卡元个人只米岁天年月日时分秒克吨斤升度块条本支张页次种平方立厘毫公里小]{1,6}\Z"
@@ -96,14 +97,13 @@ def _expression(text: str) -> Scalar:
 def _without_unit(text: str) -> tuple[str, str, int]:
     """The expression, the unit behind it, and the factor of words such as million."""
     match = _TEXT_UNIT.search(text) or _BARE_UNIT.search(text) or _CJK_UNIT.search(text)
-    if match is None or match.start() == 0:
-        scale = re.search(rf"(?<=[0-9])\s*({'|'.join(_SCALES)})\Z", text, re.IGNORECASE)
-        return (text[: scale.start()], "", _SCALES[scale.group(1).lower()]) if scale else (text, "", 1)
-    unit = match.group().strip(" ‹›")
-    scale = _SCALE.match(match.group())
-    if scale is None:
-        return text[: match.start()].strip(), unit, 1
-    return text[: match.start()].strip(), match.group()[scale.end() :].strip(" ‹›"), _SCALES[scale.group(1).lower()]
+    found = match.group() if match is not None and match.start() else ""
+    body = text[: len(text) - len(found)].strip() if found else text
+    if scale := _SCALE.match(found):
+        return body, found[scale.end() :].strip(" ‹›"), _SCALES[scale.group(1).lower()]
+    if scale := _TRAILING_SCALE.search(body):
+        return body[: scale.start()], found.strip(" ‹›"), _SCALES[scale.group(1).lower()]
+    return body, found.strip(" ‹›"), 1
 
 
 def _ratio(text: str) -> str:

@@ -14,16 +14,21 @@ from dunwu.verifiers.math_sentence_words import (
     CHANGING_AFTER,
     CHANGING_BEFORE,
     CHANGING_CLOSE_BEFORE,
+    CHINESE_EXCLUSIVE,
     CLOSED,
     COPULAS,
+    DENYING,
     EXCLUSIVE,
+    GIVING,
     HEADS,
     IN,
+    OBJECTS,
     PREDICATES,
     STATING,
     SUBJECTS,
     TO,
     TRAILING,
+    TURNING,
     WITH_UNIT,
 )
 from dunwu.verifiers.math_words import NUMBER_WORDS, PARTS
@@ -32,27 +37,44 @@ _LINKS = CLOSED | CHANGING_BEFORE | CHANGING_CLOSE_BEFORE
 _OF = re.compile(rf"\b(?!(?:{'|'.join(sorted(HEADS))})\b)[a-z]+\s+of\s*\Z")
 _PHRASES = re.compile(
     r"\bup\s+to\b|\b(?:square|cube)s?\s+of\b|\bof\s+which\b|\bused\s+to\b|\bat\s+first\b|\bdifferent\s+(?:from|to|than)\b|\bother\s+than\b"
-    r"|\bin\s+the\s+red\b|[a-z]*(?:illi(?:on|ard)s?)\b"
+    r"|\b(?:previous|preceding|earlier|another|other|next)\s+(?:problem|question|exercise|part|answer|step|line|case|attempt)\b|\bin\s+the\s+red\b|\b(?:would|could|should|might)\s+have\b|[a-z]*(?:illi(?:on|ard)s?)\b"
 )
 _CHINESE_CHANGING = re.compile(
-    "[或不非约近负错半打猜若欠]|至少|至多|以[上下外前后]|大于|小于|超过|次方|平方(?![米分厘千])|平方根|分之|的倒数|相反数"
+    "[或非约近负错半打猜若欠]|不(?!同(?!于))|零下|至少|至多|以[上下外前后]|大于|小于|超过|次方|平方(?![米分厘千])|平方根|分之|的倒数|相反数"
     "|两倍|[一二三四五六七八九十百千]倍|可能|也许|大概|如果|假[设如]|除了|除外"
 )
+_CHINESE_DENYING = re.compile("(?:错误?的?|不是|并非|不可能是|一半的?|倍的?|相反数的?|倒数的?|平方的?)\\s*\\Z")
 _CHINESE_SCALE = re.compile(r"\s*[多余几]?[十百千万亿](?![克米瓦])|.*半", re.DOTALL)
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _LONE_LETTER = re.compile(r"(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])")
-SUBJECT = re.compile(r"(?<![A-Za-z\\'])[A-Za-z](?=\s+(?:is|equals|must|should|will)\b)")
-"""A letter that a sentence speaks of: ``the value of x is``."""
+SUBJECT = re.compile(r"(?<![A-Za-z\\'])[A-Za-z](?=\s+(?:is|equals|must|should|will)\b|\s*(?:的|等于|为|是))")
+"""A letter that a sentence speaks of: ``the value of x is``, ``x的值为``."""
 _WHILE = re.compile(r"\bover\s+(?:the|an?|his|her|their)\b")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]+")
+_MAY = re.compile(r"(?<=[a-z,0-9] )May\b")
+_ADDS_UP = re.compile(r"\b(?:adds?|sums?|totals?)\s+(?:up\s+)?to\b")
+_SHORT_IS = re.compile(r"\b(it|that|there|here|he|she|answer|total|sum)'s\b")
+_COUNTED = re.compile(
+    r"\b(?:the|these|those|all|both|his|her|their|our|my|your)\s+(?:two|three|four|five|six|seven|eight|nine|ten|twelve)\s+"
+    r"(?=[a-z]{3,})(?!hundred|thousand|million|billion|dozen|times)"
+)
+_CURRENCIES = {
+    **{"€": "euro", "euro": "euro", "欧元": "euro", "£": "sterling", "英镑": "sterling", "₹": "rupee", "rupee": "rupee"},
+    **{"¥": "yuan", "￥": "yuan", "元": "yuan", "rmb": "yuan", "yuan": "yuan", "\\$": "dollar", "dollar": "dollar", "美元": "dollar"},
+}
+_CURRENCY = re.compile("|".join(map(re.escape, sorted(_CURRENCIES, key=len, reverse=True))))
+_LONE_DOLLAR = re.compile(r"\A[^$]*(?<!\\)\$(?=[0-9.])[^$]*\Z")
 
 
-def keeps(before: str, after: str) -> bool:
-    """Do the words around an expression leave it as it is: ``There are``, ``apples in all``? What is not known to does not."""
+def keeps(before: str, after: str, money: bool = False) -> bool:
+    """Do the words around an expression leave it as it is: ``There are``, ``apples in all``? What is not known to does not.
+
+    ``money``: a sign of a currency stood before it, which is its unit.
+    """
     if changes(before, after):
         return False
     first, then = _words(before), _words(after)
-    return _leads(first, bool(then) and _is_unit(then[0])) and _trails(then)
+    return _leads(first, money or (bool(then) and _is_unit(then[0]))) and _trails(then)
 
 
 def _words(text: str) -> list[str]:
@@ -68,6 +90,8 @@ def _leads(words: list[str], unit: bool) -> bool:
         return False  # a question
     if last == "to":
         return len(words) > 1 and words[-2] in TO
+    if last in OBJECTS:
+        return len(words) > 1 and words[-2] in GIVING
     return last in STATING or last == "of" or (unit and (last in WITH_UNIT or last not in _LINKS))
 
 
@@ -107,6 +131,13 @@ def changes(before: str, after: str) -> bool:
     return bool(_CHINESE_CHANGING.search(first) or _CHINESE_CHANGING.search(then) or _CHINESE_SCALE.match(then))
 
 
+def denies(clause: str) -> bool:
+    """Does a clause before ``the answer is 5`` take it back, or speak of another number (``I doubt that``, ``half``)?"""
+    words = _words(clause)
+    denied = (DENYING - {"if", "without"}) | TURNING
+    return bool(denied & set(words) or words[-2:-1] == ["if"] or any(word.endswith("n't") for word in words) or _CHINESE_DENYING.search(clause))
+
+
 def disturbs(before: str, after: str) -> bool:
     """More mathematics around an expression: digits, or a letter of its own."""
     if any(char.isdigit() for char in before + after):
@@ -118,7 +149,7 @@ def _allowed(before: str, after: str) -> set[str]:
     """Changing words that change nothing where they stand: ``square meters``, ``over the weekend``."""
     allowed = set()
     if re.search(r"\b(?:square|cubic)\s+[a-z]{2,}", after) or re.search(
-        r"\bsquare\s+(?:has|is)\b|\broots?\s+(?:of\s+(?:the\s+)?[a-z]+\s+)?(?:is|are)\b|\bremainder\s+is\b", before
+        r"\bsquare\s+(?:has|is)\b|\broots?\s+(?:of\s+(?:the\s+)?[a-z]+\s+)?(?:is|are|equals?)\b|\bremainder\s+is\b", before
     ):
         allowed |= {"square", "root", "roots", "remainder"}
     if re.search(r"\b(?:times|roots)\s*\Z", after) and not before.strip().endswith("than"):
@@ -129,13 +160,22 @@ def _allowed(before: str, after: str) -> set[str]:
 def contradict(gold: str, found: str) -> bool:
     """Do the words around two numbers exclude each other (north and south, a.m. and p.m., profit and loss, ago and in 5 years)?"""
     expected, present = (_opposites(text) for text in (gold, found))
-    return any((one := group & expected) and (other := group & present) and not one & other for group in EXCLUSIVE)
+    return any((one := group & expected) and (other := group & present) and not one & other for group in (*EXCLUSIVE, *CHINESE_EXCLUSIVE))
 
 
 def _opposites(text: str) -> set[str]:
     spelled = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", _spelled(text))
-    return set(re.findall(r"[a-z]+", re.sub(r"\bin\s+(?=[0-9])", " hence ", spelled)))
+    words = set(re.findall(r"[a-z]+", re.sub(r"\bin\s+(?=[0-9])", " hence ", spelled)))
+    return words | {mark for pair in CHINESE_EXCLUSIVE for mark in pair if mark in text} | currencies(text)
+
+
+def currencies(text: str) -> set[str]:
+    """The currencies whose sign ``text`` shows; a dollar sign around a formula is none."""
+    named = {_CURRENCIES[sign] for sign in _CURRENCY.findall(text.casefold())}
+    return named | ({"dollar"} if _LONE_DOLLAR.match(text) else set())
 
 
 def _spelled(text: str) -> str:
-    return re.sub("[‹›]", " ", text.casefold().replace("’", "'"))
+    """In lower case; what is spelled like another word (``May``, ``it's``, ``adds up to``, ``the two trains``) made plain."""
+    plain = _MAY.sub("month", re.sub("[‹›]", " ", text.replace("’", "'"))).casefold()
+    return _COUNTED.sub("the ", _SHORT_IS.sub(r"\1 is", _ADDS_UP.sub("equals", plain)))

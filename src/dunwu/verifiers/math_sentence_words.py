@@ -9,7 +9,7 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-CHANGING = _set(
+DENYING = _set(
     """
     not no never neither nor none cannot without except unless unlike instead rather isn't aren't wasn't weren't ain't don't doesn't
     didn't can't won't couldn't shouldn't wouldn't wrong incorrect false mistaken mistake mistakes error errors erroneous impossible
@@ -17,17 +17,29 @@ CHANGING = _set(
     likely presumably supposedly allegedly guess guesses guessing guessed if suppose supposing supposed assume assuming assumed could
     seems seem claim claims claimed pretend hypothetically deny denies denied reject rejects rejected disagree exclude excludes
     excluded excluding refute refuted contradicts unsure uncertain differs ignore ignores discard discarded forget skip scrap avoid
-    beware fails fail failed unsuitable ruled save bar may thought opposed anything but or versus vs than least most about
+    beware fails fail failed unsuitable ruled save bar may thought opposed anything
+    """
+)
+"""Words that deny, doubt or only suppose what is said."""
+CHANGING = DENYING | _set(
+    """
+    but or versus vs than least most about
     approximately approx roughly around nearly almost circa nearer bound bounds bounded exceeds exceed exceeded exclusive inclusive
     barring besides apart aside formerly minus negative plus add added subtract subtracted times multiplied divided multiply divide
     double doubled twice thrice triple tripled quadruple quadrupled halved squared cubed square root roots cube cubes factorial
     reciprocal inverse opposite negation negated inverted complement conjugate sqrt pi log ln sin cos tan mod modulo reversed reverse
-    repeating repeated recurring upside sign divisible choose remainder too overdrawn debt deficit shortfall dozen dozens hundred
+    repeating repeated recurring upside sign divisible remainder too overdrawn debt deficit shortfall dozen dozens hundred
     hundreds thousand thousands mil bn mn gross lakh lakhs crore crores googol googols googolplex myriad myriads kilo mega giga ppm
     bps permille
     """
 )
 """Words that make a number another one, or no answer, wherever they stand."""
+TURNING = _set(
+    """
+    half twice thrice double doubled triple tripled negative opposite inverse reciprocal negation square cube root multiple nobody's
+    """
+)
+"""Words that make ``the answer`` after them another number: ``twice the answer is 5``."""
 CHANGING_BEFORE = _set(
     """
     half less fewer short beyond exceeding any other
@@ -45,7 +57,7 @@ CHANGING_AFTER = (
     _set(
         """
     over under half halves quarter quarters off out short shy th st nd rd tens zeros zeroes digits upwards upward onwards onward score
-    couple grand ish fold something away mille basis
+    couple grand ish fold something away mille basis choose
     """
     )
     | PARTS.keys()
@@ -114,6 +126,18 @@ IN = _set(
     """
 )
 """Words that may follow ``5 in``."""
+GIVING = _set(
+    """
+    take takes took taken cost costs give gives gave leave leaves left save saves saved owe owes owed make makes made pay pays paid earn
+    earns earned get gets got bring brings brought lend lent need
+    """
+)
+OBJECTS = _set(
+    """
+    him her them us me you
+    """
+)
+"""Whom a verb of `GIVING` may name before a number: ``it takes him 25 minutes``."""
 CLOSED = _set(
     """
     to with from by into onto upon via through toward towards against along among and when where while which who whom whose that since
@@ -184,6 +208,28 @@ male female
 boys girls
 men women
 positive negative
+dollar euro sterling yuan rupee
+ascending descending
+convergent divergent
+converges diverges
 """
 EXCLUSIVE = tuple(map(_set, _EXCLUSIVE.strip().splitlines()))
 """Opposites, a group a line."""
+_CHINESE_EXCLUSIVE = """
+东 南 西 北
+左 右
+上午 下午
+上升 下降
+增加 减少
+盈利 亏损
+赚 亏
+收入 支出
+顺时针 逆时针
+最大 最小
+奇数 偶数
+公元前 公元后
+递增 递减
+以上 以下
+"""
+CHINESE_EXCLUSIVE = tuple(map(_set, _CHINESE_EXCLUSIVE.strip().splitlines()))
+"""The same in Chinese, found as parts of a text."""

@@ -101,6 +101,7 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"\\(?:approx|simeq|doteq|thickapprox)(?![A-Za-z])"), "≈"),
     (re.compile(r"\\(?:setminus|backslash|smallsetminus)(?![A-Za-z])"), "∖"),
     (re.compile(r"\\colon(?![A-Za-z])"), ":"),
+    (re.compile(r":\s*="), "="),
     (re.compile(r"\\(?:lor|vee)(?![A-Za-z])"), "∨"),
     (re.compile(r"\\(?:land|wedge)(?![A-Za-z])"), "∧"),
     (re.compile(r"\\equiv(?![A-Za-z])"), "≡"),

@@ -33,12 +33,14 @@ _TABLE = {
         "1/1000": "ms millisecond milliseconds",
         "60": "min mins minute minutes 分钟 分",
         "3600": "h hr hrs hour hours 小时",
-        "86400": "day days 天",
-        "604800": "week weeks",
+        "86400": "day days 天 日",
+        "604800": "week weeks 周 星期",
     },
-    "calendar": {"1": "month months", "12": "year years"},
+    "calendar": {"1": "month months 个月", "12": "year years 年"},
     "money": {"1": "cent cents", "100": "dollar dollars usd bucks"},
-    "volume": {"1": "l liter liters litre litres 升", "1/1000": "ml milliliter milliliters millilitre millilitres 毫升", "1/100": "cl"},
+    "yuan": {"1": "元 块 yuan rmb", "1/10": "角 毛 jiao"},
+    "angle": {"1": "° 度 deg degree degrees", "1/60": "arcminute arcminutes arcmin", "1/3600": "arcsecond arcseconds arcsec"},
+    "length^3": {"1/1000": "l liter liters litre litres 升", "1/1000000": "ml milliliter milliliters millilitre millilitres 毫升", "1/100000": "cl"},
     "customary volume": {"1": "cup cups", "2": "pint pints", "4": "quart quarts", "16": "gallon gallons"},
 }
 _UNITS: dict[str, Unit] = {
@@ -47,12 +49,13 @@ _UNITS: dict[str, Unit] = {
 
 NAMES = "|".join(sorted(_UNITS, key=len, reverse=True))
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
+_ARC = re.compile(r"\b(minute|second)(s?) of arc\b")
 _ABBREVIATIONS = {"kph": "km/h", "kmh": "km/h", "mph": "miles/hour"}
 
 
 def unit_scale(text: str) -> Unit | None:
     """The dimension and size of a unit such as ``cm``, ``square meters``, ``km/h``; ``None`` where it is not in the table."""
-    plain = re.sub(r"[‹›{}\\.*]|\bof\b.*", " ", text.casefold()).strip()
+    plain = re.sub(r"[‹›{}\\.*]|\bof\b.*", " ", _ARC.sub(r"arc\1\2", text.casefold())).strip()
     plain = _ABBREVIATIONS.get(plain, plain)
     parts = re.split(r"\s*(?:/|\bper\b|\ban?\b)\s*", plain)
     if not 1 <= len(parts) <= 2:
