@@ -100,7 +100,7 @@ def _pointed_at(text: str) -> tuple[str, ...]:
         return tuple(map(_innermost, boxes))
     if "\\boxed" in text:
         raise NoAnswer("the box is not closed")
-    markers = [marker for marker in _MARKER.finditer(text) if not denies(_clause_before(text, marker.start()))]
+    markers = [marker for marker in _MARKER.finditer(text) if not denies(_clause_before(text, marker))]
     if markers:
         after = text[markers[-1].end() :].strip()
         text = after[: end.start()] if (end := _END.search(after)) else after
@@ -109,8 +109,11 @@ def _pointed_at(text: str) -> tuple[str, ...]:
     return (_only_formula(_ASIDE.sub("", text)),)
 
 
-def _clause_before(text: str, place: int) -> str:
-    return _CLAUSE.split(text[max(place - 120, 0) : place])[-1]
+def _clause_before(text: str, marker: re.Match[str]) -> str:
+    """What the same line and clause says before a marker."""
+    if marker.group()[0] in "\n#":
+        return ""
+    return _CLAUSE.split(text[max(marker.start() - 120, 0) : marker.start()])[-1]
 
 
 def _innermost(box: str) -> str:
