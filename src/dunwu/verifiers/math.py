@@ -54,7 +54,7 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SUBJECT = re.compile(
     r"\A\s*(?:it|this|that|they|these|he|she)(?:\s+(?:is|are|was|were)\b|'s)\s+"
     r"|\A\s*the\s+(?:(?:final|correct)\s+)?(?:answer|result|solution|day|month|function|series|sequence|graph|shape|figure|curve|conic"
-    r"|quadrilateral|winner|statement|number|choice|option|colou?r|name|person)(?:\s+of\s+the\s+(?:week|year))?\s+(?:is|was)\s+",
+    r"|quadrilateral|triangle|angle|polygon|set|matrix|relation|system|winner|statement|number|choice|option|colou?r|name|person)(?:\s+of\s+the\s+(?:week|year))?\s+(?:is|was)\s+",
     re.IGNORECASE,
 )
 

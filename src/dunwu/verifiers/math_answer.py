@@ -19,7 +19,7 @@ MAX_DIGITS = 1000
 
 _MARKER = re.compile(
     r"####|\banswers?\s*(?:(?:is|are|equals)(?![A-Za-z']|\s+not\b)|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:"
-    r"|(?:答案|结果)\s*(?:就是|应该是|应为|是|为|等于)?\s*[:：]?",
+    r"|(?:答案|结果)】?\s*(?:就是|应该是|应为|是|为|等于)?\s*[:：]?",
     re.IGNORECASE,
 )
 _END = re.compile(r"\n(?![\s$|\[(]*-?[0-9]+[\s,|]+-?[0-9][-0-9\s,|\])$.]*\Z)|。|\.\s+(?=[A-Z])|(?<!\.)\.\s*\Z")
@@ -102,7 +102,7 @@ def _pointed_at(text: str) -> tuple[str, ...]:
         raise NoAnswer("the box is not closed")
     markers = [marker for marker in _MARKER.finditer(text) if not denies(_clause_before(text, marker))]
     if markers:
-        after = text[markers[-1].end() :].strip()
+        after = text[markers[-1].end() :].lstrip("} ").strip()
         text = after[: end.start()] if (end := _END.search(after)) else after
     elif len(letters := _LETTER_LINE.findall(text)) == 1:
         return (letters[0],)

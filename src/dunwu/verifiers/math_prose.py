@@ -26,6 +26,7 @@ _COUNT = r"(?:[0-9]{1,4}|an?|one|two|three|four|five|six|seven|eight|nine|ten|tw
 _PERIOD = re.compile(
     rf"\s+(?:in|over|for|during|within|throughout)\s+(?:the\s+(?:next|first|last|past)\s+)?{_COUNT}\s+(?:second|minute|hour|day|week|month|year)s?\Z"
 )
+_INTERCEPT = re.compile(r"(?<![A-Za-z0-9\\])[A-Za-z]-(?=[a-z]{4,})")
 _CHINESE_ONE = re.compile("一(?=[共定起般样直])|(?<=[同统唯])一")
 _CHINESE_COUNT = re.compile("(?:(?<=[有是为共到得要剩了卖买花用于])|^)负?[零〇一二两三四五六七八九十百千万亿]+(?=[个只名人支本张种颗岁米元块天年次条辆页棵头]|$)")
 _CHINESE_DIGIT = re.compile("[零〇一二两三四五六七八九十百千万亿]+")
@@ -47,6 +48,7 @@ def only_formula(text: str) -> Prose | None:
     """
     if not _SUBSTANCE.search(text):
         return None
+    text = _INTERCEPT.sub("", text)
     equation = _SAID.sub(" = ", text)
     if equation != text and not _WORD.search(re.sub(r"\\[A-Za-z]+", "", equation)):
         return Prose("", equation, "")

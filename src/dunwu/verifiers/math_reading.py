@@ -63,7 +63,7 @@ _PARAMETER = re.compile(
 )
 _QUANTIFIER = re.compile(r"[\s,]*‹?\s*\bfor\s+(?:all|every|any)(?:\s+real)?(?:\s+numbers?)?\s*›?\s*[a-z]\s*(?:∈\s*\\mathbbR)?\s*\Z")
 _EMPTY = re.compile(
-    r"\\emptyset|⦃\s*⦄|‹?\s*(?:the\s+)?(?:no\s+(?:real\s+)?(?:solutions?|roots?)(?:\s+exists?)?|(?:an\s+)?empty\s+set|无(?:实数)?解|空集)\s*›?",
+    r"\\emptyset|⦃\s*⦄|‹?\s*(?:there\s+(?:is|are)\s+)?(?:the\s+)?(?:no\s+(?:real\s+)?(?:solutions?|roots?)(?:\s+exists?)?|(?:an\s+)?empty\s+set|无(?:实数)?解|空集)\s*›?",
     re.IGNORECASE,
 )
 _REALS = re.compile(

@@ -18,6 +18,7 @@ DENYING = _set(
     seems seem claim claims claimed pretend hypothetically deny denies denied reject rejects rejected disagree exclude excludes
     excluded excluding refute refuted contradicts unsure uncertain differs ignore ignores discard discarded forget skip scrap avoid
     beware fails fail failed unsuitable ruled save bar may thought opposed anything
+    wish wishes wished hope hopes hoped hoping planned intended attempted tried aimed dreamed promised imagine imagined
     """
 )
 """Words that deny, doubt or only suppose what is said."""
@@ -57,7 +58,7 @@ CHANGING_AFTER = (
     _set(
         """
     over under half halves quarter quarters off out short shy th st nd rd tens zeros zeroes digits upwards upward onwards onward score
-    couple grand ish fold something away mille basis choose
+    couple grand ish fold something away mille basis choose written
     """
     )
     | PARTS.keys()
@@ -90,7 +91,8 @@ STATING = (
 """Words after which a number may end the sentence: ``there are 5``."""
 TO = _set(
     """
-    equal equals simplifies simplify reduces reduce evaluates comes come adds add sums sum amounts amount down out up leads converges
+    equal equals simplifies simplify reduces reduce evaluates comes come came amounted increased rises rose grows grew falls fell drops dropped decreased
+    adds add sums sum amounts amount down out up leads converges
     """
 )
 """Words before ``to`` that state a value: ``equal to 5``."""
@@ -100,6 +102,9 @@ WITH_UNIT = _set(
     """
 )
 """Words after which a number needs a unit: ``in 5 years``."""
+EQUATING = _set("is are was were be equals equal")
+"""Verbs that set the number apart from all that is said before: ``the probability that two are red is 1/3``."""
+DETERMINERS = _set("the a an his her its their our my your this that")
 COPULAS = _set(
     """
     is are was were be being been will would should must can has have had do does did may
@@ -141,7 +146,7 @@ OBJECTS = _set(
 CLOSED = _set(
     """
     to with from by into onto upon via through toward towards against along among and when where while which who whom whose that since
-    until till before after past up down off out so then it they he she we i you me him them us some be am
+    until till before after past up down off out below above beneath so then it they he she we i you me him them us some be am
     """
 )
 """Prepositions, conjunctions and pronouns: no units, and they do not lead to a number."""
