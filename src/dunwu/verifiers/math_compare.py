@@ -19,7 +19,7 @@ from dunwu.verifiers.math_sentence import contradict
 from dunwu.verifiers.math_sets import RealSet, place, real_set
 from dunwu.verifiers.math_syntax import PI, Number, Product, Sum, negate
 from dunwu.verifiers.math_text import closed_up
-from dunwu.verifiers.math_units import unit_scale
+from dunwu.verifiers.math_units import angle, unit_scale
 from dunwu.verifiers.math_values import Collection, Relation, Scalar, Value, Words, infinite, is_name, is_quantity, name_of, symbols, times
 from dunwu.verifiers.math_words import words_key
 
@@ -212,7 +212,7 @@ class Comparison:
             return False
         if contradict(gold.unit, found.unit):
             return False
-        if {_angle(gold), _angle(found)} == {"degrees", "radians"}:
+        if {angle(gold.unit), angle(found.unit)} == {"degrees", "radians"}:
             return self._decide(_in_radians(gold), _in_radians(found))
         scales = unit_scale(gold.unit), unit_scale(found.unit)
         if scales[0] and scales[1] and scales[0] != scales[1] and scales[0][0] == scales[1][0]:
@@ -224,7 +224,7 @@ class Comparison:
             equal = self._percent(gold, found)
         elif equal is True and gold.percent != found.percent:
             equal = self._policy.percent == "either" or (gold.form is not None and not gold.form.terms)
-        if equal is False and (_angle(gold) == "degrees") != (_angle(found) == "degrees"):
+        if equal is False and (angle(gold.unit) == "degrees") != (angle(found.unit) == "degrees"):
             equal = self._decide(_in_radians(gold), _in_radians(found))
         if equal is False and self._policy.rounding and not gold.percent and not found.percent:
             return _rounds_to(gold, found)
@@ -320,13 +320,8 @@ def _unit(scalar: Scalar) -> str:
     return "%" if scalar.percent else " ".join(words_key(scalar.unit))
 
 
-def _angle(scalar: Scalar) -> str:
-    unit = scalar.unit.strip("‹› ").casefold()
-    return "degrees" if unit in ("°", "deg", "degree", "degrees", "度") else "radians" if unit in ("rad", "radian", "radians", "弧度") else ""
-
-
 def _in_radians(scalar: Scalar) -> Scalar:
-    return times(scalar, Product((PI, Number(Fraction(1, 180))))) if _angle(scalar) == "degrees" else scalar
+    return times(scalar, Product((PI, Number(Fraction(1, 180))))) if angle(scalar.unit) == "degrees" else scalar
 
 
 def _difference(relation: Relation) -> Scalar | None:

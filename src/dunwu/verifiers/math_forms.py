@@ -46,7 +46,10 @@ _BY = re.compile(r"(?<=[0-9A-Za-z.])\s*(?:(?P<sign>[×*])|(?:[xX]|by)(?![A-Za-z]
 _SIDE = re.compile(rf"({_NUMBER})\s*({NAMES}|units?)?", re.IGNORECASE)
 _RATIO = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:\s*:\s*[0-9]+(?:\.[0-9]+)?){1,9}")
 _LITERAL = re.compile(r"(-?)0([xbo])([0-9a-f]+)", re.IGNORECASE)
-_BASED = re.compile(r"(-?)\(?([0-9A-Fa-f]+(?:\.[0-9A-Fa-f]+)?)\)?\s*(?:_\s*(?:\{\s*([0-9]{1,2}|[a-z]+)\s*\}|([0-9]))|\s(?:in )?base ([0-9]{1,2}|[a-z]+))")
+_BASED = re.compile(
+    r"(-?)\(?([0-9A-Fa-f]+(?:\.[0-9A-Fa-f]+)?)\)?\s*"
+    r"(?:_\s*(?:\{\s*([0-9]{1,2}|[a-z]+)\s*\}|([0-9]))|\s(?:in )?base ([0-9]{1,2}|[a-z]+))"
+)
 _BASE_WORDS = {
     "two": 2,
     "three": 3,

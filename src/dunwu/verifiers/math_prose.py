@@ -20,7 +20,8 @@ _EDGES = " .,:;!?'"
 _SPEECH = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 _SIGNS = frozenset({"minus", "negative"})
 _SAID = re.compile(
-    r"(?:(?<=[0-9)}|])|(?<=[-+*/][A-Za-z])|(?<=[-+*/] [A-Za-z]))(?:\s+(?:is|equals|is\s+equal\s+to)\s+(?=[-0-9\\(])|\s*(?:等于|是|为)\s*(?=[-0-9\\]))"
+    r"(?:(?<=[0-9)}|])|(?<=[-+*/][A-Za-z])|(?<=[-+*/] [A-Za-z]))"
+    r"(?:\s+(?:is|equals|is\s+equal\s+to)\s+(?=[-0-9\\(])|\s*(?:等于|是|为)\s*(?=[-0-9\\]))"
 )
 _COUNT = r"(?:[0-9]{1,4}|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve)"
 _PERIOD = re.compile(
@@ -28,7 +29,9 @@ _PERIOD = re.compile(
 )
 _INTERCEPT = re.compile(r"(?<![A-Za-z0-9\\])[A-Za-z]-(?=[a-z]{4,})")
 _CHINESE_ONE = re.compile("一(?=[共定起般样直])|(?<=[同统唯])一")
-_CHINESE_COUNT = re.compile("(?:(?<=[有是为共到得要剩了卖买花用于])|^)负?[零〇一二两三四五六七八九十百千万亿]+(?=[个只名人支本张种颗岁米元块天年次条辆页棵头]|$)")
+_CHINESE_COUNT = re.compile(
+    "(?:(?<=[有是为共到得要剩了卖买花用于])|^)负?[零〇一二两三四五六七八九十百千万亿]+(?=[个只名人支本张种颗岁米元块天年次条辆页棵头]|$)"
+)
 _CHINESE_DIGIT = re.compile("[零〇一二两三四五六七八九十百千万亿]+")
 
 
@@ -52,8 +55,7 @@ def only_formula(text: str) -> Prose | None:
     equation = _SAID.sub(" = ", text)
     if equation != text and not _WORD.search(re.sub(r"\\[A-Za-z]+", "", equation)):
         return Prose("", equation, "")
-    text = equation
-    return _only_formula(_PERIOD.sub("", text)) or _only_formula(text)
+    return _only_formula(_PERIOD.sub("", equation)) or _only_formula(equation)
 
 
 def _only_formula(text: str) -> Prose | None:

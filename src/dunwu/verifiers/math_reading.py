@@ -18,9 +18,10 @@ from dunwu.verifiers.math_forms import Tagged, tagged
 from dunwu.verifiers.math_policy import MathPolicy
 from dunwu.verifiers.math_prose import only_formula, spoken_number
 from dunwu.verifiers.math_scalar import CHANGED, of_number, read_scalar
-from dunwu.verifiers.math_sentence import changes, currencies, disturbs, keeps
+from dunwu.verifiers.math_sentence import changes, disturbs, keeps
 from dunwu.verifiers.math_syntax import Call, Node, Number, Power, Product, Sum, Symbol, negate
 from dunwu.verifiers.math_text import clean
+from dunwu.verifiers.math_units import currencies
 from dunwu.verifiers.math_values import (
     INFINITIES,
     Collection,

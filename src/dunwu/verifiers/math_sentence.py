@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from dunwu.verifiers import math_sentence_chinese as chinese
+from dunwu.verifiers.math_sentence_spelling import spelled, without_rival
 from dunwu.verifiers.math_sentence_words import (
     CHANGING,
     CHANGING_AFTER,
@@ -33,63 +35,22 @@ from dunwu.verifiers.math_sentence_words import (
     TURNING,
     WITH_UNIT,
 )
+from dunwu.verifiers.math_units import currencies
 from dunwu.verifiers.math_words import NUMBER_WORDS, PARTS
 
 _LINKS = CLOSED | CHANGING_BEFORE | CHANGING_CLOSE_BEFORE
 _OF = re.compile(rf"\b(?!(?:{'|'.join(sorted(HEADS))})\b)[a-z]+\s+of\s*\Z")
 _PHRASES = re.compile(
     r"\bup\s+to\b|\b(?:square|cube)s?\s+of\b|\bof\s+which\b|\bused\s+to\b|\bat\s+first\b|\bdifferent\s+(?:from|to|than)\b|\bother\s+than\b"
-    r"|\b(?:previous|preceding|earlier|another|other|next)\s+(?:problem|question|exercise|part|answer|step|line|case|attempt)\b|\bin\s+the\s+red\b|\b(?:would|could|should|might)\s+have\b|\bought\s+to\b|\bof\s+the\s+(?:answer|result)\b|[a-z]*(?:illi(?:on|ard)s?)\b"
+    r"|\b(?:previous|preceding|earlier|another|other|next)\s+(?:problem|question|exercise|part|answer|step|line|case|attempt)\b"
+    r"|\bin\s+the\s+red\b|\b(?:would|could|should|might)\s+have\b|\bought\s+to\b|\bof\s+the\s+(?:answer|result)\b|[a-z]*(?:illi(?:on|ard)s?)\b"
 )
-_CHINESE_CHANGING = re.compile(
-    "[或非约近负错半打猜若欠]|不(?!同(?!于))|零下|至少|至多|以[上下外前后]|大于|小于|超过|次方|平方(?![米分厘千])|平方根|分之|的倒数|相反数"
-    "|两倍|[一二三四五六七八九十百千几]倍|倍数|可能|也许|大概|如果|倘若|假[设如]|除了|除外|外都|左右|上下|以内|之[内外间]|那么[多少大小高长]"
-    "|[正余]弦|[正余]切|对数|阶乘|绝对值|因数|约数|介于"
-)
-_CHINESE_AWAY = re.compile(r"(?:比|减去?|加上?|除以?|乘以?|没有?|除|距|离|低于|高于|少于|多于)\s*\Z")
-_CHINESE_LEADS = re.compile("[有是为得到于共即选需要剩了出值案果数长积和差率度计花卖买用达余]\\Z")
-_CHINESE_UNIT = re.compile(
-    "千[克米瓦卡]|[瓦卡元角毛个只人米岁天年月日周时分秒克吨斤升度块条本支枝张页次种平方立厘毫公里小件箱颗粒辆头匹棵株朵片间座栋层排行列组对双套份批台架艘节课题道"
-    "句段篇封首部集名位所家户门把根串束瓶杯碗盒包袋桶盘盆口圈步场局面幅顶袋号]"
-)
-_CHINESE_TRAILS = re.compile("(?:就?是|即|即为)(?:答案|所求|最|正确)")
 _OF_ANSWER = re.compile(r"\b(?:than|times|of|plus|minus)(?:\s+(?:the|my|his|her|our|their|your))?\s*\Z")
-_CHINESE_DENYING = re.compile("(?:错误?的?|不是|并非|不可能是|一半的?|倍的?|相反数的?|倒数的?|平方的?)\\s*\\Z")
-_CHINESE_SCALE = re.compile(r"\s*[多余几]?[十百千万亿](?![克米瓦])|.*半", re.DOTALL)
-_CHINESE = re.compile("[\u4e00-\u9fff]")
 _LONE_LETTER = re.compile(r"(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])")
 SUBJECT = re.compile(r"(?<![A-Za-z\\'])[A-Za-z](?=\s+(?:is|equals|must|should|will)\b|\s*(?:的|等于|为|是))")
 """A letter that a sentence speaks of: ``the value of x is``, ``x的值为``."""
 _WHILE = re.compile(r"\bover\s+(?:the|an?|his|her|their)\b")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]+")
-_MAY = re.compile(r"(?<=[a-z,0-9] )May\b")
-_ADDS_UP = re.compile(r"\b(?:adds?|sums?|totals?)\s+(?:up\s+)?to\b")
-_WRITTEN_AS = re.compile(r"\b(?:re)?(?:written|expressed|represented|given)\s+as\b")
-_IS_AT = re.compile(r"\b(?:is|are|lies?|located|centered|occurs?|meet|intersect)\s+at\b(?!\s+(?:least|most))")
-_LEAST = re.compile(r"\bleast\s+(?=(?:common|possible|such|positive|value|number|integer|amount)\b)|\bat\s+least\s+one\b(?!\s+more)")
-_THAN_SOMEBODY = re.compile(
-    r"\b((?:more|fewer|less|[a-z]{2,}er)\s+(?:[a-z]+\s+)?)than\s+(?:[A-Z][a-z]{2,}|him|them|me|us|(?:his|her|my|their|your|our)\s+"
-    r"(?:(?:best|little|big|older|younger)\s+)?(?:brother|sister|friend|mother|father|mom|dad|cousin|son|daughter|wife|husband|uncle|aunt)s?)\b(?!')"
-)
-_SHORT_IS = re.compile(r"\b(it|that|there|here|he|she|answer|total|sum)'s\b")
-_COUNTED = re.compile(
-    r"\b(?:the|these|those|all|both|his|her|their|our|my|your)\s+(?:two|three|four|five|six|seven|eight|nine|ten|twelve)\s+"
-    r"(?=[a-z]{3,})(?!hundred|thousand|million|billion|dozen|times)"
-)
-_SIMPLER = (
-    (_ADDS_UP, "equals"),
-    (_WRITTEN_AS, "equals"),
-    (_IS_AT, "is"),
-    (_LEAST, "some "),
-    (_SHORT_IS, r"\1 is"),
-    (_COUNTED, "the "),
-)
-_CURRENCIES = {
-    **{"€": "euro", "euro": "euro", "欧元": "euro", "£": "sterling", "英镑": "sterling", "₹": "rupee", "rupee": "rupee"},
-    **{"¥": "yuan", "￥": "yuan", "元": "yuan", "rmb": "yuan", "yuan": "yuan", "\\$": "dollar", "dollar": "dollar", "美元": "dollar"},
-}
-_CURRENCY = re.compile("|".join(map(re.escape, sorted(_CURRENCIES, key=len, reverse=True))))
-_LONE_DOLLAR = re.compile(r"\A[^$]*(?<!\\)\$(?=[0-9.])[^$]*\Z")
 
 
 def keeps(before: str, after: str, money: bool = False) -> bool:
@@ -99,13 +60,14 @@ def keeps(before: str, after: str, money: bool = False) -> bool:
     """
     if changes(before, after):
         return False
-    after = _without_rival(after)
+    after = without_rival(after)
     first, then = _words(before), _words(after)
-    return _leads(first, money or (bool(then) and _is_unit(then[0]))) and _trails(then[then[:1] == ["to"] and money :])
+    paid_to = money and then[:1] == ["to"]  # $9 to park
+    return _leads(first, money or (bool(then) and _is_unit(then[0]))) and (paid_to or _trails(then))
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(_spelled(text))
+    return _WORD.findall(spelled(text))
 
 
 def _leads(words: list[str], unit: bool) -> bool:
@@ -113,8 +75,8 @@ def _leads(words: list[str], unit: bool) -> bool:
     if not words:
         return True
     last = words[-1]
-    if _CHINESE.match(last):
-        return not _CHINESE_AWAY.search(last) and (unit or _CHINESE_LEADS.search(last) is not None)
+    if chinese.CHINESE.match(last):
+        return chinese.leads(last, unit)
     if words[0] in COPULAS and words[1:] and words[1] in SUBJECTS:
         return False  # a question
     if last == "to":
@@ -128,8 +90,8 @@ def _trails(words: list[str]) -> bool:
     """May this follow a number: nothing, a unit, ``in all``, ``is the answer``?"""
     if not words:
         return True
-    if _CHINESE.match(words[0]):
-        return (_CHINESE_UNIT.match(words[0]) or _CHINESE_TRAILS.match(words[0])) is not None
+    if chinese.CHINESE.match(words[0]):
+        return chinese.trails(words[0])
     first, rest = words[0], words[1:]
     if first in COPULAS:
         place = next((place for place, word in enumerate(words) if word not in COPULAS), len(words) - 1)
@@ -150,7 +112,7 @@ def _is_unit(word: str) -> bool:
 
 def changes(before: str, after: str) -> bool:
     """Do words before or after an expression make it another one (``twice``, ``reciprocal of``, ``is wrong``, ``squared``)?"""
-    first, then = _spelled(before), _spelled(_without_rival(after))
+    first, then = spelled(before), spelled(without_rival(after))
     lead, tail = _words(first), _words(then)
     words = {*lead, *tail}
     if words & CHANGING - _allowed(first, then) or any(word.endswith("n't") for word in words):
@@ -160,20 +122,16 @@ def changes(before: str, after: str) -> bool:
     counted = {*tail} if lead and lead[-1] in EQUATING else words
     if counted & NUMBER_WORDS - PARTS.keys() - {"one"} or _OF.search(first) or _PHRASES.search(f"{first} {then}"):
         return True
-    return bool(_CHINESE_AWAY.search(first) or _CHINESE_CHANGING.search(first) or _CHINESE_CHANGING.search(then) or _CHINESE_SCALE.match(then))
-
-
-def _without_rival(text: str) -> str:
-    """``9 more stickers than Ana`` as ``9 more stickers``: the number is the difference."""
-    return _THAN_SOMEBODY.sub(lambda m: m.group() if NUMBER_WORDS & set(m.group().casefold().split()) else m.group(1), text)
+    return chinese.changes(first, then)
 
 
 def denies(clause: str) -> bool:
     """Does a clause before ``the answer is 5`` take it back, or speak of another number (``I doubt that``, ``half``)?"""
     words = _words(clause)
     denied = (DENYING - {"if", "without"}) | TURNING
-    other = _OF_ANSWER.search(_spelled(clause)) or _PHRASES.search(_spelled(clause))
-    return bool(denied & set(words) or other or words[-2:-1] == ["if"] or any(word.endswith("n't") for word in words) or _CHINESE_DENYING.search(clause))
+    other = _OF_ANSWER.search(spelled(clause)) or _PHRASES.search(spelled(clause))
+    negated = any(word.endswith("n't") for word in words)
+    return bool(denied & set(words) or other or negated or words[-2:-1] == ["if"] or chinese.denies(clause))
 
 
 def disturbs(before: str, after: str) -> bool:
@@ -202,20 +160,6 @@ def contradict(gold: str, found: str) -> bool:
 
 
 def _opposites(text: str) -> set[str]:
-    spelled = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", _spelled(text))
-    words = set(re.findall(r"[a-z]+", re.sub(r"\bin\s+(?=[0-9])", " hence ", spelled)))
+    plain = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", spelled(text))
+    words = set(re.findall(r"[a-z]+", re.sub(r"\bin\s+(?=[0-9])", " hence ", plain)))
     return words | {mark for pair in CHINESE_EXCLUSIVE for mark in pair if mark in text} | currencies(text)
-
-
-def currencies(text: str) -> set[str]:
-    """The currencies whose sign ``text`` shows; a dollar sign around a formula is none."""
-    named = {_CURRENCIES[sign] for sign in _CURRENCY.findall(text.casefold())}
-    return named | ({"dollar"} if _LONE_DOLLAR.match(text) else set())
-
-
-def _spelled(text: str) -> str:
-    """In lower case; what is spelled like another word (``May``, ``it's``, ``adds up to``, ``the two trains``) made plain."""
-    plain = _MAY.sub("month", re.sub("[‹›]", " ", text.replace("’", "'"))).casefold()
-    for pattern, simple in _SIMPLER:
-        plain = pattern.sub(simple, plain)
-    return plain

@@ -91,8 +91,8 @@ STATING = (
 """Words after which a number may end the sentence: ``there are 5``."""
 TO = _set(
     """
-    equal equals simplifies simplify reduces reduce evaluates comes come came amounted increased rises rose grows grew falls fell drops dropped decreased
-    adds add sums sum amounts amount down out up leads converges
+    equal equals simplifies simplify reduces reduce evaluates comes come came amounted increased rises rose grows grew falls fell drops
+    dropped decreased adds add sums sum amounts amount down out up leads converges
     """
 )
 """Words before ``to`` that state a value: ``equal to 5``."""

@@ -40,7 +40,11 @@ _TABLE = {
     "money": {"1": "cent cents", "100": "dollar dollars usd bucks"},
     "yuan": {"1": "元 块 yuan rmb", "1/10": "角 毛 jiao"},
     "angle": {"1": "° 度 deg degree degrees", "1/60": "arcminute arcminutes arcmin", "1/3600": "arcsecond arcseconds arcsec"},
-    "length^3": {"1/1000": "l liter liters litre litres 升", "1/1000000": "ml milliliter milliliters millilitre millilitres 毫升", "1/100000": "cl"},
+    "length^3": {
+        "1/1000": "l liter liters litre litres 升",
+        "1/1000000": "ml milliliter milliliters millilitre millilitres 毫升",
+        "1/100000": "cl",
+    },
     "customary volume": {"1": "cup cups", "2": "pint pints", "4": "quart quarts", "16": "gallon gallons"},
 }
 _UNITS: dict[str, Unit] = {
@@ -51,6 +55,26 @@ NAMES = "|".join(sorted(_UNITS, key=len, reverse=True))
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _ARC = re.compile(r"\b(minute|second)(s?) of arc\b")
 _ABBREVIATIONS = {"kph": "km/h", "kmh": "km/h", "mph": "miles/hour"}
+
+_CURRENCIES = {
+    "€": "euro",
+    "euro": "euro",
+    "欧元": "euro",
+    "£": "sterling",
+    "英镑": "sterling",
+    "₹": "rupee",
+    "rupee": "rupee",
+    "¥": "yuan",
+    "￥": "yuan",
+    "元": "yuan",
+    "rmb": "yuan",
+    "yuan": "yuan",
+    "\\$": "dollar",
+    "dollar": "dollar",
+    "美元": "dollar",
+}
+_CURRENCY = re.compile("|".join(map(re.escape, sorted(_CURRENCIES, key=len, reverse=True))))
+_LONE_DOLLAR = re.compile(r"\A[^$]*(?<!\\)\$(?=[0-9.])[^$]*\Z")
 
 
 def unit_scale(text: str) -> Unit | None:
@@ -74,3 +98,17 @@ def _power(text: str) -> Unit | None:
         return None
     power = _POWERS.get(match.group(1) or "", int(match.group(3) or 1))
     return (unit[0] if power == 1 else f"{unit[0]}^{power}"), unit[1] ** power
+
+
+def currencies(text: str) -> set[str]:
+    """The currencies whose sign ``text`` shows; a dollar sign around a formula is none."""
+    named = {_CURRENCIES[sign] for sign in _CURRENCY.findall(text.casefold())}
+    return named | ({"dollar"} if _LONE_DOLLAR.match(text) else set())
+
+
+def angle(unit: str) -> str:
+    """``degrees``, ``radians``, or nothing where ``unit`` is neither."""
+    name = unit.strip("‹› ").casefold()
+    if name in ("rad", "radian", "radians", "弧度"):
+        return "radians"
+    return "degrees" if name in ("°", "度", "deg", "degree", "degrees") else ""
