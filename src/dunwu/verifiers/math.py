@@ -16,7 +16,8 @@ does not settle:
   another letter. A number spelled in words is a number. Words around a number are passed over where they are known to leave it as it
   is (``There are 5 apples in all``); words that change it (``twice``), that are not known to keep it (``short by 5``) or that contradict
   the gold's (``north`` for ``south``) are not.
-- A number of units of known scale is a quantity: 5 cm is 0.05 m and not 5 m; a missing unit, or one of another dimension, is passed over.
+- A number of units of known scale is a quantity: 5 cm is 0.05 m and not 5 m, 5 cm² or \$5; a missing unit, or one of
+  unknown scale, is passed over.
 - Notations with a meaning of their own (`math_forms`: clock times, remainders, dimensions, numerals of a base, sequences) meet the same
   notation only. A letter, a sum sign or a macro outside the grammar is compared as text; `reads_as_text` says which golds those are.
 - An expression of more than 300 symbols, or that needs a number of more than 32768 bits, a factorial above 2500 or more than 200 terms, is

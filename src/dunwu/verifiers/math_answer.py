@@ -103,6 +103,9 @@ def _pointed_at(text: str) -> tuple[str, ...]:
     markers = [marker for marker in _MARKER.finditer(text) if not denies(_clause_before(text, marker))]
     if markers:
         after = text[markers[-1].end() :].lstrip("} ").strip()
+        after = after.removesuffix("**") if after.count("**") == 1 else after  # **The answer is 8.**
+        if after.startswith("\\[") and after.rstrip(" .").endswith("\\]"):
+            return (after.rstrip(" .")[2:-2],)
         text = after[: end.start()] if (end := _END.search(after)) else after
     elif len(letters := _LETTER_LINE.findall(text)) == 1:
         return (letters[0],)
@@ -134,5 +137,5 @@ def _only_formula(text: str) -> str:
     only = formulas[0]
     before, after = text[: only.start()], text[only.end() :]
     around = before + after
-    kept = around.strip() and _SENTENCE.fullmatch(around) and keeps(before, after)
+    kept = around.strip() and len(around) <= MAX_LENGTH and _SENTENCE.fullmatch(around) and keeps(before, after)
     return next(group for group in only.groups() if group) if kept else text

@@ -43,7 +43,7 @@ _OF = re.compile(rf"\b(?!(?:{'|'.join(sorted(HEADS))})\b)[a-z]+\s+of\s*\Z")
 _PHRASES = re.compile(
     r"\bup\s+to\b|\b(?:square|cube)s?\s+of\b|\bof\s+which\b|\bused\s+to\b|\bat\s+first\b|\bdifferent\s+(?:from|to|than)\b|\bother\s+than\b"
     r"|\b(?:previous|preceding|earlier|another|other|next)\s+(?:problem|question|exercise|part|answer|step|line|case|attempt)\b"
-    r"|\bin\s+the\s+red\b|\b(?:would|could|should|might)\s+have\b|\bought\s+to\b|\bof\s+the\s+(?:answer|result)\b|[a-z]*(?:illi(?:on|ard)s?)\b"
+    r"|\bin\s+the\s+red\b|\b(?:would|could|should|might)\s+have\b|\bought\s+to\b|\bothers\s+(?:got|get|say|said|think|thought|find|found)\b|\bof\s+the\s+(?:answer|result)\b|[a-z]*(?:illi(?:on|ard)s?)\b"
 )
 _OF_ANSWER = re.compile(r"\b(?:than|times|of|plus|minus)(?:\s+(?:the|my|his|her|our|their|your))?\s*\Z")
 _LONE_LETTER = re.compile(r"(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])")

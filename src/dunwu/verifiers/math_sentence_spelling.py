@@ -20,10 +20,14 @@ _COUNTED = re.compile(
     r"\b(?:the|these|those|all|both|his|her|their|our|my|your)\s+(?:two|three|four|five|six|seven|eight|nine|ten|twelve)\s+"
     r"(?=[a-z]{3,})(?!hundred|thousand|million|billion|dozen|times)"
 )
+_LEFT_OVER = re.compile(r"\bleft[ -]?over\b")
+_CUT_INTO = re.compile(r"\b(?:is|are|was|were|be)\s+(?:cut|divided|split|sliced)\s+into\b")
 _SIMPLER = (
     (_ADDS_UP, "equals"),
     (_WRITTEN_AS, "equals"),
     (_IS_AT, "is"),
+    (_LEFT_OVER, "left"),
+    (_CUT_INTO, "makes"),
     (_LEAST, "some "),
     (_SHORT_IS, r"\1 is"),
     (_COUNTED, "the "),

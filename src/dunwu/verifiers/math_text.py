@@ -20,7 +20,7 @@ _FUNCTION_NAMES = (
 )
 FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", ord("。"): ".", ord("、"): ","}
-_UNICODE = {ord(mark): None for mark in '⦃⦄‹›¶⋁⋀\u200b\u2060\ufeff"“”`'} | {
+_UNICODE = {ord(mark): None for mark in '⦃⦄‹›¶⋁⋀✓✔✅\u200b\u2060\ufeff"“”`'} | {
     **{ord(mark): "-" for mark in "−–—"},
     **{ord(mark): "*" for mark in "×·⋅∗"},
     **{ord(mark): text for mark, text in {"÷": "/", "π": r"\pi ", "√": r"\sqrt ", "∞": r"\infty ", "∅": r"\emptyset ", "⁄": "/"}.items()},
