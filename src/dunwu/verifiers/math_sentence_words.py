@@ -16,7 +16,8 @@ DENYING = _set(
     invalid untrue lie typo trap nonsense bogus extraneous doubt doubts doubtful maybe perhaps possibly might hardly unlikely probably
     likely presumably supposedly allegedly guess guesses guessing guessed if suppose supposing supposed assume assuming assumed could
     seems seem claim claims claimed pretend hypothetically deny denies denied reject rejects rejected disagree exclude excludes
-    excluded excluding refute refuted contradicts violates violate breaks disobeys unsure uncertain differs ignore ignores discard discarded forget skip scrap avoid
+    excluded excluding refute refuted contradicts violates violate breaks disobeys unsure uncertain differs ignore ignores
+    discard discarded forget skip scrap avoid
     beware fails fail failed unsuitable ruled save bar may thought opposed anything
     wish wishes wished hope hopes hoped hoping planned intended attempted tried aimed dreamed promised imagine imagined
     """
