@@ -29,7 +29,7 @@ no solution | No solutions | none of the above | none | impossible | does not ex
 infinite | infinitely many | no real solutions | even | odd | Monday | blue | north | Alice | triangle | not enough information |
 cannot be determined | unbounded | diverges | empty set | \\emptyset | always | never | convergent | parallel | clear sky | x |
 \text{even} | isosceles triangle | none exist | no | It holds for all x | 5 | Proof of concept | no positive integers | no
-integer solutions | no values of x | no value | nothing | no
+integer solutions | no values of x | no value | nothing | no | left | \text{left} | XXX
 """
 
 

@@ -13,7 +13,7 @@ _CLAIM = r"(?:claim|statement|inequality|identity|result|equality|equation|theor
 _SHOWN = r"(?:proved|proven|shown|demonstrated|verified|established|proof)"
 _GIVEN = r"(?:given|provided|available|found|applicable|specified|supplied|known|needed|required|shown|included|stated|determined yet)"
 _NOTES = (
-    rf"(?:(?:the\s+)?{_WRITTEN}\s*(?:is|are|was|were)?\s*)?(?:left|omitted|skipped|trivial|obvious|immediate|straightforward|evident)"
+    rf"(?!left\Z)(?:(?:the\s+)?{_WRITTEN}\s*(?:is|are|was|were)?\s*)?(?:left|omitted|skipped|trivial|obvious|immediate|straightforward|evident)"
     r"(?:\s+(?:to|for|as)\s+.*)?",
     rf"(?:the\s+)?{_WRITTEN}(?:\s+(?:above|below|only|complete|completed|attached|follows|by .*|that .*|here|sketch|needed|required))?",
     rf"(?:please\s+)?(?:see|refer\s+to|cf|check|consult|look\s+at|as\s+in|same\s+as)\s+(?:{_WHERE}|(?:the\s+|your\s+)?{_WRITTEN})(?:\s+{_WHERE})?.*",
@@ -32,7 +32,7 @@ _NOTES = (
     r"(?:true|clear|obvious|immediate|evident)\s+(?:by|from)\s+.*|(?:clearly|obviously|evidently)(?:\s+true)?",
     r"(?:your|insert|enter|write|put|fill\s+in)\b.*\b(?:answer|solution|here)\b.*",
     r"(?:the\s+|final\s+|correct\s+)*(?:answer|solution|result)",
-    r"n\s*\.?\s*/?\s*a\.?|nan|null|nil|(?-i:None)|tb[dcas]|todo|fixme|xxx+|wip|unknown|unsolved|open(?:\s+problem)?|q\.?\s*e\.?\s*d\.?|placeholder|lorem\s+ipsum.*",
+    r"n\s*\.?\s*/?\s*a\.?|nan|null|nil|(?-i:None)|tb[dcas]|todo|fixme|(?-i:xxx+)|wip|unknown|unsolved|open(?:\s+problem)?|q\.?\s*e\.?\s*d\.?|placeholder|lorem\s+ipsum.*",
     r"(?:answer|solution)?\s*(?:missing|blank|skip|skipped|deleted|removed|redacted|hidden|withheld|unavailable|done|error|unclear|pending)",
     r"undefined\s+answer|not\s*found|[?？]+|[-–—]+|…+|\.{3,}|_{2,}|\*+",
     r"证明略?|证毕|得证|(?:答案|解答|解析|证明|过程)?从?略|(?:见|参见|详见)(?:上|下|解析|证明|解答|图|原文|附件).*|(?:暂)?无(?:答案|解析|解答)|待(?:定|补充?)|答案不唯一|未知",
