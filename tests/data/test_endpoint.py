@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import json
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +20,8 @@ import pytest
 from dunwu.config.data import EndpointGenerator
 from dunwu.config.load import validate
 from dunwu.config.zero import SamplingConfig
-from dunwu.data.endpoint import MOST_BYTES, Endpoint, read_answer
+from dunwu.data.completion import MOST_BYTES, read_answer
+from dunwu.data.endpoint import Endpoint
 from dunwu.data.generator import generate
 from dunwu.data.journal import Journalled
 from dunwu.errors import ConfigError, UserError
@@ -31,13 +34,23 @@ def answer(content: Any, finish: str = "stop", **more: Any) -> httpx.Response:
     return httpx.Response(200, content=json.dumps(body))
 
 
+class Streamed(httpx.MockTransport):
+    """Responses that are read from a stream, as those of a server are."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if response.headers.get("content-encoding"):
+            return response
+        return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(response.content))
+
+
 def endpoint(reply: Callable[[httpx.Request], Any], waits: list[float] | None = None, **options: Any) -> Endpoint:
     async def sleep(seconds: float) -> None:
         if waits is not None:
             waits.append(seconds)
 
     config = EndpointGenerator(url="http://model.test/v1/", model="m", **options)
-    return Endpoint(config, httpx.MockTransport(reply), sleep)
+    return Endpoint(config, Streamed(reply), sleep)
 
 
 def test_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +85,9 @@ def test_a_key_that_is_not_there_is_told_before_anything_is_sent(monkeypatch: py
         (answer("4", reasoning_content=None), "4"),
         (answer("\ud83d"), "?"),
         (answer(None), None),
+        (answer(None, finish="length"), ""),
+        (answer(""), ""),
+        (httpx.Response(200, json={"choices": [{"message": None, "finish_reason": "content_filter"}]}), ""),
         (answer(["a"]), None),
         (answer("", finish="content_filter"), ""),
         (httpx.Response(200, text="<html>proxy</html>"), None),
@@ -128,9 +144,120 @@ def test_one_prompt_that_is_refused_is_named_and_skipped(tmp_path: Path, bad: st
     assert (asked, again.refused) == ([], first.refused)
 
 
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_bad_prompts_before_the_first_answer_are_skipped(concurrency: int) -> None:
+    async def reply(request: httpx.Request) -> httpx.Response:
+        if asked_for(request).startswith("bad"):
+            return httpx.Response(400, text="too long")
+        await asyncio.sleep(0.05)
+        return answer("yes")
+
+    found = generate(endpoint(reply, concurrency=concurrency), ["bad 1", "bad 2", "bad 3", "bad 4", "a"], 4, SAMPLING, 0)
+    assert [bool(each.refused) for group in found for each in group] == [True] * 16 + [False] * 4
+
+
+def test_a_stage_of_which_the_bad_prompt_alone_is_left_is_finished(tmp_path: Path) -> None:
+    path, down = tmp_path / "written.jsonl", True
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        if asked_for(request) == "bad":
+            return httpx.Response(503 if down else 400)
+        return answer("yes")
+
+    with pytest.raises(UserError):
+        generate(Journalled(endpoint(reply, concurrency=1), path), ["a", "bad"], 1, SAMPLING, 0)
+    down = False
+    found = generate(Journalled(endpoint(reply), path), ["a", "bad"], 1, SAMPLING, 0)
+    assert [bool(group[0].refused) for group in found] == [False, True]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_limit_of_the_endpoint_is_no_fault_of_a_prompt(tmp_path: Path, status: int) -> None:
+    path = tmp_path / "written.jsonl"
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status) if asked_for(request) == "b" else answer("yes")
+
+    with pytest.raises(UserError, match=str(status)):
+        generate(Journalled(endpoint(reply, concurrency=1), path), list("abc"), 1, SAMPLING, 0)
+    assert [json.loads(line).get("refused") for line in path.read_text().splitlines()] == [None]
+
+
+def test_refusals_are_counted_over_all_starts_and_not_asked_for_again(tmp_path: Path) -> None:
+    path, asked, stop_at = tmp_path / "written.jsonl", list[str](), "150"
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        asked.append(asked_for(request))
+        if asked[-1] == stop_at:
+            return httpx.Response(401)
+        # 15 of 200, but 12 of the last 50
+        return httpx.Response(400) if asked[-1].isdigit() and (int(asked[-1]) in (5, 6, 7) or int(asked[-1]) >= 188) else answer("yes")
+
+    prompts = [str(n) for n in range(200)]
+    with pytest.raises(UserError):
+        generate(Journalled(endpoint(reply, concurrency=1), path), prompts, 2, SAMPLING, 0)
+    before, stop_at = len(asked), ""
+    found = generate(Journalled(endpoint(reply, concurrency=1), path), prompts, 2, SAMPLING, 0)
+    assert sum(bool(group[0].refused) for group in found) == 15
+    assert not {"5", "6", "7"} & set(asked[before:])
+
+
+def test_a_key_that_comes_back_is_neither_shown_nor_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-0123456789abcdef")
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        said = f"with {request.headers['authorization']}"
+        kind = asked_for(request)
+        if kind == "filtered":
+            return answer(None, "content_filter", refusal=said)
+        return httpx.Response(400, text=said) if kind == "bad" else httpx.Response(401, text=said) if kind == "out" else answer(said)
+
+    path = tmp_path / "written.jsonl"
+    with pytest.raises(UserError) as caught:
+        generate(Journalled(endpoint(reply, key_env="MY_KEY", concurrency=1), path), ["a", "bad", "filtered", "out"], 1, SAMPLING, 0)
+    assert "0123456789" not in str(caught.value)
+    assert len(path.read_text().splitlines()) == 3
+    assert "0123456789" not in path.read_text()
+
+
+@pytest.mark.parametrize("charset", ["hex", "zip", "rot13", "idna", "undefined", "nonsense"])
+def test_the_character_set_that_an_endpoint_names_is_passed_over(charset: str) -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(400, content=b"no \xff", headers={"content-type": f"text/plain; charset={charset}"})
+
+    with pytest.raises(UserError, match="status 400: no"):
+        generate(endpoint(reply), ["a"], 1, SAMPLING, 0)
+
+
+@pytest.mark.parametrize(("packing", "layers"), [("gzip", 1), ("gzip, gzip", 2), ("gzip", 2), ("br", 0), ("gzip", 0)])
+def test_an_answer_that_is_packed_is_unpacked_to_a_bounded_size(packing: str, layers: int) -> None:
+    content = b" " * (8 * MOST_BYTES) if layers else b"nonsense"
+    for _ in range(layers):
+        content = gzip.compress(content, 1)
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        assert request.headers["accept-encoding"] == "identity"
+        return httpx.Response(200, headers={"content-encoding": packing}, stream=httpx.ByteStream(content))
+
+    tracemalloc.start()
+    with pytest.raises(UserError):
+        generate(endpoint(reply, retries=0), ["a"], 1, SAMPLING, 0)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 5 * MOST_BYTES
+
+
+def test_a_packed_answer_is_read() -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(gzip.compress(answer("yes").content)))
+
+    assert generate(endpoint(reply), ["a"], 1, SAMPLING, 0)[0][0].text == "yes"
+
+
 def test_many_refused_prompts_end_the_stage() -> None:
     def reply(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(400, text="no") if int(asked_for(request)) % 4 == 0 else answer("yes")
+        asked = asked_for(request)
+        return httpx.Response(400, text="no") if asked.isdigit() and int(asked) % 4 == 0 else answer("yes")
 
     prompts = [str(n) for n in range(200)]
     with pytest.raises(UserError, match=r"refuses 1\d of \d+ prompts, .*max_refused"):
@@ -150,7 +277,7 @@ def test_an_endpoint_that_refuses_everything_is_told_at_once() -> None:
 
     with pytest.raises(UserError, match="unknown parameter top_k"):
         generate(endpoint(reply, concurrency=1), [str(n) for n in range(200)], 1, SAMPLING, 0)
-    assert len(asked) == 3
+    assert len(asked) == 2, "another prompt is asked to know which of the two is to blame"
 
 
 class Server(BaseHTTPRequestHandler):
@@ -266,6 +393,13 @@ def test_what_has_arrived_before_it_went_down_is_kept(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_told_with_the_configuration(url: str) -> None:
     with pytest.raises(ConfigError, match=r"^url: .* is no address of an endpoint; give one such as http://localhost:8000/v1"):
         validate(EndpointGenerator, {"url": url, "model": "m"})
+
+
+@pytest.mark.parametrize("url", ["http://user:sk-1@host/v1", "http://sk-1@host/v1", "http://host/v1?key=sk-1", "http://host/v1#sk-1"])
+def test_an_address_with_a_key_in_it_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError, match="key_env") as caught:
+        validate(EndpointGenerator, {"url": url, "model": "m"})
+    assert "sk-1" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8000/v1", "https://host.test", "http://[::1]:80/v1"])

@@ -1,7 +1,6 @@
 """A model behind an OpenAI-compatible endpoint as a generator: bounded concurrency, time-outs, retries with back-off.
 
-The endpoint is not trusted: its answer is text, checked for its shape and never run. Redirects are not followed: they could carry the
-key elsewhere.
+Redirects are not followed: they could carry the key elsewhere. An endpoint that repeats the key finds it crossed out in what is kept.
 """
 
 from __future__ import annotations
@@ -10,31 +9,31 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import httpx
 
 from dunwu.config.data import EndpointGenerator
-from dunwu.data.generator import Chat, OnWritten, Request, Written, plain
+from dunwu.data.completion import FILTERED, MOST_BYTES, TooLarge, post, read_answer, request_body, retry_after, short
+from dunwu.data.generator import Chat, OnWritten, Request, Written
 from dunwu.errors import ConfigError, UserError
+from dunwu.models.chat import Message
 
 Sleep = Callable[[float], Awaitable[None]]
 LONGEST_WAIT = 30.0
 """Seconds between two tries."""
 TRIED_AGAIN = (408, 409, 425, 429)
 """Status codes below 500 that may pass."""
-SHOWN = 160
 OF_A_PROMPT = (400, 413, 422, 451)
 """Status codes by which an endpoint says that it does not take a prompt; if it takes no other either, its address or model is wrong."""
+OF_NO_PROMPT = (401, 429, 503)
+"""Status codes that say nothing of the prompt: the key, the rate, the load."""
 MOST_REFUSED = 10
 """Prompts that may be refused whatever their share."""
-MOST_WAITING = 3
-"""Failures before the first answer after which the endpoint is taken to be down."""
-MOST_BYTES = 1 << 24
-FILTERED = "content_filter"
-FINISHED = ("stop", None, "eos", "eos_token", "end_turn", "stop_sequence")
-"""Reasons for which an answer ends by itself; some endpoints give none."""
+HELLO: Chat = (Message("user", "Hello"),)
+"""Asked where nothing is answered yet, to know whether a prompt or the endpoint is to blame."""
+LONG_KEY = 16
+"""Characters from which a key is no word of an answer; servers that need none are given one such as EMPTY."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,6 @@ class Failed:
     fatal: bool = False
 
 
-class TooLarge(Exception):
-    """An answer of more bytes than any that is asked for."""
-
-
 class Endpoint:
     """Writes by asking an endpoint; its answers need not be the same on another day, so they are worth a journal."""
 
@@ -59,20 +54,29 @@ class Endpoint:
     def __init__(self, config: EndpointGenerator, transport: httpx.AsyncBaseTransport | None = None, sleep: Sleep = asyncio.sleep) -> None:
         self.name = f"{config.model} at {config.url}"
         self._config, self._transport, self._sleep = config, transport, sleep
-        self._headers = _headers(config)
-        self._answered: dict[Chat, Request] = {}
+        self._key = _key(config)
+        self._works: Request | None = None
+        self._answered: set[Chat] = set()
         self._refused: dict[Chat, str] = {}
-        self._filtered: dict[Chat, str] = {}
+        self._filtered: set[Chat] = set()
 
     def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
         """See `Generator`. A prompt that is refused, while others are answered, is written as such; its further samples are not asked for.
 
-        Raises ``UserError`` when many are, and when the endpoint does not work; what has arrived by then was told to ``on_written``.
+        Raises ``UserError`` when many are, and when the endpoint does not work; ``on_written`` has had what arrived by then.
         """
         return asyncio.run(self._write(requests, on_written))
 
+    def recall(self, request: Request, written: Written) -> None:
+        """Count what an earlier start was answered, so that the share of refused prompts is that of the whole stage."""
+        if written.refused:
+            self._note_refusal(request.chat, written.refused)
+        else:
+            self._answered.add(request.chat)
+            self._works = self._works or request
+
     async def _write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
-        places, written, waiting = iter(range(len(requests))), dict[int, Written](), dict[int, Failed]()
+        places, written, held, one_at_a_time = iter(range(len(requests))), dict[int, Written](), dict[int, Written](), asyncio.Lock()
 
         def note(place: int, text: Written) -> None:
             written[place] = text
@@ -80,21 +84,13 @@ class Endpoint:
 
         async def work(client: httpx.AsyncClient) -> None:
             for place in places:
-                request = requests[place]
-                found = await self._answer(client, request)
-                if isinstance(found, Written) and not found.refused:
-                    self._answered.setdefault(request.chat, request)
-                    note(place, found)
-                    for earlier in list(waiting):  # the endpoint works, so it was their prompts
-                        note(earlier, self._refuse(requests[earlier], waiting.pop(earlier).reason))
-                elif isinstance(found, Written):
-                    note(place, found)
-                else:
-                    waiting[place] = found
-                    if len(waiting) >= MOST_WAITING:
-                        raise self._broken(waiting[place], requests[place])
+                held[place] = await self._answer(client, requests[place], one_at_a_time)
+                # A refusal is kept once any prompt of the stage is answered: if none is, its sampling may be to blame.
+                while held and (self._answered or self._filtered):
+                    note(*held.popitem())
 
-        async with httpx.AsyncClient(timeout=self._config.timeout, headers=self._headers, transport=self._transport) as client:
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
+        async with httpx.AsyncClient(timeout=self._config.timeout, headers=headers, transport=self._transport) as client:
             workers = [asyncio.create_task(work(client)) for _ in range(min(self._config.concurrency, len(requests)))]
             try:
                 await asyncio.gather(*workers)
@@ -102,143 +98,111 @@ class Endpoint:
                 for worker in workers:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
-        for place, failed in waiting.items():
-            raise self._broken(failed, requests[place])
+        for place, text in held.items():
+            raise self._broken(Failed(text.refused), requests[place])
         return [written[place] for place in range(len(requests))]
 
-    async def _answer(self, client: httpx.AsyncClient, request: Request) -> Written | Failed:
-        """The answer, a refusal, or a failure of which nobody knows yet whether the prompt or the endpoint is to blame."""
+    async def _answer(self, client: httpx.AsyncClient, request: Request, one_at_a_time: asyncio.Lock) -> Written:
+        """The answer or a refusal. Raises ``UserError`` where the endpoint, not the prompt, is to blame."""
         if reason := self._refused.get(request.chat):
             return Written("", False, reason)
         found = await self._ask(client, request)
-        if isinstance(found, Written):
-            return self._refuse(request, found.refused, found.text) if found.refused else found
-        if found.fatal:
-            raise self._broken(found, request)
-        if not self._answered:
-            return found
-        if not found.prompt:  # the endpoint may be down: does it still answer what it has answered before?
-            again = await self._ask(client, next(iter(self._answered.values())))
-            if isinstance(again, Failed):
-                raise self._broken(again, request)
-        return self._refuse(request, found.reason)
+        if isinstance(found, Failed):
+            async with one_at_a_time:
+                await self._blame_the_prompt(client, request, found)
+            return self._refuse(request, found.reason)
+        if found.refused:
+            return self._refuse(request, found.refused, found.text)
+        self._answered.add(request.chat)
+        self._works = request
+        return found
+
+    async def _blame_the_prompt(self, client: httpx.AsyncClient, request: Request, failed: Failed) -> None:
+        """Return where the endpoint answers another prompt; raise ``UserError`` where it does not."""
+        if failed.fatal:
+            raise self._broken(failed, request)
+        if failed.prompt and self._works:
+            return
+        other = self._works or replace(request, chat=HELLO)
+        again = await self._ask(client, other)
+        if isinstance(again, Failed):
+            raise self._broken(failed, request)
+        self._works = other
 
     async def _ask(self, client: httpx.AsyncClient, request: Request) -> Written | Failed:
-        reason, asked, url = "", 0.0, f"{self._config.url.rstrip('/')}/chat/completions"
+        reason, asked, status, url = "", 0.0, 0, f"{self._config.url.rstrip('/')}/chat/completions"
         for attempt in range(self._config.retries + 1):
             if attempt:
                 await self._sleep(min(LONGEST_WAIT, max(asked, 2.0 ** (attempt - 1))))
-            asked = 0.0
+            asked, status = 0.0, 0
             try:
                 async with asyncio.timeout(self._config.timeout):
-                    response = await _post(client, url, json.dumps(_body(self._config.model, request)))  # ASCII, lone surrogates too
+                    # ASCII, lone surrogates too
+                    response = await post(client, url, json.dumps(request_body(self._config.model, request)))
             except TimeoutError:
                 reason = f"no whole answer within {self._config.timeout:g} s"
                 continue
             except (httpx.TransportError, httpx.DecodingError) as error:
-                reason = f"no answer ({type(error).__name__}: {_short(str(error))})"
+                reason = f"no answer ({type(error).__name__}: {self._shown(str(error))})"
                 continue
             except TooLarge:
                 return Failed(f"an answer of more than {MOST_BYTES:,} bytes", prompt=True)
-            if response.status_code >= 500 or response.status_code in TRIED_AGAIN:
-                reason = f"status {response.status_code}: {_short(response.text)}"
-                asked = _retry_after(response)
-            elif response.status_code != 200:
-                reason = f"status {response.status_code}: {_short(response.text)}"
-                return Failed(reason, self._remedy(response), response.status_code in OF_A_PROMPT, response.status_code == 401)
+            status = response.status_code
+            reason = f"status {status}: {self._shown(response.text)}"
+            if status >= 500 or status in TRIED_AGAIN:
+                asked = retry_after(response)
+            elif status != 200:
+                return Failed(reason, self._remedy(status), status in OF_A_PROMPT, status in OF_NO_PROMPT)
             elif (written := read_answer(response)) is not None:
-                return written
+                return self._without_key(written)
             else:
-                reason = f"not an answer of a chat completion: {_short(response.text)}"
-        return Failed(f"{reason}, {self._config.retries + 1} times")
+                reason = f"not an answer of a chat completion: {self._shown(response.text)}"
+        return Failed(f"{reason}, {self._config.retries + 1} times", fatal=status in OF_NO_PROMPT)
 
     def _refuse(self, request: Request, reason: str, text: str = "") -> Written:
         """A prompt that is left out. Raises ``UserError`` where they are many."""
-        if reason.startswith(FILTERED):  # another sample may pass
-            self._filtered[request.chat] = reason
-        else:
-            self._refused[request.chat] = reason
-        left_out = (self._refused.keys() | self._filtered.keys()) - (self._answered.keys() & self._filtered.keys())
-        number, known = len(left_out), len(self._answered.keys() | left_out)
+        self._note_refusal(request.chat, reason)
+        left_out = self._refused.keys() | (self._filtered - self._answered)
+        number, known = len(left_out), len(self._answered | left_out)
         if number > MOST_REFUSED and number > self._config.max_refused * known:
             raise UserError(
-                f"{self.name} refuses {number} of {known} prompts, the last one ({_short(request.id)}): {reason}; look at its url, model"
+                f"{self.name} refuses {number} of {known} prompts, the last one ({short(request.id)}): {reason}; look at its url, model"
                 f" and sampling, or raise max_refused = {self._config.max_refused:g}; what it has written is kept"
             )
         return Written(text, False, reason)
 
+    def _note_refusal(self, chat: Chat, reason: str) -> None:
+        if reason.startswith(FILTERED):  # another sample may pass
+            self._filtered.add(chat)
+        else:
+            self._refused[chat] = reason
+
     def _broken(self, failed: Failed, request: Request) -> UserError:
         if failed.remedy:
-            return UserError(f"{self.name} refuses: {failed.reason}; {failed.remedy} (asked for {_short(request.id)})")
+            return UserError(f"{self.name} refuses: {failed.reason}; {failed.remedy} (asked for {short(request.id)})")
         return UserError(
             f"{self.name}: {failed.reason}; see that it works and run the same command again: what it has written is kept"
-            f" (asked for {_short(request.id)})"
+            f" (asked for {short(request.id)})"
         )
 
-    def _remedy(self, response: httpx.Response) -> str:
-        if response.status_code in (401, 403):
+    def _remedy(self, status: int) -> str:
+        if status in (401, 403):
             return f"the key in {self._config.key_env} is not accepted" if self._config.key_env else "set key_env to where its key is"
         return "look at its url, model and sampling"
 
+    def _shown(self, text: str) -> str:
+        return short(text.replace(self._key, "[key]") if self._key else text)
 
-async def _post(client: httpx.AsyncClient, url: str, content: str) -> httpx.Response:
-    """The whole response. Raises `TooLarge` for one of more than `MOST_BYTES`, however it is packed."""
-    async with client.stream("POST", url, content=content) as response:
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > MOST_BYTES:
-                raise TooLarge
-    headers = {name: value for name, value in response.headers.items() if name.lower() in ("content-type", "retry-after")}
-    return httpx.Response(response.status_code, headers=headers, content=bytes(body))
+    def _without_key(self, written: Written) -> Written:
+        text = written.text.replace(self._key, "[key]") if len(self._key) >= LONG_KEY else written.text
+        return replace(written, text=text, refused=self._shown(written.refused) if written.refused else "")
 
 
-def read_answer(response: httpx.Response) -> Written | None:
-    """The first choice of a chat completion, its reasoning in think tags; ``None`` for anything else."""
-    try:
-        choice = response.json()["choices"][0]
-        message, ended = choice["message"], choice.get("finish_reason")
-        content, reasoning = message.get("content") or "", message.get("reasoning_content") or message.get("reasoning") or ""
-        refusal = message.get("refusal")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
-    if not isinstance(content, str) or not isinstance(reasoning, str):
-        return None
-    text = (f"<think>{reasoning}</think>{content}" if reasoning else content).encode("utf-8", "replace").decode()
-    if ended == FILTERED or (isinstance(refusal, str) and refusal):
-        return Written(text, False, f"{FILTERED}: {_short(refusal if isinstance(refusal, str) else text)}")
-    return Written(text, ended in FINISHED) if text else None
-
-
-def _body(model: str, request: Request) -> dict[str, Any]:
-    sampling = request.sampling
-    more = {"top_k": sampling.top_k or None, "min_p": sampling.min_p or None}
-    return {
-        "model": model,
-        "messages": plain(request.chat),
-        "max_tokens": sampling.max_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "seed": request.seed % 2**31,
-        **{name: value for name, value in more.items() if value is not None},
-    }
-
-
-def _headers(config: EndpointGenerator) -> dict[str, str]:
-    content = {"Content-Type": "application/json"}
+def _key(config: EndpointGenerator) -> str:
+    """The key in the environment; empty where none is sent."""
     if config.key_env is None:
-        return content
+        return ""
     key = os.environ.get(config.key_env, "").strip()
     if not key or not key.isascii() or not key.isprintable():
         raise ConfigError(f"key_env = {config.key_env!r}: the environment has no usable key there; export it, or set key_env to null")
-    return content | {"Authorization": f"Bearer {key}"}
-
-
-def _retry_after(response: httpx.Response) -> float:
-    asked = response.headers.get("retry-after", "")
-    return float(asked) if asked.isascii() and asked.isdigit() else 0.0
-
-
-def _short(text: str) -> str:
-    told = "".join(character if character.isprintable() else " " for character in text[: 4 * SHOWN])
-    return " ".join(told.split())[:SHOWN] or "nothing"
+    return key

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from dunwu.data.generator import Generator, OnWritten, Request, Written, plain
 
@@ -15,6 +16,14 @@ Progress = Callable[[int, int], None]
 """Is told how many of how many requests are written."""
 AT_ONCE = 512
 """Requests in a call of a generator that is not independent, rounded up to whole prompts."""
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A generator that takes into account what it wrote before this start."""
+
+    def recall(self, request: Request, written: Written) -> None:
+        """Take note of what the journal holds for a request."""
 
 
 class Journalled:
@@ -31,6 +40,7 @@ class Journalled:
         self.refused: dict[str, str] = {}
         """Why the model refused prompts, by their ids."""
         self.from_journal = 0
+        self._recall = generator.recall if isinstance(generator, Recalls) else lambda request, written: None
 
     def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
         """See `Generator`."""
@@ -43,6 +53,8 @@ class Journalled:
 
         for part in [range(len(requests))] if self.independent else _calls(requests):
             missing = [place for place in part if keys[place] not in self._known]
+            for place in set(part).difference(missing):
+                self._recall(requests[place], self._known[keys[place]])
             self.from_journal += len(part) - len(missing)
             asked = missing if self.independent or not missing else list(part)
             done += len(part) - len(asked)
