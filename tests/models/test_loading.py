@@ -106,6 +106,44 @@ def test_a_parameter_that_is_missing_is_not_made_up(folder: Path) -> None:
     assert "lacks 1 parameters, first 'model.norm.weight'" in refusal(folder)
 
 
+def change(path: Path, **keys: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | keys))
+
+
+def test_weights_that_the_configuration_has_no_place_for_are_not_dropped(folder: Path) -> None:
+    change(folder / "config.json", num_hidden_layers=1, layer_types=["full_attention"])
+    assert "model.layers.1." in refusal(folder)
+    change(folder / "config.json", num_hidden_layers=2, layer_types=None, model_type="llama", architectures=["LlamaForCausalLM"])
+    assert "_proj.bias" in refusal(folder)
+
+
+def test_tables_of_older_versions_are_passed_over(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors") | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(2)}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    load_model(str(folder))
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn])
+def test_quantised_weights_are_not_taken_as_numbers(folder: Path, dtype: torch.dtype) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["model.layers.0.mlp.up_proj.weight"] = weights["model.layers.0.mlp.up_proj.weight"].to(dtype)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    assert "model.layers.0.mlp.up_proj.weight" in refusal(folder)
+
+
+def test_a_configuration_with_a_value_of_another_type(folder: Path) -> None:
+    change(folder / "config.json", eos_token_id="</s>")
+    assert "eos_token_id" in refusal(folder)
+
+
+def test_dropout_is_off_in_training_too(folder: Path) -> None:
+    change(folder / "config.json", attention_dropout=0.9)
+    model = load_model(str(folder))[0].train()
+    ids = torch.arange(2, 40)[None]
+    assert torch.equal(model(ids).logits, model.eval()(ids).logits)
+    assert model.config.attention_dropout == 0.9
+
+
 def test_weights_of_another_shape(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 32}))

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import torch
 from huggingface_hub import constants
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
@@ -39,7 +40,11 @@ _GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
 # transformers would save these with the tokenizer: a checkpoint must not depend on where it was loaded from.
 _HOW_IT_WAS_LOADED = ("is_local", "local_files_only")
 # What transformers, the hub client and safetensors raise for files that are absent, malformed or out of reach.
-_LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
+_LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError, StrictDataclassError)
+_WHOLE = {"F64", "F32", "F16", "BF16"}
+# Tables that older versions saved and every model makes anew; of a reward model's backbone the head that it replaces.
+_NEEDLESS = re.compile(r"(.*rotary_emb\.inv_freq|.*\.attn\.(masked_)?bias)")
+_HEAD = re.compile(r"lm_head\..*")
 
 
 def load_model(
@@ -65,11 +70,13 @@ def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings
         tokenizer = _load_tokenizer(source, folder)
         for key in _HOW_IT_WAS_LOADED:
             tokenizer.init_kwargs.pop(key, None)
-        model, missing = _load_weights(auto, source, dtype, local=folder is not None, **settings)
+        model, missing, unknown = _load_weights(auto, source, dtype, local=folder is not None, **settings)
+        _switch_dropout_off(model)
         # The bundled model was rounded for its size alone, and what is trained from it is kept in full.
         setattr(model, _STORED, torch.float32 if name_or_path == BUNDLED_NAME else _stored_dtype(source, folder))
     except _LOAD_ERRORS as error:
         raise ModelError(_explain(name_or_path, folder, error)) from error
+    _refuse_unknown(name_or_path, unknown if auto is AutoModelForCausalLM else [key for key in unknown if not _HEAD.fullmatch(key)])
     return model, tokenizer, missing
 
 
@@ -86,6 +93,15 @@ def refuse_missing(name: str, missing: Collection[str]) -> None:
     """Raise ``ModelError`` where a checkpoint lacks parameters."""
     if missing:
         raise ModelError(f"model {name!r} lacks {len(missing)} parameters, first {min(missing)!r}; the checkpoint is incomplete")
+
+
+def _refuse_unknown(name: str, unknown: Collection[str]) -> None:
+    """Raise ``ModelError`` for weights that the configuration has no place for, such as a bias or a layer: transformers drops them."""
+    if unknown := [key for key in unknown if not _NEEDLESS.fullmatch(key)]:
+        raise ModelError(
+            f"model {name!r} has {len(unknown)} weights that its config.json has no place for, first {min(unknown)!r};"
+            " the two do not belong together"
+        )
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path | str, dtype: torch.dtype | None = None) -> None:
@@ -174,12 +190,14 @@ def check_folder(folder: Path) -> None:
         raise ModelError(f"no tokenizer.json in {folder}; save the tokenizer beside the weights")
     for path in _weight_files(folder):
         try:
-            with safe_open(path, framework="pt"):
-                pass
+            with safe_open(path, framework="pt") as file:
+                types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise ModelError(
                 f"weights {path} cannot be read ({_first_line(error)}); the file is missing, cut short or damaged, fetch it again"
             ) from error
+        if packed := [name for name, kind in types.items() if kind not in _WHOLE and name.endswith("weight")]:
+            raise ModelError(f"weights {path}: {packed[0]} is {types[packed[0]]}, quantised; fetch or convert to bfloat16 or float32")
 
 
 def _local_folder(name_or_path: str) -> Path | None:
@@ -285,7 +303,7 @@ def _beside(source: str, folder: Path | None, name: str) -> Path | None:
     return None if found is None else Path(found)
 
 
-def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **settings: Any) -> tuple[Any, set[str]]:
+def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **settings: Any) -> tuple[Any, set[str], set[str]]:
     folder = Path(source) if local else None
     file = _beside(source, folder, "config.json")
     config = {} if file is None else _read_json(file, "")
@@ -306,7 +324,16 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
         model.config.eos_token_id = None
         if _beside(source, folder, "generation_config.json") is None and model.can_generate():
             model.generation_config.eos_token_id = None
-    return model, set(info["missing_keys"])
+    return model, set(info["missing_keys"]), set(info["unexpected_keys"])
+
+
+def _switch_dropout_off(model: Any) -> None:
+    """The engine samples without dropout: a policy trained with it would not be the one that samples. The configuration keeps its value."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if getattr(module, "attention_dropout", None):
+            module.attention_dropout = 0.0
 
 
 def _pads_outside(config: Mapping[str, Any]) -> bool:
@@ -335,5 +362,5 @@ def _explain(name: str, folder: Path | None, error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:200]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:200]
