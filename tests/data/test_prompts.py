@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from dunwu.data.prompts import make_prompts
+from dunwu.data.prompts import make_prompts, prompt_template
 from dunwu.errors import ConfigError, DataError
 from dunwu.types import Problem
 
@@ -41,6 +42,32 @@ def test_the_limit_is_exact_and_nothing_is_cut(world_tokenizer: Any) -> None:
 def test_the_chat_template_is_the_tokenizers(world_tokenizer: Any) -> None:
     (prompt,) = make_prompts([problem("Say 3.")], "chat", world_tokenizer, 100)
     assert prompt.text == "User: Say 3.\nAssistant:"
+
+
+@pytest.mark.parametrize(
+    "jinja",
+    [
+        "{% for m in messages %}{% for part in m['content'] %}{{ part['text'] }}{% endfor %}{% endfor %}Assistant:",
+        "{% for m in messages %}{{ m['content'] | upper }}{% endfor %}",
+        "{{ 1 // 0 }}",
+        "{{ messages[0]['content'] + 1 }}",
+        "{% for i in range(10 ** 9) %}x{% endfor %}",
+    ],
+)
+def test_a_chat_template_that_loses_the_problem_or_fails_is_one_line(world_tokenizer: Any, jinja: str) -> None:
+    tokenizer = deepcopy(world_tokenizer)
+    tokenizer.chat_template = jinja
+    with pytest.raises(DataError, match="p1") as caught:
+        make_prompts([problem("Say 3.")], "chat", tokenizer, 100)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_system_turn_that_the_template_drops_is_refused(world_tokenizer: Any) -> None:
+    tokenizer = deepcopy(world_tokenizer)
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Say 3."}]
+    tokenizer.chat_template = "{% for m in messages %}{% if m['role'] != 'system' %}{{ m['content'] }}{% endif %}{% endfor %}"
+    with pytest.raises(DataError, match="Be brief"):
+        prompt_template("chat", tokenizer).prompt(problem("Say 3."), turns)
 
 
 def test_an_unknown_template_is_the_users_mistake(world_tokenizer: Any) -> None:

@@ -13,7 +13,7 @@ from dunwu.config.zero import SamplingConfig
 from dunwu.data.surrogates import refuse_surrogates
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.beginning import begin_once, beginning, encode
-from dunwu.models.chat import AUTO, FORMATS, form, form_end, form_start
+from dunwu.models.chat import AUTO, FORMATS, Message, dropped_turn, form, form_end, form_start
 from dunwu.models.chat_text import apply_chat, writes_date
 from dunwu.models.run_date import run_date
 from dunwu.rollout.base import Engine
@@ -38,7 +38,7 @@ class PromptTemplate:
     def prompt(self, problem: Problem, chat: Sequence[Mapping[str, str]] = ()) -> Prompt:
         """The prompt of ``problem``, or of the conversation ``chat`` about it; a text template writes no conversation.
 
-        Raises ``DataError`` where a template refuses it.
+        Raises ``DataError`` where a template refuses it, or drops or rewrites a turn of the user's or the system's.
         """
         if self.name in TEMPLATES:
             assert not chat, "a text template writes no conversation"
@@ -50,6 +50,11 @@ class PromptTemplate:
             except TemplateError as error:
                 refusal = " ".join(str(error).split())[:200]
                 raise DataError(f"problem {problem.id}: the chat template refuses it ({refusal}); choose another template") from error
+            # What the assistant thought in earlier turns is not fed back: that much a template may drop.
+            others = [Message("user", turn["content"]) for turn in turns if turn["role"] != "assistant"]
+            if lost := dropped_turn(text, others):
+                shown = " ".join(lost.content.split())[:60]
+                raise DataError(f"problem {problem.id}: the chat template drops or rewrites {shown!r}; choose another template")
         text = begin_once(text.removeprefix(self.start), self.start) if self.name not in (CHAT, AUTO) else text
         return Prompt(problem, text, tuple(encode(self.tokenizer, [text], self.start)[0]), prefill)
 

@@ -12,13 +12,13 @@ from dunwu.models.run_date import strftime_now
 _ANSWER = "Eight and a half."
 _TURNS = ({"role": "user", "content": "How many?"}, {"role": "assistant", "content": _ANSWER})
 # What the code of a template raises, besides what it raises on purpose, for a conversation it was not written for.
-_TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, KeyError, AttributeError)
+_TEMPLATE_ERRORS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 def apply_chat(tokenizer: Any, chat: Sequence[Mapping[str, str]], continued: bool, template: str | None = None) -> str:
     """The text of ``chat``, with the beginning of the next answer where ``continued``; ``template`` (jinja) instead of the tokenizer's own.
 
-    Raises jinja's ``TemplateError`` where the template refuses the conversation.
+    Raises jinja's ``TemplateError`` where the template refuses the conversation or its code fails.
     """
     jinja = template or tokenizer.get_chat_template()
     if writes_date(jinja):
@@ -26,7 +26,10 @@ def apply_chat(tokenizer: Any, chat: Sequence[Mapping[str, str]], continued: boo
 
         # transformers passes data alone to a template, so its clock is replaced in the compiled template, which it keeps.
         _compile_jinja_template(jinja).globals["strftime_now"] = strftime_now
-    return str(tokenizer.apply_chat_template(list(chat), chat_template=jinja, tokenize=False, add_generation_prompt=continued))
+    try:
+        return str(tokenizer.apply_chat_template(list(chat), chat_template=jinja, tokenize=False, add_generation_prompt=continued))
+    except _TEMPLATE_ERRORS as error:
+        raise TemplateError(f"{type(error).__name__}: {error}") from error
 
 
 def writes_date(jinja: object) -> bool:
@@ -40,7 +43,7 @@ def chat_end(tokenizer: Any) -> str | None:
         return None
     try:
         text = apply_chat(tokenizer, _TURNS, continued=False)
-    except _TEMPLATE_ERRORS:
+    except TemplateError:
         return None
     behind = text.rpartition(_ANSWER)[2].lstrip()
     special = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special} | set(tokenizer.all_special_tokens)
