@@ -37,8 +37,8 @@ COMMANDS = {
 }
 """Name and purpose; `dunwu.cli.<name>_command` holds `run(arguments) -> exit code`."""
 
-MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
-"""A full disk or a forbidden folder is told in one line; any other OSError is ours and keeps its traceback."""
+MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
+"""A full disk, a file too large for it or a forbidden folder is told in one line; any other OSError is ours and keeps its traceback."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

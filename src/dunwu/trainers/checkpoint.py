@@ -11,6 +11,7 @@ Imports no torch, so that reports and tools can look for checkpoints as well.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -82,5 +83,10 @@ def _remove_old(root: Path, saved: int, keep: int, keep_steps: Collection[int]) 
     """
     past = sorted(step for step in _steps(root) if step <= saved and own_paths(root / step_folder(step)))
     for step in past[:-keep]:
-        if step not in keep_steps:
+        if step not in keep_steps and not _is_protected(root / step_folder(step)):
             remove_step(root / step_folder(step))
+
+
+def _is_protected(folder: Path) -> bool:
+    """Whether a step is a link to what lies elsewhere, or anything in it is write-protected: the user wants to keep it."""
+    return folder.is_symlink() or any(not path.lstat().st_mode & stat.S_IWUSR for path in (folder, *folder.rglob("*")))
