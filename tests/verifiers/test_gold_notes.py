@@ -15,7 +15,7 @@ See the figure. | see image | See explanation | refer to solution | As shown abo
 | Proved | proven | Q.E.D. | QED | Proof. | Proof complete | This completes the proof. | The statement is proved. |
 which was to be proved | hence proved | Hence proved. | as required | as desired | obvious | It is clear. | done |
 Done. | skip | skipped | blank | missing | error | undefined answer | todo | TODO | FIXME | xxx | lorem ipsum |
-placeholder | null | NULL | NaN | nil | - | -- | ... | ? | (None) | [None] | <None> | [no answer] | [omitted] |
+placeholder | null | NULL | NaN | nil | -- | ... | ? | (None) | [None] | <None> | [no answer] | [omitted] |
 (omitted) | <missing> | No answer provided. | The proof is left to the reader. | The solution is left as an exercise. |
 Answers may vary | answers vary | Answers will vary. | varies | various answers | Proof by induction | Prove by
 induction | See solution. | See the solution above | Solution: see above | Proof: see below | The claim is proven |

@@ -5,10 +5,10 @@ DeepSeek-R1 (arXiv 2501.12948, section 2.3.4): helpfulness is judged on the fina
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dunwu.config.rewards import ScopeName
 from dunwu.models.thinking import ParsedCompletion, parse_completion
 
 
@@ -38,7 +38,7 @@ Scope = TypeVar("Scope", Whole, Reasoning, Visible)
 
 
 AnyScope = type[Whole] | type[Reasoning] | type[Visible]
-SCOPES: dict[ScopeName, AnyScope] = {"whole": Whole, "reasoning": Reasoning, "visible": Visible}
+SCOPES: Mapping[str, AnyScope] = {"whole": Whole, "reasoning": Reasoning, "visible": Visible}
 """By their names in a configuration."""
 
 

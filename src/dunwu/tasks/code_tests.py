@@ -108,7 +108,8 @@ class CodeTests(Config):
             return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
-            raise ValueError(": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))) from None
+            said = first["msg"].removeprefix("Value error, ")
+            raise ValueError(": ".join(filter(None, (".".join(map(str, first["loc"])), said)))) from None
 
 
 def read_literal(text: str) -> Any:

@@ -34,7 +34,7 @@ _NOTES = (
     r"(?:the\s+|final\s+|correct\s+)*(?:answer|solution|result)",
     r"n\s*\.?\s*/?\s*a\.?|nan|null|nil|(?-i:None)|tb[dcas]|todo|fixme|(?-i:xxx+)|wip|unknown|unsolved|open(?:\s+problem)?|q\.?\s*e\.?\s*d\.?|placeholder|lorem\s+ipsum.*",
     r"(?:answer|solution)?\s*(?:missing|blank|skip|skipped|deleted|removed|redacted|hidden|withheld|unavailable|done|error|unclear|pending)",
-    r"undefined\s+answer|not\s*found|[?？]+|[-–—]+|…+|\.{3,}|_{2,}|\*+",
+    r"undefined\s+answer|not\s*found|[?？]+|[-–—]{2,}|…+|\.{3,}|_{2,}|\*+",
     r"证明略?|证毕|得证|(?:答案|解答|解析|证明|过程)?从?略|(?:见|参见|详见)(?:上|下|解析|证明|解答|图|原文|附件).*|(?:暂)?无(?:答案|解析|解答)|待(?:定|补充?)|答案不唯一|未知",
 )
 _NOTE = re.compile("|".join(f"(?:{note})" for note in _NOTES), re.IGNORECASE | re.DOTALL)
