@@ -31,6 +31,7 @@ from dunwu.errors import UserError
 from dunwu.models.loading import load_model, pick_device, stop_token_ids
 from dunwu.models.logprobs import token_logprobs
 from dunwu.rewards.rules import rule_reward
+from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.base import Task
 from dunwu.tasks.make import make_task
@@ -106,7 +107,7 @@ def train(model: Any, tokenizer: Any, reward: Callable[[Problem, str], Reward], 
         started = time.perf_counter()
         prompts = draw_prompts(task, tokenizer, settings, step)
         seeds = [settings.seed * 1_000_003 + step * 100_003 + i for i in range(settings.prompts * settings.group_size)]
-        completions = engine.generate(prompts, sampling, settings.group_size, seeds)
+        completions = engine.generate(group_requests(prompts, sampling, settings.group_size, seeds))
         repeated = [prompt for prompt in prompts for _ in range(settings.group_size)]
         rewards = [reward(p.problem, p.prefill + c.text).total for p, c in zip(repeated, completions, strict=True)]
 

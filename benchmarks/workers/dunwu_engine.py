@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from talk import claim_stdout, orders, settings
@@ -14,21 +13,17 @@ import torch  # isort: skip
 
 from dunwu.models.loading import load_model
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.types import Problem, Prompt, SamplingParams
-
-
-def as_prompts(prompts: Sequence[Sequence[int]]) -> list[Prompt]:
-    """Token ids as the engine takes them."""
-    return [Prompt(Problem(str(i), "benchmark", "", "number"), "", tuple(ids)) for i, ids in enumerate(prompts)]
+from dunwu.types import Request, SamplingParams
 
 
 def generate(engine: TorchEngine, order: dict[str, Any], device: torch.device) -> dict[str, Any]:
     """Answer one order: seconds and tokens, and with ``greedy`` the tokens themselves."""
-    prompts, greedy = as_prompts(order["prompts"]), order.get("greedy", False)
+    prompts, greedy = [tuple(ids) for ids in order["prompts"]], order.get("greedy", False)
     params = SamplingParams(order["tokens"], temperature=0.0 if greedy else 1.0, stop_token_ids=tuple(order["stop"]))
-    count = len(prompts) * order["group"]
+    group, first = order["group"], order["turn"] * len(prompts) * order["group"]
+    requests = [Request(ids, params, first + p * group + g) for p, ids in enumerate(prompts) for g in range(group)]
     began = time.perf_counter()
-    found = engine.generate(prompts, params, order["group"], range(order["turn"] * count, (order["turn"] + 1) * count))
+    found = engine.generate(requests)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     seconds = time.perf_counter() - began

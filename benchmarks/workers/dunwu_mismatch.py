@@ -8,6 +8,7 @@ from talk import claim_stdout, orders, settings
 from dunwu.config.zero import GrpoConfig
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.models.loading import load_model, stop_token_ids
+from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.scoring import Scorer, behaviour_logprobs, make_scorer, sampled_mask
 from dunwu.types import Problem, Prompt, Reward, Rollout, SamplingParams, Verdict
@@ -37,7 +38,7 @@ def main() -> None:
     answer({"versions": {"torch": torch.__version__, f"dunwu decoder, {given['precision']}": engine.decoder}})
     for order in orders():
         seeds = rollout_seeds(0, order["turn"], len(prompts), given["group"])
-        completions = engine.generate(prompts, params, given["group"], seeds)
+        completions = engine.generate(group_requests(prompts, params, given["group"], seeds))
         rollouts = [Rollout(prompts[i // given["group"]], completion, UNREWARDED) for i, completion in enumerate(completions)]
         scorer = make_scorer(model, params.temperature, order["trainer"], tokenizer.pad_token_id)
         gap = differences(rollouts, scorer, model.device)

@@ -64,6 +64,15 @@ class SamplingParams:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What an engine is asked for: one completion of these tokens, drawn with this seed."""
+
+    token_ids: tuple[int, ...]
+    params: SamplingParams
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class TokenSequence:
     """Tokens behind a prompt, of one turn or of several. All four fields have one entry per token.
 

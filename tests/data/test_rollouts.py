@@ -8,7 +8,7 @@ import pytest
 
 from dunwu.data.rollouts import rollout_seeds, sample_groups
 from dunwu.rewards.pool import RewardPool
-from dunwu.types import Completion, Problem, Prompt, Reward, SamplingParams, TokenSequence, Verdict
+from dunwu.types import Completion, Problem, Prompt, Request, Reward, SamplingParams, TokenSequence, Verdict
 
 PROMPTS = [Prompt(Problem(f"p{i}", "t", f"text {i}", "number"), "", (i,), prefill=f"[{i}]") for i in range(3)]
 PARAMS = SamplingParams(4)
@@ -22,15 +22,8 @@ class Speaker:
     def __init__(self, lost: int = 0, silent: int = 0) -> None:
         self._lost, self._silent = lost, silent
 
-    def generate(
-        self,
-        prompts: Sequence[Prompt],
-        params: SamplingParams,
-        group_size: int,
-        seeds: Sequence[int],
-        on_completion: Callable[[int, Completion], None] | None = None,
-    ) -> list[Completion]:
-        made = [Completion(TokenSequence.drawn((5,), (-1.0,), self.policy_version), str(seed), "stop") for seed in seeds]
+    def generate(self, requests: Sequence[Request], on_completion: Callable[[int, Completion], None] | None = None) -> list[Completion]:
+        made = [Completion(TokenSequence.drawn((5,), (-1.0,), self.policy_version), str(r.seed), "stop") for r in requests]
         for index in reversed(range(self._silent, len(made))):
             assert on_completion is not None
             on_completion(index, made[index])

@@ -18,6 +18,7 @@ from dunwu.errors import CheckpointError, ConfigError, ModelError
 from dunwu.models.loading import load_model, load_weights_into, save_model
 from dunwu.models.logprobs import token_logprobs
 from dunwu.models.lora import FOLDER, add_lora, effective_weight, has_adapters, load_adapter, save_adapter
+from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.types import Problem, Prompt, SamplingParams
 
@@ -84,7 +85,7 @@ def test_the_engine_samples_the_policy_with_its_adapter(native: bool, tiny_model
     engine = TorchEngine(adapted(tiny_model, trained=False), tiny_tokenizer, native=native)
     prompt = Prompt(Problem("p", "t", "", "number"), "", (5, 17, 9))
     for _ in range(2):
-        [found] = engine.generate([prompt], SamplingParams(max_tokens=12), 1, [4])
+        [found] = engine.generate(group_requests([prompt], SamplingParams(max_tokens=12), 1, [4]))
         with_adapter = trainer_logprobs(tiny_model, prompt.token_ids + found.tokens.ids)
         torch.testing.assert_close(torch.tensor(found.tokens.behaviour_logprobs), with_adapter, atol=1e-4, rtol=0)
         with torch.no_grad():

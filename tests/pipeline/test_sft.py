@@ -24,6 +24,7 @@ from dunwu.models import chat
 from dunwu.models.loading import load_model, save_model, stop_token_ids
 from dunwu.pipeline.sft import run_sft
 from dunwu.pipeline.zero import run_zero
+from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.run_directory import content_hash, read_manifest, read_metrics
 from dunwu.trainers.step_manifest import verify_checkpoint
@@ -174,7 +175,7 @@ def in_form(folder: str, questions: Sequence[str]) -> int:
     model, tokenizer = load_model(folder)
     prompts = make_prompts([Problem(text, "sum", text, "number") for text in questions], "tiny", tokenizer, 100)
     greedy = SamplingParams(80, temperature=0.0, stop_token_ids=stop_token_ids(tokenizer, model))
-    said = TorchEngine(model, tokenizer).generate(prompts, greedy, 1, range(len(prompts)))
+    said = TorchEngine(model, tokenizer).generate(group_requests(prompts, greedy, 1, range(len(prompts))))
     return sum(FORM.fullmatch(tokenizer.decode(completion.tokens.ids)) is not None for completion in said)
 
 
@@ -212,7 +213,7 @@ def test_a_model_of_another_family_learns_to_end_its_turn(tmp_path: Path) -> Non
     prompts = make_prompts([Problem("p", "t", "hi", "text")], "chat", tokenizer, 100)
     assert prompts[0].text == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
     greedy = SamplingParams(20, temperature=0.0, stop_token_ids=stop_token_ids(tokenizer, model))
-    [said] = TorchEngine(model, tokenizer).generate(prompts, greedy, 1, [0])
+    [said] = TorchEngine(model, tokenizer).generate(group_requests(prompts, greedy, 1, [0]))
     assert tokenizer.decode(said.tokens.ids) == "yo<|im_end|>"
     assert said.finish_reason == "stop"
 

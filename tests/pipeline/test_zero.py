@@ -22,6 +22,7 @@ from dunwu.errors import DataError, RunError, TrainingError
 from dunwu.evaluation.store import read_evaluation
 from dunwu.models.loading import load_model, stop_token_ids
 from dunwu.pipeline.zero import run_zero
+from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.run_directory import config_hash, content_hash, read_manifest, read_metrics
 from dunwu.trainers.step_manifest import verify_checkpoint
@@ -198,7 +199,9 @@ def test_transformers_loads_the_checkpoint_and_agrees(finished: Path) -> None:
     model, tokenizer = load_model(str(folder))
     prompts = make_prompts([Problem(text, "say", text, "number") for text in texts], "tiny", tokenizer, 100)
     greedy = SamplingParams(12, temperature=0.0, stop_token_ids=stop_token_ids(tokenizer, model))
-    ours = [list(completion.tokens.ids) for completion in TorchEngine(model, tokenizer).generate(prompts, greedy, 1, range(5))]
+    ours = [
+        list(completion.tokens.ids) for completion in TorchEngine(model, tokenizer).generate(group_requests(prompts, greedy, 1, range(5)))
+    ]
     command = [sys.executable, "-c", TRANSFORMERS_ALONE, str(folder), json.dumps([prompt.text for prompt in prompts])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env={"PYTHONPATH": "", "HF_HUB_OFFLINE": "1"})
     assert json.loads(done.stdout.partition("FOUND")[2]) == ours

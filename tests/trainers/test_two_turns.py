@@ -12,28 +12,19 @@ import torch
 from dunwu.rewards.make import make_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.tables import read_rollouts
-from dunwu.types import Completion, Prompt, SamplingParams, TokenSequence
+from dunwu.types import Completion, Request, TokenSequence
 
 
 class WithTool(TorchEngine):
     """Lets the model speak, says what a tool would, and lets it speak again."""
 
-    def generate(
-        self,
-        prompts: Sequence[Prompt],
-        params: SamplingParams,
-        group_size: int,
-        seeds: Sequence[int],
-        on_completion: Callable[[int, Completion], None] | None = None,
-    ) -> list[Completion]:
-        params = replace(params, max_tokens=6)
-        first = super().generate(prompts, params, group_size, seeds)
+    def generate(self, requests: Sequence[Request], on_completion: Callable[[int, Completion], None] | None = None) -> list[Completion]:
+        asked = [replace(request, params=replace(request.params, max_tokens=6)) for request in requests]
+        first = super().generate(asked)
         tool = TokenSequence.given(self._tokenizer.encode("the tool says 12", add_special_tokens=False))
-        read = [
-            replace(prompts[i // group_size], token_ids=prompts[i // group_size].token_ids + (turn.tokens + tool).ids)
-            for i, turn in enumerate(first)
-        ]
-        second = super().generate(read, params, 1, seeds)
+        second = super().generate(
+            [replace(request, token_ids=request.token_ids + (turn.tokens + tool).ids) for request, turn in zip(asked, first, strict=True)]
+        )
         whole = [
             Completion(one.tokens + tool + two.tokens, f"{one.text} the tool says 12 {two.text}", two.finish_reason)
             for one, two in zip(first, second, strict=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,11 @@ from dunwu.data.prompts import prompt_template, sampling_params
 from dunwu.models.beginning import encode
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_model, pick_device
+from dunwu.rollout.build import build_engine
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.templates import TEMPLATES
 from dunwu.types import Problem, Prompt
+from dunwu.types import Request as EngineRequest
 
 
 class Local:
@@ -38,13 +39,11 @@ class Local:
         engine, tokenizer = self._loaded
         assert len({request.sampling for request in requests}) == 1, "requests that draw in different ways"
         params = sampling_params(requests[0].sampling, self._config.template, tokenizer, engine)
-        groups = [(chat, len(list(members))) for chat, members in groupby(request.chat for request in requests)]
-        size = groups[0][1] if len({count for _, count in groups}) == 1 else 1
-        prompts = [self._prompt(requests[place].chat, tokenizer) for place in range(0, len(requests), size)]
-        completions = engine.generate(prompts, params, size, [request.seed for request in requests])
+        prompts = {chat: self._prompt(chat, tokenizer) for chat in dict.fromkeys(request.chat for request in requests)}
+        completions = engine.generate([EngineRequest(prompts[each.chat].token_ids, params, each.seed) for each in requests])
         written = [
-            Written(prompts[place // size].prefill + completion.text, completion.finish_reason == "stop")
-            for place, completion in enumerate(completions)
+            Written(prompts[request.chat].prefill + completion.text, completion.finish_reason == "stop")
+            for request, completion in zip(requests, completions, strict=True)
         ]
         for place, text in enumerate(written):
             on_written(place, text)
@@ -54,7 +53,7 @@ class Local:
     def _loaded(self) -> tuple[TorchEngine, Any]:
         torch.set_num_threads(self._config.threads or torch.get_num_threads())
         model, tokenizer = load_model(self._config.model, pick_device(self._config.device))
-        return TorchEngine(model, tokenizer, **self._config.engine.model_dump()), tokenizer
+        return build_engine(self._config.engine, model, tokenizer), tokenizer
 
     def _prompt(self, chat: Chat, tokenizer: Any) -> Prompt:
         problem = Problem(chat[-1].content[:60], "", chat[-1].content, "text")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dunwu.rewards.pool import RewardPool
-from dunwu.rollout.base import Engine
+from dunwu.rollout.base import Engine, group_requests
 from dunwu.types import Completion, Group, Prompt, Rollout, SamplingParams
 
 
@@ -50,7 +50,7 @@ def sample_groups(
         pool.submit(index, prompt.problem, prompt.prefill + completion.text)
 
     began = time.monotonic()
-    completions = engine.generate(prompts, params, group_size, seeds, on_completion=reward)
+    completions = engine.generate(group_requests(prompts, params, group_size, seeds), on_completion=reward)
     generated = time.monotonic()
     rewards = pool.collect()
     expected = len(prompts) * group_size

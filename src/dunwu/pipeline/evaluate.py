@@ -18,7 +18,7 @@ from dunwu.models.loading import load_model, pick_device
 from dunwu.pipeline.headline import print_facts, told_of_dropped
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
-from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.rollout.build import build_engine
 from dunwu.trainers.dates import take_date
 
 MAX_PROMPT_TOKENS = 4096
@@ -38,7 +38,7 @@ def run_evaluation(
     held_out = held_out_problems(config, PromptLimit(template, tokenizer, MAX_PROMPT_TOKENS))
     print_facts(told_of_dropped(held_out.dropped))
     with RewardPool(rule_reward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
-        engine = TorchEngine(policy, tokenizer, **EngineConfig(max_batch=batch).model_dump())
+        engine = build_engine(EngineConfig(max_batch=batch), policy, tokenizer)
         result = evaluate(engine, tokenizer, pool, config, template, MAX_PROMPT_TOKENS)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

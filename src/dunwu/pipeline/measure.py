@@ -18,7 +18,7 @@ from dunwu.evaluation.store import write_evaluation
 from dunwu.models.loading import load_model, pick_device
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
-from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.rollout.build import build_engine
 from dunwu.trainers.dates import take_date
 
 SUMMARY = "summary.json"
@@ -32,7 +32,7 @@ def run_measure(config: EvaluateConfig, out: Path) -> Path:
     torch.set_num_threads(config.threads or torch.get_num_threads())
     take_date(out, config.model)
     model, tokenizer = load_model(config.model, pick_device(config.device))
-    engine = TorchEngine(model, tokenizer, **config.engine.model_dump())
+    engine = build_engine(config.engine, model, tokenizer)
     for held_out in config.evaluations:  # what cannot be asked shows before anything is sampled
         held_out_problems(held_out, PromptLimit(config.template, tokenizer, config.max_prompt_tokens))
     summaries = {}

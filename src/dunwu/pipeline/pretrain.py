@@ -39,7 +39,7 @@ from dunwu.models.logprobs import token_logprobs
 from dunwu.pipeline.evaluate import MAX_PROMPT_TOKENS, REWARD_TIMEOUT
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
-from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.rollout.build import build_engine
 from dunwu.trainers.atomic import atomic_folder
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
 from dunwu.trainers.pretrain import HELD_OUT_SEED, pretrain
@@ -143,7 +143,7 @@ def held_out_loss(config: PretrainConfig, model: PreTrainedModel, tokenizer: Pre
 def _base_facts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """``base_<set>``: pass@1 with its interval and what is needed to read it, for each held-out set."""
     facts = {}
-    engine = TorchEngine(model, tokenizer, **EngineConfig().model_dump())
+    engine = build_engine(EngineConfig(), model, tokenizer)
     with RewardPool(rule_reward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
         for each in EVALUATIONS:
             print(f"card: {each.problems} held-out problems of {each.task.kind}, {each.samples} completions each", flush=True)

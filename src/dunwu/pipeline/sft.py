@@ -21,7 +21,7 @@ from dunwu.models.native import check_ids
 from dunwu.pipeline.headline import print_facts
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
-from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.rollout.build import build_engine
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.dates import take_date
@@ -47,7 +47,7 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
     check_ids((example.ids.tolist() for found in sets.values() for example in found.examples), model.config.vocab_size)
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
-    engine = TorchEngine(model, tokenizer, **config.engine.model_dump())
+    engine = build_engine(config.engine, model, tokenizer)
     with RunDirectory.create(out, "sft", config.model_dump(mode="json"), config.seed, resume, inputs(config, sets), files(config)) as run:
         held_out = sets["validation"].examples if "validation" in sets else ()
         learner = SftLearner(config, model, tokenizer, engine, sets["data"].examples, held_out)

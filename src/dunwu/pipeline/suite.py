@@ -33,6 +33,8 @@ from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.rewards.scope import look_at
+from dunwu.rollout.base import group_requests
+from dunwu.rollout.build import build_engine
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.make import make_task
 from dunwu.trainers.atomic import atomic_file
@@ -201,7 +203,7 @@ class _Suite:
     @cached_property
     def _engine(self) -> tuple[TorchEngine, Any]:
         model, tokenizer = load_model(self._config.model, self._device)
-        return TorchEngine(model, tokenizer, **self._config.engine.model_dump()), tokenizer
+        return build_engine(self._config.engine, model, tokenizer), tokenizer
 
     def bring(self, held_out: HeldOut, folder: Path, pace: Pace) -> SuiteSet:
         """The set from the disk, or measured now and written whole."""
@@ -229,7 +231,7 @@ class _Suite:
                     pool.submit(index, prompt.problem, prompt.prefill + completion.text)
                 pace.advance()
 
-            completions = engine.generate(prompts, params, k, seeds, arrived)
+            completions = engine.generate(group_requests(prompts, params, k, seeds), arrived)
             rewards = {} if pool is None else pool.collect()
         return [
             suite_row(prompts[i // k], i % k, completion, rewards[i].verdict if rewards else None, end, held_out.category_column)

@@ -29,6 +29,7 @@ from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.make import make_reward, own_files
 from dunwu.rewards.pool import RewardPool
+from dunwu.rollout.build import build_engine
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
@@ -59,7 +60,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     task = make_mixture(config.tasks)
     # Who samples while the trainer updates has weights of its own.
     sampler = copy.deepcopy(model) if config.grpo.staleness else model
-    engine = TorchEngine(sampler, tokenizer, **config.engine.model_dump())
+    engine = build_engine(config.engine, sampler, tokenizer)
     data = data_inputs(config, task)
     checked = check_run(config, task, model, tokenizer)
     reward = make_reward(config.reward, config.tripwire)

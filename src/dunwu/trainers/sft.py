@@ -30,7 +30,7 @@ from dunwu.trainers.progress import SAMPLE_CHARACTERS, clean, print_sample
 from dunwu.trainers.sft_scoring import Scores, make_example_scorer
 from dunwu.trainers.state import load_state, save_state
 from dunwu.trainers.weights import load_weights, save_weights
-from dunwu.types import Problem, Prompt, SamplingParams
+from dunwu.types import Request, SamplingParams
 
 SHOWN_PROMPT = 300  # characters
 
@@ -151,13 +151,13 @@ class SftLearner:
         """What the model says to a prompt of the data, of the held-out ones where there are any: printed, and kept with the metrics."""
         source = self.validation or self.examples
         example = source[step // self.config.sample_every % len(source)]
-        prompt = Prompt(Problem(example.where, "sft", "", "text"), "", tuple(example.ids[: example.start].tolist()))
+        read = tuple(example.ids[: example.start].tolist())
         room = self.model.config.max_position_embeddings - example.start
         params = self.config.sampling.model_dump() | {"max_tokens": min(room, self.config.sampling.max_tokens)}
         sampling = SamplingParams(**params, stop_token_ids=self.engine.stop_token_ids)
         self.engine.load_weights(step)
-        [completion] = self.engine.generate([prompt], sampling, 1, [self.config.seed + step])
-        asked = " ".join(str(self.tokenizer.decode(prompt.token_ids)).split())[-SHOWN_PROMPT:]
+        [completion] = self.engine.generate([Request(read, sampling, self.config.seed + step)])
+        asked = " ".join(str(self.tokenizer.decode(read)).split())[-SHOWN_PROMPT:]
         print_sample(f"step {step}: {asked}", completion.text)
         return {"sample_prompt": clean(asked), "sample": clean(completion.text[:SAMPLE_CHARACTERS])}
 

@@ -12,6 +12,7 @@ from dunwu.errors import ModelError
 from dunwu.models import native
 from dunwu.models.logprobs import token_logprobs
 from dunwu.models.native import NativeUnavailable, library
+from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.rollout.torch_engine.native.decoder import SOURCE, NativeDecoder
 from dunwu.rollout.torch_engine.weights import decoder_weights, rope_table
@@ -63,10 +64,10 @@ def test_bits_do_not_depend_on_batch_slots_or_threads(
     request.getfixturevalue("bf16" if precision == "bfloat16" else "native_decoder")
     model, prompts, seeds = make_model(family), make_prompts(LENGTHS), range(70)
     threads(1)
-    whole = drawn(TorchEngine(model, tokenizer, 70, precision).generate(prompts, SAMPLED, 10, seeds))
+    whole = drawn(TorchEngine(model, tokenizer, 70, precision).generate(group_requests(prompts, SAMPLED, 10, seeds)))
     for count, max_batch in ((1, 3), (2, 70), (2, 7), (3, 40), (4, 1)):
         threads(count)
-        assert drawn(TorchEngine(model, tokenizer, max_batch, precision).generate(prompts, SAMPLED, 10, seeds)) == whole
+        assert drawn(TorchEngine(model, tokenizer, max_batch, precision).generate(group_requests(prompts, SAMPLED, 10, seeds))) == whole
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -78,11 +79,12 @@ def test_bits_do_not_depend_on_the_prompts_beside_it(
     model, prompts = make_model("qwen2"), make_prompts([1 + i * 7 % 37 for i in range(60)])
     threads(1)
     alone = [
-        drawn(TorchEngine(model, tokenizer, 4, precision).generate([p], SAMPLED, 2, [2 * i, 2 * i + 1])) for i, p in enumerate(prompts)
+        drawn(TorchEngine(model, tokenizer, 4, precision).generate(group_requests([p], SAMPLED, 2, [2 * i, 2 * i + 1])))
+        for i, p in enumerate(prompts)
     ]
     for count, max_batch in ((1, 120), (2, 120), (3, 7)):
         threads(count)
-        together = drawn(TorchEngine(model, tokenizer, max_batch, precision).generate(prompts, SAMPLED, 2, range(120)))
+        together = drawn(TorchEngine(model, tokenizer, max_batch, precision).generate(group_requests(prompts, SAMPLED, 2, range(120))))
         assert together == [completion for pair in alone for completion in pair]
 
 
@@ -101,7 +103,8 @@ def test_prompts_are_read_as_the_model_reads_them(
     for count in (1, 2, 9):
         decoder = NativeDecoder(decoder_weights(model), precision, count)
         decoder.reserve(1, 8, len(prompts), 40)
-        decoder.load(decoder_weights(model), rope_table(model, 48))
+        decoder.load(decoder_weights(model))
+        decoder.use_rope(rope_table(model, 48))
         found = decoder.read(prompts, range(len(prompts))[::-1])
         assert (found - exact).abs().max() < (1e-4 if precision == "float32" else 0.2)
         assert (found - exact).abs().mean() < (1e-5 if precision == "float32" else 0.03)
@@ -114,8 +117,8 @@ def test_ids_outside_the_vocabulary_never_reach_c(wrong: int, make_model: MakeMo
     for native_too in (True, False):
         engine = TorchEngine(model, tokenizer, native=native_too)
         with pytest.raises(ModelError, match=f"token id {wrong} is outside the model's vocabulary of 100"):
-            engine.generate([*good, *bad], SAMPLED, 1, range(2))
-        assert engine.generate(good, SAMPLED, 1, [0]), "the engine is as good as before"
+            engine.generate(group_requests([*good, *bad], SAMPLED, 1, range(2)))
+        assert engine.generate(group_requests(good, SAMPLED, 1, [0])), "the engine is as good as before"
 
 
 def test_the_decoder_refuses_ids_itself(make_model: MakeModel, native_decoder: None) -> None:
@@ -135,7 +138,9 @@ def test_bfloat16_stays_near_float32(make_model: MakeModel, make_prompts: MakePr
         engine = TorchEngine(model, tokenizer, 70, "bfloat16")
         assert engine.decoder == "native, bfloat16"
         differences = []
-        for completion, prompt in zip(engine.generate(prompts, SAMPLED, 4, range(28)), [p for p in prompts for _ in range(4)], strict=True):
+        for completion, prompt in zip(
+            engine.generate(group_requests(prompts, SAMPLED, 4, range(28))), [p for p in prompts for _ in range(4)], strict=True
+        ):
             ids = torch.tensor([prompt.token_ids + completion.tokens.ids])
             scored = torch.arange(ids.shape[1])[None] >= len(prompt.token_ids)
             exact = token_logprobs(model, ids, torch.ones_like(ids), scored)[0][scored]
@@ -151,8 +156,8 @@ def test_filters_are_those_of_the_reference(
 ) -> None:
     model, prompts = make_model("llama"), make_prompts(LENGTHS)
     sampling = SamplingParams(max_tokens=16, **params)  # type: ignore[arg-type]
-    reference = TorchEngine(model, tokenizer, native=False).generate(prompts, sampling, 3, range(21))
-    ours = TorchEngine(model, tokenizer, 5).generate(prompts, sampling, 3, range(21))
+    reference = TorchEngine(model, tokenizer, native=False).generate(group_requests(prompts, sampling, 3, range(21)))
+    ours = TorchEngine(model, tokenizer, 5).generate(group_requests(prompts, sampling, 3, range(21)))
     check_near(ours, reference)
 
 
@@ -161,10 +166,10 @@ def test_prompts_are_replaced_when_their_groups_have_left(
 ) -> None:
     """Many more prompts than slots: every place of the prompt store is used again, whole groups and parts of groups."""
     model, prompts = make_model("qwen2"), make_prompts([1 + i % 9 for i in range(40)])
-    whole = TorchEngine(model, tokenizer, 120).generate(prompts, SAMPLED, 3, range(120))
-    check_near(whole, TorchEngine(model, tokenizer, native=False).generate(prompts, SAMPLED, 3, range(120)))
+    whole = TorchEngine(model, tokenizer, 120).generate(group_requests(prompts, SAMPLED, 3, range(120)))
+    check_near(whole, TorchEngine(model, tokenizer, native=False).generate(group_requests(prompts, SAMPLED, 3, range(120))))
     for max_batch in (1, 2, 4, 7):
-        assert drawn(TorchEngine(model, tokenizer, max_batch).generate(prompts, SAMPLED, 3, range(120))) == drawn(whole)
+        assert drawn(TorchEngine(model, tokenizer, max_batch).generate(group_requests(prompts, SAMPLED, 3, range(120)))) == drawn(whole)
 
 
 def test_a_larger_call_after_a_smaller_one(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, native_decoder: None) -> None:
@@ -172,8 +177,8 @@ def test_a_larger_call_after_a_smaller_one(make_model: MakeModel, make_prompts: 
     engine = TorchEngine(model, tokenizer, 8)
     for lengths, tokens in (([3], 4), ([30, 20, 9], 24), ([2, 2], 8)):
         params = SamplingParams(max_tokens=tokens)
-        expected = TorchEngine(model, tokenizer, 8).generate(make_prompts(lengths), params, 2, range(2 * len(lengths)))
-        assert drawn(engine.generate(make_prompts(lengths), params, 2, range(2 * len(lengths)))) == drawn(expected)
+        expected = TorchEngine(model, tokenizer, 8).generate(group_requests(make_prompts(lengths), params, 2, range(2 * len(lengths))))
+        assert drawn(engine.generate(group_requests(make_prompts(lengths), params, 2, range(2 * len(lengths))))) == drawn(expected)
 
 
 def test_without_a_compiler_torch_decodes(
@@ -185,7 +190,7 @@ def test_without_a_compiler_torch_decodes(
     engine = TorchEngine(make_model("qwen2"), tokenizer)
     library.cache_clear()
     assert engine.decoder == "torch (no C compiler (cc, gcc or clang) on the path)"
-    assert len(engine.generate(make_prompts([4]), SAMPLED, 2, range(2))) == 2
+    assert len(engine.generate(group_requests(make_prompts([4]), SAMPLED, 2, range(2)))) == 2
 
 
 def test_a_compiler_that_fails_is_no_error(make_model: MakeModel, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,3 +216,26 @@ def test_the_switch_and_other_heads_leave_it_out(make_model: MakeModel, tokenize
     with pytest.raises(NativeUnavailable, match="DUNWU_NATIVE=0"):
         library(SOURCE)
     library.cache_clear()
+
+
+def test_weights_are_packed_once_between_two_changes(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, native_decoder: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed: list[int] = []
+    load = NativeDecoder.load
+    monkeypatch.setattr(NativeDecoder, "load", lambda self, weights: (packed.append(1), load(self, weights))[1])
+    model, requests = make_model("qwen2"), group_requests(make_prompts(LENGTHS), SAMPLED, 1, range(7))
+    engine = TorchEngine(model, tokenizer, 4)
+    first = drawn(engine.generate(requests))
+    assert drawn(engine.generate(requests)) == first
+    assert drawn(engine.generate(group_requests(make_prompts([30]), SAMPLED, 1, [0])))  # a longer table of positions
+    assert len(packed) == 1
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+    model(torch.tensor([[1, 2, 3]])).logits.square().mean().backward()
+    optimiser.step()
+    engine.load_weights(1)
+    assert drawn(engine.generate(requests)) != first
+    assert len(packed) == 2
+    fresh = drawn(TorchEngine(model, tokenizer, 4).generate(requests))
+    assert drawn(engine.generate(requests)) == fresh
+    assert len(packed) == 3, "the fresh engine's"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,13 +19,14 @@ from dunwu.rollout.torch_engine.native.generation import NativeGeneration
 from dunwu.rollout.torch_engine.scheduler import Generation, Work
 from dunwu.rollout.torch_engine.slots import Finished
 from dunwu.rollout.torch_engine.weights import DecoderWeights, check_supported, decoder_weights, rope_table
-from dunwu.types import Completion, Prompt, SamplingParams, TokenSequence
+from dunwu.types import Completion, Request, SamplingParams, TokenSequence
 
 
 class TorchEngine:
     """Generates with the live parameters of ``model``, a Qwen2-, Qwen3- or Llama-type causal language model.
 
-    Every call of ``generate`` reads the parameters as they are then; ``load_weights(version)`` only records which policy they are.
+    ``load_weights(version)`` says that an update has changed the parameters, and which policy they are now. Changes that torch counts
+    (assignments in place, not through ``.data``, and no fused optimiser's) are seen without it.
     Up to ``max_batch`` rollouts decode together. On a CPU the result is a function of the weights, the arguments and, without the native
     decoder, the thread count.
 
@@ -43,6 +44,7 @@ class TorchEngine:
         self._silent_ids = {tokenizer.pad_token_id, tokenizer.eos_token_id}
         self._cache: KVCache | None = None
         self._native: NativeDecoder | None = None
+        self._packed: tuple[tuple[int, int], ...] = ()
         self.decoder = "torch"
         if native:
             self._take_native(precision)
@@ -52,41 +54,38 @@ class TorchEngine:
         """See ``Engine.stop_token_ids``."""
         return stop_token_ids(self._tokenizer, self._model)
 
-    def generate(
-        self,
-        prompts: Sequence[Prompt],
-        params: SamplingParams,
-        group_size: int,
-        seeds: Sequence[int],
-        on_completion: OnCompletion | None = None,
-    ) -> list[Completion]:
-        """See ``Engine.generate``. Raises ``TrainingError`` when the weights give logits that are not finite."""
-        assert len(seeds) == len(prompts) * group_size, f"{len(seeds)} seeds for {len(prompts)} prompts x {group_size}"
-        if not seeds:
-            return []
-        self._check_fit(prompts, params)
-        work = Work([prompt.token_ids for prompt in prompts], group_size, seeds, params)
-        capacity = max(len(prompt.token_ids) for prompt in prompts) + params.max_tokens
-        generation = self._begin(work, capacity)
-        version = self.policy_version
+    def generate(self, requests: Sequence[Request], on_completion: OnCompletion | None = None) -> list[Completion]:
+        """See ``Engine.generate``. Requests that draw in different ways are answered one way after the other.
+
+        Raises ``TrainingError`` when the weights give logits that are not finite.
+        """
+        self._check_fit(requests)
         completions: dict[int, Completion] = {}
+        for params in dict.fromkeys(request.params for request in requests):
+            places = [place for place, request in enumerate(requests) if request.params == params]
+            for index, completion in self._run(Work.of([requests[place] for place in places], params)):
+                completions[places[index]] = completion
+                if on_completion is not None:
+                    on_completion(places[index], completion)
+        return [completions[place] for place in range(len(requests))]
+
+    def _run(self, work: Work) -> Iterator[tuple[int, Completion]]:
+        """The completions as they finish, by the place of their rollout in ``work``."""
+        generation = self._begin(work, max(map(len, work.token_ids)) + work.params.max_tokens)
+        version = self.policy_version
         try:
             while generation.running:
                 for finished in generation.step():
-                    completion = self._completion(finished, params, version)
-                    completions[finished.rollout] = completion
-                    if on_completion is not None:
-                        on_completion(finished.rollout, completion)
+                    yield finished.rollout, self._completion(finished, work.params, version)
         except TrainingError:
             if self._native is not None:
                 self._native.forget()
             raise
         self._keep(generation)
-        return [completions[rollout] for rollout in range(work.rollouts)]
 
     @torch.no_grad()
     def load_weights(self, version: int, state: Mapping[str, Tensor] | None = None) -> None:
-        """Record the policy version; with ``state``, copy every parameter of the model from it first.
+        """Take the parameters as they are now for this policy version; with ``state``, copy every one of the model from it first.
 
         Raises ``ModelError`` where names or shapes do not match: a parameter left out would silently stay the old policy's.
         """
@@ -99,11 +98,15 @@ class TorchEngine:
                 )
             for name, parameter in own.items():
                 parameter.copy_(state[name])
-        self.policy_version = version
+        self.policy_version, self._packed = version, ()
 
     def weights(self) -> Mapping[str, Tensor]:
         """See ``Engine.weights``."""
         return dict(self._model.named_parameters())
+
+    def close(self) -> None:
+        """See ``Engine.close``."""
+        self._cache = self._native = None
 
     def _take_native(self, precision: Precision) -> None:
         try:
@@ -114,11 +117,20 @@ class TorchEngine:
 
     @torch.inference_mode()
     def _begin(self, work: Work, capacity: int) -> Generation | NativeGeneration:
-        weights, rope = decoder_weights(self._model), rope_table(self._model, capacity)
+        rope = rope_table(self._model, capacity)
         if self._native is not None:
-            return NativeGeneration(work, weights, rope, self._native, self._max_batch)
+            self._pack(self._native)
+            return NativeGeneration(work, rope, self._native, self._max_batch)
+        weights = decoder_weights(self._model)
         cache = self._take_cache(weights, min(self._max_batch, work.rollouts), capacity)
         return Generation(work, weights, rope, cache, self._max_batch)
+
+    def _pack(self, native: NativeDecoder) -> None:
+        """The weights to the decoder, which takes seconds for a large model: once for all calls between two changes of the weights."""
+        parameters = tuple((parameter.data_ptr(), parameter._version) for parameter in self._model.parameters())
+        if parameters != self._packed:
+            native.load(decoder_weights(self._model))
+            self._packed = parameters
 
     def _take_cache(self, weights: DecoderWeights, slots: int, capacity: int) -> KVCache:
         """The kept cache where it is large enough, else a new one. It is taken out: a call that fails does not give it back."""
@@ -133,19 +145,19 @@ class TorchEngine:
         if isinstance(generation, Generation) and generation.cache.kv.device.type == "cpu":
             self._cache = generation.cache
 
-    def _check_fit(self, prompts: Sequence[Prompt], params: SamplingParams) -> None:
-        assert params.max_tokens >= 1, f"max_tokens is {params.max_tokens}"
+    def _check_fit(self, requests: Sequence[Request]) -> None:
         limit, vocabulary = self._model.config.max_position_embeddings, self._model.config.vocab_size
-        for prompt in prompts:
-            length = len(prompt.token_ids)
+        for place, request in enumerate(requests):
+            length, most = len(request.token_ids), request.params.max_tokens
+            assert most >= 1, f"max_tokens is {most}"
             if length == 0:
-                raise UserError(f"prompt of problem {prompt.problem.id!r} has no tokens; check the template")
-            if length + params.max_tokens > limit:
+                raise UserError(f"request {place} has no tokens; check the template")
+            if length + most > limit:
                 raise UserError(
-                    f"prompt of problem {prompt.problem.id!r} has {length} tokens; with max_tokens {params.max_tokens} that is more than"
-                    f" the model's {limit} positions; lower max_tokens or shorten the prompt"
+                    f"request {place} has {length} tokens; with max_tokens {most} that is more than the model's {limit} positions; lower"
+                    " max_tokens or shorten the prompt"
                 )
-        check_ids((prompt.token_ids for prompt in prompts), vocabulary)
+        check_ids(dict.fromkeys(request.token_ids for request in requests), vocabulary)
 
     def _completion(self, finished: Finished, params: SamplingParams, version: int) -> Completion:
         if not all(map(math.isfinite, finished.logprobs)):

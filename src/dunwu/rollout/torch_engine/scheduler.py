@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor
@@ -13,7 +15,7 @@ from dunwu.rollout.torch_engine.forward import Rope, decode, prefill
 from dunwu.rollout.torch_engine.sampling import as_int64, draw
 from dunwu.rollout.torch_engine.slots import Finished, Prefilled, Slots
 from dunwu.rollout.torch_engine.weights import DecoderWeights
-from dunwu.types import SamplingParams
+from dunwu.types import Request, SamplingParams
 
 # Tokens, padding included, of the prompts that are read together; bounds what waits prefilled for a slot.
 PREFILL_TOKENS = 8192
@@ -22,19 +24,40 @@ STEPS_BETWEEN_LOOKS = {"cpu": 1}
 DEFAULT_STEPS_BETWEEN_LOOKS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Work:
-    """What is to be generated: P prompts as token ids, G rollouts of each, a seed for each rollout (P*G)."""
+    """What is to be generated: prompts as token ids, and rollouts, each with its prompt (``sources``, ascending) and its seed."""
 
     token_ids: Sequence[Sequence[int]]
-    group_size: int
+    sources: Sequence[int]
     seeds: Sequence[int]
     params: SamplingParams
 
+    @classmethod
+    def of(cls, requests: Sequence[Request], params: SamplingParams) -> Work:
+        """A rollout for each request; neighbours with the same tokens share a prompt."""
+        prompts: list[tuple[int, ...]] = []
+        sources = []
+        for request in requests:
+            if not prompts or prompts[-1] != request.token_ids:
+                prompts.append(request.token_ids)
+            sources.append(len(prompts) - 1)
+        return cls(prompts, sources, [request.seed for request in requests], params)
+
     @property
     def rollouts(self) -> int:
-        """B = P*G."""
+        """How many."""
         return len(self.seeds)
+
+    @cached_property
+    def counts(self) -> list[int]:
+        """How many rollouts each prompt has."""
+        return [len(list(members)) for _, members in groupby(self.sources)]
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """For each prompt the index behind its last rollout."""
+        return list(accumulate(self.counts))
 
 
 class Waiting:
@@ -51,15 +74,16 @@ class Waiting:
 
     def take(self, room: int) -> tuple[Prefilled, list[int], list[int]]:
         """Up to ``room`` rollouts whose prompts lie in one prefilled batch: the batch, their prompts' places in it, their indices."""
-        group = self._work.group_size
-        if self._batch is None or self._next // group not in self._batch_prompts:
-            self._batch_prompts = self._following_prompts(self._next // group)
-            self._batch = self._read([self._work.token_ids[p] for p in self._batch_prompts])
-        rollouts = list(range(self._next, min(self._next + room, self._batch_prompts.stop * group)))
+        work, prompt = self._work, self._work.sources[self._next]
+        if self._batch is None or prompt not in self._batch_prompts:
+            self._batch_prompts = self._following_prompts(prompt)
+            self._batch = self._read([work.token_ids[p] for p in self._batch_prompts])
+        end = work.ends[self._batch_prompts.stop - 1]
+        rollouts = list(range(self._next, min(self._next + room, end)))
         self._next += len(rollouts)
-        sources = [rollout // group - self._batch_prompts.start for rollout in rollouts]
+        sources = [work.sources[rollout] - self._batch_prompts.start for rollout in rollouts]
         batch = self._batch
-        if self._next == self._batch_prompts.stop * group:
+        if self._next == end:
             self._batch = None  # its last rollout has been taken: free the memory
         return batch, sources, rollouts
 

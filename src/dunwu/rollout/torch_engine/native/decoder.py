@@ -74,7 +74,7 @@ class SlotState:
 
 
 class NativeDecoder:
-    """One model shape in one precision. It keeps its memory between calls; weights are packed anew by every ``load``."""
+    """One model shape in one precision. It keeps its memory between calls; weights are packed by ``load``."""
 
     def __init__(self, weights: DecoderWeights, precision: Precision, threads: int) -> None:
         """``auto`` is bfloat16 where the processor multiplies it. Raises ``NativeUnavailable`` with the reason."""
@@ -97,7 +97,7 @@ class NativeDecoder:
         if getattr(self, "_handle", None):
             self._lib.dunwu_free(self._handle)
 
-    def load(self, weights: DecoderWeights, rope: Rope) -> None:
+    def load(self, weights: DecoderWeights) -> None:
         """Take up the current weights, which must have the shape that the decoder was made for."""
         for index, layer in enumerate(weights.layers):
             rows = 0
@@ -113,7 +113,11 @@ class NativeDecoder:
                     self._norm(index, kind, norm)
         self._norm(-1, 0, weights.norm)
         self._pack(-1, 0, 0, weights.head)
-        self._borrowed = [_plain(tensor) for tensor in (weights.embedding, *rope)]
+        self._embedding = _plain(weights.embedding)
+
+    def use_rope(self, rope: Rope) -> None:
+        """Take up the cosines and sines of the positions to come. ``load`` comes first."""
+        self._borrowed = [self._embedding, *map(_plain, rope)]
         self._lib.dunwu_tables(self._handle, *(tensor.data_ptr() for tensor in self._borrowed))
 
     def reserve(self, slots: int, capacity: int, prompts: int, prompt_capacity: int) -> None:

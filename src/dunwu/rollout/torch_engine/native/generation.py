@@ -15,7 +15,6 @@ from dunwu.rollout.torch_engine.native.decoder import NativeDecoder, SlotState
 from dunwu.rollout.torch_engine.sampling import as_int64, draw
 from dunwu.rollout.torch_engine.scheduler import Work
 from dunwu.rollout.torch_engine.slots import Finished
-from dunwu.rollout.torch_engine.weights import DecoderWeights
 
 # Tokens drawn before the host looks who has ended. A slot that ends in between waits for the rest of them, at no cost but its place.
 STEPS_WHILE_OTHERS_WAIT = 8
@@ -23,10 +22,10 @@ STEPS_AT_THE_END = 32
 
 
 class PromptPlaces:
-    """Which place of the prompt store each prompt has, until the last rollout of its group has left."""
+    """Which place of the prompt store each prompt has, until the last of its rollouts, of which it has ``counts``, has left."""
 
-    def __init__(self, places: int, group_size: int) -> None:
-        self._free, self._group = list(range(places)), group_size
+    def __init__(self, places: int, counts: Sequence[int]) -> None:
+        self._free, self._counts = list(range(places)), counts
         self._place: dict[int, int] = {}
         self._left: dict[int, int] = {}
 
@@ -38,7 +37,7 @@ class PromptPlaces:
 
     def take(self, prompt: int) -> int:
         """A place for a prompt that has none."""
-        self._place[prompt], self._left[prompt] = self._free.pop(), self._group
+        self._place[prompt], self._left[prompt] = self._free.pop(), self._counts[prompt]
         return self._place[prompt]
 
     def leave(self, prompt: int) -> None:
@@ -52,15 +51,16 @@ class PromptPlaces:
 class NativeGeneration:
     """Steps until every rollout has left. Rollouts are independent of each other and of the order in which they take slots."""
 
-    def __init__(self, work: Work, weights: DecoderWeights, rope: Rope, decoder: NativeDecoder, max_batch: int) -> None:
+    def __init__(self, work: Work, rope: Rope, decoder: NativeDecoder, max_batch: int) -> None:
+        """``decoder`` has the weights."""
         self._work, self._decoder = work, decoder
         slots = min(max_batch, work.rollouts)
         # Rollouts begin in order: of the groups that live, all but the last have every rollout in a slot or behind it.
         places = min(len(work.token_ids), slots + 1)
         decoder.reserve(slots, work.params.max_tokens, places, max(map(len, work.token_ids)))
-        decoder.load(weights, rope)
+        decoder.use_rope(rope)
         self._state = SlotState.empty(slots, work.params.max_tokens)
-        self._places = PromptPlaces(places, work.group_size)
+        self._places = PromptPlaces(places, work.counts)
         self._free, self._active = list(range(slots))[::-1], list[int]()
         self._rollouts = [0] * slots
         self._next = 0  # the first rollout that has not begun
@@ -98,23 +98,23 @@ class NativeGeneration:
             prompts, logits = self._read(rollouts)
             for slot, rollout in zip(slots, rollouts, strict=True):
                 self._begin(slot, rollout)
-            self._record(slots, logits[[rollout // self._work.group_size - prompts.start for rollout in rollouts]])
+            self._record(slots, logits[[self._work.sources[rollout] - prompts.start for rollout in rollouts]])
 
     def _take(self) -> range:
         """The rollouts that begin now: as many as there are free slots, of prompts that are read together."""
-        group, start, tokens = self._work.group_size, self._next, 0
-        most = min(start + len(self._free), self._work.rollouts)
+        work, start, tokens = self._work, self._next, 0
+        most = min(start + len(self._free), work.rollouts)
         while self._next < most:
-            tokens += len(self._work.token_ids[self._next // group])
+            prompt = work.sources[self._next]
+            tokens += len(work.token_ids[prompt])
             if tokens > scheduler.PREFILL_TOKENS and self._next > start:
                 break
-            self._next = min((self._next // group + 1) * group, most)
+            self._next = min(work.ends[prompt], most)
         return range(start, self._next)
 
     def _read(self, rollouts: range) -> tuple[range, Tensor]:
         """The prompts of ``rollouts`` and their next logits (P, V). Those without a place are read into one."""
-        group = self._work.group_size
-        prompts = range(rollouts[0] // group, rollouts[-1] // group + 1)
+        prompts = range(self._work.sources[rollouts[0]], self._work.sources[rollouts[-1]] + 1)
         known = [] if self._partly is None or prompts[0] not in self._places else [self._partly]
         new = prompts[len(known) :]
         if new:
@@ -124,7 +124,7 @@ class NativeGeneration:
         return prompts, logits
 
     def _begin(self, slot: int, rollout: int) -> None:
-        prompt = rollout // self._work.group_size
+        prompt = self._work.sources[rollout]
         self._rollouts[slot] = rollout
         state = self._state
         state.counts[slot], state.done[slot] = 0, 0
@@ -148,7 +148,7 @@ class NativeGeneration:
             count, rollout = int(state.counts[slot]), self._rollouts[slot]
             tokens, logprobs = state.tokens[slot, :count].tolist(), state.logprobs[slot, :count].tolist()
             finished.append(Finished(rollout, tuple(tokens), tuple(logprobs)))
-            self._places.leave(rollout // self._work.group_size)
+            self._places.leave(self._work.sources[rollout])
         if leaving:
             self._active = [slot for slot in self._active if not state.done[slot]]
             self._free += leaving

@@ -1,0 +1,13 @@
+"""The engine that a configuration asks for, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dunwu.config.zero import EngineConfig
+from dunwu.rollout.torch_engine.engine import TorchEngine
+
+
+def build_engine(config: EngineConfig, model: Any, tokenizer: Any) -> TorchEngine:
+    """The built-in engine for ``model``. Raises ``ModelError`` for an architecture that it does not compute."""
+    return TorchEngine(model, tokenizer, max_batch=config.max_batch, precision=config.precision, native=config.native)
