@@ -82,7 +82,7 @@ def desk(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> Desk
         ("  b: {work: file, path: DIR/nowhere}", "stage b: DIR/nowhere is not there; check the path"),
         ("  b: {work: file, path: DIR/loop.jsonl}", "stage b: DIR/loop.jsonl is not there; check the path"),
         ("  b: {work: clean, data: DIR/nowhere.jsonl}", "stage b: data = 'DIR/nowhere.jsonl' is not there; check the path"),
-        ("  b: {work: own, function: 'DIR/torn.py:f'}", "DIR/torn.py is no Python that can be read ('(' was never closed"),
+        ("  b: {work: own, function: 'DIR/torn.py:f'}", "DIR/torn.py is not valid Python ('(' was never closed"),
     ],
 )
 def test_a_recipe_that_cannot_be_done(stages: str, part: str, desk: Desk) -> None:

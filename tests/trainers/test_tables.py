@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from dunwu.errors import DataError, RunError
-from dunwu.trainers import checkpoint
 from dunwu.trainers.tables import read_rollouts, write_rollouts
 from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
@@ -116,7 +116,7 @@ def test_disk_full_keeps_the_old_file_and_says_so(tmp_path: Path, monkeypatch):
     path = tmp_path / "a.parquet"
     groups = [Group(PROMPT, (rollout(),))]
     write_rollouts(path, groups, [0.25], 1, [0])
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match=r"disk full while writing .*a\.parquet"):
         write_rollouts(path, groups, [0.5], 2, [0])
     assert [row["advantage"] for row in read_rollouts(path)] == [0.25]
