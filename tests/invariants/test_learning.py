@@ -20,7 +20,7 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
 from dunwu.data.rollouts import rollout_seeds, sample_groups
 from dunwu.errors import ModelError
-from dunwu.evaluation.run import EVALUATION
+from dunwu.evaluation.session import EVALUATION
 from dunwu.models.bundled import bundled_path
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dunwu.rewards.pool import RewardPool
-from dunwu.rollout.base import Engine, group_requests
-from dunwu.types import Completion, Group, Prompt, Rollout, SamplingParams
+from dunwu.rollout.base import Engine, OnCompletion, group_requests
+from dunwu.types import Completion, Group, Prompt, Reward, Rollout, SamplingParams, Verdict
+
+UNREWARDED = Reward(None, {}, Verdict(None, "unverified"))
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,28 @@ def rollout_seeds(seed: int, purpose: int, prompts: int, group_size: int, first:
 
 
 def sample_groups(
-    engine: Engine, pool: RewardPool, prompts: Sequence[Prompt], params: SamplingParams, group_size: int, seeds: Sequence[int]
+    engine: Engine,
+    pool: RewardPool | None,
+    prompts: Sequence[Prompt],
+    params: SamplingParams,
+    group_size: int,
+    seeds: Sequence[int],
+    on_completion: OnCompletion | None = None,
 ) -> SampledGroups:
-    """Draw ``group_size`` completions of each prompt and reward every one of them."""
+    """Draw ``group_size`` completions of each prompt and reward every one of them; without a ``pool`` they have no reward."""
 
     def reward(index: int, completion: Completion) -> None:
         prompt = prompts[index // group_size]
-        pool.submit(index, prompt.problem, prompt.prefill + completion.text)
+        if pool is not None:
+            pool.submit(index, prompt.problem, prompt.prefill + completion.text)
+        if on_completion is not None:
+            on_completion(index, completion)
 
     began = time.monotonic()
     completions = engine.generate(group_requests(prompts, params, group_size, seeds), on_completion=reward)
     generated = time.monotonic()
-    rewards = pool.collect()
     expected = len(prompts) * group_size
+    rewards = dict.fromkeys(range(expected), UNREWARDED) if pool is None else pool.collect()
     assert len(completions) == expected, f"{len(completions)} completions for {len(prompts)} prompts x {group_size}"
     assert rewards.keys() == set(range(expected)), f"{len(rewards)} rewards for {expected} rollouts"
     rollouts = [Rollout(prompts[i // group_size], completion, rewards[i]) for i, completion in enumerate(completions)]

@@ -10,19 +10,14 @@ import torch
 
 from dunwu.config.zero import EngineConfig, EvalConfig
 from dunwu.data.prompts import written_date
-from dunwu.data.usable import PromptLimit, held_out_problems
 from dunwu.evaluation.result import EvaluationResult
-from dunwu.evaluation.run import evaluate
+from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import write_evaluation
 from dunwu.models.loading import load_model, pick_device
 from dunwu.pipeline.headline import print_facts, told_of_dropped
-from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.rules import rule_reward
-from dunwu.rollout.build import build_engine
 from dunwu.trainers.dates import take_date
 
 MAX_PROMPT_TOKENS = 4096
-REWARD_TIMEOUT = 5.0
 
 
 def run_evaluation(
@@ -35,16 +30,15 @@ def run_evaluation(
     policy, tokenizer = load_model(model, pick_device(device))
     if day := written_date(template, tokenizer):
         print(f"the chat template writes the date {day}", flush=True)
-    held_out = held_out_problems(config, PromptLimit(template, tokenizer, MAX_PROMPT_TOKENS))
-    print_facts(told_of_dropped(held_out.dropped))
-    with RewardPool(rule_reward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
-        engine = build_engine(EngineConfig(max_batch=batch), policy, tokenizer)
-        result = evaluate(engine, tokenizer, pool, config, template, MAX_PROMPT_TOKENS)
+    with EvaluationSession.open(policy, tokenizer, EngineConfig(max_batch=batch), template, MAX_PROMPT_TOKENS) as session:
+        dropped = session.held_out(config).dropped
+        print_facts(told_of_dropped(dropped))
+        result = session.evaluate(config)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_evaluation(out / "evaluation.parquet", result)
         asked: dict[str, Any] = {"model": model, "template": template, **({"date": day} if day else {})}
-        asked |= {"config": config.model_dump(mode="json"), "dropped": held_out.dropped}
+        asked |= {"config": config.model_dump(mode="json"), "dropped": dropped}
         summary = {**asked, result.name: result.summary()}
         (out / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return result

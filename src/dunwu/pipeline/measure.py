@@ -12,13 +12,9 @@ import torch
 
 from dunwu.config.pipeline import EvaluateConfig
 from dunwu.config.zero import EvalConfig
-from dunwu.data.usable import PromptLimit, held_out_problems
-from dunwu.evaluation.run import evaluate
+from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import write_evaluation
 from dunwu.models.loading import load_model, pick_device
-from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.rules import rule_reward
-from dunwu.rollout.build import build_engine
 from dunwu.trainers.dates import take_date
 
 SUMMARY = "summary.json"
@@ -32,14 +28,15 @@ def run_measure(config: EvaluateConfig, out: Path) -> Path:
     torch.set_num_threads(config.threads or torch.get_num_threads())
     take_date(out, config.model)
     model, tokenizer = load_model(config.model, pick_device(config.device))
-    engine = build_engine(config.engine, model, tokenizer)
-    for held_out in config.evaluations:  # what cannot be asked shows before anything is sampled
-        held_out_problems(held_out, PromptLimit(config.template, tokenizer, config.max_prompt_tokens))
     summaries = {}
-    with RewardPool(rule_reward(), config.reward_workers, config.reward_timeout) as pool:
+    with EvaluationSession.open(
+        model, tokenizer, config.engine, config.template, config.max_prompt_tokens, config.reward_workers, config.reward_timeout
+    ) as session:
+        for held_out in config.evaluations:  # what cannot be asked shows before anything is sampled
+            session.held_out(held_out)
         for name, held_out in zip(set_names(config.evaluations), config.evaluations, strict=True):
             print(f"{held_out.problems} held-out problems of {name}, {held_out.samples} completions each", flush=True)
-            result = evaluate(engine, tokenizer, pool, held_out, config.template, config.max_prompt_tokens)
+            result = session.evaluate(held_out)
             write_evaluation(out / f"{name}.parquet", replace(result, name=name))
             summaries[name] = result.summary()
     (out / SUMMARY).write_text(json.dumps(summaries, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -33,13 +33,10 @@ from dunwu.data.tiny_world.card import (
 )
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, documents
 from dunwu.evaluation.result import EvaluationResult
-from dunwu.evaluation.run import evaluate
+from dunwu.evaluation.session import EvaluationSession
 from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.logprobs import token_logprobs
-from dunwu.pipeline.evaluate import MAX_PROMPT_TOKENS, REWARD_TIMEOUT
-from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.rules import rule_reward
-from dunwu.rollout.build import build_engine
+from dunwu.pipeline.evaluate import MAX_PROMPT_TOKENS
 from dunwu.trainers.atomic import atomic_folder
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
 from dunwu.trainers.pretrain import HELD_OUT_SEED, pretrain
@@ -143,11 +140,10 @@ def held_out_loss(config: PretrainConfig, model: PreTrainedModel, tokenizer: Pre
 def _base_facts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """``base_<set>``: pass@1 with its interval and what is needed to read it, for each held-out set."""
     facts = {}
-    engine = build_engine(EngineConfig(), model, tokenizer)
-    with RewardPool(rule_reward(), workers=1, timeout=REWARD_TIMEOUT) as pool:
+    with EvaluationSession.open(model, tokenizer, EngineConfig(), TEMPLATE, MAX_PROMPT_TOKENS) as session:
         for each in EVALUATIONS:
             print(f"card: {each.problems} held-out problems of {each.task.kind}, {each.samples} completions each", flush=True)
-            result = evaluate(engine, tokenizer, pool, each, TEMPLATE, MAX_PROMPT_TOKENS)
+            result = session.evaluate(each)
             facts[f"base_{each.task.kind}"] = _set_facts(result, each)
             print(f"card: {each.task.kind} pass@1 {result.summary()['pass_at_1']:.1%}", flush=True)
     return facts

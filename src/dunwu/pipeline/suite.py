@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import pyarrow.parquet as pq
 import torch
@@ -19,23 +19,16 @@ import torch
 from dunwu.config.reward_model import Criterion
 from dunwu.config.suite import GeneralSet, PromptSet, SuiteConfig
 from dunwu.config.zero import EvalConfig, SamplingConfig
-from dunwu.data.prompts import make_prompts, sampling_params
-from dunwu.data.rollouts import rollout_seeds
 from dunwu.data.usable import PromptLimit, held_out_problems, sift
 from dunwu.errors import DataError
 from dunwu.evaluation.readability import readability
 from dunwu.evaluation.refusals import refuses
-from dunwu.evaluation.run import EVALUATION
+from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.suite import SetKind, SuiteRow, SuiteSet, read_rows, rows_table, set_facts, suite_metrics
 from dunwu.models.loading import load_model, load_tokenizer, pick_device
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
-from dunwu.rewards.pool import RewardPool
-from dunwu.rewards.rules import rule_reward
 from dunwu.rewards.scope import look_at
-from dunwu.rollout.base import group_requests
-from dunwu.rollout.build import build_engine
-from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.make import make_task
 from dunwu.trainers.atomic import atomic_file
 from dunwu.trainers.dates import take_date
@@ -99,7 +92,7 @@ def run_suite(config: SuiteConfig, out: Path, resume: bool = False) -> Path:
     measured = _Suite(config, held_out_sets(config, limit))
     with RunDirectory.create(out, "suite", config.model_dump(mode="json"), 0, resume, measured.inputs) as run:
         folder = run.path / SUITE
-        with Pace(run, measured.sets, folder) as pace:
+        with Pace(run, measured.sets, folder) as pace, measured:
             sets = [measured.bring(each, folder, pace) for each in measured.sets]
         with atomic_file(folder / SUMMARY) as file:
             file.write(json.dumps(summary(sets, measured.inputs), indent=2, ensure_ascii=False).encode() + b"\n")
@@ -192,6 +185,7 @@ class _Suite:
 
     def __init__(self, config: SuiteConfig, sets: list[HeldOut]) -> None:
         self.sets = sets
+        self._stack = ExitStack()
         self._config = config
         self._device = pick_device(config.device)
         named = {"helpfulness": config.helpfulness and config.helpfulness.model, "safety": config.safety and config.safety.model}
@@ -200,10 +194,21 @@ class _Suite:
         models = {"model": config.model, **{f"{name}.model": model for name, model in judges.items()}}
         self.inputs = {key: content_hash(folder) if (folder := model_folder(model)) else model for key, model in models.items()}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
     @cached_property
-    def _engine(self) -> tuple[TorchEngine, Any]:
-        model, tokenizer = load_model(self._config.model, self._device)
-        return build_engine(self._config.engine, model, tokenizer), tokenizer
+    def _session(self) -> EvaluationSession:
+        config = self._config
+        model, tokenizer = load_model(config.model, self._device)
+        return self._stack.enter_context(
+            EvaluationSession.open(
+                model, tokenizer, config.engine, config.template, config.max_prompt_tokens, config.reward_workers, config.reward_timeout
+            )
+        )
 
     def bring(self, held_out: HeldOut, folder: Path, pace: Pace) -> SuiteSet:
         """The set from the disk, or measured now and written whole."""
@@ -217,29 +222,16 @@ class _Suite:
         return SuiteSet(held_out.kind, held_out.name, read_rows(path))
 
     def _measured(self, held_out: HeldOut, pace: Pace) -> list[SuiteRow]:
-        engine, tokenizer = self._engine
-        prompts = make_prompts(held_out.problems, self._config.template, tokenizer, self._config.max_prompt_tokens)
-        params = sampling_params(held_out.sampling, self._config.template, tokenizer, engine)
-        end, k = str(tokenizer.eos_token or ""), held_out.samples
-        seeds = rollout_seeds(held_out.seed, EVALUATION, len(prompts), k)
-        with ExitStack() as stack:
-            pool = stack.enter_context(self._verifiers()) if held_out.verified else None
-
-            def arrived(index: int, completion: Completion) -> None:
-                prompt = prompts[index // k]
-                if pool is not None:
-                    pool.submit(index, prompt.problem, prompt.prefill + completion.text)
-                pace.advance()
-
-            completions = engine.generate(group_requests(prompts, params, k, seeds), arrived)
-            rewards = {} if pool is None else pool.collect()
+        session, k = self._session, held_out.samples
+        rollouts = session.rollouts(
+            held_out.problems, k, held_out.sampling, held_out.seed, held_out.verified, lambda index, completion: pace.advance()
+        )
+        end = str(session.tokenizer.eos_token or "")
+        verdicts = [rollout.reward.verdict if held_out.verified else None for rollout in rollouts]
         return [
-            suite_row(prompts[i // k], i % k, completion, rewards[i].verdict if rewards else None, end, held_out.category_column)
-            for i, completion in enumerate(completions)
+            suite_row(rollout.prompt, place % k, rollout.completion, verdict, end, held_out.category_column)
+            for place, (rollout, verdict) in enumerate(zip(rollouts, verdicts, strict=True))
         ]
-
-    def _verifiers(self) -> RewardPool:
-        return RewardPool(rule_reward(), self._config.reward_workers, self._config.reward_timeout)
 
     def _judged(self, held_out: HeldOut, rows: list[SuiteRow]) -> list[SuiteRow]:
         if held_out.judge is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,10 @@ import torch
 
 from dunwu.algorithms.recipes import describe
 from dunwu.analysis.report import write_report
-from dunwu.config.zero import ZeroConfig, resume_may_change
+from dunwu.config.zero import EvalConfig, ZeroConfig, resume_may_change
 from dunwu.data.prompts import written_date
 from dunwu.evaluation.result import EvaluationResult
-from dunwu.evaluation.run import evaluate
+from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import read_evaluation, write_evaluation
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
@@ -30,7 +31,6 @@ from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.make import make_reward, own_files
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.build import build_engine
-from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
 from dunwu.trainers.clock import Schedule, run_clock
@@ -87,14 +87,15 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         print_facts(checked.remarks())
         if day := written_date(config.template, tokenizer):
             print_facts((("date", f"{day}, which the chat template writes, whenever the run goes on"),))
-        evaluator = Evaluator(run, config, engine, tokenizer, pool)
+        session = EvaluationSession(engine, tokenizer, pool, config.template, config.max_prompt_tokens)
+        evaluator = Evaluator(run, config.evaluations, session)
         evaluator.measure("before")
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN)
         with closing(learner):
             final = run_clock(run, learner, schedule)
         learner.load_engine(config.grpo.steps)
         evaluator.measure("after")
-        summary = evaluator.summary(str(device))
+        summary = evaluator.summary(config.seed, str(device))
         if not run.finished:
             too_long = sum(row.get("prompts_too_long") or 0 for row in read_metrics(run.path))
             run.manifest["data"] = {**checked.facts(), "generated prompts too long": too_long}
@@ -115,8 +116,8 @@ def _record_card(run: RunDirectory, folder: Path | None) -> None:
 class Evaluator:
     """Held-out measurements of a run; one that is on disk already is read, not made again."""
 
-    def __init__(self, run: RunDirectory, config: ZeroConfig, engine: TorchEngine, tokenizer: Any, pool: RewardPool) -> None:
-        self._run, self._config, self._engine, self._tokenizer, self._pool = run, config, engine, tokenizer, pool
+    def __init__(self, run: RunDirectory, evaluations: Sequence[EvalConfig], session: EvaluationSession) -> None:
+        self._run, self._evaluations, self._session = run, evaluations, session
         self.results: dict[str, dict[str, EvaluationResult]] = {}
         self._seconds: dict[str, float] = {}
         if (kept := run.path / SECONDS).exists():
@@ -126,14 +127,14 @@ class Evaluator:
         """Measure every held-out set ``before`` or ``after``."""
         folder = self._run.path / "evaluations"
         folder.mkdir(exist_ok=True)
-        for name, config in zip(set_names(self._config.evaluations), self._config.evaluations, strict=True):
+        for name, config in zip(set_names(self._evaluations), self._evaluations, strict=True):
             path = folder / f"{phase}-{name}.parquet"
             if path.exists():
                 result = read_evaluation(path)
             else:
                 print(f"{phase}: {config.problems} held-out problems of {name}, {config.samples} completions each", flush=True)
                 began = time.monotonic()
-                result = evaluate(self._engine, self._tokenizer, self._pool, config, self._config.template, self._config.max_prompt_tokens)
+                result = self._session.evaluate(config)
                 result = replace(result, name=name)
                 write_evaluation(path, result)
                 told = result.summary()
@@ -146,11 +147,11 @@ class Evaluator:
         self._seconds[phase] = self._seconds.get(phase, 0.0) + seconds
         self._run.write_json(SECONDS, self._seconds)
 
-    def summary(self, device: str) -> dict[str, Any]:
+    def summary(self, seed: int, device: str) -> dict[str, Any]:
         """The contents of ``summary.json``."""
         sets = {name: {phase: result.summary() for phase, result in phases.items()} for name, phases in self.results.items()}
         rows = read_metrics(self._run.path)
         phases = {f"train_{key}": sum(row.get(f"time/{key}") or 0.0 for row in rows) for key in ("generate", "reward", "train")}
         seconds = {**self._seconds, "train": sum(row.get("step_time") or 0.0 for row in rows), **phases}
         rounded = {name: round(value, 1) for name, value in seconds.items()}
-        return {**sets, "seconds": rounded, "seed": self._config.seed, "device": device}
+        return {**sets, "seconds": rounded, "seed": seed, "device": device}

@@ -5,7 +5,7 @@ import re
 from dunwu.config.tasks import CountdownTask
 from dunwu.config.zero import EvalConfig, SamplingConfig
 from dunwu.data.rollouts import rollout_seeds
-from dunwu.evaluation.run import EVALUATION, evaluate
+from dunwu.evaluation.session import EVALUATION, EvaluationSession
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.tasks.make import make_task
@@ -58,7 +58,7 @@ CONFIG = EvalConfig(
 def run(config=CONFIG):
     engine = ScriptedEngine()
     with RewardPool(rule_reward(), 0, 5.0) as pool:
-        return engine, evaluate(engine, CharacterTokenizer(), pool, config, "tiny", 1024)
+        return engine, EvaluationSession(engine, CharacterTokenizer(), pool, "tiny", 1024).evaluate(config)
 
 
 def test_every_problem_gets_its_samples_and_verdicts():
