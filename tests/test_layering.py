@@ -1,7 +1,7 @@
 """Imports point down only, light parts stay light, and what is dangerous stays out. All by reading the source, function bodies included."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +101,20 @@ def upward_imports(found: Module) -> list[str]:
     return wrong
 
 
+def circles(modules: list[Module]) -> list[str]:
+    """Modules that import each other in a circle, function bodies included."""
+    names = {"dunwu." + each.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): each for each in modules}
+    needs = {name: {target for full in each.imports if (target := _module_of(full, names))} for name, each in names.items()}
+    while free := [name for name, targets in needs.items() if not targets & needs.keys() - {name}]:
+        for name in free:
+            del needs[name]
+    return sorted(name for name, targets in needs.items() if targets)
+
+
+def _module_of(full: str, names: Container[str]) -> str | None:
+    return next((name for name in (full, full.rpartition(".")[0]) if name in names), None)
+
+
 def heavy_imports(found: Module) -> list[str]:
     if found.package not in LIGHT:
         return []
@@ -133,6 +147,12 @@ def dangers(found: Module) -> list[str]:
         if ast.unparse(node.func) == "torch.load":
             wrong.append(f"{found.path}:{node.lineno} calls torch.load")
     return wrong
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles(all_modules()) == []
+    toy = [module(f"{one}.py", f"def f():\n    from dunwu.{other} import x") for one, other in ("ab", "bc", "ca", "da")]
+    assert circles(toy) == ["dunwu.a", "dunwu.b", "dunwu.c", "dunwu.d"], "and what depends on one"
 
 
 def test_imports_point_down() -> None:

@@ -10,9 +10,10 @@ import pytest
 from dunwu.config.data import LocalGenerator, OwnGenerator
 from dunwu.config.zero import EngineConfig, SamplingConfig
 from dunwu.data import journal
-from dunwu.data.generator import Scripted, generate, make_generator
+from dunwu.data.generator import Scripted, generate
 from dunwu.data.journal import Journalled
 from dunwu.data.local_generator import Local
+from dunwu.data.make_generator import make_generator
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.errors import ConfigError
 from dunwu.models.chat import Message

@@ -13,7 +13,7 @@ import pytest
 from dunwu.config.load import load_config
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import DataError
-from dunwu.pipeline.checks import check_golds, check_run, check_sandbox
+from dunwu.pipeline.checks import check_run, check_sandbox
 from dunwu.tasks.code_tests import Case, CodeTests
 from dunwu.tasks.make import make_mixture
 from dunwu.types import Problem
@@ -21,12 +21,6 @@ from dunwu.types import Problem
 
 def maths(gold: str) -> Problem:
     return Problem("p1", "mine", "?", "math", answer=gold, data={"source": "rows.jsonl", "row": 7})
-
-
-def test_a_gold_that_nothing_can_be_verified_against() -> None:
-    check_golds([maths(r"\frac{1}{2}"), maths("(1, 2)")])
-    with pytest.raises(DataError, match=r"row 7 of rows\.jsonl: .*remove the row"):
-        check_golds([maths("1"), maths("proof")])
 
 
 def test_programs_need_a_sandbox_and_no_longer_reward_timeout(monkeypatch: pytest.MonkeyPatch) -> None:

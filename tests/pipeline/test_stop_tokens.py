@@ -15,7 +15,8 @@ from dunwu.config.pipeline import EvaluateConfig
 from dunwu.config.suite import SuiteConfig
 from dunwu.config.tasks import DatasetTask
 from dunwu.config.zero import EvalConfig, SamplingConfig
-from dunwu.data.generator import generate, make_generator
+from dunwu.data.generator import generate
+from dunwu.data.make_generator import make_generator
 from dunwu.data.prompts import sampling_params
 from dunwu.models.loading import load_model, save_model
 from dunwu.pipeline.evaluate import run_evaluation

@@ -1,4 +1,4 @@
-from dunwu.tasks.decontamination import benchmark_ngrams, ngram_overlap, ngrams, shares_multiset, text_shares_multiset, words
+from dunwu.tasks.decontamination import ngrams, shares_multiset, text_shares_multiset, words
 from dunwu.tasks.splits import GAME24_HELD_OUT
 
 RESERVED = sorted(GAME24_HELD_OUT)[50]
@@ -28,12 +28,3 @@ def test_ngram_counts():
     assert len(ngrams(" ".join(map(str, range(12))))) == 3
     assert ngrams("one two three") == {("one", "two", "three")}
     assert ngrams("!!") == set()
-
-
-def test_overlap_needs_ten_words_in_a_row():
-    benchmark = benchmark_ngrams(["a b c d e f g h i j k l", "Is it so?"])
-    assert ngram_overlap("x, x; B c d E f g h i j k x", benchmark)
-    assert not ngram_overlap("x b c d e f g h i j x k l", benchmark)
-    assert ngram_overlap("is it so", benchmark)
-    assert not ngram_overlap("well, is it so or not, who could ever tell us that now?", benchmark)
-    assert not ngram_overlap("", benchmark)

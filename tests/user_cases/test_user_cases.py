@@ -11,8 +11,8 @@ import pytest
 from dunwu.cli.main import main
 from dunwu.config.tasks import DatasetTask
 from dunwu.data.chat_examples import read_examples
+from dunwu.data.usable import refusal, unusable
 from dunwu.errors import DataError
-from dunwu.pipeline.checks import check_golds
 from dunwu.tasks.dataset import Dataset
 from dunwu.types import Problem
 
@@ -40,7 +40,8 @@ def folder(case: str) -> Path:
 def all_problems(path: str) -> list[Problem]:
     """Of all splits; refused as a run refuses them."""
     problems = [problem for members in Dataset(DatasetTask(path=path))._problems.values() for problem in members]
-    check_golds(problems)
+    if found := unusable(problems, None):
+        raise DataError(refusal(found))
     return problems
 
 

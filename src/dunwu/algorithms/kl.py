@@ -1,6 +1,6 @@
 """Estimators of the KL divergence from the reference to the policy, per token sampled from the policy.
 
-All three: log-probabilities ``policy_BT`` (with gradient) and ``reference_BT`` (without) -> ``kl_BT``, 0 where ``mask_BT`` is false.
+Both: log-probabilities ``policy_BT`` (with gradient) and ``reference_BT`` (without) -> ``kl_BT``, 0 where ``mask_BT`` is false.
 J. Schulman, "Approximating KL Divergence" (2020), names them k1, k2 and k3.
 """
 
@@ -21,11 +21,6 @@ def k3(policy_BT: Tensor, reference_BT: Tensor, mask_BT: Tensor) -> Tensor:
     """
     log_ratio_BT = -_difference(policy_BT, reference_BT, mask_BT)
     return torch.expm1(log_ratio_BT) - log_ratio_BT
-
-
-def k1(policy_BT: Tensor, reference_BT: Tensor, mask_BT: Tensor) -> Tensor:
-    """Unbiased, of either sign: ``k1 = log(pi/pi_ref)``. Its gradient in a loss has expectation 0; it serves as a metric."""
-    return _difference(policy_BT, reference_BT, mask_BT)
 
 
 def k2(policy_BT: Tensor, reference_BT: Tensor, mask_BT: Tensor) -> Tensor:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
 from dunwu.attempt import attempt
-from dunwu.config.data import EndpointGenerator, GeneratorConfig, LocalGenerator, OwnGenerator
+from dunwu.config.data import GeneratorConfig
 from dunwu.config.zero import SamplingConfig
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.errors import ConfigError
 from dunwu.models.chat import Message
-from dunwu.own_code import load_function
 
 Chat = tuple[Message, ...]
 """Turns, the last one the user's."""
@@ -90,23 +89,6 @@ def plain(chat: Chat) -> list[dict[str, str]]:
 
 Open = Callable[[GeneratorConfig], Generator]
 """Makes a generator, or takes one that is there."""
-
-
-def make_generator(config: GeneratorConfig) -> Generator:
-    """The model that ``config`` means; it is loaded when it is first asked."""
-    match config:
-        case LocalGenerator():
-            from dunwu.data.local_generator import Local
-
-            return Local(config)
-        case EndpointGenerator():
-            from dunwu.data.endpoint import Endpoint
-
-            return Endpoint(config)
-        case OwnGenerator():
-            return Scripted(load_function(config.function), config.function)
-        case _:
-            assert_never(config)
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from dunwu.data.data_set import DataSet
 from dunwu.data.difficulty import filter_by_difficulty
 from dunwu.data.drafts import CountTokens
 from dunwu.data.general import build_general
-from dunwu.data.generator import Open, make_generator
+from dunwu.data.generator import Open
 from dunwu.data.journal import Journalled
+from dunwu.data.make_generator import make_generator
 from dunwu.data.mixing import mix_rows
 from dunwu.data.preference_pairs import build_preferences
 from dunwu.data.rejection_sampling import rejection_sample

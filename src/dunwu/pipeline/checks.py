@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from dunwu.algorithms.recipes import algorithm_named
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
-from dunwu.data.usable import PromptLimit, drops, held_out_problems, met_by_text_alone, refusal, sift, unusable, where
+from dunwu.data.usable import PromptLimit, drops, held_out_problems, met_by_text_alone, sift, where
 from dunwu.errors import ConfigError, DataError
 from dunwu.pipeline.headline import told_of_dropped
 from dunwu.sandbox.open import VARIABLE, open_sandbox
@@ -87,12 +87,6 @@ def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: PreTra
 def _first(task: Task, config: ZeroConfig) -> list[Problem]:
     number = min(MOST_CHECKED, config.grpo.steps * config.grpo.prompts_per_step)
     return [task.train(index, config.seed) for index in range(number)]
-
-
-def check_golds(problems: Sequence[Problem]) -> None:
-    """Raise ``DataError`` for the first gold answer that nothing could be verified against: it would be an error in every reward."""
-    if found := unusable(problems, None):
-        raise DataError(refusal(found))
 
 
 def check_sandbox(problems: Iterable[Problem]) -> None:

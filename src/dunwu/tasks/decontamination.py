@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Collection, Iterable
 
 from dunwu.tasks.splits import GAME24_HELD_OUT
 
@@ -36,13 +36,3 @@ def ngrams(text: str, n: int = 10) -> set[Ngram]:
     if len(sequence) < n:
         return {tuple(sequence)} if sequence else set()
     return {tuple(sequence[start : start + n]) for start in range(len(sequence) - n + 1)}
-
-
-def benchmark_ngrams(texts: Iterable[str], n: int = 10) -> frozenset[Ngram]:
-    """The n-grams of a benchmark's questions and solutions."""
-    return frozenset(gram for text in texts for gram in ngrams(text, n))
-
-
-def ngram_overlap(text: str, benchmark: Set[Ngram], n: int = 10) -> bool:
-    """R1's rule (Nature 645, Methods): training text that has an n-gram in common with a benchmark is removed, n = 10."""
-    return not benchmark.isdisjoint(ngrams(text, n))
