@@ -20,7 +20,7 @@ from benchmarks.results import Options, Result, Row, chosen, finish, parse, resu
 from dunwu.config.tasks import CodeTask
 from dunwu.tasks.code import Code
 from dunwu.types import Problem
-from dunwu.verifiers.code import verify_code
+from dunwu.verifiers.code.verify import verify_code
 
 DATASETS = ("humaneval", "mbpp", "mbpp_sanitized")
 CHANGES = {"+": "-", "-": "+", "*": "+", "/": "*", "%": "*", "<": ">", ">": "<", "=": "!"}

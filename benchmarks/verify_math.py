@@ -16,9 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.results import Options, Result, Row, chosen, finish, parse, result, table
-from dunwu.verifiers.math import compare_math
-from dunwu.verifiers.math_plain import plain_verdicts
-from dunwu.verifiers.math_service import SERVICE
+from dunwu.verifiers.math.plain import plain_verdicts
+from dunwu.verifiers.math.service import SERVICE
+from dunwu.verifiers.math.verify import compare_math
 
 ROWS = ("integers", "expressions", "clean", "mixed", "hostile", "math-verify clean", "math-verify hostile")
 SHORT = ROWS[:6]

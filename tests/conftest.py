@@ -147,9 +147,9 @@ def open_learner() -> Callable[..., Any]:
     from dunwu.rewards.pool import RewardPool
     from dunwu.rewards.rules import rule_reward
     from dunwu.rollout.torch_engine.engine import TorchEngine
+    from dunwu.run.directory import RunDirectory
     from dunwu.tasks.make import make_mixture
     from dunwu.trainers.grpo import GrpoLearner
-    from dunwu.trainers.run_directory import RunDirectory
 
     @contextmanager
     def opened(

@@ -1,6 +1,6 @@
 import pytest
 
-from dunwu.boxes import find_boxes, offered_boxes
+from dunwu.text.boxes import find_boxes, offered_boxes
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dunwu.language import LANGUAGES, language_share, majority_language, script_of
+from dunwu.text.language import LANGUAGES, language_share, majority_language, script_of
 
 # Text, target language, words of the target, words of other languages. Both 0: nothing to measure.
 COUNTED = [

@@ -10,6 +10,10 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "dunwu"
 
 LAYERS = {
+    "config": 0,
+    "process": 0,
+    "text": 0,
+    "run": 1,
     "tasks": 1,
     "sandbox": 1,
     "verifiers": 2,
@@ -26,7 +30,7 @@ LAYERS = {
     "analysis": 6,
     "cli": 7,
 }
-"""The design's layers; `config` and the modules at the root are layer 0."""
+"""The design's layers; the modules at the root are layer 0."""
 
 DRAWN = {
     ("verifiers", "dunwu.models.thinking"),  # where the answer begins; light, no model in it
@@ -36,11 +40,11 @@ DRAWN = {
 }
 """Same-layer imports between packages that the design allows."""
 
-LIGHT = ("", "config", "tasks", "sandbox", "verifiers", "rewards", "analysis")
+LIGHT = ("", "text", "process", "run", "config", "tasks", "sandbox", "verifiers", "rewards", "analysis")
 HEAVY = {"torch", "transformers", "vllm", "ray", "accelerate", "peft"}
 ONE_FILE = ("vllm", "ray", "peft")
-# From the trainer to a process it has started itself, never the other way and never from a file: see rewards/process.py.
-TRUSTED_TRANSPORT = {"rewards/pool.py", "rewards/process.py", "rewards/worker.py"}
+# From the trainer to a process it has started itself, never the other way and never from a file: see rewards/worker_process.py.
+TRUSTED_TRANSPORT = {"rewards/pool.py", "rewards/worker_process.py", "rewards/worker.py"}
 UNPICKLING = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 BUILTIN_RUNNERS = {"eval", "exec", "compile", "__import__"}
 # The process that a program of a model is run in, after it has been locked in.
@@ -86,7 +90,7 @@ def layer(package: str) -> int:
 def package_of(name: str) -> str:
     """The package inside `dunwu` that a dotted name belongs to; empty for modules at the root."""
     parts = name.split(".")
-    return parts[1] if len(parts) > 1 and (parts[1] in LAYERS or parts[1] == "config") else ""
+    return parts[1] if len(parts) > 1 and parts[1] in LAYERS else ""
 
 
 def upward_imports(found: Module) -> list[str]:
@@ -160,7 +164,7 @@ def test_imports_point_down() -> None:
 
 
 def test_every_package_has_a_layer() -> None:
-    packages = {found.package for found in all_modules()} - {"", "config"}
+    packages = {found.package for found in all_modules()} - {""}
     assert packages <= LAYERS.keys()
 
 
@@ -182,7 +186,7 @@ def test_algorithms_see_torch_and_layer_0_only() -> None:
 
 
 def test_one_helper_catches_everything() -> None:
-    assert [place.partition(":")[0] for found in all_modules() for place in catch_alls(found)] in ([], ["attempt.py"])
+    assert [place.partition(":")[0] for found in all_modules() for place in catch_alls(found)] in ([], ["process/attempt.py"])
 
 
 def test_nothing_runs_or_unpickles_text() -> None:

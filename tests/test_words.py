@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dunwu.words import find_run, occurrences, prose, tokens
+from dunwu.text.words import find_run, occurrences, prose, tokens
 
 
 @pytest.mark.parametrize(

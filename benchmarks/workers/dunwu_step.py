@@ -20,9 +20,9 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.models.loading import load_model
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.run.directory import RunDirectory
 from dunwu.tasks.make import make_mixture
 from dunwu.trainers.grpo import GrpoLearner
-from dunwu.trainers.run_directory import RunDirectory
 from dunwu.types import Problem, Reward, Verdict
 
 NEVER = 10**9

@@ -10,7 +10,7 @@ from dunwu.cli import bundled, doctor_command
 from dunwu.cli.explain_command import lineage
 from dunwu.cli.main import main
 from dunwu.errors import ModelError
-from dunwu.trainers.checkpoint import save_checkpoint
+from dunwu.run.checkpoint import save_checkpoint
 
 
 def make_base(folder: Path) -> Path:

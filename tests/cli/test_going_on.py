@@ -12,7 +12,7 @@ from dunwu.cli.zero_command import how_to_go_on
 from dunwu.config.load import load_config
 from dunwu.config.task_names import parse_task, task_name
 from dunwu.config.zero import ZeroConfig
-from dunwu.trainers.checkpoint import save_checkpoint
+from dunwu.run.checkpoint import save_checkpoint
 
 
 def test_threads_are_told_not_to_spin_before_torch_can_be_loaded_and_the_users_word_stays() -> None:

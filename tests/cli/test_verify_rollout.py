@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dunwu.cli.main import main
-from dunwu.trainers.tables import write_rollouts
+from dunwu.run.tables import write_rollouts
 from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 PROBLEM = Problem("p1", "countdown", "用3,8算出24。", "expression", language="zh", data={"numbers": [3, 8], "target": 24})

@@ -18,10 +18,10 @@ from dunwu.data.general import build_general, drawn
 from dunwu.data.preferences import read_labelled, read_pairs
 from dunwu.data.tiny_world.tasks import FIXED, KINDS, items, worse_replies
 from dunwu.errors import ConfigError
-from dunwu.language import language_share
 from dunwu.models.thinking import parse_completion
 from dunwu.tasks.make import make_task
 from dunwu.tasks.rows import Row
+from dunwu.text.language import language_share
 from dunwu.verifiers.verify import verify
 from tests.data.conftest import opener
 

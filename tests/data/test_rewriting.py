@@ -10,8 +10,8 @@ from dunwu.data.drafts import Draft
 from dunwu.data.generator import Scripted
 from dunwu.data.rewriting import CONNECTIVES, read_rewriting, rewrite, translate_connectives
 from dunwu.data.tiny_world.search import BACKTRACK, CHECK
-from dunwu.language import language_share
 from dunwu.models.thinking import parse_completion
+from dunwu.text.language import language_share
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ import pytest
 from dunwu.cli.main import main
 from dunwu.errors import Interrupted
 from dunwu.pipeline.stopping import stopping_at_once
-from dunwu.trainers.checkpoint import newest_whole
-from dunwu.trainers.run_directory import read_manifest
-from dunwu.trainers.step_manifest import verify_checkpoint
+from dunwu.run.checkpoint import newest_whole
+from dunwu.run.directory import read_manifest
+from dunwu.run.step_manifest import verify_checkpoint
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kill_resume.py"
 

@@ -23,8 +23,8 @@ from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.journal import read_journal
 from dunwu.pipeline.lineage import facts
 from dunwu.pipeline.recipe_file import dump_pipeline
-from dunwu.trainers.atomic import WRITING
-from dunwu.trainers.run_directory import RunDirectory
+from dunwu.run.atomic import WRITING
+from dunwu.run.directory import RunDirectory
 
 TextOf = Callable[[Mapping[str, Any], str], str]
 
@@ -329,7 +329,7 @@ def test_the_manifest_tells_what_when_and_at_what_cost(workshop: Any) -> None:
     assert manifest["inputs"]["files.a"] == made["a"].hash
     assert manifest["sources"]["files.a"] == {"stage": "a", "identity": made["a"].manifest["identity"]}
     assert manifest["config"]["files"] == {"a": None}, "where it lay is no part of what it is"
-    assert {"functions.py", "pipeline/own.py", "own_code.py"} <= manifest["code"].keys()
+    assert {"functions.py", "pipeline/own.py", "process/own_code.py"} <= manifest["code"].keys()
     assert not {"pipeline/zero.py", "trainers/grpo.py"} & manifest["code"].keys()
     assert manifest["environment"]["packages"]["torch"] == torch.__version__
     assert manifest["cost"]["seconds"] >= 0

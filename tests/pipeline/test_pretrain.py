@@ -21,9 +21,9 @@ from dunwu.data.tiny_world import card
 from dunwu.errors import RunError
 from dunwu.models.loading import load_model
 from dunwu.pipeline import pretrain as pipeline
+from dunwu.run.directory import read_metrics
 from dunwu.trainers import pretrain as trainer
 from dunwu.trainers.pretrain import Pretrainer
-from dunwu.trainers.run_directory import read_metrics
 
 SMALL = PretrainConfig(
     shape=ModelShape(hidden=32, layers=2, heads=2, kv_heads=1, intermediate=48, max_positions=256),

@@ -18,9 +18,9 @@ from dunwu.errors import ConfigError, DataError, RunError
 from dunwu.models.loading import save_model
 from dunwu.pipeline.reward_model import run_reward_model
 from dunwu.rewards.scope import Visible
+from dunwu.run.directory import content_hash, read_manifest, read_metrics
+from dunwu.run.step_manifest import verify_checkpoint
 from dunwu.trainers.reward_model_scoring import RewardModel
-from dunwu.trainers.run_directory import content_hash, read_manifest, read_metrics
-from dunwu.trainers.step_manifest import verify_checkpoint
 from dunwu.types import Problem
 from tests.trainers.reward_model_data import polite_pairs, safety_answers, write_rows
 

@@ -26,8 +26,8 @@ from dunwu.pipeline.sft import run_sft
 from dunwu.pipeline.zero import run_zero
 from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.run_directory import content_hash, read_manifest, read_metrics
-from dunwu.trainers.step_manifest import verify_checkpoint
+from dunwu.run.directory import content_hash, read_manifest, read_metrics
+from dunwu.run.step_manifest import verify_checkpoint
 from dunwu.types import Problem, SamplingParams
 
 ConfigOf = Callable[..., SftConfig]

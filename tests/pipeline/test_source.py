@@ -117,7 +117,7 @@ def test_the_real_stages_reach_what_makes_their_output_and_not_what_shows_it() -
     assert {"rollout/torch_engine/native/decode.c", "models/kernels/score.c"} <= zero.keys()
     assert not [name for name in zero if name.startswith(("analysis/", "cli/"))]
     assert not {"pipeline/execute.py", "pipeline/graph.py", "pipeline/live.py"} & zero.keys()
-    assert not {"pipeline/headline.py", "pipeline/preview.py", "pipeline/memory.py", "trainers/progress.py", "errors.py"} & zero.keys()
+    assert not {"pipeline/headline.py", "pipeline/preview.py", "pipeline/memory.py", "run/progress.py", "errors.py"} & zero.keys()
     measure = code_of("dunwu.pipeline.measure:run_measure")
     assert "evaluation/metrics.py" in measure
     assert not {"trainers/grpo.py", "pipeline/zero.py"} & measure.keys()
@@ -126,9 +126,9 @@ def test_the_real_stages_reach_what_makes_their_output_and_not_what_shows_it() -
 
 def test_a_users_file_counts_and_what_it_takes_from_us(tmp_path: Path) -> None:
     own = tmp_path / "mine.py"
-    own.write_text("from dunwu.boxes import last_box\n", encoding="utf-8")
-    assert {"mine.py", "boxes.py", "pipeline/own.py"} <= code_of("dunwu.pipeline.own:run_own", [own]).keys()
-    assert (PACKAGE / "boxes.py").is_file()
+    own.write_text("from dunwu.text.boxes import last_box\n", encoding="utf-8")
+    assert {"mine.py", "text/boxes.py", "pipeline/own.py"} <= code_of("dunwu.pipeline.own:run_own", [own]).keys()
+    assert (PACKAGE / "text" / "boxes.py").is_file()
 
 
 @pytest.mark.parametrize("text", ["def f(\n", "x = '\0'\n"])

@@ -23,7 +23,7 @@ from dunwu.pipeline.journal import PROGRESS, Entry, Journal, read_journal
 from dunwu.pipeline.live import conclusion, plain_lines, table, watching
 from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.pipeline.status import StageStatus, Status, guessed, read_status, read_tail, running_pid, seconds_left
-from dunwu.trainers.run_directory import MANIFEST, RunDirectory
+from dunwu.run.directory import MANIFEST, RunDirectory
 
 HALF = Status(
     "half",

@@ -24,8 +24,8 @@ from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.recipe_file import dump_pipeline, read_pipeline
 from dunwu.pipeline.status import read_status
 from dunwu.pipeline.suite import held_out_sets, run_suite
+from dunwu.run.directory import read_manifest, read_metrics
 from dunwu.tasks.chat import Chat
-from dunwu.trainers.run_directory import read_manifest, read_metrics
 from tests.trainers.reward_model_data import write_rows
 
 

@@ -24,9 +24,9 @@ from dunwu.models.loading import load_model, stop_token_ids
 from dunwu.pipeline.zero import run_zero
 from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.run_directory import config_hash, content_hash, read_manifest, read_metrics
-from dunwu.trainers.step_manifest import verify_checkpoint
-from dunwu.trainers.tables import read_rollouts
+from dunwu.run.directory import config_hash, content_hash, read_manifest, read_metrics
+from dunwu.run.step_manifest import verify_checkpoint
+from dunwu.run.tables import read_rollouts
 from dunwu.types import Problem, SamplingParams
 
 TRANSFORMERS_ALONE = """

@@ -1,7 +1,7 @@
 import pytest
 
 from dunwu.errors import ConfigError
-from dunwu.own_code import load_function
+from dunwu.process.own_code import load_function
 from dunwu.rewards.compose import ComposedReward, Part
 from dunwu.rewards.outcome import decode, encode
 from dunwu.rewards.own import OwnFunction

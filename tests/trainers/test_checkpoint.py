@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from dunwu.errors import CheckpointError, RunError
-from dunwu.trainers import atomic
-from dunwu.trainers.atomic import REMOVING, WRITING, atomic_file, atomic_folder, remove_leftovers
-from dunwu.trainers.checkpoint import newest_whole, save_checkpoint
-from dunwu.trainers.run_directory import content_hash
-from dunwu.trainers.step_manifest import verify_checkpoint
+from dunwu.run import atomic
+from dunwu.run.atomic import REMOVING, WRITING, atomic_file, atomic_folder, remove_leftovers
+from dunwu.run.checkpoint import newest_whole, save_checkpoint
+from dunwu.run.directory import content_hash
+from dunwu.run.step_manifest import verify_checkpoint
 
 SIZE = 5000
 
@@ -489,7 +489,8 @@ def test_leftovers_are_removed_and_nothing_else(tmp_path):
 SAVER = """
 import sys, time
 from pathlib import Path
-from dunwu.trainers import atomic, checkpoint
+from dunwu.run import atomic
+from dunwu.run import checkpoint
 root, size, calls = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 
 def slowly(path, byte):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dunwu.errors import Interrupted, TrainingError
+from dunwu.run.directory import RunDirectory
 from dunwu.trainers.clock import Metrics, Schedule, run_clock
-from dunwu.trainers.run_directory import RunDirectory
 
 
 class Adder:

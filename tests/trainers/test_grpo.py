@@ -15,7 +15,7 @@ from dunwu.errors import Interrupted, TrainingError
 from dunwu.models.loading import load_model
 from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.tables import read_rollouts
+from dunwu.run.tables import read_rollouts
 from dunwu.types import Problem, Reward, Verdict
 
 OpenLearner = Callable[..., AbstractContextManager[Any]]

@@ -10,11 +10,11 @@ import threading
 
 import pytest
 
-from dunwu.trainers.interrupt import Interrupt
+from dunwu.run.interrupt import Interrupt
 
 LOOP = """
 import os, sys, time
-from dunwu.trainers.interrupt import Interrupt
+from dunwu.run.interrupt import Interrupt
 with Interrupt() as interrupt:
     if sys.argv[1] == "worker" and os.fork() == 0:
         print(os.getpid(), flush=True)

@@ -18,9 +18,9 @@ from dunwu.models.heads import load_scorer, set_label
 from dunwu.models.loading import save_model
 from dunwu.rewards.make import make_reward
 from dunwu.rewards.scope import Visible, Whole
+from dunwu.run.tables import read_rollouts
 from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.model_rewards import ModelReward, ModelRewards, normalised
-from dunwu.trainers.tables import read_rollouts
 from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 HELLO = Problem("h", "chat", "Hello!", "none")

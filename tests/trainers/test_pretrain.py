@@ -11,8 +11,8 @@ import torch
 
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, document
 from dunwu.errors import Interrupted, TrainingError
+from dunwu.run.directory import RunDirectory
 from dunwu.trainers.pretrain import CHUNK, Corpus, learning_rate
-from dunwu.trainers.run_directory import RunDirectory
 
 ConfigOf = Callable[..., Any]
 NewPretrainer = Callable[[Any], Any]

@@ -8,7 +8,7 @@ import pytest
 import rich
 from rich.console import Console
 
-from dunwu.trainers.progress import SAMPLE_CHARACTERS, Progress, clean, duration, eta, print_sample
+from dunwu.run.progress import SAMPLE_CHARACTERS, Progress, clean, duration, eta, print_sample
 
 
 class Clock:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dunwu.trainers.checkpoint import save_checkpoint
+from dunwu.run.checkpoint import save_checkpoint
 
 
 def write(folder: Path) -> None:

@@ -19,9 +19,9 @@ from dunwu.models.heads import load_scorer
 from dunwu.models.loading import save_model
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.reward_model import read_examples
+from dunwu.run.directory import RunDirectory
 from dunwu.trainers.reward_model import RewardModelLearner, agreement, learning_rate, losses
 from dunwu.trainers.reward_model_examples import Example, Reader
-from dunwu.trainers.run_directory import RunDirectory
 from tests.trainers.reward_model_data import polite_pairs, safety_answers, write_rows
 
 NewLearner = Callable[..., RewardModelLearner]

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from dunwu.errors import RunError
-from dunwu.trainers import run_directory
-from dunwu.trainers.atomic import WRITING
-from dunwu.trainers.run_directory import (
+from dunwu.run import directory as run_directory
+from dunwu.run.atomic import WRITING
+from dunwu.run.directory import (
     RunDirectory,
     code_version,
     config_hash,
@@ -26,8 +26,8 @@ from dunwu.trainers.run_directory import (
     read_manifest,
     read_metrics,
 )
-from dunwu.trainers.run_identity import first_difference
-from dunwu.trainers.tables import write_rollouts
+from dunwu.run.identity import first_difference
+from dunwu.run.tables import write_rollouts
 
 CONFIG = {"grpo": {"steps": 10, "learning_rate": 1e-6}, "tasks": [{"kind": "countdown", "levels": [1, 2]}], "device": "cpu", "名": "顿悟"}
 
@@ -176,7 +176,7 @@ def test_content_hash_sees_names_and_contents(tmp_path):
 HOLDER = """
 import os, sys, time
 from pathlib import Path
-from dunwu.trainers.run_directory import RunDirectory
+from dunwu.run.directory import RunDirectory
 run = RunDirectory.create(Path(sys.argv[1]), "zero", {}, 0, resume=True)
 if sys.argv[2] == "fork" and os.fork() == 0:
     print(os.getpid(), flush=True)

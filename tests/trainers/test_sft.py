@@ -22,7 +22,7 @@ from dunwu.models.chat import training_template
 from dunwu.models.loading import load_model, save_model
 from dunwu.models.lora import add_lora
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.run_directory import RunDirectory
+from dunwu.run.directory import RunDirectory
 from dunwu.trainers.sft import SftLearner, learning_rate
 
 OpenSft = Callable[..., AbstractContextManager[Any]]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dunwu.errors import DataError, RunError
-from dunwu.trainers.tables import read_rollouts, write_rollouts
+from dunwu.run.tables import read_rollouts, write_rollouts
 from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 PROBLEM = Problem("p1", "countdown", "用 3 5 得 8", "expression", None, "zh", 2.0, {"numbers": [3, 5], "target": 8})

@@ -11,7 +11,7 @@ import torch
 
 from dunwu.rewards.make import make_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.tables import read_rollouts
+from dunwu.run.tables import read_rollouts
 from dunwu.types import Completion, Request, TokenSequence
 
 

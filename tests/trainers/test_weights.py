@@ -23,9 +23,9 @@ from dunwu.models.loading import load_model, save_model
 from dunwu.models.lora import add_lora
 from dunwu.pipeline.reward_model import read_examples as read_preferences
 from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.run.directory import RunDirectory
 from dunwu.trainers.reward_model import RewardModelLearner
 from dunwu.trainers.reward_model_examples import Reader
-from dunwu.trainers.run_directory import RunDirectory
 from dunwu.trainers.sft import SftLearner
 from dunwu.trainers.state import load_state
 from dunwu.trainers.weights import MASTER

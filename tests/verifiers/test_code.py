@@ -12,9 +12,9 @@ from dunwu.tasks.asserts import assert_tests
 from dunwu.tasks.code import Code
 from dunwu.tasks.code_tests import Case, CodeLimits, CodeTests
 from dunwu.types import Problem
-from dunwu.verifiers import code
-from dunwu.verifiers.code import judge, verify_code
-from dunwu.verifiers.code_replay import planned_calls
+from dunwu.verifiers.code import verify as code
+from dunwu.verifiers.code.replay import planned_calls
+from dunwu.verifiers.code.verify import judge, verify_code
 
 pytestmark = pytest.mark.skipif(probe().number == 3, reason=f"no sandbox on this machine: {probe().text}")
 

@@ -5,7 +5,7 @@ from collections import namedtuple
 
 import pytest
 
-from dunwu.verifiers.code_compare import TEXT_CHECKERS, VALUE_CHECKERS, equal, same_numbers, same_tokens
+from dunwu.verifiers.code.compare import TEXT_CHECKERS, VALUE_CHECKERS, equal, same_numbers, same_tokens
 
 
 class Sly(int):

@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from dunwu.tasks.code_tests import Case, CodeTests
-from dunwu.verifiers.code_extract import MAX_PROGRAM, extract_program, indented_body
+from dunwu.verifiers.code.extract import MAX_PROGRAM, extract_program, indented_body
 
 CASES = (Case(input="", expected="1"),)
 STDIO = CodeTests(mode="stdio", cases=CASES)

@@ -8,9 +8,9 @@ import pytest
 from dunwu.sandbox.outcome import Outcome
 from dunwu.sandbox.values import decode_value
 from dunwu.tasks.code_tests import Case, CodeLimits, CodeTests
-from dunwu.verifiers.code import judge, verdict_of
-from dunwu.verifiers.code_compare import TEXT_CHECKERS, VALUE_CHECKERS
-from dunwu.verifiers.code_judge import Judgement
+from dunwu.verifiers.code.compare import TEXT_CHECKERS, VALUE_CHECKERS
+from dunwu.verifiers.code.judge import Judgement
+from dunwu.verifiers.code.verify import judge, verdict_of
 
 
 class Scripted:
@@ -114,7 +114,7 @@ def test_all_cases_together_have_a_time_limit(monkeypatch):
         clock[0] += 2.0
         return outcome(given, wall=2.0)
 
-    monkeypatch.setattr("dunwu.verifiers.code_judge.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("dunwu.verifiers.code.judge.time.monotonic", lambda: clock[0])
     sandbox = Scripted(slow)
     judgement = judge("x", echo(100, limits=CodeLimits(total_seconds=9)), sandbox)
     assert judgement.status == "time_limit"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dunwu.verifiers.math import check_gold
+from dunwu.verifiers.math.verify import check_gold
 
 NOTES = r"""
 See the proof below. | We prove that it holds. | omitted | left to the reader | Left as an exercise. | Left as an

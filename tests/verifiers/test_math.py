@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from benchmarks.verify_math import GOLDS, HOSTILE
 from dunwu.types import Problem
-from dunwu.verifiers.math import check_gold, compare_math, reads_as_text, verify_math
-from dunwu.verifiers.math_policy import MathPolicy
-from dunwu.verifiers.math_service import SERVICE, Outcome
+from dunwu.verifiers.math.policy import MathPolicy
+from dunwu.verifiers.math.service import SERVICE, Outcome
+from dunwu.verifiers.math.verify import check_gold, compare_math, reads_as_text, verify_math
 
 DATA = Path(os.environ.get("DUNWU_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 

@@ -2,9 +2,9 @@ from fractions import Fraction
 
 import pytest
 
-from dunwu.verifiers.math_form import normal_form
-from dunwu.verifiers.math_numeric import FIRST, differ, doubles, evaluate
-from dunwu.verifiers.math_syntax import TooLarge, Unreadable, parse
+from dunwu.verifiers.math.form import normal_form
+from dunwu.verifiers.math.numeric import FIRST, differ, doubles, evaluate
+from dunwu.verifiers.math.syntax import TooLarge, Unreadable, parse
 
 ONE = ()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dunwu.verifiers.math import check_gold, compare_math
+from dunwu.verifiers.math.verify import check_gold, compare_math
 
 HERE = Path(__file__).parent
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dunwu.verifiers.math import compare_math
-from dunwu.verifiers.math_policy import MathPolicy
-from dunwu.verifiers.math_service import MathService
+from dunwu.verifiers.math.policy import MathPolicy
+from dunwu.verifiers.math.service import MathService
+from dunwu.verifiers.math.verify import compare_math
 
 POLICY = MathPolicy()
 SLOW = ("e^{1000}", "e^{e^{e^{10}}}")
@@ -106,7 +106,7 @@ def test_nothing_is_left_open():
 
 def test_nothing_outlives_a_parent_that_is_killed():
     code = (
-        "import time; from dunwu.verifiers.math_service import SERVICE as s; s.start(); print(s._process.pid, flush=True); time.sleep(60)"
+        "import time; from dunwu.verifiers.math.service import SERVICE as s; s.start(); print(s._process.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from dunwu.verifiers import math
-from dunwu.verifiers.math import compare_math
-from dunwu.verifiers.math_reading import readings
-from dunwu.verifiers.math_service import SERVICE, Outcome
-from dunwu.verifiers.math_text import clean
+from dunwu.verifiers.math import verify as math
+from dunwu.verifiers.math.reading import readings
+from dunwu.verifiers.math.service import SERVICE, Outcome
+from dunwu.verifiers.math.text import clean
+from dunwu.verifiers.math.verify import compare_math
 from tests.verifiers.hostile_answers import KINDS, hostile
 
 EXACT_SECONDS = 0.5

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dunwu.attempt import attempt
+from dunwu.process.attempt import attempt
 from dunwu.types import Problem
 from dunwu.verifiers.verify import verify
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dunwu.verifiers.math import check_gold, compare_math
+from dunwu.verifiers.math.verify import check_gold, compare_math
 from tests.verifiers.wrong_answers import FORMS, right_answers, wrong_answers
 
 QUICK, WHOLE = 100, 1000

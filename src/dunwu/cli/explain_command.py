@@ -19,7 +19,7 @@ from dunwu.errors import CheckpointError, DataError, ModelError
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path
 from dunwu.pipeline.artefacts import WORK, Artefact
 from dunwu.pipeline.lineage import ancestry, artefacts_at, facts
-from dunwu.trainers.step_manifest import verify_checkpoint
+from dunwu.run.step_manifest import verify_checkpoint
 
 TOLD_ELSEWHERE = ("config", "starts", "base_card")
 """Parts of a run's manifest that have their own lines, or none."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from dunwu.cli.runs import sampling_overrides
 from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable
 from dunwu.config.sft import SftConfig
-from dunwu.trainers.checkpoint import LATEST
+from dunwu.run.checkpoint import LATEST
 
 
 @dataclass(frozen=True)

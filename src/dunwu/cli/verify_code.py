@@ -19,7 +19,7 @@ from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.errors import DataError
 from dunwu.tasks.code_file import ProblemFile
 from dunwu.tasks.code_tests import ProgrammingLanguage
-from dunwu.verifiers.code_judge import Judgement
+from dunwu.verifiers.code.judge import Judgement
 
 SUFFIXES: dict[str, ProgrammingLanguage] = {".py": "python", ".cpp": "cpp", ".cc": "cpp"}
 MAX_BYTES = 1 << 20
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
     problems = ProblemFile(options.problems)
     jobs = [(path, _problem_of(path, options, problems)) for path in program_files(options.programs)]
     from dunwu.sandbox.open import VARIABLE, open_sandbox
-    from dunwu.verifiers.code import judge
+    from dunwu.verifiers.code.verify import judge
 
     def grade(job: tuple[Path, str]) -> dict[str, Any]:
         path, name = job

@@ -19,10 +19,10 @@ from dunwu.errors import DataError, UserError
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.types import Verdict
-from dunwu.verifiers.math import check_gold, compare_math, reads_as_text
-from dunwu.verifiers.math_plain import PlainVerdict, plain_verdicts
-from dunwu.verifiers.math_policy import MathPolicy
-from dunwu.verifiers.math_service import SERVICE
+from dunwu.verifiers.math.plain import PlainVerdict, plain_verdicts
+from dunwu.verifiers.math.policy import MathPolicy
+from dunwu.verifiers.math.service import SERVICE
+from dunwu.verifiers.math.verify import check_gold, compare_math, reads_as_text
 
 
 @dataclass(frozen=True)

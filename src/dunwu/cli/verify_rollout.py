@@ -90,7 +90,7 @@ def _compared(total: float | None, recorded: float | None) -> list[str]:
 def _read(file: Path, row: int) -> tuple[Problem, str, float | None]:
     """Problem, prefill + completion, and the reward on record."""
     if file.suffix == ".parquet":
-        from dunwu.trainers.tables import read_rollouts
+        from dunwu.run.tables import read_rollouts
 
         rows = read_rollouts(file)
         if not 0 <= row < len(rows):

@@ -16,7 +16,7 @@ from dunwu.cli.runs import sampling_overrides, trained_template
 from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable
 from dunwu.config.task_names import task_name
 from dunwu.config.zero import EvalConfig, ZeroConfig
-from dunwu.trainers.step_manifest import step_folder
+from dunwu.run.step_manifest import step_folder
 
 
 @dataclass(frozen=True)

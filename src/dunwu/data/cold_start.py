@@ -32,9 +32,9 @@ from dunwu.data.rejection_sampling import at_most, drafts_of, show
 from dunwu.data.rewriting import rewrite
 from dunwu.data.sampled import sample, training_problems, verify_all
 from dunwu.errors import DataError
-from dunwu.language import LANGUAGES
 from dunwu.models.chat import Message
 from dunwu.tasks.rows import Row, local_rows
+from dunwu.text.language import LANGUAGES
 from dunwu.types import Problem
 
 REFLECT = {

@@ -12,10 +12,10 @@ from dunwu.data.certificate import Benchmark, is_clean
 from dunwu.data.funnel import Funnel
 from dunwu.data.near_duplicates import first_of_their_kind
 from dunwu.data.turns import REASONING_KEY
-from dunwu.language import LANGUAGES, language_share, majority_language
 from dunwu.models.thinking import TAGS, parse_completion
 from dunwu.rewards.repetition import repetition_penalty
-from dunwu.words import tokens
+from dunwu.text.language import LANGUAGES, language_share, majority_language
+from dunwu.text.words import tokens
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.MULTILINE)
@@ -67,7 +67,7 @@ def split_reply(text: str) -> tuple[str, str] | None:
 
 
 def language_of(text: str, fallback: str) -> str:
-    """The language that most words of ``text`` are in, where `dunwu.language` knows it."""
+    """The language that most words of ``text`` are in, where `dunwu.text.language` knows it."""
     found = majority_language(text) or fallback
     return found if found in LANGUAGES else fallback
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dunwu.attempt import attempt
 from dunwu.config.data import GeneratorConfig
 from dunwu.config.zero import SamplingConfig
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.errors import ConfigError
 from dunwu.models.chat import Message
+from dunwu.process.attempt import attempt
 
 Chat = tuple[Message, ...]
 """Turns, the last one the user's."""

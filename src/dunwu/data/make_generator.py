@@ -8,7 +8,7 @@ from dunwu.config.data import EndpointGenerator, GeneratorConfig, LocalGenerator
 from dunwu.data.endpoint import Endpoint
 from dunwu.data.generator import Generator, Scripted
 from dunwu.data.local_generator import Local
-from dunwu.own_code import load_function
+from dunwu.process.own_code import load_function
 
 
 def make_generator(config: GeneratorConfig) -> Generator:

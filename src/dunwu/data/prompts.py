@@ -15,8 +15,8 @@ from dunwu.errors import ConfigError, DataError
 from dunwu.models.beginning import begin_once, beginning, encode
 from dunwu.models.chat import AUTO, FORMATS, Message, dropped_turn, form, form_end, form_start
 from dunwu.models.chat_text import apply_chat, writes_date
-from dunwu.models.run_date import run_date
 from dunwu.rollout.base import Engine
+from dunwu.run.date import run_date
 from dunwu.tasks.templates import CHAT, TEMPLATES, render
 from dunwu.types import Problem, Prompt, SamplingParams
 

@@ -22,7 +22,7 @@ from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.make import make_task
 from dunwu.types import Problem, Prompt, Split
-from dunwu.verifiers.math import check_gold, reads_as_text
+from dunwu.verifiers.math.verify import check_gold, reads_as_text
 from dunwu.verifiers.problem import problem_fault
 
 TOO_LONG, BAD_GOLD, HALF = "prompt too long", "gold that nothing can be verified against", "half a character"

@@ -12,8 +12,8 @@ import unicodedata
 from fractions import Fraction
 
 from dunwu.types import VerifierName
-from dunwu.verifiers.math import answer_readings
-from dunwu.verifiers.math_values import Scalar
+from dunwu.verifiers.math.values import Scalar
+from dunwu.verifiers.math.verify import answer_readings
 
 _OPERATORS = str.maketrans(
     {"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "−": "-", "–": "-", "[": "(", "]": ")", "{": "(", "}": ")"}

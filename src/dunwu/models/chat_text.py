@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from dunwu.models.run_date import strftime_now
+from dunwu.run.date import strftime_now
 
 _ANSWER = "Eight and a half."
 _TURNS = ({"role": "user", "content": "How many?"}, {"role": "assistant", "content": _ANSWER})

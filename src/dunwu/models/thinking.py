@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from dunwu.boxes import offered_boxes
+from dunwu.text.boxes import offered_boxes
 from dunwu.types import Rollout
 
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
@@ -36,7 +36,7 @@ def parse_completion(text: str, end_marker: str = "") -> ParsedCompletion:
     1. Only what follows the first ``</think>`` can answer, without think tags the whole text; reasoning that is never closed has no answer.
     2. There must be one ``<answer>`` and one ``</answer>``, in this order; its content is the answer, whatever stands around it.
        More of either is several answers, which is none.
-    3. Where neither tag occurs, the last ``\boxed{}`` answers, unless different boxes are offered side by side (`dunwu.boxes`).
+    3. Where neither tag occurs, the last ``\boxed{}`` answers, unless different boxes are offered side by side (`dunwu.text.boxes`).
     """
     text = text.strip()
     if end_marker and text.endswith(end_marker):

@@ -18,9 +18,9 @@ from typing import Any
 from dunwu.errors import RunError
 from dunwu.pipeline.cost import Usage
 from dunwu.pipeline.identity import Identity, differ_in_code_alone, difference
-from dunwu.trainers.atomic import atomic_file
-from dunwu.trainers.run_directory import code_version, config_hash, content_hash
-from dunwu.trainers.step_manifest import counted_files, crc32
+from dunwu.run.atomic import atomic_file
+from dunwu.run.directory import code_version, config_hash, content_hash
+from dunwu.run.step_manifest import counted_files, crc32
 
 Json = dict[str, Any]
 

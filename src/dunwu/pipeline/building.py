@@ -28,10 +28,10 @@ from dunwu.data.mixing import mix_rows
 from dunwu.data.preference_pairs import build_preferences
 from dunwu.data.rejection_sampling import rejection_sample
 from dunwu.models.loading import load_tokenizer
-from dunwu.trainers.atomic import atomic_folder
-from dunwu.trainers.dates import take_date
-from dunwu.trainers.progress import duration, eta
-from dunwu.trainers.run_directory import RunDirectory, content_hash
+from dunwu.run.atomic import atomic_folder
+from dunwu.run.dates import take_date
+from dunwu.run.directory import RunDirectory, content_hash
+from dunwu.run.progress import duration, eta
 
 DATA, JOURNAL = "data", "written.jsonl"
 SECONDS = 10.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.evaluation.store import read_evaluation
-from dunwu.trainers.run_directory import read_metrics
+from dunwu.run.directory import read_metrics
 
 _HEADER_LENGTH = struct.Struct("<Q")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from dunwu.config.tasks import ChatTask, CodeTask, DatasetTask, EnvironmentTask, TaskConfig
 from dunwu.config.zero import ZeroConfig
+from dunwu.run.directory import content_hash
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.make import make_task
 from dunwu.tasks.mixture import Mixture
 from dunwu.tasks.rows import data_files
-from dunwu.trainers.run_directory import content_hash
 
 
 def data_inputs(config: ZeroConfig, task: Task) -> dict[str, str]:

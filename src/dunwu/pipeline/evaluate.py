@@ -15,7 +15,7 @@ from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import write_evaluation
 from dunwu.models.loading import load_model, pick_device
 from dunwu.pipeline.headline import print_facts, told_of_dropped
-from dunwu.trainers.dates import take_date
+from dunwu.run.dates import take_date
 
 MAX_PROMPT_TOKENS = 4096
 

@@ -46,9 +46,9 @@ from dunwu.pipeline.outside import missing_file, outside_files
 from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.pipeline.stages import Work, describe
 from dunwu.pipeline.stopping import stopping_at_once
-from dunwu.trainers.atomic import atomic_file, atomic_folder, fsync_path, remove_leftovers, set_aside
-from dunwu.trainers.progress import duration
-from dunwu.trainers.run_directory import MANIFEST, RunDirectory, content_hash, read_manifest, relocate
+from dunwu.run.atomic import atomic_file, atomic_folder, fsync_path, remove_leftovers, set_aside
+from dunwu.run.directory import MANIFEST, RunDirectory, content_hash, read_manifest, relocate
+from dunwu.run.progress import duration
 
 _SECONDS = "seconds.json"
 

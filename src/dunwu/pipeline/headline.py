@@ -16,7 +16,7 @@ from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.sentences import PHASES, overlap, percent, plain
 from dunwu.config.zero import ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
-from dunwu.trainers.progress import clean, duration, print_sample
+from dunwu.run.progress import clean, duration, print_sample
 
 Results = Mapping[str, Mapping[str, EvaluationResult]]
 """Of each held-out set, the evaluations ``before`` and ``after``."""

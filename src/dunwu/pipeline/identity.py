@@ -11,8 +11,8 @@ from dunwu.config.overrides import Override, apply_overrides
 from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.outside import outside_files
 from dunwu.pipeline.source import PACKAGE, module_file, source_hashes
-from dunwu.trainers.run_directory import config_hash, content_hash
-from dunwu.trainers.run_identity import first_difference
+from dunwu.run.directory import config_hash, content_hash
+from dunwu.run.identity import first_difference
 
 Json = dict[str, Any]
 

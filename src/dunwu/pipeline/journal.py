@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from dunwu.errors import RunError
-from dunwu.trainers.atomic import atomic_file
+from dunwu.run.atomic import atomic_file
 
 PROGRESS = "progress.json"
 

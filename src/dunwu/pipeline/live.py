@@ -17,7 +17,7 @@ from dunwu.errors import DunwuError
 from dunwu.pipeline.artefacts import RECIPE
 from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.status import StageStatus, Status, read_status
-from dunwu.trainers.progress import clean, duration
+from dunwu.run.progress import clean, duration
 
 STYLES = {"waiting": "dim", "running": "bold cyan", "done": "green", "stopped": "yellow", "failed": "bold red"}
 _PER_SECOND = 1.0

@@ -15,7 +15,7 @@ from dunwu.config.zero import EvalConfig
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import write_evaluation
 from dunwu.models.loading import load_model, pick_device
-from dunwu.trainers.dates import take_date
+from dunwu.run.dates import take_date
 
 SUMMARY = "summary.json"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dunwu.config.pipeline import OwnConfig
 from dunwu.errors import DataError
-from dunwu.own_code import load_function
+from dunwu.process.own_code import load_function
 
 
 def run_own(config: OwnConfig, out: Path) -> Path:

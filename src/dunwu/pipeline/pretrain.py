@@ -37,10 +37,10 @@ from dunwu.evaluation.session import EvaluationSession
 from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.logprobs import token_logprobs
 from dunwu.pipeline.evaluate import MAX_PROMPT_TOKENS
-from dunwu.trainers.atomic import atomic_folder
+from dunwu.run.atomic import atomic_folder
+from dunwu.run.directory import read_manifest, read_metrics
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
 from dunwu.trainers.pretrain import HELD_OUT_SEED, pretrain
-from dunwu.trainers.run_directory import read_manifest, read_metrics
 from dunwu.trainers.state import load_state
 
 MODEL = "model"

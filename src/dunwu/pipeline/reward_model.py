@@ -19,12 +19,12 @@ from dunwu.models.native import check_ids
 from dunwu.pipeline.headline import print_facts
 from dunwu.pipeline.reward_model_quality import measure, show, telling_examples
 from dunwu.pipeline.stopping import stopping_at_once
+from dunwu.run.dates import take_date
+from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.clock import Schedule, run_clock
-from dunwu.trainers.dates import take_date
 from dunwu.trainers.reward_model import RewardModelLearner
 from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
-from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
 
 EXAMPLES = "evaluations/examples.json"
 SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")

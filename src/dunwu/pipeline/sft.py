@@ -22,10 +22,10 @@ from dunwu.pipeline.headline import print_facts
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rollout.build import build_engine
+from dunwu.run.dates import take_date
+from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.clock import Schedule, run_clock
-from dunwu.trainers.dates import take_date
-from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
 from dunwu.trainers.sft import SftLearner
 
 SHOWN = ("loss", "mean_token_accuracy", "eval_loss", "tokens_per_second")

@@ -27,7 +27,7 @@ PRESENTING = (
     "pipeline.headline",
     "pipeline.memory",
     "pipeline.preview",
-    "trainers.progress",
+    "run.progress",
 )
 """Modules that print or refuse, and of which nothing reaches an artefact (`pipeline.checks` drops rows too, and counts)."""
 NO_SOURCE = (".py", ".pyc", ".typed")

@@ -22,7 +22,7 @@ from dunwu.data.card import read_card
 from dunwu.errors import RunError
 from dunwu.pipeline.cost import Usage, count_parameters, evaluation_tokens, metric_sum
 from dunwu.pipeline.outside import model_folder
-from dunwu.trainers.checkpoint import LATEST
+from dunwu.run.checkpoint import LATEST
 
 KINDS: Mapping[str, type[Config]] = MappingProxyType(
     {

@@ -20,7 +20,7 @@ from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.identity import placeless_config
 from dunwu.pipeline.journal import Entry, State, read_journal
 from dunwu.pipeline.recipe_file import read_pipeline
-from dunwu.trainers.run_directory import METRICS, read_manifest
+from dunwu.run.directory import METRICS, read_manifest
 
 TAIL_BYTES = 1 << 17
 """Of ``metrics.jsonl``: the pace is that of the steps in it."""

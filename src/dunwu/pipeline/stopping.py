@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from dunwu.errors import Interrupted
-from dunwu.trainers.interrupt import SIGNALS
+from dunwu.run.interrupt import SIGNALS
 
 
 @contextmanager

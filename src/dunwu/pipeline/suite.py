@@ -29,13 +29,13 @@ from dunwu.models.loading import load_model, load_tokenizer, pick_device
 from dunwu.pipeline.outside import model_folder
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.scope import look_at
+from dunwu.run.atomic import atomic_file
+from dunwu.run.dates import take_date
+from dunwu.run.directory import RunDirectory, content_hash
+from dunwu.run.progress import Progress
 from dunwu.tasks.make import make_task
-from dunwu.trainers.atomic import atomic_file
-from dunwu.trainers.dates import take_date
-from dunwu.trainers.progress import Progress
 from dunwu.trainers.reward_model_examples import seen_by
 from dunwu.trainers.reward_model_scoring import RewardModel
-from dunwu.trainers.run_directory import RunDirectory, content_hash
 from dunwu.types import Completion, Problem, Prompt, Verdict
 
 SUITE = "suite"

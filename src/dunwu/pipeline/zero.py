@@ -31,14 +31,14 @@ from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.make import make_reward, own_files
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.build import build_engine
+from dunwu.run.dates import take_date
+from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
 from dunwu.trainers.clock import Schedule, run_clock
-from dunwu.trainers.dates import take_date
 from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoLearner
 from dunwu.trainers.model_rewards import ModelRewards
-from dunwu.trainers.run_directory import RunDirectory, content_hash, read_metrics
 from dunwu.verifiers.unread import tell_verdicts
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")

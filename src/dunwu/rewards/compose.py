@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic
 
-from dunwu.attempt import attempt
+from dunwu.process.attempt import attempt
 from dunwu.rewards.scope import Scope, Whole, look_at, narrow
 from dunwu.types import Problem, Reward, Verdict
 from dunwu.verifiers.verify import candidate, verify

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from dunwu.errors import ConfigError
-from dunwu.own_code import load_function
+from dunwu.process.own_code import load_function
 from dunwu.rewards.own import only_named
 from dunwu.rewards.scope import Whole
 from dunwu.types import Problem

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dunwu.boxes import find_boxes
 from dunwu.rewards.scope import Visible, Whole
+from dunwu.text.boxes import find_boxes
+from dunwu.text.words import tokens
 from dunwu.types import Problem
-from dunwu.words import tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class OneBox:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """After the reasoning stands something to read, not the bare answer: at least ``words`` words (`dunwu.words`) besides it."""
+    """After the reasoning stands something to read, not the bare answer: at least ``words`` words (`dunwu.text.words`) besides it."""
 
     words: int = 3
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dunwu.errors import ConfigError
-from dunwu.language import LANGUAGES, language_share, majority_language
 from dunwu.rewards.scope import Reasoning
+from dunwu.text.language import LANGUAGES, language_share, majority_language
 from dunwu.types import Problem
 
 
@@ -18,8 +18,8 @@ class LanguageConsistency:
 
         Reward_language = Num(Words_target) / Num(Words)
 
-    The paper does not say what a word is: `dunwu.words` and `dunwu.language` do. ``None`` where the chain of thought has no word at all
-    (it is empty, or pure maths).
+    The paper does not say what a word is: `dunwu.text.words` and `dunwu.text.language` do. ``None`` where the chain of thought has no
+    word at all (it is empty, or pure maths).
     """
 
     target: str = "prompt"

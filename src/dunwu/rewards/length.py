@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass, replace
 
 from dunwu.rewards.scope import Whole
+from dunwu.text.words import tokens as words_of
 from dunwu.types import Problem, Reward
-from dunwu.words import tokens as words_of
 
 PART = "length"
 
@@ -63,7 +63,7 @@ def with_cosine_length(reward: Reward, tokens: int, max_tokens: int, shape: Cosi
 
 @dataclass(frozen=True, slots=True)
 class WordLimit:
-    """`linear_length_penalty` of the words (`dunwu.words`) of the whole completion."""
+    """`linear_length_penalty` of the words (`dunwu.text.words`) of the whole completion."""
 
     free: int
     limit: int

@@ -20,7 +20,7 @@ from dunwu.config.rewards import (
     WordLimitPart,
 )
 from dunwu.errors import ConfigError
-from dunwu.own_code import load_function
+from dunwu.process.own_code import load_function
 from dunwu.rewards.compose import ACCURACY, HIDDEN, ComposedReward, Part
 from dunwu.rewards.environment import EnvironmentScore, load_environment
 from dunwu.rewards.form import OneBox, Reply, Summary, TagStructure

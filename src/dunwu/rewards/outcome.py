@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
-from dunwu.attempt import attempt
+from dunwu.process.attempt import attempt
 from dunwu.types import Problem, Reason, Reward, Verdict
 
 RewardFunction = Callable[[Problem, str], Reward]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dunwu.own_code import load_function
+from dunwu.process.own_code import load_function
 from dunwu.rewards.scope import Reasoning, Visible, Whole
 from dunwu.types import Problem
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from dunwu.config.rewards import OwnPart
-from dunwu.own_code import load_function
+from dunwu.process.own_code import load_function
 from dunwu.rewards.group import with_failure, with_part, with_rewards
 from dunwu.rewards.make import own_name
 from dunwu.rewards.own import call_own

@@ -11,7 +11,7 @@ from typing import Self
 
 from dunwu.errors import ConfigError, DunwuError, TrainingError
 from dunwu.rewards.outcome import RewardFunction, compute, failed, part_names
-from dunwu.rewards.process import WorkerLost, WorkerProcess
+from dunwu.rewards.worker_process import WorkerLost, WorkerProcess
 from dunwu.types import Problem, Reward
 
 MAX_CHUNK = 64

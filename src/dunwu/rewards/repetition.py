@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import regex
 
 from dunwu.rewards.scope import Whole
+from dunwu.text.words import tokens
 from dunwu.types import Problem
-from dunwu.words import tokens
 
 MAX_TOKEN = 32
 _SYMBOL_OR_REST = regex.compile(r"[\p{L}\p{M}\p{N}_'’]++|[^\s\p{L}\p{M}\p{N}_'’]")
@@ -33,7 +33,7 @@ def repetition_penalty(text: str, n: int, maximum: float = 1.0) -> float:
     The sparse form of Demystifying Long CoT (arXiv 2502.03373, section 4), as open-r1's ``repetition_penalty_reward`` has it. There the
     penalty is put on the repeating tokens; a reward of the whole rollout can only hold its share.
 
-    Departures: units are words of any script (`dunwu.words`) in lower case and, each by itself, other symbols, not what stands between
+    Departures: units are words of any script (`dunwu.text.words`) in lower case and, each by itself, other symbols, not what stands between
     spaces: Chinese has none, and a row of ``!!!!`` or of a thousand letters without a break is no single word.
     """
     assert n >= 1, f"{n}-grams"

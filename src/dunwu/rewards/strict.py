@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 from fractions import Fraction
 
-from dunwu.boxes import find_boxes
 from dunwu.models.thinking import ParsedCompletion
 from dunwu.rewards.scope import Whole
+from dunwu.text.boxes import find_boxes
 from dunwu.types import Problem
 from dunwu.verifiers.verify import candidate, verify
 

@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 
-from dunwu.child import die_with, limit_memory
+from dunwu.process.child import die_with, limit_memory
 from dunwu.rewards.frames import Frames
 from dunwu.rewards.outcome import RewardFunction, compute, encode
 from dunwu.types import Problem

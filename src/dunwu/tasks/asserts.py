@@ -1,7 +1,7 @@
 """Assert tests (HumanEval, MBPP) turned into cases by reading them, so that expected values stay away from the program.
 
 A test that is more than asserts about literal calls (a loop, a random input) is kept as source. It can still run in a process of its
-own, which asks the program for each value (`dunwu.verifiers.code_replay`), unless it needs names of the program itself, such as a class
+own, which asks the program for each value (`dunwu.verifiers.code.replay`), unless it needs names of the program itself, such as a class
 that the program defines: then it must run beside the program and is forgeable.
 """
 

@@ -68,7 +68,7 @@ class CodeTests(Config):
     preamble: str = ""
     """Python that belongs before the program: imports, helpers, and the signature that a completion goes on from."""
     checker: TextCheckerName | ValueCheckerName | None = None
-    """Tables in `dunwu.verifiers.code_compare`; ``None``: ``tokens`` for text, for values ``lists`` (as ``equal``, and a tuple
+    """Tables in `dunwu.verifiers.code.compare`; ``None``: ``tokens`` for text, for values ``lists`` (as ``equal``, and a tuple
     stands for a list)."""
     checker_program: str | None = None
     """stdio with many right answers: trusted Python with ``check(input, expected, output) -> bool``, run as a program of its own."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from dunwu.config.tasks import EnvironmentTask
 from dunwu.errors import DataError
-from dunwu.own_code import load_function
+from dunwu.process.own_code import load_function
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
 from dunwu.tasks.splits import split_of_text
 from dunwu.types import Problem, Split

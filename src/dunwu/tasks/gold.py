@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from dunwu.boxes import offered_boxes
+from dunwu.text.boxes import offered_boxes
 
 _GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 _DECIMAL = re.compile(r"\d+(\.\d+)?|\.\d+")

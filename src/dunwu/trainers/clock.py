@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from dunwu.errors import Interrupted, TrainingError
-from dunwu.trainers.checkpoint import newest_whole, save_checkpoint
-from dunwu.trainers.interrupt import Interrupt
-from dunwu.trainers.progress import Progress
-from dunwu.trainers.run_directory import RunDirectory
-from dunwu.trainers.step_manifest import folder_step
+from dunwu.run.checkpoint import newest_whole, save_checkpoint
+from dunwu.run.directory import RunDirectory
+from dunwu.run.interrupt import Interrupt
+from dunwu.run.progress import Progress
+from dunwu.run.step_manifest import folder_step
 
 Metrics = Mapping[str, float | int | str | None]
 

@@ -29,6 +29,9 @@ from dunwu.rewards.group import GroupReward
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.tripwire import make_tripwire
 from dunwu.rollout.base import Engine
+from dunwu.run.directory import RunDirectory
+from dunwu.run.progress import print_sample
+from dunwu.run.tables import write_rollouts
 from dunwu.tasks.base import Task
 from dunwu.trainers.ahead import Ahead
 from dunwu.trainers.clock import Metrics
@@ -37,11 +40,8 @@ from dunwu.trainers.experience import Experience, make_experience
 from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.policy_update import PolicyUpdate
-from dunwu.trainers.progress import print_sample
 from dunwu.trainers.reward_watch import RewardWatch
-from dunwu.trainers.run_directory import RunDirectory
 from dunwu.trainers.state import load_state, save_state
-from dunwu.trainers.tables import write_rollouts
 from dunwu.trainers.weights import load_weights, save_weights
 from dunwu.types import Reason, Rollout
 from dunwu.verifiers.unread import count_unread, tell_verdicts, why_unread

@@ -24,11 +24,11 @@ from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, check_weights, documen
 from dunwu.data.tiny_world.tokenizer import train_tokenizer
 from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.precision import matmul_precision, use_causal_attention
+from dunwu.run.directory import RunDirectory
+from dunwu.run.progress import print_sample
 from dunwu.trainers.clock import Metrics, Schedule, run_clock
 from dunwu.trainers.micro_batches import fixed_shapes, pad_right
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
-from dunwu.trainers.progress import print_sample
-from dunwu.trainers.run_directory import RunDirectory
 from dunwu.trainers.state import load_state, save_state
 
 TOKENIZER_DOCUMENTS = 20_000

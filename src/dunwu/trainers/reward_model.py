@@ -21,10 +21,10 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.preferences import Pair
 from dunwu.models.heads import HEAD, scores
 from dunwu.models.precision import use_causal_attention
+from dunwu.run.progress import print_sample
 from dunwu.trainers.clock import Metrics
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
-from dunwu.trainers.progress import print_sample
 from dunwu.trainers.reward_model_batches import Batches
 from dunwu.trainers.reward_model_examples import Example
 from dunwu.trainers.state import load_state, save_state

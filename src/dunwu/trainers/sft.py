@@ -23,10 +23,10 @@ from dunwu.config.base import SEEDS
 from dunwu.config.sft import SftConfig
 from dunwu.data.chat_examples import Example
 from dunwu.rollout.base import Engine
+from dunwu.run.progress import SAMPLE_CHARACTERS, clean, print_sample
 from dunwu.trainers.clock import Metrics
 from dunwu.trainers.micro_batches import in_order
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
-from dunwu.trainers.progress import SAMPLE_CHARACTERS, clean, print_sample
 from dunwu.trainers.sft_scoring import Scores, make_example_scorer
 from dunwu.trainers.state import load_state, save_state
 from dunwu.trainers.weights import load_weights, save_weights

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import regex
 
-from dunwu.boxes import find_boxes, offered_boxes
+from dunwu.text.boxes import find_boxes, offered_boxes
 from dunwu.types import Problem, Verdict
 from dunwu.verifiers.choice_denial import DENIAL, OPEN_DENIAL, is_denied
 from dunwu.verifiers.text_words import compatible, normalise

@@ -6,10 +6,10 @@ from typing import Any
 
 import regex
 
-from dunwu.language import LANGUAGES, language_share
+from dunwu.text.language import LANGUAGES, language_share
+from dunwu.text.words import occurrences, tokens
 from dunwu.verifiers.instruction_counts import Found
 from dunwu.verifiers.json_schema import NotJson, parse_json
-from dunwu.words import occurrences, tokens
 
 LANGUAGE_SHARE = 0.9
 _TITLE = regex.compile(r"<<[^\S\n]*+[^<>\s](?:[^<>\n]|[<>](?![<>]))*+>>")
@@ -103,7 +103,7 @@ def quotation(text: str) -> Found:
 
 
 def language(text: str, *, language: str) -> Found:
-    """At least `LANGUAGE_SHARE` of the words are in a script of ``language`` (`dunwu.language`: languages of one script look alike)."""
+    """At least `LANGUAGE_SHARE` of the words are in a script of ``language``, see `dunwu.text.language`: languages may share one."""
     if language not in LANGUAGES:
         raise ValueError(f"language {language!r} is not known")
     share = language_share(text, language)

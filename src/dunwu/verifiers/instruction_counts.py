@@ -6,7 +6,7 @@ from typing import Literal
 
 import regex
 
-from dunwu.words import occurrences, tokens
+from dunwu.text.words import occurrences, tokens
 
 Found = tuple[bool, str]
 """Does the text follow the instruction, and what was found."""
@@ -29,7 +29,7 @@ def within(count: int, what: str, at_least: int | None, at_most: int | None, exa
 
 
 def word_count(text: str, *, at_least: int | None = None, at_most: int | None = None, exactly: int | None = None) -> Found:
-    """Words and numbers; a Han character is a word (`dunwu.words`)."""
+    """Words and numbers; a Han character is a word (`dunwu.text.words`)."""
     return within(len(tokens(text)), "words", at_least, at_most, exactly)
 
 

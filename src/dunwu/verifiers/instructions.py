@@ -2,7 +2,7 @@
 
 ``data["instructions"]`` is a list of ``{"kind": ..., parameters of the kind}``, such as
 ``{"kind": "words", "at_least": 100}`` or ``{"kind": "ends_with", "phrase": "That is all."}``; the parameters are those of the functions
-in `dunwu.verifiers.instruction_counts` and `dunwu.verifiers.instruction_content`. Words of all scripts count as `dunwu.words` says,
+in `dunwu.verifiers.instruction_counts` and `dunwu.verifiers.instruction_content`. Words of all scripts count as `dunwu.text.words` says,
 so that the same instruction works for Chinese.
 """
 

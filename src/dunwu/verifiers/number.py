@@ -18,7 +18,7 @@ import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dunwu.boxes import offered_boxes
+from dunwu.text.boxes import offered_boxes
 from dunwu.types import Problem, Verdict
 
 MAX_LENGTH = 2048

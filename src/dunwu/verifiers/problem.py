@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from dunwu.attempt import attempt
+from dunwu.process.attempt import attempt
 from dunwu.types import Problem
-from dunwu.verifiers.math import check_gold
+from dunwu.verifiers.math.verify import check_gold
 from dunwu.verifiers.verify import verify
 
 _PROBES = {"json_schema": "{}", "plain_number": "0", "number": "0"}

@@ -18,7 +18,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from dunwu.attempt import attempt
+from dunwu.process.attempt import attempt
 from dunwu.types import Problem, Verdict
 from dunwu.verifiers.make_target import make_target
 from dunwu.verifiers.number import NotOneNumber, Number, parse_number

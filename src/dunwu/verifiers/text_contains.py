@@ -12,9 +12,9 @@ from itertools import dropwhile, pairwise, takewhile
 
 import regex
 
+from dunwu.text.words import tokens
 from dunwu.verifiers.text_denial import Clauses, Words, clauses, holds, is_denied
 from dunwu.verifiers.text_words import is_operator, is_symbol
-from dunwu.words import tokens
 
 MAX_SENTENCE_WORDS = 120
 MAX_ITEM_WORDS = 4

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import regex
 
-from dunwu.words import tokens
+from dunwu.text.words import tokens
 
 
 def _words(text: str) -> frozenset[str]:

@@ -17,7 +17,7 @@ from itertools import zip_longest
 
 import regex
 
-from dunwu.words import tokens
+from dunwu.text.words import tokens
 
 MIN_PLURAL = 4
 MIN_VARIANT = 5

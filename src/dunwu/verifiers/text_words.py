@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import regex
 
-from dunwu.words import UNSPACED, tokens
+from dunwu.text.words import UNSPACED, tokens
 
 _UNSPACED = "".join(rf"\p{{{script}}}" for script in UNSPACED)
 _LETTERS = rf"[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]*+"

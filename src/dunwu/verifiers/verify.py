@@ -8,7 +8,7 @@ from dunwu.models.thinking import ParsedCompletion
 from dunwu.types import Problem, Verdict
 from dunwu.verifiers.choice import verify_choice
 from dunwu.verifiers.make_target import verify_expression
-from dunwu.verifiers.math import verify_math
+from dunwu.verifiers.math.verify import verify_math
 from dunwu.verifiers.number import verify_plain_number
 from dunwu.verifiers.reasoning_gym import verify_reasoning_gym
 from dunwu.verifiers.text import verify_text
@@ -52,7 +52,7 @@ def verify(problem: Problem, answer: str | None) -> Verdict:
 
             return verify_instructions(problem, answer)
         case "code":
-            from dunwu.verifiers.code import verify_code
+            from dunwu.verifiers.code.verify import verify_code
 
             return verify_code(problem, answer)
         case "reasoning_gym":

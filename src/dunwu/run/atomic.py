@@ -1,0 +1,198 @@
+"""Files and folders that are replaced whole or not at all, and nothing deleted that is not provably ours. Imports no torch.
+
+What is being made lies in a folder ``NAME.xxxxxxxx.tmp`` beside its final place, together with an empty file ``.dunwu-writing``, and is
+renamed when it is whole and on the disk. What it replaces, and what is to be deleted, is first moved into such a folder with
+``.dunwu-removing``. A process that was killed leaves these folders, and only what bears such a file is deleted afterwards: a
+``step-000009.tmp`` of the user's stays, and so does a folder that was killed before its mark was written.
+
+Where a file of the user's has the name of a new one, it is moved to ``NAME.old``.
+"""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO
+
+from safetensors import SafetensorError
+
+from dunwu.errors import RunError
+from dunwu.run.step_manifest import own_paths
+
+WRITING, REMOVING = ".dunwu-writing", ".dunwu-removing"
+_TEMPORARY = re.compile(r"(?P<name>.+)\.[a-z0-9_]{8}\.tmp")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open ``path`` for writing so that it is replaced whole, on disk, or not at all."""
+    with clear_disk_full(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path, WRITING) as folder:
+            with (folder / path.name).open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(folder / path.name, path)
+            fsync_path(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that becomes ``path``, on disk, when it is filled, or not at all.
+
+    Files of an earlier ``path`` that are not ours stay: in the new folder, or in ``NAME.old`` where a new file has their name.
+    Raises ``RunError`` when the disk is full.
+    """
+    with clear_disk_full(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path, WRITING) as folder:
+            made = folder / path.name
+            made.mkdir()
+            yield made
+            for inner in [*made.rglob("*"), made]:
+                if not inner.is_symlink():
+                    fsync_path(inner)
+            with _temporary(path, REMOVING) as old:
+                if os.path.lexists(path):
+                    os.rename(path, old / path.name)
+                os.rename(made, path)
+                fsync_path(path.parent)
+
+
+def remove_step(path: Path) -> None:
+    """Delete a step's folder, without what is not ours. Killed midway it leaves nothing that looks like a step."""
+    with _temporary(path, REMOVING) as folder:
+        os.rename(path, folder / path.name)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Finish or delete what a killed process was writing or removing in ``folder``; say which ``step-*.tmp`` stay since they are not ours.
+
+    Only for the holder of the run's lock, who knows that the run is its own: a live trainer's save looks the same.
+    """
+    for path in sorted(folder.glob("*.tmp")):
+        if is_temporary(path) and (mark := _mark(path)):
+            _clear(path, mark)
+        elif path.name.startswith("step-"):
+            print(f"{path} stays: no file in it shows that Dunwu wrote it; delete it if you do not need it", file=sys.stderr)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether ``path`` is a folder that a killed process was writing in: marked, or empty since it was killed before that."""
+    if _TEMPORARY.fullmatch(path.name) is None or not _is_folder(path):
+        return False
+    return bool(_mark(path)) or not any(path.iterdir())
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file or folder that is in the way to ``NAME.old``, or the next free name, and say so. Returns the new path."""
+    kept = _free_name(path)
+    _keep(path, kept)
+    return kept
+
+
+@contextmanager
+def clear_disk_full(path: Path) -> Iterator[None]:
+    """Turn "no space left" (also as safetensors words it) into one ``RunError`` that names ``path``."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        # safetensors writes files from Rust and keeps the error number in its text only
+        if number in _DISK_FULL or any(f"os error {code})" in str(error) for code in _DISK_FULL):
+            raise RunError(f"disk full while writing {path}: free space, then go on (the last whole checkpoint is safe)") from error
+        raise
+
+
+def fsync_path(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _temporary(final: Path, mark: str) -> Iterator[Path]:
+    """A new marked folder beside ``final``, cleared at the end, also of an error."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{final.name}.", suffix=".tmp", dir=final.parent))
+    try:
+        # Not brought to the disk: after a power cut a lost mark leaves a folder that stays, which is the safe side.
+        (folder / mark).touch()
+        yield folder
+    finally:
+        _clear(folder, mark)
+
+
+def _mark(folder: Path) -> str:
+    return next((mark for mark in (WRITING, REMOVING) if (folder / mark).is_file()), "")
+
+
+def _clear(folder: Path, mark: str) -> None:
+    """Empty a marked folder, its mark last, so that a further kill leaves it marked."""
+    for inner in [path for path in folder.iterdir() if path.name != mark]:
+        if mark == REMOVING:
+            _remove_ours(inner, folder.with_name(inner.name))
+        elif _is_folder(inner):
+            shutil.rmtree(inner)
+        else:
+            inner.unlink()
+    (folder / mark).unlink(missing_ok=True)
+    folder.rmdir()
+
+
+def _remove_ours(old: Path, final: Path) -> None:
+    """Delete our files of ``old``, which lay at ``final``; the others go back there."""
+    for path in [*(old / name for name in own_paths(old)), old]:
+        if _is_folder(path):
+            with suppress(OSError):  # not empty: something of the user's is in it
+                path.rmdir()
+        elif path != old:
+            path.unlink()
+    if os.path.lexists(old):
+        _give_back(old, final, _free_name(final))
+
+
+def _give_back(old: Path, final: Path, kept: Path) -> None:
+    """Move ``old`` to ``final``, and what has another file of its name there to ``kept``."""
+    if not os.path.lexists(final):
+        os.rename(old, final)
+    elif _is_folder(old) and _is_folder(final):
+        for inner in list(old.iterdir()):
+            _give_back(inner, final / inner.name, kept / inner.name)
+        old.rmdir()
+    elif _is_file(old) and _is_file(final) and filecmp.cmp(old, final, shallow=False):
+        old.unlink()
+    else:
+        _keep(old, kept)
+
+
+def _keep(path: Path, kept: Path) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    os.rename(path, kept)
+    print(f"{kept} holds what was there before: Dunwu did not write it, or it has changed since", file=sys.stderr)
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}.old{number or ''}") for number in count())
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

@@ -1,0 +1,119 @@
+"""Rollouts on disk: one Parquet file a step, one row a rollout. pyarrow is imported here only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dunwu.errors import DataError
+from dunwu.run.atomic import atomic_file
+from dunwu.types import Group, Rollout
+
+ThinkingTokens = Callable[[Rollout], int] | Sequence[int]
+
+_TYPES: Mapping[str, pa.DataType] = {
+    "step": pa.int64(),
+    "problem_id": pa.string(),
+    "task": pa.string(),
+    "language": pa.string(),
+    "difficulty": pa.float64(),
+    "problem": pa.string(),
+    "verifier": pa.string(),
+    "answer": pa.string(),
+    "prompt": pa.string(),
+    "prefill": pa.string(),
+    "completion": pa.string(),
+    "tokens": pa.int32(),
+    "thinking_tokens": pa.int32(),
+    "finish_reason": pa.string(),
+    "policy_version": pa.int64(),
+    "reward": pa.float64(),
+    "verdict": pa.string(),
+    "verdict_detail": pa.string(),
+    "advantage": pa.float64(),
+    "behaviour_logprobs": pa.list_(pa.float32()),
+    "data": pa.string(),
+}
+
+
+def write_rollouts(
+    path: Path, groups: Sequence[Group], advantages: Sequence[float | None], step: int, thinking_tokens: ThinkingTokens
+) -> None:
+    """Write the rollouts of ``groups``, in order, as one Parquet file that is replaced whole or not at all.
+
+    ``advantages`` (``None`` for an excluded rollout) and ``thinking_tokens`` (counts, or a function that counts the tokens before
+    ``</think>``) follow the rollouts' order. Each part of the reward becomes a column ``reward_<part>``. ``data`` is the
+    problem's data as JSON. Raises ``RunError`` when the disk is full.
+    """
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    counts = [thinking_tokens(rollout) for rollout in rollouts] if callable(thinking_tokens) else list(thinking_tokens)
+    assert len(advantages) == len(rollouts), f"{len(advantages)} advantages for {len(rollouts)} rollouts"
+    assert len(counts) == len(rollouts), f"{len(counts)} thinking lengths for {len(rollouts)} rollouts"
+    parts = sorted({part for rollout in rollouts for part in rollout.reward.parts})
+    rows = [
+        _row(rollout, parts) | {"step": step, "advantage": advantage, "thinking_tokens": count}
+        for rollout, advantage, count in zip(rollouts, advantages, counts, strict=True)
+    ]
+    with atomic_file(path) as file:
+        pq.write_table(pa.Table.from_pylist(rows, schema=_schema(parts)), file, compression="zstd")
+
+
+def read_rollouts(path: Path) -> list[dict[str, Any]]:
+    """Rows of a file of ``write_rollouts`` with ``data`` decoded; raises ``DataError`` when it cannot be read."""
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"rollouts {path} cannot be read ({error}): delete the file or pass another") from error
+    return [row | {"data": json.loads(row["data"])} for row in rows]
+
+
+def holds_rollouts(path: Path) -> bool:
+    """Whether ``path`` is a file of ``write_rollouts``, by its columns."""
+    try:
+        return _TYPES.keys() <= set(pq.read_schema(path).names)
+    except (OSError, pa.ArrowInvalid):
+        return False
+
+
+def _schema(parts: Sequence[str]) -> pa.Schema:
+    fields: list[tuple[str, pa.DataType]] = []
+    for name, kind in _TYPES.items():
+        fields.append((name, kind))
+        if name == "reward":
+            fields += [(f"reward_{part}", pa.float64()) for part in parts]
+    return pa.schema(fields)
+
+
+def _row(rollout: Rollout, parts: Sequence[str]) -> dict[str, Any]:
+    problem, completion, reward = rollout.prompt.problem, rollout.completion, rollout.reward
+    row: dict[str, Any] = {
+        "problem_id": _text(problem.id),
+        "task": problem.task,
+        "language": problem.language,
+        "difficulty": problem.difficulty,
+        "problem": _text(problem.text),
+        "verifier": problem.verifier,
+        "answer": None if problem.answer is None else _text(problem.answer),
+        "prompt": _text(rollout.prompt.text),
+        "prefill": rollout.prompt.prefill,
+        "completion": _text(completion.text),
+        "tokens": completion.tokens.sampled_count,
+        "finish_reason": completion.finish_reason,
+        "policy_version": min(completion.tokens.versions, default=None),
+        "reward": reward.total,
+        "verdict": reward.verdict.reason,
+        "verdict_detail": _text(reward.verdict.detail),
+        "behaviour_logprobs": list(completion.tokens.behaviour_logprobs),
+        "data": json.dumps(dict(problem.data)),
+    }
+    return row | {f"reward_{part}": reward.parts.get(part) for part in parts}
+
+
+def _text(text: str) -> str:
+    """``text`` as UTF-8 can hold it: a lone surrogate, which byte fallback may produce, becomes a question mark."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -1,0 +1,1 @@
+"""Texts as all parts read them: words, languages, boxes."""

@@ -1,0 +1,1 @@
+"""Programs: extracted, run in the sandbox, judged."""

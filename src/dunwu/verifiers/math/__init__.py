@@ -1,0 +1,1 @@
+"""Maths answers: found, read, compared."""

@@ -1,0 +1,49 @@
+"""Labels of the items of a list: ``Alice: 5, Bob: 7``, ``x = 1, y = 2``, ``12 white, 8 black``."""
+
+from __future__ import annotations
+
+from dunwu.verifiers.math.values import Collection, Relation, Scalar, Value, Words, is_name, name_of
+from dunwu.verifiers.math.words import words_key
+
+_VERBS = frozenset({"is", "are", "was", "has", "have", "had", "gets", "got", "get", "and", "=", ":"})
+
+
+def named_items(name: Value, value: Value) -> Value:
+    """``(y,x) = (1,2)`` as ``y=1, x=2``; any other value as it is."""
+    if not (isinstance(name, Collection) and isinstance(value, Collection) and len(name.items) == len(value.items)):
+        return value
+    return Collection("list", tuple(Relation((one, item), ("=",)) for one, item in zip(name.items, value.items, strict=True)))
+
+
+def labels(value: Collection) -> list[str]:
+    """A label for each item where all have different ones (names before, or units behind); else none."""
+    names = [_label(item) for item in value.items]
+    return names if all(names) and len(set(names)) == len(names) else []
+
+
+def partners(expected: list[str], present: list[str]) -> list[int]:
+    """For each label the place of the only one that says the same, perhaps in more words; empty where they do not match one to one."""
+    places: list[int] = []
+    for label in expected:
+        words = set(label.split())
+        alike = [place for place, other in enumerate(present) if words <= set(other.split()) or words >= set(other.split())]
+        exact = [place for place in alike if present[place] == label]
+        if len(exact or alike) != 1:
+            return []
+        places += exact or alike
+    return places if len(set(places)) == len(places) else []
+
+
+def _label(item: Value) -> str:
+    if isinstance(item, Relation) and item.signs == ("=",) and is_name(item.sides[0]):
+        left = item.sides[0]
+        return " ".join(word for word in words_key(left.text) if word not in _VERBS) if isinstance(left, Words) else name_of(left)
+    return " ".join(words_key(item.unit)) if isinstance(item, Scalar) else ""
+
+
+def by_letter(value: Collection) -> tuple[Value, ...]:
+    """The items, ``y=2, x=1`` in the order of their letters."""
+    names = labels(value)
+    if names and all(len(name) == 1 for name in names):
+        return tuple(item for _, item in sorted(zip(names, value.items, strict=True), key=lambda pair: pair[0]))
+    return value.items

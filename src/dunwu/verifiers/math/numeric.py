@@ -1,0 +1,216 @@
+"""Values of an expression at fixed pseudo-random points: what two expressions differ at, they are not equal at all.
+
+The arithmetic is a parameter: ``cmath`` here (microseconds), ``mpmath`` with 120 digits in the worker process.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from dunwu.verifiers.math.syntax import Call, Node, Number, Power, Product, Sum, Symbol
+
+POSITIVE = (0.4, 1.0, 2.7, 7.0, 29.0, 130.0, 1009.0)
+"""Scales of the points at which all symbols are positive."""
+NEGATIVE = (0.7, 9.0, 160.0)
+"""Scales of those at which all are negative."""
+MIXED = 2 * (3.1, 9.0, 35.0, 160.0, 0.6, 1200.0)
+"""Scales of those at which symbols have signs of both kinds. They are twice six, so that any two letters have all combinations of signs."""
+REACH = 3
+"""Points of each sign lie this many times beyond the largest number of the expressions, so that ``|x + 5000|`` changes its sign."""
+TOLERANCE = 1e-7
+"""Relative; far above the rounding of doubles, so that a difference is a real one."""
+ROUNDING = 1e-10
+"""Of the largest number that was added on the way: what smaller differences say is lost to cancellation."""
+MAX_COMBINATORIAL = 150
+_FUNCTIONS = frozenset({"sin", "cos", "tan", "sinh", "cosh", "tanh"})
+_INVERSES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh"}
+_RECIPROCALS = {"cot": "tan", "sec": "cos", "csc": "sin", "coth": "tanh", "sech": "cosh", "csch": "sinh"}
+
+
+class NoValue(ValueError):
+    """The expression cannot be evaluated here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where symbols take values: near ``scale``, all positive (``sign`` 1), all negative (-1) or of both signs (0)."""
+
+    place: int
+    scale: Fraction
+    sign: int
+
+
+@dataclass(slots=True)
+class Context:
+    """An arithmetic: a module with ``sin``, ``log`` ..., and its conversion of fractions and of i, pi and e.
+
+    ``largest`` is the greatest size of a number that was added since it was set to 0.
+    """
+
+    module: Any
+    gamma: Any
+    number: Any
+    constants: dict[str, Any]
+    largest: Any = 0.0
+
+
+def doubles() -> Context:
+    """Complex doubles."""
+    constants = {"i": 1j, "pi": complex(cmath.pi), "e": complex(cmath.e)}
+    return Context(cmath, lambda value: math.gamma(value.real), lambda value: complex(value.numerator / value.denominator), constants)
+
+
+def points(*nodes: Node) -> tuple[Point, ...]:
+    """Fixed points, and some beyond the numbers of ``nodes``. The first is positive and small."""
+    largest = max(_numbers(nodes), default=Fraction(0))
+    scales = [*((scale, 1) for scale in POSITIVE), *((scale, -1) for scale in NEGATIVE), *((scale, 0) for scale in MIXED)]
+    exact = [(Fraction(scale).limit_denominator(10), sign) for scale, sign in scales]
+    if 10 < largest < 10**12:
+        exact += [(REACH * largest, sign) for sign in (1, -1, 0, 0, 0, 0, 0)]
+    return tuple(Point(place, scale, sign) for place, (scale, sign) in enumerate(exact))
+
+
+def _numbers(nodes: Iterable[Node]) -> Iterator[Fraction]:
+    for node in nodes:
+        match node:
+            case Number(value):
+                yield abs(value)
+            case Sum(children) | Product(children) | Call(_, children):
+                yield from _numbers(children)
+            case Power(base, exponent):
+                yield from _numbers((base, exponent))
+
+
+FIRST = points()[0]
+
+
+def evaluate(node: Node, point: Point, context: Context) -> Any:
+    """The complex value at a point; raises `NoValue`, `OverflowError`, `ZeroDivisionError` or `ValueError` where there is none."""
+    match node:
+        case Number(value):
+            return context.number(value)
+        case Symbol(name):
+            return context.constants[name] if name in context.constants else context.number(_sample(name, point))
+        case Sum(terms):
+            total = context.number(Fraction(0))
+            for term in terms:
+                value = evaluate(term, point, context)
+                context.largest = max(context.largest, abs(value))
+                total = total + value
+            return total
+        case Product(factors):
+            value = context.number(Fraction(1))
+            for factor in factors:
+                value = value * evaluate(factor, point, context)
+            return value
+        case Power(base, exponent):
+            return _power(evaluate(base, point, context), exponent, point, context)
+        case Call(name, arguments):
+            return _call(name, [evaluate(argument, point, context) for argument in arguments], context)
+
+
+def differ(left: Node, right: Node) -> bool:
+    """Do the expressions have clearly different values at some point? ``False`` proves nothing.
+
+    A right-hand side that overflows at the smallest point, where the left one has a value, differs too.
+    """
+    for point in points(left, right):
+        context = doubles()
+        try:
+            expected = evaluate(left, point, context)
+        except (ArithmeticError, ValueError, RecursionError):
+            continue
+        try:
+            found = evaluate(right, point, context)
+        except OverflowError:
+            if point.place == 0:
+                return True
+            continue
+        except (ArithmeticError, ValueError, RecursionError):
+            continue
+        if not cmath.isfinite(expected) or not cmath.isfinite(found) or not comparable(expected, found, point, TOLERANCE):
+            continue
+        if abs(expected - found) > max(TOLERANCE * max(abs(expected), abs(found)), ROUNDING * context.largest):
+            return True
+    return False
+
+
+def comparable(expected: Any, found: Any, point: Point, tolerance: Any) -> bool:
+    """Where symbols are negative, an expected value that is not real decides nothing: its root or logarithm is meant elsewhere."""
+    return point.sign > 0 or abs(expected.imag) <= tolerance * abs(expected)
+
+
+def _sample(name: str, point: Point) -> Fraction:
+    """A fixed number for each name and point, within 20 % above the point's scale."""
+    if name == "\\infty":
+        raise NoValue("infinity")
+    code = zlib.crc32(f"{name} {point.place}".encode())
+    bits = ord(name) if len(name) == 1 else code
+    negative = point.sign < 0 or (point.sign == 0 and (bits >> point.place % 6 & 1) ^ (point.place // 6 & 1))
+    return point.scale * Fraction(code % 99991 + 499955, 499955) * (-1 if negative else 1)
+
+
+def _power(base: Any, exponent: Node, point: Point, context: Context) -> Any:
+    """A negative real to the power of a fraction with an odd denominator is real, as its root is."""
+    value = evaluate(exponent, point, context)
+    fraction = _fraction(exponent)
+    if fraction is not None and fraction.denominator % 2 and fraction.denominator > 1 and base.imag == 0 and base.real < 0:
+        return (-1) ** (fraction.numerator % 2) * (-base) ** value
+    return base**value
+
+
+def _fraction(node: Node) -> Fraction | None:
+    """The value of an exponent such as ``5/3`` as it is parsed: a number, or a number times powers of -1 of numbers."""
+    match node:
+        case Number(value):
+            return value
+        case Product(factors):
+            values = [_fraction(factor) for factor in factors]
+            return None if None in values else math.prod((value for value in values if value is not None), start=Fraction(1))
+        case Power(Number(base), Number(exponent)) if exponent == -1 and base:
+            return 1 / base
+    return None
+
+
+def _call(name: str, values: list[Any], context: Context) -> Any:
+    module, value = context.module, values[0]
+    if name in _FUNCTIONS:
+        return getattr(module, name)(value)
+    if name in _INVERSES:
+        return getattr(module, _INVERSES[name])(value)
+    if name in _RECIPROCALS:
+        return 1 / getattr(module, _RECIPROCALS[name])(value)
+    if name == "log":
+        return module.log(value) / module.log(values[1])
+    if name == "abs":
+        return context.number(Fraction(0)) + abs(value)
+    if name == "root":
+        return _root(value, values[1], context)
+    if name in ("factorial", "binom"):
+        return _combinatorial(values, context)
+    if name in ("floor", "ceil") and value.imag == 0:
+        return context.number(Fraction(math.floor(value.real) if name == "floor" else math.ceil(value.real)))
+    raise NoValue(name)
+
+
+def _root(value: Any, degree: Any, context: Context) -> Any:
+    """Real for an odd degree of a negative real."""
+    if value.imag == 0 and value.real < 0 and degree.imag == 0 and degree.real % 2 == 1:
+        return -((-value) ** (1 / degree))
+    return value ** (1 / degree)
+
+
+def _combinatorial(values: list[Any], context: Context) -> Any:
+    """``n!`` and ``n`` over ``k`` by the gamma function, for reals of moderate size."""
+    if any(value.imag != 0 or abs(value.real) > MAX_COMBINATORIAL for value in values):
+        raise NoValue("a factorial")
+    if len(values) == 1:
+        return context.number(Fraction(0)) + context.gamma(values[0] + 1)
+    top, bottom = values
+    return context.number(Fraction(0)) + context.gamma(top + 1) / (context.gamma(bottom + 1) * context.gamma(top - bottom + 1))

@@ -1,0 +1,68 @@
+"""What doubles leave open, decided with 320 digits (mpmath). Runs in the worker process only.
+
+Two expressions of our grammar whose doubles agree are evaluated again at the same points: equal to 80 digits at all of them is equal.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import mpmath  # type: ignore[import-untyped]
+
+from dunwu.verifiers.math.compare import Equal, exact_equal
+from dunwu.verifiers.math.numeric import Context, NoValue, Point, comparable, doubles, evaluate, points
+from dunwu.verifiers.math.values import Scalar, symbols
+
+mpmath.mp.dps = 320
+AGREEMENT = mpmath.mpf(10) ** -80
+ROUNDING = mpmath.mpf(10) ** -300
+"""Of the largest number that was added on the way."""
+
+
+def _number(value: Fraction) -> Any:
+    return mpmath.mpc(mpmath.mpf(value.numerator) / value.denominator)
+
+
+def precise() -> Context:
+    """Complex numbers of 320 digits."""
+    constants = {"i": mpmath.mpc(0, 1), "pi": mpmath.mpc(mpmath.pi), "e": mpmath.mpc(mpmath.e)}
+    return Context(mpmath.mp, mpmath.gamma, _number, constants)
+
+
+def decide(gold: Scalar, found: Scalar) -> Equal:
+    """`exact_equal`, and where that is open the comparison described above; an expression without a value equals nothing."""
+    equal = exact_equal(gold, found)
+    if equal is not None:
+        return equal
+    assert gold.node is not None
+    assert found.node is not None
+    agreed = 0
+    for point in filter(lambda point: _in_range(gold, found, point), points(gold.node, found.node)):
+        context = precise()
+        try:
+            expected, value = evaluate(gold.node, point, context), evaluate(found.node, point, context)
+        except (ArithmeticError, ValueError, NoValue):
+            continue
+        if not mpmath.isfinite(expected) or not mpmath.isfinite(value) or not comparable(expected, value, point, AGREEMENT):
+            continue
+        if abs(expected - value) > max(AGREEMENT * max(abs(expected), abs(value)), ROUNDING * context.largest):
+            return False
+        agreed += 1
+    return agreed > 0
+
+
+def _in_range(gold: Scalar, found: Scalar, point: Point) -> bool:
+    """Do doubles hold all values on the way? At large points the precise ones would take too long otherwise. A constant has one value."""
+    assert gold.node is not None
+    assert found.node is not None
+    if not {*symbols(gold.node), *symbols(found.node)} - {"e", "pi", "i"}:
+        return True
+    try:
+        evaluate(gold.node, point, doubles())
+        evaluate(found.node, point, doubles())
+    except OverflowError:
+        return False
+    except (ArithmeticError, ValueError):
+        return True
+    return True
