@@ -349,7 +349,6 @@ def judged(desk: Desk, endpoint: FakeEndpoint) -> str:
         ((200, "<html>log in</html>"), "not an answer of a chat completion: <html>log in</html>, 1 times"),
         ((200, '{"result": 1}'), 'not an answer of a chat completion: {"result": 1}'),
         ((200, '{"choices": []}'), "not an answer of a chat completion"),
-        (chat(""), "not an answer of a chat completion"),
         (None, "no answer (RemoteProtocolError"),
     ],
 )

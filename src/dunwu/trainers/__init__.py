@@ -1,1 +1,1 @@
-"""Trainers and what they share: run directories, checkpoints, resuming, interrupts, progress."""
+"""Trainers and what they share: the clock, the optimiser step, scoring, micro-batches."""
