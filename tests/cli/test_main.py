@@ -185,7 +185,7 @@ def test_a_stopped_run_says_how_to_go_on(
     stub(monkeypatch, "dunwu.pipeline.zero", run_zero=run_zero)
     found, _, err = run_cli(capsys, "zero", "--out", "runs/my run", "grpo.steps=3")
     assert found == code
-    assert "to go on: dunwu zero --out 'runs/my run' grpo.steps=3 --resume\n" in err
+    assert "to resume: dunwu zero --out 'runs/my run' grpo.steps=3 --resume\n" in err
 
 
 def test_training_that_cannot_go_on_is_not_told_to(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

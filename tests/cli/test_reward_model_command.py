@@ -67,7 +67,7 @@ def test_a_stop_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     stub(monkeypatch, [], stop=True)
     with pytest.raises(Interrupted):
         run(["--data", "a b.jsonl"])
-    assert "to go on: dunwu reward-model --data 'a b.jsonl' --resume" in capsys.readouterr().err
+    assert "to resume: dunwu reward-model --data 'a b.jsonl' --resume" in capsys.readouterr().err
 
 
 def test_mistakes_are_named() -> None:

@@ -77,4 +77,4 @@ def test_a_stopped_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setitem(sys.modules, "dunwu.pipeline.sft", stub)
     with pytest.raises(Interrupted, match=r'\["a.jsonl", "here", true\]'):
         run(["--data", "a.jsonl", "--out", "here", "--resume"])
-    assert "to go on: dunwu sft --data a.jsonl --out here --resume" in capsys.readouterr().err
+    assert "to resume: dunwu sft --data a.jsonl --out here --resume" in capsys.readouterr().err

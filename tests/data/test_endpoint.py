@@ -391,7 +391,7 @@ def test_what_has_arrived_before_it_went_down_is_kept(tmp_path: Path) -> None:
     "url", ["http://", "ftp://host/v1", "http://host:99999", "http://host:x", "http://[::1/v1", "http://a b", "http://\u200b/"]
 )
 def test_an_address_that_is_none_is_told_with_the_configuration(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"^url: .* is no address of an endpoint; give one such as http://localhost:8000/v1"):
+    with pytest.raises(ConfigError, match=r"^url: .* is not the address of an endpoint; give one such as http://localhost:8000/v1"):
         validate(EndpointGenerator, {"url": url, "model": "m"})
 
 

@@ -14,7 +14,7 @@ from dunwu.errors import DataError
 
 @pytest.mark.parametrize("value", ["a\ud83d", ["x", {"y": "\udc00"}], {"\ud83d": 1}])
 def test_half_a_character_is_told_with_its_place(value: Any) -> None:
-    with pytest.raises(DataError, match=r"^rows\.jsonl, row 3: it has half a character \('\\u(d83d|dc00)'\): mend it"):
+    with pytest.raises(DataError, match=r"^rows\.jsonl, row 3: it has half a character \('\\u(d83d|dc00)'\): fix it"):
         refuse_surrogates(value, "rows.jsonl, row 3")
 
 

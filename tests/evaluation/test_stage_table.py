@@ -94,7 +94,7 @@ def test_it_comes_back_from_json(tmp_path: Path) -> None:
     assert read_table(tmp_path / "stages.json") == table()
     for torn in ("", "[]", '{"rows": []}', '{"rows": ["a"], "metrics": {"m": {"a": 3}}, "thresholds": [], "baseline": null}'):
         (tmp_path / "stages.json").write_text(torn, encoding="utf-8")
-        with pytest.raises(DataError, match="is no table of stages"):
+        with pytest.raises(DataError, match="is not a table of stages"):
             read_table(tmp_path / "stages.json")
 
 

@@ -98,7 +98,7 @@ def test_rows_come_back_from_the_disk_and_a_lone_surrogate_goes_in(tmp_path: Pat
     assert back[0] == rows[0]
     assert back[1].completion == "?x"
     (tmp_path / "set.parquet").write_bytes(b"torn")
-    with pytest.raises(DataError, match="is no set of a suite"):
+    with pytest.raises(DataError, match="is not a set of a suite"):
         read_rows(tmp_path / "set.parquet")
 
 

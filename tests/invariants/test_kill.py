@@ -113,7 +113,7 @@ def test_asked_to_stop_it_saves_and_exits_with_0(number: int, forker: Any, comma
     assert time.monotonic() - began < 30
     said = (tmp_path / "log").read_text()
     assert "which is saved" in said
-    assert "to go on: dunwu zero" in said
+    assert "to resume: dunwu zero" in said
     assert "Traceback" not in said
     assert last_step(run) == lines_of(run / "metrics.jsonl")
     assert psutil.wait_procs(workers, 10)[1] == []

@@ -48,7 +48,7 @@ def test_a_hacked_reward_stops_the_run(train: Callable[..., Any], tmp_path: Path
     assert len(rows) < STEPS
     assert rows[0]["rewards/score"] < 0.6
     assert rows[-1]["rewards/score"] > 0.8
-    assert rows[-1]["rewards/accuracy"] < rows[-1]["rewards/score"] - 0.2  # measured though it is no part of the reward
+    assert rows[-1]["rewards/accuracy"] < rows[-1]["rewards/score"] - 0.2  # measured though it is not a part of the reward
     assert rows[-1]["tripwire/disagreement"] > 0.9
     saved = sorted((tmp_path / "run" / "checkpoints").iterdir())
     assert saved[-1].name == f"step-{len(rows):06d}"

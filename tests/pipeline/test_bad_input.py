@@ -71,17 +71,17 @@ def desk(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> Desk
             "  a: {work: clean, inputs: {data: c}}\n  b: {work: clean, inputs: {data: a}}\n  c: {work: clean, inputs: {data: b}}",
             "a -> b -> c -> a",
         ),
-        ("  b: {work: clean, inputs: {data: frist}}", "inputs.data = 'frist' is no stage; did you mean first?"),
+        ("  b: {work: clean, inputs: {data: frist}}", "inputs.data = 'frist' is not a stage; did you mean first?"),
         ("  b: {work: clean, inputs: {data: ./rows.jsonl}}", "a file from outside is a stage with `work: file`"),
         ("  b: {work: sft, data: x, inputs: {model: first}}", "inputs.model must be of the kind model, and first makes data"),
         ("  first: {work: general}", "line 4: the key 'first' is given twice"),
         ("  b: {work: cleann}", "did you mean clean?"),
         ("  b: {work: clean, inputs: {data: first}, normalize: true}", "unknown key normalize: did you mean normalise?"),
         ("  b: {work: clean}", "stage b: data is missing"),
-        ("  b: {work: file, path: ~nobody-of-this-name/rows.jsonl}", "rows.jsonl is not there; check the path"),
-        ("  b: {work: file, path: DIR/nowhere}", "stage b: DIR/nowhere is not there; check the path"),
-        ("  b: {work: file, path: DIR/loop.jsonl}", "stage b: DIR/loop.jsonl is not there; check the path"),
-        ("  b: {work: clean, data: DIR/nowhere.jsonl}", "stage b: data = 'DIR/nowhere.jsonl' is not there; check the path"),
+        ("  b: {work: file, path: ~nobody-of-this-name/rows.jsonl}", "rows.jsonl does not exist; check the path"),
+        ("  b: {work: file, path: DIR/nowhere}", "stage b: DIR/nowhere does not exist; check the path"),
+        ("  b: {work: file, path: DIR/loop.jsonl}", "stage b: DIR/loop.jsonl does not exist; check the path"),
+        ("  b: {work: clean, data: DIR/nowhere.jsonl}", "stage b: data = 'DIR/nowhere.jsonl' does not exist; check the path"),
         ("  b: {work: own, function: 'DIR/torn.py:f'}", "DIR/torn.py is not valid Python ('(' was never closed"),
     ],
 )
@@ -375,7 +375,7 @@ def test_a_judge_whose_text_is_no_judgement(text: str, judged: str, desk: Desk, 
 @pytest.mark.parametrize("url", ["http://", "ftp://host/v1", "http://host:99999/v1", "http://host:port/v1", "http://[::1/v1", "http://a b"])
 def test_an_address_that_is_none(url: str, desk: Desk) -> None:
     line = desk.run(FIRST + JUDGED.replace("URL", url))
-    assert f"judge.generator.url: '{url}' is no address of an endpoint; give one such as http://localhost:8000/v1" in line
+    assert f"judge.generator.url: '{url}' is not the address of an endpoint; give one such as http://localhost:8000/v1" in line
 
 
 def test_nobody_at_the_address(judged: str, desk: Desk, endpoint: FakeEndpoint) -> None:

@@ -142,7 +142,7 @@ def test_every_builder_is_a_kind_of_work_and_says_what_it_takes(tmp_path: Path) 
     stage = Stage("cold", ColdStartConfig(), {"sources.zero.generator.model": "zero-model"})
     assert stage.work.sources["zero"].generator.model == "@zero-model"  # type: ignore[attr-defined]
     assert describe(stage.work).makes == "data"
-    with pytest.raises(ConfigError, match=r"inputs\.seed is no input of cold_start"):
+    with pytest.raises(ConfigError, match=r"inputs\.seed is not an input of cold_start"):
         Stage("cold", ColdStartConfig(), {"seed": "zero-model"})
     samples = Stage("samples", RejectionConfig(), {"generator.model": "m"})
     assert samples.described.resumes

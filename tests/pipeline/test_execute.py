@@ -140,7 +140,7 @@ def test_a_file_from_outside_counts_by_its_content(workshop: Any, text_of: TextO
     moved.write_text("two", encoding="utf-8")
     assert text_of(run_pipeline(pipeline(moved), workshop.run), "b") == "two b"
     moved.unlink()
-    with pytest.raises(DataError, match=r"stage corpus: .*moved\.txt is not there"):
+    with pytest.raises(DataError, match=r"stage corpus: .*moved\.txt does not exist"):
         run_pipeline(pipeline(moved), workshop.run)
 
 

@@ -280,7 +280,7 @@ def test_a_killed_run_is_told_as_stopped_and_ctrl_c_says_how_to_go_on(forker: An
     assert forker.wait() == 0
     said = (tmp_path / "log").read_text()
     assert "which is saved" in said
-    assert f"to go on: dunwu run {recipe} --out {run} zero.grpo.steps=10000" in said
+    assert f"to resume: dunwu run {recipe} --out {run} zero.grpo.steps=10000" in said
     assert "Traceback" not in said
     assert read_status(run).pid is None
     assert {stage.name: stage.state for stage in read_status(run).stages}["zero"] == "stopped"

@@ -120,7 +120,7 @@ def test_a_judge_that_dies_loses_nothing(recipe: Path, tmp_path: Path) -> None:
 
 def test_the_stage_says_what_it_takes(recipe: Path) -> None:
     work = read_pipeline(recipe)["pairs"].work
-    takes = "inputs.seed is no input of preferences; it takes generator.model, judge.generator.model, task.path, data"
+    takes = "inputs.seed is not an input of preferences; it takes generator.model, judge.generator.model, task.path, data"
     with pytest.raises(ConfigError, match=re.escape(takes)):
         Stage("pairs", work, {"seed": "prompts"})
     local = work.model_copy(update={"judge": PairJudgeConfig(generator=LocalGenerator())})

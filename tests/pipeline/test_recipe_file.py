@@ -101,7 +101,7 @@ def test_overrides_reach_every_stage_and_its_inputs(file: Path) -> None:
         ("stages: {a: {work: zero, inputs: {model: 3}}}", "stage a: inputs = {'model': 3}"),
         ("stages: {a: {work: zero, model: tiny, inputs: {model: b}}, b: {work: zero}}", "stage a: model is given twice"),
         ("stages: {a: {work: zero, inputs: {model: b}}, b: {work: zero, inputs: {model: a}}}", "a -> b -> a take from each other"),
-        ("stages: {a: {work: zero, inputs: {model: bse}}, base: {work: zero}}", "inputs.model = 'bse' is no stage; did you mean base?"),
+        ("stages: {a: {work: zero, inputs: {model: bse}}, base: {work: zero}}", "inputs.model = 'bse' is not a stage; did you mean base?"),
         ("stages: {../a: {work: zero}}", "stage name '../a': use lower-case letters"),
         ("stages: {1: {work: zero}}", "stages.1 = "),
         ("stages: {a: zero}", "stages.a = 'zero': expected a name and lines"),

@@ -63,7 +63,7 @@ def test_what_is_no_suite_is_one_line(tmp_path: Path) -> None:
     ("override", "message"),
     [
         ("rows=[{name: a, path: x}, {name: a, path: y}]", "two rows are named 'a'"),
-        ("baseline=b", "'b' is no row of the table: choose from a"),
+        ("baseline=b", "'b' is not a row of the table: choose from a"),
         ("thresholds=[{metric: m, of: a}]", "give either at_least or at_most"),
         ("thresholds=[{metric: m, of: a, at_least: 1, at_most: 2}]", "give either at_least or at_most"),
         ("thresholds=[{metric: m, of: a, at_least: 1, times: a, above: a}]", "give times or above, not both"),

@@ -58,7 +58,7 @@ def test_a_weight_of_0_only_measures():
         (["reward=[accuracy, {kind: language, target: xx}]"], "'xx'"),
         (["reward=[accuracy, nowhere.py:f]"], "there is no file nowhere.py"),
         (["reward=[{kind: own, function: nowhere.py:f, name: hidden}]"], "there is no file nowhere.py"),
-        (["tripwire={part: language}"], "'language' is no part of the reward: choose from accuracy, format"),
+        (["tripwire={part: language}"], "'language' is not a part of the reward: choose from accuracy, format"),
         (["tripwire={function: nowhere.py:f}"], "there is no file nowhere.py"),
         (["reward=[{kind: words, free: 9, limit: 9}]"], "free = 9 is not below limit = 9"),
         (["reward=[accuracy, {kind: safety, model: a}, {kind: safety, model: b}]"], "two parts named 'safety'"),

@@ -142,7 +142,7 @@ def test_chosen_columns(tmp_path):
         ([{"problem": "a", "answer": {"value": 1}}], {}, r"row 1: the answer in column answer is dict .*: give text or a number"),
         ([{"problem": "a", "answer": ["x", {"y": 1}]}], {"verifier": "text"}, r"row 1: the answer in column answer is dict"),
         ([{"problem": "a", "answer": []}], {}, "row 1: no answer"),
-        ([{"problem": "a", "answer": 1}], {"verifier": "choice"}, "row 1: answer '1' is no letter of an option"),
+        ([{"problem": "a", "answer": 1}], {"verifier": "choice"}, "row 1: answer '1' is not the letter of an option"),
         (
             [{"problem": "a", "answer": 1}, {"problem": "b", "answer": "blue"}],
             {"verifier": "number"},

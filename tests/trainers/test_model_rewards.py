@@ -94,7 +94,7 @@ def test_a_missing_score_excludes_the_rollout() -> None:
     ("reward", "total"),
     [
         (Reward(None, {}, UNVERIFIED), 1.0),  # nothing else applies
-        (Reward(None, {"accuracy": 0.0}, Verdict(0.0, "wrong")), 1.0),  # accuracy is no part of the reward
+        (Reward(None, {"accuracy": 0.0}, Verdict(0.0, "wrong")), 1.0),  # accuracy is not a part of the reward
         (Reward(None, {}, Verdict(None, "error", "a rule failed")), None),
         (Reward(None, {}, Verdict(None, "timeout")), None),
     ],

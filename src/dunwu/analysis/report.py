@@ -73,7 +73,7 @@ def write_report(run: Path, path: Path | None = None) -> Path:
 def write_page(path: Path, page: str) -> Path:
     """Write ``page``, replaced whole, and return its path. Raises ``RunError`` where it cannot be written, or is no page."""
     if path.is_file() and _MADE_BY not in path.read_text(encoding="utf-8", errors="replace"):
-        raise RunError(f"{path} is no page that Dunwu wrote: it is not replaced; give --out another name or move it away")
+        raise RunError(f"{path} was not written by Dunwu and is not replaced; give --out another name or move it away")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(page, encoding="utf-8", errors="replace")

@@ -88,13 +88,13 @@ def check_run(path: Path) -> None:
     problems: list[str] = []
     found = _read_json(manifest, problems, "") if manifest.exists() else {}
     if problems or (manifest.exists() and not (isinstance(found.get("kind"), str) and isinstance(found.get("config"), dict))):
-        raise RunError(f"{manifest} is no run's: give a run directory, or restore the file")
+        raise RunError(f"{manifest} does not belong to a run: give a run directory, or restore the file")
     *lines, _ = metrics.read_bytes().split(b"\n") if metrics.is_file() else [b""]
     for number, line in enumerate(lines, 1):
         if not is_step(line):
-            raise RunError(f"{metrics} line {number} is no step of a run: give a run directory, or delete that line")
+            raise RunError(f"{metrics} line {number} is not a step of a run: give a run directory, or delete that line")
     if not (found or lines):
-        raise RunError(f"{path} is no run directory (it has no {MANIFEST}, and no steps in {METRICS}): check the path")
+        raise RunError(f"{path} is not a run directory (it has no {MANIFEST}, and no steps in {METRICS}): check the path")
 
 
 def mapping(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:

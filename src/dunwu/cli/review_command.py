@@ -70,7 +70,7 @@ def _decide(review: Review, row: Row) -> bool:
             case "q" | None:
                 return False
             case other:
-                print(f"{shown(other)!r} is no key: {KEYS}")
+                print(f"{shown(other)!r} is not a key: {KEYS}")
 
 
 def shown(text: str) -> str:
@@ -102,10 +102,10 @@ def _edit(row: Row) -> dict[str, Any] | None:
     try:
         edited = json.loads(text)
     except (ValueError, RecursionError) as error:
-        print(f"that is no JSON ({error}); nothing was changed")
+        print(f"that is not JSON ({error}); nothing was changed")
         return None
     if not isinstance(edited, dict):
-        print("that is no JSON object; nothing was changed")
+        print("that is not a JSON object; nothing was changed")
         return None
     if "messages" in row.columns:
         try:

@@ -71,7 +71,7 @@ def run_stages(
         with watching(out) as watch:
             made = run_pipeline(pipeline, out, first, last, watch, accept_code)
     except (KeyboardInterrupt, Interrupted):
-        print(f"dunwu: to go on: {command_line(command)}", file=sys.stderr)
+        print(f"dunwu: to resume: {command_line(command)}", file=sys.stderr)
         raise
     final = list(made.values())[-1]
     print(f"{final.manifest['makes']}  {final.payload}")

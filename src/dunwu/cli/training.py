@@ -57,7 +57,7 @@ def run_stoppable(command: str, arguments: Sequence[str], work: Callable[[], Any
     try:
         work()
     except (KeyboardInterrupt, Interrupted):
-        print(f"dunwu: to go on: {resume_command(command, arguments)}", file=sys.stderr)
+        print(f"dunwu: to resume: {resume_command(command, arguments)}", file=sys.stderr)
         raise
     return 0
 

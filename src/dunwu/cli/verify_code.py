@@ -83,7 +83,7 @@ def program_files(paths: Sequence[Path]) -> list[Path]:
         elif not path.is_file():
             raise DataError(f"{path}: there is no such program; check the path")
         elif path.suffix not in SUFFIXES:
-            raise DataError(f"{path}: {path.suffix or 'a file without suffix'} is no language here: give {', '.join(SUFFIXES)}")
+            raise DataError(f"{path}: {path.suffix or 'a file without suffix'} is not a supported language: give {', '.join(SUFFIXES)}")
         else:
             files.append(path)
     return files

@@ -106,7 +106,7 @@ def _case(row: Row, options: VerifyMathOptions) -> Case:
 def _label(row: Row, column: str) -> bool | None:
     value = row.columns.get(column)
     if value is not None and value not in (0, 1):
-        raise DataError(f"{row.where}: label {value!r} is neither true nor false: mend column {column}")
+        raise DataError(f"{row.where}: label {value!r} is neither true nor false: fix column {column}")
     return None if value is None else bool(value)
 
 

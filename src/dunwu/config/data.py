@@ -56,7 +56,7 @@ class EndpointGenerator(Config):
     @classmethod
     def _is_address(cls, url: str) -> str:
         if not _is_url(url):
-            raise ValueError(f"{url[:80]!r} is no address of an endpoint; give one such as http://localhost:8000/v1")
+            raise ValueError(f"{url[:80]!r} is not the address of an endpoint; give one such as http://localhost:8000/v1")
         if "@" in urlsplit(url).netloc or re.search("[?#]", url):  # not shown: it may be a key
             raise ValueError("an address holds no user, key, ? or #; name the environment variable of the key in key_env")
         return url

@@ -129,5 +129,5 @@ class StageTableConfig(Config):
             raise ValueError(f"two rows are named {double!r}: give one of them another name")
         meant = [self.baseline, *(name for each in self.thresholds for name in (each.of, each.times, each.above))]
         if unknown := next((name for name in meant if name is not None and name not in names), None):
-            raise ValueError(f"{unknown!r} is no row of the table: choose from {', '.join(names)}")
+            raise ValueError(f"{unknown!r} is not a row of the table: choose from {', '.join(names)}")
         return self

@@ -54,7 +54,7 @@ class _Loader(yaml.SafeLoader):
         try:
             return int(super().construct_yaml_int(node))
         except ValueError:
-            raise yaml.constructor.ConstructorError(None, None, f"{node.value[:20]}... is no number", node.start_mark) from None
+            raise yaml.constructor.ConstructorError(None, None, f"{node.value[:20]}... is not a number", node.start_mark) from None
 
     def construct_leading_zero(self, node: yaml.ScalarNode) -> Any:
         plain = node.value.replace("_", "").lstrip("+-0") or "0"

@@ -76,7 +76,7 @@ def read_card(folder: Path) -> Json:
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / CARD} is missing or damaged: make the data set again") from error
     if not isinstance(card, dict) or not isinstance(card.get("facts"), dict):
-        raise DataError(f"{folder / CARD} is no data card: make the data set again")
+        raise DataError(f"{folder / CARD} is not a data card: make the data set again")
     return card
 
 

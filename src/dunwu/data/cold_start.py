@@ -126,7 +126,7 @@ def annotated(row: Row, source: str) -> Draft:
     question, reply = turns
     split = (reply.reasoning, reply.content) if reply.reasoning else split_reply(reply.content)
     if split is None:
-        raise DataError(f"{row.where}: its reasoning does not end, or nothing follows it; mend it or drop it")
+        raise DataError(f"{row.where}: its reasoning does not end, or nothing follows it; fix it or drop it")
     language = row.columns.get("language")
     known = language if isinstance(language, str) and language in LANGUAGES else "en"
     return Draft(question.content, split[0], split[1], source, language_of(question.content, known))

@@ -111,4 +111,4 @@ class Scripted:
         return texts
 
     def _refuse(self, message: str) -> Any:
-        raise ConfigError(f"{self.name} failed ({message}): mend it and run the same command again; what was written before is kept")
+        raise ConfigError(f"{self.name} failed ({message}): fix it and run the same command again; what was written before is kept")

@@ -136,7 +136,7 @@ def conversation_of(row: Row) -> Conversation:
         return user_turn(prompt)
     turns = _turns(prompt, f"{row.where}: prompt")
     if not turns or turns[-1].role != "user":
-        raise DataError(f"{row.where}: prompt is neither text nor a list of {{role, content}} that ends with the user's turn: mend the row")
+        raise DataError(f"{row.where}: prompt is neither text nor a list of {{role, content}} that ends with the user's turn: fix the row")
     return tuple(Message(turn.role, turn.content) for turn in turns)
 
 
@@ -148,7 +148,7 @@ def answer_of(row: Row, column: str) -> str:
         answer = turns[-1]
         return f"<think>{answer.reasoning}</think>{answer.content}" if answer.reasoning else answer.content
     if not isinstance(value, str):
-        raise DataError(f"{row.where}: {column} is {type(value).__name__} instead of text: mend the row")
+        raise DataError(f"{row.where}: {column} is {type(value).__name__} instead of text: fix the row")
     return value
 
 

@@ -29,7 +29,7 @@ class Review:
         self._kept = kept
         self.rows = local_rows(rows)
         if kept.exists() and (kept.samefile(rows) or not self._decisions.exists()):
-            raise DataError(f"{kept} is there and is not the outcome of a review: choose another --out")
+            raise DataError(f"{kept} exists and is not the outcome of a review: choose another --out")
         self._decided = self._read()
         self._open = [row for row in self._numbered() if row[0] not in self._decided]
         lines = [_line(entry["row"]) for entry in self._decided.values() if entry["decision"] != "reject"]
@@ -75,7 +75,7 @@ class Review:
                 entry: Json = json.loads(line)
                 found[entry["key"]] = {"key": entry["key"], "decision": entry["decision"], "row": dict(entry["row"])}
             except (ValueError, TypeError, KeyError) as error:
-                raise DataError(f"{self._decisions}, line {number} is damaged: mend or delete it") from error
+                raise DataError(f"{self._decisions}, line {number} is damaged: fix or delete it") from error
         if self._decisions.exists():
             self._decisions.write_bytes(whole + b"\n" if whole else b"")  # without a last line that was cut off
         return found

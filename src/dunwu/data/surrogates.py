@@ -20,4 +20,4 @@ def refuse_surrogates(value: Any, where: str) -> None:
     """Raise ``DataError`` that begins with ``where`` for a text, or anything with texts in it, that has half a character."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     if found := _LONE.search(text):
-        raise DataError(f"{where}: it has half a character ({found.group()!a}): mend it, or let a `clean` stage take it out")
+        raise DataError(f"{where}: it has half a character ({found.group()!a}): fix it, or let a `clean` stage take it out")

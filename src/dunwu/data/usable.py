@@ -109,7 +109,7 @@ def refusal(found: Sequence[Unusable]) -> str:
 
 def _told(first: Unusable, others: str = "") -> str:
     """A row, what is wrong with it, and the remedy."""
-    return f"{where(first.problem)}: {first.detail}{others}: {'raise it' if first.kind == TOO_LONG else 'mend or remove the row'}"
+    return f"{where(first.problem)}: {first.detail}{others}: {'raise it' if first.kind == TOO_LONG else 'fix or remove the row'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Can a person read it? The form of a completion, whether it says more than the bare answer, repetition, and the language of its thoughts.
 
-DeepSeek-R1-Zero's chains of thought mix languages and are hard to read (arXiv 2501.12948, section 2.2.4); cold-start data is there to mend
+DeepSeek-R1-Zero's chains of thought mix languages and are hard to read (arXiv 2501.12948, section 2.2.4); cold-start data is there to fix
 that. The paper gives no measure of readability: these are ours, by the same rules as the rewards and filters. Imports no torch.
 """
 

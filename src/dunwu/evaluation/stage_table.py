@@ -131,7 +131,9 @@ def read_table(path: Path) -> StageTable:
         thresholds = tuple(Threshold.model_validate(each["threshold"]) for each in data["thresholds"])
         return StageTable(tuple(data["rows"]), metrics, thresholds, baseline=data["baseline"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
-        raise DataError(f"{path} is no table of stages ({type(error).__name__}): give a run whose stage `stage_table` is done") from error
+        raise DataError(
+            f"{path} is not a table of stages ({type(error).__name__}): give a run whose stage `stage_table` is done"
+        ) from error
 
 
 def tables_in(run: Path) -> list[Path]:

@@ -229,7 +229,7 @@ def read_rows(path: Path) -> tuple[SuiteRow, ...]:
     try:
         return tuple(SuiteRow(**row) for row in pq.read_table(path).to_pylist())
     except (OSError, pa.ArrowException, TypeError, ValueError) as error:
-        raise DataError(f"{path} is no set of a suite ({type(error).__name__}): delete it and run the stage again") from error
+        raise DataError(f"{path} is not a set of a suite ({type(error).__name__}): delete it and run the stage again") from error
 
 
 def _utf8(value: Any) -> Any:

@@ -285,7 +285,7 @@ def _load_tokenizer(source: str, folder: Path | None) -> Any:
         raise failures[0]
     raise ModelError(
         f"the tokenizer of {source} gives other ids than its tokenizer.json, as for {probe[:40]!r}, and the model knows one of them only;"
-        " mend tokenizer_config.json"
+        " fix tokenizer_config.json"
     )
 
 

@@ -193,16 +193,16 @@ def _renew_manifest(out: Path, name: str) -> None:
             if os.path.lexists(out / MANIFEST):
                 set_aside(out / MANIFEST)
             os.rename(fresh / MANIFEST, out / MANIFEST)
-        print(f"{error.args[0].partition(':')[0]}: it is written anew, the stages are as they were", flush=True)
+        print(f"{error.args[0].partition(':')[0]}: rewritten; the stages are unchanged", flush=True)
 
 
 def check_files(stage: Stage) -> None:
     """Raises ``DataError`` for a file from outside that is not there: now, and not when the stage's turn comes hours later."""
     if isinstance(stage.work, FileConfig) and not Path(os.path.expanduser(stage.work.path)).exists():
-        raise DataError(f"stage {stage.name}: {stage.work.path} is not there; check the path")
+        raise DataError(f"stage {stage.name}: {stage.work.path} does not exist; check the path")
     if missing := missing_file(stage.work):
         key, value = missing
-        raise DataError(f"stage {stage.name}: {key} = {value!r} is not there; check the path")
+        raise DataError(f"stage {stage.name}: {key} = {value!r} does not exist; check the path")
 
 
 def _perform(work: Work, config: Config, folder: Path) -> tuple[Path, float]:

@@ -32,12 +32,12 @@ class Stage:
     def __post_init__(self) -> None:
         check_name(self.name, "stage")
         if type(self.work) not in KINDS.values():
-            raise ConfigError(f"stage {self.name}: {type(self.work).__name__} is no kind of work; there are {', '.join(KINDS)}")
+            raise ConfigError(f"stage {self.name}: {type(self.work).__name__} is not a kind of work; the kinds are {', '.join(KINDS)}")
         takes = describe(self.work).takes
         for key in self.inputs:
             if not any(fnmatchcase(key, pattern) for pattern in takes):
                 known = f"it takes {', '.join(takes)}" if takes else "it takes none"
-                raise ConfigError(f"stage {self.name}: inputs.{key} is no input of {self.kind}; {known}")
+                raise ConfigError(f"stage {self.name}: inputs.{key} is not an input of {self.kind}; {known}")
         object.__setattr__(self, "inputs", MappingProxyType(dict(self.inputs)))
         object.__setattr__(self, "work", self.filled({key: f"@{source}" for key, source in self.inputs.items()}))
 
@@ -115,7 +115,7 @@ class Pipeline:
             if made is None:
                 hint = _nearest(source, [other.name for other in self.stages])
                 remedy = "a file from outside is a stage with `work: file`" if "/" in source or "." in source else hint
-                raise ConfigError(f"stage {stage.name}: inputs.{key} = {source!r} is no stage; {remedy}")
+                raise ConfigError(f"stage {stage.name}: inputs.{key} = {source!r} is not a stage; {remedy}")
             needed = next(kind for pattern, kind in stage.described.takes.items() if fnmatchcase(key, pattern))
             if needed not in (None, made.described.makes):
                 raise ConfigError(

@@ -31,7 +31,7 @@ def announce(
     """Say what is about to be done; ``algorithm`` is the line that describes it, ``arithmetic`` says what generates and what trains."""
     print("R1-Zero: a base model, a verifier, reinforcement learning, nothing else.")
     print_facts(beginning(config, run, parameters, device, threads, algorithm, arithmetic))
-    print("Ctrl-C saves and stops; the command that goes on is printed then.", flush=True)
+    print("Ctrl-C saves and stops; the command to resume is printed then.", flush=True)
 
 
 def beginning(

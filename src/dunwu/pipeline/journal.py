@@ -65,4 +65,4 @@ def read_journal(run: Path) -> dict[str, Entry]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise RunError(f"{path} is damaged ({type(error).__name__}): delete it, it is written anew") from error
+        raise RunError(f"{path} is damaged ({type(error).__name__}): delete it; it will be rewritten") from error

@@ -107,7 +107,7 @@ def _announce(config: RewardModelConfig, out: Path, learner: RewardModelLearner,
             ("run", str(out)),
         )
     )
-    print("Ctrl-C saves and stops; the command that goes on is printed then.", flush=True)
+    print("Ctrl-C saves and stops; the command to resume is printed then.", flush=True)
 
 
 def _summary(config: RewardModelConfig, run: RunDirectory, figures: dict[str, Any], counts: dict[str, int], device: str) -> dict[str, Any]:

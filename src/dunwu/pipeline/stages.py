@@ -161,7 +161,7 @@ def describe(work: Config) -> Work:
             return Work(makes=work.makes, function="dunwu.pipeline.own:run_own", takes={"files.*": None})
         case FileConfig():
             return Work(makes=work.holds, payload=lambda _: Path(work.path).expanduser().resolve())
-    raise AssertionError(f"{type(work).__name__} is no work of a stage")
+    raise AssertionError(f"{type(work).__name__} is not the work of a stage")
 
 
 _EVERY_BUILDER: Mapping[str, ArtefactKind] = MappingProxyType({"model": "model", "decontaminate.*.task.path": "data"})

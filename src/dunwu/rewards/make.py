@@ -52,7 +52,7 @@ def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = No
     if HIDDEN in names:
         raise ConfigError(f"a part of the reward is named {HIDDEN!r}, which is the tripwire's: give it another name")
     if tripwire is not None and tripwire.part not in names:
-        raise ConfigError(f"tripwire.part = {tripwire.part!r} is no part of the reward: choose from {', '.join(names)}")
+        raise ConfigError(f"tripwire.part = {tripwire.part!r} is not a part of the reward: choose from {', '.join(names)}")
     if tripwire is not None and tripwire.part in models and tripwire.mode == "disagreement":
         raise ConfigError(f"tripwire.part = {tripwire.part!r}: a model's score has no right or wrong; set tripwire.mode to divergence")
     return ComposedReward(

@@ -271,7 +271,7 @@ def code_version() -> str:
 
 
 def _refuse_foreign(path: Path) -> None:
-    """Refuse what is no run directory, before anything is written there. A run killed at its birth has a lock but no manifest yet."""
+    """Refuse what is not a run directory, before anything is written there. A run killed at its birth has a lock but no manifest yet."""
     try:
         names = {entry.name for entry in path.iterdir() if not (is_foreign(entry.name) or is_temporary(entry))}
         killed_at_birth = "lock" in names and _LOCK.fullmatch((path / "lock").read_bytes()) is not None

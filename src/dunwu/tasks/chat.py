@@ -80,7 +80,7 @@ def _turns(found: Any, where: str, column: str) -> tuple[str, str | None]:
     roles = [turn.get("role") for turn in turns]
     contents = [turn.get("content") for turn in turns]
     if roles not in (["user"], ["user", "assistant"]) or not all(isinstance(content, str) for content in contents):
-        raise DataError(f"{where}: {column} is no question, as text or as one user's turn with at most an answer: mend or drop the row")
+        raise DataError(f"{where}: {column} is not a question, as text or as one user's turn with at most an answer: fix or drop the row")
     return contents[0], contents[1] if len(contents) == 2 else None
 
 

@@ -156,7 +156,7 @@ def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, 
     if not gold:
         return None
     if config.verifier == "choice" and not re.search("[A-Ja-j]", gold):
-        raise DataError(f"{row.where}: answer {gold[:80]!r} is no letter of an option: give A to J")
+        raise DataError(f"{row.where}: answer {gold[:80]!r} is not the letter of an option: give A to J")
     if config.verifier in ("choice", "text"):
         return config.verifier, gold, {}
     number = gold_number(gold)

@@ -108,7 +108,7 @@ class GrpoLearner:
     def halted(self) -> str:
         """Why the run must stop: the tripwire, or a reward that fails."""
         reason = self.watch.halted or (self.tripwire.tripped if self.tripwire else "")
-        return f"{reason}; look at {self.run.path / 'rollouts'}, mend the reward and begin again from a checkpoint" if reason else ""
+        return f"{reason}; look at {self.run.path / 'rollouts'}, fix the reward and begin again from a checkpoint" if reason else ""
 
     def load_engine(self, version: int) -> None:
         """The policy to the engine: it shares the weights, or with staleness has a copy of its own."""

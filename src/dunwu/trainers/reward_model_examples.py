@@ -96,7 +96,7 @@ class Reader:
         try:
             text = apply_chat(self._tokenizer, messages, continued=True)
         except TemplateError as error:
-            raise DataError(f"the chat template refuses the conversation {prompt[0].content[:60]!r}: {error}; mend or remove it") from error
+            raise DataError(f"the chat template refuses the conversation {prompt[0].content[:60]!r}: {error}; fix or remove it") from error
         if (lost := dropped_turn(text, prompt)) is not None:
             raise DataError(f"the chat template drops or rewrites the {lost.role}'s turn {lost.content[:60]!r}; move or remove it")
         # A template that opens the reasoning has begun the completion, and the scope says what of that may be seen.
