@@ -84,7 +84,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["eval", "--problems", "0"], "problems = 0"),
         (["report"], "dunwu report --help"),
         (["report", "nowhere"], "nowhere"),
-        (["report", "."], "no run directory"),
+        (["report", "."], "not a run directory"),
         (["report", ".", "--zzz"], "'--zzz' is not understood"),
         (["explain", "nowhere"], "there is no such checkpoint folder"),
     ],

@@ -39,7 +39,7 @@ def kept(path: Path) -> list[Any]:
 def test_a_review_in_two_sittings(rows: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert review(monkeypatch, "x\nk\n") == 0
     out = capsys.readouterr().out
-    assert "'x' is no key" in out
+    assert "'x' is not a key" in out
     assert "<think>\nI count." in out
     assert "\x1b" not in out
     assert "the same command goes on" in out
@@ -50,7 +50,7 @@ def test_a_review_in_two_sittings(rows: Path, monkeypatch: pytest.MonkeyPatch, c
     assert "One?" not in out
     assert "2 of 3" in out
     assert "Three?" in out
-    assert "no JSON" in out
+    assert "not JSON" in out
     assert "no assistant's turn" in out
     assert "rows 3, decided 3, keep 1, edit 1, reject 1" in out
     assert kept(rows.with_name("kept.jsonl")) == [ROWS[0], edited]

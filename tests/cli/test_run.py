@@ -86,7 +86,7 @@ def test_a_dry_run_makes_nothing_and_prints_a_recipe(recipe: str, capsys: pytest
         (["run", "small.yaml", "--until", "../b"], "has no stage '../b'"),
         (["run", "small.yaml", "c.text=1"], "begin with a stage"),
         (["run", "small.yaml", "b.inputs.files.a=b"], "b -> b take from each other in a circle"),
-        (["run", "small.yaml", "b.inputs.files.a=c"], "is no stage"),
+        (["run", "small.yaml", "b.inputs.files.a=c"], "is not a stage"),
         (["run", "small.yaml", "b.function=g.py:copy"], "stage b: function = 'g.py:copy' does not exist; check the path"),
         (["run", "small.yaml", "b.function=f.py:paste"], "f.py has no function paste; it has copy"),
         (["run", "small.yaml", "--out", "small.yaml"], "cannot be a run directory"),

@@ -104,7 +104,7 @@ def test_forgeable_tests_only_when_asked(folder, capsys):
     ("source", "arguments", "message"),
     [
         (ADD, ["missing.py"], r"missing\.py: there is no such program"),
-        (ADD, ["notes.txt"], r"\.txt is no language here"),
+        (ADD, ["notes.txt"], r"\.txt is not a supported language"),
         (ADD, ["empty"], "no programs there"),
         (ADD, ["--problem", "nothing"], "no problem 'nothing': it has add, twice"),
         ("# problem: nothing\n", [], "no problem 'nothing'"),

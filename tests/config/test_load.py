@@ -110,7 +110,7 @@ def test_what_is_written_is_read_back(value: object) -> None:
 
 
 def test_a_number_beyond_all_bounds_is_one_line(tmp_path: Path) -> None:
-    assert "is no number" in complaint(text=f"seed: {'9' * 5000}", folder=tmp_path)
+    assert "is not a number" in complaint(text=f"seed: {'9' * 5000}", folder=tmp_path)
 
 
 @pytest.mark.parametrize("kind", [ZeroConfig, SftConfig, PretrainConfig, RewardModelConfig, EvalConfig, RejectionConfig])

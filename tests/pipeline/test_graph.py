@@ -98,5 +98,5 @@ def test_an_input_must_be_one_that_the_work_takes() -> None:
         Stage("f", FileConfig(path="x"), {"path": "a"})
     with pytest.raises(ConfigError, match=r"stage z: tasks\.7\.task\.path"):
         Stage("z", ZeroConfig(), {"tasks.7.task.path": "a"})
-    with pytest.raises(ConfigError, match="PretrainConfig is no kind of work"):
+    with pytest.raises(ConfigError, match="PretrainConfig is not a kind of work"):
         Stage("p", PretrainConfig())

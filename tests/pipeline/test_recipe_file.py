@@ -126,7 +126,7 @@ def test_a_mistake_is_one_line_with_the_remedy(text: str, said: str, tmp_path: P
         ("zero=3", "zero = 3: begin with a stage"),
         ("zero.grpo.lr=1", "stage zero: unknown key grpo.lr: did you mean grpo.learning_rate?"),
         ("zero.model=tiny", "stage zero: model is given twice"),
-        ("zero.inputs.model=nowhere", "inputs.model = 'nowhere' is no stage"),
+        ("zero.inputs.model=nowhere", "inputs.model = 'nowhere' is not a stage"),
     ],
 )
 def test_an_override_that_cannot_be_is_one_line(override: str, said: str, tmp_path: Path) -> None:
