@@ -12,16 +12,29 @@ import psutil
 import pytest
 
 from dunwu.verifiers.math.policy import MathPolicy
-from dunwu.verifiers.math.service import MathService
+from dunwu.verifiers.math.service import SERVICE, MathService
 from dunwu.verifiers.math.verify import compare_math
 
 POLICY = MathPolicy()
 SLOW = ("e^{1000}", "e^{e^{e^{10}}}")
-"""Two numbers beyond doubles: the comparison is left to the worker, which cannot finish it."""
+"""Two numbers beyond doubles: the comparison is left to the worker, which could not finish it without a bound on exponents."""
 
 
 @pytest.fixture(scope="module")
-def service():
+def unbounded(tmp_path_factory):
+    """Workers that are started now have no such bound, so that something takes too long."""
+    folder = tmp_path_factory.mktemp("unbounded")
+    text = "from dunwu.verifiers.math import numeric\nnumeric.LARGEST_EXPONENT = float('inf')\n"
+    (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        SERVICE.close()
+        yield
+        SERVICE.close()
+
+
+@pytest.fixture(scope="module")
+def service(unbounded):
     made = MathService()
     made.start()
     yield made
@@ -52,7 +65,7 @@ def test_a_time_out_costs_the_child_only(service):
     assert len(zygote.children()) == 1
 
 
-def test_the_answer_is_to_blame_for_a_time_out_unless_the_gold_is():
+def test_the_answer_is_to_blame_for_a_time_out_unless_the_gold_is(unbounded):
     verdict = compare_math(*SLOW)
     assert (verdict.score, verdict.reason) == (0.0, "timeout")
     verdict = compare_math(SLOW[1], "e^{1000}")
@@ -116,3 +129,12 @@ def test_nothing_outlives_a_parent_that_is_killed():
     parent.kill()
     parent.communicate()
     assert psutil.wait_procs([zygote], timeout=10)[1] == []
+
+
+@pytest.mark.parametrize("answer", ["e^{e^{e^{10}}}", r"\exp(\frac{n!}{\sqrt{10^{-9000}}})", "n^{(999999999989)^{100}}", r"\sinh(10^{9})"])
+def test_a_tower_of_powers_is_no_time_out(answer):
+    SERVICE.close()
+    compare_math("e", r"\frac{e^2}{e}+\ln 1")  # the worker is up
+    began = time.monotonic()
+    assert compare_math("e^{1000}", answer).score == 0.0
+    assert time.monotonic() - began < 1.5

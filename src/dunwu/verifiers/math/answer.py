@@ -26,6 +26,8 @@ _END = re.compile(r"\n(?![\s$|\[(]*-?[0-9]+[\s,|]+-?[0-9][-0-9\s,|\])$.]*\Z)|。
 _CLAUSE = re.compile(r"[.,;:!?\n。，；：！？]|\b(?:so|thus|then|hence|therefore|but|and)\b", re.IGNORECASE)
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _SENTENCE = re.compile(r"[A-Za-z\u4e00-\u9fff\s,.:;，。：*'-]*")
+_SIGN_BEFORE = re.compile(r"-\s*\Z|(?<![\w)*])\.\s*\Z|\.\Z")
+"""Outside the dollars, and yet part of the number: ``-$5$``, ``.$5$``."""
 _ASIDE = re.compile(
     r"(?<=\S)\s*[（(]\s*(?:since|because|as|where|which|rounded|from|by|using|so|that is|note|i\.e\.|e\.g\.|因为|即)(?![A-Za-z])"
     r"[^()（）]{0,200}[)）]\s*[.。]?\s*\Z",
@@ -137,5 +139,6 @@ def _only_formula(text: str) -> str:
     only = formulas[0]
     before, after = text[: only.start()], text[only.end() :]
     around = before + after
-    kept = around.strip() and len(around) <= MAX_LENGTH and _SENTENCE.fullmatch(around) and keeps(before, after)
+    signed = _SIGN_BEFORE.search(before) or after.lstrip().startswith("-")
+    kept = not signed and around.strip() and len(around) <= MAX_LENGTH and _SENTENCE.fullmatch(around) and keeps(before, after)
     return next(group for group in only.groups() if group) if kept else text

@@ -28,6 +28,8 @@ TOLERANCE = 1e-7
 ROUNDING = 1e-10
 """Of the largest number that was added on the way: what smaller differences say is lost to cancellation."""
 MAX_COMBINATORIAL = 150
+LARGEST_EXPONENT = 1e6
+LARGEST_ANGLE = 1e250
 _FUNCTIONS = frozenset({"sin", "cos", "tan", "sinh", "cosh", "tanh"})
 _INVERSES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh"}
 _RECIPROCALS = {"cot": "tan", "sec": "cos", "csc": "sin", "coth": "tanh", "sech": "cosh", "csch": "sinh"}
@@ -159,10 +161,17 @@ def _sample(name: str, point: Point) -> Fraction:
 def _power(base: Any, exponent: Node, point: Point, context: Context) -> Any:
     """A negative real to the power of a fraction with an odd denominator is real, as its root is."""
     value = evaluate(exponent, point, context)
+    _bounded(value, LARGEST_EXPONENT)
     fraction = _fraction(exponent)
     if fraction is not None and fraction.denominator % 2 and fraction.denominator > 1 and base.imag == 0 and base.real < 0:
         return (-1) ** (fraction.numerator % 2) * (-base) ** value
     return base**value
+
+
+def _bounded(value: Any, most: float) -> None:
+    """Raise ``OverflowError`` for what would take seconds, or digits that nobody has."""
+    if abs(value) > most:
+        raise OverflowError(f"more than {most:g}")
 
 
 def _fraction(node: Node) -> Fraction | None:
@@ -181,6 +190,7 @@ def _fraction(node: Node) -> Fraction | None:
 def _call(name: str, values: list[Any], context: Context) -> Any:
     module, value = context.module, values[0]
     if name in _FUNCTIONS:
+        _bounded(value, LARGEST_EXPONENT if name.endswith("h") else LARGEST_ANGLE)
         return getattr(module, name)(value)
     if name in _INVERSES:
         return getattr(module, _INVERSES[name])(value)

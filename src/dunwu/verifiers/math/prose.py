@@ -19,6 +19,11 @@ _LETTER = re.compile("[A-Za-z]")
 _EDGES = " .,:;!?'"
 _SPEECH = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 _SIGNS = frozenset({"minus", "negative"})
+_SIGN_BEFORE = re.compile(r"[-−–.±][\s()\[\]‹›]*\Z")
+"""Before a number in words: ``-five``, ``.five``."""
+_SIGN_AFTER = re.compile(r"[\s()\[\]‹›]*[-−–!]")
+"""Behind one: ``five!``, ``five-ish``."""
+_OTHER_SIGNS = re.compile(r"[^\w\s.,:;!?'\"‹›()\[\]{}*。，：；！？、“”‘’-]")
 _SAID = re.compile(
     r"(?:(?<=[0-9)}|])|(?<=[-+*/][A-Za-z])|(?<=[-+*/] [A-Za-z]))"
     r"(?:\s+(?:is|equals|is\s+equal\s+to)\s+(?=[-0-9\\(])|\s*(?:等于|是|为)\s*(?=[-0-9\\]))"
@@ -123,11 +128,12 @@ def spoken_number(text: str) -> tuple[str, Fraction, str] | None:
     if not places:
         return None
     first, last = places[0], places[-1]
-    while first and words[first - 1][0] in (*_SIGNS, "a", "an"):
+    while first and words[first - 1][0] in (*_SIGNS, "a", "an", "point"):
         first -= 1
     value = number_in_words(text[words[first][1] : words[last][2]])
-    glued = text[words[last][2] : words[last][2] + 1] == "-"  # five-ish
-    return None if value is None or glued else (text[: words[first][1]].strip(_EDGES), value, text[words[last][2] :].strip(_EDGES))
+    before, after = text[: words[first][1]], text[words[last][2] :]
+    changed = _SIGN_BEFORE.search(before) or _SIGN_AFTER.match(after) or _OTHER_SIGNS.search(before + after)
+    return None if value is None or changed else (text[: words[first][1]].strip(_EDGES), value, text[words[last][2] :].strip(_EDGES))
 
 
 def _spoken_in_chinese(text: str) -> tuple[str, Fraction, str] | None:

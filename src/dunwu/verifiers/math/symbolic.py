@@ -17,7 +17,9 @@ from dunwu.verifiers.math.values import Scalar, symbols
 mpmath.mp.dps = 320
 AGREEMENT = mpmath.mpf(10) ** -80
 ROUNDING = mpmath.mpf(10) ** -300
-"""Of the largest number that was added on the way."""
+"""Of the largest number that was added on the way: smaller differences are lost to cancellation."""
+LARGEST_BESIDE_ZERO = mpmath.mpf(10) ** 20
+"""What may be added on the way to something that is to be 0."""
 
 
 def _number(value: Fraction) -> Any:
@@ -37,7 +39,7 @@ def decide(gold: Scalar, found: Scalar) -> Equal:
         return equal
     assert gold.node is not None
     assert found.node is not None
-    agreed = 0
+    agreed = lost = 0
     for point in filter(lambda point: _in_range(gold, found, point), points(gold.node, found.node)):
         context = precise()
         try:
@@ -46,14 +48,24 @@ def decide(gold: Scalar, found: Scalar) -> Equal:
             continue
         if not mpmath.isfinite(expected) or not mpmath.isfinite(value) or not comparable(expected, value, point, AGREEMENT):
             continue
+        if not _can_tell(abs(expected), context.largest):
+            lost += 1
+            continue
         if abs(expected - value) > max(AGREEMENT * max(abs(expected), abs(value)), ROUNDING * context.largest):
             return False
         agreed += 1
-    return agreed > 0
+    return agreed > lost
+
+
+def _can_tell(size: Any, largest: Any) -> bool:
+    """Is what cancellation may have taken small beside the expected value? Else ``5`` and ``1/(10^307 + x)`` would agree."""
+    doubt = ROUNDING * largest
+    return bool(largest <= LARGEST_BESIDE_ZERO if size <= doubt else doubt <= AGREEMENT * size)
 
 
 def _in_range(gold: Scalar, found: Scalar, point: Point) -> bool:
-    """Do doubles hold all values on the way? At large points the precise ones would take too long otherwise. A constant has one value."""
+    """Do doubles hold all values on the way? At large points the precise ones would take too long otherwise. A constant has one value,
+    whose powers are bounded (`dunwu.verifiers.math.numeric`)."""
     assert gold.node is not None
     assert found.node is not None
     if not {*symbols(gold.node), *symbols(found.node)} - {"e", "pi", "i"}:
@@ -61,8 +73,8 @@ def _in_range(gold: Scalar, found: Scalar, point: Point) -> bool:
     try:
         evaluate(gold.node, point, doubles())
         evaluate(found.node, point, doubles())
-    except OverflowError:
+    except ArithmeticError:
         return False
-    except (ArithmeticError, ValueError):
+    except ValueError:
         return True
     return True

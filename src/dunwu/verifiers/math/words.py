@@ -32,9 +32,14 @@ def number_in_words(text: str) -> Fraction | None:
     text = text.strip().casefold()
     if _CHINESE_NUMBER.fullmatch(text):
         return _chinese(text)
+    signed = re.match(r"[-−–]\s*(?=[a-z])", text)
+    text = text[signed.end() :] if signed else text
     words = [word for word in re.split(r"[\s-]+", text.replace(",", " ")) if word]
-    if not words or len(words) > 40:
+    if not words or len(words) > 40 or not all(word.isalpha() for word in words):
         return None
+    if signed:
+        value = number_in_words(text) if words[0] not in ("minus", "negative") else None
+        return None if value is None else -value
     if "over" in words[1:-1]:
         place = words.index("over")
         top, bottom = number_in_words(" ".join(words[:place])), _whole(words[place + 1 :])
@@ -51,7 +56,7 @@ def _spoken(words: list[str]) -> Fraction | None:
     if "point" in words:
         place = words.index("point")
         digits = [_ONES.get(word, 10) for word in words[place + 1 :]]
-        whole = _whole(words[:place])
+        whole = _whole(words[:place]) if place else 0
         if whole is None or not digits or max(digits) > 9:
             return None
         return whole + Fraction(int("".join(map(str, digits))), 10 ** len(digits))
