@@ -246,3 +246,10 @@ def test_a_space_between_digits_joins_no_numbers(answer):
     assert judge("12", answer).score == 0.0
     assert judge("1.2", answer).score == 0.0
     assert judge("1200", "1 200").score == 1.0
+
+
+@pytest.mark.parametrize("answer", ["e^{e^{e^{10}}}", r"\exp(\frac{n!}{\sqrt{10^{-9000}}})", "n^{(999999999989)^{100}}", r"\sinh(10^{9})"])
+def test_a_tower_of_powers_takes_no_time_out(answer):
+    verdict = compare_math("e^{1000}", answer)
+    assert verdict.score == 0.0
+    assert verdict.reason != "timeout"
