@@ -147,15 +147,21 @@ def artefacts_of(run: Path, stage: str) -> list[Artefact]:
     return sorted(found, key=lambda artefact: str(artefact.manifest["finished"]), reverse=True)
 
 
-def begin(folder: Path, identity: Identity) -> str:
-    """Make the home of an artefact. Returns in what its identity differs from the one that was begun last; empty for the stage's first."""
+def begin(folder: Path, identity: Identity) -> tuple[str, str]:
+    """Make the folder of an artefact, or go on in it. Returns what happens, for a person, and why a stage begins again (else empty)."""
     begun = sorted(folder.parent.glob(f"*/{IDENTITY}"), key=lambda path: path.stat().st_mtime_ns)
-    earlier = _read_identity(begun[-1]) if begun else None
+    newest, own, now = _read_identity(begun[-1]) if begun else None, _read_identity(folder / IDENTITY), identity.as_json()
     folder.mkdir(parents=True, exist_ok=True)
     _note_other_code(folder, identity)
     with atomic_file(folder / IDENTITY) as file:
-        file.write(json.dumps(identity.as_json(), indent=2, ensure_ascii=False).encode() + b"\n")
-    return "" if earlier is None else difference(earlier, identity.as_json())
+        file.write(json.dumps(now, indent=2, ensure_ascii=False).encode() + b"\n")
+    if own is not None:
+        return "goes on" if own["code"] == now["code"] else "goes on under changed code", ""
+    reason = "" if newest is None else difference(newest, now)
+    if newest is None or not reason:
+        return "begins", ""
+    remedy = "; --accept-code would keep what was made before" if differ_in_code_alone(newest, now) else ""
+    return f"begins again: {reason}{remedy}", reason
 
 
 def under_other_code(folder: Path, identity: Identity) -> Path | None:

@@ -142,7 +142,6 @@ class _Execution:
             return None if earlier is None else artefact
         os.rename(earlier, folder)
         fsync_path(folder.parent)
-        self._watch(stage, "goes on under changed code")
         return None
 
     def _verify(self, artefact: Artefact) -> None:
@@ -152,9 +151,9 @@ class _Execution:
             self._verified.add(artefact.folder)
 
     def _make(self, stage: Stage, inputs: Mapping[str, Artefact], identity: Identity, folder: Path) -> Artefact:
-        reason = begin(folder, identity)
+        event, reason = begin(folder, identity)
         self._journal.note(stage.name, "running", identity.digest, reason)
-        self._watch(stage, f"begins{f' again: {reason}' if reason else ''}{self._remedy(folder, identity)}")
+        self._watch(stage, event)
         config = stage.filled({key: str(each.payload) for key, each in inputs.items()})
         work = describe(config)
         try:
@@ -170,11 +169,6 @@ class _Execution:
             raise type(error)(f"stage {stage.name}: {error}{remedy}") from error
         self._watch(stage, f"done in {duration(seconds)}")
         return artefact
-
-    def _remedy(self, folder: Path, identity: Identity) -> str:
-        """How to keep what was made under other code, where there is such."""
-        there = not self._accept_code and under_other_code(folder, identity) is not None
-        return "; --accept-code would keep what was made before" if there else ""
 
 
 def _renew_manifest(out: Path, name: str) -> None:
