@@ -77,7 +77,7 @@ def test_a_circle_and_a_hub_id_end(base: Path, tmp_path: Path) -> None:
 def test_a_folder_without_a_run_and_a_missing_one(tmp_path: Path) -> None:
     alone = tmp_path / "a" / "b" / "c"
     alone.mkdir(parents=True)
-    assert "not a run directory above it" in lineage(str(alone))[-1]
+    assert "no run directory above it" in lineage(str(alone))[-1]
     with pytest.raises(ModelError, match="no such checkpoint folder"):
         lineage(str(tmp_path / "nowhere"))
 

@@ -67,7 +67,7 @@ def test_what_is_no_suite_is_one_line(tmp_path: Path) -> None:
         ("thresholds=[{metric: m, of: a}]", "give either at_least or at_most"),
         ("thresholds=[{metric: m, of: a, at_least: 1, at_most: 2}]", "give either at_least or at_most"),
         ("thresholds=[{metric: m, of: a, at_least: 1, times: a, above: a}]", "give times or above, not both"),
-        ("thresholds=[{metric: m, of: a, at_least: 1, times: c}]", "'c' is no row"),
+        ("thresholds=[{metric: m, of: a, at_least: 1, times: c}]", "'c' is not a row"),
         ("thresholds=[{metric: m, of: a, at_least: 3 * base}]", "at_least"),
     ],
 )
