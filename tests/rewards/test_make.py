@@ -3,7 +3,7 @@ import pytest
 from dunwu.config.load import load_config
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError
-from dunwu.rewards.make import make_reward, own_files
+from dunwu.rewards.make import make_reward, own_files, refuse_unknown_tasks
 from dunwu.types import Problem
 
 PROBLEM = Problem("p", "countdown", "用3,8算出24。", "expression", language="zh", data={"numbers": [3, 8], "target": 24})
@@ -65,11 +65,40 @@ def test_a_weight_of_0_only_measures():
         (["reward=[{kind: safety, model: a}]", "tripwire={part: safety}"], "no right or wrong; set tripwire.mode to divergence"),
         (["reward=[{kind: helpfulness, model: a, after: 1.0}]"], "reward.0.*after"),
         (["reward=acuracy"], "did you mean accuracy?"),
+        (["reward=[{kind: own, function: nowhere.py:f, sees: group}]"], "there is no file nowhere.py"),
+        (["reward=[{kind: format, weight: 0}]"], "reward: .*weight 0"),
+        (["reward=[{kind: accuracy, weight: 0.0}, {kind: language, weight: -0.0}]"], "reward: .*weight 0"),
     ],
 )
 def test_mistakes_are_told_before_the_run_begins(overrides, told):
     with pytest.raises(ConfigError, match=told):
         reward(*overrides)
+
+
+PARTS = [
+    "accuracy",
+    "format",
+    "language",
+    "repetition",
+    "words, free: 1, limit: 2",
+    "own, function: a.py:f",
+    "own, function: a.py:f, sees: group",
+    "environment, function: a.py:f",
+    "helpfulness, model: m",
+    "safety, model: m",
+]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_part_for_a_task_the_run_does_not_have_is_refused(kind):
+    def parts(*tasks):
+        return config(f"reward=[{{kind: {kind}, tasks: [{', '.join(tasks)}]}}]").reward
+
+    for wrong in (["nosuch"], ["countdown", "nosuch"]):
+        with pytest.raises(ConfigError, match=r"reward\.0\.tasks: 'nosuch' .*: choose from countdown, chat, math$"):
+            refuse_unknown_tasks(parts(*wrong), ["countdown", "chat"], lambda: ["countdown", "math"])
+    refuse_unknown_tasks(parts("chat", "math"), ["countdown", "chat"], lambda: ["countdown", "math"])
+    refuse_unknown_tasks(config("reward=[accuracy]").reward, ["countdown"])
 
 
 def test_a_users_file_is_an_input_of_the_run(tmp_path):

@@ -20,7 +20,7 @@ from dunwu.rewards.make import make_reward
 from dunwu.rewards.scope import Visible, Whole
 from dunwu.run.tables import read_rollouts
 from dunwu.trainers.group_rewards import GroupRewards
-from dunwu.trainers.model_rewards import ModelReward, ModelRewards, normalised
+from dunwu.trainers.model_rewards import ModelReward, ModelRewards, normalised, refuse_idle
 from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 HELLO = Problem("h", "chat", "Hello!", "none")
@@ -117,9 +117,10 @@ def test_reasoning_gets_no_models_reward_unless_named(part: Any, applies: list[P
 
 
 def test_a_model_without_anything_to_score_is_refused() -> None:
-    helpful().refuse_idle([SUM, HELLO])
+    parts = [HelpfulnessPart(model="m")]
+    refuse_idle(parts, [SUM, HELLO])
     with pytest.raises(ConfigError, match="helpfulness applies to none of the problems; add general prompts"):
-        helpful().refuse_idle([SUM, HARM])
+        refuse_idle(parts, [SUM, HARM])
 
 
 def test_where_it_does_not_apply_it_is_none_and_is_not_computed() -> None:

@@ -105,6 +105,14 @@ def test_f34_answers_of_other_types(name: str, answers: list[float]) -> None:
     assert sorted(float(problem.answer or "") for problem in all_problems(str(folder("F34") / name))) == answers
 
 
+@pytest.mark.parametrize(("name", "rows"), [("list.jsonl", 1), ("decimal.parquet", 3)])
+def test_f34_the_command_evaluates_them(name: str, rows: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "--task", str(folder("F34") / name), "--problems", "3", "--samples", "1", "--max-tokens", "8"]) == 0
+    told = capsys.readouterr()
+    assert f"{rows} problems x 1 samples" in told.out
+    assert "has no test rows" in told.err
+
+
 def test_f34_a_column_twice_is_named() -> None:
     with pytest.raises(DataError, match=r"two columns.*answer"):
         all_problems(str(folder("F34") / "two_columns.parquet"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dunwu.config.base import Config
 from dunwu.config.references import CodeRef, ModelRef
@@ -134,7 +134,13 @@ def _part(part: Any) -> Any:
     return part
 
 
-Parts = Annotated[tuple[AnyPart, ...], Field(min_length=1), BeforeValidator(_spelled_out)]
+def _some_weight(parts: tuple[PartConfig, ...]) -> tuple[PartConfig, ...]:
+    if all(part.weight == 0 for part in parts):
+        raise ValueError("every part has weight 0, which only measures, so nothing would be learned; give one of them a weight, such as 1")
+    return parts
+
+
+Parts = Annotated[tuple[AnyPart, ...], Field(min_length=1), BeforeValidator(_spelled_out), AfterValidator(_some_weight)]
 
 
 class TripwireConfig(Config):

@@ -20,6 +20,7 @@ from dunwu.data.prompts import encode_prompts
 from dunwu.data.surrogates import has_surrogates
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, Task
+from dunwu.tasks.dataset import Dataset
 from dunwu.tasks.make import make_task
 from dunwu.types import Problem, Prompt, Split
 from dunwu.verifiers.math.verify import check_gold, reads_as_text
@@ -119,13 +120,20 @@ class HeldOutProblems:
     name: str
     problems: list[Problem]
     dropped: dict[str, int]
+    note: str = ""
+    """Where the problems are not those of the split."""
 
 
-def held_out_problems(config: EvalConfig, limit: PromptLimit | None) -> HeldOutProblems:
-    """The problems of an evaluation, all usable. Raises ``DataError`` as `sift`."""
+def held_out_problems(config: EvalConfig, limit: PromptLimit | None, whole: bool = False) -> HeldOutProblems:
+    """The problems of an evaluation, all usable. Raises ``DataError`` as `sift`.
+
+    ``whole``: of a data set too small for its rows to fall into the split, all of them, with a note. A run that trains on it must not.
+    """
     task = make_task(config.task)
+    moved = task.hold_out_all(config.split) if whole and isinstance(task, Dataset) else 0
+    note = f"{task.name} has no {config.split} rows: all its {moved:,} rows are asked, also those a run would train on" if moved else ""
     dropped = sift(task, config.task, config.split, limit)
-    return HeldOutProblems(task.name, task.held_out(config.split, config.problems, config.seed), dropped)
+    return HeldOutProblems(task.name, task.held_out(config.split, config.problems, config.seed), dropped, note)
 
 
 def fitting(draw: Callable[[int], Problem], stream: int, limit: PromptLimit) -> tuple[Prompt, int]:

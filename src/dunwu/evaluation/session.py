@@ -36,6 +36,8 @@ class EvaluationSession:
     pool: RewardPool
     template: str
     max_prompt_tokens: int
+    whole: bool = False
+    """Ask all rows of a data set that is too small for held-out rows, see `held_out_problems`."""
 
     @classmethod
     @contextmanager
@@ -58,7 +60,7 @@ class EvaluationSession:
 
     def held_out(self, config: EvalConfig) -> HeldOutProblems:
         """The problems of a set. Raises ``UserError`` where the task, its data or a prompt is not usable."""
-        return held_out_problems(config, PromptLimit(self.template, self.tokenizer, self.max_prompt_tokens))
+        return held_out_problems(config, PromptLimit(self.template, self.tokenizer, self.max_prompt_tokens), self.whole)
 
     def evaluate(self, config: EvalConfig) -> EvaluationResult:
         """Draw ``config.samples`` completions of each held-out problem and verify them. Raises ``UserError`` as `held_out`."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from dunwu.errors import ModelError
-from dunwu.models.loading import load_checkpoint, padding_id, refuse_missing
+from dunwu.models.loading import check_folder, load_checkpoint, load_tokenizer, local_folder, padding_id, refuse_missing
 from dunwu.models.precision import Precision, matmul_precision
 
 HEAD = "score.weight"
@@ -59,6 +59,25 @@ def set_label(model: Any, label: str) -> None:
     model.config.id2label, model.config.label2id = {0: label}, {label: 0}
 
 
+def scorer_label(name_or_path: str) -> str | None:
+    """What the one label of a local model is called, read without its weights; ``None`` for a model of the hub.
+
+    Raises ``ModelError`` for a model that is not there, one with damaged files and one without a head.
+    """
+    load_tokenizer(name_or_path)
+    folder = local_folder(name_or_path)
+    if folder is None:
+        return None
+    config, names = check_folder(folder)
+    if HEAD not in names:
+        raise ModelError(_no_head(name_or_path))
+    return str((config.get("id2label") or {}).get("0", "LABEL_0"))
+
+
+def _no_head(source: str) -> str:
+    return f"model {source!r} has no reward head; train one with `dunwu reward-model --model {source}`"
+
+
 def _check(source: str, model: Any, missing: set[str], seed: int | None) -> None:
     head = getattr(model, "score", None)
     if not isinstance(head, torch.nn.Linear) or head.bias is not None:
@@ -67,7 +86,7 @@ def _check(source: str, model: Any, missing: set[str], seed: int | None) -> None
         )
     refuse_missing(source, missing - {HEAD})
     if missing and seed is None:
-        raise ModelError(f"model {source!r} has no reward head; train one with `dunwu reward-model --model {source}`")
+        raise ModelError(_no_head(source))
 
 
 def _new_head(model: Any, seed: int) -> None:

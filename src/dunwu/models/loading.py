@@ -62,7 +62,7 @@ def load_model(
 
 def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings: Any) -> tuple[Any, PreTrainedTokenizerFast, set[str]]:
     """The model of an Auto class with ``settings``, its tokenizer, and the names of parameters that the checkpoint lacks."""
-    folder = _local_folder(name_or_path)
+    folder = local_folder(name_or_path)
     if folder is not None:
         check_folder(folder)
     source = name_or_path if folder is None else str(folder)
@@ -82,7 +82,7 @@ def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings
 
 def load_tokenizer(name_or_path: str) -> Any:
     """The tokenizer alone. Raises ``ModelError`` as `load_model`."""
-    folder = _local_folder(name_or_path)
+    folder = local_folder(name_or_path)
     try:
         return _load_tokenizer(name_or_path if folder is None else str(folder), folder)
     except _LOAD_ERRORS as error:
@@ -183,9 +183,12 @@ def padding_id(tokenizer: Any, model: Any) -> int | None:
     return next((token for token in listed if token is not None and 0 <= token < model.get_input_embeddings().num_embeddings), None)
 
 
-def check_folder(folder: Path) -> None:
-    """Raise ``ModelError`` unless ``folder`` holds a configuration, a tokenizer and whole safetensors weights."""
-    _read_json(folder / "config.json", "a Hugging Face model folder has one")
+def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
+    """The configuration and the names of the weights.
+
+    Raises ``ModelError`` unless ``folder`` holds a configuration, a tokenizer and whole safetensors weights.
+    """
+    config, names = _read_json(folder / "config.json", "a Hugging Face model folder has one"), set[str]()
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
         raise ModelError(f"no tokenizer.json in {folder}; save the tokenizer beside the weights")
     for path in _weight_files(folder):
@@ -196,11 +199,14 @@ def check_folder(folder: Path) -> None:
             raise ModelError(
                 f"weights {path} cannot be read ({_first_line(error)}); the file is missing, cut short or damaged, fetch it again"
             ) from error
+        names |= types.keys()
         if packed := [name for name, kind in types.items() if kind not in _WHOLE and name.endswith("weight")]:
             raise ModelError(f"weights {path}: {packed[0]} is {types[packed[0]]}, quantised; fetch or convert to bfloat16 or float32")
+    return config, names
 
 
-def _local_folder(name_or_path: str) -> Path | None:
+def local_folder(name_or_path: str) -> Path | None:
+    """The folder of a local model, ``None`` for a hub id. Raises ``ModelError`` for what can be neither."""
     if name_or_path == BUNDLED_NAME:
         return bundled_path()
     folder = Path(name_or_path).expanduser()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +32,19 @@ def run_evaluation(
     policy, tokenizer = load_model(model, pick_device(device))
     if day := written_date(template, tokenizer):
         print(f"the chat template writes the date {day}", flush=True)
-    with EvaluationSession.open(policy, tokenizer, EngineConfig(max_batch=batch), template, MAX_PROMPT_TOKENS) as session:
-        dropped = session.held_out(config).dropped
+    with EvaluationSession.open(policy, tokenizer, EngineConfig(max_batch=batch), template, MAX_PROMPT_TOKENS) as opened:
+        session = replace(opened, whole=True)
+        held_out = session.held_out(config)
+        dropped = held_out.dropped
         print_facts(told_of_dropped(dropped))
+        if held_out.note:
+            print(held_out.note, file=sys.stderr, flush=True)
         result = session.evaluate(config)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_evaluation(out / "evaluation.parquet", result)
         asked: dict[str, Any] = {"model": model, "template": template, **({"date": day} if day else {})}
-        asked |= {"config": config.model_dump(mode="json"), "dropped": dropped}
+        asked |= {"config": config.model_dump(mode="json"), "dropped": dropped, **({"note": held_out.note} if held_out.note else {})}
         summary = {**asked, result.name: result.summary()}
         (out / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return result

@@ -20,6 +20,7 @@ from dunwu.pipeline.checks import Checked, check_data
 from dunwu.pipeline.headline import told_of_dropped
 from dunwu.pipeline.memory import GIB, budget, fits, in_words, model_files, read_dimensions, remedies, tell
 from dunwu.pipeline.reward_model import read_examples as read_preferences
+from dunwu.pipeline.reward_checks import check_reward, preview_reward
 from dunwu.pipeline.sft import read_sets
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.make import make_mixture
@@ -34,12 +35,14 @@ UNBOUNDED = 1 << 30
 
 def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]:
     """Rows, what is dropped, the first prompt, tokens of prompts, and the memory it needs. Raises ``UserError`` as the run would."""
+    preview_reward(config)
     task, tokenizer, size = make_mixture(config.tasks), _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
         lines, longest = [*_rows(config, task), _unknown(config.model)], config.max_prompt_tokens
     else:
         checked = check_data(config, task, size.positions if size and size.positions else UNBOUNDED, tokenizer)
         lines, longest = list(_data(checked, task)), max(len(prompt.token_ids) for prompt in checked.prompts)
+    check_reward(config, task)
     if size is None:
         return [*lines, f"memory: the config.json of {config.model} is not on this machine, so it cannot be computed"]
     cuda = config.device.startswith("cuda") or (config.device == "auto" and torch.cuda.is_available())

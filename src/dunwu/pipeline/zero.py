@@ -27,8 +27,9 @@ from dunwu.pipeline.data_inputs import data_hashes, data_inputs
 from dunwu.pipeline.headline import announce, conclude, print_facts
 from dunwu.pipeline.measure import set_names
 from dunwu.pipeline.outside import model_folder
+from dunwu.pipeline.reward_checks import check_reward
 from dunwu.pipeline.stopping import stopping_at_once
-from dunwu.rewards.make import make_reward, own_files
+from dunwu.rewards.make import own_files
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
@@ -43,8 +44,6 @@ from dunwu.verifiers.unread import tell_verdicts
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
 SECONDS = "evaluations/seconds.json"
-LOOKED_AT = 1000
-"""Training problems among which each reward model must find one to score; within so many a mixture has its shares."""
 
 
 @stopping_at_once()
@@ -63,9 +62,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     engine = build_engine(config.engine, sampler, tokenizer)
     data = data_inputs(config, task)
     checked = check_run(config, task, model, tokenizer)
-    reward = make_reward(config.reward, config.tripwire)
+    reward = check_reward(config, task)
     models = ModelRewards.load(config.reward, device)
-    models.refuse_idle([task.train(index, config.seed) for index in range(LOOKED_AT if models.parts else 0)])
     folder = model_folder(config.model)
     inputs = data if folder is None else {"model": content_hash(folder), **data}
     own = {key: (str(file), content_hash(file)) for key, file in own_files(config.reward, config.tripwire).items()}

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import TypeVar
+
+from dunwu.errors import Interrupted
 
 T = TypeVar("T")
 
 
 def attempt(call: Callable[[], T], failed: Callable[[str], T]) -> T:
-    """``call()``, or ``failed("ValueError: ...")``, one line, when it raises; interrupts and exits pass through."""
+    """``call()``, or ``failed("ValueError: ...")``, one line, when it raises; `SystemExit` is a failure like any other.
+
+    An interrupt passes through, except where Ctrl-C is ignored, as in a worker process: there it can only be the code's own.
+    """
+    return _caught(call, lambda error: failed(_described(error)))
+
+
+def _caught(call: Callable[[], T], failed: Callable[[BaseException], T]) -> T:
     try:
         return call()
-    except Exception as error:  # noqa: BLE001
-        return failed(f"{type(error).__name__}: {' '.join(str(error).split())}"[:200])
+    except BaseException as error:  # noqa: BLE001
+        if _interrupts(error):
+            raise
+        return failed(error)
+
+
+def _described(error: BaseException) -> str:
+    """The kind and the message; ``str`` of an exception of the user's may itself raise."""
+    kind = type(error).__name__
+    return _caught(lambda: f"{kind}: {' '.join(str(error).split())}"[:200], lambda _: f"{kind}: its message cannot be read"[:200])
+
+
+def _interrupts(error: BaseException) -> bool:
+    """Whether the error may be a wish of the user's or the system's to stop."""
+    stops = isinstance(error, Interrupted) or not isinstance(error, Exception | SystemExit)
+    return stops and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN

@@ -34,5 +34,14 @@ def load_function(function: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+def call_function(function: str) -> Any:
+    """What the function returns without arguments, such as an environment. Raises `ConfigError` as `load_function`, and where it fails."""
+
+    def refuse(message: str) -> None:
+        raise ConfigError(f"{function!r} fails ({message}): fix it")
+
+    return attempt(load_function(function), refuse)
+
+
 def _refuse(function: str, path: str, message: str) -> None:
     raise ConfigError(f"{function!r}: the file cannot be run ({message}): try it with python {path}")

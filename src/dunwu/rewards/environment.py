@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from dunwu.errors import ConfigError
-from dunwu.process.own_code import load_function
+from dunwu.process.own_code import call_function
 from dunwu.rewards.own import only_named
 from dunwu.rewards.scope import Whole
 from dunwu.types import Problem
@@ -51,7 +51,7 @@ class EnvironmentScore:
 @lru_cache(maxsize=16)
 def load_environment(function: str) -> Any:
     """The environment, made once per process. Raises `ConfigError` for one whose rubric cannot be used here."""
-    environment = load_function(function)()
+    environment = call_function(function)
     if not hasattr(environment, "rubric"):
         raise ConfigError(f"{function!r} returns a {type(environment).__name__} without a rubric: return an environment of `verifiers`")
     for each, _, _ in _functions(environment.rubric):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -46,6 +46,8 @@ def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = No
         for config in configs
         if config is not accuracy and config not in comparing and not isinstance(config, ModelPartConfig)
     )
+    for config in comparing:
+        load_function(config.function)
     names = [ACCURACY, *(part.name for part in parts), *models, *map(own_name, comparing)]
     if double := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(f"reward has two parts named {double!r}: give one of them another name, such as name: {double}-2")
@@ -87,6 +89,18 @@ def make_part(config: RulePart) -> Part[Any]:
             raise ConfigError("reward has accuracy twice: leave one of them out")
         case _:
             assert_never(config)
+
+
+def refuse_unknown_tasks(configs: Sequence[AnyPart], trained: Sequence[str], evaluated: Callable[[], Sequence[str]] = list) -> None:
+    """Raise `ConfigError` for a part that is limited to a task the run does not have: it would never apply, without a word.
+
+    ``trained`` names the tasks of training; ``evaluated`` gives those of evaluations, and is called only where another name is met.
+    """
+    for place, config in enumerate(configs):
+        unknown = [name for name in config.tasks if name not in trained]
+        known = list(dict.fromkeys([*trained, *evaluated()])) if unknown else []
+        if wrong := next((name for name in unknown if name not in known), None):
+            raise ConfigError(f"reward.{place}.tasks: {wrong!r} is not a task of this run: choose from {', '.join(known)}")
 
 
 def own_name(config: OwnPart) -> str:

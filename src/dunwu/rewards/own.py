@@ -32,11 +32,12 @@ def call_own(name: str, problem: Problem, completions: Sequence[str]) -> list[fl
     """
     function, count = load_function(name), len(completions)
     columns = {column: [value] * count for column, value in columns_of(problem).items()}
-    result = as_list(function(prompts=[problem.text] * count, completions=list(completions), **only_named(function, columns)))
+    given = {"prompts": [problem.text] * count, "completions": list(completions)}
+    result = as_list(function(**only_named(function, columns) | given))  # a column of the data that has such a name is not passed
     if not isinstance(result, (list, tuple)) or len(result) != count:
         wanted = "one number or None" if count == 1 else f"{count} numbers or None"
-        given = "one completion" if count == 1 else f"{count} completions"
-        raise ValueError(f"{name} gave {str(result)[:80]!r} for {given}: it must return a list of {wanted}")
+        received = "one completion" if count == 1 else f"{count} completions"
+        raise ValueError(f"{name} gave {str(result)[:80]!r} for {received}: it must return a list of {wanted}")
     return [None if score is None else _number(name, score) for score in result]
 
 
@@ -63,8 +64,9 @@ def columns_of(problem: Problem) -> dict[str, Any]:
 
 
 def only_named(function: Callable[..., Any], columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``columns`` that ``function`` takes."""
-    parameters = inspect.signature(function).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+    """Those of ``columns`` that ``function`` takes by name; ``*args`` does not take one called ``args``."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return dict(columns)
-    return {name: value for name, value in columns.items() if name in parameters}
+    named = {parameter.name for parameter in parameters if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)}
+    return {name: value for name, value in columns.items() if name in named}

@@ -62,6 +62,7 @@ class Dataset(Finite):
         self.duplicates = 0
         self._config = config
         rows = load_rows(config.path)
+        self._named = any(row.split != "unnamed" for row in rows)
         check_columns(rows[0], config)
         skip = known is not None and known.skip_unanswered
         if config.unusable == "drop":
@@ -86,6 +87,15 @@ class Dataset(Finite):
     def copies(self, split: Split, problem: Problem) -> int:
         """Rows of a split that hold this problem; one of them counts."""
         return self._copies[split][problem.text]
+
+    def hold_out_all(self, split: HeldOut) -> int:
+        """Make all rows those of ``split`` where none fell into it and no file is named after a split; how many, else 0."""
+        if self._named or self._problems[split]:
+            return 0
+        rows = [problem for problems in self._problems.values() for problem in problems]
+        self._problems = {name: rows if name == split else [] for name in self._problems}
+        self._copies = {**self._copies, split: sum(self._copies.values(), Counter())}
+        return len(rows)
 
     def train(self, index: int, seed: int) -> Problem:
         """An epoch is one pass over the training rows in a random order."""

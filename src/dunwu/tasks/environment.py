@@ -9,7 +9,7 @@ from typing import Any
 
 from dunwu.config.tasks import EnvironmentTask
 from dunwu.errors import DataError
-from dunwu.process.own_code import load_function
+from dunwu.process.own_code import call_function
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
 from dunwu.tasks.splits import split_of_text
 from dunwu.types import Problem, Split
@@ -24,7 +24,7 @@ class Environment(Finite):
 
     def __init__(self, config: EnvironmentTask) -> None:
         self.name = config.name
-        environment = load_function(config.function)()
+        environment = call_function(config.function)
         read, drop = partial(_problem, config=config), config.unusable == "drop"
         rows, unreadable = read_rows(_rows(environment, "dataset"), read, drop, config.function)
         held_out, more = read_rows(_rows(environment, "eval_dataset"), read, drop, config.function)

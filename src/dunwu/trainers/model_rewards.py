@@ -15,7 +15,7 @@ from typing import Protocol
 
 import torch
 
-from dunwu.config.rewards import AnyPart, HelpfulnessPart, ModelPart, ModelPartConfig
+from dunwu.config.rewards import AnyPart, HelpfulnessPart, ModelPart, ModelPartConfig, SafetyPart
 from dunwu.errors import ConfigError
 from dunwu.rewards.group import with_failure, with_part, with_rewards
 from dunwu.rewards.scope import Visible, Whole, look_at, narrow
@@ -51,14 +51,8 @@ class ModelReward:
         return step > round(self.config.after * steps)
 
     def applies(self, problem: Problem) -> bool:
-        """To the tasks that it names; else to problems without a verifier, and helpfulness not to those that are marked harmful.
-
-        So reasoning gets no neural reward, as in the paper, and a helpful answer to a harmful question no praise.
-        """
-        if self.config.tasks:
-            return problem.task in self.config.tasks
-        harmful = isinstance(self.config, HelpfulnessPart) and bool(problem.data.get("harmful"))
-        return problem.verifier == "none" and not harmful
+        """See `applies`."""
+        return applies(self.config, problem)
 
     def scores(self, groups: Sequence[Group]) -> list[list[float | None]]:
         """G scores a group. An answer without anything to read, such as reasoning that never ends, gets the least of its group.
@@ -105,15 +99,6 @@ class ModelRewards:
         models = [config for config in configs if isinstance(config, ModelPartConfig)]
         return cls(tuple(ModelReward(config, RewardModel.load(config.model, device, config.kind)) for config in models))
 
-    def refuse_idle(self, problems: Sequence[Problem]) -> None:
-        """Raise ``ConfigError`` for a model that none of the ``problems`` is for: a run would go on as if there were no such part."""
-        for part in self.parts:
-            if not any(map(part.applies, problems)):
-                kind = part.config.kind
-                raise ConfigError(
-                    f"reward: {kind} applies to none of the problems; add general prompts (a task of kind chat), or name tasks"
-                )
-
     def add(self, groups: Sequence[Group], step: int, steps: int) -> list[Group]:
         """The groups of step ``step`` of ``steps`` with the models' scores in their rewards."""
         for part in self.parts:
@@ -121,6 +106,26 @@ class ModelRewards:
             scores = dict(zip(places, part.scores([groups[i] for i in places]), strict=True))
             groups = [part.added(group, scores.get(i)) for i, group in enumerate(groups)]
         return list(groups)
+
+
+def applies(config: ModelPart, problem: Problem) -> bool:
+    """To the tasks that it names; else to problems without a verifier, and helpfulness not to those that are marked harmful.
+
+    So reasoning gets no neural reward, as in the paper, and a helpful answer to a harmful question no praise.
+    """
+    if config.tasks:
+        return problem.task in config.tasks
+    harmful = isinstance(config, HelpfulnessPart) and bool(problem.data.get("harmful"))
+    return problem.verifier == "none" and not harmful
+
+
+def refuse_idle(configs: Sequence[AnyPart], problems: Sequence[Problem]) -> None:
+    """Raise ``ConfigError`` for a model that none of the ``problems`` is for: a run would go on as if there were no such part."""
+    for config in configs:
+        if isinstance(config, HelpfulnessPart | SafetyPart) and not any(applies(config, problem) for problem in problems):
+            raise ConfigError(
+                f"reward: {config.kind} applies to none of the problems; add general prompts (a task of kind chat), or name tasks"
+            )
 
 
 def normalised(scores: Sequence[float | None]) -> list[float | None]:

@@ -12,7 +12,7 @@ import torch
 from dunwu.config.reward_model import Criterion
 from dunwu.data.preferences import user_turn
 from dunwu.errors import ModelError
-from dunwu.models.heads import label_of, load_scorer, scores
+from dunwu.models.heads import label_of, load_scorer, scorer_label, scores
 from dunwu.models.native import check_ids
 from dunwu.rewards.scope import Visible, Whole
 from dunwu.trainers.micro_batches import by_token_budget, pad_right
@@ -40,13 +40,7 @@ class RewardModel:
         Raises ``ModelError`` for a model without a head, and where the folder does not say its criterion, or says another.
         """
         model, tokenizer = load_scorer(folder, device)
-        named = label_of(model)
-        found = next((each for each in get_args(Criterion) if each == named), criterion)
-        if found is None or found != (criterion or found):
-            raise ModelError(
-                f"model {folder!r} judges {named!r}, not {' or '.join([criterion] if criterion else get_args(Criterion))}; give another"
-            )
-        return cls(model.requires_grad_(False), tokenizer, found)
+        return cls(model.requires_grad_(False), tokenizer, _criterion(folder, label_of(model), criterion))
 
     @property
     def scope(self) -> type[Visible] | type[Whole]:
@@ -72,3 +66,18 @@ class RewardModel:
             ids_BT, _ = pad_right(chosen, self.model.config.pad_token_id, self.model.device)
             found |= zip(chosen, scores(self.model, ids_BT).tolist(), strict=True)
         return [value if (value := found.get(row)) is not None and math.isfinite(value) else None for row in rows]
+
+
+def check_reward_model(folder: str, criterion: Criterion) -> None:
+    """Raise ``ModelError`` as `RewardModel.load` for what can be seen without loading weights; a hub model's tokenizer is fetched."""
+    if (label := scorer_label(folder)) is not None:
+        _criterion(folder, label, criterion)
+
+
+def _criterion(folder: str, label: str, criterion: Criterion | None) -> Criterion:
+    """What a model with this label judges; one of no criterion's name judges the one that is asked for."""
+    found = next((each for each in get_args(Criterion) if each == label), criterion)
+    if found is None or found != (criterion or found):
+        wanted = " or ".join([criterion] if criterion else get_args(Criterion))
+        raise ModelError(f"model {folder!r} judges {label!r}, not {wanted}; give another")
+    return found
