@@ -60,12 +60,18 @@ def test_zero_dry_run_refuses_the_reward(wrong: str, own: Callable[[str], str], 
     assert len(told.err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("data", ["tasks: [{task: {kind: countdown}}]", "tasks: [{task: {kind: dataset, path: '@rows'}}], evaluations: []"])
+TASKS = {
+    "there": "tasks: [{task: {kind: countdown}}]",
+    "made": "inputs: {tasks.0.task.path: rows}, tasks: [{task: {kind: dataset, path: X}}], evaluations: []",
+}
+
+
+@pytest.mark.parametrize("data", TASKS)
 def test_so_does_a_stage_of_a_pipeline(data: str, own: Callable[[str], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "rows.jsonl").write_text('{"problem": "1 + 1?", "answer": "2"}\n', encoding="utf-8")
-    stages = f"rows: {{kind: file, path: {tmp_path}/rows.jsonl, makes: problems}}, learn: {{kind: zero, {data}, REWARD}}"
+    stages = f"rows: {{work: file, path: {tmp_path}/rows.jsonl}}, learn: {{work: zero, {TASKS[data]}, REWARD}}"
     recipe = tmp_path / "recipe.yaml"
-    for reward, code in (("reward: ['OWN:nofn']", 2), ("reward: ['OWN:f']", 0)):
+    for reward, code in (("reward: ['OWN:f']", 0), ("reward: ['OWN:nofn']", 2)):
         recipe.write_text(own(f"name: p\nstages: {{{stages}}}\n".replace("REWARD", reward)), encoding="utf-8")
         assert main(["run", str(recipe), "--dry-run", "--out", str(tmp_path / "run")]) == code
     assert "stage learn: " in capsys.readouterr().err

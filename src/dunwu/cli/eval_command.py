@@ -33,7 +33,7 @@ class EvalOptions:
     """countdown, game24, arithmetic, gsm8k, math, humaneval, mbpp, gcj, codecontests, code:FILE, reasoning-gym:NAME, a data file,
     or a hub id."""
     split: str = "test"
-    """test or validation."""
+    """test or validation. Of a data file too small to have such rows all are asked, which is said."""
     problems: int | None = None
     """Problems to solve."""
     samples: int | None = None

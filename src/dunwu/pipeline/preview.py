@@ -19,8 +19,8 @@ from dunwu.models.loading import load_tokenizer
 from dunwu.pipeline.checks import Checked, check_data
 from dunwu.pipeline.headline import told_of_dropped
 from dunwu.pipeline.memory import GIB, budget, fits, in_words, model_files, read_dimensions, remedies, tell
-from dunwu.pipeline.reward_model import read_examples as read_preferences
 from dunwu.pipeline.reward_checks import check_reward, preview_reward
+from dunwu.pipeline.reward_model import read_examples as read_preferences
 from dunwu.pipeline.sft import read_sets
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.make import make_mixture

@@ -22,7 +22,7 @@ def attempt(call: Callable[[], T], failed: Callable[[str], T]) -> T:
 def _caught(call: Callable[[], T], failed: Callable[[BaseException], T]) -> T:
     try:
         return call()
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         if _interrupts(error):
             raise
         return failed(error)
