@@ -160,3 +160,27 @@ def test_rows_that_cannot_be_read_are_dropped_and_counted_in_every_kind_of_task(
     task = make_task(config)
     assert sum(len(task.rows(split)) for split in ("train", "validation", "test")) == 9
     assert sift(task, config, "train", None) == {UNREADABLE: 2}
+
+
+def numbered(path: Path, rows: int) -> EvalConfig:
+    lines = [json.dumps({"problem": f"root {n}?", "answer": n}) for n in range(rows)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return EvalConfig(task=DatasetTask(path=str(path)), problems=1000)
+
+
+def test_a_set_too_small_for_held_out_rows_is_asked_whole_where_nothing_trains_on_it(tmp_path: Path) -> None:
+    small = numbered(tmp_path / "rows.jsonl", 1)
+    with pytest.raises(DataError, match="has no test rows"):
+        held_out_problems(small, None)
+    found = held_out_problems(small, None, whole=True)
+    assert [problem.answer for problem in found.problems] == ["0"]
+    assert "1" in found.note
+
+
+def test_held_out_rows_and_named_splits_are_kept(tmp_path: Path) -> None:
+    large = numbered(tmp_path / "rows.jsonl", 200)
+    found = held_out_problems(large, None, whole=True)
+    assert (found.problems, found.note) == (held_out_problems(large, None).problems, "")
+    assert 0 < len(found.problems) < 100
+    with pytest.raises(DataError, match="has no test rows"):
+        held_out_problems(numbered(tmp_path / "train.jsonl", 1), None, whole=True)

@@ -34,7 +34,7 @@ class ZeroOptions:
     resume: bool = False
     """Go on from the newest whole checkpoint in the run directory."""
     dry_run: bool = False
-    """Read the data and check the reward, print the resolved configuration, the plan, what the data holds and the memory needed; make nothing."""
+    """Read the data, check the reward, print the configuration, the plan, what the data holds and the memory needed; make nothing."""
     memory: Annotated[float, Field(gt=0)] | None = None
     """For --dry-run: GiB that the run may have, instead of what is here."""
 

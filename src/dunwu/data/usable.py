@@ -131,7 +131,7 @@ def held_out_problems(config: EvalConfig, limit: PromptLimit | None, whole: bool
     """
     task = make_task(config.task)
     moved = task.hold_out_all(config.split) if whole and isinstance(task, Dataset) else 0
-    note = f"{task.name} has no {config.split} rows: all its {moved:,} rows are asked, also those a run would train on" if moved else ""
+    note = f"{task.name} has no {config.split} rows: all its rows ({moved:,}) are asked, also those a run would train on" if moved else ""
     dropped = sift(task, config.task, config.split, limit)
     return HeldOutProblems(task.name, task.held_out(config.split, config.problems, config.seed), dropped, note)
 
