@@ -19,7 +19,7 @@ from dunwu.models.loading import load_tokenizer
 from dunwu.pipeline.checks import Checked, check_data
 from dunwu.pipeline.headline import told_of_dropped
 from dunwu.pipeline.memory import GIB, budget, fits, in_words, model_files, read_dimensions, remedies, tell
-from dunwu.pipeline.reward_checks import check_reward, preview_reward
+from dunwu.pipeline.reward_checks import check_parts, check_reward
 from dunwu.pipeline.reward_model import read_examples as read_preferences
 from dunwu.pipeline.sft import read_sets
 from dunwu.tasks.base import Finite, Task
@@ -35,7 +35,7 @@ UNBOUNDED = 1 << 30
 
 def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]:
     """Rows, what is dropped, the first prompt, tokens of prompts, and the memory it needs. Raises ``UserError`` as the run would."""
-    preview_reward(config)
+    check_parts(config)
     task, tokenizer, size = make_mixture(config.tasks), _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
         lines, longest = [*_rows(config, task), _unknown(config.model)], config.max_prompt_tokens

@@ -14,7 +14,7 @@ from dunwu.pipeline.execute import check_files
 from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.outside import outside_files
 from dunwu.pipeline.preview import preview_reward_model, preview_sft, preview_zero
-from dunwu.pipeline.reward_checks import preview_reward
+from dunwu.pipeline.reward_checks import check_parts
 from dunwu.tasks.rows import SUFFIXES, local_rows
 
 DATA = ("tasks", "evaluations", "data", "validation")
@@ -41,7 +41,7 @@ def _read(work: Config) -> Iterator[str]:
             yield from preview_sft(work) if isinstance(work, SftConfig) else preview_reward_model(work)
         return
     if isinstance(work, ZeroConfig):
-        preview_reward(work)
+        check_parts(work)
     for key, found in outside_files(work).items():
         if found.path.name.endswith(SUFFIXES):
             yield f"{key}: {len(local_rows(found.path)):,} rows"

@@ -31,11 +31,8 @@ def check_reward(config: ZeroConfig, task: Task) -> ComposedReward:
     return reward
 
 
-def preview_reward(config: ZeroConfig) -> None:
-    """What a dry run looks at without data: functions, names of parts, and the reward models that no other stage makes, unloaded.
-
-    Raises ``UserError`` as the run would.
-    """
+def check_parts(config: ZeroConfig) -> None:
+    """What needs no data: functions, names of parts, and the reward models that no other stage makes, unloaded. Raises ``UserError``."""
     make_reward(config.reward, config.tripwire)
     for part in config.reward:
         if isinstance(part, ModelPartConfig) and not part.model.startswith("@"):

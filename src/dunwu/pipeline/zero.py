@@ -27,7 +27,7 @@ from dunwu.pipeline.data_inputs import data_hashes, data_inputs
 from dunwu.pipeline.headline import announce, conclude, print_facts
 from dunwu.pipeline.measure import set_names
 from dunwu.pipeline.outside import model_folder
-from dunwu.pipeline.reward_checks import check_reward
+from dunwu.pipeline.reward_checks import check_parts, check_reward
 from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.rewards.make import own_files
 from dunwu.rewards.pool import RewardPool
@@ -52,6 +52,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     take_date(out)
+    check_parts(config)
     device = pick_device(config.device)
     model, tokenizer = load_model(config.model, device)
     if config.lora is not None:
