@@ -473,3 +473,56 @@ def test_an_article_before_a_word_only() -> None:
 @pytest.mark.parametrize("piece", ["*", "* ", "$a ", "-", "1-", "1,", "\\text{", "(-", "a - ", "½", "**a", "minus 5 ", "1:", "·", "$"])
 def test_hostile_text_comes_to_an_end(piece: str) -> None:
     assert score("Paris", (piece * 4096)[:4096], match="contains") == 0.0
+
+
+SIGNED = [
+    ("x", "-x"),
+    ("x", "–x"),
+    ("x", "(-x)"),
+    ("x", "= - x"),
+    ("x", "-$x$"),
+    ("x", r"-\(x\)"),
+    ("x", "the answer is -$x$"),
+    ("A", r"-\text{A}"),
+    ("∞", "-∞"),
+    ("-∞", "∞"),
+    ("log n", "-log n"),
+    ("five", "-five"),
+    ("five", "- five"),
+    ("5", "(-)five"),
+    ("5", "-(5)"),
+    ("5", "-**5**"),
+    ("(a, b)", "-(a, b)"),
+    ("x(y)", "x-(y)"),
+    ("!A", "A"),
+    ("A", "!A"),
+    ("(B)", "!(B)"),
+    ("x = 5", "x != 5"),
+    ("x = 5", "x!=5"),
+]
+
+
+@pytest.mark.parametrize("match", ["exact", "contains", "fuzzy"])
+@pytest.mark.parametrize(("gold", "answer"), SIGNED)
+def test_a_sign_before_a_letter_symbol_or_bracket_counts(gold: str, answer: str, match: str) -> None:
+    assert score(gold, answer, match=match) == 0.0
+    assert score(gold, gold, match=match) == score(answer, answer, match=match) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("Paris", "- Paris"),
+        ("Paris", "Paris!"),
+        ("-x", "−x"),
+        ("-x", "-$x$"),
+        ("-5", "-five"),
+        ("!A", "¬A"),
+        ("x != 5", "x ≠ 5"),
+        ("Franco-Prussian War", "Franco Prussian War"),
+        ("pre- and post-war", "pre and post war"),
+        ("A->B", "A -> B"),
+    ],
+)
+def test_other_hyphens_and_exclamation_marks_do_not_count(gold: str, answer: str) -> None:
+    assert score(gold, answer) == 1.0

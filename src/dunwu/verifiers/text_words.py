@@ -1,8 +1,8 @@
 r"""What counts of a text: its words, numbers and symbols, in order.
 
-Signs, operators, currencies, percent and degree signs, ``+``, ``#``, exponents and emoji are part of what is said (``-5`` is not ``5``,
+Signs, operators, currencies, percent and degree signs, ``+``, ``#``, exponents and emoji are part of what is said (``-5`` is not ``5``, ``-x`` not ``x``,
 ``C++`` not ``C``); punctuation of sentences, quotation marks, brackets, bullets and emphasis are not. A hyphen inside a word separates,
-before or between numbers it is a minus sign. A comma groups thousands or belongs to the number (``1,000`` is ``1000``, ``1,5`` not ``15``).
+right before a word, number, symbol or bracket or between numbers it is a minus sign. A comma groups thousands or belongs to the number (``1,000`` is ``1000``, ``1,5`` not ``15``).
 """
 
 from __future__ import annotations
@@ -33,8 +33,22 @@ _APART = (
     (regex.compile(r"(?<=\p{Nd})(?=[¼-¾⅐-⅞])"), " "),
     (regex.compile(r"(?<=\p{Nd})º"), "°"),
 )
+_NUMBERS = tokens(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
+)
+_NUMBER_WORDS = {word: str(value) for value, word in enumerate(_NUMBERS)}
 # Every repetition is bounded or possessive: hostile text costs linear time.
+_SIGNS = (
+    # A hyphen right before a word, symbol or bracket is a minus sign (-x, -log n, -$x$, -(5)): a bullet has a space behind it.
+    (regex.compile(rf"(?<![^\s(\[{{=<>≤≥~≈^*/×:∶,;|\"'“$+−∞]){_D}(?=[\p{{L}}\p{{S}}$(\[{{\\*|])(?!>)"), "−"),
+    (regex.compile(rf"(?<=[=<>≤≥~≈^*/×(]\s{{0,2}}){_D}(?=\s{{0,2}}[\p{{L}}\p{{S}}$(\[{{\\|)])(?!>)"), "−"),
+    (regex.compile(rf"(?<=(?:(?<![\p{{L}}\p{{N}}])\p{{L}}|[\p{{N}}\])}}∞])\s{{0,2}}){_D}(?=\s{{0,2}}[(\[{{\\√∞π])"), "−"),
+    (regex.compile(rf"(?i)^\s{{0,9}}{_D}(?=\s{{1,2}}(?:{'|'.join(_NUMBERS)}|∞)(?![\p{{L}}\p{{N}}]))"), "−"),
+    (regex.compile(r"(?<![^\s(\[{=<>^*/×:,;|&\"'“$+−¬])!(?=[\p{L}(\[{\\$])"), "¬"),
+    (regex.compile(r"(?<![\p{L}\p{N})\]}])!="), "≠"),
+)
 _PLAIN = (
+    *_SIGNS,
     (regex.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|operatorname|emph|boxed)\s?\{([^{}]{0,400}+)\}"), r"\1"),
     (regex.compile(r"\\[()\[\],;: ]|\\q?quad\b"), " "),
     (regex.compile(r"\\!"), ""),
@@ -71,15 +85,6 @@ _PLAIN = (
     (regex.compile(rf"(?<=(?<![\p{{L}}\p{{N}}])\p{{L}}[\p{{L}}\p{{N}}]?\+?){_D}(?=\s|$|[.,;:!?)\]}}\"'”’])"), "−"),
 )
 _ARTICLES = frozenset({"a", "an", "the"})
-_NUMBER_WORDS = {
-    word: str(value)
-    for value, word in enumerate(
-        tokens(
-            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-            "nineteen twenty"
-        )
-    )
-}
 _GROUPED = regex.compile(r"(?<![^−])[1-9]\p{Nd}{0,2}(?:,\p{Nd}{3})++(?![,\p{Nd}])")
 _LISTED = regex.compile(r"\p{Nd}++(?:,\p{Nd}++){2,}+")
 _FACTORIAL = regex.compile(r"(?:\p{Nd}|(?<![\p{L}\p{N}])\p{L})!")
@@ -131,7 +136,7 @@ def _plain(text: str, factorials: bool) -> str:
     # An overlay (≠) and marks of kana and Indic letters make another letter; the other marks are accents.
     decomposed = unicodedata.normalize("NFD", text)
     text = unicodedata.normalize("NFC", "".join(c for c in decomposed if unicodedata.combining(c) in (0, 1, 7, 8, 9)))
-    return text if factorials else text.replace("!", " ")
+    return text if factorials else text.replace("!=", "≠").replace("!", " ")
 
 
 def _merged(token: str) -> str:
