@@ -1,8 +1,9 @@
 r"""What counts of a text: its words, numbers and symbols, in order.
 
-Signs, operators, currencies, percent and degree signs, ``+``, ``#``, exponents and emoji are part of what is said (``-5`` is not ``5``, ``-x`` not ``x``,
-``C++`` not ``C``); punctuation of sentences, quotation marks, brackets, bullets and emphasis are not. A hyphen inside a word separates,
-right before a word, number, symbol or bracket or between numbers it is a minus sign. A comma groups thousands or belongs to the number (``1,000`` is ``1000``, ``1,5`` not ``15``).
+Signs, operators, currencies, percent and degree signs, ``+``, ``#``, exponents and emoji are part of what is said (``-5`` is not ``5``,
+``-x`` not ``x``, ``C++`` not ``C``); punctuation of sentences, quotation marks, brackets, bullets and emphasis are not. A hyphen inside a
+word separates; between numbers and right before a word, number, symbol or bracket it is a minus sign. A comma groups thousands or belongs
+to the number (``1,000`` is ``1000``, ``1,5`` not ``15``).
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _APART = (
     (regex.compile(r"(?<=\p{Nd})º"), "°"),
 )
 _NUMBERS = tokens(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen "
+    "twenty"
 )
 _NUMBER_WORDS = {word: str(value) for value, word in enumerate(_NUMBERS)}
 # Every repetition is bounded or possessive: hostile text costs linear time.

@@ -18,7 +18,7 @@ MAX_NESTING = 50
 MAX_DIGITS = 1000
 
 _MARKER = re.compile(
-    r"####|\banswers?\s*(?:(?:is|are|equals)(?![A-Za-z']|\s+not\b)|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:"
+    r"####|\banswers?\s*(?:(?:is|are|equals)(?![A-Za-z']|\s+not\b)|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:(?![^,;，；\n]{1,100}[.,;，；\n]\s*(?:and\s+)?[B-PR-Z][ \t]*[:：])"
     r"|(?:答案|结果)】?\s*(?:就是|应该是|应为|是|为|等于)?\s*[:：]?",
     re.IGNORECASE,
 )

@@ -1,11 +1,37 @@
-"""Labels of the items of a list: ``Alice: 5, Bob: 7``, ``x = 1, y = 2``, ``12 white, 8 black``."""
+"""Labels of the items of a list: ``Alice: 5, Bob: 7``, ``x = 1, y = 2``, ``(a) 1, (b) 2``, ``12 white, 8 black``."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Sequence
 
 from dunwu.verifiers.math.values import Collection, Relation, Scalar, Value, Words, is_name, name_of
 from dunwu.verifiers.math.words import words_key
 
 _VERBS = frozenset({"is", "are", "was", "has", "have", "had", "gets", "got", "get", "and", "=", ":"})
+_SHORT = re.compile(
+    r"\s*(?:(?:so|thus|hence|then|therefore)\b[\s,]*)?‹?\s*(?:"
+    r"\(\s*(?P<bracketed>[A-Za-z]|[ivx]{2,5}|[0-9]{1,2})\s*\)(?:\s*[:.]|(?=\s*=|\s*[0-9]|\s+[-\\(A-Za-z]))"
+    r"|(?P<plain>[A-Za-z]|[ivx]{2,5})(?:\s*\)|\s*:(?![A-Za-z]\Z|\s*[A-Za-z]\s*[=:])|\.(?=[\s=])|(?=\s+(?:is|equals)\b))"
+    r"|(?P<number>[0-9]{1,2})(?:\s*\)|\.(?=[\s=])))"
+    r"\s*›?\s*(?:=|(?:is|are|equals)\b)?\s*(?P<value>[^\s*/+^!,;|)=].*)",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+def short_labels(items: Sequence[str]) -> list[tuple[str, str]]:
+    """Label and value of each of ``A: 5``, ``(b) 7``, ``c is 9``, ``(ii) = 3``, ``2. 8``; empty where an item has none, or two have the same.
+
+    Numbers count from 1 in any order: ``1. 5`` may be a decimal.
+    """
+    matches = [match for item in items if (match := _SHORT.fullmatch(item))]
+    if len(matches) < max(len(items), 2):
+        return []
+    names = [match["bracketed"] or match["plain"] or match["number"] for match in matches]
+    counted = sorted(int(name) for name in names if name.isdigit())
+    if len(set(names)) < len(names) or counted != list(range(1, len(counted) + 1)):
+        return []
+    return [(name, match["value"]) for name, match in zip(names, matches, strict=True)]
 
 
 def named_items(name: Value, value: Value) -> Value:
@@ -37,7 +63,9 @@ def partners(expected: list[str], present: list[str]) -> list[int]:
 def _label(item: Value) -> str:
     if isinstance(item, Relation) and item.signs == ("=",) and is_name(item.sides[0]):
         left = item.sides[0]
-        return " ".join(word for word in words_key(left.text) if word not in _VERBS) if isinstance(left, Words) else name_of(left)
+        if not isinstance(left, Words) or len(left.text) == 1:
+            return name_of(left)
+        return " ".join(word for word in words_key(left.text) if word not in _VERBS)
     return " ".join(words_key(item.unit)) if isinstance(item, Scalar) else ""
 
 

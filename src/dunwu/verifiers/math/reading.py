@@ -15,6 +15,7 @@ from itertools import accumulate
 
 from dunwu.verifiers.math.form import Form, normal_form
 from dunwu.verifiers.math.forms import Tagged, tagged
+from dunwu.verifiers.math.labels import short_labels
 from dunwu.verifiers.math.policy import MathPolicy
 from dunwu.verifiers.math.prose import only_formula, spoken_number
 from dunwu.verifiers.math.scalar import CHANGED, of_number, read_scalar
@@ -77,6 +78,10 @@ _LETTER_UNIT = re.compile(
 _LABEL = re.compile(
     r"\A\s*(?:‹([^›]*?)\s*[:：=]\s*›|(‹[^›]*›|[A-Za-z][A-Za-z' -]{1,40}|[A-Z](?=\s*:\s*[-0-9\\]))\s*[:：])\s*(\S.*)\Z", re.DOTALL
 )
+_UNOPENED = re.compile(r"(?<![^\s,;⋀])([A-Za-z]|[ivx]{2,5}|[0-9]{1,2})\)")
+_LETTERED = re.compile(r"(?:[A-Z]|\((?:[A-Ha-h]|[ivx]{1,5}|[0-9]{1,2})\))\s*[:.]?\s+(?=[-0-9\\])")
+_ROW = re.compile(rf"(?<=[^\s,;])[.;]?\s+(?={_LETTERED.pattern})")
+"""What parts labelled items that stood in lines of their own."""
 
 
 def readings_of_pair(gold: str, answer: str, policy: MathPolicy) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
@@ -101,6 +106,8 @@ def readings(text: str, full_width: bool, prose: bool, spoken: bool) -> tuple[Va
     special = tagged(text)
     plain = clean(text, full_width)
     joined = plain if any(bracket in plain for bracket in "([⦃") else _THOUSANDS.sub(lambda m: re.sub("[ ,]", "", m.group()), plain)
+    if labelled := labelled_list(joined):
+        return (labelled,)
     found = [read(joined)]
     if joined != plain and not re.search(r"[, ]0", plain):
         found.append(read(plain))
@@ -147,6 +154,17 @@ def read(text: str) -> Value:
         plus, minus = text.replace("±", "+").replace("∓", "-"), text.replace("±", "-").replace("∓", "+")
         return Collection("list", (read(plus), read(minus)))
     return _relation(text) or _labelled(text) or read_scalar(text)
+
+
+def labelled_list(text: str) -> Collection | None:
+    """The cleaned ``A: 5, B: 7``: a list whose items have labels of one letter or number."""
+    if _UNOPENED.match(text):
+        text = _UNOPENED.sub(r"(\1)", text)
+    if _LETTERED.match(text):
+        text = _ROW.sub(", ", text)
+    named = short_labels(_split(_AND.sub("⋀", text), ",;⋀"))
+    items = tuple(Relation((Words(name), _item(value)), ("=",)) for name, value in named)
+    return Collection("list", items) if 0 < len(items) <= MAX_ITEMS else None
 
 
 def _collection(kind: str, items: list[str], brackets: str = "") -> Value:

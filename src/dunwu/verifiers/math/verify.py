@@ -6,7 +6,7 @@ open with 320 digits in a killable worker process (`worker`). No ``eval``, and n
 does not settle:
 
 - A tuple or interval agrees in order and brackets; ``(1,2)`` is not ``\{1,2\}``; a bare list ``1, 2`` agrees with a set in any order and
-  with a tuple in order. Items with labels (``Alice: 5, Bob: 7``; ``12 white, 8 black``) agree by label, and in order without them.
+  with a tuple in order. Items with labels (``Alice: 5, Bob: 7``; ``A: 5, B: 7``; ``12 white, 8 black``) agree by label, and in order without them.
 - Several answers are wrong for a gold of one; a box for each item of a list is the list.
 - A chain of equations must hold: ``2 * 4 = 8`` is 8, ``5 = 6`` is nothing. ``m+n = 293`` is 293; ``2x = 8`` is an equation, and not 8.
 - Decimals are exact: 0.33 is not 1/3, but ``1/3 \approx 0.33`` is. Square roots are principal, odd roots of negative numbers real. Letters
@@ -37,7 +37,7 @@ from dunwu.verifiers.math.compare import Comparison
 from dunwu.verifiers.math.forms import Tagged
 from dunwu.verifiers.math.gold_notes import is_note
 from dunwu.verifiers.math.policy import MathPolicy
-from dunwu.verifiers.math.reading import gold_readings, readings, readings_of_pair
+from dunwu.verifiers.math.reading import gold_readings, labelled_list, readings, readings_of_pair
 from dunwu.verifiers.math.sentence import changes, contradict
 from dunwu.verifiers.math.service import SERVICE
 from dunwu.verifiers.math.text import clean, closed_up
@@ -178,7 +178,7 @@ def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
     """A gold that is the letter of a choice, alone or before its value; ``None`` where it is none, or the answer names no letter."""
     gold, answer = clean(gold, policy.full_width), clean(answer, policy.full_width)
     alone, labelled = _LETTER.fullmatch(gold), _LETTER_AND_VALUE.fullmatch(gold)
-    if alone is None and labelled is None:
+    if (alone is None and labelled is None) or labelled_list(gold):
         return None
     letter, value = (alone.group(1), "") if alone else (labelled.group(1) or labelled.group(2), labelled.group(3)) if labelled else ("", "")
     bare, full = _LETTER.fullmatch(answer), _LETTER_AND_VALUE.fullmatch(answer)
