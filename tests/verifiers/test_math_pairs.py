@@ -1,7 +1,8 @@
 """Pairs of gold and answer after the kinds that other projects' graders test, in our own words and values; and the faults once found here.
 
-A row of ``math_pairs.jsonl``: ``gold``, ``prediction``, ``right``, ``kind``, ``source`` (the suite where the kind was seen). Labels follow
-mathematics and ordinary reading, not what the verifier does; where graders differ, ``policy`` says what the label rests on.
+A row of ``math_pairs.jsonl`` and ``math_pairs_more_b.jsonl``: ``gold``, ``prediction``, ``right``, ``kind``, ``source`` (the suite where
+the kind was seen). Labels follow mathematics and ordinary reading, not what the verifier does; where graders differ, ``policy`` says what
+the label rests on.
 """
 
 import json
@@ -18,7 +19,7 @@ def rows(name):
     return [json.loads(line) for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
 
 
-PAIRS = rows("math_pairs.jsonl")
+PAIRS = rows("math_pairs.jsonl") + rows("math_pairs_more_b.jsonl")
 FAULTS = [row for row in rows("verifier_faults.jsonl") if row["kind"] == "math"]
 
 

@@ -18,10 +18,11 @@ MAX_NESTING = 50
 MAX_DIGITS = 1000
 
 _MARKER = re.compile(
-    r"####|\banswers?\s*(?:(?:is|are|equals)(?![A-Za-z']|\s+not\b)|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:(?![^,;，；\n]{1,100}[.,;，；\n]\s*(?:and\s+)?[B-PR-Z][ \t]*[:：])"
+    r"####|\banswers?\s*(?:(?:is|are|equals)(?![A-Za-z']|\s+not\b)|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:"
     r"|(?:答案|结果)】?\s*(?:就是|应该是|应为|是|为|等于)?\s*[:：]?",
     re.IGNORECASE,
 )
+_ITEM = re.compile(r"(?:^|[\n,;.，；。]|\band)\s*[B-PR-Z][ \t]*[:：]", re.IGNORECASE)
 _END = re.compile(r"\n(?![\s$|\[(]*-?[0-9]+[\s,|]+-?[0-9][-0-9\s,|\])$.]*\Z)|。|\.\s+(?=[A-Z])|(?<!\.)\.\s*\Z")
 _CLAUSE = re.compile(r"[.,;:!?\n。，；：！？]|\b(?:so|thus|then|hence|therefore|but|and)\b", re.IGNORECASE)
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
@@ -102,7 +103,12 @@ def _pointed_at(text: str) -> tuple[str, ...]:
         return tuple(map(_innermost, boxes))
     if "\\boxed" in text:
         raise NoAnswer("the box is not closed")
-    markers = [marker for marker in _MARKER.finditer(text) if not denies(_clause_before(text, marker))]
+    listed = _ITEM.search(text) is not None  # A: 5, B: 7
+    markers = [
+        marker
+        for marker in _MARKER.finditer(text)
+        if not denies(_clause_before(text, marker)) and not (listed and marker.group().strip(" \t\n:") in ("A", "a"))
+    ]
     if markers:
         after = text[markers[-1].end() :].lstrip("} ").strip()
         after = after.removesuffix("**") if after.count("**") == 1 else after  # **The answer is 8.**

@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import pairwise, product
 
 from dunwu.verifiers.math.form import difference, scaled
-from dunwu.verifiers.math.forms import Tagged, same_time
+from dunwu.verifiers.math.forms import Tagged, same_sides, same_time
 from dunwu.verifiers.math.labels import by_letter, labels, named_items, partners
 from dunwu.verifiers.math.numeric import differ
 from dunwu.verifiers.math.policy import MathPolicy
@@ -99,6 +99,8 @@ class Comparison:
         if isinstance(gold, Tagged) and isinstance(found, Tagged):
             if gold.kind == found.kind == "clock":
                 return same_time(gold, found)
+            if gold.kind == found.kind == "dimensions":
+                return same_sides(gold, found)
             if {gold.kind, found.kind} == {"ratio", "clock ratio"}:
                 return gold.key == found.key
             return gold.kind == found.kind and gold.key == found.key and (gold.kind != "clock ratio" or len(gold.key) > 2)
@@ -282,23 +284,30 @@ class Comparison:
         """Kleene's conjunction; stops at the first no."""
         undecided = False
         for gold, found in pairs:
-            equal = self.equal(gold, found)
+            equal = self._member(gold, found)
             if equal is False:
                 return False
             undecided |= equal is None
         return None if undecided else True
 
+    def _member(self, gold: Value, found: Value) -> Equal:
+        """As items of a collection: there a set of one is not its item (``{1, {2}}`` and ``{1, 2}``)."""
+        nested = {isinstance(value, Collection) and value.kind == "set" for value in (gold, found)}
+        if nested == {True, False} and not any(isinstance(value, Relation) for value in (gold, found)):
+            return False
+        return self.equal(gold, found)
+
     def _any_order(self, golds: Sequence[Value], founds: Sequence[Value]) -> Equal:
         """Each gold item has its own partner: certain partners first, as equality is transitive, then undecided ones."""
         left, rest = [], list(founds)
         for gold in golds:
-            place = next((place for place, found in enumerate(rest) if self.equal(gold, found) is True), None)
+            place = next((place for place, found in enumerate(rest) if self._member(gold, found) is True), None)
             if place is None:
                 left.append(gold)
             else:
                 rest.pop(place)
         for gold in left:
-            place = next((place for place, found in enumerate(rest) if self.equal(gold, found) is None), None)
+            place = next((place for place, found in enumerate(rest) if self._member(gold, found) is None), None)
             if place is None:
                 return False
             rest.pop(place)

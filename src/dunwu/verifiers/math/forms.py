@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import starmap
 
-from dunwu.verifiers.math.units import NAMES, unit_scale
+from dunwu.verifiers.math.units import NAMES, Unit, unit_scale
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,14 @@ class Tagged:
     key: tuple[object, ...]
     exclusive: bool = field(default=True, compare=False)
     text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of several dimensions; its unit is ``None`` where none of known scale stands there."""
+
+    length: Fraction
+    unit: Unit | None
 
 
 _NUMBER = r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:/[0-9]+)?"
@@ -128,6 +137,19 @@ def _plain(text: str) -> str:
     return "\n".join(_SPACES.sub(" ", line).strip() for line in text.strip().splitlines()).strip().rstrip(".")
 
 
+def same_sides(one: Tagged, other: Tagged) -> bool:
+    """Sides of the same lengths, in order; a side without a unit of known scale meets its number in any."""
+    return len(one.key) == len(other.key) and all(starmap(_same_side, zip(one.key, other.key, strict=True)))
+
+
+def _same_side(one: object, other: object) -> bool:
+    assert isinstance(one, Side)
+    assert isinstance(other, Side)
+    if one.unit is None or other.unit is None:
+        return one.length == other.length
+    return one.unit[0] == other.unit[0] and one.length * one.unit[1] == other.length * other.unit[1]
+
+
 def number(text: str) -> Fraction:
     """The value of plain digits; a fraction with denominator 0 counts as its numerator."""
     top, _, bottom = text.replace(",", "").partition("/")
@@ -225,9 +247,11 @@ def _dimensions(text: str) -> Tagged | None:
     sides = [_SIDE.fullmatch(text[start:end].strip()) for start, end in zip(starts, ends, strict=True)]
     if not all(side and number(side.group(1)) for side in sides):
         return None
+    units = [side.group(2) for side in sides if side]
+    scales = [unit_scale(unit or units[-1] or "") for unit in units]
     return Tagged(
         "dimensions",
-        tuple(number(side.group(1)) for side in sides if side),
+        tuple(Side(number(side.group(1)), scale) for side, scale in zip(sides, scales, strict=True) if side),
         exclusive=shaped or all(not mark.group("sign") for mark in marks),
     )
 

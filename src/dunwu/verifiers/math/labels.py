@@ -20,7 +20,7 @@ _SHORT = re.compile(
 
 
 def short_labels(items: Sequence[str]) -> list[tuple[str, str]]:
-    """Label and value of each of ``A: 5``, ``(b) 7``, ``c is 9``, ``(ii) = 3``, ``2. 8``; empty where an item has none, or two have the same.
+    """Label and value of each of ``A: 5``, ``(b) 7``, ``c is 9``, ``(ii) = 3``, ``2. 8``; empty where one has none or two have the same.
 
     Numbers count from 1 in any order: ``1. 5`` may be a decimal.
     """

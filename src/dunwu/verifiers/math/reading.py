@@ -251,6 +251,8 @@ def _enclosed(text: str) -> Value | None:
     if brackets in ("⦃⦄", "{}"):
         if brackets == "{}" and len(items) < 2:
             return read(inside)
+        if brackets == "{}":
+            inside = ",".join(f"⦃{item.strip()[1:-1]}⦄" if re.fullmatch(r"\s*\{.*\}\s*", item) else item for item in items)
         if builder := _BUILDER.match(inside):
             return read(_REAL_MEMBER.sub("", builder.group(2)))
         return _collection("set", _split(_AND.sub(",", _OR.sub(",", inside)), ",;⋀⋁"))

@@ -21,7 +21,7 @@ _UNITS = (
     "|hz|kpa|mol|ml|percentage points?|bpm|rpm"
 )
 _BARE_UNIT = re.compile(
-    rf"(?<=[0-9).}}\s])\s*(?:(?:{_UNITS})(?:\s*(?:/|per)\s*(?:{_UNITS}|[hs])|\s+(?:{_UNITS}))?)(?:\^\{{?[23]\}}?)?\s*\Z"
+    rf"(?<=[0-9).}}\s])\s*(?:(?:{_UNITS})(?:\s*(?:/|per)\s*(?:{_UNITS}|[hs])|\s+(?:{_UNITS}))?)(?:\^\{{?-?[1-9]\}}?)?\s*\Z"
 )
 _TEXT_UNIT = re.compile(
     r"\s*\\frac\s*\{\s*‹[^›]*›\s*\}\s*\{\s*‹[^›]*›\s*\}\s*\Z|\s*‹([^›]*)›(?:\^\{?-?[0-9]\}?|\s*[*/·]\s*‹[^›]*›|\s*‹[^›]*›)*\s*\Z"

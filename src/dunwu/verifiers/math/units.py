@@ -92,11 +92,11 @@ def unit_scale(text: str) -> Unit | None:
 
 
 def _power(text: str) -> Unit | None:
-    match = re.fullmatch(r"(?:(square|sq|cubic|cu)\s+)?(\S+?)(?:\s*\^\s*([23]))?", " ".join(text.split()))
+    match = re.fullmatch(r"(?:(square|sq|cubic|cu)\s+)?(\S+?)(?:\s*\^\s*(-?\s?[1-9]))?", " ".join(text.split()))
     unit = _UNITS.get(match.group(2)) if match else None
     if match is None or unit is None:
         return None
-    power = _POWERS.get(match.group(1) or "", int(match.group(3) or 1))
+    power = _POWERS.get(match.group(1) or "", int((match.group(3) or "1").replace(" ", "")))
     return (unit[0] if power == 1 else f"{unit[0]}^{power}"), unit[1] ** power
 
 

@@ -6,7 +6,7 @@ open with 320 digits in a killable worker process (`worker`). No ``eval``, and n
 does not settle:
 
 - A tuple or interval agrees in order and brackets; ``(1,2)`` is not ``\{1,2\}``; a bare list ``1, 2`` agrees with a set in any order and
-  with a tuple in order. Items with labels (``Alice: 5, Bob: 7``; ``A: 5, B: 7``; ``12 white, 8 black``) agree by label, and in order without them.
+  with a tuple in order. Items with labels (``Al: 5, Bob: 7``; ``A: 5, B: 7``; ``12 white, 8 black``) agree by label, and in order without them.
 - Several answers are wrong for a gold of one; a box for each item of a list is the list.
 - A chain of equations must hold: ``2 * 4 = 8`` is 8, ``5 = 6`` is nothing. ``m+n = 293`` is 293; ``2x = 8`` is an equation, and not 8.
 - Decimals are exact: 0.33 is not 1/3, but ``1/3 \approx 0.33`` is. Square roots are principal, odd roots of negative numbers real. Letters
