@@ -93,6 +93,9 @@ _MATRIX_SUM = re.compile(rf"-?\s*{_FACTOR}{{2,4}}(?:\s*[+-]\s*{_FACTOR}{{2,4}}){
 _VECTOR = r"\\(?:vec|mathbf|boldsymbol|bm|overrightarrow|hat)\s*(?:\{\s*\w{1,4}\s*\}|\w)"
 _VECTORS = re.compile(rf"{_VECTOR}(?:\s*×\s*{_VECTOR})+")
 _SHAPE = re.compile(r"\s+(?:matri(?:x|ces)|grid|board|rectangle|array|table|box|block|cuboid|tile|lattice|prism)s?\Z", re.IGNORECASE)
+_ROMAN = re.compile(r"[‹\s]*[(\[]?[‹\s]*([ivxlcdm]+|[IVXLCDM]+)[›\s]*[)\]]?[›\s]*")
+_NUMERAL = re.compile(r"m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})")
+_ROMAN_DIGITS = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 MAX_CELLS = 400
 
 
@@ -174,6 +177,16 @@ def _based(text: str) -> Tagged | None:
 
 def _digits(text: str) -> str:
     return (text.lstrip("0") or "0").casefold()
+
+
+def roman(text: str) -> int | None:
+    """The value of the cleaned ``(iv)`` or ``xl``; without brackets of i, v, x and l alone, as ``cd`` is a product."""
+    match = _ROMAN.fullmatch(text)
+    digits = match.group(1).casefold() if match else ""
+    if len(digits) < 2 or not _NUMERAL.fullmatch(digits) or not (text.lstrip("‹ ")[0] in "([" or set(digits) <= set("ivxl")):
+        return None
+    values = [_ROMAN_DIGITS[digit] for digit in digits]
+    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
 
 
 def _literal(text: str) -> Tagged | None:

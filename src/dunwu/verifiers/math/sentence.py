@@ -50,6 +50,13 @@ _LONE_LETTER = re.compile(r"(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])")
 SUBJECT = re.compile(r"(?<![A-Za-z\\'])[A-Za-z](?=\s+(?:is|equals|must|should|will)\b|\s*(?:的|等于|为|是))")
 """A letter that a sentence speaks of: ``the value of x is``, ``x的值为``."""
 _WHILE = re.compile(r"\bover\s+(?:the|an?|his|her|their)\b")
+_SAME_SIDE = (
+    (re.compile(r"\b([ap])\.\s?m\b\.?"), r"\1m"),
+    (re.compile(r"\bb\.?\s?c(?:\.?\s?e)?\b\.?"), "bc"),
+    (re.compile(r"\b(?:a\.?\s?d|c\.?\s?e)\b\.?"), "ad"),
+    (re.compile(r"\b(?:(?:counter|anti)[- ]?clockwise|ccw|acw)\b"), "counterclockwise"),
+    (re.compile(r"\bcw\b"), "clockwise"),
+)
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]+")
 
 
@@ -160,6 +167,8 @@ def contradict(gold: str, found: str) -> bool:
 
 
 def _opposites(text: str) -> set[str]:
-    plain = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", spelled(text))
+    plain = spelled(text)
+    for pattern, word in _SAME_SIDE:
+        plain = pattern.sub(word, plain)
     words = set(re.findall(r"[a-z]+", re.sub(r"\bin\s+(?=[0-9])", " hence ", plain)))
     return words | {mark for pair in CHINESE_EXCLUSIVE for mark in pair if mark in text} | currencies(text)

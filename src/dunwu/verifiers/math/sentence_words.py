@@ -180,12 +180,12 @@ gain loss
 gains losses
 gained lost
 won lost
-wins losses
+wins losses draws ties
 surplus deficit shortfall
 credit debit
 bought sold
 forward forwards backward backwards
-clockwise counterclockwise anticlockwise
+clockwise counterclockwise
 bc ad
 am pm
 more less fewer
@@ -212,6 +212,14 @@ true false
 yes no
 male female
 boys girls
+sons daughters
+brothers sisters
+heads tails
+northward southward eastward westward
+northwards southwards eastwards westwards
+northern southern eastern western
+deposit withdrawal
+income expenses
 men women
 positive negative
 dollar euro sterling yuan rupee

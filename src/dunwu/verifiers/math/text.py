@@ -50,6 +50,10 @@ _COMBINATIONS = re.compile(
 )
 MAX_INFIX = 10
 _GAP = re.compile(r"(?<![0-9.])\s|\s(?![0-9.])")
+_DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
+_VECTOR = r"\\(?:vec|mathbf|boldsymbol|bm|overrightarrow|hat)\s*(?:\{\s*([A-Za-z]\w{0,3})\s*\}|([A-Za-z]))"
+_CROSS = re.compile(rf"{_VECTOR}\s*(?:\\times(?![A-Za-z])|×)|\)\s*(?:\\times(?![A-Za-z])|×)\s*{_VECTOR}")
+_ORDER = r"(?:\^\s*\{?\s*([2-9])\s*\}?)?"
 _CHINESE_SCALES = {"百": 2, "千": 3, "万": 4, "百万": 6, "千万": 7, "亿": 8, "万亿": 12}
 _CONNECTIVE = re.compile(r"[\s,]*(?:(and|,|;|&|和|且|与)|or|或者?)[\s,]*", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{2}|[^\W\d_a-zA-Z]")
@@ -68,6 +72,13 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"\\phantom\s*(?:\{[^{}]*\}|\S)|\\hspace\*?\s*\{[^{}]*\}|\\(?:checkmark|blacksquare|square|qed)(?![A-Za-z])"), " "),
     (re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])"), ""),
     (re.compile(r"\\(?:[dtcs]|nice)frac(?![A-Za-z])"), r"\\frac "),
+    (
+        re.compile(
+            rf"\\frac\s*\{{\s*d\s*{_ORDER}\s*([A-Za-z]?)\s*\}}\s*\{{\s*d\s*([A-Za-z])\s*{_ORDER}\s*\}}"
+            rf"|(?<![A-Za-z\\}}])d{_ORDER}([A-Za-z]?)\s*/\s*d([A-Za-z]){_ORDER}(?![A-Za-z])"
+        ),
+        lambda m: rf"\mathcal{{D}}_{{{''.join(group or '' for group in m.groups())}}}",
+    ),
     (re.compile(r"\\(?:\{|lbrace(?![A-Za-z]))"), "⦃"),
     (re.compile(r"\\(?:\}|rbrace(?![A-Za-z]))"), "⦄"),
     (re.compile(r"\\?\$|\\[()\[\]!]"), ""),
@@ -93,6 +104,10 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"(?<![0-9.,])([0-9]{1,3}(?: [0-9]{3})+)(?= [0-9]+/[0-9])"), lambda m: m.group().replace(" ", "")),
     (re.compile(r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degree(?![A-Za-z])"), "°"),
     (re.compile(r"°\s*([CF])(?![A-Za-z])"), r"‹°\1›"),
+    (
+        re.compile(r"(?<=[°s])\s*(?:‹\s*([NSEW])\s*›|(?<=[°\s])([NSEW])(?![A-Za-z(^]))"),
+        lambda m: f"‹{_DIRECTIONS[m.group(1) or m.group(2)]}›",
+    ),
     (re.compile(r"\s?(?:\\%|%|\bpct\b\.?|\bper\s?cent\b|\bpercentage\b|\bpercent\b|‹\s*(?:per ?cent|pct\.?|%)\s*›)", re.IGNORECASE), "%"),
     (re.compile(r"\A\s*(\*{1,3})(.+)\1\s*\Z", re.DOTALL), r"\2"),
     (re.compile(r"\*\*"), "^"),
@@ -131,7 +146,7 @@ def clean(text: str, full_width: bool = True) -> str:
     """``text`` in the marks above, without the punctuation that ends a sentence."""
     if full_width:
         text = text.translate(_FULL_WIDTH)
-    text = _WORDS.sub(_words, text.translate(_UNICODE))
+    text = _WORDS.sub(_words, _CROSS.sub(_cross, text).translate(_UNICODE))
     text = _prefix_fractions(fractions_for_repeating_decimals(text))
     for pattern, replacement in _STEPS:
         text = pattern.sub(replacement, text)
@@ -150,8 +165,14 @@ def _words(match: re.Match[str]) -> str:
     if any(map(str.isdigit, content)) or not (_WORD.search(content) or content.strip().isalpha()):
         return content
     if len(content) == 1 and content not in _ONE_LETTER_UNITS and not match.group().startswith((r"\text", r"\mbox", r"\hbox")):
-        return content  # an upright variable
+        return f" {content}" if match.string[match.start() - 1 : match.start()].isalpha() else content  # an upright variable
     return f"‹{content}›" if content.strip() else " "
+
+
+def _cross(match: re.Match[str]) -> str:
+    """The vector beside the cross as a name of its own, which keeps the order of the factors and is no factor of a dot product."""
+    name = next(group for group in match.groups() if group)
+    return rf"\vec{{C}}_{{{name}}} " if match.group()[0] == "\\" else rf")\vec{{CC}}_{{{name}}} "
 
 
 def _prefix_fractions(text: str) -> str:

@@ -6,7 +6,7 @@ open with 320 digits in a killable worker process (`worker`). No ``eval``, and n
 does not settle:
 
 - A tuple or interval agrees in order and brackets; ``(1,2)`` is not ``\{1,2\}``; a bare list ``1, 2`` agrees with a set in any order and
-  with a tuple in order. Items with labels (``Al: 5, Bob: 7``; ``A: 5, B: 7``; ``12 white, 8 black``) agree by label, and in order without them.
+  with a tuple in order. Items with labels (``Al: 5, Bob: 7``; ``A: 5, B: 7``; ``8 black, 9 white``) agree by label, without them in order.
 - Several answers are wrong for a gold of one; a box for each item of a list is the list.
 - A chain of equations must hold: ``2 * 4 = 8`` is 8, ``5 = 6`` is nothing. ``m+n = 293`` is 293; ``2x = 8`` is an equation, and not 8.
 - Decimals are exact: 0.33 is not 1/3, but ``1/3 \approx 0.33`` is. Square roots are principal, odd roots of negative numbers real. Letters
@@ -34,7 +34,7 @@ from functools import lru_cache
 from dunwu.types import Problem, Verdict
 from dunwu.verifiers.math.answer import NoAnswer, SeveralAnswers, find_answer, find_answers
 from dunwu.verifiers.math.compare import Comparison
-from dunwu.verifiers.math.forms import Tagged
+from dunwu.verifiers.math.forms import Tagged, roman
 from dunwu.verifiers.math.gold_notes import is_note
 from dunwu.verifiers.math.policy import MathPolicy
 from dunwu.verifiers.math.reading import gold_readings, labelled_list, readings, readings_of_pair
@@ -160,13 +160,17 @@ def _judge_here(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
     chosen = _choice(gold, answer, policy)
     if chosen is not None:
         return chosen
+    numerals = roman(clean(gold, policy.full_width)), roman(clean(answer, policy.full_width))
+    if None not in numerals:
+        return _verdict(numerals[0] == numerals[1])
     golds, founds = readings_of_pair(gold, answer, policy)
     if any(scalar.problem == DIVISION_BY_ZERO for scalar in unread(golds[0])):
         return Verdict(None, "error", f"the gold answer: {DIVISION_BY_ZERO}")
     comparison = Comparison(policy)
     equals = [comparison.equal(value, found) for value in golds for found in founds]
     if True in equals or _same_words(golds, gold, answer, policy):
-        return _verdict(isinstance(golds[0], Collection) or not contradict(gold, answer))
+        said = (f"{text} {clean(text, policy.full_width)}" for text in (gold, answer))
+        return _verdict(isinstance(golds[0], Collection) or not contradict(*said))
     if None in equals:
         return None
     if all(map(unread, founds)):
