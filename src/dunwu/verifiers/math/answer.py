@@ -22,7 +22,7 @@ _MARKER = re.compile(
     r"|(?:答案|结果)】?\s*(?:就是|应该是|应为|是|为|等于)?\s*[:：]?",
     re.IGNORECASE,
 )
-_ITEM = re.compile(r"(?:^|[\n,;.，；。]|\band)\s*[B-PR-Z][ \t]*[:：]", re.IGNORECASE)
+_ITEM = re.compile(r"(?:^|[\n,;.，；。]|\band)[ \t]{0,4}[B-PR-Z][ \t]{0,4}[:：]", re.IGNORECASE)
 _END = re.compile(r"\n(?![\s$|\[(]*-?[0-9]+[\s,|]+-?[0-9][-0-9\s,|\])$.]*\Z)|。|\.\s+(?=[A-Z])|(?<!\.)\.\s*\Z")
 _CLAUSE = re.compile(r"[.,;:!?\n。，；：！？]|\b(?:so|thus|then|hence|therefore|but|and)\b", re.IGNORECASE)
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
