@@ -21,6 +21,8 @@ NEGATIVE = (0.7, 9.0, 160.0)
 """Scales of those at which all are negative."""
 MIXED = 2 * (3.1, 9.0, 35.0, 160.0, 0.6, 1200.0)
 """Scales of those at which symbols have signs of both kinds. They are twice six, so that any two letters have all combinations of signs."""
+GRIDS = (("twelfth", 1), ("square", 1), ("half", 1), ("twelfth", 1), ("square", 1), ("half", 1), ("twelfth", -1), ("half", -1))
+"""Of points where a floor or a ceiling meets an integer, and the signs of symbols there."""
 REACH = 3
 """Points of each sign lie this many times beyond the largest number of the expressions, so that ``|x + 5000|`` changes its sign."""
 TOLERANCE = 1e-7
@@ -46,6 +48,8 @@ class Point:
     place: int
     scale: Fraction
     sign: int
+    grid: str = ""
+    """``twelfth``: multiples of 12; ``square``: squares of even integers; ``half``: halves of odd integers."""
 
 
 @dataclass(slots=True)
@@ -75,7 +79,22 @@ def points(*nodes: Node) -> tuple[Point, ...]:
     exact = [(Fraction(scale).limit_denominator(10), sign) for scale, sign in scales]
     if 10 < largest < 10**12:
         exact += [(REACH * largest, sign) for sign in (1, -1, 0, 0, 0, 0, 0)]
-    return tuple(Point(place, scale, sign) for place, (scale, sign) in enumerate(exact))
+    found = [Point(place, scale, sign) for place, (scale, sign) in enumerate(exact)]
+    if any(map(_rounds, nodes)):  # floors and ceilings of other numbers differ by one everywhere
+        found += [Point(len(found) + place, Fraction(29 + 100 * (place % 2)), sign, grid) for place, (grid, sign) in enumerate(GRIDS)]
+    return tuple(found)
+
+
+def _rounds(node: Node) -> bool:
+    """Does ``node`` hold a floor or a ceiling?"""
+    match node:
+        case Call(name, children):
+            return name in ("floor", "ceil") or any(map(_rounds, children))
+        case Sum(children) | Product(children):
+            return any(map(_rounds, children))
+        case Power(base, exponent):
+            return _rounds(base) or _rounds(exponent)
+    return False
 
 
 def _numbers(nodes: Iterable[Node]) -> Iterator[Fraction]:
@@ -155,7 +174,15 @@ def _sample(name: str, point: Point) -> Fraction:
     code = zlib.crc32(f"{name} {point.place}".encode())
     bits = ord(name) if len(name) == 1 else code
     negative = point.sign < 0 or (point.sign == 0 and (bits >> point.place % 6 & 1) ^ (point.place // 6 & 1))
-    return point.scale * Fraction(code % 99991 + 499955, 499955) * (-1 if negative else 1)
+    size = point.scale * Fraction(code % 99991 + 499955, 499955)
+    match point.grid:
+        case "twelfth":
+            size = Fraction(12 * round(size / 12))
+        case "square":
+            size = Fraction((2 * round(float(size) ** 0.5 / 2)) ** 2)
+        case "half":
+            size = Fraction(2 * round(size) + 1, 2)
+    return size * (-1 if negative else 1)
 
 
 def _power(base: Any, exponent: Node, point: Point, context: Context) -> Any:
@@ -205,8 +232,16 @@ def _call(name: str, values: list[Any], context: Context) -> Any:
     if name in ("factorial", "binom"):
         return _combinatorial(values, context)
     if name in ("floor", "ceil") and value.imag == 0:
-        return context.number(Fraction(math.floor(value.real) if name == "floor" else math.ceil(value.real)))
+        return context.number(Fraction(_rounded(name, value.real, context)))
     raise NoValue(name)
+
+
+def _rounded(name: str, value: Any, context: Context) -> int:
+    """The floor or ceiling; what is an integer but for rounding is that integer."""
+    near = math.floor(value + 0.5)
+    if abs(value - near) <= (1e-9 if context.module is cmath else context.module.mpf(10) ** -300) * max(1, abs(near)):
+        return int(near)
+    return math.floor(value) if name == "floor" else math.ceil(value)
 
 
 def _root(value: Any, degree: Any, context: Context) -> Any:
