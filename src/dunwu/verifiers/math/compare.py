@@ -16,7 +16,7 @@ from dunwu.verifiers.math.labels import by_letter, labels, named_items, partners
 from dunwu.verifiers.math.numeric import differ
 from dunwu.verifiers.math.policy import MathPolicy
 from dunwu.verifiers.math.sentence import contradict
-from dunwu.verifiers.math.sets import RealSet, place, real_set
+from dunwu.verifiers.math.sets import ends, place, real_set, same_ends
 from dunwu.verifiers.math.syntax import PI, Number, Product, Sum, negate
 from dunwu.verifiers.math.text import closed_up
 from dunwu.verifiers.math.units import angle, unit_scale
@@ -171,7 +171,7 @@ class Comparison:
             return False
         if expected.variable and present.variable and expected.variable != present.variable:
             return False
-        return self._all(_ends(expected, present)) if _same_ends(expected, present) else False
+        return self._all(ends(expected, present)) if same_ends(expected, present) else False
 
     def _relations(self, gold: Relation, found: Relation) -> Equal:
         if len(gold.signs) != 1 or len(found.signs) != 1:
@@ -388,17 +388,3 @@ def _positional(gold: Collection) -> bool:
 def _linked_apart(gold: Collection, found: Collection) -> bool:
     """Conditions linked by *or* beside the same ones linked by *and*."""
     return {gold.brackets, found.brackets} == {"⋁", "⋀"} and any(isinstance(item, Collection) and item.variable for item in gold.items)
-
-
-def _ends(one: RealSet, other: RealSet) -> Iterable[tuple[Value, Value]]:
-    for mine, yours in zip(one.pieces, other.pieces, strict=True):
-        for end, partner in zip(mine, yours, strict=True):
-            yield end.value, partner.value
-
-
-def _same_ends(one: RealSet, other: RealSet) -> bool:
-    return all(
-        end.closed == partner.closed
-        for mine, yours in zip(one.pieces, other.pieces, strict=True)
-        for end, partner in zip(mine, yours, strict=True)
-    )

@@ -241,7 +241,7 @@ def _rounded(name: str, value: Any, context: Context) -> int:
     near = math.floor(value + 0.5)
     if abs(value - near) <= (1e-9 if context.module is cmath else context.module.mpf(10) ** -300) * max(1, abs(near)):
         return int(near)
-    return math.floor(value) if name == "floor" else math.ceil(value)
+    return int(math.floor(value) if name == "floor" else math.ceil(value))
 
 
 def _root(value: Any, degree: Any, context: Context) -> Any:

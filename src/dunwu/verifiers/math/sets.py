@@ -3,6 +3,7 @@ r"""Sets of reals as intervals: ``x < 1 or x > 2``, ``(-\infty,1)\cup(2,\infty)`
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dunwu.verifiers.math.numeric import FIRST, NoValue, doubles, evaluate
@@ -48,6 +49,22 @@ def real_set(value: Value) -> RealSet | None:
         case Collection("list", items, link) if all(map(_is_condition, items)):
             return _linked(items, link)
     return None
+
+
+def ends(one: RealSet, other: RealSet) -> Iterator[tuple[Value, Value]]:
+    """The ends of two sets of equally many intervals, in pairs."""
+    for mine, yours in zip(one.pieces, other.pieces, strict=True):
+        for end, partner in zip(mine, yours, strict=True):
+            yield end.value, partner.value
+
+
+def same_ends(one: RealSet, other: RealSet) -> bool:
+    """Do the same ends belong to both?"""
+    return all(
+        end.closed == partner.closed
+        for mine, yours in zip(one.pieces, other.pieces, strict=True)
+        for end, partner in zip(mine, yours, strict=True)
+    )
 
 
 def _is_condition(value: Value) -> bool:
