@@ -18,7 +18,7 @@ def rows(name):
     return [json.loads(line) for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
 
 
-PAIRS = rows("math_pairs.jsonl")
+PAIRS = rows("math_pairs.jsonl") + rows("math_pairs_more_c.jsonl")
 FAULTS = [row for row in rows("verifier_faults.jsonl") if row["kind"] == "math"]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from dunwu.text.boxes import offered_boxes
+from dunwu.text.boxes import named_boxes, offered_boxes
 from dunwu.verifiers.math.sentence import denies, keeps
 
 MAX_LENGTH = 2048
@@ -18,7 +18,7 @@ MAX_NESTING = 50
 MAX_DIGITS = 1000
 
 _MARKER = re.compile(
-    r"####|\banswers?\s*(?:(?:is|are|equals)(?![A-Za-z']|\s+not\b)|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:"
+    r"####|\banswers?\s*(?:(?:is|are|equals)(?![A-Za-z']|\s+not\b)|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:(?!\s*[a-z]\s*[:=])"
     r"|(?:答案|结果)】?\s*(?:就是|应该是|应为|是|为|等于)?\s*[:：]?",
     re.IGNORECASE,
 )
@@ -99,7 +99,7 @@ def _pointed_at(text: str) -> tuple[str, ...]:
         text = answers.pop()
     boxes = offered_boxes(text)
     if boxes:
-        return tuple(map(_innermost, boxes))
+        return _with_names(text) if len(boxes) > 1 else (_innermost(boxes[0]),)
     if "\\boxed" in text:
         raise NoAnswer("the box is not closed")
     markers = [marker for marker in _MARKER.finditer(text) if not denies(_clause_before(text, marker))]
@@ -112,6 +112,13 @@ def _pointed_at(text: str) -> tuple[str, ...]:
     elif len(letters := _LETTER_LINE.findall(text)) == 1:
         return (letters[0],)
     return (_only_formula(_ASIDE.sub("", text)),)
+
+
+def _with_names(text: str) -> tuple[str, ...]:
+    r"""Boxes side by side: ``x=\boxed{1}`` and ``y=\boxed{2}`` as ``x = 1`` and ``y = 2`` where each has a name."""
+    boxes = [(name, _innermost(content)) for name, content in named_boxes(text)]
+    named = all(name for name, _ in boxes)
+    return tuple(dict.fromkeys(f"{name} = {content}" if named else content for name, content in boxes))
 
 
 def _clause_before(text: str, marker: re.Match[str]) -> str:

@@ -129,7 +129,7 @@ class Comparison:
         if links == ("≈",) and _near(values[1], values[0]):
             return tuple(Relation((sides[0], one), ("=",)) for one in values) if named else values
         exact = links.index("≈") if "≈" in links else len(links)
-        if not all(self._certain(values[exact], side) for side in values[:exact]):
+        if any(self.equal(values[exact], side) is False for side in values[:exact]):
             return (Relation(sides, signs),)
         if not all(_near(values[exact], side) for side in values[exact + 1 :]):
             return (Relation(sides, signs),)

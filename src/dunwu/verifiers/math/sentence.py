@@ -50,6 +50,7 @@ _LONE_LETTER = re.compile(r"(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])")
 SUBJECT = re.compile(r"(?<![A-Za-z\\'])[A-Za-z](?=\s+(?:is|equals|must|should|will)\b|\s*(?:的|等于|为|是))")
 """A letter that a sentence speaks of: ``the value of x is``, ``x的值为``."""
 _WHILE = re.compile(r"\bover\s+(?:the|an?|his|her|their)\b")
+_QUESTION = re.compile(r"\s*(?:Is|Are|Was|Were)\s*")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]+")
 
 
@@ -58,7 +59,7 @@ def keeps(before: str, after: str, money: bool = False) -> bool:
 
     ``money``: a sign of a currency stood before it, which is its unit.
     """
-    if changes(before, after):
+    if changes(before, after) or _QUESTION.fullmatch(before):
         return False
     after = without_rival(after)
     first, then = _words(before), _words(after)
@@ -98,7 +99,7 @@ def _trails(words: list[str]) -> bool:
         named = words[place] in ("a", "an") and not {"solution", "root", "zero", "answer"}.isdisjoint(words[place:])
         return words[place] in PREDICATES or named
     if first == "in":
-        return bool(rest) and rest[0] in IN
+        return not rest or rest[0] in IN or rest in (["long"], ["wide"], ["tall"], ["high"])  # alone it is the inch
     if first in TRAILING:
         return True
     if first in ("less", "fewer"):
