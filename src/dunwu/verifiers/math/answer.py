@@ -23,6 +23,8 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"\n(?![\s$|\[(]*-?[0-9]+[\s,|]+-?[0-9][-0-9\s,|\])$.]*\Z)|。|\.\s+(?=[A-Z])|(?<!\.)\.\s*\Z")
+_CALCULATION = re.compile(r"<<[^<>\n]{1,200}=[^<>\n]{1,100}>>(?=[0-9])")
+"""What GSM8K's solutions hold for a calculator: ``<<9*2=18>>18``."""
 _CLAUSE = re.compile(r"[.,;:!?\n。，；：！？]|\b(?:so|thus|then|hence|therefore|but|and)\b", re.IGNORECASE)
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _SENTENCE = re.compile(r"[A-Za-z\u4e00-\u9fff\s,.:;，。：*'-]*")
@@ -57,7 +59,7 @@ def find_answers(text: str) -> tuple[str, ...]:
     """The answer that ``text`` gives, or those of different boxes side by side, each within bounds; raises `NoAnswer`."""
     if len(text) > MAX_TEXT:
         raise NoAnswer(f"{len(text)} characters, at most {MAX_TEXT}")
-    return tuple(map(_bounded, _pointed_at(_after_thinking(text))))
+    return tuple(map(_bounded, _pointed_at(_CALCULATION.sub("", _after_thinking(text)))))
 
 
 def _bounded(answer: str) -> str:

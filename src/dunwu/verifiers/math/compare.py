@@ -359,14 +359,14 @@ def _as_quantity(scalar: Scalar) -> tuple[str, Fraction] | None:
 
 
 def _near(exact: Value, decimal: Value) -> bool:
-    """Is ``decimal`` within one unit of its last digit of ``exact``, and a plain number?"""
+    """Is ``decimal``, a plain number, less than one unit of its last digit from ``exact``?"""
     value = _rational(decimal)
     if value is None or not isinstance(exact, Scalar) or not isinstance(decimal, Scalar) or exact.node is None:
         return False
     if not _DECIMAL.fullmatch(decimal.text):
         return False
     unit, where = 10.0 ** -len(decimal.text.partition(".")[2]), place(exact)
-    return where is not None and abs(where - float(value)) <= unit
+    return where is not None and abs(where - float(value)) < unit * (1 - 1e-9)
 
 
 def _positional(gold: Collection) -> bool:

@@ -100,6 +100,7 @@ def tagged(text: str) -> tuple[Tagged, ...]:
     if grid := _grid(plain):
         return (grid,)
     flat = " ".join(plain.split())
+    flat = re.sub(r"\s\((base \w+)\)\Z", r" \1", flat)
     if based := _based(flat):
         return (based,)
     forms: tuple[Callable[[str], Tagged | None], ...] = (_literal, _clock, _remainder, _quantity, _dimensions, _ratio, _sequence)

@@ -70,6 +70,19 @@ _EMPTY = re.compile(
 _REALS = re.compile(
     r"\\mathbbR|(?:‹\s*)?(?:all|any|every)\s+real(?:\s+numbers?|\s+values?|s)?(?:\s*›)?|(?:全体|所有|一切)实数", re.IGNORECASE
 )
+_HALF_LINE = re.compile(r"\\mathbbR\s*(?:\^\s*\{?\s*([-+])\s*\}?|_\s*\{\s*([<>≤≥])\s*0\s*\})")
+_REALS_EXCEPT = re.compile(
+    r"(?:‹\s*)?(?:all|any|every)\s+reals?(?:\s+(?:numbers?|values?))?(?:\s+of)?(?:\s+x)?,?\s+(?:except|excluding|other\s+than|but|besides)"
+    r"(?:\s+for)?\s*›?\s*(?:x\s*=)?\s*(\S[^=]*)"
+)
+_CONDITIONED = re.compile(r"\A\s*([A-Za-z])\s*∈[^=]*[,⋀;]\s*\1\s*[≠<>≤≥∈∉]")
+_OUTSIDE = re.compile(r"\A\s*([A-Za-z])\s*∉\s*(\S.*)\Z", re.DOTALL)
+ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"]
+_ORDINAL = re.compile(rf"(?:the )?(?:({'|'.join(ORDINALS)})|([0-9]{{1,4}})(?:st|nd|rd|th))", re.IGNORECASE)
+_COMBINATIONS = re.compile(
+    r"(?<![A-Za-z0-9\\])(?:C ?\( ?([a-z](?:[+-][0-9])?) ?, ?([a-z0-9]) ?\)|(?:\{ ?\} ?)?[_^] ?\{? ?([a-z]) ?\}? ?C ?_ ?\{? ?([a-z0-9]) ?\}?"
+    r"|C ?_ ?\{? ?([a-z]) ?\}? ?\^ ?\{? ?([a-z0-9]) ?\}?)(?![0-9A-Za-z])"
+)
 _LETTER_UNIT = re.compile(
     r"(?<=[0-9)}\s])\s*(?:(?:[kcdmµμ]?[mgsLlJNWVAKTC]|\\?Ω|\\Omega|h|Hz|Pa|kPa|mol|eV|min)(?:\s*\^\s*\{?\s*-?[1-3]\s*\}?)?(?:\s*[*/]?\s*(?=[A-Za-z])|\s*\Z)){1,3}\Z"
 )
@@ -82,12 +95,22 @@ _LABEL = re.compile(
 def readings_of_pair(gold: str, answer: str, policy: MathPolicy) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
     """All readings of a gold and of an answer. A letter is a unit (``12 m²``) only where the other side has no letters."""
     golds, founds = gold_readings(gold, policy), readings(answer, policy.full_width, policy.trailing_text, spoken=True)
+    if (place := _place(gold)) and (other := _place(answer)):  # 3rd and third
+        return (*golds, place), (*founds, other)
     tags = tuple(value for value in golds if isinstance(value, Tagged))
     if any(tag.exclusive for tag in tags):
         return tags, founds
     more_golds = () if _letters(founds) else _with_letter_unit(gold, policy.full_width)
     more_founds = () if _letters(golds) else _with_letter_unit(answer, policy.full_width)
     return golds + more_golds, founds + more_founds
+
+
+def _place(text: str) -> Scalar | None:
+    """What an ordinal, in words or digits, counts; ``third`` alone may also be a part."""
+    match = _ORDINAL.fullmatch(text.strip(" .$"))
+    if match is None:
+        return None
+    return of_number(text, Fraction(match.group(2) or ORDINALS.index(match.group(1).casefold()) + 1))
 
 
 def gold_readings(text: str, policy: MathPolicy) -> tuple[Value, ...]:
@@ -108,6 +131,8 @@ def readings(text: str, full_width: bool, prose: bool, spoken: bool) -> tuple[Va
         found = [replace(found[0], unit="dollars")]
     if (declared := _PARAMETER.search(plain)) and declared.start() and (name := _name_of(declared)) != "k":
         found.append(read(re.sub(rf"(?<![A-Za-z\\]){name}(?![A-Za-z])", "k", plain[: declared.start()])))
+    if (combinations := _COMBINATIONS.sub(r"\\binom{\1\3\5}{\2\4\6}", plain)) != plain:
+        found.append(read(combinations))
     dated = any(tag.kind == "literal" for tag in special)
     if prose and not dated and (sentence := _sentence(joined, spoken, money=bool(currencies(text)))) is not None:
         found.append(sentence)
@@ -120,7 +145,8 @@ def read(text: str) -> Value:
     for condition in (_PARAMETER, _QUANTIFIER):
         if (declared := condition.search(text)) and declared.start():
             text = text[: declared.start()]
-    if text.count("∈") <= MAX_MARKS and (member := _MEMBER.match(text)):
+    conditions = _CONDITIONED.match(_AND.sub("⋀", text)) is not None
+    if not conditions and text.count("∈") <= MAX_MARKS and (member := _MEMBER.match(text)):
         value = read(text[member.end() :])
         if not isinstance(value, Collection) or value.kind != "tuple":
             return value
@@ -129,6 +155,11 @@ def read(text: str) -> Value:
         return Relation((Words(point.group(1)), read(text[point.end() :])), ("=",))
     if _REALS.fullmatch(text):
         return Collection("tuple", INFINITIES, "()")
+    if half := _HALF_LINE.fullmatch(text):
+        return _half_line(half.group(1) or half.group(2))
+    if excepted := _REALS_EXCEPT.fullmatch(text):
+        points = _split(_AND.sub(",", _OR.sub(",", excepted.group(1))), ",;")
+        return Collection("minus", (Collection("tuple", INFINITIES, "()"), _collection("set", points)))
     if _EMPTY.fullmatch(text):
         return Collection("set", ())
     if environment := _ENVIRONMENT.fullmatch(text):
@@ -141,12 +172,21 @@ def read(text: str) -> Value:
         parts = _split(text, mark)
         if len(parts) > 1:
             return _collection(kind, parts)
+    if outside := _OUTSIDE.match(text):
+        whole = Collection("tuple", INFINITIES, "()", variable=outside.group(1))
+        return Collection("minus", (whole, read(outside.group(2))), variable=outside.group(1)) if text.count("∉") == 1 else Scalar(text)
     if enclosed := _enclosed(text):
         return enclosed
     if "±" in text or "∓" in text:
         plus, minus = text.replace("±", "+").replace("∓", "-"), text.replace("±", "-").replace("∓", "+")
         return Collection("list", (read(plus), read(minus)))
     return _relation(text) or _labelled(text) or read_scalar(text)
+
+
+def _half_line(sign: str) -> Collection:
+    zero = Scalar("0", Number(Fraction(0)), normal_form(Number(Fraction(0))))
+    items = (zero, INFINITIES[1]) if sign in "+>≥" else (INFINITIES[0], zero)
+    return Collection("tuple", items, "[)" if sign == "≥" else "(]" if sign == "≤" else "()")
 
 
 def _collection(kind: str, items: list[str], brackets: str = "") -> Value:
@@ -197,6 +237,8 @@ def _environment(opening: str, name: str, body: str, closing: str) -> Value:
     cells = [row.split("&") for row in rows]
     if len({len(row) for row in cells}) > 1 or len(cells) * len(cells[0]) > MAX_ITEMS:
         return Scalar(body, problem="a matrix with uneven rows, or too large a one")
+    if name == "array" and not opening and len(cells[0]) == 1 and len(rows) > 1 and all(map(_RELATION.search, rows)):
+        return _collection("list", [row.strip(" ,") for row in rows])
     kind = "determinant" if name in ("vmatrix", "Vmatrix") or (name in ("array", "matrix") and opening == "|") else "matrix"
     return Collection(kind, tuple(read(cell) for row in cells for cell in row), columns=len(cells[0]))
 

@@ -92,7 +92,7 @@ def is_name(value: Value) -> bool:
 
 
 def _reads_as_name(text: str) -> bool:
-    r"""A name, a function of something, a norm, or a whole sum, product, limit or integral (``\int_0^1 x dx``, not ``2\int_0^1 x dx - 1``)."""
+    r"""A name, a function of something, a norm, or a whole sum, product, limit or integral (not ``2\int_0^1 x dx - 1``)."""
     bare = text
     for _ in range(4):
         bare = _BRACED.sub(" ", bare)
