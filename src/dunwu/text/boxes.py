@@ -11,7 +11,7 @@ _MARKS = re.compile(
 # What may stand between boxes that are offered side by side; any other word makes the later box a correction of the earlier one.
 _NAME = r"(?:[A-Za-z]|\\(?:alpha|beta|gamma|theta|lambda|mu))(?:_(?:\w|\{\w{1,6}\}))?'{0,2}"
 _CONNECTOR = re.compile(
-    rf"(?:\\\\|(?<![A-Za-z\\]){_NAME}\s*&?\s*=|\bthe\s+(?:other|second|third)(?:\s+(?:one|solution|root|value))?\s+is\b"
+    rf"(?:\\\\|(?<![A-Za-z\\]){_NAME}\s*+(?:&\s*+)?=|\bthe\s++(?:other|second|third)(?:\s++(?:one|solution|root|value))?+\s++is\b"
     r"|\\text|\\qquad|\\quad|\\[()\[\],;:! ]|\b(?:or|and|also|else|maybe|perhaps|possibly|alternatively|either)\b"
     r"|或者是?|或是?|和|以及|及|也?可能是?|[^\w\\])*+",
     re.IGNORECASE,

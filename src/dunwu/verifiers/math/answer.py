@@ -23,7 +23,7 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"\n(?![\s$|\[(]*-?[0-9]+[\s,|]+-?[0-9][-0-9\s,|\])$.]*\Z)|。|\.\s+(?=[A-Z])|(?<!\.)\.\s*\Z")
-_CALCULATION = re.compile(r"<<[^<>\n]{1,200}=[^<>\n]{1,100}>>(?=[0-9])")
+_CALCULATION = re.compile(r"<<[^<>=\n]{1,200}=[^<>=\n]{1,100}>>(?=[0-9])")
 """What GSM8K's solutions hold for a calculator: ``<<9*2=18>>18``."""
 _CLAUSE = re.compile(r"[.,;:!?\n。，；：！？]|\b(?:so|thus|then|hence|therefore|but|and)\b", re.IGNORECASE)
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)

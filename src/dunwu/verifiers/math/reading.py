@@ -15,12 +15,13 @@ from itertools import accumulate
 
 from dunwu.verifiers.math.form import Form, normal_form
 from dunwu.verifiers.math.forms import Tagged, tagged
+from dunwu.verifiers.math.ordinals import ordinal_value
 from dunwu.verifiers.math.policy import MathPolicy
 from dunwu.verifiers.math.prose import only_formula, spoken_number
 from dunwu.verifiers.math.scalar import CHANGED, of_number, read_scalar
 from dunwu.verifiers.math.sentence import changes, disturbs, keeps
 from dunwu.verifiers.math.syntax import Call, Node, Number, Power, Product, Sum, Symbol, negate
-from dunwu.verifiers.math.text import clean
+from dunwu.verifiers.math.text import clean, with_binomials
 from dunwu.verifiers.math.units import currencies
 from dunwu.verifiers.math.values import (
     INFINITIES,
@@ -77,12 +78,6 @@ _REALS_EXCEPT = re.compile(
 )
 _CONDITIONED = re.compile(r"\A\s*([A-Za-z])\s*∈[^=]*[,⋀;]\s*\1\s*[≠<>≤≥∈∉]")
 _OUTSIDE = re.compile(r"\A\s*([A-Za-z])\s*∉\s*(\S.*)\Z", re.DOTALL)
-ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"]
-_ORDINAL = re.compile(rf"(?:the )?(?:({'|'.join(ORDINALS)})|([0-9]{{1,4}})(?:st|nd|rd|th))", re.IGNORECASE)
-_COMBINATIONS = re.compile(
-    r"(?<![A-Za-z0-9\\])(?:C ?\( ?([a-z](?:[+-][0-9])?) ?, ?([a-z0-9]) ?\)|(?:\{ ?\} ?)?[_^] ?\{? ?([a-z]) ?\}? ?C ?_ ?\{? ?([a-z0-9]) ?\}?"
-    r"|C ?_ ?\{? ?([a-z]) ?\}? ?\^ ?\{? ?([a-z0-9]) ?\}?)(?![0-9A-Za-z])"
-)
 _LETTER_UNIT = re.compile(
     r"(?<=[0-9)}\s])\s*(?:(?:[kcdmµμ]?[mgsLlJNWVAKTC]|\\?Ω|\\Omega|h|Hz|Pa|kPa|mol|eV|min)(?:\s*\^\s*\{?\s*-?[1-3]\s*\}?)?(?:\s*[*/]?\s*(?=[A-Za-z])|\s*\Z)){1,3}\Z"
 )
@@ -95,7 +90,7 @@ _LABEL = re.compile(
 def readings_of_pair(gold: str, answer: str, policy: MathPolicy) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
     """All readings of a gold and of an answer. A letter is a unit (``12 m²``) only where the other side has no letters."""
     golds, founds = gold_readings(gold, policy), readings(answer, policy.full_width, policy.trailing_text, spoken=True)
-    if (place := _place(gold)) and (other := _place(answer)):  # 3rd and third
+    if (place := ordinal_value(gold)) and (other := ordinal_value(answer)):  # 3rd and third
         return (*golds, place), (*founds, other)
     tags = tuple(value for value in golds if isinstance(value, Tagged))
     if any(tag.exclusive for tag in tags):
@@ -103,14 +98,6 @@ def readings_of_pair(gold: str, answer: str, policy: MathPolicy) -> tuple[tuple[
     more_golds = () if _letters(founds) else _with_letter_unit(gold, policy.full_width)
     more_founds = () if _letters(golds) else _with_letter_unit(answer, policy.full_width)
     return golds + more_golds, founds + more_founds
-
-
-def _place(text: str) -> Scalar | None:
-    """What an ordinal, in words or digits, counts; ``third`` alone may also be a part."""
-    match = _ORDINAL.fullmatch(text.strip(" .$"))
-    if match is None:
-        return None
-    return of_number(text, Fraction(match.group(2) or ORDINALS.index(match.group(1).casefold()) + 1))
 
 
 def gold_readings(text: str, policy: MathPolicy) -> tuple[Value, ...]:
@@ -131,7 +118,7 @@ def readings(text: str, full_width: bool, prose: bool, spoken: bool) -> tuple[Va
         found = [replace(found[0], unit="dollars")]
     if (declared := _PARAMETER.search(plain)) and declared.start() and (name := _name_of(declared)) != "k":
         found.append(read(re.sub(rf"(?<![A-Za-z\\]){name}(?![A-Za-z])", "k", plain[: declared.start()])))
-    if (combinations := _COMBINATIONS.sub(r"\\binom{\1\3\5}{\2\4\6}", plain)) != plain:
+    if (combinations := with_binomials(plain)) != plain:
         found.append(read(combinations))
     dated = any(tag.kind == "literal" for tag in special)
     if prose and not dated and (sentence := _sentence(joined, spoken, money=bool(currencies(text)))) is not None:

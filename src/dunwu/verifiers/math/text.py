@@ -62,6 +62,10 @@ _COMBINATIONS = re.compile(
 _OUTWARD = re.compile(r"((?:\A|(?<=[∪∈∉∖=]))\s*)([\[\]])([^\[\]]{1,60}[,;][^\[\]]{1,60})([\[\]])(?=\s*(?:\Z|[∪∖,.]))")
 """``]1,5[``: an open end by a bracket turned outward."""
 _LENGTHS = "m|cm|mm|km|ft|in|yd|(?:centi|kilo|milli)?met(?:er|re)s?|feet|foot|inch(?:es)?|yards?|miles?"
+_LETTER_COMBINATIONS = re.compile(
+    r"(?<![A-Za-z0-9\\])(?:C ?\( ?([a-z](?:[+-][0-9])?) ?, ?([a-z0-9]) ?\)|(?:\{ ?\} ?)?[_^] ?\{? ?([a-z]) ?\}? ?C ?_ ?\{? ?([a-z0-9]) ?\}?"
+    r"|C ?_ ?\{? ?([a-z]) ?\}? ?\^ ?\{? ?([a-z0-9]) ?\}?)(?![0-9A-Za-z])"
+)
 MAX_INFIX = 10
 _GAP = re.compile(r"(?<![0-9.])\s|\s(?![0-9.])")
 _CHINESE_SCALES = {"百": 2, "千": 3, "万": 4, "百万": 6, "千万": 7, "亿": 8, "万亿": 12}
@@ -72,7 +76,7 @@ _OVER = re.compile(r"\\(over|choose)(?![A-Za-z])")
 
 def _dollars(match: re.Match[str]) -> str:
     """``12 dollars and 5 cents`` as ``12.05 dollars``."""
-    return f"{match.group(1)}.{int(match.group(2)):02d} dollars"
+    return f"{match.group(1) or match.group(2)}.{int(match.group(3)):02d} dollars"
 
 
 _Step = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
@@ -91,6 +95,7 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"\\(?:[dtcs]|nice)frac(?![A-Za-z])"), r"\\frac "),
     (re.compile(r"\\(?:\{|lbrace(?![A-Za-z]))"), "⦃"),
     (re.compile(r"\\(?:\}|rbrace(?![A-Za-z]))"), "⦄"),
+    (re.compile(r"(?:\\?\$ ?([0-9][0-9,]*)|(?<![0-9.,])([0-9][0-9,]*) dollars?),? and ([0-9]{1,2}) cents?\b"), _dollars),
     (re.compile(r"\\?\$|\\[()\[\]!]"), ""),
     (re.compile(r"\\[,;:> ]|\\(?:quad|qquad|enspace|thinspace)(?![A-Za-z])|~"), " "),
     (re.compile(r"[^\S\n]+"), " "),
@@ -107,7 +112,8 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"(?<=[0-9]) ?(?:‹ ?to ?›|to) ?(?=[0-9])"), ":"),
     (
         re.compile(
-            r" ?‹? ?[(（] ?(?:which is )?(?:about|approximately|approx\.?|roughly|≈|\\approx) ?›? ?([0-9][0-9.,]*)[^()（）]{0,40}[)）] ?›?\s*\Z"
+            r" ?‹? ?[(（] ?(?:which is )?(?:about|approximately|approx\.?|roughly|≈|\\approx)"
+            r" ?›? ?([0-9][0-9.,]*)[^()（）]{0,40}[)）] ?›?\s*\Z"
         ),
         r" ≈ \1",
     ),
@@ -124,7 +130,6 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"(?<![0-9A-Za-z)}\]*])\*\*([0-9.]+)\*\*(?![0-9A-Za-z({\[*])"), r"\1"),
     (re.compile(r"\b(sq|cu)\.(?=\s*[a-z])"), r"\1"),
     (re.compile(rf"\b({_LENGTHS})\s+(squared|cubed)\b"), lambda m: f"{m.group(1)}^{2 if m.group(2) == 'squared' else 3}"),
-    (re.compile(r"(?<![0-9.,])([0-9][0-9,]*)(?: dollars?)?,? and ([0-9]{1,2}) cents?\b"), _dollars),
     (re.compile(r"(?:‹ ?floor ?›|(?<![A-Za-z\\])floor) ?\(([^()]*(?:\([^()]*\)[^()]*)*)\)"), r"\\lfloor \1\\rfloor "),
     (re.compile(r"(?:‹ ?ceil(?:ing)? ?›|(?<![A-Za-z\\])ceil(?:ing)?) ?\(([^()]*(?:\([^()]*\)[^()]*)*)\)"), r"\\lceil \1\\rceil "),
     (re.compile(r"\\hline(?![A-Za-z])"), " "),
@@ -210,6 +215,11 @@ def _binomial(match: re.Match[str]) -> str:
     numbers = [int(group) for group in match.groups() if group]
     top, bottom = max(numbers), min(numbers)
     return rf"\binom{{{top}}}{{{bottom}}}" if match.lastindex != 6 or numbers[0] >= numbers[1] else match.group()
+
+
+def with_binomials(text: str) -> str:
+    """``C(n,2)``, ``_nC_2`` and ``C_n^2`` of the cleaned ``text`` as binomials; ``C_n^2`` may be a square instead."""
+    return _LETTER_COMBINATIONS.sub(r"\\binom{\1\3\5}{\2\4\6}", text)
 
 
 def _group_around(text: str, place: int) -> tuple[int, int]:
