@@ -52,7 +52,11 @@ _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 _LETTER = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
 _SMALL_LETTER = re.compile(r"[(\[\s]*([a-z])\s*[)\]]\s*|([a-j])")
 _LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*([^\s*/+^!=,;|].*)", re.DOTALL)
-_PLAIN_SENTENCE = re.compile(r"[A-Za-z\s.,:;()\[\]'‹›]*")
+_CHOOSING = re.compile(
+    r"(?i:[\s.,:;()\[\]‹›]|\b(?:i|we|so|hence|thus|therefore|finally|clearly|the|my|a|it|that|one|only|choose|chose|pick|select|think|believe|conclude|choice"
+    r"|option|answer|letter|correct|right|best|true|final|is|must|be)\b|\b[A-J]\b)*+"
+)
+"""Words that choose, and none that could deny or limit it."""
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SUBJECT = re.compile(
     r"\A\s*(?:it|this|that|they|these|he|she)(?:\s+(?:is|are|was|were)\b|'s)\s+"
@@ -205,7 +209,7 @@ def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
 def _chooses(letter: str, answer: str) -> bool:
     """Does a sentence take that option: ``I choose B``, ``Hence option B is correct``?"""
     sentence = answer.replace("**", "")
-    if letter > LETTERS[-1] or not _PLAIN_SENTENCE.fullmatch(clean(sentence)):
+    if letter > LETTERS[-1] or not _CHOOSING.fullmatch(clean(sentence)):
         return False
     return verify_choice(Problem("", "", "", "choice", answer=letter), sentence).reason == "correct"
 
