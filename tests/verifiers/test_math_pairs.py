@@ -19,7 +19,7 @@ def rows(name):
     return [json.loads(line) for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
 
 
-PAIRS = rows("math_pairs.jsonl") + rows("math_pairs_more_b.jsonl")
+PAIRS = [row for name in ("", "_more_b", "_more_c") for row in rows(f"math_pairs{name}.jsonl")]
 FAULTS = [row for row in rows("verifier_faults.jsonl") if row["kind"] == "math"]
 
 

@@ -9,11 +9,14 @@ _MARKS = re.compile(
     r"\\\\(?![A-Za-z])|\\(?:boxed|fbox)\s*(?:\{|(\\[A-Za-z]+\s?(?:\{[^{}]*\}|[0-9])*|-?[0-9]+(?:\.[0-9]+)?|[A-Za-z](?![A-Za-z])))|\\[{}]|[{}]"
 )
 # What may stand between boxes that are offered side by side; any other word makes the later box a correction of the earlier one.
+_NAME = r"(?:[A-Za-z]|\\(?:alpha|beta|gamma|theta|lambda|mu))(?:_(?:\w|\{\w{1,6}\}))?'{0,2}"
 _CONNECTOR = re.compile(
-    r"(?:\\text|\\qquad|\\quad|\\[()\[\],;:! ]|\b(?:or|and|also|else|maybe|perhaps|possibly|alternatively|either)\b"
+    rf"(?:\\\\|(?<![A-Za-z\\]){_NAME}\s*+(?:&\s*+)?=|\bthe\s++(?:other|second|third)(?:\s++(?:one|solution|root|value))?+\s++is\b"
+    r"|\\text|\\qquad|\\quad|\\[()\[\],;:! ]|\b(?:or|and|also|else|maybe|perhaps|possibly|alternatively|either)\b"
     r"|或者是?|或是?|和|以及|及|也?可能是?|[^\w\\])*+",
     re.IGNORECASE,
 )
+_NAMED = re.compile(rf"(?<![A-Za-z0-9\\+*/^}}-])(?<![+*/^-]\s)({_NAME})\s*&?\s*=\s*\Z")
 
 
 def find_boxes(text: str) -> list[tuple[int, int, str]]:
@@ -42,11 +45,17 @@ def offered_boxes(text: str) -> tuple[str, ...]:
     ``first \boxed{7}, no, \boxed{8}`` corrects itself: ``("8",)``. ``\boxed{7} or \boxed{8}`` offers two answers:
     ``("7", "8")``, which is spam. ``()`` when there is no closed box.
     """
+    return tuple(dict.fromkeys(content for _, content in named_boxes(text)))
+
+
+def named_boxes(text: str) -> tuple[tuple[str, str], ...]:
+    r"""As `offered_boxes`, each with the name it is given: ``x=\boxed{7}, \boxed{8}`` has ``("x", "7")`` and ``("", "8")``."""
     boxes = find_boxes(text)
-    offered: list[str] = []
+    offered: list[tuple[str, str]] = []
     for index in range(len(boxes) - 1, -1, -1):
-        if offered and not _CONNECTOR.fullmatch(text, boxes[index][1], boxes[index + 1][0]):
+        start, end, content = boxes[index]
+        if offered and not _CONNECTOR.fullmatch(text, end, boxes[index + 1][0]):
             break
-        if boxes[index][2] not in offered:
-            offered.append(boxes[index][2])
-    return tuple(reversed(offered))
+        name = _NAMED.search(text[max(start - 20, 0) : start])
+        offered.append((name.group(1) if name else "", content))
+    return tuple(dict.fromkeys(reversed(offered)))

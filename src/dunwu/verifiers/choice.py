@@ -17,7 +17,7 @@ import regex
 
 from dunwu.text.boxes import find_boxes, offered_boxes
 from dunwu.types import Problem, Verdict
-from dunwu.verifiers.choice_denial import DENIAL, OPEN_DENIAL, is_denied
+from dunwu.verifiers.choice_denial import DENIAL, OPEN_DENIAL, is_denied, said_by_others
 from dunwu.verifiers.text_words import compatible, normalise
 
 MAX_LENGTH = 2048
@@ -32,13 +32,17 @@ _NOISE = regex.compile(r"\\[()\[\],;: ]|\\(?:q?quad)\b|\$|`")
 _OR = r"[/|]|\b(?i:or|maybe|perhaps|possibly|alternatively)\b|或者?是?|还是|也?可能是?"
 _JOIN = rf"(?:[\s,，、;；&+]|\b(?i:and)\b|和|与|以及|{_OR}){{0,6}}+"
 _THE_LETTER_I = r"I(?![a-z'’]|\s+(?:think|believe|guess|suppose|would|will|am|say|choose|pick|know|go|feel|have|had|did|do|can)\b)"
-_LETTER = rf"[(\[【]?+\s*+(?:(?i:option|choice)\s++|选项)?+(?:[A-HJ](?![a-z])|{_THE_LETTER_I}|[a-j](?![A-Za-z]))(?:\s*+[)\]】])?+"
+_LETTER = rf"[(\[【]?+\s*+(?:(?i:option|choice)\s++[(\[]?+|选项)?+(?:[A-HJ](?![a-z])|{_THE_LETTER_I}|[a-j](?![A-Za-z]))(?:\s*+[)\]】])?+"
 _GROUP = rf"{_LETTER}(?:{_JOIN}{_LETTER}){{0,19}}+"
 _ALONE = regex.compile(
     rf"(?:[-–—→>#*=⇒⟹➔➜∴•]{{1,6}}+\s)?+(?:(?i:option|choice|answer)\s*[:–—-]?\s*|选项|答案?[:：]?\s*|选择?)?({_GROUP})[\s.。,，:：;!！?)]*"
 )
 _LABELLED = regex.compile(r"[(\[【]?\s*([A-J])\s*(?:[)\]】]\s*[.:：、]?|[.:：、]|\s[-–—]\s)\s*(\S.*)", regex.DOTALL)
-_TERMINAL = r"(?=\s*(?:[.。,，:：;；!！?)\]]|$|\n|(?i:because|since|as|for|which)\b|\p{Han}|(?<=[)\]】])))"
+_DENIED_BEHIND = (
+    r"(?!\s*(?i:\w+(?:n['’]t|not)\b|(?:is|are|was|were|seems?|looks?|(?:must|would|should|has\s+to)\s+be|can|could|would|should|will|does|has\s+been)"
+    r"\s+(?:\w+\s+)?(?:not|never|wrong|incorrect|false|untrue|ruled|eliminated|excluded|rejected|out|impossible|invalid|hardly)\b))"
+)
+_TERMINAL = _DENIED_BEHIND + r"(?=\s*(?:[.。,，:：;；!！?)\]]|$|\n|(?i:because|since|as|for|which)\b|\p{Han}|(?<=[)\]】])))"
 _STATEMENT = regex.compile(
     r"(?:(?i:(?<!\b(?:wrong|incorrect|worst|false|bad|invalid|rejected|eliminated|other|not\s+the|not\s+my)\s+)"
     r"\b(?:answers?|ans\b\.?|choice|option|letter|pick|guess)\s*(?:['’]s\b|(?:here\s+)?(?:is|are|has\s+to\s+be)|(?:should|must|would)\s+be|to\s+be\b|[:：=–—-]))"
@@ -187,7 +191,9 @@ def _said(pattern: regex.Pattern[str], text: str) -> list[tuple[int, int, str]]:
     """``(start, end of the letters, letters)`` of what nothing before it denies."""
     matches = [match for match in pattern.finditer(text) if not is_denied(text, match.start(), match.end())]
     groups = [(match, next(number for number, group in enumerate(match.groups(), 1) if group)) for match in matches]
-    return [(match.start(), match.end(number), match.group(number)) for match, number in groups]
+    return [
+        (match.start(), match.end(number), match.group(number)) for match, number in groups if not said_by_others(text, match.start(number))
+    ]
 
 
 def _own_lines(text: str) -> list[tuple[int, int, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import regex
 
 _DENIED = regex.compile(
-    r"(?:\b(?:false|untrue|doubt|unlikely|impossible|deny|not\s+(?:true|sure|think|believe|say|the\s+case)|never)|n['’]t\s+(?:think|believe|say|true))"
+    r"(?:\b(?:false|untrue|doubt|unlikely|impossible|deny|not\s+(?:true|sure|think|believe|say|the\s+case)|never"
+    r"|(?:refus|declin|hesitat|fail)(?:e|es|ed|s|ing)?\s+to|reluctant\s+to)|n['’]t\s+(?:think|believe|say|true))"
     r"\s+(?:that\s+)?(?:(?:the|my)\s+)?(?:(?:correct|best|right)\s+)?$|不(?:认为|觉得|是)$",
     regex.IGNORECASE,
 )
@@ -15,10 +16,15 @@ OPEN_DENIAL = regex.compile(
     regex.IGNORECASE,
 )
 DENIAL = regex.compile(r"(?:(?:is|are|was|can|would)(?:n['’]t)?|can['’]t|cannot|wrong|incorrect|no|not)\b|[不错]|是错", regex.IGNORECASE)
+_OTHERS = (
+    r"(?:some|people|many|most|others|they|he|she|someone|one|no\s*(?:one|body)|every(?:one|body))\s+(?:\w+\s+)?"
+    r"(?:say|think|thought|said|claim|believe|argue|guess|choose|chose|pick|select)(?:e?s|ed)?\s+(?:that\s+)?"
+)
+_OTHERS_SAY = regex.compile(rf"\b{_OTHERS}(?:option\s+|choice\s+)?$", regex.IGNORECASE)
 _SUPPOSED = regex.compile(
     r"\b(?:(?:suppose|supposing|assume|assuming|imagine|pretend|say)\s+(?:that\s+)?"
-    r"|(?:some|people|many|most|others|they|he|she|someone|every(?:one|body))\s+(?:\w+\s+)?(?:say|think|thought|said|claim|believe|argue|guess)(?:e?s|ed)?"
-    r"\s+(?:that\s+)?|unless\b[^.!?\n;]{0,80}"
+    rf"|{_OTHERS}"
+    r"|unless\b[^.!?\n;]{0,80}"
     r"|if\b(?=[^.!?\n;]{0,80}(?:\bwere\b|\b(?-i:[A-J])\b(?!\s*=)|\b(?:right|correct|true|wrong|false)\b))[^.!?\n;]{0,120})"
     r"(?:(?:the|my)\s+)?(?:(?:correct|best|right)\s+)?$",
     regex.IGNORECASE,
@@ -38,3 +44,8 @@ def is_denied(text: str, start: int, end: int) -> bool:
     """Is what ``text[start:end]`` states denied or only supposed by the words before it, or asked or taken back by those behind it?"""
     before = max(0, start - 120)
     return bool(_DENIED.search(text, max(0, start - 60), start) or _SUPPOSED.search(text, before, start) or _TAKEN_BACK.match(text, end))
+
+
+def said_by_others(text: str, start: int) -> bool:
+    """Do the words before ``start`` say whose opinion follows, and is it not the speaker's (``Nobody would say``)?"""
+    return bool(_OTHERS_SAY.search(text, max(0, start - 120), start))

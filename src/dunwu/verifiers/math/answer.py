@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from dunwu.text.boxes import offered_boxes
+from dunwu.text.boxes import named_boxes, offered_boxes
 from dunwu.verifiers.math.sentence import denies, keeps
 
 MAX_LENGTH = 2048
@@ -18,12 +18,14 @@ MAX_NESTING = 50
 MAX_DIGITS = 1000
 
 _MARKER = re.compile(
-    r"####|\banswers?\s*(?:(?:is|are|equals)(?![A-Za-z']|\s+not\b)|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:"
+    r"####|\banswers?\s*(?:(?:is|are|equals)(?![A-Za-z']|\s+not\b)|=)\s*:?|\banswer\**\s*[:：]\**|(?:^|\n)[ \t]*A[ \t]*:(?!\s*[a-z]\s*[:=])"
     r"|(?:答案|结果)】?\s*(?:就是|应该是|应为|是|为|等于)?\s*[:：]?",
     re.IGNORECASE,
 )
 _ITEM = re.compile(r"(?:^|[\n,;.，；。]|\band)[ \t]{0,4}[B-PR-Z][ \t]{0,4}[:：]", re.IGNORECASE)
 _END = re.compile(r"\n(?![\s$|\[(]*-?[0-9]+[\s,|]+-?[0-9][-0-9\s,|\])$.]*\Z)|。|\.\s+(?=[A-Z])|(?<!\.)\.\s*\Z")
+_CALCULATION = re.compile(r"<<[^<>=\n]{1,200}=[^<>=\n]{1,100}>>(?=[0-9])")
+"""What GSM8K's solutions hold for a calculator: ``<<9*2=18>>18``."""
 _CLAUSE = re.compile(r"[.,;:!?\n。，；：！？]|\b(?:so|thus|then|hence|therefore|but|and)\b", re.IGNORECASE)
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _SENTENCE = re.compile(r"[A-Za-z\u4e00-\u9fff\s,.:;，。：*'-]*")
@@ -58,7 +60,7 @@ def find_answers(text: str) -> tuple[str, ...]:
     """The answer that ``text`` gives, or those of different boxes side by side, each within bounds; raises `NoAnswer`."""
     if len(text) > MAX_TEXT:
         raise NoAnswer(f"{len(text)} characters, at most {MAX_TEXT}")
-    return tuple(map(_bounded, _pointed_at(_after_thinking(text))))
+    return tuple(map(_bounded, _pointed_at(_CALCULATION.sub("", _after_thinking(text)))))
 
 
 def _bounded(answer: str) -> str:
@@ -100,7 +102,7 @@ def _pointed_at(text: str) -> tuple[str, ...]:
         text = answers.pop()
     boxes = offered_boxes(text)
     if boxes:
-        return tuple(map(_innermost, boxes))
+        return _with_names(text) if len(boxes) > 1 else (_innermost(boxes[0]),)
     if "\\boxed" in text:
         raise NoAnswer("the box is not closed")
     listed = _ITEM.search(text) is not None  # A: 5, B: 7
@@ -118,6 +120,13 @@ def _pointed_at(text: str) -> tuple[str, ...]:
     elif len(letters := _LETTER_LINE.findall(text)) == 1:
         return (letters[0],)
     return (_only_formula(_ASIDE.sub("", text)),)
+
+
+def _with_names(text: str) -> tuple[str, ...]:
+    r"""Boxes side by side: ``x=\boxed{1}`` and ``y=\boxed{2}`` as ``x = 1`` and ``y = 2`` where each has a name."""
+    boxes = [(name, _innermost(content)) for name, content in named_boxes(text)]
+    named = all(name for name, _ in boxes)
+    return tuple(dict.fromkeys(f"{name} = {content}" if named else content for name, content in boxes))
 
 
 def _clause_before(text: str, marker: re.Match[str]) -> str:

@@ -131,7 +131,7 @@ class Comparison:
         if links == ("≈",) and _near(values[1], values[0]):
             return tuple(Relation((sides[0], one), ("=",)) for one in values) if named else values
         exact = links.index("≈") if "≈" in links else len(links)
-        if not all(self._certain(values[exact], side) for side in values[:exact]):
+        if any(self.equal(values[exact], side) is False for side in values[:exact]):
             return (Relation(sides, signs),)
         if not all(_near(values[exact], side) for side in values[exact + 1 :]):
             return (Relation(sides, signs),)
@@ -368,14 +368,14 @@ def _as_quantity(scalar: Scalar) -> tuple[str, Fraction] | None:
 
 
 def _near(exact: Value, decimal: Value) -> bool:
-    """Is ``decimal`` within one unit of its last digit of ``exact``, and a plain number?"""
+    """Is ``decimal``, a plain number, less than one unit of its last digit from ``exact``?"""
     value = _rational(decimal)
     if value is None or not isinstance(exact, Scalar) or not isinstance(decimal, Scalar) or exact.node is None:
         return False
     if not _DECIMAL.fullmatch(decimal.text):
         return False
     unit, where = 10.0 ** -len(decimal.text.partition(".")[2]), place(exact)
-    return where is not None and abs(where - float(value)) <= unit
+    return where is not None and abs(where - float(value)) < unit * (1 - 1e-9)
 
 
 def _positional(gold: Collection) -> bool:

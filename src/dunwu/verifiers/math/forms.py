@@ -53,6 +53,7 @@ _REMAINDER = re.compile(
 )
 _BY = re.compile(r"(?<=[0-9A-Za-z.])\s*(?:(?P<sign>[×*])|(?:[xX]|by)(?![A-Za-z]))\s*(?=-?[0-9])")
 _SIDE = re.compile(rf"({_NUMBER})\s*({NAMES}|units?)?", re.IGNORECASE)
+_LETTER = re.compile("[A-Za-z]")
 _RATIO = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:\s*:\s*[0-9]+(?:\.[0-9]+)?){1,9}")
 _LITERAL = re.compile(r"(-?)0([xbo])([0-9a-f]+)", re.IGNORECASE)
 _BASED = re.compile(
@@ -111,6 +112,7 @@ def tagged(text: str) -> tuple[Tagged, ...]:
     if grid := _grid(plain):
         return (grid,)
     flat = " ".join(plain.split())
+    flat = re.sub(r"\s\((base \w+)\)\Z", r" \1", flat)
     if based := _based(flat):
         return (based,)
     forms: tuple[Callable[[str], Tagged | None], ...] = (_literal, _clock, _remainder, _quantity, _dimensions, _ratio, _sequence)
@@ -271,6 +273,10 @@ def _dimensions(text: str) -> Tagged | None:
 
 def _ratio(text: str) -> Tagged | None:
     """Numbers as multiples of the first. ``10:30`` is a time before it is a ratio: only ``20:60``, which is none, may meet it as one."""
+    names, equal, numbers = text.partition("=")
+    letters = [name.strip() for name in names.split(":")] if equal else []
+    if letters and letters == sorted(set(letters)) and len(letters) == numbers.count(":") + 1 and all(map(_LETTER.fullmatch, letters)):
+        text = numbers.strip()  # x:y:z = 2:3:4
     if not _RATIO.fullmatch(text) or re.search(r":\s*0[0-9]", text):
         return None
     values = [number(part.strip()) for part in text.split(":")]

@@ -16,12 +16,13 @@ from itertools import accumulate
 from dunwu.verifiers.math.form import Form, normal_form
 from dunwu.verifiers.math.forms import Tagged, tagged
 from dunwu.verifiers.math.labels import short_labels
+from dunwu.verifiers.math.ordinals import ordinal_value
 from dunwu.verifiers.math.policy import MathPolicy
 from dunwu.verifiers.math.prose import only_formula, spoken_number
 from dunwu.verifiers.math.scalar import CHANGED, of_number, read_scalar
 from dunwu.verifiers.math.sentence import changes, disturbs, keeps
 from dunwu.verifiers.math.syntax import Call, Node, Number, Power, Product, Sum, Symbol, negate
-from dunwu.verifiers.math.text import clean
+from dunwu.verifiers.math.text import clean, with_binomials
 from dunwu.verifiers.math.units import currencies
 from dunwu.verifiers.math.values import (
     INFINITIES,
@@ -71,6 +72,13 @@ _EMPTY = re.compile(
 _REALS = re.compile(
     r"\\mathbbR|(?:‹\s*)?(?:all|any|every)\s+real(?:\s+numbers?|\s+values?|s)?(?:\s*›)?|(?:全体|所有|一切)实数", re.IGNORECASE
 )
+_HALF_LINE = re.compile(r"\\mathbbR\s*(?:\^\s*\{?\s*([-+])\s*\}?|_\s*\{\s*([<>≤≥])\s*0\s*\})")
+_REALS_EXCEPT = re.compile(
+    r"(?:‹\s*)?(?:all|any|every)\s+reals?(?:\s+(?:numbers?|values?))?(?:\s+of)?(?:\s+x)?,?\s+(?:except|excluding|other\s+than|but|besides)"
+    r"(?:\s+for)?\s*›?\s*(?:x\s*=)?\s*(\S[^=]*)"
+)
+_CONDITIONED = re.compile(r"\A\s*([A-Za-z])\s*∈[^=]*[,⋀;]\s*\1\s*[≠<>≤≥∈∉]")
+_OUTSIDE = re.compile(r"\A\s*([A-Za-z])\s*∉\s*(\S.*)\Z", re.DOTALL)
 _LETTER_UNIT = re.compile(
     r"(?<=[0-9)}\s])\s*(?:(?:[kcdmµμ]?[mgsLlJNWVAKTC]|\\?Ω|\\Omega|h|Hz|Pa|kPa|mol|eV|min)(?:\s*\^\s*\{?\s*-?[1-3]\s*\}?)?(?:\s*[*/]?\s*(?=[A-Za-z])|\s*\Z)){1,3}\Z"
 )
@@ -87,6 +95,8 @@ _ROW = re.compile(rf"(?<=[^\s,;])[.;]?\s+(?={_LETTERED.pattern})")
 def readings_of_pair(gold: str, answer: str, policy: MathPolicy) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
     """All readings of a gold and of an answer. A letter is a unit (``12 m²``) only where the other side has no letters."""
     golds, founds = gold_readings(gold, policy), readings(answer, policy.full_width, policy.trailing_text, spoken=True)
+    if (place := ordinal_value(gold)) and (other := ordinal_value(answer)):  # 3rd and third
+        return (*golds, place), (*founds, other)
     tags = tuple(value for value in golds if isinstance(value, Tagged))
     if any(tag.exclusive for tag in tags):
         return tags, founds
@@ -115,6 +125,8 @@ def readings(text: str, full_width: bool, prose: bool, spoken: bool) -> tuple[Va
         found = [replace(found[0], unit="dollars")]
     if (declared := _PARAMETER.search(plain)) and declared.start() and (name := _name_of(declared)) != "k":
         found.append(read(re.sub(rf"(?<![A-Za-z\\]){name}(?![A-Za-z])", "k", plain[: declared.start()])))
+    if (combinations := with_binomials(plain)) != plain:
+        found.append(read(combinations))
     dated = any(tag.kind == "literal" for tag in special)
     if prose and not dated and (sentence := _sentence(joined, spoken, money=bool(currencies(text)))) is not None:
         found.append(sentence)
@@ -127,7 +139,8 @@ def read(text: str) -> Value:
     for condition in (_PARAMETER, _QUANTIFIER):
         if (declared := condition.search(text)) and declared.start():
             text = text[: declared.start()]
-    if text.count("∈") <= MAX_MARKS and (member := _MEMBER.match(text)):
+    conditions = _CONDITIONED.match(_AND.sub("⋀", text)) is not None
+    if not conditions and text.count("∈") <= MAX_MARKS and (member := _MEMBER.match(text)):
         value = read(text[member.end() :])
         if not isinstance(value, Collection) or value.kind != "tuple":
             return value
@@ -136,6 +149,11 @@ def read(text: str) -> Value:
         return Relation((Words(point.group(1)), read(text[point.end() :])), ("=",))
     if _REALS.fullmatch(text):
         return Collection("tuple", INFINITIES, "()")
+    if half := _HALF_LINE.fullmatch(text):
+        return _half_line(half.group(1) or half.group(2))
+    if excepted := _REALS_EXCEPT.fullmatch(text):
+        points = _split(_AND.sub(",", _OR.sub(",", excepted.group(1))), ",;")
+        return Collection("minus", (Collection("tuple", INFINITIES, "()"), _collection("set", points)))
     if _EMPTY.fullmatch(text):
         return Collection("set", ())
     if environment := _ENVIRONMENT.fullmatch(text):
@@ -148,6 +166,9 @@ def read(text: str) -> Value:
         parts = _split(text, mark)
         if len(parts) > 1:
             return _collection(kind, parts)
+    if outside := _OUTSIDE.match(text):
+        whole = Collection("tuple", INFINITIES, "()", variable=outside.group(1))
+        return Collection("minus", (whole, read(outside.group(2))), variable=outside.group(1)) if text.count("∉") == 1 else Scalar(text)
     if enclosed := _enclosed(text):
         return enclosed
     if "±" in text or "∓" in text:
@@ -165,6 +186,12 @@ def labelled_list(text: str) -> Collection | None:
     named = short_labels(_split(_AND.sub("⋀", text), ",;⋀"))
     items = tuple(Relation((Words(name), _item(value)), ("=",)) for name, value in named)
     return Collection("list", items) if 0 < len(items) <= MAX_ITEMS else None
+
+
+def _half_line(sign: str) -> Collection:
+    zero = Scalar("0", Number(Fraction(0)), normal_form(Number(Fraction(0))))
+    items = (zero, INFINITIES[1]) if sign in "+>≥" else (INFINITIES[0], zero)
+    return Collection("tuple", items, "[)" if sign == "≥" else "(]" if sign == "≤" else "()")
 
 
 def _collection(kind: str, items: list[str], brackets: str = "") -> Value:
@@ -215,6 +242,8 @@ def _environment(opening: str, name: str, body: str, closing: str) -> Value:
     cells = [row.split("&") for row in rows]
     if len({len(row) for row in cells}) > 1 or len(cells) * len(cells[0]) > MAX_ITEMS:
         return Scalar(body, problem="a matrix with uneven rows, or too large a one")
+    if name == "array" and not opening and len(cells[0]) == 1 and len(rows) > 1 and all(map(_RELATION.search, rows)):
+        return _collection("list", [row.strip(" ,") for row in rows])
     kind = "determinant" if name in ("vmatrix", "Vmatrix") or (name in ("array", "matrix") and opening == "|") else "matrix"
     return Collection(kind, tuple(read(cell) for row in cells for cell in row), columns=len(cells[0]))
 

@@ -57,6 +57,7 @@ _SAME_SIDE = (
     (re.compile(r"\b(?:(?:counter|anti)[- ]?clockwise|ccw|acw)\b"), "counterclockwise"),
     (re.compile(r"\bcw\b"), "clockwise"),
 )
+_QUESTION = re.compile(r"\s*(?:Is|Are|Was|Were)\s*")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]+")
 
 
@@ -65,7 +66,7 @@ def keeps(before: str, after: str, money: bool = False) -> bool:
 
     ``money``: a sign of a currency stood before it, which is its unit.
     """
-    if changes(before, after):
+    if changes(before, after) or _QUESTION.fullmatch(before):
         return False
     after = without_rival(after)
     first, then = _words(before), _words(after)
@@ -105,7 +106,7 @@ def _trails(words: list[str]) -> bool:
         named = words[place] in ("a", "an") and not {"solution", "root", "zero", "answer"}.isdisjoint(words[place:])
         return words[place] in PREDICATES or named
     if first == "in":
-        return bool(rest) and rest[0] in IN
+        return not rest or rest[0] in IN or rest in (["long"], ["wide"], ["tall"], ["high"])  # alone it is the inch
     if first in TRAILING:
         return True
     if first in ("less", "fewer"):

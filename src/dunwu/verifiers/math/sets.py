@@ -48,6 +48,8 @@ def real_set(value: Value) -> RealSet | None:
             return _without(whole, rest)
         case Collection("list", items, link) if all(map(_is_condition, items)):
             return _linked(items, link)
+        case Collection("list", items) if all(map(_is_pair, items)) and any(map(_is_interval, items)):
+            return _joined(items)
     return None
 
 
@@ -65,6 +67,15 @@ def same_ends(one: RealSet, other: RealSet) -> bool:
         for mine, yours in zip(one.pieces, other.pieces, strict=True)
         for end, partner in zip(mine, yours, strict=True)
     )
+
+
+def _is_pair(value: Value) -> bool:
+    return isinstance(value, Collection) and value.kind == "tuple" and len(value.items) == 2
+
+
+def _is_interval(value: Value) -> bool:
+    """No point: an end is infinite, or the brackets differ."""
+    return isinstance(value, Collection) and (value.brackets in ("(]", "[)") or any(map(infinite, value.items)))
 
 
 def _is_condition(value: Value) -> bool:

@@ -28,7 +28,18 @@ _UNICODE = {ord(mark): None for mark in '⦃⦄‹›¶⋁⋀✓✔✅\u200b\u20
     **{ord(mark): text for mark, text in {"θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "⩽": "≤", "⩾": "≥", "\u00a0": " "}.items()},
     **{
         ord(mark): text
-        for mark, text in {"⟨": "(", "⟩": ")", "≈": "≈", "≒": "≈", "ℝ": r"\mathbb{R}", "∠": r"\angle ", "△": r"\triangle "}.items()
+        for mark, text in {
+            "⟨": "(",
+            "⟩": ")",
+            "≈": "≈",
+            "≒": "≈",
+            "ℝ": r"\mathbb{R}",
+            "ℤ": r"\mathbb{Z}",
+            "ℕ": r"\mathbb{N}",
+            "ℚ": r"\mathbb{Q}",
+            "∠": r"\angle ",
+            "△": r"\triangle ",
+        }.items()
     },
     **{ord(mark): text for mark, text in {"℃": r"\text{°C}", "℉": r"\text{°F}", "º": "°", "⌊": r"\lfloor ", "⌋": r"\rfloor "}.items()},
     **{ord(mark): text for mark, text in {"λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi ", "ω": r"\omega "}.items()},
@@ -48,6 +59,13 @@ _COMBINATIONS = re.compile(
     r"(?<![A-Za-z0-9\\])(?:C ?\( ?([0-9]{1,4}) ?, ?([0-9]{1,4}) ?\)|(?:\{ ?\} ?)?[_^] ?\{? ?([0-9]{1,4}) ?\}? ?C ?_ ?\{? ?([0-9]{1,4}) ?\}?"
     r"|C ?_ ?\{? ?([0-9]{1,4}) ?\}? ?\^ ?\{? ?([0-9]{1,4}) ?\}?|([0-9]{1,4}) ?C ?([0-9]{1,4}))(?![0-9A-Za-z])"
 )
+_OUTWARD = re.compile(r"((?:\A|(?<=[∪∈∉∖=]))\s*)([\[\]])([^\[\]]{1,60}[,;][^\[\]]{1,60})([\[\]])(?=\s*(?:\Z|[∪∖,.]))")
+"""``]1,5[``: an open end by a bracket turned outward."""
+_LENGTHS = "m|cm|mm|km|ft|in|yd|(?:centi|kilo|milli)?met(?:er|re)s?|feet|foot|inch(?:es)?|yards?|miles?"
+_LETTER_COMBINATIONS = re.compile(
+    r"(?<![A-Za-z0-9\\])(?:C ?\( ?([a-z](?:[+-][0-9])?) ?, ?([a-z0-9]) ?\)|(?:\{ ?\} ?)?[_^] ?\{? ?([a-z]) ?\}? ?C ?_ ?\{? ?([a-z0-9]) ?\}?"
+    r"|C ?_ ?\{? ?([a-z]) ?\}? ?\^ ?\{? ?([a-z0-9]) ?\}?)(?![0-9A-Za-z])"
+)
 MAX_INFIX = 10
 _GAP = re.compile(r"(?<![0-9.])\s|\s(?![0-9.])")
 _DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
@@ -58,6 +76,13 @@ _CHINESE_SCALES = {"百": 2, "千": 3, "万": 4, "百万": 6, "千万": 7, "亿"
 _CONNECTIVE = re.compile(r"[\s,]*(?:(and|,|;|&|和|且|与)|or|或者?)[\s,]*", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{2}|[^\W\d_a-zA-Z]")
 _OVER = re.compile(r"\\(over|choose)(?![A-Za-z])")
+
+
+def _dollars(match: re.Match[str]) -> str:
+    """``12 dollars and 5 cents`` as ``12.05 dollars``."""
+    return f"{match.group(1) or match.group(2)}.{int(match.group(3)):02d} dollars"
+
+
 _Step = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 _STEPS: tuple[_Step, ...] = (
     (re.compile(r"\\\\(?:\[[0-9.]+\w+\])?"), "¶"),
@@ -81,6 +106,7 @@ _STEPS: tuple[_Step, ...] = (
     ),
     (re.compile(r"\\(?:\{|lbrace(?![A-Za-z]))"), "⦃"),
     (re.compile(r"\\(?:\}|rbrace(?![A-Za-z]))"), "⦄"),
+    (re.compile(r"(?:\\?\$ ?([0-9][0-9,]*)|(?<![0-9.,])([0-9][0-9,]*) dollars?),? and ([0-9]{1,2}) cents?\b"), _dollars),
     (re.compile(r"\\?\$|\\[()\[\]!]"), ""),
     (re.compile(r"\\[,;:> ]|\\(?:quad|qquad|enspace|thinspace)(?![A-Za-z])|~"), " "),
     (re.compile(r"[^\S\n]+"), " "),
@@ -97,7 +123,8 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"(?<=[0-9]) ?(?:‹ ?to ?›|to) ?(?=[0-9])"), ":"),
     (
         re.compile(
-            r" ?‹? ?[(（] ?(?:which is )?(?:about|approximately|approx\.?|roughly|≈|\\approx) ?([0-9][0-9.,]*)[^()（）]{0,40}[)）] ?›?\s*\Z"
+            r" ?‹? ?[(（] ?(?:which is )?(?:about|approximately|approx\.?|roughly|≈|\\approx)"
+            r" ?›? ?([0-9][0-9.,]*)[^()（）]{0,40}[)）] ?›?\s*\Z"
         ),
         r" ≈ \1",
     ),
@@ -108,8 +135,20 @@ _STEPS: tuple[_Step, ...] = (
         re.compile(r"(?<=[°s])\s*(?:‹\s*([NSEW])\s*›|(?<=[°\s])([NSEW])(?![A-Za-z(^]))"),
         lambda m: f"‹{_DIRECTIONS[m.group(1) or m.group(2)]}›",
     ),
-    (re.compile(r"\s?(?:\\%|%|\bpct\b\.?|\bper\s?cent\b|\bpercentage\b|\bpercent\b|‹\s*(?:per ?cent|pct\.?|%)\s*›)", re.IGNORECASE), "%"),
+    (
+        re.compile(
+            r"\s?(?:\\%|%|(?<![A-Za-z])pct\b\.?|\bper\s?cent\b|\bpercentage\b|\bpercent\b|‹\s*(?:per ?cent|pct\.?|%)\s*›)", re.IGNORECASE
+        ),
+        "%",
+    ),
     (re.compile(r"\A\s*(\*{1,3})(.+)\1\s*\Z", re.DOTALL), r"\2"),
+    (re.compile(r"(?<![0-9A-Za-z)}\]*])\*\*([0-9.]+)\*\*(?![0-9A-Za-z({\[*])"), r"\1"),
+    (re.compile(r"\b(sq|cu)\.(?=\s*[a-z])"), r"\1"),
+    (re.compile(rf"\b({_LENGTHS})\s+(squared|cubed)\b"), lambda m: f"{m.group(1)}^{2 if m.group(2) == 'squared' else 3}"),
+    (re.compile(r"(?:‹ ?floor ?›|(?<![A-Za-z\\])floor) ?\(([^()]*(?:\([^()]*\)[^()]*)*)\)"), r"\\lfloor \1\\rfloor "),
+    (re.compile(r"(?:‹ ?ceil(?:ing)? ?›|(?<![A-Za-z\\])ceil(?:ing)?) ?\(([^()]*(?:\([^()]*\)[^()]*)*)\)"), r"\\lceil \1\\rceil "),
+    (re.compile(r"\\hline(?![A-Za-z])"), " "),
+    (re.compile(r",? ?‹? ?or (?:about|approximately|approx\.?|roughly) ?›? ?([0-9][0-9.]*)\s*\Z"), r" ≈ \1"),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"\\(?:cdot|times|ast)(?![A-Za-z])"), "*"),
     (re.compile(r"\\div(?![A-Za-z])"), "/"),
@@ -122,8 +161,8 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"\\equiv(?![A-Za-z])"), "≡"),
     (re.compile(r"[(（]?\s?\\?[pb]?mod\s?\{?\s?([0-9A-Za-z]+)\s?\}?\s?[)）]?\s*\Z"), r"(mod \1)"),
     (re.compile(r"(?:‹ ?)?\b(?:negative|minus)\b(?: ?›)? ?(?=[0-9\\])"), "-"),
-    (re.compile(r"\\(?:leqslant|leq|le)(?![A-Za-z])|<="), "≤"),
-    (re.compile(r"\\(?:geqslant|geq|ge)(?![A-Za-z])|>="), "≥"),
+    (re.compile(r"\\(?:leqslant|leqq|leq|le)(?![A-Za-z])|<="), "≤"),
+    (re.compile(r"\\(?:geqslant|geqq|geq|ge)(?![A-Za-z])|>="), "≥"),
     (re.compile(r"\\(?:neq|ne)(?![A-Za-z])|\\not\s*=|!="), "≠"),
     (re.compile(r"\\lt(?![A-Za-z])"), "<"),
     (re.compile(r"\\gt(?![A-Za-z])"), ">"),
@@ -131,10 +170,15 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"\\mp(?![A-Za-z])"), "∓"),
     (re.compile(r"\\(?:big)?cup(?![A-Za-z])"), "∪"),
     (re.compile(r"\\in(?![A-Za-z])"), "∈"),
+    (re.compile(r"\\notin(?![A-Za-z])|\\not\s*∈"), "∉"),
     (re.compile(r"\\(?:l|r)?vert(?![A-Za-z])|\\mid(?![A-Za-z])"), "|"),
     (re.compile(r"\\mathbb\s*\{?\s*([A-Z])\s*\}?"), r"\\mathbb\1 "),
     (re.compile(r"\\(?:infin|infinity)(?![A-Za-z])|(?<![A-Za-z\\])(?:infinity|inf|oo)(?![A-Za-z])"), r"\\infty "),
     (re.compile(r"\\(?:varnothing)(?![A-Za-z])"), r"\\emptyset "),
+    (re.compile(r"(\\mathbb[RZ]|(?<![A-Za-z])R)\s*-\s*(?=⦃)"), r"\1∖"),
+    (re.compile(r"([(\[][^()\[\]]{1,60},[^()\[\]]{1,60}[)\]])\s*[Uu]\s*(?=[(\[][^()\[\]]{1,60},)"), r"\1∪"),
+    (_OUTWARD, lambda m: f"{m.group(1)}{'(' if m.group(2) == ']' else '['}{m.group(3)}{')' if m.group(4) == '[' else ']'}"),
+    (re.compile(r"\A\s*⦃\s*([^|:⦃⦄]*[^|:⦃⦄\s])\s*[|:]\s*([a-z]\s*∈\s*\\mathbb[ZN])\s*⦄\s*\Z"), r"\1, \2"),
     # The mixed number 1 1/2; nothing else may put two numbers side by side.
     (re.compile(r"(?<![0-9./^_{])([0-9]+) +([0-9]+) ?/ ?([0-9]+)(?![0-9./])"), r"\1\\frac{\2}{\3}"),
     (re.compile(r"\s+"), " "),
@@ -192,6 +236,11 @@ def _binomial(match: re.Match[str]) -> str:
     numbers = [int(group) for group in match.groups() if group]
     top, bottom = max(numbers), min(numbers)
     return rf"\binom{{{top}}}{{{bottom}}}" if match.lastindex != 6 or numbers[0] >= numbers[1] else match.group()
+
+
+def with_binomials(text: str) -> str:
+    """``C(n,2)``, ``_nC_2`` and ``C_n^2`` of the cleaned ``text`` as binomials; ``C_n^2`` may be a square instead."""
+    return _LETTER_COMBINATIONS.sub(r"\\binom{\1\3\5}{\2\4\6}", text)
 
 
 def _group_around(text: str, place: int) -> tuple[int, int]:

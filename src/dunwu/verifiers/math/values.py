@@ -14,8 +14,17 @@ from dunwu.verifiers.math.syntax import Call, Node, Power, Product, Sum, Symbol,
 
 DIVISION_BY_ZERO = "division by zero"
 _NAME = re.compile(r"\\?[A-Za-z][A-Za-z_{}()'\\ ,|]*")
-_APPLIED = re.compile(r"\\?[A-Za-z]{1,4}(?:_\{?\w{1,8}\}?)?'{0,3}\s*[(\[][^()\[\]]*(?:\([^()]*\)[^()\[\]]*)*[)\]]")
-"""``P(X=2)``, ``f'(3)``, ``E[X^2]``."""
+_OPERATORS = "Var|Cov|Corr|SD|lcm|LCM|gcd|GCD|HCF|hcf|det|dim|rank|tr|deg|[Aa]rea|[Vv]ol(?:ume)?"
+_APPLIED = re.compile(
+    rf"(?:\\?[A-Za-z]{{1,4}}|\\mathbb[PE]\s*|‹\s*(?:{_OPERATORS})\s*›)"
+    r"(?:_\{?\w{1,8}\}?)?'{0,3}\s*[(\[][^()\[\]]*(?:\([^()]*\)[^()\[\]]*)*[)\]]"
+)
+"""``P(X=2)``, ``f'(3)``, ``E[X^2]``, ``‹lcm›(4,6)``."""
+_NORM = re.compile(r"\\(?:\||[lr]Vert)\s*(?:\\vec\s*)?\{?[A-Za-z](?:_\{?\w{1,4}\}?)?\}?\s*\\(?:\||[lr]Vert)")
+_LONG_SUM = re.compile(
+    r"\\(?:(?:sum|prod|lim|limsup|liminf)(?![A-Za-z])[^-+]*|(?:int|iint|iiint|oint)(?![A-Za-z]).*d\s?(?:[a-zA-Z]|\\theta)\s*)"
+)
+_BRACED = re.compile(r"\{[^{}]*\}|\([^()]*\)")
 
 
 @dataclass(frozen=True)
@@ -78,8 +87,17 @@ def is_name(value: Value) -> bool:
     if not isinstance(value, Scalar):
         return isinstance(value, Collection) and value.kind == "tuple" and all(map(is_name, value.items))
     if value.node is None:
-        return (_NAME.fullmatch(value.text) or _APPLIED.fullmatch(value.text)) is not None and not changes(_bare_words(value.text), "")
+        return _reads_as_name(value.text) and not changes(_bare_words(value.text), "")
     return all(symbol not in ("pi", "i", "\\infty") for symbol in symbols(value.node)) and _only_symbols(value.node)
+
+
+def _reads_as_name(text: str) -> bool:
+    r"""A name, a function of something, a norm, or a whole sum, product, limit or integral (not ``2\int_0^1 x dx - 1``)."""
+    bare = text
+    for _ in range(4):
+        bare = _BRACED.sub(" ", bare)
+    forms = _NAME.fullmatch(text), _APPLIED.fullmatch(text), _NORM.fullmatch(text), _LONG_SUM.fullmatch(bare)
+    return any(forms)
 
 
 def is_quantity(value: Value) -> bool:

@@ -32,6 +32,7 @@ import re
 from functools import lru_cache
 
 from dunwu.types import Problem, Verdict
+from dunwu.verifiers.choice import LETTERS, verify_choice
 from dunwu.verifiers.math.answer import NoAnswer, SeveralAnswers, find_answer, find_answers
 from dunwu.verifiers.math.compare import Comparison
 from dunwu.verifiers.math.forms import Tagged, roman
@@ -51,6 +52,11 @@ _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 _LETTER = re.compile(r"[‹(\[\s]*([A-Z])[›)\]\s]*")
 _SMALL_LETTER = re.compile(r"[(\[\s]*([a-z])\s*[)\]]\s*|([a-j])")
 _LETTER_AND_VALUE = re.compile(r"\s*(?:‹\s*)?(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])\s*[.):])\s*›?\s*[:.]?\s*([^\s*/+^!=,;|].*)", re.DOTALL)
+_CHOOSING = re.compile(
+    r"(?i:[\s.,:;()\[\]‹›]|\b(?:i|we|so|hence|thus|therefore|finally|clearly|the|my|a|it|that|one|only|choose|chose|pick|select|think|believe|conclude|choice"
+    r"|option|answer|letter|correct|right|best|true|final|is|must|be)\b|\b[A-J]\b)*+"
+)
+"""Words that choose, and none that could deny or limit it."""
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SUBJECT = re.compile(
     r"\A\s*(?:it|this|that|they|these|he|she)(?:\s+(?:is|are|was|were)\b|'s)\s+"
@@ -145,7 +151,8 @@ def _judge(gold: str, answer: str, policy: MathPolicy) -> Verdict:
 def _judge_several(gold: str, answers: tuple[str, ...], policy: MathPolicy) -> Verdict:
     """A box for each item of a gold list; or boxes that all say the same."""
     values = gold_readings(gold, policy)
-    if any(isinstance(value, Collection) and value.kind in ("list", "set") and len(value.items) == len(answers) for value in values):
+    kinds = ("list", "set", "tuple") if all(" = " in answer for answer in answers) else ("list", "set")
+    if any(isinstance(value, Collection) and value.kind in kinds and len(value.items) == len(answers) for value in values):
         return _judge(gold, ", ".join(answers), policy)
     if all(_judge(gold, answer, policy).reason == "correct" for answer in answers[:10]) and len(answers) <= 10:
         return _verdict(True)
@@ -180,6 +187,7 @@ def _judge_here(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
 
 def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
     """A gold that is the letter of a choice, alone or before its value; ``None`` where it is none, or the answer names no letter."""
+    said_in = answer
     gold, answer = clean(gold, policy.full_width), clean(answer, policy.full_width)
     alone, labelled = _LETTER.fullmatch(gold), _LETTER_AND_VALUE.fullmatch(gold)
     if (alone is None and labelled is None) or labelled_list(gold):
@@ -197,7 +205,17 @@ def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
             return _verdict(True)
         same = same and not changes("", said)
         return _judge(value, said, policy) if same and value else _verdict(same)
+    if policy.trailing_text and _chooses(letter, said_in):
+        return _verdict(True)
     return _judge(value, answer, policy) if value else None
+
+
+def _chooses(letter: str, answer: str) -> bool:
+    """Does a sentence take that option: ``I choose B``, ``Hence option B is correct``?"""
+    sentence = answer.replace("**", "")
+    if letter > LETTERS[-1] or not _CHOOSING.fullmatch(clean(sentence)):
+        return False
+    return verify_choice(Problem("", "", "", "choice", answer=letter), sentence).reason == "correct"
 
 
 def _verdict(equal: bool) -> Verdict:
