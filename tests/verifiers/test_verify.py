@@ -46,11 +46,16 @@ def test_a_malformed_problem_raises():
         verify(Problem(id="e", task="countdown", text="", verifier="expression"), "1")
 
 
-def test_attempt_reports_exceptions_and_lets_exits_pass():
+def test_attempt_reports_exceptions_and_exits_and_lets_interrupts_pass():
     assert attempt(lambda: "fine", str) == "fine"
     assert attempt(lambda: str(int("x")), lambda message: message[:11]) == "ValueError:"
-    with pytest.raises(SystemExit):
-        attempt(lambda: sys.exit(3), lambda message: pytest.fail(message))
+    assert attempt(lambda: sys.exit(3), str) == "SystemExit: 3"
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attempt(interrupt, lambda message: pytest.fail(message))
 
 
 def test_verifiers_and_rewards_are_light():

@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
 
+from dunwu.verifiers.math.brackets import CLOSING, OPENING, one_pair, split
 from dunwu.verifiers.math.form import Form, normal_form
 from dunwu.verifiers.math.forms import Tagged, tagged
 from dunwu.verifiers.math.labels import short_labels
@@ -42,7 +43,6 @@ from dunwu.verifiers.math.values import (
 MAX_ITEMS = 100
 MAX_MARKS = 4
 """Colons and membership signs of one value: each is read by recursion."""
-_OPENING, _CLOSING = "([{⦃‹", ")]}⦄›"
 _PAIRS = dict(zip("([{⦃", ")]}⦄", strict=True))
 _OR = re.compile(r"(?<![A-Za-z])or(?![A-Za-z])|(?<=[0-9)}⦄\]])\s*或\s*")
 _AND = re.compile(r"(?<![A-Za-z])and(?![A-Za-z])|(?<=[0-9)}⦄\]])\s*和\s*")
@@ -152,18 +152,18 @@ def read(text: str) -> Value:
     if half := _HALF_LINE.fullmatch(text):
         return _half_line(half.group(1) or half.group(2))
     if excepted := _REALS_EXCEPT.fullmatch(text):
-        points = _split(_AND.sub(",", _OR.sub(",", excepted.group(1))), ",;")
+        points = split(_AND.sub(",", _OR.sub(",", excepted.group(1))), ",;")
         return Collection("minus", (Collection("tuple", INFINITIES, "()"), _collection("set", points)))
     if _EMPTY.fullmatch(text):
         return Collection("set", ())
     if environment := _ENVIRONMENT.fullmatch(text):
         return _environment(*environment.groups())
     linked = _AND.sub("⋀", _OR.sub("⋁", text))
-    items = _split(linked, ",;⋁⋀")
+    items = split(linked, ",;⋁⋀")
     if len(items) > 1:
         return _collection("list", items, "⋁" if "⋁" in linked else "⋀" if "⋀" in linked else "")
     for kind, mark in (("union", "∪"), ("minus", "∖")):
-        parts = _split(text, mark)
+        parts = split(text, mark)
         if len(parts) > 1:
             return _collection(kind, parts)
     if outside := _OUTSIDE.match(text):
@@ -183,7 +183,7 @@ def labelled_list(text: str) -> Collection | None:
         text = _UNOPENED.sub(r"(\1)", text)
     if _LETTERED.match(text):
         text = _ROW.sub(", ", text)
-    named = short_labels(_split(_AND.sub("⋀", text), ",;⋀"))
+    named = short_labels(split(_AND.sub("⋀", text), ",;⋀"))
     items = tuple(Relation((Words(name), _item(value)), ("=",)) for name, value in named)
     return Collection("list", items) if 0 < len(items) <= MAX_ITEMS else None
 
@@ -257,26 +257,12 @@ def _system_row(row: str) -> str:
     return "".join(cells).strip(" ,")
 
 
-def _split(text: str, separators: str) -> list[str]:
-    """At separators outside all brackets; ``(`` may be closed by ``]`` as in intervals. Trailing separators are dropped."""
-    parts, depth, start = [], 0, 0
-    for place, mark in enumerate(text):
-        if mark in _OPENING:
-            depth += 1
-        elif mark in _CLOSING:
-            depth -= 1
-        elif depth == 0 and mark in separators:
-            parts.append(text[start:place])
-            start = place + 1
-    return [part for part in (*parts, text[start:]) if part.strip()]
-
-
 def _enclosed(text: str) -> Value | None:
     """What stands in one pair of brackets, where that is more than a grouped expression."""
-    if not text or text[0] not in _PAIRS or text[-1] not in _CLOSING or not _one_pair(text):
+    if not text or text[0] not in _PAIRS or text[-1] not in CLOSING or not one_pair(text):
         return None
     inside, brackets = text[1:-1], text[0] + text[-1]
-    items = _split(inside, ",;")
+    items = split(inside, ",;")
     if brackets in ("⦃⦄", "{}"):
         if brackets == "{}" and len(items) < 2:
             return read(inside)
@@ -284,24 +270,14 @@ def _enclosed(text: str) -> Value | None:
             inside = ",".join(f"⦃{item.strip()[1:-1]}⦄" if re.fullmatch(r"\s*\{.*\}\s*", item) else item for item in items)
         if builder := _BUILDER.match(inside):
             return read(_REAL_MEMBER.sub("", builder.group(2)))
-        return _collection("set", _split(_AND.sub(",", _OR.sub(",", inside)), ",;⋀⋁"))
+        return _collection("set", split(_AND.sub(",", _OR.sub(",", inside)), ",;⋀⋁"))
     if len(items) > 1:
         return _collection("tuple", items, brackets)
     return read(inside) if len(brackets) == 2 and _RELATION.search(inside) else None
 
 
-def _one_pair(text: str) -> bool:
-    """Is the first bracket closed by the last?"""
-    depth = 0
-    for place, mark in enumerate(text):
-        depth += (mark in _OPENING) - (mark in _CLOSING)
-        if depth == 0:
-            return place == len(text) - 1
-    return False
-
-
 def _relation(text: str) -> Value | None:
-    depths = list(accumulate((mark in _OPENING) - (mark in _CLOSING) for mark in text))
+    depths = list(accumulate((mark in OPENING) - (mark in CLOSING) for mark in text))
     marks = [mark for mark in _RELATION.finditer(text) if depths[mark.start()] == 0]
     if not 0 < len(marks) < MAX_ITEMS:
         return None
