@@ -46,6 +46,8 @@ ONE_FILE = ("vllm", "ray", "peft")
 # From the trainer to a process it has started itself, never the other way and never from a file: see rewards/worker_process.py.
 TRUSTED_TRANSPORT = {"rewards/pool.py", "rewards/worker_process.py", "rewards/worker.py"}
 UNPICKLING = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
+DOORS = {"verifiers/math/__init__.py", "verifiers/code/__init__.py"}
+"""Rooms whose package gives the function that others want of it."""
 BUILTIN_RUNNERS = {"eval", "exec", "compile", "__import__"}
 # The process that a program of a model is run in, after it has been locked in.
 RUNS_PROGRAMS = "sandbox/inside/child.py"
@@ -196,7 +198,7 @@ def test_nothing_runs_or_unpickles_text() -> None:
 def test_packages_import_nothing_themselves() -> None:
     for found in all_modules():
         if found.path.endswith("/__init__.py"):
-            assert list(found.imports) == [], found.path
+            assert found.path in DOORS or list(found.imports) == [], found.path
             assert ast.get_docstring(found.tree), found.path
 
 

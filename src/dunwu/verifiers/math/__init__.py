@@ -1,1 +1,5 @@
 """Maths answers: found, read, compared."""
+
+from dunwu.verifiers.math.verify import check_gold, compare_math, reads_as_text, verify_math
+
+__all__ = ["check_gold", "compare_math", "reads_as_text", "verify_math"]
