@@ -137,3 +137,15 @@ def test_a_users_file_that_is_no_python(text: str, tmp_path: Path) -> None:
     own.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"mine\.py is not valid Python"):
         code_of("dunwu.pipeline.own:run_own", [own])
+
+
+def test_files_of_one_name_in_two_folders_count_each(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "own.py" for folder in ("a", "b")]
+    for number, file in enumerate(files):
+        file.parent.mkdir()
+        file.write_text(f"x = {number}\n", encoding="utf-8")
+    before = code_of("", files)
+    assert before.keys() == {"own.py", "own.py (2)"}
+    assert code_of("", files[::-1]) != before
+    files[0].write_text("x = 7\n", encoding="utf-8")
+    assert code_of("", files) != before

@@ -64,7 +64,7 @@ def facts(artefact: Artefact) -> list[str]:
         _whole(artefact),
         f"output: {artefact.hash[:12]}, {manifest['makes']}, finished {manifest['finished']}",
         *(f"{key} = {_short(value)}" for key, value in settings(manifest["kind"], manifest["config"])),
-        *(f"{key} <- {path} ({_hash(manifest, key, path)[:12]})" for key, path in outside.items()),
+        *(f"{key} <- {path}{_hash(manifest['inputs'].get(key))}" for key, path in outside.items()),
         f"code: {manifest['code_version']}, {len(manifest['code'])} files; {_versions(manifest['environment'])}",
         *(f"went on under changed code at {each['when']}: {_short(list(each['changed']))}" for each in manifest.get("accepted_code", [])),
         f"cost: {_cost(manifest['cost'])}",
@@ -79,9 +79,9 @@ def settings(kind: str, config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from _differences(_defaults(model) if model else {}, {key: value for key, value in config.items() if key != "seed"}, "")
 
 
-def _hash(manifest: dict[str, Any], key: str, path: str) -> str:
-    """Of data and models by their key, of code by its file's name."""
-    return str(manifest["inputs"].get(key) or manifest["code"][Path(path).name])
+def _hash(found: str | None) -> str:
+    """Of data and models; code is hashed among all the code."""
+    return f" ({found[:12]})" if found else ""
 
 
 def _final(run: Path) -> list[Artefact]:

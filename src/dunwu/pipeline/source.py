@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -35,13 +36,14 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
 
 def source_hashes(entries: Iterable[Path], package: Path = PACKAGE) -> dict[str, str]:
-    """SHA-256 by path within ``package`` of every file that the code in ``entries`` can reach; a file outside counts by its full path.
+    """SHA-256 by path within ``package`` of every file that the code in ``entries`` can reach; a file outside by its name.
 
     Of Python the syntax tree is hashed, without docstrings, comments and positions; of any other file the bytes.
 
     Raises ``ConfigError`` for a file, of the user's own, that is no Python.
     """
-    waiting, found = [entry.resolve() for entry in entries], dict[Path, str]()
+    begun = [entry.resolve() for entry in entries]
+    waiting, found = list(begun), dict[Path, str]()
     while waiting:
         path = waiting.pop()
         if path in found:
@@ -51,7 +53,8 @@ def source_hashes(entries: Iterable[Path], package: Path = PACKAGE) -> dict[str,
         if path.is_relative_to(package):
             found |= {inner: _hash(inner) for inner in _beside(path.parent) if inner not in found}
         waiting += [module for name in names if (module := _module(name, package)) is not None]
-    return {_label(path, package): found[path] for path in sorted(found)}
+    ours = {path.relative_to(package).as_posix(): found[path] for path in sorted(found) if path.is_relative_to(package)}
+    return ours | {name: found[path] for name, path in _outside(begun, package)}
 
 
 def module_file(name: str) -> Path:
@@ -136,5 +139,9 @@ def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _label(path: Path, package: Path) -> str:
-    return path.relative_to(package).as_posix() if path.is_relative_to(package) else path.name
+def _outside(begun: Iterable[Path], package: Path) -> Iterator[tuple[str, Path]]:
+    """The user's own files by name; a further one of the same name is numbered, in the order in which the configuration has them."""
+    names = Counter[str]()
+    for path in dict.fromkeys(path for path in begun if not path.is_relative_to(package)):
+        names[path.name] += 1
+        yield (path.name if names[path.name] == 1 else f"{path.name} ({names[path.name]})"), path
