@@ -21,8 +21,8 @@ DEV := $(VENV)/.dev-$(FLAVOUR)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # Tests of numbers, learning and resume.
-LEVEL_TESTS := tests/golden tests/invariants tests/models tests/rollout tests/trainers $(addprefix tests/pipeline/test_,\
-	kill_pipeline.py pretrain.py reward_model.py sft.py zero.py)
+LEVEL_TESTS := tests/golden tests/invariants tests/models tests/rollout tests/run tests/trainers tests/pipeline/test_kill_pipeline.py \
+	$(addprefix tests/jobs/test_,pretrain.py reward_model.py sft.py zero.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo r1 test test-levels lint bench clean

@@ -46,7 +46,7 @@ STANDARD = [
 ]
 FORKS = """
 import json, os, sys
-import dunwu.analysis.report, dunwu.pipeline.zero, dunwu.trainers.pretrain
+import dunwu.analysis.report, dunwu.jobs.zero, dunwu.trainers.pretrain
 from dunwu.cli.main import main
 for line in sys.stdin:
     order = json.loads(line)

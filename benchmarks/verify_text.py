@@ -15,7 +15,7 @@ from benchmarks.results import table
 from dunwu.tasks.rows import local_rows
 from dunwu.types import Problem
 from dunwu.verifiers.text import verify_text
-from dunwu.verifiers.text_words import normalise
+from dunwu.verifiers.text.words import normalise
 
 RULES: dict[str, dict[str, Any]] = {
     "exact": {"match": "exact"},

@@ -164,8 +164,8 @@ def test_pretrain_dry_run_counts_updates(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_zero_and_pretrain_hand_over_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[object, Path, bool]] = []
-    stub(monkeypatch, "dunwu.pipeline.zero", run_zero=lambda config, out, resume: calls.append((config, out, resume)))
-    stub(monkeypatch, "dunwu.pipeline.pretrain", run_pretrain=lambda config, out, resume: calls.append((config, out, resume)))
+    stub(monkeypatch, "dunwu.jobs.zero", run_zero=lambda config, out, resume: calls.append((config, out, resume)))
+    stub(monkeypatch, "dunwu.jobs.pretrain", run_pretrain=lambda config, out, resume: calls.append((config, out, resume)))
     assert main(["zero", "--out", "runs/a", "--resume", "seed=4"]) == 0
     assert main(["pretrain", "tokens=5"]) == 0
     (first, out, resume), (second, _, second_resume) = calls
@@ -182,7 +182,7 @@ def test_a_stopped_run_says_how_to_go_on(
     def run_zero(config: ZeroConfig, out: Path, resume: bool) -> Path:
         raise error
 
-    stub(monkeypatch, "dunwu.pipeline.zero", run_zero=run_zero)
+    stub(monkeypatch, "dunwu.jobs.zero", run_zero=run_zero)
     found, _, err = run_cli(capsys, "zero", "--out", "runs/my run", "grpo.steps=3")
     assert found == code
     assert "to resume: dunwu zero --out 'runs/my run' grpo.steps=3 --resume\n" in err
@@ -192,7 +192,7 @@ def test_training_that_cannot_go_on_is_not_told_to(monkeypatch: pytest.MonkeyPat
     def run_zero(config: ZeroConfig, out: Path, resume: bool) -> Path:
         raise TrainingError("five bad steps: lower the rate")
 
-    stub(monkeypatch, "dunwu.pipeline.zero", run_zero=run_zero)
+    stub(monkeypatch, "dunwu.jobs.zero", run_zero=run_zero)
     assert run_cli(capsys, "zero") == (1, "", "dunwu: five bad steps: lower the rate\n")
 
 
@@ -245,7 +245,7 @@ def test_eval_hands_over_and_prints_the_table(monkeypatch: pytest.MonkeyPatch, c
         calls.append(arguments)
         return types.SimpleNamespace(name="countdown", summary=lambda: summary)
 
-    stub(monkeypatch, "dunwu.pipeline.evaluate", run_evaluation=run_evaluation)
+    stub(monkeypatch, "dunwu.jobs.evaluate", run_evaluation=run_evaluation)
     code, out, _ = run_cli(
         capsys, "eval", "--problems", "10", "--samples", "2", "--temperature", "0.6", "--max-tokens", "9", "sampling.top_p=0.95"
     )
@@ -358,7 +358,8 @@ def test_an_out_that_cannot_be_a_folder_is_refused_before_any_work(
 ) -> None:
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     for module in ("zero", "sft", "pretrain", "reward_model", "execute", "evaluate", "preview"):
-        monkeypatch.setitem(sys.modules, f"dunwu.pipeline.{module}", None)
+        room = "pipeline" if module == "execute" else "jobs"
+        monkeypatch.setitem(sys.modules, f"dunwu.{room}.{module}", None)
     code, out, err = run_cli(capsys, *command, "--out", str(tmp_path / place))
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
@@ -417,7 +418,7 @@ def test_eval_does_not_replace_an_evaluation_unless_told(
     def run_evaluation(*arguments: object) -> object:
         raise UserError("it is done")
 
-    stub(monkeypatch, "dunwu.pipeline.evaluate", run_evaluation=run_evaluation)
+    stub(monkeypatch, "dunwu.jobs.evaluate", run_evaluation=run_evaluation)
     assert "it is done" in run_cli(capsys, "eval", "--out", str(tmp_path))[2]
     (tmp_path / name).write_text("first", encoding="utf-8")
     code, _, err = run_cli(capsys, "eval", "--out", str(tmp_path))

@@ -23,9 +23,9 @@ def stub(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[RewardModelConfig, P
             raise Interrupted("stopped after step 3 of 9, which is saved")
         return out
 
-    module = types.ModuleType("dunwu.pipeline.reward_model")
+    module = types.ModuleType("dunwu.jobs.reward_model")
     module.run_reward_model = run_reward_model  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "dunwu.pipeline.reward_model", module)
+    monkeypatch.setitem(sys.modules, "dunwu.jobs.reward_model", module)
 
 
 def test_options_and_overrides_reach_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

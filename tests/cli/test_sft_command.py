@@ -72,9 +72,9 @@ def test_a_stopped_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys
     def run_sft(config: SftConfig, out: Path, resume: bool) -> Path:
         raise Interrupted(json.dumps([config.data, str(out), resume]))
 
-    stub = types.ModuleType("dunwu.pipeline.sft")
+    stub = types.ModuleType("dunwu.jobs.sft")
     stub.run_sft = run_sft  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "dunwu.pipeline.sft", stub)
+    monkeypatch.setitem(sys.modules, "dunwu.jobs.sft", stub)
     with pytest.raises(Interrupted, match=r'\["a.jsonl", "here", true\]'):
         run(["--data", "a.jsonl", "--out", "here", "--resume"])
     assert "to resume: dunwu sft --data a.jsonl --out here --resume" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dunwu.data.generator import Scripted
+from dunwu.data.generators.base import Scripted
 
 Rows = Sequence[dict[str, Any]]
 

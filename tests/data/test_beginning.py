@@ -9,9 +9,9 @@ import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from dunwu.config.data import LocalGenerator
-from dunwu.data.chat_examples import encode_rows
-from dunwu.data.local_generator import Local
-from dunwu.data.preferences import user_turn
+from dunwu.data.generators.local import Local
+from dunwu.data.io.chat_examples import encode_rows
+from dunwu.data.io.preferences import user_turn
 from dunwu.data.prompts import NAMES, make_prompts
 from dunwu.errors import ConfigError
 from dunwu.models.beginning import beginning

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dunwu.config.sft import SftConfig
-from dunwu.data.chat_examples import encode_rows
+from dunwu.data.io.chat_examples import encode_rows
 from dunwu.models.chat import training_template
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.rows import Row

@@ -18,7 +18,7 @@ import pytest
 
 from dunwu.cli.main import main
 from dunwu.errors import Interrupted
-from dunwu.pipeline.stopping import stopping_at_once
+from dunwu.jobs.stopping import stopping_at_once
 from dunwu.run.checkpoint import newest_whole
 from dunwu.run.directory import read_manifest
 from dunwu.run.step_manifest import verify_checkpoint

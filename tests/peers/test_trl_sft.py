@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from dunwu.config.sft import SftConfig
-from dunwu.data.chat_examples import encode_rows
+from dunwu.data.io.chat_examples import encode_rows
 from dunwu.models.chat import FORMATS, training_template
 from dunwu.models.loading import load_model, save_model
 from dunwu.rollout.torch_engine.engine import TorchEngine

@@ -329,7 +329,7 @@ def test_the_manifest_tells_what_when_and_at_what_cost(workshop: Any) -> None:
     assert manifest["inputs"]["files.a"] == made["a"].hash
     assert manifest["sources"]["files.a"] == {"stage": "a", "identity": made["a"].manifest["identity"]}
     assert manifest["config"]["files"] == {"a": None}, "where it lay is no part of what it is"
-    assert {"functions.py", "pipeline/own.py", "process/own_code.py"} <= manifest["code"].keys()
-    assert not {"pipeline/zero.py", "trainers/grpo.py"} & manifest["code"].keys()
+    assert {"functions.py", "jobs/own.py", "process/own_code.py"} <= manifest["code"].keys()
+    assert not {"jobs/zero.py", "trainers/grpo.py"} & manifest["code"].keys()
     assert manifest["environment"]["packages"]["torch"] == torch.__version__
     assert manifest["cost"]["seconds"] >= 0

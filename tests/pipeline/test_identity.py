@@ -13,10 +13,10 @@ from dunwu.config.pipeline import FileConfig, OwnConfig
 from dunwu.config.references import CodeRef, DataRef, ModelRef
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
+from dunwu.jobs.outside import missing_file, outside_files
 from dunwu.pipeline import graph, stages
 from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.identity import Input, difference, identity_of
-from dunwu.pipeline.outside import missing_file, outside_files
 from dunwu.pipeline.stages import KINDS
 
 

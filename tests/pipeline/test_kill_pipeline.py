@@ -71,9 +71,8 @@ def load_script() -> ModuleType:
 def forker() -> Iterator[Any]:
     """Forks a `dunwu` with all imports behind it."""
     script = load_script()
-    stages = ", ".join(
-        f"dunwu.pipeline.{name}" for name in ("execute", "live", "measure", "own", "sft", "reward_model", "suite", "building")
-    )
+    jobs = ("measure", "own", "sft", "reward_model", "suite", "building")
+    stages = ", ".join(["dunwu.pipeline.execute", "dunwu.pipeline.live", *(f"dunwu.jobs.{job}" for job in jobs)])
     script.FORKS = f"import {stages}\n{script.FORKS}"
     with script.forks() as made:
         yield made

@@ -11,7 +11,7 @@ import pytest
 
 from dunwu.config.data import LocalGenerator
 from dunwu.config.data_replies import PairJudgeConfig
-from dunwu.data.preferences import read_pairs
+from dunwu.data.io.preferences import read_pairs
 from dunwu.errors import ConfigError
 from dunwu.pipeline.execute import run_pipeline
 from dunwu.pipeline.graph import Stage

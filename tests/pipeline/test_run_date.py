@@ -16,12 +16,12 @@ from dunwu.config.tasks import DatasetTask
 from dunwu.config.zero import EvalConfig, SamplingConfig
 from dunwu.data.prompts import make_prompts, written_date
 from dunwu.errors import Interrupted
+from dunwu.jobs import sft as sft_module
+from dunwu.jobs import zero as zero_module
+from dunwu.jobs.evaluate import run_evaluation
+from dunwu.jobs.sft import run_sft
+from dunwu.jobs.zero import run_zero
 from dunwu.models.loading import load_model, save_model
-from dunwu.pipeline import sft as sft_module
-from dunwu.pipeline import zero as zero_module
-from dunwu.pipeline.evaluate import run_evaluation
-from dunwu.pipeline.sft import run_sft
-from dunwu.pipeline.zero import run_zero
 from dunwu.run import date as run_date
 from dunwu.run.directory import read_manifest
 from dunwu.types import Problem

@@ -103,31 +103,31 @@ def test_messages_change_no_identity_and_what_is_computed_does(old: str, new: st
 
 
 def test_a_comment_in_any_real_file_changes_no_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = code_of("dunwu.pipeline.zero:run_zero")
+    before = code_of("dunwu.jobs.zero:run_zero")
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + (b"\n# a comment\n" if path.suffix == ".py" else b""))
     source._read.cache_clear()
-    assert code_of("dunwu.pipeline.zero:run_zero") == before
+    assert code_of("dunwu.jobs.zero:run_zero") == before
     source._read.cache_clear()
 
 
 def test_the_real_stages_reach_what_makes_their_output_and_not_what_shows_it() -> None:
-    zero = code_of("dunwu.pipeline.zero:run_zero")
-    assert {"pipeline/zero.py", "trainers/grpo.py", "algorithms/loss.py", "rewards/worker.py", "tasks/game24.csv"} <= zero.keys()
+    zero = code_of("dunwu.jobs.zero:run_zero")
+    assert {"jobs/zero.py", "trainers/grpo.py", "algorithms/loss.py", "rewards/worker.py", "tasks/game24.csv"} <= zero.keys()
     assert {"rollout/torch_engine/native/decode.c", "models/kernels/score.c"} <= zero.keys()
     assert not [name for name in zero if name.startswith(("analysis/", "cli/"))]
     assert not {"pipeline/execute.py", "pipeline/graph.py", "pipeline/live.py"} & zero.keys()
-    assert not {"pipeline/headline.py", "pipeline/preview.py", "pipeline/memory.py", "run/progress.py", "errors.py"} & zero.keys()
-    measure = code_of("dunwu.pipeline.measure:run_measure")
+    assert not {"jobs/headline.py", "jobs/preview.py", "jobs/memory.py", "run/progress.py", "errors.py"} & zero.keys()
+    measure = code_of("dunwu.jobs.measure:run_measure")
     assert "evaluation/metrics.py" in measure
-    assert not {"trainers/grpo.py", "pipeline/zero.py"} & measure.keys()
+    assert not {"trainers/grpo.py", "jobs/zero.py"} & measure.keys()
     assert code_of("") == {}
 
 
 def test_a_users_file_counts_and_what_it_takes_from_us(tmp_path: Path) -> None:
     own = tmp_path / "mine.py"
     own.write_text("from dunwu.text.boxes import last_box\n", encoding="utf-8")
-    assert {"mine.py", "text/boxes.py", "pipeline/own.py"} <= code_of("dunwu.pipeline.own:run_own", [own]).keys()
+    assert {"mine.py", "text/boxes.py", "jobs/own.py"} <= code_of("dunwu.jobs.own:run_own", [own]).keys()
     assert (PACKAGE / "text" / "boxes.py").is_file()
 
 
@@ -136,7 +136,7 @@ def test_a_users_file_that_is_no_python(text: str, tmp_path: Path) -> None:
     own = tmp_path / "mine.py"
     own.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"mine\.py is not valid Python"):
-        code_of("dunwu.pipeline.own:run_own", [own])
+        code_of("dunwu.jobs.own:run_own", [own])
 
 
 def test_files_of_one_name_in_two_folders_count_each(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from dunwu.config.pipeline import EvaluateConfig
 from dunwu.config.suite import SuiteConfig
 from dunwu.config.tasks import DatasetTask
 from dunwu.config.zero import EvalConfig, SamplingConfig
-from dunwu.data.generator import generate
-from dunwu.data.make_generator import make_generator
+from dunwu.data.generators.base import generate
+from dunwu.data.generators.make import make_generator
 from dunwu.data.prompts import sampling_params
+from dunwu.jobs.evaluate import run_evaluation
+from dunwu.jobs.measure import run_measure
+from dunwu.jobs.suite import run_suite
 from dunwu.models.loading import load_model, save_model
-from dunwu.pipeline.evaluate import run_evaluation
-from dunwu.pipeline.measure import run_measure
-from dunwu.pipeline.suite import run_suite
 from dunwu.rollout.torch_engine.engine import TorchEngine
 
 PLACES = ("tokenizer", "generation_config", "list in generation_config", "config", "chat template")

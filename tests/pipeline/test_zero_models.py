@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from dunwu.errors import ConfigError, RunError
+from dunwu.jobs.zero import run_zero
 from dunwu.models.heads import load_scorer, set_label
 from dunwu.models.loading import save_model
-from dunwu.pipeline.zero import run_zero
 from dunwu.run.directory import content_hash, read_manifest, read_metrics
 
 WAYS = ("Tell me of {}.", "Where is the {}?", "Write of a {}.", "What is a {}?")

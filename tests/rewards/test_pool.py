@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from dunwu.data.sampled import verify_all
+from dunwu.data.builders.sampled import verify_all
 from dunwu.errors import ConfigError, DunwuError, TrainingError
 from dunwu.rewards.pool import HOPELESS, RewardPool
 from dunwu.rewards.rules import rule_reward

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 
 from dunwu.config.load import load_config
 from dunwu.config.reward_model import RewardModelConfig
-from dunwu.data.preferences import Pair, user_turn
+from dunwu.data.io.preferences import Pair, user_turn
 from dunwu.errors import Interrupted, TrainingError
+from dunwu.jobs.reward_model import read_examples
 from dunwu.models.heads import load_scorer
 from dunwu.models.loading import save_model
 from dunwu.models.lora import add_lora
-from dunwu.pipeline.reward_model import read_examples
 from dunwu.run.directory import RunDirectory
 from dunwu.trainers.reward_model import RewardModelLearner, agreement, learning_rate, losses
 from dunwu.trainers.reward_model_examples import Example, Reader

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from dunwu.config.reward_model import RewardModelConfig
-from dunwu.data.preferences import Pair, user_turn
+from dunwu.data.io.preferences import Pair, user_turn
 from dunwu.errors import DataError
 from dunwu.trainers.reward_model_batches import Batches
 from dunwu.trainers.reward_model_examples import Example

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dunwu.data.preferences import LabelledAnswer, Pair, user_turn
+from dunwu.data.io.preferences import LabelledAnswer, Pair, user_turn
 from dunwu.errors import DataError
 from dunwu.models.chat import Message
 from dunwu.rewards.scope import Visible, look_at

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from dunwu.config.load import load_config
 from dunwu.config.sft import R1_SFT, SftConfig
-from dunwu.data.chat_examples import read_examples
+from dunwu.data.io.chat_examples import read_examples
 from dunwu.errors import Interrupted, TrainingError
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_model, save_model

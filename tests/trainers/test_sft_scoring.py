@@ -11,7 +11,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from dunwu.config.pretrain import ModelShape
-from dunwu.data.chat_examples import Example
+from dunwu.data.io.chat_examples import Example
 from dunwu.models.native import NativeUnavailable
 from dunwu.trainers import sft_scoring
 from dunwu.trainers.pretrain import new_model

@@ -15,13 +15,13 @@ from safetensors.torch import load_file
 from dunwu.config.load import load_config
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
-from dunwu.data.chat_examples import read_examples
+from dunwu.data.io.chat_examples import read_examples
 from dunwu.errors import Interrupted
+from dunwu.jobs.reward_model import read_examples as read_preferences
 from dunwu.models.chat import training_template
 from dunwu.models.heads import load_scorer
 from dunwu.models.loading import load_model, save_model
 from dunwu.models.lora import add_lora
-from dunwu.pipeline.reward_model import read_examples as read_preferences
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import RunDirectory
 from dunwu.trainers.reward_model import RewardModelLearner

@@ -10,7 +10,7 @@ import pytest
 
 from dunwu.cli.main import main
 from dunwu.config.tasks import DatasetTask
-from dunwu.data.chat_examples import read_examples
+from dunwu.data.io.chat_examples import read_examples
 from dunwu.data.usable import refusal, unusable
 from dunwu.errors import DataError
 from dunwu.tasks.dataset import Dataset

@@ -69,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
         check_folder(options.out, "a folder to write in")
         if not options.overwrite:
             refuse_taken(options.out)
-    from dunwu.pipeline.evaluate import run_evaluation
+    from dunwu.jobs.evaluate import run_evaluation
 
     result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch)
     print("\n".join(table(result.name, result.summary())))

@@ -31,6 +31,6 @@ def run(arguments: Sequence[str]) -> int:
     if options.dry_run:
         print_plan(config, options.out, pretrain_plan(config))
         return 0
-    from dunwu.pipeline.pretrain import run_pretrain
+    from dunwu.jobs.pretrain import run_pretrain
 
     return run_stoppable("pretrain", arguments, lambda: run_pretrain(config, options.out, options.resume))

@@ -17,8 +17,8 @@ import tyro
 
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.outputs import check_file
-from dunwu.data.conversations import conversation
-from dunwu.data.review import Review
+from dunwu.data.io.conversations import conversation
+from dunwu.data.io.review import Review
 from dunwu.errors import DataError, UserError
 from dunwu.tasks.rows import Row
 

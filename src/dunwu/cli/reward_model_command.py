@@ -39,11 +39,11 @@ def run(arguments: Sequence[str]) -> int:
     """Trains and measures, or prints the plan."""
     options, config = read_training(COMMAND, RewardModelOptions, RewardModelConfig, arguments, _shorthands)
     if options.dry_run:
-        from dunwu.pipeline.preview import preview_reward_model
+        from dunwu.jobs.preview import preview_reward_model
 
         print_plan(config, options.out, [*_plan(config), *preview_reward_model(config)])
         return 0
-    from dunwu.pipeline.reward_model import run_reward_model
+    from dunwu.jobs.reward_model import run_reward_model
 
     return run_stoppable(COMMAND, arguments, lambda: run_reward_model(config, options.out, options.resume))
 

@@ -37,11 +37,11 @@ def run(arguments: Sequence[str]) -> int:
     """Trains, or prints the plan."""
     options, config = read_training("sft", SftOptions, SftConfig, arguments, _shorthands)
     if options.dry_run:
-        from dunwu.pipeline.preview import preview_sft
+        from dunwu.jobs.preview import preview_sft
 
         print_plan(config, options.out, [*plan(config), *preview_sft(config)])
         return 0
-    from dunwu.pipeline.sft import run_sft
+    from dunwu.jobs.sft import run_sft
 
     code = run_stoppable("sft", arguments, lambda: run_sft(config, options.out, options.resume))
     print("\n".join(how_to_go_on(config, newest(options.out))))

@@ -44,12 +44,12 @@ def run(arguments: Sequence[str]) -> int:
     options, config = read_training("zero", ZeroOptions, ZeroConfig, arguments, _shorthands)
     differs = other_template(config)
     if options.dry_run:
-        from dunwu.pipeline.preview import preview_zero
+        from dunwu.jobs.preview import preview_zero
 
         print_plan(config, options.out, [*zero_plan(config), *differs, *preview_zero(config, options.memory)])
         return 0
     print(*differs, sep="\n", end="\n" if differs else "", file=sys.stderr)
-    from dunwu.pipeline.zero import run_zero
+    from dunwu.jobs.zero import run_zero
 
     code = run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume))
     print("\n".join(how_to_go_on(config, options.out)))

@@ -74,7 +74,7 @@ class Prompted(Sampling):
     generator: GeneratorConfig
     tasks: Tasks
     instruction: str | None = None
-    """Put before each problem; null: `dunwu.data.cold_start.REFLECT`, in the problem's language."""
+    """Put before each problem; null: `dunwu.data.builders.cold_start.REFLECT`, in the problem's language."""
 
 
 class ZeroOutputs(Sampling):

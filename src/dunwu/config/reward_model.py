@@ -32,7 +32,7 @@ class RewardModelConfig(Config):
     batch_size: Annotated[int, Field(ge=2, multiple_of=2)] = 32
     """Pairs, or answers, of one optimiser step."""
     balance_lengths: bool = True
-    """Draw batches in which length says nothing about what is preferred, see `dunwu.data.length_balance`."""
+    """Draw batches in which length says nothing about what is preferred, see `dunwu.data.builders.length_balance`."""
     most_repeats: Positive = 4
     """How often at most a row of the rarer side is used in an epoch of balanced batches."""
     margin: Annotated[float, Field(ge=0)] = 0.0

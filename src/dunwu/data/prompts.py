@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from dunwu.config.zero import SamplingConfig
-from dunwu.data.surrogates import refuse_surrogates
+from dunwu.data.io.surrogates import refuse_surrogates
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.beginning import begin_once, beginning, encode
 from dunwu.models.chat import AUTO, FORMATS, Message, dropped_turn, form, form_end, form_start

@@ -16,8 +16,8 @@ from transformers import PreTrainedTokenizerBase
 
 from dunwu.config.tasks import TaskConfig
 from dunwu.config.zero import EvalConfig
+from dunwu.data.io.surrogates import has_surrogates
 from dunwu.data.prompts import encode_prompts
-from dunwu.data.surrogates import has_surrogates
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.dataset import Dataset

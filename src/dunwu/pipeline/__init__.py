@@ -1,1 +1,1 @@
-"""Stages put together: from a configuration to a finished run directory."""
+"""Jobs as a graph of stages: their identity, their artefacts, and R1 as one such graph."""

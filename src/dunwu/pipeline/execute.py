@@ -26,6 +26,8 @@ from dunwu.config.base import Config
 from dunwu.config.load import read_mapping
 from dunwu.config.pipeline import FileConfig
 from dunwu.errors import DataError, DunwuError, Interrupted, RunError
+from dunwu.jobs.outside import missing_file, outside_files
+from dunwu.jobs.stopping import stopping_at_once
 from dunwu.pipeline.artefacts import (
     OUTPUT,
     RECIPE,
@@ -42,10 +44,8 @@ from dunwu.pipeline.artefacts import (
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.identity import Identity, Input, identity_of
 from dunwu.pipeline.journal import Journal
-from dunwu.pipeline.outside import missing_file, outside_files
 from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.pipeline.stages import Work, describe
-from dunwu.pipeline.stopping import stopping_at_once
 from dunwu.run.atomic import atomic_file, atomic_folder, fsync_path, remove_leftovers, set_aside
 from dunwu.run.directory import MANIFEST, RunDirectory, content_hash, read_manifest, relocate
 from dunwu.run.progress import duration

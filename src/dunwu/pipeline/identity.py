@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.config.overrides import Override, apply_overrides
+from dunwu.jobs.outside import outside_files
 from dunwu.pipeline.graph import Stage
-from dunwu.pipeline.outside import outside_files
 from dunwu.pipeline.source import PACKAGE, module_file, source_hashes
 from dunwu.run.directory import config_hash, content_hash
 from dunwu.run.identity import first_difference

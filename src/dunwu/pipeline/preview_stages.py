@@ -10,11 +10,11 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import DunwuError
+from dunwu.jobs.outside import outside_files
+from dunwu.jobs.preview import preview_reward_model, preview_sft, preview_zero
+from dunwu.jobs.reward_checks import check_parts
 from dunwu.pipeline.execute import check_files
 from dunwu.pipeline.graph import Stage
-from dunwu.pipeline.outside import outside_files
-from dunwu.pipeline.preview import preview_reward_model, preview_sft, preview_zero
-from dunwu.pipeline.reward_checks import check_parts
 from dunwu.tasks.rows import SUFFIXES, local_rows
 
 DATA = ("tasks", "evaluations", "data", "validation")

@@ -25,12 +25,12 @@ PACKAGE = Path(dunwu.__file__).resolve().parent
 LEFT_OUT = ("analysis", "assets", "recipes", "__pycache__")
 PRESENTING = (
     "errors",
-    "pipeline.headline",
-    "pipeline.memory",
-    "pipeline.preview",
+    "jobs.headline",
+    "jobs.memory",
+    "jobs.preview",
     "run.progress",
 )
-"""Modules that print or refuse, and of which nothing reaches an artefact (`pipeline.checks` drops rows too, and counts)."""
+"""Modules that print or refuse, and of which nothing reaches an artefact (`jobs.checks` drops rows too, and counts)."""
 NO_SOURCE = (".py", ".pyc", ".typed")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 

@@ -18,10 +18,10 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.suite import StageTableConfig, SuiteConfig
 from dunwu.config.zero import ZeroConfig
-from dunwu.data.card import read_card
+from dunwu.data.io.card import read_card
 from dunwu.errors import RunError
+from dunwu.jobs.outside import model_folder
 from dunwu.pipeline.cost import Usage, count_parameters, evaluation_tokens, metric_sum
-from dunwu.pipeline.outside import model_folder
 from dunwu.run.checkpoint import LATEST
 
 KINDS: Mapping[str, type[Config]] = MappingProxyType(
@@ -75,7 +75,7 @@ def describe(work: Config) -> Work:
         case ZeroConfig():
             return Work(
                 makes="model",
-                function="dunwu.pipeline.zero:run_zero",
+                function="dunwu.jobs.zero:run_zero",
                 resumes=True,
                 takes={
                     "model": "model",
@@ -90,7 +90,7 @@ def describe(work: Config) -> Work:
         case SftConfig():
             return Work(
                 makes="model",
-                function="dunwu.pipeline.sft:run_sft",
+                function="dunwu.jobs.sft:run_sft",
                 resumes=True,
                 takes={"model": "model", "data": "data", "validation": "data"},
                 payload=last_checkpoint,
@@ -99,7 +99,7 @@ def describe(work: Config) -> Work:
         case RewardModelConfig():
             return Work(
                 makes="reward_model",
-                function="dunwu.pipeline.reward_model:run_reward_model",
+                function="dunwu.jobs.reward_model:run_reward_model",
                 resumes=True,
                 takes={"model": "model", "data": "data"},
                 payload=last_checkpoint,
@@ -108,14 +108,14 @@ def describe(work: Config) -> Work:
         case EvaluateConfig():
             return Work(
                 makes="evaluation",
-                function="dunwu.pipeline.measure:run_measure",
+                function="dunwu.jobs.measure:run_measure",
                 takes={"model": "model", "evaluations.*.task.path": "data"},
                 usage=lambda folder, _: Usage(_model_size(work.model), generated_tokens=evaluation_tokens(folder.glob("*.parquet"))),
             )
         case SuiteConfig():
             return Work(
                 makes="evaluation",
-                function="dunwu.pipeline.suite:run_suite",
+                function="dunwu.jobs.suite:run_suite",
                 resumes=True,
                 takes={
                     "model": "model",
@@ -130,7 +130,7 @@ def describe(work: Config) -> Work:
                 usage=lambda _, suite: Usage(_model_size(work.model), generated_tokens=_suite_tokens(suite)),
             )
         case StageTableConfig():
-            return Work(makes="evaluation", function="dunwu.pipeline.stage_table:run_stage_table", takes={"rows.*.path": "evaluation"})
+            return Work(makes="evaluation", function="dunwu.jobs.stage_table:run_stage_table", takes={"rows.*.path": "evaluation"})
         case ColdStartConfig():
             return _builder(
                 "run_cold_start",
@@ -154,11 +154,11 @@ def describe(work: Config) -> Work:
         case DifficultyConfig():
             return _builder("run_difficulty", work, {"generator.model": "model", "task.path": "data"})
         case CleaningConfig():
-            return Work("data", "dunwu.pipeline.building:run_cleaning", takes={"data": "data", **_EVERY_BUILDER})
+            return Work("data", "dunwu.jobs.building:run_cleaning", takes={"data": "data", **_EVERY_BUILDER})
         case MixingConfig():
-            return Work("data", "dunwu.pipeline.building:run_mixing", takes={"sources.*.data": "data", **_EVERY_BUILDER})
+            return Work("data", "dunwu.jobs.building:run_mixing", takes={"sources.*.data": "data", **_EVERY_BUILDER})
         case OwnConfig():
-            return Work(makes=work.makes, function="dunwu.pipeline.own:run_own", takes={"files.*": None})
+            return Work(makes=work.makes, function="dunwu.jobs.own:run_own", takes={"files.*": None})
         case FileConfig():
             return Work(makes=work.holds, payload=lambda _: Path(work.path).expanduser().resolve())
     raise AssertionError(f"{type(work).__name__} is not the work of a stage")
@@ -172,7 +172,7 @@ def _builder(function: str, work: Builder, takes: Mapping[str, ArtefactKind]) ->
     """One for which models write."""
     return Work(
         makes="data",
-        function=f"dunwu.pipeline.building:{function}",
+        function=f"dunwu.jobs.building:{function}",
         resumes=True,
         takes={**takes, **_EVERY_BUILDER},
         payload=lambda run: run / "data",

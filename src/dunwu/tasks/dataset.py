@@ -148,7 +148,7 @@ def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, 
     """The verifier, the gold answer in its form, and data that the verifier reads besides; ``None`` for a row without an answer.
 
     Raises DataError for an answer that the verifier cannot use. Whether a gold that is not a number can be verified against is looked at
-    when a run begins (`dunwu.pipeline.checks`).
+    when a run begins (`dunwu.jobs.checks`).
     """
     if config.verifier in ("json_schema", "instructions"):
         wanted = "schema" if config.verifier == "json_schema" else "instructions"

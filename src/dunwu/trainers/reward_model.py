@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dunwu.algorithms.preference import bradley_terry, pointwise
 from dunwu.config.reward_model import RewardModelConfig
-from dunwu.data.preferences import Pair
+from dunwu.data.io.preferences import Pair
 from dunwu.models.heads import HEAD, scores
 from dunwu.models.precision import use_causal_attention
 from dunwu.run.progress import print_sample

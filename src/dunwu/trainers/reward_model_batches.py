@@ -7,7 +7,7 @@ from functools import lru_cache
 from random import Random
 
 from dunwu.config.reward_model import RewardModelConfig
-from dunwu.data.length_balance import draw_couples, make_strata, never_drawn
+from dunwu.data.builders.length_balance import draw_couples, make_strata, never_drawn
 from dunwu.errors import DataError
 from dunwu.trainers.reward_model_examples import Example
 

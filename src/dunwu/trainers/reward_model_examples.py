@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from dunwu.config.reward_model import Criterion
-from dunwu.data.preferences import Conversation, LabelledAnswer, Pair
+from dunwu.data.io.preferences import Conversation, LabelledAnswer, Pair
 from dunwu.errors import DataError
 from dunwu.models.beginning import beginning, encode
 from dunwu.models.chat import dropped_turn

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import torch
 
 from dunwu.config.reward_model import Criterion
-from dunwu.data.preferences import user_turn
+from dunwu.data.io.preferences import user_turn
 from dunwu.errors import ModelError
 from dunwu.models.heads import label_of, load_scorer, scorer_label, scores
 from dunwu.models.native import check_ids

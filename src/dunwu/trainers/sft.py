@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerBase
 
 from dunwu.config.base import SEEDS
 from dunwu.config.sft import SftConfig
-from dunwu.data.chat_examples import Example
+from dunwu.data.io.chat_examples import Example
 from dunwu.rollout.base import Engine
 from dunwu.run.progress import SAMPLE_CHARACTERS, clean, print_sample
 from dunwu.trainers.clock import Metrics

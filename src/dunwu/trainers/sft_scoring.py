@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from dunwu.data.chat_examples import Example
+from dunwu.data.io.chat_examples import Example
 from dunwu.models.chunked_scores import score_in_chunks
 from dunwu.models.logprobs import LOGITS_AT_ONCE
 from dunwu.models.native import NativeUnavailable

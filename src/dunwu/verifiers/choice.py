@@ -18,7 +18,7 @@ import regex
 from dunwu.text.boxes import find_boxes, offered_boxes
 from dunwu.types import Problem, Verdict
 from dunwu.verifiers.choice_denial import DENIAL, OPEN_DENIAL, is_denied, said_by_others
-from dunwu.verifiers.text_words import compatible, normalise
+from dunwu.verifiers.text.words import compatible, normalise
 
 MAX_LENGTH = 2048
 LETTERS = "ABCDEFGHIJ"

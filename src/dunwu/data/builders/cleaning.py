@@ -1,0 +1,36 @@
+"""Cleaning: rows normalised, filtered, without doubles and without what evaluation sets hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from dunwu.config.data_rows import CleaningConfig
+from dunwu.data.builders.certificate import open_benchmarks
+from dunwu.data.builders.drafts import CountTokens, Draft, clean, different, readable
+from dunwu.data.builders.funnel import Funnel
+from dunwu.data.io.data_set import DataSet
+from dunwu.data.io.row_text import as_draft, normalised
+from dunwu.tasks.rows import local_rows
+
+
+def clean_rows(config: CleaningConfig, count: CountTokens) -> DataSet:
+    """The rows that are kept, in their order, with all their columns. Raises ``DataError`` for a row of no known form."""
+    benchmarks = open_benchmarks(config.decontaminate)
+    rows = local_rows(Path(config.data).expanduser())
+    rows = [replace(row, columns=normalised(row.columns)) for row in rows] if config.normalise else rows
+    funnel, drafts = Funnel(), [as_draft(row) for row in rows]
+    seen: set[str] = set()
+    drafts = funnel.sift("exact duplicate", drafts, lambda draft: _new(draft, seen), lambda draft: draft.question)
+    drafts = readable(drafts, config.filters, funnel, count)
+    drafts = clean(different(drafts, config.near_duplicates, funnel), benchmarks, funnel)
+    kept = [dict(draft.columns) for draft in drafts]
+    return DataSet("Cleaned rows", kept, funnel, {"rows read": len(rows)}, [each.certificate for each in benchmarks])
+
+
+def _new(draft: Draft, seen: set[str]) -> bool:
+    key = json.dumps([draft.question, draft.reasoning, draft.reply])
+    known = key in seen
+    seen.add(key)
+    return not known

@@ -1,0 +1,91 @@
+"""Rejection sampling: several answers to each problem from a checkpoint, of which the right and readable ones are learned from.
+
+DeepSeek-R1 (arXiv 2501.12948, section 2.3.3): about 600k rows of reasoning from the checkpoint of stage 2, judged by rules and, where these
+cannot, by a generative judge with the ground truth; mixed languages, long paragraphs and code blocks are dropped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from dunwu.config.data_replies import RejectionConfig
+from dunwu.data.builders.certificate import open_benchmarks
+from dunwu.data.builders.drafts import CountTokens, Draft, finish, language_of, readable, split_reply
+from dunwu.data.builders.funnel import Funnel
+from dunwu.data.builders.near_duplicates import most_different
+from dunwu.data.builders.sampled import Sampled, sample, training_problems
+from dunwu.data.generators.base import Open
+from dunwu.data.io.card import Json
+from dunwu.data.io.data_set import DataSet
+from dunwu.data.judges.correctness import BY_MEANING, judge_correctness
+from dunwu.errors import DataError
+from dunwu.types import Problem
+
+
+def rejection_sample(config: RejectionConfig, open_generator: Open, count: CountTokens) -> DataSet:
+    """The rows that are kept, and how they came about. Raises ``UserError`` where a task, a model or a judge cannot be had."""
+    benchmarks = open_benchmarks(config.decontaminate)
+    problems = training_problems(config.tasks, config.prompts, config.seed)
+    generator = open_generator(config.generator)
+    sampled = sample(generator, problems, [p.text for p in problems], config, config.seed, config.reward_workers, config.reward_timeout)
+    funnel = Funnel("answers")
+    facts: dict[str, Any] = {"generator": generator.name, "problems": len(problems), "answers": len(sampled)}
+    facts["verdicts"] = dict(sorted(Counter(each.verdict.reason for each in sampled).items()))
+    facts["generated_tokens"] = sum(count([each.written.text for each in sampled]))
+    left = _right(sampled, config, open_generator, funnel, facts)
+    drafts = readable(drafts_of(left, funnel), config.filters, funnel, count)
+    rows = finish(at_most(drafts, config.keep, funnel), config, funnel, benchmarks)
+    facts["problems with a row"] = len({row["problem_id"] for row in rows})
+    return DataSet("Rejection sampling", rows, funnel, facts, [each.certificate for each in benchmarks])
+
+
+def drafts_of(sampled: Sequence[Sampled], funnel: Funnel) -> list[Draft]:
+    """Answers that end and have a reply, as drafts named after their task."""
+    split = [split_reply(each.written.text) if each.written.finished else None for each in sampled]
+    left = funnel.keep("cut off, or tags where none belong", sampled, [each is not None for each in split], show)
+    parts = [each for each in split if each is not None]
+    return [draft_of(each.problem, reasoning, reply) for each, (reasoning, reply) in zip(left, parts, strict=True)]
+
+
+def draft_of(problem: Problem, reasoning: str, reply: str, source: str = "") -> Draft:
+    """A draft that remembers its problem."""
+    columns = {"task": problem.task, "problem_id": problem.id}
+    return Draft(problem.text, reasoning, reply, source or problem.task, language_of(problem.text, problem.language), columns)
+
+
+def at_most(drafts: Sequence[Draft], number: int, funnel: Funnel) -> list[Draft]:
+    """At most ``number`` answers to a problem, those least like each other."""
+    groups: dict[str, list[int]] = {}
+    for place, draft in enumerate(drafts):
+        groups.setdefault(draft.columns["problem_id"], []).append(place)
+    chosen = {places[each] for places in groups.values() for each in most_different([drafts[p].answer for p in places], number)}
+    return funnel.keep(f"beyond {number} a problem", drafts, [place in chosen for place in range(len(drafts))], lambda d: d.answer)
+
+
+def show(sampled: Sampled) -> Json:
+    """What a card shows of an answer that is left out."""
+    return {"question": sampled.problem.text, "answer": sampled.written.text, "verdict": sampled.verdict.reason}
+
+
+def _right(sampled: Sequence[Sampled], config: RejectionConfig, open_generator: Open, funnel: Funnel, facts: Json) -> list[Sampled]:
+    judge = config.judge
+    if judge is None:
+        return funnel.sift("not right by the rule verifier", sampled, lambda each: each.right, show)
+    by_judge = [judge.over == "all" or each.problem.verifier in BY_MEANING for each in sampled]
+    ruled = [each.right or (asked and judge.over == "text") for each, asked in zip(sampled, by_judge, strict=True)]
+    asked_of = [asked for asked, kept in zip(by_judge, ruled, strict=True) if kept]
+    left = funnel.keep("not right by the rule verifier", sampled, ruled, show)
+    to_judge = [each for each, asked in zip(left, asked_of, strict=True) if asked]
+    judging = open_generator(judge.generator)
+    verdicts, facts["judge"] = judge_correctness(to_judge, judging, judge, config.seed)
+    if to_judge and not any(verdict is not None for verdict in verdicts):
+        raise DataError(
+            f"{judging.name}: none of its {facts['judge']['requests']} judgements could be read;"
+            " look at what it writes, then give a judge that answers with the JSON asked for, or more retries"
+        )
+    found = iter(verdicts)
+    judged: list[bool | None] = [next(found) if asked else True for asked in asked_of]
+    left_judged = funnel.keep("the judge could not be read", left, [verdict is not None for verdict in judged], show)
+    return funnel.keep("not right by the judge", left_judged, [bool(verdict) for verdict in judged if verdict is not None], show)

@@ -1,0 +1,93 @@
+"""Answers of a model to the problems of tasks, each with what the rule verifier says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dunwu.config.data import Sampling
+from dunwu.config.tasks import WeightedTask
+from dunwu.data.generators.base import Chat, Generator, Written, generate
+from dunwu.data.io.surrogates import refuse_surrogates
+from dunwu.data.usable import sift
+from dunwu.errors import DataError
+from dunwu.rewards.pool import RewardPool
+from dunwu.rewards.rules import rule_reward
+from dunwu.tasks.make import make_mixture
+from dunwu.tasks.mixture import Mixture
+from dunwu.types import Problem, Verdict
+
+MOST_REPEATS = 20
+"""How far beyond the wanted number a task's stream is read for problems that did not occur before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """One answer."""
+
+    problem: Problem
+    written: Written
+    verdict: Verdict
+
+    @property
+    def right(self) -> bool:
+        """A verifier that failed has found nothing right."""
+        return self.verdict.score is not None and self.verdict.score >= 1.0
+
+
+def training_problems(tasks: Sequence[WeightedTask], number: int, seed: int) -> list[Problem]:
+    """The first ``number`` different training problems; fewer where the tasks have no more."""
+    task = make_mixture(tasks)
+    for part, weighted in zip(task.tasks if isinstance(task, Mixture) else [task], tasks, strict=True):
+        sift(part, weighted.task, "train", None)
+    found: dict[str, Problem] = {}
+    for index in range(MOST_REPEATS * number):
+        problem = task.train(index, seed)
+        refuse_surrogates(problem.text, f"problem {problem.id}")
+        found.setdefault(problem.text, problem)
+        if len(found) == number:
+            break
+    return list(found.values())
+
+
+def sample(
+    generator: Generator,
+    problems: Sequence[Problem],
+    prompts: Sequence[Chat | str],
+    how: Sampling,
+    seed: int,
+    workers: int,
+    timeout: float,
+) -> list[Sampled]:
+    """``how.samples`` answers to each problem, asked as ``prompts`` has it, and their verdicts; problem by problem.
+
+    What the model refused is left out: it is no wrong answer.
+    """
+    answers = generate(generator, prompts, how.samples, how.sampling, seed, [problem.id for problem in problems])
+    asked = [(problem, written) for problem, group in zip(problems, answers, strict=True) for written in group if not written.refused]
+    verdicts = verify_all([(problem, written.text) for problem, written in asked], workers, timeout)
+    _refuse_broken_verifier(verdicts)
+    return [Sampled(problem, written, verdict) for (problem, written), verdict in zip(asked, verdicts, strict=True)]
+
+
+def _refuse_broken_verifier(verdicts: Sequence[Verdict]) -> None:
+    """Raise ``DataError`` where every verdict failed, as with golds that cannot be read or without a sandbox: nobody answered wrongly."""
+    if verdicts and all(verdict.reason in ("error", "timeout") for verdict in verdicts):
+        raise DataError(f"the verifier failed on all {len(verdicts)} answers: {verdicts[0].detail or verdicts[0].reason}; look at the task")
+
+
+def verify_all(answers: Sequence[tuple[Problem, str]], workers: int, timeout: float) -> list[Verdict]:
+    """The rule verifier's verdict on each completion, in processes that can be killed."""
+    with RewardPool(rule_reward(), workers, timeout) as pool:
+        for key, (problem, text) in enumerate(answers):
+            pool.submit(key, problem, text)
+        rewards = pool.collect()
+    return [rewards[key].verdict for key in range(len(answers))]
+
+
+def pass_rates(sampled: Sequence[Sampled]) -> dict[str, float | None]:
+    """Share of right answers by problem id, of those that could be verified; ``None`` where none could."""
+    scores: dict[str, list[bool]] = {}
+    for each in sampled:
+        scores.setdefault(each.problem.id, []).extend([each.right] if each.verdict.score is not None else [])
+    return {problem: sum(right) / len(right) if right else None for problem, right in scores.items()}

@@ -1,0 +1,1 @@
+"""Rows of training data, read and written."""

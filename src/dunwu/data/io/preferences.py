@@ -1,0 +1,168 @@
+"""Preference data: pairs of answers of which one is preferred, and answers that are safe or unsafe, from files of the user.
+
+A prompt is a text, or a conversation that ends with the user's turn (a list of ``{"role", "content"}``). Columns: ``prompt``, ``chosen``,
+``rejected`` and, if there is one, ``margin``; or ``prompt``, ``completion``, ``label`` (``safe`` or ``unsafe``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from dunwu.data.io.surrogates import refuse_surrogates
+from dunwu.data.io.turns import ROLES, read_turn
+from dunwu.errors import DataError
+from dunwu.models.chat import Message
+from dunwu.tasks.rows import Row, local_rows
+from dunwu.tasks.splits import split_of_text
+
+LABELS = {"safe": True, "unsafe": False}
+
+
+Conversation = tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to a conversation, as they were written, chain of thought and all; ``margin``: by how much the chosen one is better."""
+
+    prompt: Conversation
+    chosen: str
+    rejected: str
+    margin: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledAnswer:
+    """An answer to a conversation, as it was written, and whether it is safe."""
+
+    prompt: Conversation
+    completion: str
+    safe: bool
+
+
+AnyItem = TypeVar("AnyItem", Pair, LabelledAnswer)
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceData(Generic[AnyItem]):
+    """Items to train on and items held out; no conversation is in both. ``leaked`` counts training rows dropped for that reason."""
+
+    train: tuple[AnyItem, ...]
+    held_out: tuple[AnyItem, ...]
+    leaked: int
+
+
+def read_pairs(path: Path, only: Mapping[str, str]) -> PreferenceData[Pair]:
+    """All pairs of a file or folder whose columns have the values of ``only``. Raises ``DataError`` for a row that is no pair."""
+    return _read(path, only, _pair)
+
+
+def read_labelled(path: Path, only: Mapping[str, str]) -> PreferenceData[LabelledAnswer]:
+    """All labelled answers of a file or folder, as `read_pairs`."""
+    return _read(path, only, _labelled)
+
+
+def pair_row(pair: Pair) -> dict[str, Any]:
+    """The row of a pair, which `read_pairs` reads back to an equal one."""
+    prompt = [{"role": turn.role, "content": turn.content} for turn in pair.prompt]
+    return {"prompt": prompt, "chosen": pair.chosen, "rejected": pair.rejected, "margin": pair.margin}
+
+
+def user_turn(text: str) -> Conversation:
+    """A conversation that is one question."""
+    return (Message("user", text),)
+
+
+def _read(path: Path, only: Mapping[str, str], item_of: Callable[[Row], AnyItem]) -> PreferenceData[AnyItem]:
+    rows = [row for row in local_rows(path) if all(str(row.columns.get(name)) == value for name, value in only.items())]
+    if not rows:
+        wanted = ", ".join(f"{name} = {value}" for name, value in only.items())
+        raise DataError(f"{path} has no row with {wanted}: correct `only`")
+    for row in rows:
+        refuse_surrogates(row.columns, row.where)
+    items = [(row, item_of(row)) for row in rows]
+    named = {row.split for row in rows}
+    held_out = [item for row, item in items if _is_held_out(row, item.prompt, named)]
+    train = [item for row, item in items if not _is_held_out(row, item.prompt, named)]
+    prompts = {item.prompt for item in held_out}
+    fresh = tuple(item for item in train if item.prompt not in prompts)
+    for name, found in (("training", fresh), ("held-out", held_out)):
+        if not found:
+            raise DataError(f"{path} has no {name} rows among its {len(rows)}: add rows, or files named train and test")
+    return PreferenceData(fresh, tuple(held_out), len(train) - len(fresh))
+
+
+def _is_held_out(row: Row, prompt: Conversation, named: Set[str]) -> bool:
+    """Files named after a held-out split decide; without one, or with nothing else, a tenth by the hash of the conversation's text."""
+    if named & {"test", "validation"} and named & {"train", "unnamed"}:
+        return row.split in ("test", "validation")
+    return held_out_by_hash(prompt)
+
+
+def held_out_by_hash(prompt: Conversation) -> bool:
+    """Whether a reward model is measured on this prompt where no file says so: true of a tenth."""
+    return split_of_text(text_of(prompt)) == "test"
+
+
+def text_of(prompt: Conversation) -> str:
+    """A conversation as one text."""
+    return "\n".join(turn.content for turn in prompt)
+
+
+def _pair(row: Row) -> Pair:
+    margin = row.columns.get("margin")
+    if margin is None:
+        margin = 1.0
+    if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not math.isfinite(margin) or margin < 0:
+        raise DataError(f"{row.where}: margin is {margin!r}: give a number of at least 0, or leave the column out")
+    return Pair(conversation_of(row), answer_of(row, "chosen"), answer_of(row, "rejected"), float(margin))
+
+
+def _labelled(row: Row) -> LabelledAnswer:
+    label = _column(row, "label")
+    if not isinstance(label, str) or label not in LABELS:
+        raise DataError(f"{row.where}: label is {label!r}: give 'safe' or 'unsafe'")
+    return LabelledAnswer(conversation_of(row), answer_of(row, "completion"), LABELS[label])
+
+
+def conversation_of(row: Row) -> Conversation:
+    """The prompt of a row, without the reasoning of its earlier turns, which no model is shown. Raises ``DataError`` where it is none."""
+    prompt = _column(row, "prompt")
+    if isinstance(prompt, str):
+        return user_turn(prompt)
+    turns = _turns(prompt, f"{row.where}: prompt")
+    if not turns or turns[-1].role != "user":
+        raise DataError(f"{row.where}: prompt is neither text nor a list of {{role, content}} that ends with the user's turn: fix the row")
+    return tuple(Message(turn.role, turn.content) for turn in turns)
+
+
+def answer_of(row: Row, column: str) -> str:
+    """Text, or (as some data sets have it) messages of which the last is the assistant's; its reasoning stands in think tags before it."""
+    value = _column(row, column)
+    turns = _turns(value, f"{row.where}: {column}")
+    if turns and turns[-1].role == "assistant":
+        answer = turns[-1]
+        return f"<think>{answer.reasoning}</think>{answer.content}" if answer.reasoning else answer.content
+    if not isinstance(value, str):
+        raise DataError(f"{row.where}: {column} is {type(value).__name__} instead of text: fix the row")
+    return value
+
+
+def _turns(value: Any, where: str) -> Conversation | None:
+    """``value`` as a conversation, ``None`` where it is none. Raises ``DataError`` for a turn with more in it than is read."""
+    if not isinstance(value, list) or not all(isinstance(turn, dict) and turn.get("role") in ROLES for turn in value):
+        return None
+    if not all(isinstance(turn.get("content"), str | list) for turn in value):
+        return None
+    return tuple(read_turn(turn, f"{where}[{place}]") for place, turn in enumerate(value))
+
+
+def _column(row: Row, name: str) -> Any:
+    if row.columns.get(name) is None:
+        present = ", ".join(map(str, row.columns)) or "none"
+        raise DataError(f"{row.where}: nothing in column {name} (columns: {present}): fill it or remove the row")
+    return row.columns[name]

@@ -1,0 +1,1 @@
+"""Models that judge: which answer is better, and which is right."""

@@ -1,0 +1,1 @@
+"""What can be run: each job from its configuration to a finished directory."""

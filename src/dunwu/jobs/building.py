@@ -1,0 +1,139 @@
+"""The stages that build data sets: `dunwu.data` with models, tokenizers and a place on disk.
+
+Those for which a model writes are run directories: what it has written is journalled as it comes in, and a stage that was stopped goes on
+from there. The others take seconds and begin again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dunwu.config.data import Builder, GeneratorConfig
+from dunwu.config.data_replies import ColdStartConfig, PreferencesConfig, RejectionConfig
+from dunwu.config.data_rows import CleaningConfig, DifficultyConfig, GeneralConfig, MixingConfig
+from dunwu.data.builders.cleaning import clean_rows
+from dunwu.data.builders.cold_start import build_cold_start
+from dunwu.data.builders.difficulty import filter_by_difficulty
+from dunwu.data.builders.drafts import CountTokens
+from dunwu.data.builders.general import build_general
+from dunwu.data.builders.mixing import mix_rows
+from dunwu.data.builders.preference_pairs import build_preferences
+from dunwu.data.builders.rejection_sampling import rejection_sample
+from dunwu.data.generators.base import Open
+from dunwu.data.generators.make import make_generator
+from dunwu.data.io.card import DataCard
+from dunwu.data.io.data_set import DataSet
+from dunwu.data.io.journal import Journalled
+from dunwu.models.loading import load_tokenizer
+from dunwu.run.atomic import atomic_folder
+from dunwu.run.dates import take_date
+from dunwu.run.directory import RunDirectory, content_hash
+from dunwu.run.progress import duration, eta
+
+DATA, JOURNAL = "data", "written.jsonl"
+SECONDS = 10.0
+"""Between two lines of progress."""
+
+
+def run_cold_start(config: ColdStartConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue a cold start; the data set is ``out/data``."""
+    return _written(config, out, resume, "cold-start", lambda opener, count: build_cold_start(config, opener, count))
+
+
+def run_rejection(config: RejectionConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue rejection sampling; the data set is ``out/data``."""
+    return _written(config, out, resume, "rejection-sampling", lambda opener, count: rejection_sample(config, opener, count))
+
+
+def run_preferences(config: PreferencesConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue making preference pairs; the data set is ``out/data``."""
+    return _written(config, out, resume, "preferences", lambda opener, count: build_preferences(config, opener, count))
+
+
+def run_difficulty(config: DifficultyConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue filtering by difficulty; the data set is ``out/data``."""
+    return _written(config, out, resume, "difficulty", lambda opener, count: filter_by_difficulty(config, opener, count))
+
+
+def run_general(config: GeneralConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue building general data; the data set is ``out/data``."""
+    return _written(config, out, resume, "general", lambda opener, count: build_general(config, opener, count))
+
+
+def run_cleaning(config: CleaningConfig, out: Path) -> Path:
+    """Write the cleaned rows and their card into the empty folder ``out``."""
+    count = token_counter(config.model)
+    _told(clean_rows(config, count).write(out, count, config.seed))
+    return out
+
+
+def run_mixing(config: MixingConfig, out: Path) -> Path:
+    """Write the mixture and its card into the empty folder ``out``."""
+    count = token_counter(config.model)
+    _told(mix_rows(config, count).write(out, count, config.seed))
+    return out
+
+
+def token_counter(model: str) -> CountTokens:
+    """Counts the tokens of texts as the model's tokenizer makes them."""
+    tokenizer = load_tokenizer(model)
+
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]] if texts else []
+
+    return count
+
+
+def _written(config: Builder, out: Path, resume: bool, kind: str, build: Callable[[Open, CountTokens], DataSet]) -> Path:
+    """The run directory of a builder that asks models, with its data set whole or not there."""
+    take_date(out)
+    with RunDirectory.create(out, kind, config.model_dump(mode="json"), config.seed, resume) as run:
+        if run.finished and run.manifest["outputs"]["data"] == content_hash(out / DATA):
+            return out  # one that was damaged since is made again, of what the models have written
+        count = token_counter(config.model)
+
+        opened = list[Journalled]()
+
+        def opener(generator: GeneratorConfig) -> Journalled:
+            writer = make_generator(generator)
+            opened.append(Journalled(writer, out / JOURNAL, _Progress(writer.name)))
+            return opened[-1]
+
+        made = _with_refused(build(opener, count), opened)
+        with atomic_folder(out / DATA) as making:
+            _told(made.write(making, count, config.seed))
+        run.finish({"data": out / DATA})
+    return out
+
+
+def _with_refused(made: DataSet, opened: Sequence[Journalled]) -> DataSet:
+    """The data set with what models refused among its facts, which is told on the terminal too."""
+    refused = {each.name: dict(sorted(each.refused.items())) for each in opened if each.refused}
+    for name, reasons in refused.items():
+        first, reason = next(iter(reasons.items()))
+        print(f"{name} refused {len(reasons)} prompts, which are left out; the first: {first}: {reason}", flush=True)
+    return replace(made, facts={**made.facts, "refused": refused}) if refused else made
+
+
+class _Progress:
+    """A line now and then: how much is written, and how long the rest will take."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """See `dunwu.data.io.journal.Progress`."""
+        now = time.monotonic()
+        if now - self._told >= SECONDS:
+            self._told = now
+            print(f"{self._name}: {done} of {total} written, {duration(eta(done, total, now - self._began))} left", flush=True)
+
+
+def _told(card: DataCard) -> None:
+    """One line on the terminal."""
+    removed = sum(step.removed for step in card.filters)
+    print(f"{card.title}: {card.tokens['rows']:,} rows, {card.tokens['sum']:,} tokens; the filters removed {removed}", flush=True)

@@ -1,0 +1,118 @@
+"""What can be refused before a run directory is made: mistakes of the user that would otherwise show minutes later."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from dunwu.algorithms.recipes import algorithm_named
+from dunwu.config.zero import ZeroConfig
+from dunwu.data.prompts import make_prompts
+from dunwu.data.usable import PromptLimit, drops, held_out_problems, met_by_text_alone, sift, where
+from dunwu.errors import ConfigError, DataError
+from dunwu.jobs.headline import told_of_dropped
+from dunwu.sandbox.open import VARIABLE, open_sandbox
+from dunwu.tasks.base import Finite, Task
+from dunwu.tasks.code_tests import program_seconds
+from dunwu.tasks.mixture import Mixture
+from dunwu.types import Problem, Prompt
+
+MOST_CHECKED = 2_000
+"""Problems of generated tasks whose prompts are made beforehand; a longer one that comes up later gives way to another problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in the data of a run: ``rows`` that training has, and how many were ``dropped`` (of evaluations too), by kind."""
+
+    rows: int
+    dropped: dict[str, int]
+    prompts: tuple[Prompt, ...]
+    """Of all training rows, or of the first problems of generated tasks."""
+    as_text: tuple[Problem, ...]
+    """Training problems whose gold is met by the same text alone."""
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest."""
+        as_text = {"golds compared as text": len(self.as_text)} if self.as_text else {}
+        return {"rows": self.rows, "dropped": self.dropped, **as_text}
+
+    def remarks(self) -> Iterator[tuple[str, str]]:
+        """What the user should know of them before training begins."""
+        yield from told_of_dropped(self.dropped)
+        if self.as_text:
+            first = self.as_text[0]
+            text = f"{len(self.as_text):,} are outside the grammar and compared as text"
+            yield "golds", f"{text}; the first, {where(first)}: {str(first.answer)[:60]!r}"
+
+
+def check_run(config: ZeroConfig, task: Task, model: Any, tokenizer: PreTrainedTokenizerBase) -> Checked:
+    """Raise ``UserError`` for an algorithm, a sampling, a split into mini-batches, data or prompts with which a run cannot be done.
+
+    Takes rows that cannot be used out of ``task`` where its configuration drops them.
+    """
+    grpo = config.grpo
+    algorithm_named(grpo.algorithm)
+    rollouts = grpo.prompts_per_step * grpo.group_size
+    if grpo.minibatches > rollouts:
+        raise ConfigError(f"grpo.minibatches = {grpo.minibatches}: a step has {rollouts} rollouts to divide; set it to {rollouts} at most")
+    return check_data(config, task, model.config.max_position_embeddings, tokenizer)
+
+
+def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: PreTrainedTokenizerBase) -> Checked:
+    """The part of `check_run` that reads data; ``positions`` are the model's."""
+    limit, dropped, rows = PromptLimit(config.template, tokenizer, config.max_prompt_tokens), Counter[str](), list[Problem]()
+    for part, weighted in zip(task.tasks if isinstance(task, Mixture) else [task], config.tasks, strict=True):
+        # Where rows are dropped, so are those that leave no room for a completion among the model's positions.
+        room = positions - config.sampling.max_tokens if drops(weighted.task) else config.max_prompt_tokens
+        dropped.update(sift(part, weighted.task, "train", replace(limit, tokens=min(limit.tokens, room))))
+        rows += part.rows("train") if isinstance(part, Finite) else _first(part, config)
+    check_sandbox(rows)
+    prompts = _within(rows, limit)
+    _check_room(prompts, "sampling.max_tokens", config.sampling.max_tokens, positions)
+    for place, held_out in enumerate(config.evaluations):
+        chosen = held_out_problems(held_out, limit)
+        dropped.update({f"{kind} (evaluations.{place})": count for kind, count in chosen.dropped.items()})
+        check_sandbox(chosen.problems)
+        asked = make_prompts(chosen.problems, config.template, tokenizer, config.max_prompt_tokens)
+        _check_room(asked, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions)
+    return Checked(len(rows), dict(dropped), tuple(prompts), tuple(met_by_text_alone(rows)))
+
+
+def _first(task: Task, config: ZeroConfig) -> list[Problem]:
+    number = min(MOST_CHECKED, config.grpo.steps * config.grpo.prompts_per_step)
+    return [task.train(index, config.seed) for index in range(number)]
+
+
+def check_sandbox(problems: Iterable[Problem]) -> None:
+    """Raise ``UserError`` where there are programs to run and they could not be locked in."""
+    if any(map(program_seconds, problems)):
+        open_sandbox(os.environ.get(VARIABLE, "auto"), workers=1).close()
+
+
+def _within(problems: Sequence[Problem], limit: PromptLimit) -> list[Prompt]:
+    """The prompts within the limit; those of generated tasks may be over it, if not all are. Raises ``ConfigError`` then."""
+    made = limit.prompts(problems)
+    prompts = [prompt for prompt in made if len(prompt.token_ids) <= limit.tokens]
+    if not prompts:
+        shortest = min(len(prompt.token_ids) for prompt in made)
+        raise ConfigError(f"max_prompt_tokens = {limit.tokens}: the shortest prompt has {shortest} tokens; set it to more")
+    return prompts
+
+
+def _check_room(prompts: Sequence[Prompt], key: str, max_tokens: int, positions: int) -> None:
+    """Raise ``UserError`` for a prompt that leaves no room for the completion among the model's positions."""
+    longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
+    length = len(longest.token_ids)
+    if length >= positions:
+        raise DataError(f"the prompt of {longest.problem.id} has {length} tokens, and the model {positions} positions: drop the problem")
+    if length + max_tokens > positions:
+        raise ConfigError(
+            f"{key} = {max_tokens}: with the {length} tokens of the prompt of {longest.problem.id} that is more than"
+            f" the model's {positions} positions; set it to {positions - length} at most"
+        )

@@ -1,0 +1,50 @@
+"""`dunwu eval`: a model on a held-out set."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dunwu.config.zero import EngineConfig, EvalConfig
+from dunwu.data.prompts import written_date
+from dunwu.evaluation.result import EvaluationResult
+from dunwu.evaluation.session import EvaluationSession
+from dunwu.evaluation.store import write_evaluation
+from dunwu.jobs.headline import print_facts, told_of_dropped
+from dunwu.models.loading import load_model, pick_device
+from dunwu.run.dates import take_date
+
+MAX_PROMPT_TOKENS = 4096
+
+
+def run_evaluation(
+    model: str, config: EvalConfig, template: str, out: Path | None, device: str, threads: int, batch: int
+) -> EvaluationResult:
+    """Load, sample, verify; with ``out`` all completions (``evaluation.parquet``) and ``summary.json`` are written there."""
+    if threads:
+        torch.set_num_threads(threads)
+    take_date(None, model)
+    policy, tokenizer = load_model(model, pick_device(device))
+    if day := written_date(template, tokenizer):
+        print(f"the chat template writes the date {day}", flush=True)
+    with EvaluationSession.open(policy, tokenizer, EngineConfig(max_batch=batch), template, MAX_PROMPT_TOKENS) as opened:
+        session = replace(opened, whole=True)
+        held_out = session.held_out(config)
+        dropped = held_out.dropped
+        print_facts(told_of_dropped(dropped))
+        if held_out.note:
+            print(held_out.note, file=sys.stderr, flush=True)
+        result = session.evaluate(config)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_evaluation(out / "evaluation.parquet", result)
+        asked: dict[str, Any] = {"model": model, "template": template, **({"date": day} if day else {})}
+        asked |= {"config": config.model_dump(mode="json"), "dropped": dropped, **({"note": held_out.note} if held_out.note else {})}
+        summary = {**asked, result.name: result.summary()}
+        (out / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return result

@@ -1,0 +1,145 @@
+"""What a run would read and need, for ``--dry-run``: the data is read and checked as the run does it, nothing is trained or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+import torch
+
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.config.sft import SftConfig
+from dunwu.config.zero import ZeroConfig
+from dunwu.data.usable import sift
+from dunwu.jobs.checks import Checked, check_data
+from dunwu.jobs.headline import told_of_dropped
+from dunwu.jobs.memory import GIB, budget, fits, in_words, model_files, read_dimensions, remedies, tell
+from dunwu.jobs.reward_checks import check_parts, check_reward
+from dunwu.jobs.reward_model import read_examples as read_preferences
+from dunwu.jobs.sft import read_sets
+from dunwu.models.chat import training_template
+from dunwu.models.loading import load_tokenizer
+from dunwu.tasks.base import Finite, Task
+from dunwu.tasks.make import make_mixture
+from dunwu.tasks.mixture import Mixture
+from dunwu.tasks.rows import local_rows
+from dunwu.trainers.reward_model_examples import Reader
+
+SHOWN = 600
+"""Characters of a first prompt."""
+UNBOUNDED = 1 << 30
+
+
+def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]:
+    """Rows, what is dropped, the first prompt, tokens of prompts, and the memory it needs. Raises ``UserError`` as the run would."""
+    check_parts(config)
+    task, tokenizer, size = make_mixture(config.tasks), _tokenizer(config.model), read_dimensions(config.model)
+    if tokenizer is None:
+        lines, longest = [*_rows(config, task), _unknown(config.model)], config.max_prompt_tokens
+    else:
+        checked = check_data(config, task, size.positions if size and size.positions else UNBOUNDED, tokenizer)
+        lines, longest = list(_data(checked, task)), max(len(prompt.token_ids) for prompt in checked.prompts)
+    check_reward(config, task)
+    if size is None:
+        return [*lines, f"memory: the config.json of {config.model} is not on this machine, so it cannot be computed"]
+    cuda = config.device.startswith("cuda") or (config.device == "auto" and torch.cuda.is_available())
+    found = budget(size, config, longest, cuda)
+    lines += tell(found)
+    room, place = _room(config.device, room_gib)
+    if room is None:
+        return [*lines, "memory to compare with: there is no such device here; --memory GIB names what yours has"]
+    if fits(found, room):
+        return [*lines, f"it fits: {place} has {in_words(room)}"]
+    ways = "; or ".join(remedies(size, config, longest, cuda, room)) or "less of several, or a larger device"
+    return [*lines, f"it will NOT fit: {place} has {in_words(room)}; set {ways}"]
+
+
+def preview_sft(config: SftConfig) -> list[str]:
+    """Conversations, tokens, and what is too long."""
+    tokenizer, size = _tokenizer(config.model), read_dimensions(config.model)
+    if tokenizer is None:
+        paths = [path for path in (config.data, config.validation) if path is not None]
+        return [*(f"{path}: {len(local_rows(Path(path))):,} rows" for path in paths), _unknown(config.model)]
+    template = training_template(config.template, tokenizer)
+    sets = read_sets(config, template, tokenizer, size.positions if size and size.positions else UNBOUNDED)
+    first = tokenizer.decode(sets["data"].examples[0].ids.tolist())
+    counts = [
+        f"{name}: {len(found.examples):,} conversations, {found.tokens:,} tokens, {found.targets:,} of them learned;"
+        f" {found.too_long:,} too long and dropped"
+        for name, found in sets.items()
+    ]
+    return [*counts, f"first conversation: {_quoted(first)}"]
+
+
+def preview_reward_model(config: RewardModelConfig) -> list[str]:
+    """Examples to train on and held out, and what is left out."""
+    tokenizer = _tokenizer(config.model)
+    if config.data is None:
+        return []
+    if tokenizer is None:
+        return [f"rows: {len(local_rows(Path(config.data).expanduser())):,}", _unknown(config.model)]
+    train, _, counts = read_preferences(config, Path(config.data).expanduser(), Reader(tokenizer, tokenizer.pad_token_id))
+    lengths = sorted(len(row) for example in train for row in example.rows)
+    first = tokenizer.decode(list(train[0].rows[0]))
+    told = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
+    return [f"rows: {told}", f"tokens of a row: {_spread(lengths)}", f"first row: {_quoted(first)}"]
+
+
+def _data(checked: Checked, task: Task) -> Iterator[str]:
+    rows = f"{checked.rows:,} rows" if _all_finite(task) else f"{checked.rows:,} problems looked at, of those that are generated the first"
+    yield f"training data: {rows} of {_names(task)}"
+    yield from (f"{name}: {told}" for name, told in checked.remarks())
+    yield f"tokens of a prompt: {_spread(sorted(len(prompt.token_ids) for prompt in checked.prompts))}"
+    yield f"first prompt: {_quoted(checked.prompts[0].text)}"
+
+
+def _rows(config: ZeroConfig, task: Task) -> Iterator[str]:
+    """Without a tokenizer: what can be said of the rows themselves."""
+    for part, weighted in zip(_parts(task), config.tasks, strict=True):
+        dropped = sift(part, weighted.task, "train", None)
+        yield f"training data: {len(part.rows('train')):,} rows of {part.name}" if isinstance(part, Finite) else f"generated: {part.name}"
+        yield from (f"{name}: {told}" for name, told in told_of_dropped(dropped))
+    yield f"first problem: {_quoted(task.train(0, config.seed).text)}"
+
+
+def _parts(task: Task) -> Sequence[Task]:
+    return task.tasks if isinstance(task, Mixture) else [task]
+
+
+def _all_finite(task: Task) -> bool:
+    return all(isinstance(part, Finite) for part in _parts(task))
+
+
+def _names(task: Task) -> str:
+    return ", ".join(part.name for part in _parts(task))
+
+
+def _spread(lengths: Sequence[int]) -> str:
+    return f"{lengths[0]:,} to {lengths[-1]:,}, half of them at most {int(median(lengths)):,}"
+
+
+def _quoted(text: str) -> str:
+    return repr(text[:SHOWN].encode("utf-8", "replace").decode()) + (" ..." if len(text) > SHOWN else "")
+
+
+def _unknown(model: str) -> str:
+    return f"prompts: the tokenizer of {model} is not on this machine, so tokens are not counted and long prompts not looked for"
+
+
+def _tokenizer(model: str) -> Any | None:
+    """``None`` for a model that would have to be fetched first."""
+    folder = model_files(model)
+    return None if folder is None else load_tokenizer(str(folder))
+
+
+def _room(device: str, named: float | None) -> tuple[int | None, str]:
+    """Bytes that the run may have, and whose they are."""
+    if named is not None:
+        return int(named * GIB), "what --memory names"
+    if device.startswith("cuda") or (device == "auto" and torch.cuda.is_available()):
+        here = torch.cuda.is_available() and (torch.device(device).index or 0 if device != "auto" else 0) < torch.cuda.device_count()
+        return (int(torch.cuda.get_device_properties(device if ":" in device else 0).total_memory), device) if here else (None, device)
+    return int(psutil.virtual_memory().total), "this machine"

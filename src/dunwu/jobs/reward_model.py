@@ -1,0 +1,125 @@
+"""A reward model from beginning to end: read the data, train, measure on what was held out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dunwu.analysis.report import REPORT, write_report
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.data.io.preferences import read_labelled, read_pairs
+from dunwu.errors import ConfigError, DataError
+from dunwu.jobs.headline import print_facts
+from dunwu.jobs.reward_model_quality import measure, show, telling_examples
+from dunwu.jobs.stopping import stopping_at_once
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path
+from dunwu.models.heads import load_scorer, set_label
+from dunwu.models.loading import pick_device
+from dunwu.models.lora import add_lora
+from dunwu.models.native import check_ids
+from dunwu.run.dates import take_date
+from dunwu.run.directory import RunDirectory, content_hash, read_metrics
+from dunwu.tasks.rows import data_files
+from dunwu.trainers.clock import Schedule, run_clock
+from dunwu.trainers.reward_model import RewardModelLearner
+from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
+
+EXAMPLES = "evaluations/examples.json"
+SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")
+
+
+@stopping_at_once()
+def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    take_date(out)
+    data = _data_path(config)
+    device = pick_device(config.device)
+    model, tokenizer = load_scorer(config.model, device, seed=config.seed)
+    set_label(model, config.criterion)
+    if config.lora is not None:
+        add_lora(model, config.lora, config.seed)
+    train, held_out, counts = read_examples(config, data, Reader(tokenizer, model.config.pad_token_id))
+    _check_rows([*train, *held_out], model)
+    folder = bundled_path() if config.model == BUNDLED_NAME else Path(config.model)
+    inputs = {"data": content_hash(data)} | ({"model": content_hash(folder)} if folder.is_dir() else {})
+    files = {"data": {str(file): content_hash(file) for file in data_files(data)}, "model": {config.model: ""}}
+    with RunDirectory.create(out, "reward-model", config.model_dump(mode="json"), config.seed, resume, inputs, files) as run:
+        learner = RewardModelLearner(config, model, tokenizer, train, held_out)
+        counts["never drawn, to balance lengths"] = learner.batches.unused
+        run.note({"steps": learner.steps, "data": counts})
+        _announce(config, out, learner, counts, str(device))
+        final = run_clock(run, learner, Schedule(learner.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN))
+        agreements = learner.agreements(held_out)
+        figures = measure(held_out, agreements)
+        if not run.finished:
+            (run.path / EXAMPLES).parent.mkdir(exist_ok=True)
+            run.write_json(EXAMPLES, {"examples": telling_examples(learner, agreements)})
+            run.write_json("summary.json", _summary(config, run, figures, counts, str(device)))
+            run.finish({"checkpoint": final})
+            write_report(run.path)
+    show(figures)
+    print_facts((("checkpoint", str(final)), ("report", str(out / REPORT))))
+    return out
+
+
+def read_examples(config: RewardModelConfig, data: Path, reader: Reader) -> tuple[list[Example], list[Example], dict[str, int]]:
+    """Examples to train on and examples held out, and counts of what the data held. Raises ``DataError`` where none are left."""
+    found = read_pairs(data, config.only) if config.criterion == "helpfulness" else read_labelled(data, config.only)
+    train, train_out = make_examples(found.train, config.criterion, reader, config.max_tokens)
+    held_out, held_out_out = make_examples(found.held_out, config.criterion, reader, config.max_tokens)
+    counts = {"training": len(train), "held out": len(held_out), "in training too, dropped": found.leaked}
+    counts |= {f"left out: {reason}": number for reason, number in sorted((train_out + held_out_out).items())}
+    if not train or not held_out:
+        told = ", ".join(f"{name} {number}" for name, number in counts.items())
+        raise DataError(f"{data} leaves nothing to {'train on' if not train else 'hold out'} ({told}): add rows or raise max_tokens")
+    return train, held_out, counts
+
+
+def _data_path(config: RewardModelConfig) -> Path:
+    if config.data is None:
+        raise ConfigError("data is not set; give --data FILE (columns prompt, chosen, rejected; or prompt, completion, label)")
+    return Path(config.data).expanduser()
+
+
+def _check_rows(examples: list[Example], model: Any) -> None:
+    check_ids((row for example in examples for row in example.rows), model.config.vocab_size)
+    longest, positions = max(len(row) for example in examples for row in example.rows), model.config.max_position_embeddings
+    if longest > positions:
+        raise ConfigError(f"a row has {longest} tokens, more than the model's {positions} positions; set max_tokens to {positions} at most")
+
+
+def _announce(config: RewardModelConfig, out: Path, learner: RewardModelLearner, counts: dict[str, int], device: str) -> None:
+    unit = "pairs" if config.criterion == "helpfulness" else "answers"
+    seen = "what the user reads" if config.criterion == "helpfulness" else "everything, chain of thought included"
+    print(f"Reward model for {config.criterion}: it is shown {seen}.")
+    told = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
+    trained = sum(parameter.numel() for parameter in learner.optimiser.parameters.values())
+    balanced = " of balanced lengths" if config.balance_lengths else ""
+    print_facts(
+        (
+            ("model", f"{config.model} ({trained:,} parameters trained)"),
+            ("device", device),
+            ("data", f"{unit}: {told}"),
+            ("training", f"{learner.steps} steps of {config.batch_size} {unit}{balanced}"),
+            ("run", str(out)),
+        )
+    )
+    print("Ctrl-C saves and stops; the command to resume is printed then.", flush=True)
+
+
+def _summary(config: RewardModelConfig, run: RunDirectory, figures: dict[str, Any], counts: dict[str, int], device: str) -> dict[str, Any]:
+    rows = read_metrics(run.path)
+    seconds = {"train": round(sum(row["step_time"] for row in rows), 1)}
+    tokens = sum(row["num_tokens"] for row in rows)
+    return {
+        "criterion": config.criterion,
+        "held_out": figures,
+        "data": counts,
+        "tokens": tokens,
+        "seconds": seconds,
+        "seed": config.seed,
+        "device": device,
+    }

@@ -1,0 +1,134 @@
+"""How good a reward model is on what was held out: accuracy with its interval, calibration, and how much it goes by length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import rich
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from dunwu.algorithms.preference import expected_calibration_error, reliability
+from dunwu.analysis.sentences import percent
+from dunwu.data.io.preferences import LabelledAnswer, Pair
+from dunwu.evaluation.metrics import finite_or_none, pass_at_1, pass_interval, spearman
+from dunwu.models.heads import scores
+from dunwu.trainers.micro_batches import pad_right
+from dunwu.trainers.reward_model import RewardModelLearner
+from dunwu.trainers.reward_model_examples import Example, seen_by
+
+SHOWN = 2
+"""Examples of each kind."""
+ABOUT = 0.1
+"""Answers whose lengths differ by at most this share of the longer count as about as long."""
+
+
+def measure(examples: Sequence[Example], agreements: Sequence[float]) -> dict[str, Any]:
+    """Figures of held-out ``examples``; ``agreements`` are log-odds of what was preferred (`RewardModelLearner.agreements`). JSON-able.
+
+    Accuracy counts every conversation the same, however many pairs it has, and a tie as wrong. ``longer_preferred`` is the share of the
+    pairs of unequal length in which the longer answer is scored higher, and ``longer_chosen`` the share in which it was chosen: a model
+    that goes by length has more of the first than the data have of the second.
+    """
+    correct = [int(agreement > 0) for agreement in agreements]
+    confidence_N = torch.tensor(agreements, dtype=torch.float64).abs().sigmoid()
+    table = reliability(confidence_N, torch.tensor(correct, dtype=torch.float64))
+    figures = {
+        **_accuracy(examples, correct),
+        "calibration_error": expected_calibration_error(table),
+        "reliability": [asdict(each) for each in table],
+        "groups": {name: _accuracy([examples[i] for i in part], [correct[i] for i in part]) for name, part in _groups(examples)},
+        **_length(examples, agreements),
+    }
+    found: dict[str, Any] = finite_or_none(figures)
+    return found
+
+
+def telling_examples(learner: RewardModelLearner, agreements: Sequence[float]) -> list[dict[str, Any]]:
+    """Held-out examples with their scores, as the model was shown them: the surest that are wrong and right, and the least sure."""
+    order = sorted(range(len(agreements)), key=agreements.__getitem__)
+    wrong, right = ([i for i in order if (agreements[i] > 0) == side] for side in (False, True))
+    chosen = {"right, surest": right[-SHOWN:][::-1], "wrong, surest": wrong[:SHOWN]}
+    taken = [*chosen["right, surest"], *chosen["wrong, surest"]]
+    chosen["least sure"] = sorted((i for i in order if i not in taken), key=lambda i: abs(agreements[i]))[:SHOWN]
+    return [_told(kind, learner, learner.held_out[i]) for kind, places in chosen.items() for i in places]
+
+
+def _told(kind: str, learner: RewardModelLearner, example: Example) -> dict[str, Any]:
+    ids_BT, _ = pad_right(example.rows, learner.model.config.pad_token_id, learner.model.device)
+    with torch.no_grad():
+        given = scores(learner.model, ids_BT, learner.config.matmul_precision).flatten().tolist()
+    item = example.item
+    texts = {"chosen": item.chosen, "rejected": item.rejected} if isinstance(item, Pair) else {_label(item): item.completion}
+    answers = [
+        {"name": name, "score": round(score, 3), "text": seen_by(learner.config.criterion, text).text}
+        for (name, text), score in zip(texts.items(), given, strict=True)
+    ]
+    return {"kind": kind, "prompt": [{"role": turn.role, "content": turn.content} for turn in item.prompt], "answers": answers}
+
+
+def _label(item: LabelledAnswer) -> str:
+    return "safe" if item.safe else "unsafe"
+
+
+def show(figures: dict[str, Any]) -> None:
+    """The table that ends a run."""
+    table = Table("held out", "number", "accuracy (95 % interval)", box=SIMPLE_HEAD, pad_edge=False)
+    for name, group in (("all", figures), *figures["groups"].items()):
+        low, high = (percent(bound) for bound in group["interval"])
+        table.add_row(name, str(group["count"]), f"{percent(group['accuracy'])} ({low} to {high})")
+    rich.print(table)
+    calibration = Table("confidence", "number", "mean confidence", "accuracy", box=SIMPLE_HEAD, pad_edge=False)
+    for each in figures["reliability"]:
+        span = f"{percent(each['low'])} to {percent(each['high'])}"
+        calibration.add_row(span, str(each["count"]), percent(each["confidence"]), percent(each["accuracy"]))
+    rich.print(calibration)
+    print(f"expected calibration error {percent(figures['calibration_error'])}")
+    if figures.get("longer_preferred") is not None:
+        longer, chosen = (percent(figures[key]) for key in ("longer_preferred", "longer_chosen"))
+        print(f"the longer answer is scored higher in {longer} of the pairs and was chosen in {chosen}")
+
+
+def _accuracy(examples: Sequence[Example], correct: Sequence[int]) -> dict[str, Any]:
+    by_prompt: dict[Any, list[int]] = {}
+    for example, right in zip(examples, correct, strict=True):
+        by_prompt.setdefault(example.item.prompt, []).append(right)
+    samples = list(by_prompt.values())
+    return {"count": len(correct), "accuracy": pass_at_1(samples), "interval": list(pass_interval(samples))}
+
+
+def _groups(examples: Sequence[Example]) -> Iterator[tuple[str, list[int]]]:
+    """Pairs by which answer is longer; labelled answers by label, and by length (the shorter and the longer half)."""
+    places = range(len(examples))
+    if len(examples[0].rows) == 2:
+        longer = [_longer(example) for example in examples]
+        for name, side in (("chosen shorter", -1), ("about as long", 0), ("chosen longer", 1)):
+            yield name, [i for i in places if longer[i] == side]
+        return
+    for name, sign in (("safe", 1), ("unsafe", -1)):
+        yield name, [i for i in places if examples[i].sign == sign]
+    order = sorted(places, key=lambda i: examples[i].size)
+    half = len(order) // 2
+    yield "shorter half", order[:half]
+    yield "longer half", order[half:]
+
+
+def _longer(example: Example) -> int:
+    return 0 if example.size <= ABOUT * max(example.lengths) else example.side
+
+
+def _length(examples: Sequence[Example], agreements: Sequence[float]) -> dict[str, Any]:
+    """What length has to do with it, of pairs; nothing for labelled answers."""
+    if len(examples[0].rows) != 2:
+        return {}
+    differences = [example.lengths[0] - example.lengths[1] for example in examples]
+    unequal = [(agreement, difference) for agreement, difference in zip(agreements, differences, strict=True) if difference]
+    count = len(unequal) or 1
+    return {
+        "longer_preferred": sum((agreement > 0) == (difference > 0) for agreement, difference in unequal) / count,
+        "longer_chosen": sum(difference > 0 for _, difference in unequal) / count,
+        "length_correlation": spearman(agreements, differences),
+    }

@@ -1,0 +1,142 @@
+"""Supervised fine-tuning from beginning to end: read the conversations, train, measure the held-out loss before and after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dunwu.analysis.report import REPORT, write_report
+from dunwu.config.sft import SftConfig
+from dunwu.data.io.chat_examples import ExampleSet, read_examples
+from dunwu.data.prompts import written_date
+from dunwu.errors import ConfigError
+from dunwu.jobs.headline import print_facts
+from dunwu.jobs.outside import model_folder
+from dunwu.jobs.stopping import stopping_at_once
+from dunwu.models.chat import TrainingTemplate, training_template
+from dunwu.models.loading import load_model, pick_device
+from dunwu.models.lora import add_lora
+from dunwu.models.native import check_ids
+from dunwu.rollout.build import build_engine
+from dunwu.run.dates import take_date
+from dunwu.run.directory import RunDirectory, content_hash, read_metrics
+from dunwu.tasks.rows import data_files
+from dunwu.trainers.clock import Schedule, run_clock
+from dunwu.trainers.sft import SftLearner
+
+SHOWN = ("loss", "mean_token_accuracy", "eval_loss", "tokens_per_second")
+BEFORE = "evaluations/before.json"
+SUMMARY = "summary.json"
+
+
+@stopping_at_once()
+def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    torch.manual_seed(config.seed)
+    take_date(out)
+    device = pick_device(config.device)
+    model, tokenizer = load_model(config.model, device)
+    template = training_template(config.template, tokenizer)
+    template.adopt(tokenizer, model)
+    sets = read_sets(config, template, tokenizer, model.config.max_position_embeddings)
+    check_ids((example.ids.tolist() for found in sets.values() for example in found.examples), model.config.vocab_size)
+    if config.lora is not None:
+        add_lora(model, config.lora, config.seed)
+    engine = build_engine(config.engine, model, tokenizer)
+    with RunDirectory.create(out, "sft", config.model_dump(mode="json"), config.seed, resume, inputs(config, sets), files(config)) as run:
+        held_out = sets["validation"].examples if "validation" in sets else ()
+        learner = SftLearner(config, model, tokenizer, engine, sets["data"].examples, held_out)
+        data = {name: found.facts() for name, found in sets.items()}
+        arithmetic = {"generation": engine.decoder, "training": learner.scorer.name}
+        run.note({"steps": learner.steps, "data": data, "arithmetic": arithmetic})
+        print("Supervised fine-tuning: the loss is on what the assistant says, reasoning and end token included.")
+        print_facts(beginning(config, out, str(device), sets, learner))
+        before = measure_before(run, learner)
+        final = run_clock(run, learner, Schedule(learner.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN))
+        rows = read_metrics(run.path)
+        if not run.finished:
+            run.write_json(SUMMARY, summary(config, str(device), before, rows))
+            run.finish({"checkpoint": final})
+            write_report(run.path)
+    print_facts((*conclusion(before, rows, final), ("report", str(out / REPORT))))
+    return out
+
+
+def read_sets(config: SftConfig, template: TrainingTemplate, tokenizer: Any, positions: int) -> dict[str, ExampleSet]:
+    """``data`` and, where there is one, ``validation``. Raises ``UserError`` for rows that cannot be learned from."""
+    longest = config.max_length or positions
+    if longest > positions:
+        raise ConfigError(f"max_length = {longest}: the model has {positions} positions; set it to {positions} at most")
+    paths = {"data": config.data, "validation": config.validation}
+    return {
+        name: read_examples(Path(path), template, tokenizer, longest, config.overlong) for name, path in paths.items() if path is not None
+    }
+
+
+def inputs(config: SftConfig, sets: dict[str, ExampleSet]) -> dict[str, str]:
+    """Hashes of the model's folder, of the files, and of the tokens that were made of them."""
+    folders = {"model": model_folder(config.model), "data": Path(config.data), "validation": config.validation and Path(config.validation)}
+    hashes = {name: content_hash(path) for name, path in folders.items() if path}
+    return hashes | {f"{name}_tokens": found.fingerprint() for name, found in sets.items()}
+
+
+def files(config: SftConfig) -> dict[str, dict[str, str]]:
+    """The files of each input with their hashes."""
+    paths = {"data": config.data, "validation": config.validation}
+    found = {name: {str(file): content_hash(file) for file in data_files(Path(path))} for name, path in paths.items() if path}
+    return {**found, "model": {config.model: ""}}
+
+
+def measure_before(run: RunDirectory, learner: SftLearner) -> dict[str, float]:
+    """The validation metrics of the model as it came; measured once, as a run that goes on has another model. Empty without a set."""
+    path = run.path / BEFORE
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        run.write_json(BEFORE, learner.evaluate() if learner.validation else {})
+    found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def summary(config: SftConfig, device: str, before: dict[str, float], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The contents of ``summary.json``."""
+    after = {name: rows[-1][name] for name in before}
+    return {
+        **({"validation": {"before": before, "after": after}} if before else {}),
+        "loss": {"first": rows[0]["loss"], "last": rows[-1]["loss"]},
+        "num_tokens": sum(row["num_tokens"] for row in rows),
+        "seconds": {"train": round(sum(row["step_time"] for row in rows), 1)},
+        "seed": config.seed,
+        "device": device,
+    }
+
+
+def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, ExampleSet], learner: SftLearner) -> Iterator[tuple[str, str]]:
+    """Facts of a run that has not begun."""
+    yield "model", f"{config.model} ({sum(parameter.numel() for parameter in learner.model.parameters()):,} parameters)"
+    if lora := config.lora:
+        yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base stays as it is"
+    yield "device", f"{device}, {learner.scorer.name}"
+    day = written_date(config.template, learner.tokenizer)
+    yield "template", config.template + (f"; it writes the date {day}, whenever the run goes on" if day else "")
+    for name, found in sets.items():
+        dropped = f"; {found.too_long:,} too long and dropped" if found.too_long else ""
+        yield name, f"{len(found.examples):,} conversations, {found.tokens:,} tokens, {found.targets:,} of them learned{dropped}"
+    yield "training", f"{config.epochs} epochs of {learner.updates_per_epoch} updates of {config.batch_size} conversations"
+    yield "run", str(run)
+
+
+def conclusion(before: dict[str, float], rows: list[dict[str, Any]], final: Path) -> Iterator[tuple[str, str]]:
+    """What came out."""
+    yield "loss", f"{_told(rows[0]['loss'])} at the first update, {_told(rows[-1]['loss'])} at the last"
+    if before:
+        yield "held out", f"loss {_told(before['eval_loss'])} before, {_told(rows[-1]['eval_loss'])} after"
+    yield "checkpoint", str(final)
+
+
+def _told(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4f}"

@@ -1,0 +1,156 @@
+"""R1-Zero from beginning to end: measure the base, train it by reinforcement learning, measure again, report."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dunwu.algorithms.recipes import describe
+from dunwu.analysis.report import write_report
+from dunwu.config.zero import EvalConfig, ZeroConfig, resume_may_change
+from dunwu.data.prompts import written_date
+from dunwu.evaluation.result import EvaluationResult
+from dunwu.evaluation.session import EvaluationSession
+from dunwu.evaluation.store import read_evaluation, write_evaluation
+from dunwu.jobs.checks import check_run
+from dunwu.jobs.data_inputs import data_hashes, data_inputs
+from dunwu.jobs.headline import announce, conclude, print_facts
+from dunwu.jobs.measure import set_names
+from dunwu.jobs.outside import model_folder
+from dunwu.jobs.reward_checks import check_parts, check_reward
+from dunwu.jobs.stopping import stopping_at_once
+from dunwu.models.loading import load_model, pick_device
+from dunwu.models.lora import add_lora
+from dunwu.rewards.make import own_files
+from dunwu.rewards.pool import RewardPool
+from dunwu.rollout.build import build_engine
+from dunwu.run.dates import take_date
+from dunwu.run.directory import RunDirectory, content_hash, read_metrics
+from dunwu.sandbox.open import where_programs_run
+from dunwu.tasks.make import make_mixture
+from dunwu.trainers.clock import Schedule, run_clock
+from dunwu.trainers.group_rewards import GroupRewards
+from dunwu.trainers.grpo import GrpoLearner
+from dunwu.trainers.model_rewards import ModelRewards
+from dunwu.verifiers.unread import tell_verdicts
+
+SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
+SECONDS = "evaluations/seconds.json"
+
+
+@stopping_at_once()
+def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
+    """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    torch.manual_seed(config.seed)
+    take_date(out)
+    check_parts(config)
+    device = pick_device(config.device)
+    model, tokenizer = load_model(config.model, device)
+    if config.lora is not None:
+        add_lora(model, config.lora, config.seed)
+    task = make_mixture(config.tasks)
+    # Who samples while the trainer updates has weights of its own.
+    sampler = copy.deepcopy(model) if config.grpo.staleness else model
+    engine = build_engine(config.engine, sampler, tokenizer)
+    data = data_inputs(config, task)
+    checked = check_run(config, task, model, tokenizer)
+    reward = check_reward(config, task)
+    models = ModelRewards.load(config.reward, device)
+    folder = model_folder(config.model)
+    inputs = data if folder is None else {"model": content_hash(folder), **data}
+    own = {key: (str(file), content_hash(file)) for key, file in own_files(config.reward, config.tripwire).items()}
+    inputs |= {key: hash for key, (_, hash) in own.items()}
+    files = {**data_hashes(config), "model": {config.model: ""}, **{key: dict([named]) for key, named in own.items()}}
+    with (
+        RunDirectory.create(out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs, files, resume_may_change) as run,
+        RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
+        GroupRewards(config, pool.weights, models) as group_rewards,
+    ):
+        _record_card(run, folder)
+        learner = GrpoLearner(config, model, tokenizer, engine, pool, task, run, group_rewards)
+        run.manifest["algorithm"] = describe(learner.algorithm)
+        run.manifest["arithmetic"] = {"generation": engine.decoder, "training": learner.policy.scorer.name}
+        run.manifest["sandbox"] = where_programs_run()
+        run.note({"data": checked.facts()})
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        announce(config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"])
+        print_facts(checked.remarks())
+        if day := written_date(config.template, tokenizer):
+            print_facts((("date", f"{day}, which the chat template writes, whenever the run goes on"),))
+        session = EvaluationSession(engine, tokenizer, pool, config.template, config.max_prompt_tokens)
+        evaluator = Evaluator(run, config.evaluations, session)
+        evaluator.measure("before")
+        schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN)
+        with closing(learner):
+            final = run_clock(run, learner, schedule)
+        learner.load_engine(config.grpo.steps)
+        evaluator.measure("after")
+        summary = evaluator.summary(config.seed, str(device))
+        if not run.finished:
+            too_long = sum(row.get("prompts_too_long") or 0 for row in read_metrics(run.path))
+            run.manifest["data"] = {**checked.facts(), "generated prompts too long": too_long}
+            run.write_json("summary.json", summary)
+            run.finish({"checkpoint": final})
+        report = write_report(run.path)
+    conclude(evaluator.results, summary["seconds"], final, report)
+    return out
+
+
+def _record_card(run: RunDirectory, folder: Path | None) -> None:
+    """The base model's card goes into the manifest, so that the report can quote it wherever the run is moved."""
+    card = None if folder is None else folder / "card.json"
+    if card is not None and card.is_file():
+        run.manifest["base_card"] = json.loads(card.read_text(encoding="utf-8"))
+
+
+class Evaluator:
+    """Held-out measurements of a run; one that is on disk already is read, not made again."""
+
+    def __init__(self, run: RunDirectory, evaluations: Sequence[EvalConfig], session: EvaluationSession) -> None:
+        self._run, self._evaluations, self._session = run, evaluations, session
+        self.results: dict[str, dict[str, EvaluationResult]] = {}
+        self._seconds: dict[str, float] = {}
+        if (kept := run.path / SECONDS).exists():
+            self._seconds = json.loads(kept.read_text(encoding="utf-8"))
+
+    def measure(self, phase: str) -> None:
+        """Measure every held-out set ``before`` or ``after``."""
+        folder = self._run.path / "evaluations"
+        folder.mkdir(exist_ok=True)
+        for name, config in zip(set_names(self._evaluations), self._evaluations, strict=True):
+            path = folder / f"{phase}-{name}.parquet"
+            if path.exists():
+                result = read_evaluation(path)
+            else:
+                print(f"{phase}: {config.problems} held-out problems of {name}, {config.samples} completions each", flush=True)
+                began = time.monotonic()
+                result = self._session.evaluate(config)
+                result = replace(result, name=name)
+                write_evaluation(path, result)
+                told = result.summary()
+                print(f"{phase}: {name}: {tell_verdicts(told['verdicts'], told['unread'])}", flush=True)
+                self._add_seconds(f"evaluate_{phase}", time.monotonic() - began)
+            self.results.setdefault(name, {})[phase] = result
+
+    def _add_seconds(self, phase: str, seconds: float) -> None:
+        """Kept on disk: a run that is taken up again reads its measurements and would not know what they had cost."""
+        self._seconds[phase] = self._seconds.get(phase, 0.0) + seconds
+        self._run.write_json(SECONDS, self._seconds)
+
+    def summary(self, seed: int, device: str) -> dict[str, Any]:
+        """The contents of ``summary.json``."""
+        sets = {name: {phase: result.summary() for phase, result in phases.items()} for name, phases in self.results.items()}
+        rows = read_metrics(self._run.path)
+        phases = {f"train_{key}": sum(row.get(f"time/{key}") or 0.0 for row in rows) for key in ("generate", "reward", "train")}
+        seconds = {**self._seconds, "train": sum(row.get("step_time") or 0.0 for row in rows), **phases}
+        rounded = {name: round(value, 1) for name, value in seconds.items()}
+        return {**sets, "seconds": rounded, "seed": seed, "device": device}

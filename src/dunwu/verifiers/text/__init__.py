@@ -1,0 +1,5 @@
+"""Answers in words against a gold in words."""
+
+from dunwu.verifiers.text.verify import verify_text
+
+__all__ = ["verify_text"]

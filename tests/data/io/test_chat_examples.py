@@ -1,0 +1,160 @@
+"""Conversations as tokens: exactly what is learned, whatever the tokenizer does at the boundary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from dunwu.data.io import chat_examples
+from dunwu.data.io.chat_examples import Example, encode_rows, encode_segments, read_examples
+from dunwu.errors import DataError
+from dunwu.models.chat import Segment, training_template
+from dunwu.tasks.rows import Row
+
+TURNS = [
+    {"role": "user", "content": "What is 3+4?"},
+    {"role": "assistant", "content": "<answer>7</answer>", "reasoning_content": "3+4=7"},
+    {"role": "user", "content": "And 3-4?"},
+    {"role": "assistant", "content": "-1"},
+]
+
+
+def encode(columns: dict[str, Any], tokenizer: Any, name: str = "tiny") -> Example:
+    [found] = encode_rows([Row(columns, "rows.jsonl", 1, "unnamed")], training_template(name, tokenizer), tokenizer)
+    return found
+
+
+def pieces(example: Example, tokenizer: Any) -> list[tuple[bool, str]]:
+    """Neighbouring tokens of one kind, decoded."""
+    found: list[tuple[bool, list[int]]] = []
+    for token, learned in zip(example.ids.tolist(), example.learned.tolist(), strict=True):
+        if not found or found[-1][0] != learned:
+            found.append((learned, []))
+        found[-1][1].append(token)
+    return [(learned, tokenizer.decode(ids)) for learned, ids in found]
+
+
+def test_every_assistants_turn_is_learned_with_its_end_and_nothing_else(world_tokenizer: Any) -> None:
+    example = encode({"messages": TURNS}, world_tokenizer)
+    assert pieces(example, world_tokenizer) == [
+        (False, "User: What is 3+4?\nAssistant:"),
+        (True, "<think>3+4=7</think><answer>7</answer><|endoftext|>"),
+        (False, "\nUser: And 3-4?\nAssistant:"),
+        (True, "-1<|endoftext|>"),
+    ]
+    assert example.start == example.learned.tolist().index(True)
+    assert example.targets == sum(example.learned.tolist())
+
+
+def test_of_prompt_and_completion_the_completion_is_learned(world_tokenizer: Any) -> None:
+    example = encode({"prompt": TURNS[:3], "completion": [TURNS[3]]}, world_tokenizer)
+    assert [text for learned, text in pieces(example, world_tokenizer) if learned] == ["-1<|endoftext|>"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=st.text(max_size=30), said=st.text(min_size=1, max_size=30))
+def test_any_text_begins_where_the_prompt_alone_ends(asked: str, said: str, world_tokenizer: Any) -> None:
+    asked, said = (text.encode("utf-8", errors="ignore").decode() for text in (asked, said))
+    if not said or any("<|" in text for text in (asked, said)):
+        return
+    example = encode({"prompt": asked, "completion": said}, world_tokenizer)
+    prompt = world_tokenizer(f"User: {asked}\nAssistant:", add_special_tokens=False)["input_ids"]
+    assert example.ids[: example.start].tolist() == prompt
+    assert example.learned[: example.start].any() == False  # noqa: E712
+    assert example.learned[example.start :].all()
+    assert world_tokenizer.decode(example.ids[example.start :]) == f"{said}<|endoftext|>"
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["trimmed-offsets", "whole-offsets"])
+def merging_tokenizer(request: pytest.FixtureRequest) -> Any:
+    """Byte level with the merges `?A`, `Ġb` and `ĊĊ`; with trimmed offsets, white space belongs to no token's span."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merged = [("?", "A"), ("Ġ", "b"), ("Ċ", "Ċ")]
+    vocabulary = {piece: i for i, piece in enumerate([*letters, *("".join(pair) for pair in merged)])}
+    inner = Tokenizer(models.BPE(vocabulary, merged))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    inner.post_processor = processors.ByteLevel(trim_offsets=request.param)
+    inner.add_special_tokens([AddedToken("<end>")])
+    return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<end>")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "expected"),
+    [
+        ("Why?", "Ab", [(False, ["W", "h", "y", "?"]), (True, ["A", "b", "<end>"])]),  # `?A` would lie across
+        ("Why?A", "b", [(False, ["W", "h", "y", "?A"]), (True, ["b", "<end>"])]),
+        ("a", " b", [(False, ["a"]), (True, ["Ġb", "<end>"])]),
+        ("a ", "b", [(False, ["a", "Ġ"]), (True, ["b", "<end>"])]),
+        ("a\n\n", "b", [(False, ["a", "ĊĊ"]), (True, ["b", "<end>"])]),
+        ("a\n", "\nb", [(False, ["a", "Ċ"]), (True, ["Ċ", "b", "<end>"])]),
+    ],
+)
+def test_no_token_lies_across_the_end_of_the_prompt(prompt: str, completion: str, expected: Any, merging_tokenizer: Any) -> None:
+    example = encode({"prompt": prompt, "completion": completion}, merging_tokenizer, "plain")
+    tokens = merging_tokenizer.convert_ids_to_tokens(example.ids.tolist())
+    start = example.start
+    assert [(False, tokens[:start]), (True, tokens[start:])] == expected
+
+
+def test_after_a_cut_later_boundaries_are_exact_too(merging_tokenizer: Any) -> None:
+    segments = [Segment("x?"), Segment("Ay?", True), Segment("A b?"), Segment("A", True)]
+
+    def batch(texts: list[str]) -> list[list[int]]:
+        ids: list[list[int]] = merging_tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return ids
+
+    [(ids, learned)] = encode_segments([segments], batch)
+    tokens = merging_tokenizer.convert_ids_to_tokens(ids)
+    assert tokens == ["x", "?", "A", "y", "?", "A", "Ġb", "?", "A"]
+    assert learned == [False, False, True, True, True, False, False, False, True]
+
+
+def test_an_empty_plain_prompt_leaves_the_first_token_unlearned(merging_tokenizer: Any) -> None:
+    example = encode({"prompt": "", "completion": "ab"}, merging_tokenizer, "plain")
+    assert example.learned.tolist() == [False, True, True]
+
+
+def write(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def rows_of(lengths: Sequence[int]) -> list[dict[str, Any]]:
+    return [{"prompt": str(place), "completion": " 7" * length} for place, length in enumerate(lengths)]
+
+
+def test_a_file_is_read_in_order_and_whole(world_tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_examples, "AT_ONCE", 3)
+    path = write(tmp_path / "rows.jsonl", rows_of([1, 2, 3, 4, 5, 6, 7]))
+    found = read_examples(path, training_template("tiny", world_tokenizer), world_tokenizer, 100, "refuse")
+    assert [example.where.rpartition(" ")[2] for example in found.examples] == ["1", "2", "3", "4", "5", "6", "7"]
+    steps = {b.targets - a.targets for a, b in zip(found.examples, found.examples[1:], strict=False)}
+    assert len(steps) == 1
+    assert found.facts() == {"conversations": 7, "too_long": 0, "tokens": found.tokens, "learned_tokens": found.targets}
+
+
+def test_a_long_row_is_refused_or_dropped_and_counted_never_cut(world_tokenizer: Any, tmp_path: Path) -> None:
+    template = training_template("tiny", world_tokenizer)
+    path = write(tmp_path / "rows.jsonl", rows_of([1, 30, 1, 31]))
+    whole = read_examples(path, template, world_tokenizer, 1000, "refuse")
+    longest = len(whole.examples[1].ids)
+    with pytest.raises(DataError, match=rf"row 2: {longest} tokens are over max_length = {longest - 1}; raise it, or set overlong=drop"):
+        read_examples(path, template, world_tokenizer, longest - 1, "refuse")
+    kept = read_examples(path, template, world_tokenizer, longest, "drop")
+    assert (len(kept.examples), kept.too_long) == (3, 1)
+    assert kept.examples[1].ids.tolist() == whole.examples[1].ids.tolist()
+    with pytest.raises(DataError, match="all 4 conversations are over max_length = 3"):
+        read_examples(path, template, world_tokenizer, 3, "drop")
+
+
+def test_a_row_that_cannot_be_rendered_is_named(world_tokenizer: Any) -> None:
+    with pytest.raises(DataError, match=r"rows.jsonl, row 1: the user's text contains '<\|endoftext\|>'"):
+        encode({"prompt": "a<|endoftext|>", "completion": "b"}, world_tokenizer)

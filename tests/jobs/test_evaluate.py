@@ -1,0 +1,65 @@
+"""`run_evaluation`: a model on a held-out set, on the screen and on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dunwu.cli.main import main
+from dunwu.config.tasks import DatasetTask
+from dunwu.config.zero import EvalConfig, SamplingConfig
+from dunwu.evaluation.store import read_evaluation
+from dunwu.jobs.evaluate import run_evaluation
+
+
+@pytest.fixture(scope="module")
+def config(say_data: Path) -> EvalConfig:
+    return EvalConfig(task=DatasetTask(path=str(say_data)), problems=5, samples=3, sampling=SamplingConfig(max_tokens=10))
+
+
+def test_it_measures_and_writes(taught_base: str, config: EvalConfig, tmp_path: Path) -> None:
+    result = run_evaluation(taught_base, config, "tiny", tmp_path / "out", "cpu", 1, 64)
+    assert len(result.rows) == 15
+    assert {row.text for row in result.rows} == {f"Say {n} now." for n in range(5)}
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["model"] == taught_base
+    assert summary[result.name] == json.loads(json.dumps(result.summary()))
+    assert EvalConfig.model_validate_json(json.dumps(summary["config"])) == config
+    assert read_evaluation(tmp_path / "out" / "evaluation.parquet").rows == result.rows
+
+
+def test_it_is_the_same_again_whatever_the_batch(taught_base: str, config: EvalConfig) -> None:
+    first, second = (run_evaluation(taught_base, config, "tiny", None, "cpu", 1, batch) for batch in (64, 2))
+    assert [(row.problem_id, row.sample, row.completion) for row in first.rows] == [
+        (row.problem_id, row.sample, row.completion) for row in second.rows
+    ]
+
+
+def test_the_command_prints_the_table(taught_base: str, say_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fixed = ["--template", "tiny", "--problems", "5", "--samples", "2", "--max-tokens", "10", "--threads", "1", "--device", "cpu"]
+    assert main(["eval", "--model", taught_base, "--task", str(say_data), *fixed]) == 0
+    out = capsys.readouterr().out
+    assert "5 problems x 2 samples" in out
+    assert "pass@1" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--model", "no/such/model folder"], "no model folder 'no/such/model folder'"),
+        (["--task", "countdwn"], "did you mean countdown?"),
+        (["--max-tokens", "1000"], "max_tokens"),
+    ],
+)
+def test_a_mistake_is_one_line_and_makes_nothing(
+    arguments: list[str], part: str, taught_base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = [] if "--model" in arguments else ["--model", taught_base]
+    assert main(["eval", *model, "--problems", "2", "--threads", "1", "--out", str(tmp_path / "out"), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert part in err
+    assert not (tmp_path / "out").exists()
