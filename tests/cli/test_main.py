@@ -86,7 +86,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["report", "nowhere"], "nowhere"),
         (["report", "."], "not a run directory"),
         (["report", ".", "--zzz"], "'--zzz' is not understood"),
-        (["explain", "nowhere"], "there is no such checkpoint folder"),
+        (["explain", "nowhere"], "checkpoint folder"),
     ],
 )
 def test_the_users_mistake_is_one_line_and_exit_code_2(arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,7 +176,7 @@ def test_zero_and_pretrain_hand_over_what_was_asked(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Interrupted("saved"), 0)])
-def test_a_stopped_run_says_how_to_go_on(
+def test_a_stopped_run_says_next_commands(
     error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run_zero(config: ZeroConfig, out: Path, resume: bool) -> Path:

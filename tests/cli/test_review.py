@@ -42,7 +42,7 @@ def test_a_review_in_two_sittings(rows: Path, monkeypatch: pytest.MonkeyPatch, c
     assert "'x' is not a key" in out
     assert "<think>\nI count." in out
     assert "\x1b" not in out
-    assert "the same command goes on" in out
+    assert "the same command resumes" in out
     edited = {"messages": [ROWS[1]["messages"][0], {"role": "assistant", "content": "two"}]}
     wrong = {"messages": [{"role": "user", "content": "alone"}]}
     assert review(monkeypatch, f"e\nnot json\ne\n[1]\ne\n{json.dumps(wrong)}\ne\n{json.dumps(edited)}\nr\n") == 0

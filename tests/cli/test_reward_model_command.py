@@ -63,7 +63,7 @@ def test_a_dry_run_prints_a_recipe_and_makes_nothing(tmp_path: Path, capsys: pyt
     assert not (tmp_path / "run").exists()
 
 
-def test_a_stop_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stop_says_next_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     stub(monkeypatch, [], stop=True)
     with pytest.raises(Interrupted):
         run(["--data", "a b.jsonl"])

@@ -92,7 +92,7 @@ def test_a_dry_run_makes_nothing_and_prints_a_recipe(recipe: str, capsys: pytest
         (["run", "small.yaml", "--out", "small.yaml"], "cannot be a run directory"),
         (["status", "nowhere"], "holds no run of a pipeline"),
         (["status", "."], "holds no run of a pipeline"),
-        (["explain", "small.yaml"], "there is no such checkpoint folder"),
+        (["explain", "small.yaml"], "checkpoint folder"),
     ],
 )
 def test_the_users_mistake_is_one_line_and_exit_code_2(

@@ -68,7 +68,7 @@ def test_data_must_be_named(tmp_path: Path) -> None:
         run(["--recipe", str(recipe)])
 
 
-def test_a_stopped_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stopped_run_says_next_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def run_sft(config: SftConfig, out: Path, resume: bool) -> Path:
         raise Interrupted(json.dumps([config.data, str(out), resume]))
 

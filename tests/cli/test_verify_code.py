@@ -103,9 +103,9 @@ def test_forgeable_tests_only_when_asked(folder, capsys):
 @pytest.mark.parametrize(
     ("source", "arguments", "message"),
     [
-        (ADD, ["missing.py"], r"missing\.py: there is no such program"),
+        (ADD, ["missing.py"], r"missing\.py: program not found"),
         (ADD, ["notes.txt"], r"\.txt is not a supported language"),
-        (ADD, ["empty"], "no programs there"),
+        (ADD, ["empty"], "no programs"),
         (ADD, ["--problem", "nothing"], "no problem 'nothing': it has add, twice"),
         ("# problem: nothing\n", [], "no problem 'nothing'"),
         ("print(3)", [], "no header line"),

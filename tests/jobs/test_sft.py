@@ -224,7 +224,7 @@ def command(run: Path, overrides: Sequence[str], *more: str) -> int:
     return sft_command(["--recipe", str(recipe), "--out", str(run), *more, *overrides])
 
 
-def test_the_command_ends_with_how_to_go_on(overrides: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_ends_with_next_commands(overrides: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(tmp_path / "run", overrides, "epochs=1") == 0
     assert f"dunwu zero --model {tmp_path / 'run' / 'checkpoints' / 'step-000003'}" in capsys.readouterr().out
 

@@ -253,7 +253,7 @@ def test_r1_killed_inside_each_kind_of_stage(forker: Any, few_steps: list[str], 
     print(f"{kills.total()} kills ({dict(kills)}), {longest:.1f} s uninterrupted")
 
 
-def test_a_killed_run_is_told_as_stopped_and_ctrl_c_says_how_to_go_on(forker: Any, recipe: Path, tmp_path: Path) -> None:
+def test_a_killed_run_is_told_as_stopped_and_ctrl_c_says_next_commands(forker: Any, recipe: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     argv = ["run", str(recipe), "--out", str(run), "zero.grpo.steps=10000", "zero.save_every=10000"]
     pid = forker.start(argv, tmp_path / "log")

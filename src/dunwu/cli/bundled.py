@@ -14,7 +14,7 @@ _REMEDY = "install Dunwu again, or make it with `dunwu pretrain --recipe tiny`"
 
 
 def read_card(folder: Path | None = None) -> dict[str, Any]:
-    """`card.json` beside the weights of `folder` (`None`: the bundled model). Raises `ModelError` when it is not there or torn."""
+    """`card.json` beside the weights of `folder` (`None`: the bundled model). Raises `ModelError` when it is missing or corrupt."""
     path = (folder or bundled_path()) / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
@@ -23,12 +23,12 @@ def read_card(folder: Path | None = None) -> dict[str, Any]:
     except ValueError:
         card = None
     if not isinstance(card, dict):
-        raise ModelError(f"{path}: the bundled model's card is torn; {_REMEDY}")
+        raise ModelError(f"{path}: the bundled model's card is corrupt; {_REMEDY}")
     return card
 
 
 def check_hash(folder: Path | None = None) -> str:
-    """The sha256 of the weights, which is that of the card. Raises `ModelError` when they differ or one of them is not there."""
+    """The SHA-256 of the weights. Raises `ModelError` when it differs from the card's or one of them is missing."""
     folder = folder or bundled_path()
     expected = read_card(folder).get("sha256")
     path = folder / WEIGHTS

@@ -1,4 +1,4 @@
-"""`dunwu doctor`: looks at this machine and this installation, and says what to do about what is wrong."""
+"""`dunwu doctor`: checks this machine and this installation and says how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ ENOUGH_DISK = 2 * GIB
 
 @dataclass(frozen=True)
 class DoctorOptions:
-    """Look at this machine and this installation. Exit code 1 when Dunwu cannot work here."""
+    """Check this machine and this installation. The exit code is 1 if Dunwu cannot run here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the examination."""
+    """One line of the report."""
 
     name: str
     status: Status
@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
     for finding in findings:
         print(f"{finding.status:<5}{finding.name:<12}{finding.text}")
     failed = [finding.name for finding in findings if finding.status == "FAIL"]
-    print(f"Dunwu cannot work here: {', '.join(failed)}" if failed else "Dunwu can work here.")
+    print(f"Dunwu cannot run here: {', '.join(failed)}" if failed else "Dunwu can run here.")
     return 1 if failed else 0
 
 
@@ -94,7 +94,7 @@ def torch_and_devices() -> list[Finding]:
         return [Finding("torch", "FAIL", "missing: pip install torch")]
     import torch
 
-    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA in it"
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
     capability = torch.backends.cpu.get_cpu_capability()
     findings = [Finding("torch", "ok", f"{torch.__version__}, {build}, threads: {torch.get_num_threads()}, kernels: {capability}")]
     for index in range(torch.cuda.device_count()):
@@ -102,11 +102,11 @@ def torch_and_devices() -> list[Finding]:
         findings.append(Finding("gpu", "ok", f"cuda:{index} {card.name}, {card.total_memory / GIB:.0f} GiB"))
     if torch.backends.mps.is_available():
         findings.append(Finding("gpu", "ok", "mps (Apple)"))
-    return findings if len(findings) > 1 else [*findings, Finding("gpu", "note", "none: the tiny recipes need none")]
+    return findings if len(findings) > 1 else [*findings, Finding("gpu", "note", "none; the tiny recipes do not need one")]
 
 
 def native() -> list[Finding]:
-    """The C sources: built here, or why not. They cost a run speed, never its result."""
+    """The C kernels: built, or the reason why not. Without them a run is slower; its results are as good."""
     if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
         return []
     from dunwu.models import native_logprobs
@@ -117,7 +117,7 @@ def native() -> list[Finding]:
 
 
 def sandbox() -> list[Finding]:
-    """How programs that a model writes are locked in."""
+    """How programs written by a model are isolated."""
     if importlib.util.find_spec("pydantic") is None:
         return []
     from dunwu.sandbox.open import probe
@@ -127,7 +127,7 @@ def sandbox() -> list[Finding]:
 
 
 def memory() -> list[Finding]:
-    """Memory that can be had now."""
+    """Memory that is available now."""
     if importlib.util.find_spec("psutil") is None:
         return [Finding("memory", "note", "unknown (psutil is missing)")]
     import psutil
@@ -144,23 +144,23 @@ def disk() -> list[Finding]:
 
 
 def packages() -> list[Finding]:
-    """Packages that are needed, and those that only some tasks need."""
+    """Required packages, and those that only some tasks need."""
     missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         findings = [Finding("packages", "FAIL", f"missing: {', '.join(missing)}; pip install -e .")]
     else:
         version = importlib.metadata.version("transformers")
-        findings = [Finding("packages", "ok", f"all {len(REQUIRED)} needed ones, transformers {version}")]
+        findings = [Finding("packages", "ok", f"all {len(REQUIRED)} required packages, transformers {version}")]
     for name, use in OPTIONAL.items():
         there = importlib.util.find_spec(name) is not None
-        findings.append(Finding(name, "ok" if there else "note", f"{'there' if there else 'missing'} ({use})"))
+        findings.append(Finding(name, "ok" if there else "note", f"{'installed' if there else 'missing'} ({use})"))
     return findings
 
 
 def bundled_model() -> list[Finding]:
     """The bundled base model, by its hash."""
     try:
-        return [Finding("tiny model", "ok", f"whole, sha256 {check_hash()[:12]}")]
+        return [Finding("tiny model", "ok", f"valid, sha256 {check_hash()[:12]}")]
     except ModelError as error:
         return [Finding("tiny model", "FAIL", str(error))]
 

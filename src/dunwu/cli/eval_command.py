@@ -20,12 +20,12 @@ from dunwu.errors import RunError
 from dunwu.models.bundled import BUNDLED_NAME
 
 WRITTEN = ("evaluation.parquet", "summary.json")
-"""What an evaluation leaves in its folder."""
+"""The files of an evaluation."""
 
 
 @dataclass(frozen=True)
 class EvalOptions:
-    """Measure a model on held-out problems. Any other key of the evaluation can be given as key=value, such as sampling.top_p=0.95."""
+    """Evaluate a model on held-out problems. Set any other key of the evaluation as key=value, such as sampling.top_p=0.95."""
 
     model: str = "tiny"
     """tiny (bundled), a checkpoint or other local Hugging Face folder, or a hub id."""
@@ -33,7 +33,7 @@ class EvalOptions:
     """countdown, game24, arithmetic, gsm8k, math, humaneval, mbpp, gcj, codecontests, code:FILE, reasoning-gym:NAME, a data file,
     or a hub id."""
     split: str = "test"
-    """test or validation. Of a data file too small to have such rows all are asked, which is said."""
+    """test or validation. If a data file is too small to have such rows, all rows are used, with a note."""
     problems: int | None = None
     """Problems to solve."""
     samples: int | None = None
@@ -43,17 +43,17 @@ class EvalOptions:
     max_tokens: int | None = None
     """Longest completion, in tokens."""
     seed: int | None = None
-    """Which problems are drawn, and how completions are."""
+    """Selects the problems and the random draws of the completions."""
     template: str | None = None
-    """Prompt template; by default that of the run the checkpoint is from, else tiny for the bundled model, else r1-zero."""
+    """Prompt template; by default that of the checkpoint's run; else tiny for the bundled model, r1-zero for others."""
     out: Path | None = None
-    """Folder for all completions and the summary; one that has an evaluation already is refused."""
+    """Folder for all completions and the summary; a folder that already has an evaluation is refused."""
     overwrite: bool = False
-    """Replace the evaluation that is in --out."""
+    """Replace the evaluation in --out."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     threads: Annotated[int, Field(ge=0)] = 0
-    """CPU threads; 0 takes all cores."""
+    """CPU threads; 0: all cores."""
     batch: Positive = EngineConfig().max_batch
     """Sequences decoded together."""
 
@@ -77,13 +77,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def refuse_taken(out: Path) -> None:
-    """Raises `RunError` for a folder with results that would be replaced."""
+    """Raises `RunError` for a folder whose results would be replaced."""
     if taken := next((name for name in WRITTEN if os.path.lexists(out / name)), None):
-        raise RunError(f"{out} has {taken} already: choose another --out, or give --overwrite to replace it")
+        raise RunError(f"{out} already has {taken}: choose another --out, or give --overwrite to replace it")
 
 
 def _task(text: str, template: str) -> dict[str, Any]:
-    """The task as data; a model that is not of the tiny world is told the rules in full."""
+    """The task as data; models other than the tiny ones get the rules in full."""
     task = parse_task(text).model_dump(mode="json")
     return {**task, "wording": "full"} if "wording" in task and template != "tiny" else task
 
@@ -100,7 +100,7 @@ def _shorthands(options: EvalOptions) -> list[str]:
 
 
 def default_template(model: str) -> str:
-    """The template the model was trained with, where its run says so."""
+    """The template the model was trained with, if its run records one."""
     if model == BUNDLED_NAME:
         return "tiny"
     if not Path(model).is_dir() or run_above(Path(model)) is None:

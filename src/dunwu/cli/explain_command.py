@@ -1,4 +1,4 @@
-"""`dunwu explain`: where a checkpoint or another artefact came from, from the files that lie beside and above it."""
+"""`dunwu explain`: how a checkpoint or another artefact was made, from the files beside and above it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dunwu.pipeline.artefacts import WORK, Artefact
 from dunwu.pipeline.lineage import ancestry, artefacts_at, facts
 from dunwu.run.step_manifest import verify_checkpoint
 
-TOLD_ELSEWHERE = ("config", "starts", "base_card")
+SHOWN_ELSEWHERE = ("config", "starts", "base_card")
 """Parts of a run's manifest that have their own lines, or none."""
 _HASH = re.compile("[0-9a-f]{64}")
 METRICS_SHOWN = ("step", "reward", "completions/mean_length", "entropy", "loss")
@@ -29,10 +29,10 @@ METRICS_SHOWN = ("step", "reward", "completions/mean_length", "entropy", "loss")
 
 @dataclass(frozen=True)
 class ExplainOptions:
-    """Tell where a checkpoint came from: its run or stage, that one's inputs, and so on down to the base and the data."""
+    """Show how a checkpoint was made: its run or stage, the inputs of that, and so on down to the base model and the data."""
 
     checkpoint: tyro.conf.Positional[str]
-    """A checkpoint folder, a run directory, anything a stage of a pipeline made, or tiny."""
+    """A checkpoint folder, a run directory, any output of a pipeline stage, or tiny."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -46,12 +46,12 @@ def run(arguments: Sequence[str]) -> int:
 def lineage(model: str) -> list[str]:
     """Lines from the model down to what it was made from. Raises `ModelError` when there is no such model folder."""
     if model != BUNDLED_NAME and not Path(model).is_dir() and not artefacts_at(Path(model)):
-        raise ModelError(f"{model}: there is no such checkpoint folder; check the path")
-    return list(_told(model, 0, set()))
+        raise ModelError(f"{model}: checkpoint folder not found; check the path")
+    return list(_lineage(model, 0, set()))
 
 
-def _told(model: str, depth: int, seen: set[Path]) -> Iterator[str]:
-    """The lines of one model and of all below it."""
+def _lineage(model: str, depth: int, seen: set[Path]) -> Iterator[str]:
+    """The lines of one model and of everything below it."""
     artefacts = [] if model == BUNDLED_NAME else artefacts_at(Path(model))
     for artefact in artefacts:
         yield from _stages(artefact, depth, seen)
@@ -59,7 +59,7 @@ def _told(model: str, depth: int, seen: set[Path]) -> Iterator[str]:
         block, following = _one(model, seen)
         yield from _indented(block, depth)
         if following is not None:
-            yield from _told(following, depth + 1, seen)
+            yield from _lineage(following, depth + 1, seen)
 
 
 def _stages(artefact: Artefact, depth: int, seen: set[Path]) -> Iterator[str]:
@@ -70,11 +70,11 @@ def _stages(artefact: Artefact, depth: int, seen: set[Path]) -> Iterator[str]:
         again = made.folder in seen
         seen.add(made.folder)
         yield from _indented(
-            [f"{title} (told above)"] if again else [title, f"in {made.folder}", *facts(made), *_last_metrics(made.folder / WORK)], below
+            [f"{title} (see above)"] if again else [title, f"in {made.folder}", *facts(made), *_last_metrics(made.folder / WORK)], below
         )
         for key, source in {} if again else made.manifest["sources"].items():
             if key == "model" and "path" in source:
-                yield from _told(BUNDLED_NAME if Path(source["path"]) == bundled_path() else source["path"], below + 1, seen)
+                yield from _lineage(BUNDLED_NAME if Path(source["path"]) == bundled_path() else source["path"], below + 1, seen)
 
 
 def _indented(block: Sequence[str], depth: int) -> Iterator[str]:
@@ -88,17 +88,17 @@ def _one(model: str, seen: set[Path]) -> tuple[list[str], str | None]:
         return ["the bundled model tiny", *_bundled_facts()], None
     folder = Path(model).resolve()
     if folder in seen:
-        return [f"{model} (told above)"], None
+        return [f"{model} (see above)"], None
     seen.add(folder)
     if not folder.is_dir():
         return [f"{model} (not a folder of this machine: a hub id, or moved)"], None
     run_folder = run_above(folder)
     lines = [f"{model}", *_checkpoint_facts(folder)]
     if run_folder is None:
-        return [*lines, "no run directory above it: made by another tool, or moved"], None
+        return [*lines, "no run directory above it: another tool made it, or it was moved"], None
     config = read_mapping(run_folder / "config.yaml")
     manifest = _read_json(run_folder / "manifest.json")
-    facts = _facts({key: value for key, value in manifest.items() if key not in TOLD_ELSEWHERE})
+    facts = _facts({key: value for key, value in manifest.items() if key not in SHOWN_ELSEWHERE})
     lines += [f"made by the run {run_folder}", *facts, *_settings(config), *_last_metrics(run_folder)]
     parent = config.get("model")
     return lines, parent if isinstance(parent, str) else None
@@ -110,8 +110,8 @@ def _checkpoint_facts(folder: Path) -> list[str]:
     try:
         metadata = verify_checkpoint(folder)
     except CheckpointError as error:
-        return [f"NOT WHOLE: {error}"]
-    return ["whole: every file is as it was written", *_facts({"step": _read_json(folder / "manifest.json").get("step"), **metadata})]
+        return [f"CORRUPT: {error}"]
+    return ["valid: every file is as it was written", *_facts({"step": _read_json(folder / "manifest.json").get("step"), **metadata})]
 
 
 def _bundled_facts() -> list[str]:
@@ -136,14 +136,14 @@ def _fact(value: Any) -> str:
 
 
 def _leaf(value: Any) -> str:
-    """One value: numbers to four digits; of a hash its beginning, as `dunwu doctor` tells it."""
+    """One value: numbers to four digits; a hash is shortened as in `dunwu doctor`."""
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
     return value[:12] if isinstance(value, str) and _HASH.fullmatch(value) else str(value)
 
 
 def _settings(config: dict[str, Any]) -> Iterator[str]:
-    """What a person asks first of a configuration."""
+    """The settings that people ask for first."""
     for task in config.get("tasks") or ():
         yield f"task: {_fact(task.get('task'))}"
     grpo = config.get("grpo") or {}
@@ -159,18 +159,18 @@ def _last_metrics(run_folder: Path) -> list[str]:
         try:
             row = json.loads(line)
         except ValueError:
-            continue  # the last line of a killed run may be torn
+            continue  # the last line of a killed run may be incomplete
         shown = {key: row[key] for key in METRICS_SHOWN if key in row}
         return [f"last metrics: {_fact(shown)}"]
     return []
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is no file. Raises `DataError` when it is torn."""
+    """A JSON object; empty where there is no file. Raises `DataError` when it is corrupt."""
     if not path.is_file():
         return {}
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise DataError(f"{path}: not readable JSON; the file is torn") from None
+        raise DataError(f"{path}: not valid JSON; the file is corrupt") from None
     return data if isinstance(data, dict) else {}

@@ -1,6 +1,6 @@
-"""`dunwu COMMAND ...`: finds the command, and is the one place where errors become lines and exit codes.
+"""`dunwu COMMAND ...`: finds the command, and is the only place that turns errors into messages and exit codes.
 
-Exit codes: 0 done, or stopped with all saved; 1 failed; 2 the user's mistake; 130 interrupted at once.
+Exit codes: 0 success, or stopped with everything saved; 1 failure; 2 a mistake in the input; 130 interrupted immediately.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from collections.abc import Sequence
 from dunwu.errors import DunwuError, Interrupted, UserError
 from dunwu.isa import levels_in_force
 
-# OpenMP threads wait at barriers by spinning. With libgomp's default, which spins for milliseconds, one other busy process
-# beside two torch threads slowed the engine from 25,000 to 1,800 tokens/s. Read when torch is loaded, so it is set before.
+# OpenMP threads spin at barriers. With libgomp's default, which spins for milliseconds, one other busy process
+# beside two torch threads slowed the engine from 25,000 to 1,800 tokens/s. torch reads the variable when it is loaded, so it is set before.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 COMMANDS = {
     "zero": "train a base model by pure reinforcement learning (R1-Zero)",
-    "r1": "do all four stages of R1, from a base to the final model",
-    "sft": "fine-tune a model on conversations, its reasoning kept",
+    "r1": "run all four stages of R1, from the base model to the final one",
+    "sft": "fine-tune a model on conversations, including their reasoning",
     "reward-model": "train a reward model on preferences or on safety labels",
-    "run": "do a pipeline of stages, resumable at any moment",
-    "status": "tell what of a pipeline is done, running and left",
-    "review": "look through rows by hand: keep, reject or edit each",
+    "run": "run a pipeline of stages; resumable at any time",
+    "status": "show the finished, running and waiting stages of a pipeline",
+    "review": "review rows by hand: keep, reject or edit each",
     "pretrain": "make the tiny base model again",
-    "eval": "measure a model: pass@1 with its interval, pass@k, majority@k",
+    "eval": "evaluate a model: pass@1 with its interval, pass@k, majority@k",
     "verify": "check answers and programs, and explain a rollout's reward: verify math | code | rollout",
-    "sandbox": "lend this machine's sandbox for programs to others over HTTP",
-    "report": "write report.html of a run",
-    "explain": "tell where a checkpoint came from",
-    "doctor": "look at this machine and this installation",
+    "sandbox": "serve this machine's sandbox to other machines over HTTP",
+    "report": "write the HTML report of a run",
+    "explain": "show how a checkpoint was made",
+    "doctor": "check this machine and this installation",
 }
-"""Name and purpose; `dunwu.cli.<name>_command` holds `run(arguments) -> exit code`."""
+"""Name and purpose; `dunwu.cli.<name>_command` has `run(arguments) -> exit code`."""
 
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
-"""A full disk, a file too large for it or a forbidden folder is told in one line; any other OSError is ours and keeps its traceback."""
+"""A full disk, a file that is too large or a forbidden folder gives one line; any other OSError is a bug and keeps its traceback."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,21 +48,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except Interrupted as error:
-        return _tell(error, 0)
+        return _fail(error, 0)
     except UserError as error:
-        return _tell(error, 2)
+        return _fail(error, 2)
     except DunwuError as error:
-        return _tell(error, 1)
+        return _fail(error, 1)
     except KeyboardInterrupt:
-        return _tell("interrupted", 130)
+        return _fail("interrupted", 130)
     except BrokenPipeError:
-        # The reader (`| head`) has gone. Python would complain once more when it closes stdout at exit.
+        # The reader (`| head`) has closed the pipe. Python would complain again when it closes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         if error.errno not in MACHINE_ERRORS:
             raise
-        return _tell(f"{error.filename or 'writing'}: {error.strerror}", 1)
+        return _fail(f"{error.filename or 'writing'}: {error.strerror}", 1)
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -88,10 +88,10 @@ def usage() -> str:
     """The text of `dunwu --help`."""
     lines = [f"  {name:<14}{purpose}" for name, purpose in COMMANDS.items()]
     head = "usage: dunwu COMMAND [options] [key=value ...]\n\nDunwu trains reasoning models the way DeepSeek-R1 was made.\n"
-    return "\n".join([head, "commands:", *lines, "", "dunwu COMMAND --help tells the options of a command."])
+    return "\n".join([head, "commands:", *lines, "", "dunwu COMMAND --help shows the options of a command."])
 
 
-def _tell(message: object, code: int) -> int:
+def _fail(message: object, code: int) -> int:
     print(f"dunwu: {' '.join(str(message).split())}", file=sys.stderr)
     return code
 

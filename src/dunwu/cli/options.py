@@ -1,4 +1,4 @@
-"""The fixed options of a command, from a dataclass, by tyro; what is left over are configuration overrides."""
+"""The fixed options of a command, parsed by tyro into a dataclass; the remaining arguments are configuration overrides."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _RULE = "────"
 
 
 def parse_options(kind: type[Options], command: str, arguments: Sequence[str]) -> tuple[Options, list[str]]:
-    """The options and the arguments that are none. `--help` prints and ends the process; a mistake is a `UserError` of one line."""
-    complaint = io.StringIO()
+    """The options and the remaining arguments. `--help` prints and ends the process; a mistake raises a one-line `UserError`."""
+    message = io.StringIO()
     parse: Any = tyro.cli  # its overloads do not know a class that is only known as a type variable
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(message):
             options, rest = parse(
                 kind,
                 prog=f"dunwu {command}",
@@ -38,17 +38,17 @@ def parse_options(kind: type[Options], command: str, arguments: Sequence[str]) -
     except SystemExit as leaving:
         if not leaving.code:
             raise
-    raise UserError(f"{command}: {_first_sentence(complaint.getvalue())}; see dunwu {command} --help")
+    raise UserError(f"{command}: {_first_sentence(message.getvalue())}; see dunwu {command} --help")
 
 
 def refuse_rest(command: str, rest: Sequence[str]) -> None:
-    """For commands without configuration: raises `UserError` when arguments are left over."""
+    """For commands without configuration: raises `UserError` for remaining arguments."""
     if rest:
         raise UserError(f"{command}: {rest[0]!r} is not understood; see dunwu {command} --help")
 
 
 def refuse_misspelt_options(kind: type[Any], keys: Collection[str], rest: Sequence[str]) -> None:
-    """Raises `UserError` for a left-over `--name` that is much like a fixed option and is no configuration key."""
+    """Raises `UserError` for a remaining `--name` that resembles a fixed option and is not a configuration key."""
     names = [field.name.replace("_", "-") for field in dataclasses.fields(kind)]
     for token in rest:
         name = token.removeprefix("--").partition("=")[0]
@@ -71,7 +71,7 @@ def _check_numbers(options: Any, command: str) -> None:
 
 
 def _first_sentence(box: str) -> str:
-    """tyro's framed complaint as one line: without the frame, up to its first rule."""
+    """tyro's framed message as one line: without the frame, up to its first rule."""
     _, _, body = box.partition("\n")
     text = body.partition(_RULE)[0].partition(" Got errors")[0]
-    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", text).split()) or "the options are not understood"
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", text).split()) or "invalid options"

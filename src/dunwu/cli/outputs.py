@@ -1,4 +1,4 @@
-"""Places that a command is to write to, refused before any work where nothing can be written there."""
+"""Output paths, checked before any work: a path that cannot be written is refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_file(path: Path) -> None:
 
 
 def _refusal(present: Path) -> str:
-    """Why nothing can be written in what is there; empty where it can."""
+    """Why nothing can be written in ``present``; empty if something can."""
     if not present.is_dir():
         return os.strerror(errno.ENOTDIR)
     return "" if os.access(present, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)

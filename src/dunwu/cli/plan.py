@@ -1,4 +1,4 @@
-"""What a run would do, in numbers, for `--dry-run`."""
+"""The size of a run in numbers, for `--dry-run`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ def zero_plan(config: ZeroConfig) -> list[str]:
     grpo = config.grpo
     per_step = grpo.prompts_per_step * grpo.group_size
     rollouts = grpo.steps * per_step
-    replaced = ", groups that dynamic sampling replaces not counted" if (grpo.max_sampling_rounds or 1) > 1 else ""
+    replaced = ", without the groups that dynamic sampling replaces" if (grpo.max_sampling_rounds or 1) > 1 else ""
     updates = grpo.steps * grpo.minibatches * grpo.inner_epochs
     lines = [
         f"rollouts: {rollouts:,} ({grpo.steps:,} steps of {grpo.prompts_per_step} prompts x {grpo.group_size})",
         f"tokens: at most {rollouts * config.sampling.max_tokens:,} in completions{replaced}",
         f"updates: {updates:,}",
-        f"checkpoints: every {config.save_every} steps, the newest {config.keep_checkpoints} kept",
+        f"checkpoints: every {config.save_every} steps, keeping the newest {config.keep_checkpoints}",
     ]
     for evaluation in config.evaluations:
         count = evaluation.problems * evaluation.samples
@@ -30,5 +30,5 @@ def pretrain_plan(config: PretrainConfig) -> list[str]:
     return [
         f"tokens: {config.tokens:,}",
         f"updates: {max(1, config.tokens // config.batch_tokens):,} of {config.batch_tokens:,} tokens",
-        f"checkpoints: every {config.save_every} updates, the newest {config.keep_checkpoints} kept",
+        f"checkpoints: every {config.save_every} updates, keeping the newest {config.keep_checkpoints}",
     ]

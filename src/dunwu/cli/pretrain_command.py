@@ -13,16 +13,16 @@ from dunwu.config.pretrain import PretrainConfig
 
 @dataclass(frozen=True)
 class PretrainOptions:
-    """Pre-train the tiny base model on the corpus Dunwu generates. Any key of the recipe can be given as key=value."""
+    """Pre-train the tiny base model on the corpus that Dunwu generates. Set any key of the recipe as key=value."""
 
     recipe: str = "tiny"
-    """A YAML file, or a recipe that comes with Dunwu."""
+    """A YAML file, or the name of a bundled recipe."""
     out: Path = Path("runs/pretrain")
     """Run directory."""
     resume: bool = False
-    """Go on from the newest whole checkpoint in the run directory; a finished run only gets its model folder, where that is missing."""
+    """Resume from the newest valid checkpoint in the run directory; for a finished run, write its model folder if it is missing."""
     dry_run: bool = False
-    """Print the resolved configuration and the plan, and make nothing."""
+    """Print the resolved configuration and the plan; write nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:

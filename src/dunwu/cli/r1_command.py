@@ -1,4 +1,4 @@
-"""`dunwu r1`: all four stages of DeepSeek-R1, from the base to the final model, in one command that can be stopped anywhere."""
+"""`dunwu r1`: all four stages of DeepSeek-R1 in one command that can be stopped and resumed at any time."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from dunwu.pipeline.recipes.r1_tiny import tiny_r1
 
 @dataclass(frozen=True)
 class R1Options:
-    """Do or continue R1's four stages, by default on the tiny model; what is finished is not done again.
+    """Run or resume the four stages of R1, by default on the tiny model; finished stages are skipped.
 
-    Any key of a stage can be given as stage.key=value, such as zero.grpo.steps=20; --dry-run prints them all.
+    Set any key of a stage as stage.key=value, such as zero.grpo.steps=20; --dry-run prints them all.
     """
 
     recipe: Literal["tiny", "small", "v1", "nature"] = "tiny"
-    """Values for the tiny world, for half a billion weights on a GPU (unverified), or the paper's: arXiv v1 or Nature."""
+    """tiny: the bundled model; small: half a billion weights on one GPU (unverified); v1, nature: the paper's values (arXiv v1, Nature)."""
     model: str = BUNDLED_NAME
-    """The base: tiny (bundled), a local Hugging Face folder or a hub id."""
+    """The base model: tiny (bundled), a local Hugging Face folder or a hub id."""
     data: Path | None = None
-    """For recipes other than tiny: a folder with your reasoning, general, prompts, problems, pairs and labelled (JSONL or Parquet)."""
+    """For recipes other than tiny: a folder with reasoning, general, prompts, problems, pairs and labelled (JSONL or Parquet)."""
     out: Path | None = None
-    """Directory of the run; by default runs/ and the name of the pipeline, such as runs/r1."""
+    """Run directory; by default runs/NAME with the name of the pipeline, such as runs/r1."""
     seed: int = 0
-    """Of every stage; what is measured is measured on the same problems."""
+    """Seed of every stage; evaluations always use the same problems."""
     first: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """Begin with this stage, and take what others made as it is."""
+    """Start with this stage and use the results of earlier ones as they are."""
     until: str | None = None
-    """Do only this stage and those it needs."""
+    """Run only this stage and those that it needs."""
     accept_code: bool = False
-    """Go on with what was begun, and take what was finished, under other code of Dunwu or of your own; the manifest says so."""
+    """Keep finished stages and resume half-finished ones although the code has changed since; their manifests record it."""
     dry_run: bool = False
-    """Read the data that is there, print the resolved recipe and what the data holds, and make nothing."""
+    """Read the available data, print the resolved recipe and a summary of the data; write nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _pipeline(options: R1Options) -> Pipeline:
-    """The recipe. Raises `ConfigError` for a base or data that it cannot be of."""
+    """The recipe. Raises `ConfigError` for a base model or data that it cannot use."""
     if options.recipe == "tiny":
         if options.data is not None:
             raise ConfigError(f"--data {options.data}: the recipe tiny makes its own data; leave it out, or choose --recipe small")

@@ -1,4 +1,4 @@
-"""Where recipes are: a file the user names, or one that comes with Dunwu (`tiny/zero`, `recipes/tiny/zero.yaml`, `tiny`)."""
+"""Finds recipes: a file the user names, or a bundled one (`tiny/zero`, `recipes/tiny/zero.yaml`, `tiny`)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from dunwu.errors import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_HOMES = (_PACKAGE / "recipes", _PACKAGE.parents[1] / "recipes")
-"""In an installed wheel they lie inside the package, in a checkout at its root (docs/decisions/0001)."""
+_FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parents[1] / "recipes")
+"""In an installed wheel recipes are inside the package, in a checkout at its root (docs/decisions/0001)."""
 
 
 def bundled_recipes() -> dict[str, Path]:
-    """Recipes that come with Dunwu, by name (`tiny/zero`)."""
-    home = next((folder for folder in _HOMES if folder.is_dir()), None)
-    if home is None:
+    """Bundled recipes by name (`tiny/zero`)."""
+    root = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    if root is None:
         return {}
-    return {path.relative_to(home).with_suffix("").as_posix(): path for path in sorted(home.rglob("*.yaml"))}
+    return {path.relative_to(root).with_suffix("").as_posix(): path for path in sorted(root.rglob("*.yaml"))}
 
 
 def find_recipe(text: str, command: str) -> Path:

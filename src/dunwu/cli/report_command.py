@@ -1,4 +1,4 @@
-"""`dunwu report`: one self-contained HTML file from a run directory, or from several beside each other."""
+"""`dunwu report`: one self-contained HTML file for a run directory, or for several."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dunwu.errors import RunError
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """Write report.html of a run, also of one that is still going on; with several runs, a page that lays their curves over each other.
+    """Write report.html for a run, also while it is in progress; for several runs, a page with their curves in the same plots.
 
-    A run of a pipeline gives the page of its stages; several with a stage `stage_table` give their table together."""
+    For a pipeline it writes the page of its stages; for several pipelines with a stage `stage_table`, their common table."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run directory, or several to compare."""
     out: Path | None = None
-    """Where the page goes; by default it lies in the run, and a comparison is comparison.html in the folder you are in."""
+    """Path of the page; by default inside the run directory, or comparison.html in the current folder for several runs."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -31,10 +31,10 @@ def run(arguments: Sequence[str]) -> int:
     options, rest = parse_options(ReportOptions, "report", arguments)
     refuse_rest("report", rest)
     if not options.runs:
-        raise RunError("report: no run is named; see dunwu report --help")
+        raise RunError("report: name at least one run; see dunwu report --help")
     for folder in options.runs:
         if not folder.is_dir():
-            raise RunError(f"{folder}: there is no such run directory; check the path")
+            raise RunError(f"{folder}: run directory not found; check the path")
     if options.out is not None:
         check_file(options.out)
     print(_write(options))
@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _write(options: ReportOptions) -> Path:
-    """The page of a pipeline's run, or of several that have a table of stages; else the report of the one run, or a comparison."""
+    """Writes the page of one or more pipelines, the report of one run, or a comparison of several."""
     from dunwu.evaluation.stage_table import tables_in
 
     first = options.runs[0]
@@ -51,7 +51,7 @@ def _write(options: ReportOptions) -> Path:
         from dunwu.pipeline.journal import read_journal
 
         for folder in options.runs:
-            read_journal(folder)  # a damaged one is refused: it would show finished stages as waiting
+            read_journal(folder)  # a corrupt one is refused: it would show finished stages as waiting
 
         return write_stage_page(options.runs, options.out or (first / PAGE if len(options.runs) == 1 else Path(PAGE)))
     for folder in options.runs:
@@ -66,7 +66,7 @@ def _write(options: ReportOptions) -> Path:
 
 
 def _is_pipeline(folder: Path) -> bool:
-    """Whether a pipeline was run there; a recipe alone is none."""
+    """Whether a pipeline was run there; a recipe alone does not count."""
     from dunwu.analysis.pipeline_run import read_pipeline_run
 
     begun = (folder / "progress.json").is_file() or (folder / "stages").is_dir()

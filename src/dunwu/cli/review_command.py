@@ -1,4 +1,4 @@
-"""`dunwu review`: rows one after the other on the terminal, to be kept, rejected or edited by a person."""
+"""`dunwu review`: shows rows one by one on the terminal, for a person to keep, reject or edit."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ KEYS = "k keep, r reject, e edit, q quit"
 
 @dataclass(frozen=True)
 class ReviewOptions:
-    """Show rows one by one; keep, reject or edit each. Stop when you like: the same command goes on with the next row."""
+    """Show rows one by one; keep, reject or edit each. Stop at any time: the same command resumes with the next row."""
 
     rows: tyro.conf.Positional[Path]
     """A .jsonl, .jsonl.gz or .parquet file, or a folder of them."""
     out: Path = Path("kept.jsonl")
-    """Where the kept rows go; the decisions lie beside it."""
+    """File for the kept rows; the decisions are stored beside it."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -45,15 +45,15 @@ def run(arguments: Sequence[str]) -> int:
     while (row := review.current) is not None and _decide(review, row):
         pass
     counts = review.counts
-    told = ", ".join(f"{name} {number}" for name, number in counts.items())
-    print(f"\n{told}\nkept rows: {options.out}")
+    line = ", ".join(f"{name} {number}" for name, number in counts.items())
+    print(f"\n{line}\nkept rows: {options.out}")
     if counts["decided"] < counts["rows"]:
-        print("the same command goes on with the next row")
+        print("the same command resumes with the next row")
     return 0
 
 
 def _decide(review: Review, row: Row) -> bool:
-    """Ask about one row; whether to go on."""
+    """Asks about one row; returns whether to continue."""
     print(f"\n--- {review.counts['decided'] + 1} of {len(review.rows)}: {shown(row.where)}\n{_view(row)}")
     while True:
         match _ask(f"[{KEYS}] "):
@@ -74,7 +74,7 @@ def _decide(review: Review, row: Row) -> bool:
 
 
 def shown(text: str) -> str:
-    """``text`` without anything that a terminal would obey."""
+    """``text`` without control characters that a terminal would act on."""
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -97,7 +97,7 @@ def _ask(prompt: str) -> str | None:
 
 
 def _edit(row: Row) -> dict[str, Any] | None:
-    """The row as it was changed: in the editor of the user's, or without a terminal as JSON in the next line; ``None`` to ask again."""
+    """The edited row, from the user's editor or, without a terminal, as JSON on the next line; ``None`` to ask again."""
     text = _in_editor(row.columns) if sys.stdin.isatty() else _ask("") or ""
     try:
         edited = json.loads(text)
@@ -124,5 +124,5 @@ def _in_editor(columns: Mapping[str, Any]) -> str:
         try:
             subprocess.run([*editor, str(file)], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            raise UserError(f"the editor {editor[0]!r} did not work ({error}): set EDITOR to one that does") from error
+            raise UserError(f"the editor {editor[0]!r} failed ({error}): set EDITOR to another") from error
         return file.read_text(encoding="utf-8", errors="replace")

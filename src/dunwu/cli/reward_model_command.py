@@ -15,24 +15,24 @@ COMMAND = "reward-model"
 
 @dataclass(frozen=True)
 class RewardModelOptions:
-    """Train a reward model: helpfulness from pairs, or safety from labelled answers. Any key of the recipe can be given as key=value."""
+    """Train a reward model: helpfulness from pairs, or safety from labelled answers. Set any key of the recipe as key=value."""
 
     recipe: str = "tiny/reward-model"
-    """A YAML file, or a recipe that comes with Dunwu."""
+    """A YAML file, or the name of a bundled recipe."""
     data: str | None = None
     """A .jsonl, .jsonl.gz or .parquet file, or a folder of them: prompt, chosen, rejected; or prompt, completion, label (safe, unsafe)."""
     kind: Criterion | None = None
-    """The key `criterion`, instead of the recipe's."""
+    """The key `criterion`; overrides the recipe."""
     model: str | None = None
-    """tiny (bundled), a local Hugging Face folder or a hub id, instead of the recipe's."""
+    """tiny (bundled), a local Hugging Face folder or a hub id; overrides the recipe."""
     out: Path = Path("runs/reward-model")
     """Run directory."""
     seed: int | None = None
-    """Instead of the recipe's."""
+    """Overrides the recipe."""
     resume: bool = False
-    """Go on from the newest whole checkpoint in the run directory."""
+    """Resume from the newest valid checkpoint in the run directory."""
     dry_run: bool = False
-    """Read the data, print the resolved configuration, the plan and what the data holds; make nothing."""
+    """Read the data, print the resolved configuration, the plan and a summary of the data; write nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -53,8 +53,8 @@ def _plan(config: RewardModelConfig) -> list[str]:
     return [
         f"data: {config.data or 'not set, give --data FILE'}",
         f"updates: {config.epochs} passes over the training rows, {config.batch_size} {unit} each",
-        f"checkpoints: every {config.save_every} updates, the newest {config.keep_checkpoints} kept",
-        "evaluation, after: accuracy, calibration and the part of length on what is held out",
+        f"checkpoints: every {config.save_every} updates, keeping the newest {config.keep_checkpoints}",
+        "evaluation, after training: accuracy, calibration and influence of length on held-out rows",
     ]
 
 

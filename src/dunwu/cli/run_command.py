@@ -1,4 +1,4 @@
-"""`dunwu run`: the stages of a recipe, each once, from wherever they were left."""
+"""`dunwu run`: the stages of a recipe, each once, resumed where they stopped."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from dunwu.pipeline.recipe_file import dump_pipeline, read_pipeline
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Do or continue the stages of a pipeline; what is finished is not done again. Any key of a stage can be given as stage.key=value."""
+    """Run or resume the stages of a pipeline; finished stages are skipped. Set any key of a stage as stage.key=value."""
 
     recipe: tyro.conf.Positional[str]
     """A YAML file with stages."""
     out: Path | None = None
-    """Directory of the run; by default runs/ and the name of the pipeline."""
+    """Run directory; by default runs/NAME with the name of the pipeline."""
     first: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """Begin with this stage, and take what others made as it is."""
+    """Start with this stage and use the results of earlier ones as they are."""
     until: str | None = None
-    """Do only this stage and those it needs."""
+    """Run only this stage and those that it needs."""
     accept_code: bool = False
-    """Go on with what was begun, and take what was finished, under other code of Dunwu or of your own; the manifest says so."""
+    """Keep finished stages and resume half-finished ones although the code has changed since; their manifests record it."""
     dry_run: bool = False
-    """Read the data that is there, print the resolved recipe and what the data holds, and make nothing."""
+    """Read the available data, print the resolved recipe and a summary of the data; write nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -51,19 +51,19 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def print_pipeline(pipeline: Pipeline, out: Path, first: str | None, last: str | None) -> None:
-    """The resolved recipe, and as comments beneath it what would be read and done, so that the whole is a recipe again."""
+    """The resolved recipe, with what would be read and run as comments below it, so that the output is a recipe too."""
     from dunwu.pipeline.preview_stages import preview_stages
 
     selected = pipeline.between(first, last)
     stages = " -> ".join(stage.name for stage in selected)
     read = "".join(f"# {line}\n" for line in preview_stages(selected))
-    print(f"{dump_pipeline(pipeline)}\n# stages: {stages}\n{read}# run directory: {out} (nothing was made: dry run)")
+    print(f"{dump_pipeline(pipeline)}\n# stages: {stages}\n{read}# run directory: {out} (dry run: nothing was written)")
 
 
 def run_stages(
     pipeline: Pipeline, out: Path, command: Sequence[str], first: str | None = None, last: str | None = None, accept_code: bool = False
 ) -> int:
-    """Runs a pipeline before the user's eyes; ``command`` is how it was called, which is also how it goes on after a stop."""
+    """Runs a pipeline with live output; ``command`` is how it was called, which also resumes it."""
     from dunwu.pipeline.execute import run_pipeline
     from dunwu.pipeline.live import watching
 
@@ -76,5 +76,5 @@ def run_stages(
     final = list(made.values())[-1]
     print(f"{final.manifest['makes']}  {final.payload}")
     ways = [["report", str(out)], ["explain", str(final.payload)], ["status", str(out)]]
-    print("  go on with  " + "\n              ".join(map(command_line, ways)))
+    print("  next steps  " + "\n              ".join(map(command_line, ways)))
     return 0

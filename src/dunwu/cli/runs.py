@@ -1,4 +1,4 @@
-"""The run directory a checkpoint lies in, and how its model is prompted and sampled."""
+"""The run directory of a checkpoint, and how its model is prompted and sampled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run_above(folder: Path) -> Path | None:
 
 
 def trained_template(model: str) -> str | None:
-    """The template of the run that a local model is from; ``None`` where there is no run, or one without a template."""
+    """The template of the run of a local model; ``None`` without a run, or for a run without a template."""
     run = run_above(Path(model)) if Path(model).is_dir() else None
     template = None if run is None else read_mapping(run / "config.yaml").get("template")
     return None if template is None else str(template)

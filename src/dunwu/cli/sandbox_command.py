@@ -17,16 +17,16 @@ from dunwu.errors import UserError
 
 @dataclass(frozen=True)
 class SandboxOptions:
-    """Run programs for other machines (DUNWU_SANDBOX=http://HOST:PORT there). Needs Linux with namespaces or Landlock."""
+    """Run programs for other machines, which set DUNWU_SANDBOX=http://HOST:PORT. Needs Linux with namespaces or Landlock."""
 
     host: str = "127.0.0.1"
-    """Address to listen at."""
+    """Address to listen on."""
     port: Annotated[int, Field(ge=0, lt=1 << 16)] = 8000
-    """0: any free one."""
+    """0: any free port."""
     workers: Annotated[int, Field(ge=0)] = 0
-    """Programs that run at once; 0: as many as cores."""
+    """Number of programs that run at once; 0: one per core."""
     token_file: Path | None = None
-    """File with the token that clients must send (DUNWU_SANDBOX_TOKEN there); needed on any address but the loopback."""
+    """File with the token that clients must send (in their DUNWU_SANDBOX_TOKEN); required on any address but the loopback interface."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -73,4 +73,4 @@ def _listen(options: SandboxOptions) -> socket.socket:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         return socket.create_server((options.host, options.port), family=family)
     except OSError as error:
-        raise UserError(f"cannot listen at {options.host}:{options.port} ({error}): choose another --host or --port") from error
+        raise UserError(f"cannot listen on {options.host}:{options.port} ({error}): choose another --host or --port") from error

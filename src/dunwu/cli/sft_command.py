@@ -15,22 +15,22 @@ from dunwu.run.checkpoint import LATEST
 
 @dataclass(frozen=True)
 class SftOptions:
-    """Fine-tune a model on conversations, its reasoning kept. Any key of the recipe can be given as key=value, such as epochs=3."""
+    """Fine-tune a model on conversations, including their reasoning. Set any key of the recipe as key=value, such as epochs=3."""
 
     recipe: str = "tiny/sft"
-    """A YAML file, or a recipe that comes with Dunwu."""
+    """A YAML file, or the name of a bundled recipe."""
     model: str | None = None
-    """tiny (bundled), a local Hugging Face folder or a hub id, instead of the recipe's."""
+    """tiny (bundled), a local Hugging Face folder or a hub id; overrides the recipe."""
     data: str | None = None
-    """JSONL or Parquet with messages, or with prompt and completion, instead of the recipe's."""
+    """JSONL or Parquet with messages, or with prompt and completion; overrides the recipe."""
     out: Path = Path("runs/sft")
     """Run directory."""
     seed: int | None = None
-    """Instead of the recipe's."""
+    """Overrides the recipe."""
     resume: bool = False
-    """Go on from the newest whole checkpoint in the run directory."""
+    """Resume from the newest valid checkpoint in the run directory."""
     dry_run: bool = False
-    """Read the data, print the resolved configuration, the plan and what the data holds; make nothing."""
+    """Read the data, print the resolved configuration, the plan and a summary of the data; write nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -44,17 +44,17 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.jobs.sft import run_sft
 
     code = run_stoppable("sft", arguments, lambda: run_sft(config, options.out, options.resume))
-    print("\n".join(how_to_go_on(config, newest(options.out))))
+    print("\n".join(next_commands(config, newest(options.out))))
     return code
 
 
-def how_to_go_on(config: SftConfig, checkpoint: Path) -> list[str]:
-    """Commands for what one may do next: both prompt as the model was taught."""
+def next_commands(config: SftConfig, checkpoint: Path) -> list[str]:
+    """Commands to try next; both prompt the model as it was trained."""
     limit = str(config.sampling.max_tokens)
     zero = ["zero", "--model", str(checkpoint), f"template={config.template}", f"sampling.max_tokens={limit}"]
     evaluation = ["eval", "--model", str(checkpoint), "--template", config.template, "--max-tokens", limit]
     return [
-        f"  go on with  {command_line(zero)}",
+        f"  next steps  {command_line(zero)}",
         f"              {command_line([*evaluation, *sampling_overrides(config.sampling)])}",
     ]
 
@@ -64,12 +64,12 @@ def plan(config: SftConfig) -> list[str]:
     return [
         f"data: {config.data}, {config.epochs} times, {config.batch_size} conversations an update",
         f"validation: {config.validation or 'none'}",
-        f"checkpoints: every {config.save_every} updates, the newest {config.keep_checkpoints} kept",
+        f"checkpoints: every {config.save_every} updates, keeping the newest {config.keep_checkpoints}",
     ]
 
 
 def newest(out: Path) -> Path:
-    """The checkpoint that the run has just ended with."""
+    """The last checkpoint of the finished run."""
     checkpoints = out / "checkpoints"
     return checkpoints / (checkpoints / LATEST).read_text(encoding="utf-8").strip()
 

@@ -1,4 +1,4 @@
-"""`dunwu status`: what of a pipeline is done, what runs, what is left."""
+"""`dunwu status`: the finished, running and waiting stages of a pipeline."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from dunwu.cli.options import parse_options, refuse_rest
 
 @dataclass(frozen=True)
 class StatusOptions:
-    """Tell how far the run of a pipeline is."""
+    """Show the progress of a pipeline."""
 
     run: tyro.conf.Positional[Path]
-    """Directory of the run."""
+    """Run directory."""
     json: bool = False
-    """As JSON, for programs."""
+    """Print JSON."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Prints the table, or JSON."""
+    """Prints the table or JSON."""
     options, rest = parse_options(StatusOptions, "status", arguments)
     refuse_rest("status", rest)
     import rich

@@ -1,4 +1,4 @@
-"""What `dunwu zero` and `dunwu pretrain` have in common: a recipe, overrides, a dry run, and how to go on after a stop."""
+"""What the training commands share: a recipe, overrides, a dry run, and the command to resume."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def read_training(
 
 
 def print_plan(config: Config, out: Path, plan: Sequence[str]) -> None:
-    """The resolved configuration as YAML, and the plan as comments beneath it, so that the whole is a recipe again."""
+    """The resolved configuration as YAML, with the plan as comments below it, so that the output is a recipe too."""
     print(dump_config(config))
-    print("\n".join(f"# {line}" for line in [*plan, f"run directory: {out} (nothing was made: dry run)"]))
+    print("\n".join(f"# {line}" for line in [*plan, f"run directory: {out} (dry run: nothing was written)"]))
 
 
 def run_stoppable(command: str, arguments: Sequence[str], work: Callable[[], Any]) -> int:
-    """Runs `work`; when it is stopped, says how to go on, then lets the error through."""
+    """Runs `work`; when it is stopped, prints the command to resume and raises the error again."""
     try:
         work()
     except (KeyboardInterrupt, Interrupted):
@@ -74,6 +74,6 @@ def command_line(arguments: Sequence[str]) -> str:
 
 
 def _program() -> str:
-    """How this program was called: `dunwu`, or its path where the shell would not find it by that name."""
+    """How this program was called: `dunwu`, or its path if the shell would not find it by that name."""
     called = Path(sys.argv[0])
     return str(called) if called.name == "dunwu" and shutil.which("dunwu") is None else "dunwu"

@@ -23,7 +23,7 @@ from dunwu.verifiers.code.judge import Judgement
 
 SUFFIXES: dict[str, ProgrammingLanguage] = {".py": "python", ".cpp": "cpp", ".cc": "cpp"}
 MAX_BYTES = 1 << 20
-"""A longer file is not read: it is the program's compile error."""
+"""A longer file is not read and counts as a compile error."""
 _HEADER = re.compile(rb"[ \t]*(?:#|//)[ \t]*problem:[ \t]*([^\s]+)[ \t]*")
 
 
@@ -32,21 +32,21 @@ class VerifyCodeOptions:
     """Grade programs as the code reward does: in the sandbox, all cases of a problem or none."""
 
     programs: tyro.conf.Positional[tuple[Path, ...]]
-    """Python and C++ files, or folders of them. A header line `# problem: NAME` says what a program is graded on."""
+    """Python and C++ files, or folders of them. A header line `# problem: NAME` names the problem of a program."""
     problems: Path
-    """JSON file of problems."""
+    """JSON file with the problems."""
     problem: str | None = None
-    """Grade all programs on this one, whatever their headers say."""
+    """Grade all programs on this problem and ignore their headers."""
     json: bool = False
-    """One JSON object a line: program, problem, passed, status, seconds, detail."""
+    """Print one JSON object per line: program, problem, passed, status, seconds, detail."""
     workers: Annotated[int, Field(ge=1)] = 1
-    """Programs graded side by side."""
+    """Number of programs graded in parallel."""
     forgeable: bool = False
-    """Also grade problems whose tests must run beside the program, which can forge a pass there."""
+    """Also grade problems whose tests must run in the program's own process, where a program can forge a pass."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Grades and prints; 0 whatever the verdicts are."""
+    """Grades and prints; returns 0 for any verdicts."""
     options, rest = parse_options(VerifyCodeOptions, "verify code", arguments)
     refuse_rest("verify code", rest)
     problems = ProblemFile(options.problems)
@@ -73,15 +73,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def program_files(paths: Sequence[Path]) -> list[Path]:
-    """The files, and those in folders by name. Raises `DataError` for a path that is not there or of another kind."""
+    """The files, and those in folders in order of name. Raises `DataError` for a path that is missing or of another kind."""
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
             files += (found := sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file()))
             if not found:
-                raise DataError(f"{path}: no programs there: give a folder with {', '.join(SUFFIXES)} files")
+                raise DataError(f"{path}: no programs found: give a folder with {', '.join(SUFFIXES)} files")
         elif not path.is_file():
-            raise DataError(f"{path}: there is no such program; check the path")
+            raise DataError(f"{path}: program not found; check the path")
         elif path.suffix not in SUFFIXES:
             raise DataError(f"{path}: {path.suffix or 'a file without suffix'} is not a supported language: give {', '.join(SUFFIXES)}")
         else:
@@ -95,14 +95,14 @@ def _problem_of(path: Path, options: VerifyCodeOptions, problems: ProblemFile) -
         raise DataError(f"{path}: no header line '# problem: NAME': add one, or give --problem NAME")
     tests = problems.tests(name, SUFFIXES[path.suffix])
     if tests.forgeable and not options.forgeable:
-        raise DataError(f"problem {name!r}: its tests must run beside the program, which can forge a pass there: give --forgeable to do so")
+        raise DataError(f"problem {name!r}: its tests run in the program's process, where it can forge a pass: give --forgeable")
     if tests.programming_language != SUFFIXES[path.suffix]:
         raise DataError(f"{path}: problem {name!r} calls a Python function: give a .py file")
     return name
 
 
 def header_problem(path: Path) -> str | None:
-    """The problem that the comment lines at the top name."""
+    """The problem named by the comment lines at the top."""
     for line in _comment_lines(path):
         match = _HEADER.fullmatch(line)
         if match:
@@ -119,7 +119,7 @@ def _comment_lines(path: Path) -> Iterator[bytes]:
 
 
 def read_source(path: Path) -> str | None:
-    """The program's text; ``None`` where it is not UTF-8 or too long, which is its own fault."""
+    """The program's text; ``None`` if it is not UTF-8 or too long, which counts as the program's error."""
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     try:
@@ -129,7 +129,7 @@ def read_source(path: Path) -> str | None:
 
 
 def record(path: Path, name: str, judgement: Judgement) -> dict[str, Any]:
-    """What is told of a program. ``sandbox_error`` is no verdict on it: the sandbox or the tests failed."""
+    """The record of a program. ``sandbox_error`` is not a verdict: the sandbox or the tests failed."""
     return {
         "program": str(path),
         "problem": name,

@@ -1,4 +1,4 @@
-"""`dunwu verify math | code | rollout`: the verifiers and the reward, by hand."""
+"""`dunwu verify math | code | rollout`: runs the verifiers and the reward on files."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ KINDS = {
     "code": "programs against the tests of a problem, in the sandbox",
     "rollout": "the reward of one completion, part by part",
 }
-"""Name and purpose; `dunwu.cli.verify_<name>` holds `run(arguments) -> exit code`."""
+"""Name and purpose; `dunwu.cli.verify_<name>` has `run(arguments) -> exit code`."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Hands over to the kind of verification that the first word names."""
+    """Runs the kind of verification that the first word names."""
     kind = arguments[0] if arguments else ""
     if kind in KINDS:
         code: int = importlib.import_module(f"dunwu.cli.verify_{kind}").run(arguments[1:])
         return code
     usage = ["usage: dunwu verify KIND [options]", "", "kinds:", *(f"  {name:<9}{purpose}" for name, purpose in KINDS.items())]
     if kind in ("", "-h", "--help"):
-        print("\n".join([*usage, "", "dunwu verify KIND --help tells its options."]))
+        print("\n".join([*usage, "", "dunwu verify KIND --help shows its options."]))
         return 0
-    raise UserError(f"verify: {kind!r} cannot be verified: choose from {', '.join(KINDS)}")
+    raise UserError(f"verify: there is no {kind!r}: choose from {', '.join(KINDS)}")

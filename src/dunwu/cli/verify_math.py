@@ -27,21 +27,21 @@ from dunwu.verifiers.math.verify import check_gold, compare_math, reads_as_text
 
 @dataclass(frozen=True)
 class VerifyMathOptions:
-    """Judge predictions against golds and tell verdicts, accuracy against the labels, each false positive and negative, and times."""
+    """Judge predictions against golds; report verdicts, accuracy against labels, every false positive and negative, and times."""
 
     file: tyro.conf.Positional[Path]
     """Rows with a gold and a prediction: .jsonl, .jsonl.gz or .parquet."""
     gold_column: str = "gold"
     """Column of the gold answer."""
     prediction_column: str = "prediction"
-    """Column of the text that is judged, an answer or a whole completion."""
+    """Column of the text to judge: an answer or a whole completion."""
     label_column: str = "expected_label"
-    """Column that says whether it is right (true, false, 1 or 0); rows without it are judged and not compared."""
+    """Column with the correct verdict (true, false, 1 or 0); rows without it are judged but not compared."""
     policy: MathPolicy = field(default_factory=MathPolicy)
     json: bool = False
-    """Print one JSON object a row instead: id, verdict (true, false or null), reason, detail, seconds."""
+    """Print one JSON object per row instead: id, verdict (true, false or null), reason, detail, seconds."""
     compare: bool = False
-    """Also judge with plain math-verify, in a process of its own; it comes with the extra `compare`."""
+    """Also judge with math-verify, in a separate process; needs the extra `compare`."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Judged:
-    """A row, our verdict on it and how long that took."""
+    """A row, its verdict and the time it took."""
 
     case: Case
     verdict: Verdict
@@ -66,7 +66,7 @@ class Judged:
 
     @property
     def finding(self) -> bool | None:
-        """Right, wrong, or not judged."""
+        """True for right, false for wrong, ``None`` for not judged."""
         return None if self.verdict.score is None else self.verdict.score == 1.0
 
 
@@ -135,7 +135,7 @@ def _report(judged: Sequence[Judged]) -> list[str]:
 
 
 def _golds(cases: Sequence[Case]) -> list[str]:
-    """The golds that no answer can be judged against, and those that only the same text meets."""
+    """Golds that no answer can be judged against, and those that are compared as text."""
     lines = [f"  not judged, {case.where}: {problem}: correct it or remove the row" for case in cases if (problem := check_gold(case.gold))]
     texts = [case for case in cases if reads_as_text(case.gold)]
     if texts:

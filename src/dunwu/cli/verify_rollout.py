@@ -28,18 +28,18 @@ from dunwu.verifiers.problem import problem_fault
 
 @dataclass(frozen=True)
 class RolloutOptions:
-    """Compute the reward of one completion again and explain it. Keys of the reward can be given too, such as reward=my.py:score."""
+    """Recompute the reward of one completion and explain it. Keys of the reward can be set too, such as reward=my.py:score."""
 
     file: Annotated[Path, tyro.conf.Positional]
     """A run's rollouts/step-00010.parquet, or JSON with problem ({"text", "verifier", "answer", "data", ...}) and completion."""
     row: Annotated[int, Field(ge=0)] = 0
-    """Which rollout of a Parquet file, counted from 0."""
+    """Index of the rollout in a Parquet file, from 0."""
     json: bool = False
     """Print one JSON object."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Prints the explanation; the reward is that of the run the file is in, or what key=value says."""
+    """Prints the explanation, with the reward of the file's run or that of key=value."""
     options, rest = parse_options(RolloutOptions, "verify rollout", arguments)
     problem, text, recorded = _read(options.file, options.row)
     if fault := problem_fault(problem):
@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def explanation(problem: Problem, text: str, composed: ComposedReward, reward: Reward, recorded: float | None) -> list[str]:
-    """The problem, what the completion was taken for, and a line for each part: score, weight, contribution, and what it looked at."""
+    """The problem, how the completion was parsed, and for each part its score, weight, contribution and scope."""
     parsed = look_at(text, composed.end_marker).completion
     lines = [
         f"problem    {problem.id} ({problem.task}, verifier {problem.verifier}): {_short(problem.text)}",
@@ -72,10 +72,10 @@ def explanation(problem: Problem, text: str, composed: ComposedReward, reward: R
     ]
     weights = {"accuracy": (composed.accuracy_weight, "answer")} | {p.name: (p.weight, p.scope.__name__.lower()) for p in composed.parts}
     for name, score in reward.parts.items():
-        weight, scope = weights.get(name, (0.0, "whole, never learned from"))
-        told = "-" if score is None else f"{score:.3f}"
+        weight, scope = weights.get(name, (0.0, "whole; not learned from"))
+        value = "-" if score is None else f"{score:.3f}"
         adds = "-" if score is None else f"{weight * score:.3f}"
-        lines.append(f"{name:<20}{told:>8}{weight:>8g}{adds:>8}  {scope}")
+        lines.append(f"{name:<20}{value:>8}{weight:>8g}{adds:>8}  {scope}")
     total = "none: the rollout is excluded from learning" if reward.total is None else f"{reward.total:.3f}"
     return [*lines, f"{'total':<36}{total:>8}", *_compared(reward.total, recorded)]
 
@@ -83,7 +83,7 @@ def explanation(problem: Problem, text: str, composed: ComposedReward, reward: R
 def _compared(total: float | None, recorded: float | None) -> list[str]:
     if recorded is None or (total is not None and abs(total - recorded) < 1e-6):
         return []
-    why = "it had other parts then, or one that sees tokens (overlong) or is a model, or it changed since"
+    why = "its reward had other parts, or one that needs tokens (overlong) or a model, or has changed since"
     return [f"The run recorded {recorded:.3f}: {why}."]
 
 
@@ -94,7 +94,7 @@ def _read(file: Path, row: int) -> tuple[Problem, str, float | None]:
 
         rows = read_rollouts(file)
         if not 0 <= row < len(rows):
-            raise DataError(f"{file} has the rows 0 to {len(rows) - 1}: --row {row} is none of them")
+            raise DataError(f"{file} has the rows 0 to {len(rows) - 1}: --row {row} is not among them")
         found = rows[row]
         return (
             _problem({**found, "id": found["problem_id"], "text": found["problem"]}),

@@ -21,22 +21,22 @@ from dunwu.run.step_manifest import step_folder
 
 @dataclass(frozen=True)
 class ZeroOptions:
-    """Train a base model by pure reinforcement learning. Any key of the recipe can be given as key=value, such as grpo.steps=20."""
+    """Train a base model by pure reinforcement learning. Set any key of the recipe as key=value, such as grpo.steps=20."""
 
     recipe: str = "tiny/zero"
-    """A YAML file, or a recipe that comes with Dunwu."""
+    """A YAML file, or the name of a bundled recipe."""
     model: str | None = None
-    """tiny (bundled), a local Hugging Face folder or a hub id, instead of the recipe's."""
+    """tiny (bundled), a local Hugging Face folder or a hub id; overrides the recipe."""
     out: Path = Path("runs/zero")
     """Run directory."""
     seed: int | None = None
-    """Instead of the recipe's."""
+    """Overrides the recipe."""
     resume: bool = False
-    """Go on from the newest whole checkpoint in the run directory."""
+    """Resume from the newest valid checkpoint in the run directory."""
     dry_run: bool = False
-    """Read the data, check the reward, print the configuration, the plan, what the data holds and the memory needed; make nothing."""
+    """Read the data, check the reward, print the configuration, the plan, a summary of the data and the memory needed; write nothing."""
     memory: Annotated[float, Field(gt=0)] | None = None
-    """For --dry-run: GiB that the run may have, instead of what is here."""
+    """For --dry-run: available memory in GiB; the default is this machine's."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -52,28 +52,28 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.jobs.zero import run_zero
 
     code = run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume))
-    print("\n".join(how_to_go_on(config, options.out)))
+    print("\n".join(next_commands(config, options.out)))
     return code
 
 
-def how_to_go_on(config: ZeroConfig, out: Path) -> list[str]:
-    """Commands for what one may do next with a finished run."""
+def next_commands(config: ZeroConfig, out: Path) -> list[str]:
+    """Commands to try next with a finished run."""
     checkpoint = str(out / "checkpoints" / step_folder(config.grpo.steps))
     held_out = config.evaluations[0] if config.evaluations else EvalConfig(task=config.tasks[0].task, sampling=config.sampling)
     limit = str(held_out.sampling.max_tokens)
     evaluation = ["eval", "--model", checkpoint, "--task", task_name(held_out.task), "--samples", "16", "--max-tokens", limit]
     template = [] if config.template == ZeroConfig().template else ["--template", config.template]
     evaluation += [*template, *sampling_overrides(held_out.sampling)]
-    return [f"  go on with  {command_line(evaluation)}", f"              {command_line(['explain', checkpoint])}"]
+    return [f"  next steps  {command_line(evaluation)}", f"              {command_line(['explain', checkpoint])}"]
 
 
 def other_template(config: ZeroConfig) -> list[str]:
-    """A line where the model is a checkpoint that was trained with another template."""
+    """A line if the model is a checkpoint that was trained with another template."""
     trained = trained_template(config.model)
     if trained is None or _same(trained) == _same(config.template):
         return []
     used = f"this run prompts with {config.template!r}"
-    return [f"template: {config.model} was trained with {trained!r}, {used}; to keep the first, give template={trained}"]
+    return [f"template: {config.model} was trained with {trained!r}, {used}; to keep that one, give template={trained}"]
 
 
 def _same(template: str) -> str:
@@ -82,7 +82,7 @@ def _same(template: str) -> str:
 
 def _shorthands(options: ZeroOptions) -> list[str]:
     model = [] if options.model is None else [f"model={json.dumps(options.model)}"]
-    # A recipe of the user's own names its template; the default one goes on as the checkpoint was trained.
+    # A recipe of the user names its template; the default recipe keeps the checkpoint's.
     trained = trained_template(options.model) if options.model is not None and options.recipe == ZeroOptions.recipe else None
     model += [] if trained is None else [f"template={json.dumps(trained)}"]
     return model + ([] if options.seed is None else [f"seed={options.seed}"])

@@ -12,7 +12,7 @@ import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from dunwu.cli.main import main
-from dunwu.cli.zero_command import how_to_go_on
+from dunwu.cli.zero_command import next_commands
 from dunwu.config.load import load_config
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import PromptTemplate, ZeroConfig
@@ -88,8 +88,8 @@ def test_an_evaluation_prompts_as_the_model_was_taught(
 
 def printed(out: str) -> list[list[str]]:
     """The commands that a run ends with."""
-    lines = out[out.index("  go on with  ") :].splitlines()[:2]
-    return [shlex.split(line.removeprefix("  go on with  "))[1:] for line in lines]
+    lines = out[out.index("  next steps  ") :].splitlines()[:2]
+    return [shlex.split(line.removeprefix("  next steps  "))[1:] for line in lines]
 
 
 def test_a_recipe_of_the_users_own_is_followed_and_the_difference_told(
@@ -109,7 +109,7 @@ def test_a_recipe_of_the_users_own_is_followed_and_the_difference_told(
 def test_the_commands_after_reinforcement_learning_keep_template_and_sampling() -> None:
     sampling = "sampling: {max_tokens: 9, temperature: 0.6, top_p: 0.95}"
     config = load_config(ZeroConfig, None, ["grpo.steps=7", "template=r1-zero", f"evaluations=[{{{sampling}}}]"], {})
-    first = how_to_go_on(config, Path("run"))[0]
+    first = next_commands(config, Path("run"))[0]
     assert first.endswith("--max-tokens 9 --template r1-zero sampling.temperature=0.6 sampling.top_p=0.95")
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from dunwu.cli.explain_command import lineage
-from dunwu.cli.zero_command import how_to_go_on
+from dunwu.cli.zero_command import next_commands
 from dunwu.config.load import load_config
 from dunwu.config.task_names import parse_task, task_name
 from dunwu.config.zero import ZeroConfig
@@ -23,9 +23,9 @@ def test_threads_are_told_not_to_spin_before_torch_can_be_loaded_and_the_users_w
         assert done.stdout.strip() == expected
 
 
-def test_a_finished_run_tells_how_to_go_on() -> None:
+def test_a_finished_run_tells_next_commands() -> None:
     config = load_config(ZeroConfig, None, ["grpo.steps=7"], {})
-    first, second = how_to_go_on(config, Path("runs/a b"))
+    first, second = next_commands(config, Path("runs/a b"))
     assert first.endswith("eval --model 'runs/a b/checkpoints/step-000007' --task countdown --samples 16 --max-tokens 400")
     assert second.endswith("explain 'runs/a b/checkpoints/step-000007'")
     for text in ("countdown", "game24", "arithmetic", "gsm8k", "reasoning-gym:leg_counting", "owner/name"):
@@ -36,9 +36,9 @@ def test_a_copy_of_a_checkpoint_under_another_name_is_whole_and_values_are_short
     step = save_checkpoint(tmp_path / "run" / "checkpoints", 9, lambda place: (place / "model.bin").write_bytes(b"w") and None, keep=1)
     copy = tmp_path / "mine"
     shutil.copytree(step, copy)
-    assert any("whole: every file" in line for line in lineage(str(copy)))
+    assert any("valid: " in line for line in lineage(str(copy)))
     wrong = step.rename(step.with_name("step-000008"))
-    assert any("NOT WHOLE" in line for line in lineage(str(wrong)))
+    assert any("CORRUPT" in line for line in lineage(str(wrong)))
     (tmp_path / "run" / "config.yaml").write_text("seed: 1\n", encoding="utf-8")
     (tmp_path / "run" / "manifest.json").write_text(json.dumps({"config_hash": "ab" * 32, "x": {"y": 1.98036282}}), encoding="utf-8")
     lines = [line.strip() for line in lineage(str(tmp_path / "run"))]
