@@ -13,9 +13,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from dunwu.cli.main import main
 from dunwu.cli.zero_command import next_commands
+from dunwu.config.blocks import PromptTemplate
 from dunwu.config.load import load_config
 from dunwu.config.sft import SftConfig
-from dunwu.config.zero import PromptTemplate, ZeroConfig
+from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import NAMES, make_prompts
 from dunwu.models.chat import Message, training_template
 from dunwu.models.loading import load_model, save_model

@@ -2,8 +2,9 @@
 
 import re
 
+from dunwu.config.blocks import SamplingConfig
 from dunwu.config.tasks import CountdownTask
-from dunwu.config.zero import EvalConfig, SamplingConfig
+from dunwu.config.zero import EvalConfig
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.evaluation.session import EVALUATION, EvaluationSession
 from dunwu.rewards.pool import RewardPool

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from dunwu.cli.main import main
+from dunwu.config.blocks import SamplingConfig
 from dunwu.config.tasks import DatasetTask
-from dunwu.config.zero import EvalConfig, SamplingConfig
+from dunwu.config.zero import EvalConfig
 from dunwu.evaluation.store import read_evaluation
 from dunwu.jobs.evaluate import run_evaluation
 

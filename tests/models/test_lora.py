@@ -12,8 +12,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
+from dunwu.config.blocks import LoraConfig
 from dunwu.config.load import load_config
-from dunwu.config.zero import LoraConfig, ZeroConfig
+from dunwu.config.zero import ZeroConfig
 from dunwu.errors import CheckpointError, ConfigError, ModelError
 from dunwu.models.loading import load_model, load_weights_into, save_model
 from dunwu.models.logprobs import token_logprobs
@@ -165,7 +166,7 @@ def test_a_model_without_such_maps_is_refused() -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("lora.dropout=0.05", r"lora\.dropout: 0\.05 would train another policy"),
+        ("lora.dropout=0.05", r"lora\.dropout is no longer a key: delete it"),
         ("lora.rank=0", r"lora\.rank = 0: expected greater than or equal to 1"),
         ("lora.targets=[lm_head]", r"lora\.targets\.0 = 'lm_head': expected q_proj"),
         ("lora.targets=[]", r"lora\.targets = \[\]: expected"),

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from dunwu.config.blocks import SamplingConfig
 from dunwu.config.load import load_config
 from dunwu.config.sft import SftConfig
 from dunwu.config.tasks import DatasetTask
-from dunwu.config.zero import EvalConfig, SamplingConfig
+from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import make_prompts, written_date
 from dunwu.errors import Interrupted
 from dunwu.jobs import sft as sft_module

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from dunwu.config.blocks import SamplingConfig
 from dunwu.config.data import LocalGenerator
 from dunwu.config.load import load_config
 from dunwu.config.pipeline import EvaluateConfig
 from dunwu.config.suite import SuiteConfig
 from dunwu.config.tasks import DatasetTask
-from dunwu.config.zero import EvalConfig, SamplingConfig
+from dunwu.config.zero import EvalConfig
 from dunwu.data.generators.base import generate
 from dunwu.data.generators.make import make_generator
 from dunwu.data.prompts import sampling_params

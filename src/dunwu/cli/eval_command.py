@@ -13,9 +13,11 @@ from pydantic import Field
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
 from dunwu.cli.runs import run_above, trained_template
+from dunwu.config.base import Positive
+from dunwu.config.blocks import EngineConfig
 from dunwu.config.load import load_config
 from dunwu.config.task_names import parse_task
-from dunwu.config.zero import EngineConfig, EvalConfig, Positive
+from dunwu.config.zero import EvalConfig
 from dunwu.errors import RunError
 from dunwu.models.bundled import BUNDLED_NAME
 

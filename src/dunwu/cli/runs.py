@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dunwu.config.blocks import SamplingConfig
 from dunwu.config.load import read_mapping
-from dunwu.config.zero import SamplingConfig
 
 
 def run_above(folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""The base of every configuration model, and types that all of them use."""
+"""The base of every configuration model, and the types that all of them use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SEEDS = 2**63
 Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
-"""What the generators of all libraries take."""
+"""What the generators of all libraries accept."""
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Bound = Annotated[float, Field(gt=0, allow_inf_nan=True)]
 """An upper bound; infinity is none."""
 Betas = tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
@@ -16,6 +19,6 @@ Betas = tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, 
 
 
 class Config(BaseModel):
-    """Frozen and strict: an unknown key, a string where a number is meant, NaN, infinity or an impossible combination is refused."""
+    """Frozen and strict: an unknown key, text where a number is expected, NaN, infinity and an impossible combination are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, validate_default=True)

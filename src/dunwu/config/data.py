@@ -1,4 +1,4 @@
-"""What builders of training data share: the models that write, the filters, what is kept out, how tokens are counted."""
+"""What builders of training data share: models that write, filters, decontamination, how tokens are counted."""
 
 from __future__ import annotations
 
@@ -8,28 +8,18 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from dunwu.config.base import Config, Seed
+from dunwu.config.base import Config, Count, Positive, Share
+from dunwu.config.blocks import Answering, HeldOut, SamplingConfig, Seeded, Verifying
 from dunwu.config.references import CodeRef, ModelRef
-from dunwu.config.tasks import TaskConfig
-from dunwu.config.zero import EngineConfig, PromptTemplate, SamplingConfig
+from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
 
-Positive = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Tasks = Annotated[tuple[WeightedTask, ...], Field(min_length=1)]
 
 
-class LocalGenerator(Config):
+class LocalGenerator(Answering):
     """A model in this process."""
 
     kind: Literal["local"] = "local"
-    model: ModelRef = "tiny"
-    """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
-    template: PromptTemplate = "tiny"
-    """Prompt template; chat: the tokenizer's own."""
-    engine: EngineConfig = EngineConfig()
-    device: str = "auto"
-    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
-    threads: Annotated[int, Field(ge=0)] = 0
-    """CPU threads; 0 takes all cores."""
 
 
 class EndpointGenerator(Config):
@@ -37,20 +27,20 @@ class EndpointGenerator(Config):
 
     kind: Literal["endpoint"] = "endpoint"
     url: str
-    """Up to `/chat/completions`, such as http://localhost:8000/v1."""
+    """Base address, without `/chat/completions`, such as http://localhost:8000/v1."""
     model: str
-    """What the endpoint calls it."""
+    """The model's name at the endpoint."""
     key_env: str | None = None
-    """Environment variable that holds the key; null sends none. A key never stands in a configuration."""
+    """Environment variable that holds the key; null sends none. Never write a key into a configuration."""
     concurrency: Positive = 8
-    """Requests at a time."""
+    """Requests in flight at a time."""
     timeout: Annotated[float, Field(gt=0)] = 300.0
     """Seconds for one whole answer, from the first byte sent to the last one read."""
     max_refused: Share = 0.1
-    """Share of the prompts that the endpoint may refuse (status 400 or 422, a content filter), each recorded and left out; ten may be
-    refused in any case. More of them end the stage."""
-    retries: Annotated[int, Field(ge=0)] = 5
-    """How often a request that failed is sent again, after 1, 2, 4 ... seconds (at most 30) or what the endpoint asks for."""
+    """Share of the prompts that the endpoint may refuse (status 400 or 422, a content filter), each recorded and dropped; ten may be
+    refused in any case. More of them stop the stage."""
+    retries: Count = 5
+    """Times a failed request is sent again, after 1, 2, 4 ... seconds (at most 30) or as long as the endpoint asks for."""
 
     @field_validator("url")
     @classmethod
@@ -58,12 +48,12 @@ class EndpointGenerator(Config):
         if not _is_url(url):
             raise ValueError(f"{url[:80]!r} is not the address of an endpoint; give one such as http://localhost:8000/v1")
         if "@" in urlsplit(url).netloc or re.search("[?#]", url):  # not shown: it may be a key
-            raise ValueError("an address holds no user, key, ? or #; name the environment variable of the key in key_env")
+            raise ValueError("an address must not hold a user, a key, ? or #; name the environment variable of the key in key_env")
         return url
 
 
 def _is_url(text: str) -> bool:
-    """Whether it is http or https with a host and, if any, a port that there can be."""
+    """Whether it is http or https with a host and a possible port."""
     try:
         parts = urlsplit(text)
         named = bool(parts.hostname) and parts.port != 0  # a port over 65535 raises
@@ -73,11 +63,11 @@ def _is_url(text: str) -> bool:
 
 
 class OwnGenerator(Config):
-    """A function of yours: `f(messages, seed) -> text`, with messages as `{role, content}`."""
+    """A custom function: `f(messages, seed) -> text`, with messages as `{role, content}`."""
 
     kind: Literal["own"] = "own"
     function: CodeRef
-    """`path/to/file.py:function`; same arguments, same text."""
+    """`path/to/file.py:function`; equal arguments must give equal text."""
 
 
 GeneratorConfig = Annotated[LocalGenerator | EndpointGenerator | OwnGenerator, Field(discriminator="kind")]
@@ -87,65 +77,92 @@ class FiltersConfig(Config):
     """Which answers are readable. DeepSeek-R1 drops mixed languages, long paragraphs and chaotic code; the numbers are ours."""
 
     min_language: Share = 0.9
-    """Least share of words in the question's language; 0 lets all pass."""
+    """Least share of words in the question's language; 0 switches the filter off."""
     language_of: Literal["reasoning", "all"] = "all"
-    """Where: `reasoning` for data with translations, whose answers are meant to be in another language."""
-    max_paragraph_words: Annotated[int, Field(ge=0)] = 400
-    """Words of the longest paragraph of the reasoning; 0 lets all pass."""
+    """Where it is measured: `reasoning` for data with translations, whose answers are in another language on purpose."""
+    max_paragraph_words: Count = 400
+    """Words of the longest paragraph of the reasoning; 0 switches the filter off."""
     code: Literal["any", "balanced", "none"] = "balanced"
-    """`balanced`: each fence that is opened is closed; `none`: no fenced code at all, as for mathematics."""
+    """`balanced`: every opened code fence is closed; `none`: no fenced code at all, as for mathematics; `any`: no filter."""
     max_repetition: Share = 0.2
-    """Share of runs of `repetition_words` words that occurred before; 1 lets all pass."""
+    """Largest share of runs of `repetition_words` words that occurred before; 1 switches the filter off."""
     repetition_words: Positive = 20
-    min_tokens: Annotated[int, Field(ge=0)] = 1
-    """Of the whole answer."""
+    """Length of these runs, in words."""
+    min_tokens: Count = 1
+    """Tokens of the shortest answer, reasoning included."""
     max_tokens: Positive | None = None
-    """Of question and answer together. null: any."""
+    """Tokens of the longest question and answer together. null: any."""
 
 
-class EvaluationSet(Config):
-    """A held-out set that no training row may have anything of."""
+class NearDuplicates(Config):
+    """A builder that drops near-duplicates."""
 
-    name: str
-    task: TaskConfig
-    split: Literal["validation", "test"] = "test"
-    problems: Positive = 100_000
-    """At most so many of it."""
-    seed: Seed = 0
-    """As in the evaluation: it decides which problems a generated set has."""
-
-
-class Builder(Config):
-    """The part that all builders have."""
-
-    model: ModelRef = "tiny"
-    """Whose tokenizer counts tokens: `tiny`, a local Hugging Face folder, or a hub id."""
-    decontaminate: tuple[EvaluationSet, ...] = ()
-    """Evaluation sets to be kept out, by 10-grams."""
-    seed: Seed = 0
-
-
-class ReplyBuilder(Builder):
-    """The part of builders whose answers a model writes."""
-
-    filters: FiltersConfig = FiltersConfig()
     near_duplicates: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Rows as similar as this (Jaccard index of runs of three words) to an earlier one are dropped; 1: only equal ones."""
+
+
+class EvaluationSet(HeldOut):
+    """An eval set to keep out of training data. `seed` as in the evaluation: it decides which problems a generated set has."""
+
+    name: str
+    """Name of the set in the data card."""
+    task: TaskConfig
+    """Where its problems come from."""
+    problems: Positive = 100_000
+
+
+class Builder(Seeded):
+    """What all builders have."""
+
+    model: ModelRef = "tiny"
+    """The model whose tokenizer counts tokens: `tiny`, a local Hugging Face folder, or a hub id."""
+    decontaminate: tuple[EvaluationSet, ...] = ()
+    """Eval sets to keep out of the data: rows that share ten words in a row with one are dropped."""
+
+
+class ReplyBuilder(Builder, NearDuplicates, Verifying):
+    """What builders have whose answers a model writes."""
+
+    filters: FiltersConfig = FiltersConfig()
+    """Which answers are readable."""
     form: Literal["think", "special"] = "think"
     """think: the reasoning beside the answer, which the training template writes in its tags. special: the paper's
     `|special_token|<reasoning_process>|special_token|<summary>`."""
     special_token: str = "special_token"
-    reward_workers: Annotated[int, Field(ge=0)] = 1
-    """Processes that verify; 0 verifies in this one."""
-    reward_timeout: Annotated[float, Field(gt=0)] = 5.0
-    """Seconds for one verdict, besides those a program may take."""
+    """The token's name in the form `special`."""
 
 
 class Sampling(Config):
-    """How answers to problems are drawn."""
+    """How answers to problems are sampled."""
 
     prompts: Positive = 256
-    """Different training problems."""
+    """Number of training problems."""
     samples: Positive = 4
     """Answers to each."""
     sampling: SamplingConfig = SamplingConfig()
+    """How they are sampled."""
+
+
+class SolvedProblems(Sampling):
+    """Problems that a model answers."""
+
+    generator: GeneratorConfig = LocalGenerator()
+    """The model that answers."""
+    tasks: Tasks = (WeightedTask(task=CountdownTask()),)
+    """Where the problems come from."""
+
+
+class Asking(Config):
+    """A model that is asked for something in a given form."""
+
+    generator: GeneratorConfig
+    """The model."""
+    sampling: SamplingConfig = SamplingConfig(max_tokens=1024, temperature=0.6, top_p=0.95)
+    """How its answers are sampled."""
+
+
+class AskingAgain(Asking):
+    """A model that is asked again where its answer cannot be parsed."""
+
+    retries: Count = 2
+    """Times it is asked again; then the row is dropped and counted."""

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dunwu.config.base import Config
-from dunwu.config.data import Builder, GeneratorConfig, LocalGenerator, Positive, ReplyBuilder, Sampling
+from dunwu.config.base import Config, Count, Positive
+from dunwu.config.blocks import SamplingConfig
+from dunwu.config.data import AskingAgain, Builder, GeneratorConfig, LocalGenerator, ReplyBuilder, Sampling, SolvedProblems, Tasks
+from dunwu.config.presets import PresetValue
 from dunwu.config.references import DataRef
-from dunwu.config.tasks import ChatTask, CountdownTask, WeightedTask
-from dunwu.config.zero import SamplingConfig
-
-Tasks = Annotated[tuple[WeightedTask, ...], Field(min_length=1)]
+from dunwu.config.tasks import ChatTask
 
 
-class JudgeConfig(Config):
-    """A generative judge that is shown the ground truth and returns JSON {analysis, correctness}."""
+class JudgeConfig(AskingAgain):
+    """A generative judge that sees the ground truth and returns JSON {analysis, correctness}."""
 
-    generator: GeneratorConfig
     over: Literal["text", "all"] = "text"
     """text: it decides the problems whose answers are free text, rules all others. all: both must find an answer right."""
-    sampling: SamplingConfig = SamplingConfig(max_tokens=1024, temperature=0.6, top_p=0.95)
-    retries: Annotated[int, Field(ge=0)] = 2
-    """How often a judgement that cannot be read is asked for again; then the answer is dropped and counted."""
 
 
-class RejectionConfig(ReplyBuilder, Sampling):
+class RejectionConfig(ReplyBuilder, SolvedProblems):
     """Rejection sampling: several answers to a problem, of which right and readable ones are kept."""
 
-    generator: GeneratorConfig = LocalGenerator()
-    tasks: Tasks = (WeightedTask(task=CountdownTask()),)
     judge: JudgeConfig | None = None
+    """A model that verifies answers which rules cannot; null: rules alone."""
     keep: Positive = 1
-    """Right answers to a problem at most; of more, those least like each other."""
+    """Right answers kept per problem; of more, those least like each other."""
 
 
 class RulesRewriter(Config):
@@ -41,24 +37,21 @@ class RulesRewriter(Config):
 
     kind: Literal["rules"] = "rules"
     summary: Literal["sentence", "answer"] = "sentence"
-    """answer: the answer in its tags alone, as a template that allows nothing else wants it."""
+    """sentence: one sentence with the answer. answer: the answer in its tags alone, for templates that allow nothing else."""
 
 
-class ModelRewriter(Config):
-    """A model that writes the reasoning anew, and a summary, in the prompt's language."""
+class ModelRewriter(AskingAgain):
+    """A model that rewrites the reasoning and adds a summary, in the prompt's language."""
 
     kind: Literal["model"] = "model"
-    generator: GeneratorConfig
     sampling: SamplingConfig = SamplingConfig(max_tokens=4096, temperature=0.6, top_p=0.95)
-    retries: Annotated[int, Field(ge=0)] = 2
-    """How often a rewriting that cannot be read is asked for again; then the row is dropped and counted."""
 
 
 RewriterConfig = Annotated[RulesRewriter | ModelRewriter, Field(discriminator="kind")]
 
 
-class FewShot(Sampling):
-    """Problems asked behind worked examples with long chains of thought."""
+class FewShot(SolvedProblems):
+    """Problems that follow worked examples with long chains of thought."""
 
     kind: Literal["few_shot"] = "few_shot"
     generator: GeneratorConfig
@@ -67,27 +60,26 @@ class FewShot(Sampling):
     """JSONL, JSONL.gz or Parquet with rows of `messages`, reasoning included: the shots, all of them before each problem."""
 
 
-class Prompted(Sampling):
-    """Problems asked with the request to reflect and to verify."""
+class Prompted(SolvedProblems):
+    """Problems with the request to reflect and to verify."""
 
     kind: Literal["prompted"] = "prompted"
     generator: GeneratorConfig
     tasks: Tasks
     instruction: str | None = None
-    """Put before each problem; null: `dunwu.data.builders.cold_start.REFLECT`, in the problem's language."""
+    """Text before each problem; null: `dunwu.data.builders.cold_start.REFLECT`, in the problem's language."""
 
 
-class ZeroOutputs(Sampling):
+class ZeroOutputs(SolvedProblems):
     """Answers of R1-Zero that are right and readable, rewritten."""
 
     kind: Literal["zero"] = "zero"
-    generator: GeneratorConfig = LocalGenerator()
-    tasks: Tasks = (WeightedTask(task=CountdownTask()),)
     rewriter: RewriterConfig = RulesRewriter()
+    """What rewrites them."""
 
 
 class AnnotatedRows(Config):
-    """Rows that people wrote or looked through (`dunwu review`)."""
+    """Rows that people wrote or reviewed (`dunwu review`)."""
 
     kind: Literal["annotated"] = "annotated"
     data: DataRef
@@ -101,11 +93,11 @@ class ColdStartConfig(ReplyBuilder):
     """Cold-start data from the four ways of DeepSeek-R1 (arXiv 2501.12948, section 2.3.1)."""
 
     sources: dict[str, ColdStartSource] = Field(default_factory=lambda: dict[str, ColdStartSource](zero=ZeroOutputs()))
-    """By name; what they give is put together in this order."""
+    """By name; their rows are joined in this order."""
     keep: Positive = 1
-    """Answers to a problem at most, from each source."""
+    """Answers kept per problem, from each source."""
     rows: Positive | None = None
-    """At most so many in all, drawn at random. null: all."""
+    """Rows in all, drawn at random where there are more. null: all."""
 
     @model_validator(mode="after")
     def _some_source(self) -> Self:
@@ -114,34 +106,42 @@ class ColdStartConfig(ReplyBuilder):
         return self
 
 
-class PairJudgeConfig(Config):
+class PairJudgeConfig(AskingAgain):
     """A generative judge that rates two answers to a prompt, several times and in both orders (DeepSeek-R1 in Nature, Methods)."""
 
-    generator: GeneratorConfig
-    sampling: SamplingConfig = SamplingConfig(max_tokens=1024, temperature=0.6, top_p=0.95)
     votes: Annotated[int, Field(ge=2, multiple_of=2)] = 4
-    """On each pair; half of them see the answers in either order."""
+    """Votes on each pair, half of them in each order of the answers."""
     margin: Annotated[float, Field(ge=0)] = 1.0
     """Pairs whose mean ratings, from 1 to 10, differ by no more than this are dropped."""
-    retries: Annotated[int, Field(ge=0)] = 2
-    """How often a vote that cannot be read is asked for again; a pair without all its votes is dropped and counted."""
     balance_lengths: bool = True
-    """Keep as many pairs whose chosen answer is the longer as whose rejected one is, for differences of any size."""
+    """Keep as many pairs whose chosen answer is longer as pairs whose rejected one is, at every difference of length."""
+
+
+R1_PAIRS: Mapping[str, PresetValue] = MappingProxyType(
+    {
+        "votes": PresetValue(4, "N, Methods: four queries a pair, in random order"),
+        "margin": PresetValue(1.0, "N, Methods: kept if the difference is above 1"),
+        "balance_lengths": PresetValue(True, "N, Methods: chosen and rejected balanced in length"),
+    }
+)
+"""The paper's values of `PairJudgeConfig`, which are its defaults."""
 
 
 class PreferencesConfig(Builder, Sampling):
-    """Preference pairs: answers of a model to general prompts, or rows that hold two answers, of which a judge finds the more helpful."""
+    """Preference pairs: a judge says which of two answers is more helpful. A model writes them, or rows hold them."""
 
     judge: PairJudgeConfig
+    """The judge."""
     task: ChatTask | None = None
-    """General prompts, of the training split; those that say they are harmful are left out, as refusing them is for the safety reward."""
+    """General prompts of the training split; harmful ones are dropped, as the safety reward is for them. null: `data`."""
     data: DataRef | None = None
-    """Instead of a task: JSONL, JSONL.gz or Parquet, or a folder of such, with rows `prompt`, `first`, `second`; nothing is generated."""
+    """Instead of a task: JSONL, JSONL.gz or Parquet, or a folder of them, with rows `prompt`, `first`, `second`; nothing is generated."""
     generator: GeneratorConfig = LocalGenerator()
+    """The model that answers."""
     samples: Annotated[int, Field(ge=2)] = 2
-    """Answers to each prompt; of more than two, pairs of different ones, each in one pair."""
-    held_out: Annotated[int, Field(ge=0)] = 64
-    """Prompts of the test split beside the training ones, only such as a reward model does not train on: it is measured by them."""
+    """Answers to each prompt; each is in one pair."""
+    held_out: Count = 64
+    """Prompts of the test split besides the training ones, on which the reward model is measured and never trained."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

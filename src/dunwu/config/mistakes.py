@@ -14,6 +14,9 @@ from pydantic_core import ErrorDetails
 from dunwu.config.base import Config
 from dunwu.config.known_keys import known_keys, nearest_key
 
+REMOVED = {"lora.dropout": "delete it; training has no dropout, as the engine samples without"}
+"""Keys that recipes may still hold, by their last two parts, and what to do about each."""
+
 
 def describe(error: ValidationError, model: type[Config], data: dict[str, Any]) -> str:
     """The first mistake (unknown keys before all others) as a line, with the number of the others."""
@@ -26,6 +29,8 @@ def _line(found: ErrorDetails, model: type[Config], data: dict[str, Any]) -> str
     key = dotted(found["loc"], data)
     context = found.get("ctx", {})
     match found["type"]:
+        case "extra_forbidden" if gone := REMOVED.get(".".join(key.split(".")[-2:])):
+            return f"{key} is no longer a key: {gone}"
         case "extra_forbidden":
             near = nearest_key(key, list(known_keys(model, data)))
             return f"unknown key {key}: " + (f"did you mean {near}?" if near else f"the keys are {', '.join(model.model_fields)}")

@@ -6,43 +6,46 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dunwu.config.base import Bound, Config, Seed
-
-Positive = Annotated[int, Field(ge=1)]
+from dunwu.config.base import Config, Count, Positive
+from dunwu.config.blocks import Machine, Optimising, Saving, Seeded
 
 
 class ModelShape(Config):
     """A Llama-type decoder with tied embeddings."""
 
     hidden: Positive = 128
+    """Width of the residual stream."""
     layers: Positive = 5
+    """Decoder layers."""
     heads: Positive = 4
+    """Attention heads."""
     kv_heads: Positive = 2
+    """Key and value heads, shared by the attention heads."""
     intermediate: Positive = 384
+    """Width of the feed-forward layer."""
     max_positions: Positive = 1024
+    """Tokens of the longest sequence."""
 
 
-class PretrainConfig(Config):
+class PretrainConfig(Seeded, Saving, Machine, Optimising):
     """Next-token training on the generated corpus of the tiny world."""
 
     shape: ModelShape = ModelShape()
+    """The model's dimensions."""
     sources: dict[str, Annotated[float, Field(ge=0)]] | None = None
-    """Weights of the corpus sources; `None`: `dunwu.data.tiny_world.corpus.DEFAULT_WEIGHTS`."""
+    """Weights of the corpus sources; null: `dunwu.data.tiny_world.corpus.DEFAULT_WEIGHTS`."""
     tokens: Positive = 27_000_000
+    """Tokens to train on."""
     sequence_length: Positive = 512
+    """Tokens of one training sequence."""
     batch_tokens: Positive = 16_384
     """Tokens of one optimiser step."""
-    micro_batch_tokens: Positive = 4_096
-    """Token budget (padding included) of one forward and backward pass."""
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     min_learning_rate: Annotated[float, Field(ge=0)] = 1e-4
-    warmup_steps: Annotated[int, Field(ge=0)] = 100
+    """Learning rate at the last step, to which it falls along a cosine."""
+    warmup_steps: Count = 100
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    max_grad_norm: Bound = 1.0
     save_every: Positive = 500
-    keep_checkpoints: Positive = 2
     sample_every: Positive = 500
-    threads: Annotated[int, Field(ge=0)] = 0
     matmul_precision: Literal["float32", "bfloat16"] = "bfloat16"
-    device: str = "auto"
-    seed: Seed = 0
+    """Of the matrix products; everything else stays float32."""

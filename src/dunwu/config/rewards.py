@@ -1,4 +1,4 @@
-"""What the learner is rewarded for: named parts, each with a weight."""
+"""The reward: named parts, each with a weight."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from dunwu.config.base import Config
+from dunwu.config.base import Config, Count, Positive
 from dunwu.config.references import CodeRef, ModelRef
 
 ScopeName = Literal["whole", "reasoning", "visible"]
@@ -16,24 +16,24 @@ class PartConfig(Config):
     """What every part has."""
 
     weight: float = 1.0
-    """The part's score is multiplied by it in the sum; 0 only measures."""
+    """Weight of the part's score in the sum; 0 only measures."""
     tasks: tuple[str, ...] = ()
-    """Names of the tasks the part applies to; empty: all of them."""
+    """Names of the tasks that the part applies to; empty: all."""
 
 
 class AccuracyPart(PartConfig):
-    """Is the answer right? 1 or 0 by the problem's verifier (a share of 1 where the verifier gives one)."""
+    """Is the answer right? 1 or 0 by the problem's verifier (or a share of 1, where the verifier gives one)."""
 
     kind: Literal["accuracy"] = "accuracy"
 
 
 class FormatPart(PartConfig):
-    """Has the completion the form that was asked for? 1 or 0."""
+    """Does the completion have the required form? 1 or 0."""
 
     kind: Literal["format"] = "format"
     form: Literal["tags", "boxed", "summary", "reply"] = "tags"
     """tags: `<think>...</think> <answer>...</answer>` and nothing else; boxed: one `\\boxed{}` after the reasoning; summary: a few words
-    besides the answer after the reasoning; reply: something to read, and before it one chain of thought or none, as for a greeting."""
+    besides the answer after the reasoning; reply: some text, after at most one chain of thought, as for a greeting."""
 
 
 class LanguagePart(PartConfig):
@@ -53,58 +53,60 @@ class RepetitionPart(PartConfig):
 
 
 class WordLimitPart(PartConfig):
-    """0 up to `free` words of the whole completion, then evenly down to -1 at `limit`."""
+    """0 up to `free` words of the whole completion, then linearly down to -1 at `limit`."""
 
     kind: Literal["words"] = "words"
-    free: Annotated[int, Field(ge=0)]
-    limit: Annotated[int, Field(ge=1)]
+    free: Count
+    """Words without a penalty."""
+    limit: Positive
+    """Words at which the penalty is largest."""
 
     @model_validator(mode="after")
     def _check_limit(self) -> Self:
         if self.free >= self.limit:
-            raise ValueError(f"free = {self.free} is not below limit = {self.limit}; set it to a part of that, such as a half")
+            raise ValueError(f"free = {self.free} is not below limit = {self.limit}; set it to less, such as a half")
         return self
 
 
 class OwnPart(PartConfig):
-    """A function of yours, in a Python file, with TRL's signature: `f(prompts, completions, **columns) -> list[float | None]`."""
+    """A custom function in a Python file, with TRL's signature: `f(prompts, completions, **columns) -> list[float | None]`."""
 
     kind: Literal["own"] = "own"
     function: CodeRef
     """`path/to/file.py:function`."""
     name: str | None = None
-    """What metrics call the part; null: the function's name."""
+    """Name of the part in metrics; null: the function's."""
     scope: ScopeName = "whole"
     """What `completions` holds: the whole completion, its chain of thought, or what the user reads."""
     sees: Literal["completion", "group"] = "completion"
-    """completion: called for each completion by itself, with lists of one, so that a slow or failing one costs only itself. group: called
+    """completion: called for each completion alone, with lists of one, so that a slow or failing one affects no other. group: called
     with all completions of a prompt, which it can compare or rank."""
 
 
 class EnvironmentPart(PartConfig):
-    """The rubric of an environment in the manner of the `verifiers` library: weighted functions of prompt, completion and answer."""
+    """The rubric of an environment as the `verifiers` library has them: weighted functions of prompt, completion and answer."""
 
     kind: Literal["environment"] = "environment"
     function: CodeRef
     """`path/to/file.py:load_environment`, a function that returns the environment."""
     name: str = "environment"
-    """What metrics call the part."""
+    """Name of the part in metrics."""
 
 
 class ModelPartConfig(PartConfig):
-    """A part that a reward model scores, in the trainer's process. Problems that a rule can verify get none unless `tasks` names theirs."""
+    """A part that a reward model scores, in the trainer's process. Problems with a rule verifier get none unless `tasks` names theirs."""
 
     model: ModelRef
     """Folder of a checkpoint of `dunwu reward-model`, or of a sequence classifier with one label."""
     after: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the run's steps after which the part counts; before, it is not computed."""
+    """Share of the run's steps after which the part counts; until then it is not computed."""
     normalise: bool = False
-    """Divide the scores' distance from their group's mean by the group's standard deviation: a weight of 1 is then one deviation. Scores
-    as they are have no fixed scale, and so their weight against the other parts depends on the model."""
+    """Divide each score's distance from its group's mean by the group's standard deviation: a weight of 1 is then one deviation. Raw scores
+    have no fixed scale, so their weight against the other parts depends on the model."""
 
 
 class HelpfulnessPart(ModelPartConfig):
-    """How much is the answer preferred? Sees only what the user reads; where `tasks` is empty, of prompts that are not marked harmful."""
+    """How much is the answer preferred? Sees only what the user reads; where `tasks` is empty, for prompts that are not marked harmful."""
 
     kind: Literal["helpfulness"] = "helpfulness"
 
@@ -129,14 +131,14 @@ def _spelled_out(value: Any) -> Any:
 def _part(part: Any) -> Any:
     if isinstance(part, str):
         return {"kind": "own", "function": part} if ":" in part else {"kind": part}
-    if isinstance(part, dict):  # what comes out of a validator is checked as Python, not as JSON: a list would be no tuple
+    if isinstance(part, dict):  # the result of a validator is checked as Python, not as JSON: a list is not a tuple
         return {key: tuple(item) if isinstance(item, list) else item for key, item in part.items()}
     return part
 
 
 def _some_weight(parts: tuple[PartConfig, ...]) -> tuple[PartConfig, ...]:
     if all(part.weight == 0 for part in parts):
-        raise ValueError("every part has weight 0, which only measures, so nothing would be learned; give one of them a weight, such as 1")
+        raise ValueError("every part has weight 0, which only measures, so nothing would be learned; give one part a weight, such as 1")
     return parts
 
 
@@ -144,15 +146,15 @@ Parts = Annotated[tuple[AnyPart, ...], Field(min_length=1), BeforeValidator(_spe
 
 
 class TripwireConfig(Config):
-    """Catches a reward that is being hacked: a hidden check of a sample of the rollouts, which is never learned from."""
+    """Detects reward hacking by a hidden check of a sample of the rollouts, which is never trained on."""
 
     mode: Literal["disagreement", "divergence"] = "disagreement"
-    """disagreement: rollouts that the watched part calls right fail the hidden check. divergence, for scores without a right or wrong,
+    """disagreement: rollouts that are right by the watched part fail the hidden check. divergence, for scores that are not right or wrong,
     such as a reward model's: the watched part's mean rises while the hidden check's falls."""
     function: CodeRef | None = None
-    """A function of yours (`file.py:function`, TRL's signature) that gives 1 for right; null: the built-in stricter check."""
+    """A custom function (`file.py:function`, TRL's signature) that returns 1 for right; null: the built-in stricter check."""
     part: str = "accuracy"
-    """The part of the reward that is watched; disagreement takes a score above a half for right."""
+    """The part of the reward that is watched; in disagreement a score above a half is right."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Share of the rollouts that are checked."""
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.2
@@ -161,8 +163,8 @@ class TripwireConfig(Config):
     """divergence: the run stops when the watched part's mean has risen since its first window by more than this many of its standard
     deviations in that window, and the hidden check's has fallen by more than `fall` of its own."""
     fall: Annotated[float, Field(ge=0)] = 0.25
-    """divergence: see `rise`; a fall within three standard errors is taken for chance."""
-    window: Annotated[int, Field(ge=1)] = 5
+    """divergence: see `rise`; a fall within three standard errors counts as chance."""
+    window: Positive = 5
     """Steps that are counted together."""
-    least: Annotated[int, Field(ge=1)] = 20
-    """Checked rollouts (disagreement: that are rewarded too) that a window must have before it can stop a run."""
+    least: Positive = 20
+    """Checked rollouts (disagreement: rewarded ones) that a window must have before it can stop a run."""

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from dunwu.config.zero import SamplingConfig
+from dunwu.config.blocks import SamplingConfig
 from dunwu.data.io.surrogates import refuse_surrogates
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.beginning import begin_once, beginning, encode

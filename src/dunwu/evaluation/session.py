@@ -11,7 +11,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from dunwu.config.zero import EngineConfig, EvalConfig, SamplingConfig
+from dunwu.config.blocks import EngineConfig, SamplingConfig
+from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import make_prompts, sampling_params
 from dunwu.data.rollouts import rollout_seeds, sample_groups
 from dunwu.data.usable import HeldOutProblems, PromptLimit, held_out_problems

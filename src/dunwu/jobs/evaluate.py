@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from dunwu.config.zero import EngineConfig, EvalConfig
+from dunwu.config.blocks import EngineConfig
+from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import written_date
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.session import EvaluationSession

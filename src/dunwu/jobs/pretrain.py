@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from dunwu.config.blocks import EngineConfig, SamplingConfig
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.tasks import CountdownTask, Game24Task
-from dunwu.config.zero import EngineConfig, EvalConfig, SamplingConfig
+from dunwu.config.zero import EvalConfig
 from dunwu.data.tiny_world.card import (
     CARD,
     WEIGHTS,

@@ -16,9 +16,10 @@ from typing import Any, Self
 import pyarrow.parquet as pq
 import torch
 
+from dunwu.config.blocks import SamplingConfig
 from dunwu.config.reward_model import Criterion
 from dunwu.config.suite import GeneralSet, PromptSet, SuiteConfig
-from dunwu.config.zero import EvalConfig, SamplingConfig
+from dunwu.config.zero import EvalConfig
 from dunwu.data.usable import PromptLimit, held_out_problems, sift
 from dunwu.errors import DataError
 from dunwu.evaluation.readability import readability

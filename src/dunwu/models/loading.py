@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
-from dunwu.config.zero import SavePrecision
+from dunwu.config.blocks import SavePrecision
 from dunwu.errors import ModelError, UserError
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path, newest_checkpoint
 from dunwu.models.chat_text import chat_end

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from dunwu.config.zero import LoraConfig
+from dunwu.config.blocks import LoraConfig
 from dunwu.errors import CheckpointError, ConfigError, ModelError
 
 ADAPTER = "policy"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dunwu.config.zero import EngineConfig
+from dunwu.config.blocks import EngineConfig
 from dunwu.rollout.torch_engine.engine import TorchEngine
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dunwu.config.zero import SavePrecision
+from dunwu.config.blocks import SavePrecision
 from dunwu.models.loading import load_weights_into, save_model, saved_dtype
 from dunwu.models.lora import has_adapters
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from dunwu.config.blocks import EngineConfig, SamplingConfig
 from dunwu.config.data import LocalGenerator, OwnGenerator
-from dunwu.config.zero import EngineConfig, SamplingConfig
 from dunwu.data.generators.base import Scripted, generate
 from dunwu.data.generators.local import Local
 from dunwu.data.generators.make import make_generator

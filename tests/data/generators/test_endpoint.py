@@ -17,9 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
+from dunwu.config.blocks import SamplingConfig
 from dunwu.config.data import EndpointGenerator
 from dunwu.config.load import validate
-from dunwu.config.zero import SamplingConfig
 from dunwu.data.generators.base import generate
 from dunwu.data.generators.completion import MOST_BYTES, read_answer
 from dunwu.data.generators.endpoint import Endpoint

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from dunwu.config.blocks import SamplingConfig
 from dunwu.config.data import GeneratorConfig
-from dunwu.config.zero import SamplingConfig
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.errors import ConfigError
 from dunwu.models.chat import Message

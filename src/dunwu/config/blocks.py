@@ -1,0 +1,170 @@
+"""Keys that several jobs share, each group in one place. A job inherits a group, so that its keys stay at the job's top level."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from dunwu.config.base import Betas, Bound, Config, Count, Positive, Seed
+from dunwu.config.references import ModelRef
+
+Precision = Literal["auto", "float32", "bfloat16"]
+SavePrecision = Literal["loaded", "float32", "bfloat16"]
+Projection = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+PromptTemplate = Literal["tiny", "r1-zero", "r1-zero-prefilled", "plain", "chatml", "llama3", "deepseek", "chat", "auto"]
+"""`dunwu.data.prompts`: the text templates of `dunwu.tasks.templates`, the forms of `dunwu.models.chat`, and the tokenizer's own chat
+template, `chat` or, as in supervised fine-tuning, `auto`."""
+
+
+class SamplingConfig(Config):
+    """How completions are sampled."""
+
+    max_tokens: Positive = 400
+    """Tokens of the longest completion."""
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    """0 takes the most likely token every time."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Sample from the most likely tokens that together have this probability; 1 keeps all."""
+    top_k: Count = 0
+    """Sample from this many of the most likely tokens; 0 keeps all."""
+    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Drop tokens less likely than this share of the most likely one; 0 keeps all."""
+
+
+class EngineConfig(Config):
+    """The built-in engine."""
+
+    max_batch: Positive = 512
+    """Sequences decoded together."""
+    precision: Precision = "auto"
+    """Of the native decoder's matrix products and cache. auto: bfloat16 on a CPU that multiplies it, else float32."""
+    native: bool = True
+    """Use the native decoder where it can run (a CPU, a C compiler, a model it supports); else torch decodes, in the model's precision."""
+
+
+class LoraConfig(Config):
+    """Low-rank adapters on a frozen base (arXiv 2106.09685); the policy is `W + alpha / rank * B A`. Dropout would train a policy other
+    than the one that the engine samples from, so there is none."""
+
+    rank: Positive = 16
+    """Rank of the adapters' matrices."""
+    alpha: Annotated[float, Field(gt=0)] = 32.0
+    """The adapters are scaled by `alpha / rank`."""
+    targets: Annotated[tuple[Projection, ...], Field(min_length=1)] = get_args(Projection)
+    """Linear maps that get an adapter, in every layer."""
+
+
+class Seeded(Config):
+    """A job with random choices."""
+
+    seed: Seed = 0
+    """Seed of every random choice."""
+
+
+class Machine(Config):
+    """A job that computes with a model."""
+
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    threads: Count = 0
+    """CPU threads; 0 uses all cores."""
+
+
+class Answering(Machine):
+    """A model of this process that completes prompts."""
+
+    model: ModelRef = "tiny"
+    """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
+    template: PromptTemplate = "tiny"
+    """Prompt template; chat: the tokenizer's own."""
+    engine: EngineConfig = EngineConfig()
+    """The built-in engine."""
+
+
+class Verifying(Config):
+    """A job that verifies completions."""
+
+    reward_workers: Count = 1
+    """Processes that verify and compute rewards, while generation continues; 0 uses the job's own process."""
+    reward_timeout: Annotated[float, Field(gt=0)] = 5.0
+    """Seconds for one reward or verdict, not counting those a program may take; a slower one is killed and recorded as `timeout`."""
+
+
+class Measuring(Answering, Verifying):
+    """A job that measures a model."""
+
+    max_prompt_tokens: Positive = 4096
+    """Longer prompts are refused, never cut."""
+
+
+class Saving(Config):
+    """A training run: when it saves and what it shows."""
+
+    save_every: Positive = 50
+    """Save a checkpoint every this many steps."""
+    keep_checkpoints: Positive = 2
+    """Newest valid checkpoints kept; the final one is always kept."""
+    sample_every: Positive = 50
+    """Show a sample completion every this many steps."""
+
+
+class Optimising(Config):
+    """The optimiser, AdamW."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Peak learning rate, reached after `warmup_steps`."""
+    warmup_steps: Count = 0
+    """Steps over which the learning rate rises linearly."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled weight decay, on matrices alone."""
+    max_grad_norm: Bound = 1.0
+    """Gradients with a larger norm are scaled down to it; `.inf` never scales."""
+    micro_batch_tokens: Positive = 4_096
+    """Token budget (padding included) of one forward and backward pass; has no effect on the loss."""
+
+
+class PolicyOptimising(Optimising):
+    """The optimiser of a policy."""
+
+    adam_betas: Betas = (0.9, 0.95)
+    """AdamW's decay rates."""
+    max_nonfinite_in_a_row: Positive = 5
+    """Consecutive skipped steps (NaN, infinity) after which training stops."""
+
+
+class Weights(Config):
+    """What of a model is trained, and how it is saved."""
+
+    lora: LoraConfig | None = None
+    """Train low-rank adapters instead of all weights, such as {rank: 16}; needs the extra `lora`. null: all weights."""
+    save_precision: SavePrecision = "loaded"
+    """Of the weights in checkpoints. loaded: that of the model's files; training itself keeps float32, and so does `--resume`."""
+
+
+class PolicyWeights(Weights):
+    """How the passes of a policy are computed."""
+
+    gradient_checkpointing: bool = False
+    """Keep only the input of each layer for the backward pass and compute the rest again: less memory, about a third more time."""
+    matmul_precision: Precision = "auto"
+    """Of the trainer's matrix products; weights, sums and everything else stay float32. auto: bfloat16 by the native scorer on a CPU that
+    has tiles for it (AMX) and a C compiler, else float32."""
+
+
+class HeldOut(Seeded):
+    """Problems of an eval set."""
+
+    split: Literal["validation", "test"] = "test"
+    """Which of the task's splits."""
+    problems: Positive = 200
+    """At most this many, drawn at random where the split has more."""
+
+
+class HeldOutSamples(HeldOut):
+    """An eval set with sampled completions."""
+
+    samples: Positive = 4
+    """Completions per problem (k of pass@k and majority@k)."""
+    sampling: SamplingConfig = SamplingConfig()
+    """How they are sampled."""
