@@ -183,7 +183,7 @@ def test_an_unknown_key_names_the_nearest(override: str, nearest: str) -> None:
 
 
 def test_an_unknown_key_unlike_any_lists_the_keys() -> None:
-    assert "the keys are model, tasks" in complaint("zzzzqqq=1")
+    assert "the keys are model, template" in complaint("zzzzqqq=1")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Keys that several jobs share, each group in one place. A job inherits a group, so that its keys stay at the job's top level."""
+"""Keys that several jobs share, each group in one place. A job inherits a group, so that its keys stay at the top level.
+
+The last base's fields come first in a configuration that is written out.
+"""
 
 from __future__ import annotations
 
@@ -71,11 +74,16 @@ class Machine(Config):
     """CPU threads; 0 uses all cores."""
 
 
-class Answering(Machine):
-    """A model of this process that completes prompts."""
+class OfModel(Config):
+    """A job about one model."""
 
     model: ModelRef = "tiny"
     """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
+
+
+class Answering(OfModel):
+    """A model of this process that completes prompts."""
+
     template: PromptTemplate = "tiny"
     """Prompt template; chat: the tokenizer's own."""
     engine: EngineConfig = EngineConfig()
@@ -91,7 +99,7 @@ class Verifying(Config):
     """Seconds for one reward or verdict, not counting those a program may take; a slower one is killed and recorded as `timeout`."""
 
 
-class Measuring(Answering, Verifying):
+class Measuring(Machine, Verifying, Answering):
     """A job that measures a model."""
 
     max_prompt_tokens: Positive = 4096

@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from dunwu.config.base import Config, Count, Positive, Share
-from dunwu.config.blocks import Answering, HeldOut, SamplingConfig, Seeded, Verifying
+from dunwu.config.blocks import Answering, HeldOut, Machine, SamplingConfig, Seeded, Verifying
 from dunwu.config.references import CodeRef, ModelRef
 from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
 
 Tasks = Annotated[tuple[WeightedTask, ...], Field(min_length=1)]
 
 
-class LocalGenerator(Answering):
+class LocalGenerator(Machine, Answering):
     """A model in this process."""
 
     kind: Literal["local"] = "local"

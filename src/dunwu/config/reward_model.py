@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dunwu.config.base import Count, Positive
-from dunwu.config.blocks import Machine, Optimising, Saving, Seeded, Weights
+from dunwu.config.blocks import Machine, OfModel, Optimising, Saving, Seeded, Weights
 from dunwu.config.references import DataRef, ModelRef
 
 Criterion = Literal["helpfulness", "safety"]
 
 
-class RewardModelConfig(Seeded, Saving, Machine, Optimising, Weights):
+class RewardModelConfig(Seeded, Saving, Machine, Optimising, Weights, OfModel):
     """One run of `dunwu reward-model`. Values are those of `recipes/tiny/reward-model.yaml`; the paper's are `R1_HELPFULNESS`."""
 
     criterion: Criterion = "helpfulness"

@@ -9,16 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dunwu.config.base import Positive
-from dunwu.config.blocks import EngineConfig, Machine, PolicyOptimising, PolicyWeights, SamplingConfig, Saving, Seeded
+from dunwu.config.blocks import EngineConfig, Machine, OfModel, PolicyOptimising, PolicyWeights, SamplingConfig, Saving, Seeded
 from dunwu.config.presets import PresetValue
-from dunwu.config.references import DataRef, ModelRef
+from dunwu.config.references import DataRef
 
 
-class SftConfig(Seeded, Saving, Machine, PolicyOptimising, PolicyWeights):
+class SftConfig(Seeded, Saving, Machine, PolicyOptimising, PolicyWeights, OfModel):
     """One run of supervised fine-tuning. The paper's values are `R1_SFT`."""
 
-    model: ModelRef = "tiny"
-    """`tiny` (the bundled base), a local Hugging Face folder, or a hub id."""
     data: DataRef
     """JSONL, JSONL.gz or Parquet, or a folder of them: rows `messages`, or `prompt` and `completion`."""
     validation: DataRef | None = None

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from dunwu.config.base import Bound, Count, Positive
-from dunwu.config.blocks import Answering, HeldOutSamples, PolicyOptimising, PolicyWeights, SamplingConfig, Saving, Seeded, Verifying
+from dunwu.config.blocks import (
+    Answering,
+    HeldOutSamples,
+    Machine,
+    PolicyOptimising,
+    PolicyWeights,
+    SamplingConfig,
+    Saving,
+    Seeded,
+    Verifying,
+)
 from dunwu.config.rewards import AccuracyPart, FormatPart, Parts, TripwireConfig
 from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
 
@@ -93,7 +103,7 @@ def resume_may_change(key: str, old: Any, new: Any) -> bool:
     return key in RESUME_MAY_CHANGE or (key == "max_prompt_tokens" and new > old)
 
 
-class ZeroConfig(Seeded, Verifying, Saving, PolicyWeights, Answering):
+class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     """One R1-Zero run: reinforcement learning from verifiable rewards."""
 
     tasks: tuple[WeightedTask, ...] = (WeightedTask(task=CountdownTask()),)
