@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from dunwu.rewards.compose import ComposedReward, Part
-from dunwu.rewards.group import EvenedOut
+from dunwu.rewards.group import MeanForMissing
 from dunwu.rewards.scope import Reasoning, Visible, Whole, look_at, narrow
 from dunwu.types import Problem, Reward, Verdict
 
@@ -112,9 +112,9 @@ def test_a_part_that_does_not_apply_moves_a_rollout_neither_way():
         Reward(1.0, {"accuracy": 1.0, "language": None}, verdict),
         Reward(None, {"accuracy": None, "language": None}, verdict),
     ]
-    found = EvenedOut({"accuracy": 1.0, "language": 0.5}).rewards(group)
+    found = MeanForMissing({"accuracy": 1.0, "language": 0.5}).rewards(group)
     assert [reward.total for reward in found] == [1.4, 0.2, pytest.approx(1.3), None]
     assert [reward.parts for reward in found] == [reward.parts for reward in group]
-    assert EvenedOut({"accuracy": 1.0, "language": 0.0}).rewards(group) == group
-    assert EvenedOut({"accuracy": 1.0, "language": 0.5}).rewards(group[:2]) == group[:2]
-    assert EvenedOut({"accuracy": 1.0, "language": 0.5}).rewards(group[2:]) == group[2:]  # applies to none: as it is
+    assert MeanForMissing({"accuracy": 1.0, "language": 0.0}).rewards(group) == group
+    assert MeanForMissing({"accuracy": 1.0, "language": 0.5}).rewards(group[:2]) == group[:2]
+    assert MeanForMissing({"accuracy": 1.0, "language": 0.5}).rewards(group[2:]) == group[2:]  # applies to none: as it is

@@ -62,7 +62,7 @@ def test_a_weight_of_0_only_measures():
         (["tripwire={function: nowhere.py:f}"], "there is no file nowhere.py"),
         (["reward=[{kind: words, free: 9, limit: 9}]"], "free = 9 is not below limit = 9"),
         (["reward=[accuracy, {kind: safety, model: a}, {kind: safety, model: b}]"], "two parts named 'safety'"),
-        (["reward=[{kind: safety, model: a}]", "tripwire={part: safety}"], "no right or wrong; set tripwire.mode to divergence"),
+        (["reward=[{kind: safety, model: a}]", "tripwire={part: safety}"], "set tripwire.mode to divergence"),
         (["reward=[{kind: helpfulness, model: a, after: 1.0}]"], "reward.0.*after"),
         (["reward=acuracy"], "did you mean accuracy?"),
         (["reward=[{kind: own, function: nowhere.py:f, sees: group}]"], "there is no file nowhere.py"),

@@ -12,7 +12,7 @@ import pytest
 
 from dunwu.data.builders.sampled import verify_all
 from dunwu.errors import ConfigError, DunwuError, TrainingError
-from dunwu.rewards.pool import HOPELESS, RewardPool
+from dunwu.rewards.pool import MAX_TIMEOUTS, RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.tasks.code_tests import Case, CodeTests
 from dunwu.types import Problem
@@ -123,12 +123,12 @@ def test_the_caller_goes_on_while_rewards_are_computed(odd):
 
 def test_a_reward_that_does_nothing_but_hang_ends_the_run(odd):
     with RewardPool(odd.Odd(), 1, timeout=0.2) as pool:
-        for key in range(HOPELESS + 20):
+        for key in range(MAX_TIMEOUTS + 20):
             pool.submit(key, PROBLEM, "spin")
         began = time.monotonic()
         with pytest.raises(TrainingError):
             pool.collect()
-        assert time.monotonic() - began < 0.2 * HOPELESS + 20
+        assert time.monotonic() - began < 0.2 * MAX_TIMEOUTS + 20
 
 
 @pytest.mark.parametrize("order", ["sleep 60", "spin", "regex"])

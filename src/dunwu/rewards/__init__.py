@@ -1,1 +1,1 @@
-"""What the learner gets for one rollout. Imports no torch."""
+"""Rewards of rollouts. Imports no torch."""

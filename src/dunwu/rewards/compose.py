@@ -1,6 +1,6 @@
-"""The reward of a rollout: the verdict on its answer and any number of named parts, weighted and summed.
+"""The reward of a rollout: the weighted sum of the verdict on its answer and any number of named parts.
 
-DeepSeek-R1 adds its rewards up (arXiv 2501.12948, sections 2.2.2 and 2.3.2): accuracy + format, later + language consistency.
+DeepSeek-R1 adds its rewards (arXiv 2501.12948, sections 2.2.2 and 2.3.2): accuracy + format, later + language consistency.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ ACCURACY, HIDDEN = "accuracy", "hidden"
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[Scope]):
-    """``score(problem, scope)`` gives a finite float, or ``None`` where the part does not apply. ``scope`` is all that it is shown.
+    """``score(problem, scope)`` returns a finite float, or ``None`` if the part does not apply. It sees nothing but ``scope``.
 
-    ``tasks`` names the tasks it applies to, empty for all. A score that raises is a failed reward, never a 0.
+    ``tasks`` names the tasks it applies to; empty means all. A score that raises is a failed reward, never a 0.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Part(Generic[Scope]):
     tasks: tuple[str, ...] = ()
 
     def __call__(self, problem: Problem, whole: Whole) -> float | None:
-        """The score where the part applies, unweighted."""
+        """The unweighted score; ``None`` if the part does not apply."""
         if self.tasks and problem.task not in self.tasks:
             return None
         return self.score(problem, narrow(whole, self.scope))
@@ -41,18 +41,18 @@ class Part(Generic[Scope]):
 
 @dataclass(frozen=True, slots=True)
 class ComposedReward:
-    """``accuracy_weight * accuracy + sum of weight * score`` over the parts that apply; ``None`` when one failed, or when none applies.
+    """``accuracy_weight * accuracy + sum of weight * score`` over the parts that apply; ``None`` if one failed or none applies.
 
-    The verdict on the answer is always there, so that a run without accuracy in its reward is measured all the same; where
-    ``accuracy_weight`` is 0 a failed verifier fails no reward. ``hidden`` is a check that the sum never holds: it is made for the share
-    ``hidden_share`` of the rollouts, chosen by their text, and is the part ``hidden`` of the result (see `dunwu.rewards.tripwire`).
+    The answer always gets a verdict, so that runs without accuracy in their reward report it too; if ``accuracy_weight`` is 0, a failed
+    verifier does not fail the reward. ``hidden`` is a check that is never part of the sum: it is computed for the share ``hidden_share``
+    of the rollouts, chosen by their text, and becomes the part ``hidden`` of the result (see `dunwu.rewards.tripwire`).
     """
 
     accuracy_weight: float = 1.0
     parts: tuple[Part[Any], ...] = ()
     accuracy_tasks: tuple[str, ...] = ()
     end_marker: str = ""
-    """Text of the end token where completions keep it; see `parse_completion`."""
+    """Text of the end token if completions contain it; see `parse_completion`."""
     hidden: Part[Any] | None = None
     hidden_share: float = 1.0
 
@@ -66,7 +66,7 @@ class ComposedReward:
 
     @property
     def weights(self) -> dict[str, float]:
-        """What each part is multiplied by; the hidden check counts nothing."""
+        """Weights of the parts; the hidden check has none."""
         return {ACCURACY: self.accuracy_weight, **{part.name: part.weight for part in self.parts}}
 
     def __call__(self, problem: Problem, text: str) -> Reward:
@@ -92,7 +92,7 @@ class ComposedReward:
         return reward if self.hidden is None else self._with_hidden(self.hidden, reward, problem, whole)
 
     def _with_hidden(self, hidden: Part[Any], reward: Reward, problem: Problem, whole: Whole) -> Reward:
-        """``reward`` with the hidden check among its parts; one that fails is a failure of its own, and none of the reward's."""
+        """``reward`` with the hidden check among its parts; if the check fails, the reward does not."""
         score, failure = _score(hidden, problem, whole) if self._sampled(problem, whole.text) else (None, "")
         failures = {**reward.failures, HIDDEN: failure} if failure else reward.failures
         return replace(reward, parts={**reward.parts, HIDDEN: score}, failures=failures)
@@ -103,7 +103,7 @@ class ComposedReward:
 
 
 def _score(part: Part[Any], problem: Problem, whole: Whole) -> tuple[float | None, str]:
-    """The score and, where the part failed, what to say of it."""
+    """The score and, if the part failed, the reason."""
 
     def checked() -> tuple[float | None, str]:
         score = part(problem, whole)

@@ -1,8 +1,8 @@
-"""Environments in the manner of the `verifiers` library: a Python file whose ``load_environment()`` returns rows and a rubric.
+"""Environments in the style of the `verifiers` library: a Python file whose ``load_environment()`` returns rows and a rubric.
 
-Only the shape matters, the library need not be installed: ``environment.rubric`` has ``funcs`` and ``weights`` (or ``rubrics`` that have
-them), and a function takes whichever it names of ``prompt``, ``completion`` (lists of messages), ``answer``, ``info``, ``task``, ``state``,
-``parser`` and the rubric's own objects; it may be a coroutine. Not supported: several turns, tools, functions that score a group together.
+The library need not be installed: ``environment.rubric`` has ``funcs`` and ``weights`` (or ``rubrics`` that have
+them), and a function takes those that it names of ``prompt``, ``completion`` (lists of messages), ``answer``, ``info``, ``task``,
+``state``, ``parser`` and the rubric's own objects; it may be a coroutine. Not supported: several turns, tools, functions that score a whole group.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dunwu.rewards.own import only_named
 from dunwu.rewards.scope import Whole
 from dunwu.types import Problem
 
-_OF_A_GROUP = {"prompts", "completions", "answers", "states", "tasks", "infos"}
+_GROUP_ARGUMENTS = {"prompts", "completions", "answers", "states", "tasks", "infos"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class EnvironmentScore:
 
 @lru_cache(maxsize=16)
 def load_environment(function: str) -> Any:
-    """The environment, made once per process. Raises `ConfigError` for one whose rubric cannot be used here."""
+    """The environment, created once per process. Raises `ConfigError` if its rubric is not supported."""
     environment = call_function(function)
     if not hasattr(environment, "rubric"):
         raise ConfigError(f"{function!r} returns a {type(environment).__name__} without a rubric: return an environment of `verifiers`")
     for each, _, _ in _functions(environment.rubric):
-        if group := _OF_A_GROUP & inspect.signature(each).parameters.keys():
+        if group := _GROUP_ARGUMENTS & inspect.signature(each).parameters.keys():
             raise ConfigError(
                 f"{function!r}: {each.__name__} takes {', '.join(sorted(group))}, a whole group: score one completion at a time"
             )
@@ -63,7 +63,7 @@ def load_environment(function: str) -> Any:
 
 
 def _functions(rubric: Any) -> Iterator[tuple[Callable[..., Any], float, dict[str, Any]]]:
-    """Function, weight and the objects its rubric lends it."""
+    """Each function with its weight and the objects of its rubric."""
     for inner in getattr(rubric, "rubrics", ()):
         yield from _functions(inner)
     objects = dict(getattr(rubric, "class_objects", {}))

@@ -1,7 +1,7 @@
-"""Format rewards: has a completion the form that was asked for? Each part is 1 or 0, whatever the answer is worth.
+"""Format rewards: 1 if a completion has the requested form, else 0, whatever its answer.
 
-All look at prefill + completion (see `dunwu.models.thinking`): where the template has written ``<think>`` already, the completion alone
-would never have the form.
+All see prefill + completion (see `dunwu.models.thinking`): if the template has already written ``<think>``, the completion alone would
+never have the form.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ class TagStructure:
 
 @dataclass(frozen=True, slots=True)
 class OneBox:
-    r"""The answer in a box: exactly one ``\boxed{}``, with something in it, after the reasoning. Boxes inside the reasoning are free."""
+    r"""Exactly one ``\boxed{}`` that is not empty, after the reasoning. Boxes inside the reasoning do not count."""
 
     def __call__(self, problem: Problem, visible: Visible) -> float:
-        """1 for exactly one box that is not empty."""
+        """1 if there is exactly one such box."""
         boxes = find_boxes(visible.text)
         return float(len(boxes) == 1 and bool(boxes[0][2]))
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """After the reasoning stands something to read, not the bare answer: at least ``words`` words (`dunwu.text.words`) besides it."""
+    """The reasoning is followed by a summary: at least ``words`` words (`dunwu.text.words`) besides the answer."""
 
     words: int = 3
 
     def __call__(self, problem: Problem, whole: Whole) -> float:
-        """1 where there is a summary; 0 also where the reasoning is never closed."""
+        """1 if there is a summary; 0 if not, or if the reasoning is never closed."""
         visible = whole.completion.visible
         boxes = find_boxes(visible)
         for start, end, _ in reversed(boxes):
@@ -51,10 +51,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Something to read, and before it one chain of thought or none: a greeting needs no reasoning. Each tag at most once, in order."""
+    """A visible reply after at most one chain of thought: a greeting needs no reasoning. Each tag occurs at most once, in order."""
 
     def __call__(self, problem: Problem, whole: Whole) -> float:
-        """1 for such a completion, answer tags or not."""
+        """1 for such a completion, with or without answer tags."""
         thought, reply = ("<think>", "</think>"), ("<answer>", "</answer>")
         counts = [[whole.text.count(tag) for tag in pair] for pair in (thought, reply)]
         in_pairs = all(count in ([0, 0], [1, 1]) for count in counts)

@@ -8,14 +8,14 @@ MAX_BYTES = 1 << 28
 
 
 class Frames:
-    """Both ends of the pool's protocol use it. A time limit leaves a half-read message in the buffer for the next call."""
+    """Used by both ends of the pool's protocol. After a time-out, a half-read message stays in the buffer for the next call."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._buffer = bytearray()
 
     def send(self, message: bytes, timeout: float | None = None) -> None:
-        """Raises `TimeoutError`, or `OSError` when the other end is gone."""
+        """Raises `TimeoutError`, or `OSError` if the other end has closed."""
         self._channel.settimeout(timeout)
         self._channel.sendall(len(message).to_bytes(4, "little") + message)
 

@@ -1,6 +1,6 @@
-"""Rewards that see all answers to a prompt: what they have in common, and the small ones.
+"""Rewards that see all answers to a prompt: the protocol, and the small ones.
 
-In which order they come stands in `dunwu.trainers.group_rewards`.
+`dunwu.trainers.group_rewards` defines their order.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _FAILED = ("timeout", "error")
 
 
 class GroupReward(Protocol):
-    """Changes the rewards of groups in the light of the others of each group."""
+    """Changes the rewards of rollouts given all rollouts of their group."""
 
     def __call__(self, groups: Sequence[Group], step: int) -> list[Group]:
-        """The groups of a step (from 1) with their new rewards; rollouts and their order stay."""
+        """The groups of a step (from 1) with new rewards; rollouts and their order do not change."""
         ...
 
 
@@ -30,24 +30,24 @@ def with_rewards(group: Group, rewards: Sequence[Reward]) -> Group:
 
 
 def with_part(reward: Reward, name: str, score: float | None, added: float | None) -> Reward:
-    """``score`` among the parts and ``added`` in the total, which may have had no part that applied; ``None`` adds nothing."""
+    """``reward`` with the part ``score`` and with ``added`` added to its total (``None``: nothing is added)."""
     parts = {**reward.parts, name: score}
     failed = reward.total is None and reward.verdict.reason in _FAILED
     return replace(reward, parts=parts) if failed or added is None else replace(reward, parts=parts, total=(reward.total or 0.0) + added)
 
 
 def with_failure(reward: Reward, name: str, failure: str) -> Reward:
-    """The reward failed at the part ``name``: excluded, never a 0."""
+    """``reward`` marked as failed at the part ``name``: it is excluded, never a 0."""
     detail, parts = f"part {name}: {failure}", {**reward.parts, name: None}
     return replace(reward, total=None, parts=parts, verdict=Verdict(None, "error", detail), failures={**reward.failures, name: detail})
 
 
 @dataclass(frozen=True, slots=True)
-class EvenedOut:
-    """A part that does not apply to a rollout counts as its mean over those of the group that it applies to.
+class MeanForMissing:
+    """A part that does not apply to a rollout counts as its mean over the rollouts of the group to which it applies.
 
-    Left out, it would count as 0: beside rollouts that a language reward applies to, those without a word would lose, and the policy would
-    learn to talk for the reward's sake. With the mean such a part moves the rollout's advantage neither way.
+    Otherwise it would count as 0: a completion without words would lose against those that get a language reward, and the policy would
+    learn to write words for the reward. With the mean, the part does not change the rollout's advantage.
     """
 
     weights: Mapping[str, float]
@@ -72,7 +72,7 @@ class EvenedOut:
 
 @dataclass(frozen=True, slots=True)
 class ByLength:
-    """What a reward gains or loses by the number of tokens that the policy drew."""
+    """A reward shaped by the number of tokens that the policy sampled."""
 
     reward_of: Callable[[Reward, int], Reward]
 
@@ -85,10 +85,10 @@ class ByLength:
 
 
 def overlong(max_tokens: int, overlong_tokens: int) -> ByLength:
-    """The soft overlong punishment (`dunwu.rewards.overlong`)."""
+    """The soft overlong punishment (`overlong_punishment`)."""
     return ByLength(lambda reward, tokens: with_overlong(reward, tokens, max_tokens, overlong_tokens))
 
 
 def cosine_length(max_tokens: int, weight: float) -> ByLength:
-    """The cosine length reward (`dunwu.rewards.length`) in open-r1's shape."""
+    """The cosine length reward (`cosine_length_reward`) with open-r1's values."""
     return ByLength(lambda reward, tokens: with_cosine_length(reward, tokens, max_tokens, CosineShape(), weight))

@@ -1,4 +1,4 @@
-"""The language-consistency reward of DeepSeek-R1: a chain of thought should stay in the language it was asked in."""
+"""The language-consistency reward of DeepSeek-R1: a chain of thought should stay in the language of the prompt."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dunwu.types import Problem
 
 @dataclass(frozen=True, slots=True)
 class LanguageConsistency:
-    """Share of the chain of thought's words that are in the target language, from 0 to 1; added to the reward as it is.
+    """Share of the words of the chain of thought that are in the target language, from 0 to 1.
 
     DeepSeek-R1 (Nature 645:633-638, Methods, Eq. 7)::
 
         Reward_language = Num(Words_target) / Num(Words)
 
-    The paper does not say what a word is: `dunwu.text.words` and `dunwu.text.language` do. ``None`` where the chain of thought has no
-    word at all (it is empty, or pure maths).
+    The paper does not define a word: `dunwu.text.words` and `dunwu.text.language` do. ``None`` if the chain of thought has no words
+    (it is empty, or pure maths).
     """
 
     target: str = "prompt"
-    """``prompt``: the language most of the problem's words are in (its `language` where it has none); else a code of `LANGUAGES`."""
+    """``prompt``: the language of most of the problem's words (its `language` if it has no words); else a code of `LANGUAGES`."""
 
     def __post_init__(self) -> None:
         if self.target != "prompt" and self.target not in LANGUAGES:

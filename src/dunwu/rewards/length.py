@@ -1,7 +1,7 @@
-"""Rewards by length: right and short, wrong and long, or short at any rate.
+"""Rewards by length.
 
-Lengths are in tokens, which a part of a reward never sees (`dunwu.rewards.scope`): the trainer adds these to a reward that is there,
-as it adds the soft overlong punishment (`dunwu.rewards.overlong`). A limit in words is a part of its own, `WordLimit`.
+Most lengths are in tokens, which a part of a reward never sees (`dunwu.rewards.scope`): the trainer adds these to a finished reward. A
+limit in words is an ordinary part, `WordLimit`.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ PART = "length"
 
 @dataclass(frozen=True, slots=True)
 class CosineShape:
-    """Rewards of a completion of no length and of the greatest length; the defaults are open-r1's."""
+    """Rewards at length 0 and at the maximum length; the defaults are open-r1's."""
 
     correct_short: float = 1.0
     correct_long: float = 0.5
     wrong_short: float = -1.0
     wrong_long: float = -0.5
     cut_off: float = -1.0
-    """Of a completion that reached the limit, right or wrong."""
+    """Reward of a completion that reached the limit, right or wrong."""
 
 
 def cosine_length_reward(correct: bool, tokens: int, max_tokens: int, shape: CosineShape) -> float:
-    """From the short reward to the long one along half a cosine.
+    """Half a cosine from the short reward to the long one.
 
     Demystifying Long CoT (arXiv 2502.03373, section 4), with t = ``tokens`` and T = ``max_tokens``::
 
         R = long + (short - long) / 2 * (1 + cos(pi t / T))      t < T, short and long as for right or wrong
         R = cut_off                                             t >= T
 
-    Right answers lose by being long, wrong ones by being short: who does not know yet had better go on thinking.
+    Long answers cost reward when right, short ones when wrong: a model that does not know yet should keep thinking.
     Departures: none.
     """
     assert tokens >= 0, f"{tokens} tokens"
@@ -48,13 +48,13 @@ def cosine_length_reward(correct: bool, tokens: int, max_tokens: int, shape: Cos
 
 
 def linear_length_penalty(length: int, free: int, limit: int) -> float:
-    """0 up to ``free``, then evenly down to -1 at ``limit`` and beyond."""
+    """0 up to ``free``, then linear down to -1 at ``limit`` and beyond."""
     assert 0 <= free < limit, f"free up to {free} of {limit}"
     return -min(1.0, max(0.0, (length - free) / (limit - free)))
 
 
 def with_cosine_length(reward: Reward, tokens: int, max_tokens: int, shape: CosineShape, weight: float = 1.0) -> Reward:
-    """``reward`` with its part `PART` by the verdict's score (right: above a half); a failed reward or verdict stays as it is."""
+    """``reward`` with the part `PART`, by the verdict's score (right: above 0.5); a failed reward or verdict does not change."""
     if reward.total is None or reward.verdict.score is None:
         return replace(reward, parts={**reward.parts, PART: None})
     part = cosine_length_reward(reward.verdict.score > 0.5, tokens, max_tokens, shape)
@@ -69,5 +69,5 @@ class WordLimit:
     limit: int
 
     def __call__(self, problem: Problem, whole: Whole) -> float:
-        """The penalty, from 0 down to -1."""
+        """The penalty, from 0 to -1."""
         return linear_length_penalty(len(words_of(whole.text)), self.free, self.limit)

@@ -1,4 +1,4 @@
-"""From configurations to the reward of a run."""
+"""Makes the reward of a run from its configuration."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from dunwu.rewards.strict import strictly_right
 
 
 def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None, end_marker: str = "") -> ComposedReward:
-    """The reward of one rollout that the configuration describes: without parts that are models, and without own functions that see the
-    whole group, which the trainer adds (`dunwu.trainers.group_rewards`).
+    """The configured reward of one rollout, without reward models and custom functions that see the whole group: the trainer adds those
+    (`dunwu.trainers.group_rewards`).
 
-    Raises `ConfigError` for parts of one name and for functions that cannot be had.
+    Raises `ConfigError` for two parts with the same name and for functions that cannot be loaded.
     """
     accuracy = next((config for config in configs if isinstance(config, AccuracyPart)), None)
     models = [config.kind for config in configs if isinstance(config, ModelPartConfig)]
@@ -52,11 +52,11 @@ def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = No
     if double := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(f"reward has two parts named {double!r}: give one of them another name, such as name: {double}-2")
     if HIDDEN in names:
-        raise ConfigError(f"a part of the reward is named {HIDDEN!r}, which is the tripwire's: give it another name")
+        raise ConfigError(f"a part of the reward is named {HIDDEN!r}, a name reserved for the tripwire: rename it")
     if tripwire is not None and tripwire.part not in names:
         raise ConfigError(f"tripwire.part = {tripwire.part!r} is not a part of the reward: choose from {', '.join(names)}")
     if tripwire is not None and tripwire.part in models and tripwire.mode == "disagreement":
-        raise ConfigError(f"tripwire.part = {tripwire.part!r}: a model's score has no right or wrong; set tripwire.mode to divergence")
+        raise ConfigError(f"tripwire.part = {tripwire.part!r}: a model's score is neither right nor wrong; set tripwire.mode to divergence")
     return ComposedReward(
         accuracy_weight=accuracy.weight if accuracy else 0.0,
         parts=parts,
@@ -68,7 +68,7 @@ def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = No
 
 
 def make_part(config: RulePart) -> Part[Any]:
-    """One part other than accuracy; a user's function is loaded here once, so that its mistakes show before the run begins."""
+    """One part other than accuracy. A custom function is loaded here once, so that its errors show before the run starts."""
     weight, tasks = config.weight, config.tasks
     match config:
         case FormatPart():
@@ -86,15 +86,15 @@ def make_part(config: RulePart) -> Part[Any]:
             load_environment(config.function)
             return Part(config.name, Whole, EnvironmentScore(config.function), weight, tasks)
         case AccuracyPart():
-            raise ConfigError("reward has accuracy twice: leave one of them out")
+            raise ConfigError("reward has accuracy twice: remove one of them")
         case _:
             assert_never(config)
 
 
 def refuse_unknown_tasks(configs: Sequence[AnyPart], trained: Sequence[str], evaluated: Callable[[], Sequence[str]] = list) -> None:
-    """Raise `ConfigError` for a part that is limited to a task the run does not have: it would never apply, without a word.
+    """Raise `ConfigError` for a part limited to a task that the run does not have: it would silently never apply.
 
-    ``trained`` names the tasks of training; ``evaluated`` gives those of evaluations, and is called only where another name is met.
+    ``trained`` names the tasks of training; ``evaluated`` returns those of evaluations and is only called for other names.
     """
     for place, config in enumerate(configs):
         unknown = [name for name in config.tasks if name not in trained]
@@ -104,7 +104,7 @@ def refuse_unknown_tasks(configs: Sequence[AnyPart], trained: Sequence[str], eva
 
 
 def own_name(config: OwnPart) -> str:
-    """What metrics call the part."""
+    """The name of the part in metrics."""
     return config.name or config.function.rpartition(":")[2]
 
 
@@ -122,7 +122,7 @@ def _format_part(config: FormatPart) -> Part[Any]:
 
 
 def own_files(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None) -> dict[str, Path]:
-    """The user's files and model folders behind the reward by the key that names them: inputs of the run, so that a change is noticed."""
+    """Custom files and model folders of the reward, by their configuration key: inputs of the run, so that a change is noticed."""
     functions = {f"reward.{i}": config.function for i, config in enumerate(configs) if isinstance(config, OwnPart | EnvironmentPart)}
     if tripwire is not None and tripwire.function is not None:
         functions["tripwire"] = tripwire.function

@@ -1,4 +1,4 @@
-"""One reward, computed so that every failure is a recorded outcome, and its plain form for the wire."""
+"""Computes one reward, recording every failure as an outcome, and encodes rewards as plain data."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def failed(names: Sequence[str], reason: Reason, detail: str) -> Reward:
 
 
 def part_names(reward: RewardFunction) -> tuple[str, ...]:
-    """The parts a reward announces in ``part_names``, so that failed rewards have the same columns."""
+    """The names in the reward's ``part_names``, so that failed rewards have the same columns."""
     return tuple(getattr(reward, "part_names", ()))
 
 
 def encode(rewards: Sequence[Reward]) -> bytes:
-    """JSON, so that whatever comes out of a worker that ran amok is data and never code."""
+    """JSON, so that the output of a misbehaving worker is data and never code."""
     plain = [(r.total, dict(r.parts), dict(r.failures), r.verdict.score, r.verdict.reason, r.verdict.detail) for r in rewards]
     return json.dumps(plain, allow_nan=False).encode()
 
@@ -57,5 +57,5 @@ def _checked(reward: Any) -> Reward:
         raise TypeError("the reward's verdict or parts have the wrong types")
     for number in (reward.total, reward.verdict.score, *reward.parts.values()):
         if number is not None and not (isinstance(number, (int, float)) and math.isfinite(number)):
-            raise ValueError(f"the reward holds {number!r}")
+            raise ValueError(f"the reward contains {number!r}")
     return reward

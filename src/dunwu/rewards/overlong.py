@@ -1,4 +1,4 @@
-"""Soft overlong punishment: a completion that comes near the limit loses reward before it is cut off."""
+"""Soft overlong punishment: a completion near the length limit loses reward before it is cut off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reward of the user's own that compares the answers to a prompt with each other: it ranks them, or picks the best."""
+"""Custom rewards that compare the answers to a prompt with each other, such as a ranking."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from dunwu.types import Group, Problem, Reward, Verdict
 
 @dataclass(frozen=True, slots=True)
 class GroupFunction:
-    """``function`` as a job of the reward pool: its text is the group's texts as a JSON list, its parts are the scores by place."""
+    """``function`` as a job of the reward pool: its text is the group's texts as a JSON list, its parts are the scores by index."""
 
     function: str
     size: int
 
     @property
     def part_names(self) -> tuple[str, ...]:
-        """The places of the group."""
+        """The indices of the group."""
         return tuple(map(str, range(self.size)))
 
     def __call__(self, problem: Problem, text: str) -> Reward:
@@ -37,10 +37,10 @@ class GroupFunction:
 
 
 class OwnGroupReward:
-    """The part ``config`` of the reward, computed in a worker process of its own. A group at which the function fails is excluded."""
+    """The part ``config`` of the reward, computed in its own worker process. A group for which the function fails is excluded."""
 
     def __init__(self, config: OwnPart, group_size: int, workers: int, timeout: float) -> None:
-        """Raises `ConfigError` for a function that cannot be had."""
+        """Raises `ConfigError` for a function that cannot be loaded."""
         load_function(config.function)
         self.config, self.name = config, own_name(config)
         self._pool = RewardPool(GroupFunction(config.function, group_size), min(1, workers), timeout)
@@ -65,7 +65,7 @@ class OwnGroupReward:
         return [text_in(whole, SCOPES[self.config.scope]) for whole in wholes]
 
     def _with_scores(self, group: Group, found: Reward | None) -> Group:
-        """``found`` is ``None`` where the part does not apply."""
+        """``found`` is ``None`` if the part does not apply."""
         rewards = [rollout.reward for rollout in group.rollouts]
         if found is not None and found.verdict.score is None:
             return with_rewards(group, [with_failure(reward, self.name, found.verdict.detail) for reward in rewards])

@@ -1,4 +1,4 @@
-"""Rewards computed in worker processes while the caller goes on generating."""
+"""Computes rewards in worker processes while the caller keeps generating."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dunwu.rewards.worker_process import WorkerLost, WorkerProcess
 from dunwu.types import Problem, Reward
 
 MAX_CHUNK = 64
-HOPELESS = 10
-"""Time-outs in a row, and not one reward before them, after which a reward is taken to hang always."""
+MAX_TIMEOUTS = 10
+"""A reward that times out this often in a row, without a single result before, is assumed to hang always."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One reward to compute; ``crashes`` counts workers that died at it."""
+    """One reward to compute; ``crashes`` counts the workers that died while computing it."""
 
     key: int
     problem: Problem
@@ -32,11 +32,10 @@ class Job:
 class RewardPool:
     """``with RewardPool(reward, workers=1, timeout=5.0) as pool: pool.submit(...); ...; rewards = pool.collect()``
 
-    Each worker has a thread here that feeds it chunks (small while the queue is short) and keeps time. A job that takes longer than
-    ``timeout`` seconds, besides those that its problem grants a program, has its worker killed and replaced and becomes a ``timeout``; one
-    at which a worker dies is tried once more, then it is an ``error``, like one that raises or returns garbage. The other jobs of the
-    chunk are computed again: a reward must be a deterministic function. ``workers=0`` computes inline at `submit`, where nothing can be
-    killed.
+    Each worker has a thread in this process that sends it chunks (small while the queue is short) and enforces the time limit. If a job
+    takes longer than ``timeout`` seconds (plus the time its problem grants a program), its worker is killed and replaced and the job is a
+    ``timeout``. If a worker dies, its job is tried once more and then is an ``error``, like a job that raises or returns garbage. The other
+    jobs of the chunk are computed again: a reward must be a deterministic function. ``workers=0`` computes in `submit`, without time limit.
     """
 
     def __init__(self, reward: RewardFunction, workers: int, timeout: float) -> None:
@@ -44,7 +43,7 @@ class RewardPool:
         self._names = part_names(reward)
         self._workers = workers
         self._timeout = timeout
-        self._changed = threading.Condition()  # guards what follows, the lanes excepted
+        self._changed = threading.Condition()  # guards the attributes below, except the lanes
         self._queue: deque[Job] = deque()
         self._keys: dict[int, None] = {}
         self._results: dict[int, Reward] = {}
@@ -55,11 +54,11 @@ class RewardPool:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Weights of the parts, where the reward tells them."""
+        """Weights of the parts, if the reward has them."""
         return dict(getattr(self._reward, "weights", {}))
 
     def __enter__(self) -> Self:
-        """Start the workers; raises `ConfigError` for a reward that cannot be sent to them, `DunwuError` when they do not start."""
+        """Start the workers. Raises `ConfigError` for a reward that cannot be sent to them, `DunwuError` if they do not start."""
         if self._workers:
             sent = _pickled(self._reward, self._workers)
             self._lanes = [
@@ -78,7 +77,7 @@ class RewardPool:
         self.close()
 
     def close(self) -> None:
-        """Kill the workers and drop what they have not finished."""
+        """Kill the workers and drop unfinished jobs."""
         self._stop.set()
         with self._changed:
             self._changed.notify_all()
@@ -86,7 +85,7 @@ class RewardPool:
             lane.join()
 
     def submit(self, key: int, problem: Problem, text: str) -> None:
-        """Ask for ``reward(problem, text)``; ``text`` is prefill + completion, ``key`` is new since the last `collect`."""
+        """Queue ``reward(problem, text)``; ``text`` is prefill + completion, ``key`` must be new since the last `collect`."""
         assert key not in self._keys, f"key {key} was submitted twice"
         assert not self._stop.is_set(), "the pool is closed"
         job = Job(key, problem, text)
@@ -103,13 +102,13 @@ class RewardPool:
     def collect(self) -> dict[int, Reward]:
         """Wait for everything submitted since the last `collect`; results by key, in the order of submission.
 
-        Raises `TrainingError` for a reward that has done nothing but hang: each step would take hours, and teach nothing.
+        Raises `TrainingError` for a reward that has only timed out so far: each step would take hours and teach nothing.
         """
         with self._changed:
             while len(self._results) < len(self._keys):
-                if self._timeouts is not None and self._timeouts >= HOPELESS:
+                if self._timeouts is not None and self._timeouts >= MAX_TIMEOUTS:
                     raise TrainingError(
-                        f"each of the first {HOPELESS} rewards took more than {self._timeout:g} s: make it faster, or raise reward_timeout"
+                        f"each of the first {MAX_TIMEOUTS} rewards took over {self._timeout:g} s: make it faster, or raise reward_timeout"
                     )
                 assert all(lane.is_alive() for lane in self._lanes), "a thread of the reward pool has died"
                 self._changed.wait(1.0)
@@ -119,7 +118,7 @@ class RewardPool:
         return results
 
     def _lane(self, sent: bytes) -> None:
-        """A worker's thread: chunk after chunk, in a new worker where the last one was lost."""
+        """A worker's thread: runs chunk after chunk, in a new worker if the last one was lost."""
         worker = self._start(sent)
         with self._changed:
             self._started.append(worker is not None)
@@ -144,7 +143,7 @@ class RewardPool:
             return None
 
     def _next_chunk(self) -> list[Job]:
-        """Wait for jobs; an empty list means that the pool is closing."""
+        """Wait for jobs; an empty list means the pool is closing."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stop.is_set())
             if self._stop.is_set():
@@ -153,7 +152,7 @@ class RewardPool:
             return [self._queue.popleft() for _ in range(size)]
 
     def _run(self, worker: WorkerProcess, chunk: list[Job]) -> bool:
-        """Whether the worker is still good; if not, the job it was lost at is decided and the other open ones go back to the queue."""
+        """Run a chunk; ``False`` if the worker was lost. Its job is then decided and the other unfinished jobs return to the queue."""
         done = 0
         try:
             for reward in worker.run([(job.problem, job.text) for job in chunk]):
@@ -169,7 +168,7 @@ class RewardPool:
         return True
 
     def _decide(self, job: Job, lost: WorkerLost) -> list[Job]:
-        """What happens to the job a worker was lost at: a time-out is final, a crash is final the second time."""
+        """Decides the job during which a worker was lost: a time-out is final, a crash is final the second time."""
         if lost.timed_out:
             self._finish(job, failed(self._names, "timeout", str(lost)))
         elif job.crashes:
@@ -191,7 +190,7 @@ def _pickled(reward: RewardFunction, workers: int) -> bytes:
     remedy = f"define it at the top of an importable module, or set reward_workers to 0 (it is {workers})"
     name = getattr(reward, "__qualname__", type(reward).__qualname__)
     if getattr(reward, "__module__", type(reward).__module__) == "__main__":
-        raise ConfigError(f"reward {name} lives in the main script, where worker processes cannot find it: {remedy}")
+        raise ConfigError(f"reward {name} is defined in the main script, where worker processes cannot find it: {remedy}")
     try:
         return pickle.dumps(reward, pickle.HIGHEST_PROTOCOL)
     except (pickle.PicklingError, AttributeError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Repetition penalty: a text that says the same again and again loses reward."""
+"""Repetition penalty: a text that repeats itself loses reward."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SYMBOL_OR_REST = regex.compile(r"[\p{L}\p{M}\p{N}_'’]++|[^\s\p{L}\p{M}\p{N}_'
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """`repetition_penalty` of the whole completion: from 0 down to ``-maximum``."""
+    """`repetition_penalty` of the whole completion, from 0 to ``-maximum``."""
 
     words: int = 20
-    """n of the n-grams; the smaller, the more an honest text repeats, the more so the longer it is (`docs/rewards.md`)."""
+    """n of the n-grams. Honest texts repeat small n-grams too, and more so the longer they are (`docs/rewards.md`)."""
     maximum: float = 1.0
 
     def __call__(self, problem: Problem, whole: Whole) -> float:
@@ -28,13 +28,13 @@ class Repetition:
 
 
 def repetition_penalty(text: str, n: int, maximum: float = 1.0) -> float:
-    """``-maximum * (1 - different n-grams / n-grams)``; 0 for a text of less than ``n`` units.
+    """``-maximum * (1 - different n-grams / n-grams)``; 0 for a text of fewer than ``n`` units.
 
-    The sparse form of Demystifying Long CoT (arXiv 2502.03373, section 4), as open-r1's ``repetition_penalty_reward`` has it. There the
-    penalty is put on the repeating tokens; a reward of the whole rollout can only hold its share.
+    The sparse form of Demystifying Long CoT (arXiv 2502.03373, section 4), as in open-r1's ``repetition_penalty_reward``. The paper puts
+    the penalty on the repeating tokens; a reward of the whole rollout can only be their share.
 
-    Departures: units are words of any script (`dunwu.text.words`) in lower case and, each by itself, other symbols, not what stands between
-    spaces: Chinese has none, and a row of ``!!!!`` or of a thousand letters without a break is no single word.
+    Departures: units are lower-case words of any script (`dunwu.text.words`) and single other symbols, rather than what is between spaces:
+    Chinese has no spaces, and ``!!!!`` or a thousand letters in a row are not one word.
     """
     assert n >= 1, f"{n}-grams"
     assert maximum >= 0, f"a maximum of {maximum}"
@@ -47,7 +47,7 @@ def repetition_penalty(text: str, n: int, maximum: float = 1.0) -> float:
 
 
 def _units(text: str) -> list[str]:
-    """Words and single symbols; a word beyond `MAX_TOKEN` letters in pieces of one letter."""
+    """Words and single symbols; a word longer than `MAX_TOKEN` is split into letters."""
     units: list[str] = []
     for piece in _SYMBOL_OR_REST.findall(text.lower()):
         for token in tokens(piece) or [piece]:

@@ -1,4 +1,4 @@
-"""The rule reward of DeepSeek-R1-Zero: accuracy + format, equally weighted (arXiv 2501.12948, section 2.2.2)."""
+"""The rule-based reward of DeepSeek-R1-Zero: accuracy + format, equally weighted (arXiv 2501.12948, section 2.2.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a part of the reward may look at. A scope is a type, so that a part that judges the summary cannot be handed the chain of thought.
+"""What a part of the reward may see. A scope is a type, so that a part that judges the summary is never given the chain of thought.
 
 DeepSeek-R1 (arXiv 2501.12948, section 2.3.4): helpfulness is judged on the final summary alone, harmlessness on the whole output.
 """
@@ -22,14 +22,14 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """The chain of thought alone; empty where there is none."""
+    """The chain of thought alone; may be empty."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """What the user reads: the text after the chain of thought, without answer tags; empty where the reasoning never ends."""
+    """What the user reads: the text after the chain of thought, without answer tags; empty if the reasoning never ends."""
 
     text: str
 
@@ -39,7 +39,7 @@ Scope = TypeVar("Scope", Whole, Reasoning, Visible)
 
 AnyScope = type[Whole] | type[Reasoning] | type[Visible]
 SCOPES: Mapping[str, AnyScope] = {"whole": Whole, "reasoning": Reasoning, "visible": Visible}
-"""By their names in a configuration."""
+"""Scopes by their name in a configuration."""
 
 
 def look_at(text: str, end_marker: str = "") -> Whole:
@@ -54,7 +54,7 @@ def narrow(whole: Whole, scope: type[Scope]) -> Scope:
         seen = Reasoning(whole.completion.reasoning or "")
     elif scope is Visible:
         seen = Visible(whole.completion.visible)
-    assert isinstance(seen, scope), f"{scope} is no scope"
+    assert isinstance(seen, scope), f"{scope} is not a scope"
     return seen
 
 

@@ -1,7 +1,7 @@
-"""The tripwire's own check: stricter than the verifiers, and by other code where there is other code.
+"""The tripwire's built-in check: stricter than the verifiers, and with other code if there is any.
 
-What it adds: the answer must be a plain short line, offered once; an arithmetic expression is read by Python's own parser instead of ours.
-What it does not see: an answer that is right by luck, or reasoning that has nothing to do with it.
+The answer must be a short plain line, given once; an arithmetic expression is parsed by Python's parser instead of ours. The check does not
+see an answer that is right by luck, or reasoning that is unrelated to it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SPELLING = str.maketrans({"×": "*", "÷": "/", "−": "-", "（": "(", "）": 
 
 
 def strictly_right(problem: Problem, whole: Whole) -> float | None:
-    """1 or 0; ``None`` where the verifier fails."""
+    """1 or 0; ``None`` if the verifier fails."""
     answer = candidate(problem, whole.completion)
     verdict = verify(problem, answer)
     if verdict.score is None:
@@ -39,13 +39,13 @@ def _plain(answer: str) -> bool:
 
 
 def _offered_once(completion: ParsedCompletion) -> bool:
-    """No second answer beside the one that counted, not even one that the verifier would have passed over."""
+    """True if there is no second answer, not even one that the verifier would ignore."""
     boxes = {content for _, _, content in find_boxes(completion.visible)}
     return len(boxes) <= 1 and completion.visible.lower().count("answer is") <= 1
 
 
 def _evaluates(answer: str, problem: Problem) -> bool:
-    """By Python's parser: whole numbers and the four operations, each given number once, exactly the target."""
+    """True if, by Python's parser, the answer uses whole numbers and the four operations, each given number once, and equals the target."""
     left, equals, right = answer.translate(_SPELLING).partition("=")
     try:
         tree = ast.parse(left.strip(), mode="eval").body

@@ -1,8 +1,7 @@
-"""Tripwires for reward hacking: a reward beside a hidden check that is never learned from, so that no policy is drawn to fool it.
+"""Tripwires for reward hacking: they compare a reward with a hidden check that the policy never learns from, so has no reason to fool.
 
-R1 saw its preference reward climb while true performance fell (DeepSeek-R1 in Nature, supplement on reward hacking), and kept to rules
-where it could. `Divergence` watches for just that; `Disagreement` for rules that are fooled, where single rollouts can be told right from
-wrong.
+R1's preference reward rose while its true performance fell (DeepSeek-R1 in Nature, supplement on reward hacking). `Divergence` watches for
+this; `Disagreement` watches for rules that are fooled, where single rollouts can be judged right or wrong.
 """
 
 from __future__ import annotations
@@ -18,21 +17,21 @@ from dunwu.rewards.compose import HIDDEN
 from dunwu.types import Reward
 
 RIGHT = 0.5
-"""A score above this says right, in the watched part and in the hidden check."""
+"""A score above this means right, in the watched part and in the hidden check."""
 STANDARD_ERRORS = 3.0
-"""A fall of the hidden check within so many is chance. Generous, as the rollouts of a group are not independent."""
+"""A smaller fall of the hidden check counts as chance. Generous, because the rollouts of a group are not independent."""
 
 
 class Tripwire(Protocol):
-    """Sees the rewards of every step and says when the run must stop. Its state is JSON-able, and all that a resumed run needs."""
+    """Sees the rewards of every step and decides when the run must stop. Its state is plain JSON and all that a resumed run needs."""
 
     def add(self, rewards: Iterable[Reward]) -> dict[str, float | int | None]:
-        """Take in a step's rewards; its metrics."""
+        """Add a step's rewards; returns its metrics."""
         ...
 
     @property
     def tripped(self) -> str:
-        """Why the run must stop; empty while it need not."""
+        """Why the run must stop; empty if it need not."""
         ...
 
     def state(self) -> Any:
@@ -40,7 +39,7 @@ class Tripwire(Protocol):
         ...
 
     def load(self, state: Any) -> None:
-        """Take up a saved state."""
+        """Restore a saved state."""
         ...
 
 
@@ -50,14 +49,14 @@ def make_tripwire(config: TripwireConfig) -> Tripwire:
 
 
 class Disagreement:
-    """Counts over the last ``window`` steps: rollouts that were rewarded and checked, and those of them that the hidden check rejects."""
+    """Counts, over the last ``window`` steps, the rollouts that were rewarded and checked, and those that the hidden check rejects."""
 
     def __init__(self, config: TripwireConfig) -> None:
         self._config = config
         self._steps: deque[tuple[int, int]] = deque(maxlen=config.window)
 
     def add(self, rewards: Iterable[Reward]) -> dict[str, float | int | None]:
-        """Count a step's rewards; its metrics. ``tripwire/disagreement`` is ``None`` where nothing was rewarded and checked."""
+        """Add a step's rewards; returns its metrics. ``tripwire/disagreement`` is ``None`` if nothing was rewarded and checked."""
         pairs = [(reward.parts.get(self._config.part), reward.parts.get(HIDDEN)) for reward in rewards]
         hidden = [found for score, found in pairs if score is not None and score > RIGHT and found is not None]
         rejected = sum(found <= RIGHT for found in hidden)
@@ -66,7 +65,7 @@ class Disagreement:
 
     @property
     def tripped(self) -> str:
-        """Why the run must stop; empty while it need not."""
+        """Why the run must stop; empty if it need not."""
         rejected, checked = (sum(counts) for counts in zip(*self._steps, strict=True)) if self._steps else (0, 0)
         if checked < self._config.least or rejected <= self._config.threshold * checked:
             return ""
@@ -80,14 +79,14 @@ class Disagreement:
         return list(self._steps)
 
     def load(self, state: Sequence[Sequence[int]]) -> None:
-        """Take up a saved state."""
+        """Restore a saved state."""
         self._steps.clear()
         self._steps.extend((rejected, checked) for rejected, checked in state)
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """How many scores, their sum and the sum of their squares; windows are sums of steps."""
+    """Number, sum and sum of squares of scores; a window is the sum of its steps."""
 
     count: int = 0
     total: float = 0.0
@@ -95,7 +94,7 @@ class Moments:
 
     @classmethod
     def of(cls, scores: Iterable[float | None]) -> Moments:
-        """Of the scores that are known."""
+        """The moments of all scores that are not ``None``."""
         known = [score for score in scores if score is not None]
         return cls(len(known), sum(known), sum(score * score for score in known))
 
@@ -104,12 +103,12 @@ class Moments:
 
     @property
     def mean(self) -> float:
-        """0 of nothing."""
+        """The mean; 0 without scores."""
         return self.total / max(self.count, 1)
 
     @property
     def variance(self) -> float:
-        """Of the population."""
+        """The population variance."""
         return max(self.squares / max(self.count, 1) - self.mean**2, 0.0)
 
 
@@ -120,7 +119,7 @@ Step = tuple[Moments, Moments]
 class Divergence:
     """Compares the last ``window`` steps with the first ``window`` in which the watched part was scored.
 
-    The hidden check may be made on other problems than the part is: R1's helpfulness rose on general prompts while its programs got worse.
+    The part and the hidden check may concern different problems: R1's helpfulness rose on general prompts while its programs got worse.
     """
 
     def __init__(self, config: TripwireConfig) -> None:
@@ -129,7 +128,7 @@ class Divergence:
         self._last: deque[Step] = deque(maxlen=config.window)
 
     def add(self, rewards: Iterable[Reward]) -> dict[str, float | int | None]:
-        """Take in a step's rewards; its metrics. ``rise`` and ``fall`` are of the means, ``None`` until both windows are full."""
+        """Add a step's rewards; returns its metrics. ``rise`` and ``fall`` (of the means) are ``None`` until both windows are full."""
         parts = [reward.parts for reward in rewards]
         watched, hidden = (Moments.of(scores.get(name) for scores in parts) for name in (self._config.part, HIDDEN))
         if watched.count:
@@ -144,7 +143,7 @@ class Divergence:
 
     @property
     def tripped(self) -> str:
-        """Why the run must stop; empty while it need not."""
+        """Why the run must stop; empty if it need not."""
         (part_then, hidden_then), (part_now, hidden_now) = _sum(self._first), _sum(self._last)
         counts = [moments.count for moments in (part_then, hidden_then, part_now, hidden_now)]
         if len(self._last) < self._config.window or min(counts) < self._config.least:
@@ -155,7 +154,7 @@ class Divergence:
         if not (risen and fallen):
             return ""
         return (
-            f"the reward is being hacked: since it first counted `{self._config.part}` has risen from {part_then.mean:.3g} to"
+            f"the reward is being hacked: since it was first scored, `{self._config.part}` has risen from {part_then.mean:.3g} to"
             f" {part_now.mean:.3g}, but the hidden check has fallen from {hidden_then.mean:.3g} to {hidden_now.mean:.3g}"
             f" (tripwire.rise = {self._config.rise:g}, tripwire.fall = {self._config.fall:g} standard deviations)"
         )
@@ -165,14 +164,14 @@ class Divergence:
         return [[astuple(moments) for step in steps for moments in step] for steps in (self._first, self._last)]
 
     def load(self, state: Sequence[Sequence[Sequence[Any]]]) -> None:
-        """Take up a saved state."""
+        """Restore a saved state."""
         first, last = ([Moments(*moments) for moments in steps] for steps in state)
         self._first = list(zip(first[::2], first[1::2], strict=True))
         self._last = deque(zip(last[::2], last[1::2], strict=True), self._config.window)
 
 
 def _sum(steps: Iterable[Step]) -> Step:
-    """A window of steps as one."""
+    """The sum of a window of steps."""
     watched, hidden = Moments(), Moments()
     for one, other in steps:
         watched, hidden = watched + one, hidden + other

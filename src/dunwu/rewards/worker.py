@@ -1,6 +1,6 @@
 """The worker process of the reward pool: ``python -m dunwu.rewards.worker CHANNEL PROGRESS PARENT`` (two descriptors, a process id).
 
-It is not a sandbox: it is killable, bounded in memory, and does not outlive its parent. It imports only what the reward imports.
+It is not a sandbox: it can be killed, has limited memory, and ends with its parent. It imports only what the reward imports.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def main() -> None:
 
 
 def serve(frames: Frames, progress: int) -> None:
-    """First message: the reward function, answered by ``ready``. Then chunks of ``(problem, text)``, answered by their rewards in order.
+    """The first message is the reward function; the reply is ``ready``. Then chunks of ``(problem, text)`` get their rewards, in order.
 
-    Before each job the count of jobs started so far is written to ``progress``, so that the parent knows which one hangs or crashed.
+    Before each job the number of jobs started so far is written to ``progress``, so that the parent knows which one hangs or crashed.
     """
     reward: RewardFunction = pickle.loads(frames.receive())
     frames.send(b"ready")

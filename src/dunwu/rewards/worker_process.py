@@ -1,4 +1,4 @@
-"""The parent's handle of one worker process: start it, give it a chunk of jobs, notice that it hangs or died, kill it."""
+"""The parent's handle of one worker process: starts it, sends it chunks of jobs, notices that it hangs or died, kills it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_TICK = 0.1
 
 
 class WorkerLost(Exception):
-    """The worker can no longer be used; ``index`` is the job of the chunk it was at, ``timed_out`` whether that took too long."""
+    """The worker cannot be used any more; ``index`` is the current job of its chunk, ``timed_out`` is true if that took too long."""
 
     def __init__(self, message: str, index: int = 0, timed_out: bool = False) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class WorkerProcess:
     """A fresh interpreter: a fork would copy the parent's threads' locks, and multiprocessing's spawn would import its main script."""
 
     def __init__(self, reward: bytes, timeout: float, stop: threading.Event) -> None:
-        """``reward`` is pickled; ``timeout``: see `RewardPool`; ``stop`` makes every wait end with `WorkerLost`."""
+        """``reward`` is pickled; ``timeout``: see `RewardPool`; setting ``stop`` ends every wait with `WorkerLost`."""
         self._timeout = timeout
         self._stop = stop
         self._started_before = 0
@@ -56,7 +56,7 @@ class WorkerProcess:
         assert ready == b"ready", "the worker's first message"
 
     def run(self, jobs: Sequence[tuple[Problem, str]]) -> Iterator[Reward]:
-        """The rewards of ``jobs`` in order, as they arrive; raises `WorkerLost`. A chunk must be finished before the next begins."""
+        """The rewards of ``jobs`` in order, as they arrive; raises `WorkerLost`. A chunk must be finished before the next one starts."""
         from dunwu.tasks.code_tests import program_seconds  # pydantic, which a worker does not load
 
         received = 0
@@ -75,14 +75,14 @@ class WorkerProcess:
         self._started_before += len(jobs)
 
     def close(self) -> None:
-        """Kill the process and release all it held; does nothing the second time."""
+        """Kill the process and free its resources; the second call does nothing."""
         self._process.kill()
         self._process.wait()
         self._frames.close()
         self._progress.close()
 
     def _next_message(self, limit: Callable[[], float]) -> bytes:
-        """Raises `TimeoutError` when no message comes and no new job starts within ``limit()`` seconds, asked for again at each job."""
+        """Raises `TimeoutError` when no message comes and no new job starts within ``limit()`` seconds (evaluated again for each job)."""
         tick = min(limit() / 25, MAX_TICK)
         started, since = self._started(), time.monotonic()
         while True:
@@ -97,7 +97,7 @@ class WorkerProcess:
                 raise TimeoutError(f"longer than {limit():g} s")
 
     def _place(self, jobs: int) -> int:
-        """Which of the chunk's ``jobs`` the worker is at."""
+        """Index of the chunk's job that the worker is computing."""
         return min(max(self._started() - self._started_before - 1, 0), jobs - 1)
 
     def _started(self) -> int:
@@ -119,5 +119,5 @@ def _launch(channel: int, progress: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env=environment,
-        process_group=0,  # Ctrl-C at the terminal is the parent's to handle
+        process_group=0,  # the parent handles Ctrl-C
     )

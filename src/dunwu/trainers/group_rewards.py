@@ -15,7 +15,7 @@ from contextlib import ExitStack
 
 from dunwu.config.rewards import OwnPart
 from dunwu.config.zero import ZeroConfig
-from dunwu.rewards.group import EvenedOut, GroupReward, cosine_length, overlong
+from dunwu.rewards.group import GroupReward, MeanForMissing, cosine_length, overlong
 from dunwu.rewards.own_group import OwnGroupReward
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.types import Group
@@ -35,7 +35,7 @@ class GroupRewards:
         self._all: list[GroupReward] = [
             lambda groups, step: models.add(groups, step, steps),
             *self._own,
-            EvenedOut({**weights, **{own.name: own.config.weight for own in self._own}}),
+            MeanForMissing({**weights, **{own.name: own.config.weight for own in self._own}}),
         ]
         if config.overlong_tokens:
             self._all.append(overlong(limit, config.overlong_tokens))
