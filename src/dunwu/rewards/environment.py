@@ -2,7 +2,7 @@
 
 The library need not be installed: ``environment.rubric`` has ``funcs`` and ``weights`` (or ``rubrics`` that have
 them), and a function takes those that it names of ``prompt``, ``completion`` (lists of messages), ``answer``, ``info``, ``task``,
-``state``, ``parser`` and the rubric's own objects; it may be a coroutine. Not supported: several turns, tools, functions that score a whole group.
+``state``, ``parser`` and the objects of the rubric; it may be a coroutine. Not supported: turns, tools, functions that score groups.
 """
 
 from __future__ import annotations
