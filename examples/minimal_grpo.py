@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from dunwu.algorithms.advantages import dead_groups
-from dunwu.algorithms.loss import GrpoBatch, GrpoLoss, grpo_loss
-from dunwu.algorithms.recipes import Algorithm, algorithm_named, describe
-from dunwu.algorithms.reductions import Denominators
+from dunwu.algorithms.loss import Algorithm, GrpoBatch, GrpoLoss, grpo_loss
+from dunwu.algorithms.recipes import algorithm_named, describe
+from dunwu.algorithms.terms import Denominators
 from dunwu.config.tasks import CountdownTask
 from dunwu.data.prompts import prompt_template
 from dunwu.errors import UserError

@@ -84,7 +84,7 @@ def taught_base(tmp_path_factory: pytest.TempPathFactory, new_policy: Callable[.
     from torch.nn.functional import cross_entropy
 
     from dunwu.models.loading import save_model
-    from dunwu.trainers.micro_batches import pad_right
+    from dunwu.trainers.scoring import pad_right
 
     rng, model = random.Random(0), new_policy(1)
     with torch.no_grad():
@@ -149,7 +149,7 @@ def open_learner() -> Callable[..., Any]:
     from dunwu.rollout.torch_engine.engine import TorchEngine
     from dunwu.run.directory import RunDirectory
     from dunwu.tasks.make import make_mixture
-    from dunwu.trainers.grpo import GrpoLearner
+    from dunwu.trainers.grpo import GrpoTrainer
 
     @contextmanager
     def opened(
@@ -164,7 +164,7 @@ def open_learner() -> Callable[..., Any]:
             RewardPool(reward or rule_reward(), 0, 5.0) as pool,
         ):
             engine = (engine_of or TorchEngine)(policy, tokenizer)
-            yield GrpoLearner(config, policy, tokenizer, engine, pool, make_mixture(config.tasks), run)
+            yield GrpoTrainer(config, policy, tokenizer, engine, pool, make_mixture(config.tasks), run)
 
     return opened
 
@@ -222,10 +222,10 @@ class SignalAfter:
 @pytest.fixture(scope="session")
 def train_learner() -> Callable[..., Path]:
     """``train_learner(run, learner, config, stop=5)``: all steps, or those until a signal after step ``stop``; the final checkpoint."""
-    from dunwu.trainers.clock import Schedule, run_clock
+    from dunwu.trainers.train_loop import Schedule, run_steps
 
     def train(run: Any, learner: Any, config: Any, steps: int, stop: int = 0) -> Path:
-        return run_clock(run, SignalAfter(learner, stop), Schedule(steps, config.save_every, config.keep_checkpoints, "test"))
+        return run_steps(run, SignalAfter(learner, stop), Schedule(steps, config.save_every, config.keep_checkpoints, "test"))
 
     return train
 

@@ -1,4 +1,4 @@
-"""Whole GRPO steps of `GrpoLearner`, driven by `benchmarks.step` and `benchmarks.scaling`."""
+"""Whole GRPO steps of `GrpoTrainer`, driven by `benchmarks.step` and `benchmarks.scaling`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import RunDirectory
 from dunwu.tasks.make import make_mixture
-from dunwu.trainers.grpo import GrpoLearner
+from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.types import Problem, Reward, Verdict
 
 NEVER = 10**9
@@ -47,29 +47,29 @@ def config_of(given: dict[str, Any]) -> ZeroConfig:
 
 
 @contextmanager
-def opened(given: dict[str, Any]) -> Iterator[GrpoLearner]:
-    """A learner put together as `run_zero` does it, its run directory in the working directory."""
+def opened(given: dict[str, Any]) -> Iterator[GrpoTrainer]:
+    """A trainer put together as `run_zero` does it, its run directory in the working directory."""
     config = config_of(given)
     model, tokenizer = load_model(config.model, config.device)
     engine = TorchEngine(model, tokenizer, max_batch=config.engine.max_batch, precision=given["precision"])
     path = Path(f"run-{given['precision']}").absolute()
     with RunDirectory.create(path, "zero", config.model_dump(mode="json"), 0) as run, RewardPool(reward, 0, 5.0) as pool:
-        learner = GrpoLearner(config, model, tokenizer, engine, pool, make_mixture(config.tasks), run)
+        trainer = GrpoTrainer(config, model, tokenizer, engine, pool, make_mixture(config.tasks), run)
         if not given["stop"]:
-            learner.sampling = replace(learner.sampling, stop_token_ids=())
-        yield learner
+            trainer.sampling = replace(trainer.sampling, stop_token_ids=())
+        yield trainer
 
 
 def main() -> None:
     answer, given = claim_stdout(), settings()
     torch.set_num_threads(given["threads"])
     torch.manual_seed(0)
-    with opened(given) as learner:
-        names = {"decoder": learner.engine.decoder, "scorer": learner.policy.scorer.name}
+    with opened(given) as trainer:
+        names = {"decoder": trainer.engine.decoder, "scorer": trainer.policy.scorer.name}
         answer({"versions": {"torch": torch.__version__, **{f"dunwu {part}, {given['precision']}": name for part, name in names.items()}}})
         for step, _ in enumerate(orders(), start=1):
             began = time.perf_counter()
-            metrics = learner.step(step)
+            metrics = trainer.step(step)
             if given["device"] == "cuda":
                 torch.cuda.synchronize()
             parts = {name: metrics[f"time/{name}"] for name in ("generate", "reward", "train")}

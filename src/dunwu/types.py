@@ -156,7 +156,7 @@ class StepReward:
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """What the learner gets for one rollout: the weighted ``total`` and its ``parts``; ``total`` is ``None`` when a part failed.
+    """What the trainer gets for one rollout: the weighted ``total`` and its ``parts``; ``total`` is ``None`` when a part failed.
 
     ``failures`` says why, by part; a failed hidden check stands there too, and fails no total. ``steps`` are the rewards of steps of the
     reasoning (process supervision), which count beside the total.

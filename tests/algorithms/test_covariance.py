@@ -10,7 +10,7 @@ import torch
 from dunwu.algorithms.covariance import CLIP_COV, KL_COV, covariances, some_in_range, the_highest
 from dunwu.algorithms.loss import GrpoBatch, grpo_loss
 from dunwu.algorithms.recipes import DAPO
-from dunwu.algorithms.reductions import denominators_of
+from dunwu.algorithms.terms import denominators_of
 
 F64 = torch.float64
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dunwu.algorithms.kl import k2, k3
+from dunwu.algorithms.terms import k2, k3
 
 F64 = torch.float64
 ALL = pytest.mark.parametrize("estimator", [k2, k3])

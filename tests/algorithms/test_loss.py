@@ -26,8 +26,15 @@ from dunwu.algorithms.recipes import (
     RLOO,
     Algorithm,
 )
-from dunwu.algorithms.reductions import Denominators, denominators_of, sequence_mean_constant, sequence_mean_token_mean, token_mean
-from dunwu.algorithms.surrogates import clipped_per_output, clipped_weight
+from dunwu.algorithms.terms import (
+    Denominators,
+    clipped_per_output,
+    clipped_weight,
+    denominators_of,
+    sequence_mean_constant,
+    sequence_mean_token_mean,
+    token_mean,
+)
 
 F64 = torch.float64
 PROMPTS, GROUP, TOKENS = 2, 3, 5

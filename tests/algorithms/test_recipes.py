@@ -15,7 +15,6 @@ from dunwu.algorithms.advantages import (
 )
 from dunwu.algorithms.covariance import CLIP_COV, KL_COV
 from dunwu.algorithms.entropy import EntropyBonus
-from dunwu.algorithms.kl import k2, k3
 from dunwu.algorithms.mismatch import masked_per_output
 from dunwu.algorithms.recipes import (
     ALGORITHMS,
@@ -35,8 +34,17 @@ from dunwu.algorithms.recipes import (
     describe,
     with_config,
 )
-from dunwu.algorithms.reductions import sequence_mean_constant, sequence_mean_token_mean, token_mean
-from dunwu.algorithms.surrogates import clipped_per_output, clipped_per_sequence, clipped_per_token, clipped_weight
+from dunwu.algorithms.terms import (
+    clipped_per_output,
+    clipped_per_sequence,
+    clipped_per_token,
+    clipped_weight,
+    k2,
+    k3,
+    sequence_mean_constant,
+    sequence_mean_token_mean,
+    token_mean,
+)
 from dunwu.config.zero import GrpoConfig
 from dunwu.errors import ConfigError
 

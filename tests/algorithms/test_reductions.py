@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from dunwu.algorithms.reductions import (
+from dunwu.algorithms.terms import (
     Denominators,
     denominators_of,
     sequence_mean_constant,

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from dunwu.algorithms.surrogates import clipped_per_output, clipped_per_sequence, clipped_per_token, clipped_weight
+from dunwu.algorithms.terms import clipped_per_output, clipped_per_sequence, clipped_per_token, clipped_weight
 
 F64 = torch.float64
 CLIPPED = pytest.mark.parametrize("surrogate", [clipped_per_token, clipped_per_output, clipped_per_sequence])

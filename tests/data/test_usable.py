@@ -11,18 +11,8 @@ import pytest
 
 from dunwu.config.tasks import ChatTask, CodeTask, CountdownTask, DatasetTask, EnvironmentTask
 from dunwu.config.zero import EvalConfig
-from dunwu.data.usable import (
-    BAD_GOLD,
-    HALF,
-    TOO_LONG,
-    UNREADABLE,
-    PromptLimit,
-    fitting,
-    held_out_problems,
-    met_by_text_alone,
-    sift,
-    unusable,
-)
+from dunwu.data.prompts import PromptLimit, fitting
+from dunwu.data.usable import BAD_GOLD, HALF, TOO_LONG, UNREADABLE, held_out_problems, met_by_text_alone, sift, unusable
 from dunwu.errors import DataError
 from dunwu.tasks.make import make_task
 from dunwu.types import Problem

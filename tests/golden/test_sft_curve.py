@@ -13,7 +13,7 @@ from dunwu.data.io.chat_examples import encode_rows
 from dunwu.models.chat import training_template
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.rows import Row
-from dunwu.trainers.sft import SftLearner
+from dunwu.trainers.sft import SftTrainer
 from tests.golden.test_curves import HERE, STEPS, Curves, compare, golden
 
 NAMES = ("loss", "mean_token_accuracy", "entropy", "grad_norm", "learning_rate", "num_tokens")
@@ -34,7 +34,7 @@ def curves(model: Any, tokenizer: Any, **changed: Any) -> Curves:
     fixed = {"data": "made", "matmul_precision": "float32", "device": "cpu", "seed": 11}
     config = SftConfig.model_validate({**settings, **fixed, **changed})
     examples = list(encode_rows([talk(n) for n in range(32)], training_template("tiny", tokenizer), tokenizer))
-    learner = SftLearner(config, model, tokenizer, TorchEngine(model, tokenizer, native=False), examples)
+    learner = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer, native=False), examples)
     assert learner.steps == STEPS
     rows = [learner.step(step) for step in range(1, STEPS + 1)]
     return {name: [float(row[name] or 0.0) for row in rows] for name in NAMES}
@@ -43,7 +43,7 @@ def curves(model: Any, tokenizer: Any, **changed: Any) -> Curves:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sample after the last step is another test's."""
-    monkeypatch.setattr(SftLearner, "_show", lambda *_: {})
+    monkeypatch.setattr(SftTrainer, "_show", lambda *_: {})
 
 
 def test_sft(quiet: None, new_policy: Callable[..., Any], world_tokenizer: Any) -> None:

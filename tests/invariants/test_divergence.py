@@ -12,9 +12,9 @@ import pytest
 from dunwu.errors import TrainingError
 from dunwu.rewards.make import make_reward
 from dunwu.rewards.scope import Visible, Whole
-from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.model_rewards import ModelReward, ModelRewards
+from dunwu.trainers.train_loop import Schedule, run_steps
 from dunwu.types import Problem
 
 STEPS, AFTER = 50, 0.5
@@ -39,7 +39,7 @@ class Honest:
 
 
 @pytest.fixture
-def train(tmp_path: Path, open_learner: Any, zero_config: Any, say_data: Path) -> Callable[[Any], list[dict[str, Any]]]:
+def run_steps(tmp_path: Path, open_learner: Any, zero_config: Any, say_data: Path) -> Callable[[Any], list[dict[str, Any]]]:
     """Train for right answers, and then for the scorer's favour too; the metrics, a row a step. A halted run raises."""
 
     def run(scorer: Any) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def train(tmp_path: Path, open_learner: Any, zero_config: Any, say_data: Path) -
         with open_learner(tmp_path / "run", config, reward=make_reward(config.reward, config.tripwire)) as learner:
             models = ModelRewards((ModelReward(config.reward[-1], scorer),))
             learner.group_rewards = GroupRewards(config, learner.pool.weights, models)
-            run_clock(learner.run, learner, Schedule(STEPS, config.save_every, config.keep_checkpoints, "test"))
+            run_steps(learner.run, learner, Schedule(STEPS, config.save_every, config.keep_checkpoints, "test"))
         return metrics(tmp_path)
 
     return run

@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, LlamaConfig, LlamaF
 from dunwu.errors import ModelError
 from dunwu.models.heads import label_of, load_scorer, scores, set_label
 from dunwu.models.loading import save_model
-from dunwu.trainers.micro_batches import pad_right
+from dunwu.trainers.scoring import pad_right
 
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 48}
 ROWS = [[7, 8, 9, 10, 11], [12, 13], [14, 15, 16]]

@@ -20,10 +20,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dunwu.algorithms.entropy import EntropyBonus
-from dunwu.algorithms.loss import GrpoBatch, grpo_loss
+from dunwu.algorithms.loss import Algorithm, GrpoBatch, grpo_loss
 from dunwu.algorithms.mismatch import CORRECTIONS
-from dunwu.algorithms.recipes import CISPO, DAPO, DR_GRPO, GRPO_R1, GSPO, RLOO, Algorithm
-from dunwu.algorithms.reductions import Denominators, token_mean
+from dunwu.algorithms.recipes import CISPO, DAPO, DR_GRPO, GRPO_R1, GSPO, RLOO
+from dunwu.algorithms.terms import Denominators, token_mean
 from dunwu.models.loading import save_model
 from dunwu.models.logprobs import token_logprobs
 

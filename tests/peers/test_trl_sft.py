@@ -23,7 +23,7 @@ from dunwu.models.chat import FORMATS, training_template
 from dunwu.models.loading import load_model, save_model
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.rows import Row
-from dunwu.trainers.sft import SftLearner
+from dunwu.trainers.sft import SftTrainer
 
 PYTHON = os.environ.get("DUNWU_TRL_PYTHON")
 pytestmark = pytest.mark.skipif(not PYTHON, reason="DUNWU_TRL_PYTHON is not set: no interpreter with TRL")
@@ -79,7 +79,7 @@ def test_tokens_loss_gradient_and_metrics_equal_those_of_trl(name: str, theirs: 
         assert set(labels[len(one.ids) :]) <= {-100}
 
     config = SftConfig(data="rows", batch_size=6, matmul_precision="float32", max_grad_norm=1e9, sample_every=1000, epochs=2)
-    learner = SftLearner(config, model, tokenizer, TorchEngine(model, tokenizer, native=False), examples)
+    learner = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer, native=False), examples)
     totals = learner._accumulate(examples)
     ours = {key: parameter.grad for key, parameter in model.named_parameters()}
     gradients = load_file(theirs / f"gradients-{name}.safetensors")

@@ -66,7 +66,7 @@ def sft_config(dated: str, tmp_path_factory: pytest.TempPathFactory) -> SftConfi
 
 def stopping_after(monkeypatch: pytest.MonkeyPatch, module: Any, train_learner: Any, step: int) -> Callable[[], None]:
     """Let a run stop after ``step``; call what is returned to let it go on."""
-    real = module.run_clock
+    real = module.train
 
     class Saves:
         def __init__(self, schedule: Any) -> None:
@@ -75,8 +75,8 @@ def stopping_after(monkeypatch: pytest.MonkeyPatch, module: Any, train_learner: 
     def stopped(run: Any, learner: Any, schedule: Any) -> Path:
         return train_learner(run, learner, Saves(schedule), schedule.steps, step)  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(module, "run_clock", stopped)
-    return lambda: monkeypatch.setattr(module, "run_clock", real)
+    monkeypatch.setattr(module, "train", stopped)
+    return lambda: monkeypatch.setattr(module, "train", real)
 
 
 def prompt_of(tokenizer: Any) -> str:

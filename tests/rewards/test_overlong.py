@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dunwu.rewards.overlong import overlong_punishment, with_overlong
+from dunwu.rewards.length import overlong_punishment, with_overlong
 from dunwu.types import Reward, Verdict
 
 
@@ -18,7 +18,7 @@ def test_the_papers_numbers(tokens: int, expected: float) -> None:
 
 def test_the_whole_length_may_be_soft() -> None:
     assert [overlong_punishment(tokens, 4, 4) for tokens in range(5)] == [0.0, -0.25, -0.5, -0.75, -1.0]
-    with pytest.raises(AssertionError, match="5 overlong tokens of 4"):
+    with pytest.raises(AssertionError):
         overlong_punishment(1, 4, 5)
 
 

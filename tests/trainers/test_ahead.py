@@ -10,7 +10,7 @@ import torch
 
 from dunwu.errors import ConfigError, Interrupted
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.ahead import Ahead
+from dunwu.trainers.step_groups import Ahead
 
 STALE = ("grpo.staleness=1", "grpo.tis_clip=2", "save_every=100")
 
@@ -52,14 +52,14 @@ def test_rollouts_are_one_update_old(open_learner: Callable[..., Any], zero_conf
     with open_learner(tmp_path / "run", zero_config(*STALE), engine_of=own_engine) as learner:
         for step in range(1, 7):
             policies.append({name: p.detach().clone() for name, p in learner.policy.model.named_parameters()})
-            seen = learner.ahead.take(step)
-            learner.ahead.take = lambda _, seen=seen: seen
+            seen = learner.groups.take(step)
+            learner.groups.take = lambda _, seen=seen: seen
             used = dict(learner.engine.weights())
             older = policies[max(0, step - 2)]
             assert all(torch.equal(used[name], older[name]) for name in used)
             versions.append(set().union(*(r.completion.tokens.versions for r in seen.sampled.rollouts)))
             metrics = learner.step(step)
-            del learner.ahead.take
+            del learner.groups.take
             if step > 1 and metrics["mismatch"] is not None:
                 assert metrics["mismatch"] > 1e-3  # an update lies between, not rounding alone
         learner.close()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from dunwu.data.rollouts import SampledGroups
-from dunwu.trainers.dynamic_sampling import Draw, draw_alive, problem_stream
 from dunwu.trainers.experience import rewards_of
+from dunwu.trainers.step_groups import Draw, draw_alive, problem_stream
 from dunwu.types import Group
 
 MakeGroups = Callable[..., list[Group]]

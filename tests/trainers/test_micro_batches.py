@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dunwu.trainers.micro_batches import by_token_budget, fixed_shapes, pad_right
+from dunwu.trainers.scoring import by_token_budget, fixed_shapes, pad_right
 
 
 def test_by_hand() -> None:

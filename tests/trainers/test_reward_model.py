@@ -20,11 +20,11 @@ from dunwu.models.heads import load_scorer
 from dunwu.models.loading import save_model
 from dunwu.models.lora import add_lora
 from dunwu.run.directory import RunDirectory
-from dunwu.trainers.reward_model import RewardModelLearner, agreement, learning_rate, losses
+from dunwu.trainers.reward_model import RewardModelTrainer, agreement, learning_rate, losses
 from dunwu.trainers.reward_model_examples import Example, Reader
 from tests.trainers.reward_model_data import polite_pairs, safety_answers, write_rows
 
-NewLearner = Callable[..., RewardModelLearner]
+NewLearner = Callable[..., RewardModelTrainer]
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +50,18 @@ def config_of(base: str) -> Callable[..., RewardModelConfig]:
 def new_learner(tmp_path: Path) -> NewLearner:
     """``new_learner(config, rows)``: a learner on rows written to a file, as `run_reward_model` makes it."""
 
-    def make(config: RewardModelConfig, rows: list[dict[str, Any]]) -> RewardModelLearner:
+    def make(config: RewardModelConfig, rows: list[dict[str, Any]]) -> RewardModelTrainer:
         model, tokenizer = load_scorer(config.model, seed=config.seed)
         if config.lora is not None:
             add_lora(model, config.lora, config.seed)
         reader = Reader(tokenizer, model.config.pad_token_id)
         train, held_out, _ = read_examples(config, write_rows(tmp_path / "rows.jsonl", rows), reader)
-        return RewardModelLearner(config, model, tokenizer, train, held_out)
+        return RewardModelTrainer(config, model, tokenizer, train, held_out)
 
     return make
 
 
-def train_all(learner: RewardModelLearner) -> list[dict[str, Any]]:
+def train_all(learner: RewardModelTrainer) -> list[dict[str, Any]]:
     return [dict(learner.step(step)) for step in range(1, learner.steps + 1)]
 
 

@@ -10,8 +10,7 @@ import pytest
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.io.preferences import Pair, user_turn
 from dunwu.errors import DataError
-from dunwu.trainers.reward_model_batches import Batches
-from dunwu.trainers.reward_model_examples import Example
+from dunwu.trainers.reward_model_examples import Batches, Example
 
 
 def example(chosen: int, rejected: int) -> Example:

@@ -23,7 +23,7 @@ from dunwu.models.loading import load_model, save_model
 from dunwu.models.lora import add_lora
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import RunDirectory
-from dunwu.trainers.sft import SftLearner, learning_rate
+from dunwu.trainers.sft import SftTrainer, learning_rate
 
 OpenSft = Callable[..., AbstractContextManager[Any]]
 LORA = "lora={rank: 4}"
@@ -67,7 +67,7 @@ def open_sft() -> OpenSft:
         if config.lora is not None:
             add_lora(model, config.lora, config.seed)
         with RunDirectory.create(path, "sft", config.model_dump(mode="json"), config.seed, resume) as run:
-            learner = SftLearner(config, model, tokenizer, TorchEngine(model, tokenizer), examples, examples[:4])
+            learner = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer), examples, examples[:4])
             learner.run = run  # type: ignore[attr-defined]
             yield learner
 

@@ -24,11 +24,10 @@ from dunwu.models.loading import load_model, save_model
 from dunwu.models.lora import add_lora
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import RunDirectory
-from dunwu.trainers.reward_model import RewardModelLearner
+from dunwu.trainers.reward_model import RewardModelTrainer
 from dunwu.trainers.reward_model_examples import Reader
-from dunwu.trainers.sft import SftLearner
-from dunwu.trainers.state import load_state
-from dunwu.trainers.weights import MASTER
+from dunwu.trainers.sft import SftTrainer
+from dunwu.trainers.state import MASTER, load_state
 from tests.trainers.reward_model_data import polite_pairs, write_rows
 
 Train = Callable[..., Path]
@@ -68,7 +67,7 @@ def train_sft(rounded_base: str, train_learner: Any, tmp_path: Path) -> Train:
         if config.lora is not None:
             add_lora(model, config.lora, config.seed)
         with RunDirectory.create(path, "sft", config.model_dump(mode="json"), config.seed, resume) as run:
-            learner = SftLearner(config, model, tokenizer, TorchEngine(model, tokenizer), examples)
+            learner = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer), examples)
             return train_learner(run, learner, config, learner.steps, stop)  # type: ignore[no-any-return]
 
     return train
@@ -86,7 +85,7 @@ def train_reward_model(rounded_base: str, train_learner: Any, tmp_path: Path) ->
             add_lora(model, config.lora, config.seed)
         examples = read_preferences(config, data, Reader(tokenizer, model.config.pad_token_id))
         with RunDirectory.create(path, "reward-model", config.model_dump(mode="json"), config.seed, resume) as run:
-            learner = RewardModelLearner(config, model, tokenizer, *examples[:2])
+            learner = RewardModelTrainer(config, model, tokenizer, *examples[:2])
             return train_learner(run, learner, config, learner.steps, stop)  # type: ignore[no-any-return]
 
     return train

@@ -1,14 +1,65 @@
-"""The GRPO loss of one micro-batch."""
+"""An algorithm as a value, and the GRPO loss of one micro-batch under it. A trainer runs any algorithm and never asks which it is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from dunwu.algorithms.recipes import Algorithm
-from dunwu.algorithms.reductions import Denominators, token_mean
+from dunwu.algorithms.covariance import CovarianceControl
+from dunwu.algorithms.entropy import EntropyBonus
+from dunwu.algorithms.mismatch import MismatchFunction, truncated_per_token
+from dunwu.algorithms.terms import Denominators, Surrogate, token_mean
+
+AdvantageFunction = Callable[[Tensor, Tensor], Tensor]
+"""``(rewards_PG, valid_PG) -> advantages_PG``"""
+SurrogateFunction = Callable[[Tensor, Tensor, Tensor, Tensor, float, float], Surrogate]
+"""``(policy_BT, old_BT, advantages_BT, mask_BT, clip_low, clip_high) -> Surrogate``"""
+KlFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""``(policy_BT, reference_BT, mask_BT) -> kl_BT``"""
+ReduceFunction = Callable[[Tensor, Tensor, Denominators], Tensor]
+"""``(values_BT, mask_BT, denominators) -> scalar``"""
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """What makes one policy-gradient algorithm: four functions, five numbers, and options that are off unless asked for.
+
+    ``clip_low`` and ``clip_high`` bound the ratio to ``[1 - clip_low, 1 + clip_high]``; ``beta`` weighs the KL in the loss;
+    ``reference_every``: reference := policy every so many steps, counted as `GrpoConfig.steps` are, 0 for never;
+    ``sampling_rounds``: how often a step may sample to replace groups of equal rewards, 1 for never.
+    Options: ``tis_clip`` bounds the weights that ``mismatch`` gives, 0 for none; ``entropy`` adds a bonus for it; ``covariance`` holds
+    tokens back.
+    """
+
+    name: str
+    advantage: AdvantageFunction
+    surrogate: SurrogateFunction
+    kl: KlFunction
+    reduce: ReduceFunction
+    clip_low: float
+    clip_high: float
+    beta: float
+    reference_every: int
+    sampling_rounds: int = 1
+    mismatch: MismatchFunction = truncated_per_token
+    tis_clip: float = 0.0
+    entropy: EntropyBonus | None = None
+    covariance: CovarianceControl | None = None
+
+    def __post_init__(self) -> None:
+        assert min(self.clip_low, self.clip_high) > 0, f"clip_low and clip_high must be positive, got {self.clip_low}, {self.clip_high}"
+        assert min(self.beta, self.reference_every) >= 0, f"beta {self.beta} and reference_every {self.reference_every} must be >= 0"
+        assert self.sampling_rounds >= 1, f"sampling_rounds must be at least 1, got {self.sampling_rounds}"
+        assert self.tis_clip >= 0, f"tis_clip must be >= 0, got {self.tis_clip}"
+
+    @property
+    def advantage_is_all(self) -> bool:
+        """Whether a rollout with advantage 0 has no gradient at all, so that it needs no forward pass."""
+        penalised = self.covariance is not None and self.covariance.weight > 0
+        return self.beta == 0 and self.entropy is None and not penalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +111,7 @@ def grpo_loss(algorithm: Algorithm, batch: GrpoBatch, denominators: Denominators
         loss = reduce(weight * surrogate) + beta * reduce(kl) - entropy.weight * token_mean(entropy)
 
     Shapes: see `GrpoBatch`; ``denominators`` belong to the whole update, so the losses of its micro-batches sum to its loss.
-    Departures: those of the parts (`surrogates`, `kl`, `reductions`, `mismatch`, `covariance`). The KL stands inside the per-token mean, as
+    Departures: those of the parts (`terms`, `mismatch`, `covariance`). The KL stands inside the per-token mean, as
     in DeepSeekMath. The entropy is a mean over tokens whatever ``reduce`` is, so that its target and its weight mean the same everywhere.
     """
     policy_BT, mask_BT = batch.policy_logprobs_BT, batch.mask_BT

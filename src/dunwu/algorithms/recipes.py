@@ -1,14 +1,12 @@
-"""Algorithms as values: a trainer runs any of them and never asks which it is. Variants are made with `dataclasses.replace`."""
+"""The algorithms of the papers, as values (`dunwu.algorithms.loss.Algorithm`). Variants are made with `dataclasses.replace`."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
-
-from torch import Tensor
 
 from dunwu.algorithms.advantages import (
     batch_normalised,
@@ -19,61 +17,21 @@ from dunwu.algorithms.advantages import (
 )
 from dunwu.algorithms.covariance import CONTROLS, CovarianceControl
 from dunwu.algorithms.entropy import EntropyBonus
-from dunwu.algorithms.kl import k2, k3
-from dunwu.algorithms.mismatch import CORRECTIONS, MismatchFunction, truncated_per_token
-from dunwu.algorithms.reductions import Denominators, sequence_mean_constant, sequence_mean_token_mean, token_mean
-from dunwu.algorithms.surrogates import Surrogate, clipped_per_output, clipped_per_sequence, clipped_per_token, clipped_weight
+from dunwu.algorithms.loss import Algorithm
+from dunwu.algorithms.mismatch import CORRECTIONS
+from dunwu.algorithms.terms import (
+    clipped_per_output,
+    clipped_per_sequence,
+    clipped_per_token,
+    clipped_weight,
+    k2,
+    k3,
+    sequence_mean_constant,
+    sequence_mean_token_mean,
+    token_mean,
+)
 from dunwu.config.zero import GrpoConfig
 from dunwu.errors import ConfigError
-
-AdvantageFunction = Callable[[Tensor, Tensor], Tensor]
-"""``(rewards_PG, valid_PG) -> advantages_PG``"""
-SurrogateFunction = Callable[[Tensor, Tensor, Tensor, Tensor, float, float], Surrogate]
-"""``(policy_BT, old_BT, advantages_BT, mask_BT, clip_low, clip_high) -> Surrogate``"""
-KlFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""``(policy_BT, reference_BT, mask_BT) -> kl_BT``"""
-ReduceFunction = Callable[[Tensor, Tensor, Denominators], Tensor]
-"""``(values_BT, mask_BT, denominators) -> scalar``"""
-
-
-@dataclass(frozen=True, slots=True)
-class Algorithm:
-    """What makes one policy-gradient algorithm: four functions, five numbers, and options that are off unless asked for.
-
-    ``clip_low`` and ``clip_high`` bound the ratio to ``[1 - clip_low, 1 + clip_high]``; ``beta`` weighs the KL in the loss;
-    ``reference_every``: reference := policy every so many steps, counted as `GrpoConfig.steps` are, 0 for never;
-    ``sampling_rounds``: how often a step may sample to replace groups of equal rewards, 1 for never.
-    Options: ``tis_clip`` bounds the weights that ``mismatch`` gives, 0 for none; ``entropy`` adds a bonus for it; ``covariance`` holds
-    tokens back.
-    """
-
-    name: str
-    advantage: AdvantageFunction
-    surrogate: SurrogateFunction
-    kl: KlFunction
-    reduce: ReduceFunction
-    clip_low: float
-    clip_high: float
-    beta: float
-    reference_every: int
-    sampling_rounds: int = 1
-    mismatch: MismatchFunction = truncated_per_token
-    tis_clip: float = 0.0
-    entropy: EntropyBonus | None = None
-    covariance: CovarianceControl | None = None
-
-    def __post_init__(self) -> None:
-        assert min(self.clip_low, self.clip_high) > 0, f"clip_low and clip_high must be positive, got {self.clip_low}, {self.clip_high}"
-        assert min(self.beta, self.reference_every) >= 0, f"beta {self.beta} and reference_every {self.reference_every} must be >= 0"
-        assert self.sampling_rounds >= 1, f"sampling_rounds must be at least 1, got {self.sampling_rounds}"
-        assert self.tis_clip >= 0, f"tis_clip must be >= 0, got {self.tis_clip}"
-
-    @property
-    def advantage_is_all(self) -> bool:
-        """Whether a rollout with advantage 0 has no gradient at all, so that it needs no forward pass."""
-        penalised = self.covariance is not None and self.covariance.weight > 0
-        return self.beta == 0 and self.entropy is None and not penalised
-
 
 GRPO_R1 = Algorithm(
     name="grpo-r1",

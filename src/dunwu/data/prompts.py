@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from dunwu.config.blocks import SamplingConfig
-from dunwu.data.io.surrogates import refuse_surrogates
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.beginning import begin_once, beginning, encode
 from dunwu.models.chat import AUTO, FORMATS, Message, dropped_turn, form, form_end, form_start
@@ -18,10 +18,13 @@ from dunwu.models.chat_text import apply_chat, writes_date
 from dunwu.rollout.base import Engine
 from dunwu.run.date import run_date
 from dunwu.tasks.templates import CHAT, TEMPLATES, render
+from dunwu.text.surrogates import refuse_surrogates
 from dunwu.types import Problem, Prompt, SamplingParams
 
 NAMES = (*TEMPLATES, *(name for name in FORMATS if name not in TEMPLATES), CHAT, AUTO)
 """Templates that prompt: those of training too (`dunwu.models.chat`); ``auto`` is ``chat``, the tokenizer's own."""
+MOST_TRIES = 10_000
+"""Problems of a generated task that are drawn for a place until the prompt of one fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,35 @@ def encode_prompts(problems: Sequence[Problem], template: str, tokenizer: PreTra
         refuse_surrogates(problem.text, f"problem {problem.id}")
         prompts.append(written.prompt(problem))
     return prompts
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLimit:
+    """How prompts are made, and the most tokens that one may have."""
+
+    template: str
+    tokenizer: PreTrainedTokenizerBase
+    tokens: int
+
+    def prompts(self, problems: Sequence[Problem]) -> list[Prompt]:
+        """Rendered and encoded, however long."""
+        return encode_prompts(problems, self.template, self.tokenizer)
+
+
+def fitting(draw: Callable[[int], Problem], stream: int, limit: PromptLimit) -> tuple[Prompt, int]:
+    """The prompt of ``draw(stream)``, or of the first further stream whose prompt fits, and the number of prompts that were too long.
+
+    A function of its arguments alone. Raises ``DataError`` where none of `MOST_TRIES` fits.
+    """
+    for tries in range(MOST_TRIES):
+        other = stream if tries == 0 else int(np.random.SeedSequence([stream, tries]).generate_state(1, np.uint64)[0])
+        (prompt,) = limit.prompts([draw(other)])
+        if len(prompt.token_ids) <= limit.tokens:
+            return prompt, tries
+    raise DataError(
+        f"{MOST_TRIES} problems in a row have prompts over max_prompt_tokens = {limit.tokens}, the last with"
+        f" {len(prompt.token_ids)} tokens: raise it; --resume goes on"
+    )
 
 
 def written_date(template: str, tokenizer: Any) -> str | None:

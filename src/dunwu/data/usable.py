@@ -1,48 +1,30 @@
 """Which rows of a data set can be used at all: a prompt within the limit, and a gold that answers can be verified against.
 
 All rows of a split are looked at before any is drawn: a run must not meet a bad one at its thousandth step. A generated task has no such
-rows; a problem of one whose prompt is too long gives way to another when it is drawn (`fitting`).
+rows; a problem of one whose prompt is too long is replaced when it is drawn (`dunwu.data.prompts.fitting`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-from transformers import PreTrainedTokenizerBase
-
 from dunwu.config.tasks import TaskConfig
 from dunwu.config.zero import EvalConfig
-from dunwu.data.io.surrogates import has_surrogates
-from dunwu.data.prompts import encode_prompts
+from dunwu.data.prompts import PromptLimit
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.dataset import Dataset
 from dunwu.tasks.make import make_task
-from dunwu.types import Problem, Prompt, Split
+from dunwu.text.surrogates import has_surrogates
+from dunwu.types import Problem, Split
 from dunwu.verifiers.math.verify import check_gold, reads_as_text
 from dunwu.verifiers.problem import problem_fault
 
 TOO_LONG, BAD_GOLD, HALF = "prompt too long", "gold that nothing can be verified against", "half a character"
 UNREADABLE = "without a problem or an answer"
-MOST_TRIES = 10_000
-"""Problems of a generated task that are drawn for a place until the prompt of one fits."""
-
-
-@dataclass(frozen=True, slots=True)
-class PromptLimit:
-    """How prompts are made, and the most tokens that one may have."""
-
-    template: str
-    tokenizer: PreTrainedTokenizerBase
-    tokens: int
-
-    def prompts(self, problems: Sequence[Problem]) -> list[Prompt]:
-        """Rendered and encoded, however long."""
-        return encode_prompts(problems, self.template, self.tokenizer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +116,6 @@ def held_out_problems(config: EvalConfig, limit: PromptLimit | None, whole: bool
     note = f"{task.name} has no {config.split} rows: all its rows ({moved:,}) are asked, also those a run would train on" if moved else ""
     dropped = sift(task, config.task, config.split, limit)
     return HeldOutProblems(task.name, task.held_out(config.split, config.problems, config.seed), dropped, note)
-
-
-def fitting(draw: Callable[[int], Problem], stream: int, limit: PromptLimit) -> tuple[Prompt, int]:
-    """The prompt of ``draw(stream)``, or of the first further stream whose prompt fits, and how many were too long.
-
-    A function of its arguments alone. Raises ``DataError`` where none of `MOST_TRIES` fits.
-    """
-    for tries in range(MOST_TRIES):
-        other = stream if tries == 0 else int(np.random.SeedSequence([stream, tries]).generate_state(1, np.uint64)[0])
-        (prompt,) = limit.prompts([draw(other)])
-        if len(prompt.token_ids) <= limit.tokens:
-            return prompt, tries
-    raise DataError(
-        f"{MOST_TRIES} problems in a row have prompts over max_prompt_tokens = {limit.tokens}, the last with"
-        f" {len(prompt.token_ids)} tokens: raise it; --resume goes on"
-    )
 
 
 def where(problem: Problem) -> str:

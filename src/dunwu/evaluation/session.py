@@ -13,9 +13,9 @@ from typing import Any
 
 from dunwu.config.blocks import EngineConfig, SamplingConfig
 from dunwu.config.zero import EvalConfig
-from dunwu.data.prompts import make_prompts, sampling_params
+from dunwu.data.prompts import PromptLimit, make_prompts, sampling_params
 from dunwu.data.rollouts import rollout_seeds, sample_groups
-from dunwu.data.usable import HeldOutProblems, PromptLimit, held_out_problems
+from dunwu.data.usable import HeldOutProblems, held_out_problems
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.rows import evaluation_row
 from dunwu.rewards.pool import RewardPool

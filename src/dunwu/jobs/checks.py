@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerBase
 
 from dunwu.algorithms.recipes import algorithm_named
 from dunwu.config.zero import ZeroConfig
-from dunwu.data.prompts import make_prompts
-from dunwu.data.usable import PromptLimit, drops, held_out_problems, met_by_text_alone, sift, where
+from dunwu.data.prompts import PromptLimit, make_prompts
+from dunwu.data.usable import drops, held_out_problems, met_by_text_alone, sift, where
 from dunwu.errors import ConfigError, DataError
 from dunwu.jobs.headline import told_of_dropped
 from dunwu.sandbox.open import VARIABLE, open_sandbox

@@ -40,8 +40,8 @@ from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.logprobs import token_logprobs
 from dunwu.run.atomic import atomic_folder
 from dunwu.run.directory import read_manifest, read_metrics
-from dunwu.trainers.micro_batches import by_token_budget, pad_right
 from dunwu.trainers.pretrain import HELD_OUT_SEED, pretrain
+from dunwu.trainers.scoring import by_token_budget, pad_right
 from dunwu.trainers.state import load_state
 
 MODEL = "model"

@@ -22,9 +22,9 @@ from dunwu.models.native import check_ids
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.tasks.rows import data_files
-from dunwu.trainers.clock import Schedule, run_clock
-from dunwu.trainers.reward_model import RewardModelLearner
+from dunwu.trainers.reward_model import RewardModelTrainer
 from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
+from dunwu.trainers.train_loop import Schedule
 
 EXAMPLES = "evaluations/examples.json"
 SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")
@@ -47,16 +47,16 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False)
     inputs = {"data": content_hash(data)} | ({"model": content_hash(folder)} if folder.is_dir() else {})
     files = {"data": {str(file): content_hash(file) for file in data_files(data)}, "model": {config.model: ""}}
     with RunDirectory.create(out, "reward-model", config.model_dump(mode="json"), config.seed, resume, inputs, files) as run:
-        learner = RewardModelLearner(config, model, tokenizer, train, held_out)
-        counts["never drawn, to balance lengths"] = learner.batches.unused
-        run.note({"steps": learner.steps, "data": counts})
-        _announce(config, out, learner, counts, str(device))
-        final = run_clock(run, learner, Schedule(learner.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN))
-        agreements = learner.agreements(held_out)
+        trainer = RewardModelTrainer(config, model, tokenizer, train, held_out)
+        counts["never drawn, to balance lengths"] = trainer.batches.unused
+        run.note({"steps": trainer.steps, "data": counts})
+        _announce(config, out, trainer, counts, str(device))
+        final = train(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN))
+        agreements = trainer.agreements(held_out)
         figures = measure(held_out, agreements)
         if not run.finished:
             (run.path / EXAMPLES).parent.mkdir(exist_ok=True)
-            run.write_json(EXAMPLES, {"examples": telling_examples(learner, agreements)})
+            run.write_json(EXAMPLES, {"examples": telling_examples(trainer, agreements)})
             run.write_json("summary.json", _summary(config, run, figures, counts, str(device)))
             run.finish({"checkpoint": final})
             write_report(run.path)
@@ -91,19 +91,19 @@ def _check_rows(examples: list[Example], model: Any) -> None:
         raise ConfigError(f"a row has {longest} tokens, more than the model's {positions} positions; set max_tokens to {positions} at most")
 
 
-def _announce(config: RewardModelConfig, out: Path, learner: RewardModelLearner, counts: dict[str, int], device: str) -> None:
+def _announce(config: RewardModelConfig, out: Path, trainer: RewardModelTrainer, counts: dict[str, int], device: str) -> None:
     unit = "pairs" if config.criterion == "helpfulness" else "answers"
     seen = "what the user reads" if config.criterion == "helpfulness" else "everything, chain of thought included"
     print(f"Reward model for {config.criterion}: it is shown {seen}.")
     told = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
-    trained = sum(parameter.numel() for parameter in learner.optimiser.parameters.values())
+    trained = sum(parameter.numel() for parameter in trainer.optimiser.parameters.values())
     balanced = " of balanced lengths" if config.balance_lengths else ""
     print_facts(
         (
             ("model", f"{config.model} ({trained:,} parameters trained)"),
             ("device", device),
             ("data", f"{unit}: {told}"),
-            ("training", f"{learner.steps} steps of {config.batch_size} {unit}{balanced}"),
+            ("training", f"{trainer.steps} steps of {config.batch_size} {unit}{balanced}"),
             ("run", str(out)),
         )
     )

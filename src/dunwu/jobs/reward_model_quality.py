@@ -16,9 +16,9 @@ from dunwu.analysis.sentences import percent
 from dunwu.data.io.preferences import LabelledAnswer, Pair
 from dunwu.evaluation.metrics import finite_or_none, pass_at_1, pass_interval, spearman
 from dunwu.models.heads import scores
-from dunwu.trainers.micro_batches import pad_right
-from dunwu.trainers.reward_model import RewardModelLearner
+from dunwu.trainers.reward_model import RewardModelTrainer
 from dunwu.trainers.reward_model_examples import Example, seen_by
+from dunwu.trainers.scoring import pad_right
 
 SHOWN = 2
 """Examples of each kind."""
@@ -27,7 +27,7 @@ ABOUT = 0.1
 
 
 def measure(examples: Sequence[Example], agreements: Sequence[float]) -> dict[str, Any]:
-    """Figures of held-out ``examples``; ``agreements`` are log-odds of what was preferred (`RewardModelLearner.agreements`). JSON-able.
+    """Figures of held-out ``examples``; ``agreements`` are log-odds of what was preferred (`RewardModelTrainer.agreements`). JSON-able.
 
     Accuracy counts every conversation the same, however many pairs it has, and a tie as wrong. ``longer_preferred`` is the share of the
     pairs of unequal length in which the longer answer is scored higher, and ``longer_chosen`` the share in which it was chosen: a model
@@ -47,24 +47,24 @@ def measure(examples: Sequence[Example], agreements: Sequence[float]) -> dict[st
     return found
 
 
-def telling_examples(learner: RewardModelLearner, agreements: Sequence[float]) -> list[dict[str, Any]]:
+def telling_examples(trainer: RewardModelTrainer, agreements: Sequence[float]) -> list[dict[str, Any]]:
     """Held-out examples with their scores, as the model was shown them: the surest that are wrong and right, and the least sure."""
     order = sorted(range(len(agreements)), key=agreements.__getitem__)
     wrong, right = ([i for i in order if (agreements[i] > 0) == side] for side in (False, True))
     chosen = {"right, surest": right[-SHOWN:][::-1], "wrong, surest": wrong[:SHOWN]}
     taken = [*chosen["right, surest"], *chosen["wrong, surest"]]
     chosen["least sure"] = sorted((i for i in order if i not in taken), key=lambda i: abs(agreements[i]))[:SHOWN]
-    return [_told(kind, learner, learner.held_out[i]) for kind, places in chosen.items() for i in places]
+    return [_told(kind, trainer, trainer.held_out[i]) for kind, places in chosen.items() for i in places]
 
 
-def _told(kind: str, learner: RewardModelLearner, example: Example) -> dict[str, Any]:
-    ids_BT, _ = pad_right(example.rows, learner.model.config.pad_token_id, learner.model.device)
+def _told(kind: str, trainer: RewardModelTrainer, example: Example) -> dict[str, Any]:
+    ids_BT, _ = pad_right(example.rows, trainer.model.config.pad_token_id, trainer.model.device)
     with torch.no_grad():
-        given = scores(learner.model, ids_BT, learner.config.matmul_precision).flatten().tolist()
+        given = scores(trainer.model, ids_BT, trainer.config.matmul_precision).flatten().tolist()
     item = example.item
     texts = {"chosen": item.chosen, "rejected": item.rejected} if isinstance(item, Pair) else {_label(item): item.completion}
     answers = [
-        {"name": name, "score": round(score, 3), "text": seen_by(learner.config.criterion, text).text}
+        {"name": name, "score": round(score, 3), "text": seen_by(trainer.config.criterion, text).text}
         for (name, text), score in zip(texts.items(), given, strict=True)
     ]
     return {"kind": kind, "prompt": [{"role": turn.role, "content": turn.content} for turn in item.prompt], "answers": answers}

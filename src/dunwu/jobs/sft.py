@@ -25,8 +25,8 @@ from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.tasks.rows import data_files
-from dunwu.trainers.clock import Schedule, run_clock
-from dunwu.trainers.sft import SftLearner
+from dunwu.trainers.sft import SftTrainer
+from dunwu.trainers.train_loop import Schedule, run_steps
 
 SHOWN = ("loss", "mean_token_accuracy", "eval_loss", "tokens_per_second")
 BEFORE = "evaluations/before.json"
@@ -50,14 +50,14 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
     engine = build_engine(config.engine, model, tokenizer)
     with RunDirectory.create(out, "sft", config.model_dump(mode="json"), config.seed, resume, inputs(config, sets), files(config)) as run:
         held_out = sets["validation"].examples if "validation" in sets else ()
-        learner = SftLearner(config, model, tokenizer, engine, sets["data"].examples, held_out)
+        learner = SftTrainer(config, model, tokenizer, engine, sets["data"].examples, held_out)
         data = {name: found.facts() for name, found in sets.items()}
         arithmetic = {"generation": engine.decoder, "training": learner.scorer.name}
         run.note({"steps": learner.steps, "data": data, "arithmetic": arithmetic})
         print("Supervised fine-tuning: the loss is on what the assistant says, reasoning and end token included.")
         print_facts(beginning(config, out, str(device), sets, learner))
         before = measure_before(run, learner)
-        final = run_clock(run, learner, Schedule(learner.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN))
+        final = run_steps(run, learner, Schedule(learner.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN))
         rows = read_metrics(run.path)
         if not run.finished:
             run.write_json(SUMMARY, summary(config, str(device), before, rows))
@@ -92,7 +92,7 @@ def files(config: SftConfig) -> dict[str, dict[str, str]]:
     return {**found, "model": {config.model: ""}}
 
 
-def measure_before(run: RunDirectory, learner: SftLearner) -> dict[str, float]:
+def measure_before(run: RunDirectory, learner: SftTrainer) -> dict[str, float]:
     """The validation metrics of the model as it came; measured once, as a run that goes on has another model. Empty without a set."""
     path = run.path / BEFORE
     if not path.exists():
@@ -115,7 +115,7 @@ def summary(config: SftConfig, device: str, before: dict[str, float], rows: list
     }
 
 
-def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, ExampleSet], learner: SftLearner) -> Iterator[tuple[str, str]]:
+def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, ExampleSet], learner: SftTrainer) -> Iterator[tuple[str, str]]:
     """Facts of a run that has not begun."""
     yield "model", f"{config.model} ({sum(parameter.numel() for parameter in learner.model.parameters()):,} parameters)"
     if lora := config.lora:

@@ -20,7 +20,8 @@ from dunwu.config.blocks import SamplingConfig
 from dunwu.config.reward_model import Criterion
 from dunwu.config.suite import GeneralSet, PromptSet, SuiteConfig
 from dunwu.config.zero import EvalConfig
-from dunwu.data.usable import PromptLimit, held_out_problems, sift
+from dunwu.data.prompts import PromptLimit
+from dunwu.data.usable import held_out_problems, sift
 from dunwu.errors import DataError
 from dunwu.evaluation.readability import readability
 from dunwu.evaluation.refusals import refuses

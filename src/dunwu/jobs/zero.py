@@ -36,10 +36,10 @@ from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
-from dunwu.trainers.clock import Schedule, run_clock
 from dunwu.trainers.group_rewards import GroupRewards
-from dunwu.trainers.grpo import GrpoLearner
+from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
+from dunwu.trainers.train_loop import Schedule, run_steps
 from dunwu.verifiers.unread import tell_verdicts
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
@@ -76,9 +76,9 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         GroupRewards(config, pool.weights, models) as group_rewards,
     ):
         _record_card(run, folder)
-        learner = GrpoLearner(config, model, tokenizer, engine, pool, task, run, group_rewards)
-        run.manifest["algorithm"] = describe(learner.algorithm)
-        run.manifest["arithmetic"] = {"generation": engine.decoder, "training": learner.policy.scorer.name}
+        trainer = GrpoTrainer(config, model, tokenizer, engine, pool, task, run, group_rewards)
+        run.manifest["algorithm"] = describe(trainer.algorithm)
+        run.manifest["arithmetic"] = {"generation": engine.decoder, "training": trainer.policy.scorer.name}
         run.manifest["sandbox"] = where_programs_run()
         run.note({"data": checked.facts()})
         parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -90,9 +90,9 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         evaluator = Evaluator(run, config.evaluations, session)
         evaluator.measure("before")
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN)
-        with closing(learner):
-            final = run_clock(run, learner, schedule)
-        learner.load_engine(config.grpo.steps)
+        with closing(trainer):
+            final = run_steps(run, trainer, schedule)
+        trainer.load_engine(config.grpo.steps)
         evaluator.measure("after")
         summary = evaluator.summary(config.seed, str(device))
         if not run.finished:

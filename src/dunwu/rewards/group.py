@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from dunwu.rewards.length import CosineShape, with_cosine_length
-from dunwu.rewards.overlong import with_overlong
+from dunwu.rewards.length import CosineShape, with_cosine_length, with_overlong
 from dunwu.types import Group, Reward, Rollout, Verdict
 
 _FAILED = ("timeout", "error")

@@ -13,7 +13,7 @@ from dunwu.rewards.scope import Whole
 from dunwu.text.words import tokens as words_of
 from dunwu.types import Problem, Reward
 
-PART = "length"
+PART, OVERLONG = "length", "overlong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +71,24 @@ class WordLimit:
     def __call__(self, problem: Problem, whole: Whole) -> float:
         """The penalty, from 0 to -1."""
         return linear_length_penalty(len(words_of(whole.text)), self.free, self.limit)
+
+
+def overlong_punishment(tokens: int, max_tokens: int, overlong_tokens: int) -> float:
+    """From 0 down to -1 over the last ``overlong_tokens`` of ``max_tokens``.
+
+    DAPO (arXiv 2503.14476) Eq. 13, with L_cache = ``overlong_tokens`` and L_max = ``max_tokens``::
+
+        0                                    |y| <= L_max - L_cache
+        ((L_max - L_cache) - |y|) / L_cache  L_max - L_cache < |y| <= L_max
+        -1                                   L_max < |y|
+
+    Departures: none. A completion that was cut off has L_max tokens, and -1.
+    """
+    return linear_length_penalty(tokens, max_tokens - overlong_tokens, max_tokens)
+
+
+def with_overlong(reward: Reward, tokens: int, max_tokens: int, overlong_tokens: int) -> Reward:
+    """``reward`` with the punishment as a part, added to its total; a failed reward stays failed."""
+    punishment = overlong_punishment(tokens, max_tokens, overlong_tokens)
+    total = None if reward.total is None else reward.total + punishment
+    return replace(reward, total=total, parts={**reward.parts, OVERLONG: punishment})

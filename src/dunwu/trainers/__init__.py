@@ -1,1 +1,1 @@
-"""Trainers and what they share: the clock, the optimiser step, scoring, micro-batches."""
+"""Trainers and what they share: the train loop, the optimiser step, scoring and micro-batches."""

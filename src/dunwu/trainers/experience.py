@@ -1,4 +1,4 @@
-"""The rollouts of one step as the learner sees them: rewards by group, advantages, and rows of tokens."""
+"""The rollouts of one step as the trainer sees them: rewards by group, advantages, and rows of tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from dunwu.algorithms.advantages import dead_groups, process_normalised
 from dunwu.algorithms.covariance import CovarianceControl, covariances
-from dunwu.algorithms.recipes import Algorithm
+from dunwu.algorithms.loss import Algorithm
 from dunwu.types import Group, Rollout
 
 

@@ -33,7 +33,7 @@ class GroupRewards:
             if isinstance(part, OwnPart) and part.sees == "group"
         ]
         self._all: list[GroupReward] = [
-            lambda groups, step: models.add(groups, step, steps),
+            *([lambda groups, step: models.add(groups, step, steps)] if models.parts else []),
             *self._own,
             MeanForMissing({**weights, **{own.name: own.config.weight for own in self._own}}),
         ]

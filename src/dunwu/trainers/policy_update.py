@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from dunwu.algorithms.entropy import EntropyBonus
-from dunwu.algorithms.loss import GrpoBatch, GrpoLoss, grpo_loss
-from dunwu.algorithms.recipes import Algorithm
-from dunwu.algorithms.reductions import Denominators
+from dunwu.algorithms.loss import Algorithm, GrpoBatch, GrpoLoss, grpo_loss
+from dunwu.algorithms.terms import Denominators
 from dunwu.config.base import SEEDS
 from dunwu.config.zero import ZeroConfig
 from dunwu.trainers.experience import Experience, chosen_tokens

@@ -26,10 +26,10 @@ from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.precision import matmul_precision, use_causal_attention
 from dunwu.run.directory import RunDirectory
 from dunwu.run.progress import print_sample
-from dunwu.trainers.clock import Metrics, Schedule, run_clock
-from dunwu.trainers.micro_batches import fixed_shapes, pad_right
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
+from dunwu.trainers.scoring import fixed_shapes, pad_right
 from dunwu.trainers.state import load_state, save_state
+from dunwu.trainers.train_loop import Metrics, Schedule, run_steps
 
 TOKENIZER_DOCUMENTS = 20_000
 HELD_OUT_SEED = 1_000_003
@@ -47,11 +47,11 @@ def pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Path:
         RunDirectory.create(out, "pretrain", config.model_dump(mode="json"), config.seed, resume) as run,
         Corpus(config.seed, weights) as corpus,
     ):
-        learner = Pretrainer(config, corpus)
+        trainer = Pretrainer(config, corpus)
         schedule = Schedule(
-            learner.steps, config.save_every, config.keep_checkpoints, "pretrain", ("loss", "held_out_loss", "tokens_per_second")
+            trainer.steps, config.save_every, config.keep_checkpoints, "pretrain", ("loss", "held_out_loss", "tokens_per_second")
         )
-        final = run_clock(run, learner, schedule)
+        final = run_steps(run, trainer, schedule)
         run.finish({"checkpoint": final})
         return final
 
@@ -123,7 +123,7 @@ class Corpus:
 
 
 class Pretrainer:
-    """The learner: model, optimiser, and the place in the corpus."""
+    """The trainer: model, optimiser, and the place in the corpus."""
 
     def __init__(self, config: PretrainConfig, corpus: DocumentStream, tokenizer_documents: int = TOKENIZER_DOCUMENTS) -> None:
         self.config, self.corpus = config, corpus

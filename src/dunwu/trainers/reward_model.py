@@ -22,13 +22,11 @@ from dunwu.data.io.preferences import Pair
 from dunwu.models.heads import HEAD, scores
 from dunwu.models.precision import use_causal_attention
 from dunwu.run.progress import print_sample
-from dunwu.trainers.clock import Metrics
-from dunwu.trainers.micro_batches import by_token_budget, pad_right
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
-from dunwu.trainers.reward_model_batches import Batches
-from dunwu.trainers.reward_model_examples import Example
-from dunwu.trainers.state import load_state, save_state
-from dunwu.trainers.weights import load_weights, save_weights
+from dunwu.trainers.reward_model_examples import Batches, Example
+from dunwu.trainers.scoring import by_token_budget, pad_right
+from dunwu.trainers.state import load_state, load_weights, save_state, save_weights
+from dunwu.trainers.train_loop import Metrics
 
 
 @dataclass(slots=True)
@@ -41,8 +39,8 @@ class BatchTotals:
     scores: list[float] = field(default_factory=list)
 
 
-class RewardModelLearner:
-    """The learner: model, optimiser, and the examples. ``halted`` is never set: nothing but the steps ends a run."""
+class RewardModelTrainer:
+    """The trainer: model, optimiser, and the examples. ``halted`` is never set: nothing but the steps ends a run."""
 
     halted = ""
 

@@ -1,4 +1,4 @@
-"""What a reward model reads: conversations and answers as rows of tokens, within the scope that its criterion allows.
+"""What a reward model reads, and in which order: conversations and answers as rows of tokens, within the scope of its criterion.
 
 The scope is a type (`dunwu.rewards.scope`): a helpfulness model is handed `Visible`, in which there is no chain of thought, and a safety
 model `Whole`. Training and scoring narrow by the same function, so neither can show the model what the other hides.
@@ -10,12 +10,15 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
 from jinja2 import TemplateError
 
-from dunwu.config.reward_model import Criterion
+from dunwu.config.reward_model import Criterion, RewardModelConfig
+from dunwu.data.builders.length_balance import draw_couples, make_strata, never_drawn
 from dunwu.data.io.preferences import Conversation, LabelledAnswer, Pair
 from dunwu.errors import DataError
 from dunwu.models.beginning import beginning, encode
@@ -125,3 +128,41 @@ def _example(item: Pair | LabelledAnswer, criterion: Criterion, reader: Reader) 
     rows = tuple((*prompt, *answer, *reader.end) for answer in answers)
     sign = 1 if isinstance(item, Pair) or item.safe else -1
     return Example(rows, tuple(map(len, answers)), sign, item.margin if isinstance(item, Pair) else 0.0, item)
+
+
+class Batches:
+    """``batches(step)``: places of the examples of a step, counted from 1; ``steps`` of them are ``epochs`` passes.
+
+    A function of the seed and the step, so a resumed run needs no state of it. Balanced, a batch is couples, so it holds as many of either
+    side. An epoch that ends within a batch is followed by the next one's order.
+    ``unused`` counts the examples that balancing never draws.
+    """
+
+    def __init__(self, examples: Sequence[Example], config: RewardModelConfig) -> None:
+        self._seed, self._count = config.seed, len(examples)
+        self._strata = None
+        self._in_epoch, self._in_batch, self.unused = self._count, config.batch_size, 0
+        if config.balance_lengths:
+            self._strata = make_strata([each.side for each in examples], [each.size for each in examples], config.most_repeats)
+            self._in_epoch, self._in_batch = sum(stratum.couples for stratum in self._strata), config.batch_size // 2
+            self.unused = never_drawn(self._strata)
+        if not self._in_epoch:
+            raise DataError(
+                f"lengths cannot be balanced: one side is always the longer (or there is one label only) in {self._count} training rows; "
+                "add others, or set balance_lengths=false"
+            )
+        self.steps = max(1, config.epochs * self._in_epoch // self._in_batch)
+        self._epoch = lru_cache(maxsize=2)(self._draw)
+
+    def __call__(self, step: int) -> list[int]:
+        places: list[int] = []
+        for index in range((step - 1) * self._in_batch, step * self._in_batch):
+            epoch, offset = divmod(index, self._in_epoch)
+            places += self._epoch(epoch)[offset]
+        return places
+
+    def _draw(self, epoch: int) -> list[tuple[int, ...]]:
+        rng = Random(f"{self._seed}-{epoch}-preferences")
+        if self._strata is not None:
+            return [*draw_couples(self._strata, rng)]
+        return [(place,) for place in rng.sample(range(self._count), self._count)]

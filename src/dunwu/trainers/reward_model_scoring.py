@@ -15,8 +15,8 @@ from dunwu.errors import ModelError
 from dunwu.models.heads import label_of, load_scorer, scorer_label, scores
 from dunwu.models.native import check_ids
 from dunwu.rewards.scope import Visible, Whole
-from dunwu.trainers.micro_batches import by_token_budget, pad_right
 from dunwu.trainers.reward_model_examples import SCOPES, Judged, Reader
+from dunwu.trainers.scoring import by_token_budget, pad_right
 from dunwu.types import Problem
 
 MICRO_BATCH_TOKENS = 16_384

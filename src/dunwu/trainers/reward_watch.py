@@ -50,7 +50,7 @@ class RewardWatch:
         return {"failures": dict(sorted(self._failures.items())), "idle": self._idle}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take up a saved state."""
+        """Load what `state` returned."""
         self._failures, self._idle = Counter(state["failures"]), state["idle"]
 
     def _count(self, failed: Sequence[Mapping[str, str]], rewards: Sequence[Reward]) -> None:

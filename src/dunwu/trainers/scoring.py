@@ -1,9 +1,9 @@
-"""Log-probabilities of a micro-batch of completions, by torch on padded rows or by the native scorer on packed ones."""
+"""How a batch is cut into micro-batches, and their log-probabilities: by torch on padded rows, or by the native scorer on packed ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -13,17 +13,16 @@ from dunwu.models.logprobs import token_logprobs
 from dunwu.models.native import NativeUnavailable
 from dunwu.models.native_logprobs import NativeScorer
 from dunwu.models.precision import Precision, matmul_precision, use_causal_attention
-from dunwu.trainers.micro_batches import by_token_budget, in_order, pad_right
 from dunwu.types import Rollout
 
 
 class Scorer(Protocol):
-    """Scores completions under one model, at the temperature it was made for."""
+    """Scores completions under one model, at one temperature."""
 
     name: str
 
     def micro_batches(self, rollouts: Sequence[Rollout], budget: int) -> list[list[int]]:
-        """Indices of the rollouts, in parts of about ``budget`` tokens that suit this scorer."""
+        """Indices of the rollouts in micro-batches of about ``budget`` tokens, as this scorer works best."""
         ...
 
     def __call__(self, rollouts: Sequence[Rollout], entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
@@ -89,6 +88,63 @@ def make_scorer(model: Any, temperature: float, precision: Precision | Literal["
     scorer = TorchScorer(model, temperature, "float32" if precision == "auto" else precision, pad)
     scorer.name += why
     return scorer
+
+
+def by_token_budget(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices of the sequences, sorted by length and cut so that rows times longest row stays within ``budget`` (at least one row each)."""
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batches and (len(batches[-1]) + 1) * lengths[index] <= budget:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches
+
+
+def in_order(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices of the sequences in their order, cut so that each part's lengths sum to at most ``budget`` (at least one sequence each)."""
+    batches: list[list[int]] = []
+    room = 0
+    for index, length in enumerate(lengths):
+        if not batches or length > room:
+            batches.append([])
+            room = budget
+        batches[-1].append(index)
+        room -= length
+    return batches
+
+
+class Shaped(NamedTuple):
+    """A micro-batch: indices of its sequences, and the ``(B, T)`` it is padded to."""
+
+    indices: list[int]
+    shape: tuple[int, int]
+
+
+def fixed_shapes(lengths: Sequence[int], budget: int, multiple: int = 32) -> list[Shaped]:
+    """Micro-batches of few different shapes: widths are multiples of ``multiple``, and all of one width have as many rows.
+
+    For bfloat16 on a CPU, where each new shape costs the building of a kernel (docs/decisions/0003). Rows that are missing are padding.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    batches: list[Shaped] = []
+    while order:
+        width = -(-lengths[order[0]] // multiple) * multiple
+        rows = max(1, budget // width)
+        batches.append(Shaped(order[:rows], (rows, width)))
+        order = order[rows:]
+    return batches
+
+
+def pad_right(rows: Sequence[Sequence[int]], pad: int, device: torch.device, shape: tuple[int, int] | None = None) -> tuple[Tensor, Tensor]:
+    """``(ids_BT, mask_BT)``: the rows padded on the right, and 1 where a token is; ``shape`` (B, T) may be larger than they need."""
+    shape = shape or (len(rows), max(map(len, rows)))
+    ids_BT = torch.full(shape, pad, dtype=torch.long)
+    mask_BT = torch.zeros(shape, dtype=torch.long)
+    for row, tokens in enumerate(rows):
+        ids_BT[row, : len(tokens)] = torch.tensor(tokens)
+        mask_BT[row, : len(tokens)] = 1
+    return ids_BT.to(device), mask_BT.to(device)
 
 
 def sampled_mask(rollouts: Sequence[Rollout], device: torch.device) -> Tensor:

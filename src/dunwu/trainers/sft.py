@@ -24,12 +24,11 @@ from dunwu.config.sft import SftConfig
 from dunwu.data.io.chat_examples import Example
 from dunwu.rollout.base import Engine
 from dunwu.run.progress import SAMPLE_CHARACTERS, clean, print_sample
-from dunwu.trainers.clock import Metrics
-from dunwu.trainers.micro_batches import in_order
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
+from dunwu.trainers.scoring import in_order
 from dunwu.trainers.sft_scoring import Scores, make_example_scorer
-from dunwu.trainers.state import load_state, save_state
-from dunwu.trainers.weights import load_weights, save_weights
+from dunwu.trainers.state import load_state, load_weights, save_state, save_weights
+from dunwu.trainers.train_loop import Metrics
 from dunwu.types import Request, SamplingParams
 
 SHOWN_PROMPT = 300  # characters
@@ -57,7 +56,7 @@ class Totals:
         return found if self.hits is None else found | {f"{prefix}mean_token_accuracy": self.hits / self.tokens}
 
 
-class SftLearner:
+class SftTrainer:
     """Model, optimiser and data. The place in the data is a function of the step."""
 
     def __init__(
@@ -168,7 +167,7 @@ class SftLearner:
         save_state(folder, tensors, values)
 
     def load(self, folder: Path) -> None:
-        """Take up a checkpoint: weights are copied into the live model, which the engine shares."""
+        """Resume from a checkpoint: weights are copied into the live model, which the engine shares."""
         tensors, values = load_state(folder)
         load_weights(self.model, folder, tensors)
         self.optimiser.load(tensors, values)

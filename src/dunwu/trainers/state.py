@@ -1,6 +1,7 @@
-"""The trainer's state on disk without pickle: tensors as safetensors, everything else as JSON.
+"""A model in training and its trainer's state on disk, without pickle: tensors as safetensors, everything else as JSON.
 
-Saved beside the weights it makes a resumed run bit-equal to an uninterrupted one on a CPU.
+The weights are a Hugging Face folder, rounded for whoever uses it. The state beside it has them in full, so that a resumed run is bit-equal
+to an uninterrupted one on a CPU.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from dunwu.config.blocks import SavePrecision
 from dunwu.errors import CheckpointError
+from dunwu.models.loading import load_weights_into, save_model, saved_dtype
+from dunwu.models.lora import has_adapters
 
 TENSORS = "trainer/state.safetensors"
 VALUES = "trainer/state.json"
+MASTER = "master."
+"""Before the names of parameters in the trainer's state."""
 
 
 def save_state(folder: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -38,3 +45,24 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"trainer state {folder / VALUES} cannot be read ({error})") from error
     return tensors, values
+
+
+def save_weights(model: Any, tokenizer: Any, folder: Path, precision: SavePrecision) -> dict[str, Tensor]:
+    """Write the Hugging Face folder, and return what the trainer's state must hold: the parameters, where the folder has them rounded.
+
+    The folder has an adapter in full.
+    """
+    dtype = saved_dtype(model, precision)
+    save_model(model, tokenizer, folder, dtype)
+    if dtype == model.dtype or has_adapters(model):
+        return {}
+    return {MASTER + name: parameter for name, parameter in model.named_parameters()}
+
+
+@torch.no_grad()
+def load_weights(model: Any, folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Copy what `save_weights` wrote into the live model; ``tensors`` is the trainer's state."""
+    load_weights_into(model, folder)
+    for name, parameter in model.named_parameters():
+        if MASTER + name in tensors:
+            parameter.copy_(tensors[MASTER + name])

@@ -25,11 +25,11 @@ from dunwu.data.generators.base import Open, Written, generate
 from dunwu.data.io.card import Json
 from dunwu.data.io.data_set import DataSet
 from dunwu.data.io.preferences import answer_of, conversation_of, held_out_by_hash, pair_row, text_of, user_turn
-from dunwu.data.io.surrogates import refuse_surrogates
 from dunwu.data.judges.helpfulness import Candidates, balance_lengths, judge_pairs, show, visible
 from dunwu.tasks.base import drawn
 from dunwu.tasks.make import make_task
 from dunwu.tasks.rows import Row, local_rows
+from dunwu.text.surrogates import refuse_surrogates
 from dunwu.types import Problem
 
 UNFIT = "cut off, or tags where none belong"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from dunwu.config.data import Sampling
 from dunwu.config.tasks import WeightedTask
 from dunwu.data.generators.base import Chat, Generator, Written, generate
-from dunwu.data.io.surrogates import refuse_surrogates
 from dunwu.data.usable import sift
 from dunwu.errors import DataError
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.tasks.make import make_mixture
 from dunwu.tasks.mixture import Mixture
+from dunwu.text.surrogates import refuse_surrogates
 from dunwu.types import Problem, Verdict
 
 MOST_REPEATS = 20

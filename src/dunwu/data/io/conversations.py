@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from dunwu.data.io.surrogates import refuse_surrogates
 from dunwu.data.io.turns import MASK_KEYS, REASONING_KEY, REASONING_KEYS, is_empty, one_reasoning, read_turn, short
 from dunwu.errors import DataError
 from dunwu.models.chat import Message, Role
 from dunwu.tasks.rows import Row
+from dunwu.text.surrogates import refuse_surrogates
 
 SYSTEM_COLUMNS = ("system", "system_prompt", "system_message")
 TOOL_COLUMNS = ("tools", "functions", "tool_calls", "documents")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from dunwu.data.io.surrogates import refuse_surrogates
 from dunwu.data.io.turns import ROLES, read_turn
 from dunwu.errors import DataError
 from dunwu.models.chat import Message
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.tasks.splits import split_of_text
+from dunwu.text.surrogates import refuse_surrogates
 
 LABELS = {"safe": True, "unsafe": False}
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from dunwu.data.builders.drafts import Draft, language_of
 from dunwu.data.io.conversations import conversation
-from dunwu.data.io.surrogates import refuse_surrogates
 from dunwu.tasks.dataset import ANSWER_COLUMNS, PROBLEM_COLUMNS
 from dunwu.tasks.rows import Row
+from dunwu.text.surrogates import refuse_surrogates
 
 CONVERSATION_COLUMNS = ("messages", "completion")
 

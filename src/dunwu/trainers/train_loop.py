@@ -1,4 +1,4 @@
-"""The clock all trainers share: resume, step, log, show, save, stop."""
+"""The train loop that all trainers share: resume, step, log, show, save, stop."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dunwu.run.step_manifest import folder_step
 Metrics = Mapping[str, float | int | str | None]
 
 
-class Learner(Protocol):
-    """What a trainer brings: one step, and its whole state in and out of a checkpoint folder."""
+class Trainer(Protocol):
+    """One step of training, and its whole state in and out of a checkpoint folder."""
 
     @property
     def halted(self) -> str:
-        """Why no further step may follow the last one; empty while one may."""
+        """Why the run must stop after the last step; empty while it may continue."""
         ...
 
     def step(self, step: int) -> Metrics:
@@ -35,13 +35,13 @@ class Learner(Protocol):
         ...
 
     def load(self, folder: Path) -> None:
-        """Take up the state of a whole checkpoint."""
+        """Load the state of a valid checkpoint."""
         ...
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, and how often to save."""
+    """How many steps, and how often to save."""
 
     steps: int
     save_every: int
@@ -51,21 +51,21 @@ class Schedule:
     """Metrics on the progress line."""
 
 
-def run_clock(run: RunDirectory, learner: Learner, schedule: Schedule) -> Path:
-    """Bring the learner to its last step, from the newest whole checkpoint if there is one, and return the final checkpoint.
+def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule) -> Path:
+    """Run all steps, from the newest valid checkpoint if there is one, and return the final checkpoint.
 
-    The first Ctrl-C or SIGTERM saves after the current step and raises ``Interrupted``; a learner that halts raises ``TrainingError``.
+    The first Ctrl-C or SIGTERM saves after the current step and raises ``Interrupted``; a trainer that halts raises ``TrainingError``.
     """
-    done = _take_up(run, learner)
+    done = _resume(run, trainer)
     with Interrupt() as interrupt, Progress(schedule.steps, schedule.description, start=done) as progress:
         for step in range(done + 1, schedule.steps + 1):
-            metrics = learner.step(step)
+            metrics = trainer.step(step)
             run.log(step, metrics)
             progress.advance(step, {name: metrics[name] for name in schedule.shown if name in metrics})
-            if step % schedule.save_every == 0 or step == schedule.steps or interrupt.requested or learner.halted:
-                save_checkpoint(run.checkpoints, step, learner.save, schedule.keep)
-            if learner.halted:
-                raise TrainingError(f"stopped after step {step} of {schedule.steps}, which is saved: {learner.halted}")
+            if step % schedule.save_every == 0 or step == schedule.steps or interrupt.requested or trainer.halted:
+                save_checkpoint(run.checkpoints, step, trainer.save, schedule.keep)
+            if trainer.halted:
+                raise TrainingError(f"stopped after step {step} of {schedule.steps}, which is saved: {trainer.halted}")
             if interrupt.requested:
                 raise Interrupted(f"stopped after step {step} of {schedule.steps}, which is saved")
     newest = newest_whole(run.checkpoints, on_skip=_say_skipped)
@@ -73,17 +73,17 @@ def run_clock(run: RunDirectory, learner: Learner, schedule: Schedule) -> Path:
     return newest
 
 
-def _take_up(run: RunDirectory, learner: Learner) -> int:
+def _resume(run: RunDirectory, trainer: Trainer) -> int:
     folder = newest_whole(run.checkpoints, on_skip=_say_skipped) if run.resumed else None
     step = None if folder is None else folder_step(folder)
     if run.resumed:
         run.rewind(step)
     if folder is None or step is None:
         return 0
-    learner.load(folder)
+    trainer.load(folder)
     print(f"resumed from {folder.name}", file=sys.stderr)
     return step
 
 
 def _say_skipped(folder: Path, reason: str) -> None:
-    print(f"{folder.name} is passed over: {reason}", file=sys.stderr)
+    print(f"{folder.name} is skipped: {reason}", file=sys.stderr)

@@ -11,7 +11,7 @@ import pytest
 
 from dunwu.errors import Interrupted, TrainingError
 from dunwu.run.directory import RunDirectory
-from dunwu.trainers.clock import Metrics, Schedule, run_clock
+from dunwu.trainers.train_loop import Metrics, Schedule, run_steps
 
 
 class Adder:
@@ -38,7 +38,7 @@ class Adder:
 
 def turn(path: Path, learner: Adder, steps: int = 7, save_every: int = 2, keep: int = 2, resume: bool = True) -> Path:
     with RunDirectory.create(path, "test", {"a": 1}, 0, resume) as run:
-        return run_clock(run, learner, Schedule(steps, save_every, keep, "test"))
+        return run_steps(run, learner, Schedule(steps, save_every, keep, "test"))
 
 
 def rows(path: Path) -> list[tuple[int, int]]:

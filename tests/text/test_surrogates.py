@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dunwu.data.io.surrogates import refuse_surrogates
 from dunwu.errors import DataError
+from dunwu.text.surrogates import refuse_surrogates
 
 
 @pytest.mark.parametrize("value", ["a\ud83d", ["x", {"y": "\udc00"}], {"\ud83d": 1}])

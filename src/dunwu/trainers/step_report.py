@@ -1,0 +1,137 @@
+"""What is known of a GRPO step when it is done: its metrics, rollouts on disk, samples on the screen, and a reason to stop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import pstdev
+from typing import Any, get_args
+
+from transformers import PreTrainedTokenizerBase
+
+from dunwu.algorithms.loss import Algorithm
+from dunwu.config.zero import ZeroConfig
+from dunwu.models.reflection import count_reflections
+from dunwu.models.thinking import thinking_tokens
+from dunwu.rewards.tripwire import make_tripwire
+from dunwu.run.directory import RunDirectory
+from dunwu.run.progress import print_sample
+from dunwu.run.tables import write_rollouts
+from dunwu.trainers.experience import Experience
+from dunwu.trainers.policy_update import UpdateTotals
+from dunwu.trainers.reward_watch import RewardWatch
+from dunwu.trainers.step_groups import StepGroups
+from dunwu.types import Reason, Rollout
+from dunwu.verifiers.unread import count_unread, tell_verdicts, why_unread
+
+Values = dict[str, float | int | str | None]
+
+
+class StepReport:
+    """Called after each step with all that it made; watches the rewards over the steps."""
+
+    def __init__(self, config: ZeroConfig, tokenizer: PreTrainedTokenizerBase, run: RunDirectory) -> None:
+        self.config, self.tokenizer, self.run = config, tokenizer, run
+        self.watch = RewardWatch(config.grpo.steps)
+        self.tripwire = None if config.tripwire is None else make_tripwire(config.tripwire)
+
+    def __call__(self, step: int, groups: StepGroups, experience: Experience, totals: UpdateTotals, algorithm: Algorithm) -> Values:
+        """The metrics of the step; writes and prints what is due."""
+        rollouts = experience.rollouts
+        self.watch.add(step, [rollout.reward for rollout in rollouts])
+        metrics: Values = {
+            **rollout_metrics(experience, self.tokenizer),
+            **(self.tripwire.add(r.reward for r in rollouts) if self.tripwire else {}),
+            **(groups.metrics() if algorithm.sampling_rounds > 1 else {}),
+            "prompts_too_long": groups.sampled.too_long,
+            **totals.metrics(algorithm),
+            "time/generate": groups.sampled.generate_seconds,
+            "time/reward": groups.sampled.reward_seconds,
+        }
+        if step % self.config.dump_rollouts_every == 0 or self.watch.halted:
+            self._dump(self.run.rollouts_path(step), groups, experience, step)
+        if totals.skipped:
+            self._dump(self._nonfinite_path(step), groups, experience, step)
+        self._print(step, rollouts)
+        return metrics
+
+    @property
+    def halted(self) -> str:
+        """Why the run must stop, and what to do; empty while it need not."""
+        reason = self.watch.halted or (self.tripwire.tripped if self.tripwire else "")
+        return f"{reason}; look at {self.run.path / 'rollouts'}, fix the reward and begin again from a checkpoint" if reason else ""
+
+    def nonfinite(self, step: int) -> tuple[str, str]:
+        """Where the rollouts of a step are whose update was skipped, and what to do where many are."""
+        rate = f"grpo.learning_rate below {self.config.grpo.learning_rate:g}"
+        remedy = f"begin a new run with a {rate}, with --model on one of {self.run.checkpoints} and another --out"
+        return str(self._nonfinite_path(step)), remedy
+
+    def state(self) -> dict[str, Any]:
+        """For checkpoints."""
+        return {"tripwire": None if self.tripwire is None else self.tripwire.state(), "watch": self.watch.state()}
+
+    def load(self, values: Mapping[str, Any]) -> None:
+        """Load what `state` returned, among other values."""
+        self.watch.load(values.get("watch") or RewardWatch(1).state())
+        if self.tripwire is not None:
+            self.tripwire.load(values["tripwire"])
+
+    def _nonfinite_path(self, step: int) -> Path:
+        return self.run.path / "nonfinite" / f"step-{step:05d}.parquet"
+
+    def _dump(self, path: Path, groups: StepGroups, experience: Experience, step: int) -> None:
+        path.parent.mkdir(exist_ok=True)
+        advantages = experience.reported_advantages()
+        write_rollouts(path, groups.sampled.groups, advantages, step, lambda rollout: thinking_tokens(rollout, self.tokenizer))
+
+    def _print(self, step: int, rollouts: Sequence[Rollout]) -> None:
+        """How many answers are right, wrong and unparsable, and why; and one of them."""
+        due = step % self.config.sample_every == 0
+        if due or step == 1:
+            verdicts = Counter(rollout.reward.verdict.reason for rollout in rollouts)
+            unread = count_unread(why_unread(rollout, str(self.tokenizer.eos_token or "")) for rollout in rollouts)
+            print(f"step {step}: {tell_verdicts(verdicts, unread)}", flush=True)
+        if due:
+            shown = rollouts[0]
+            title = f"step {step}: {shown.prompt.problem.text} -> {shown.reward.verdict.reason}"
+            print_sample(title, shown.prompt.prefill + shown.completion.text)
+
+
+def rollout_metrics(experience: Experience, tokenizer: PreTrainedTokenizerBase) -> Values:
+    """Metrics of the rollouts themselves. Means are over rollouts whose reward did not fail."""
+    rollouts = experience.rollouts
+    lengths = [rollout.completion.tokens.sampled_count for rollout in rollouts]
+    valid = experience.rewards_PG[experience.valid_PG]
+    dead = experience.dead_P
+    parts = sorted({part for rollout in rollouts for part in rollout.reward.parts})
+    return {
+        "reward": float(valid.mean()) if len(valid) else None,
+        "reward_std": float(valid.std(correction=0)) if len(valid) else None,
+        **{name: value for part in parts for name, value in _part_metrics(part, [r.reward.parts.get(part) for r in rollouts]).items()},
+        **{f"verdicts/{reason}": _mean([float(r.reward.verdict.reason == reason) for r in rollouts]) for reason in get_args(Reason)},
+        "frac_reward_zero_std": float(dead.float().mean()),
+        "dead_groups": int(dead.sum()),
+        "excluded": int((~experience.valid_PG).sum()),
+        "completions/mean_length": sum(lengths) / len(lengths),
+        "completions/clipped_ratio": _mean([float(r.completion.finish_reason == "length") for r in rollouts]),
+        "thinking_length": _mean([float(thinking_tokens(r, tokenizer)) for r in rollouts]),
+        "reflections_per_completion": _mean([float(count_reflections(r.completion.text)) for r in rollouts]),
+        "num_tokens": sum(lengths),
+    }
+
+
+def _part_metrics(part: str, scores: Sequence[float | None]) -> dict[str, float | None]:
+    """Mean and population standard deviation over the rollouts the part applies to, and their share."""
+    known = [score for score in scores if score is not None]
+    return {
+        f"rewards/{part}": _mean(known),
+        f"rewards/{part}/std": pstdev(known) if known else None,
+        f"rewards/{part}/applied": len(known) / len(scores),
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
