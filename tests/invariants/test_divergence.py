@@ -39,7 +39,7 @@ class Honest:
 
 
 @pytest.fixture
-def run_steps(tmp_path: Path, open_learner: Any, zero_config: Any, say_data: Path) -> Callable[[Any], list[dict[str, Any]]]:
+def train(tmp_path: Path, open_learner: Any, zero_config: Any, say_data: Path) -> Callable[[Any], list[dict[str, Any]]]:
     """Train for right answers, and then for the scorer's favour too; the metrics, a row a step. A halted run raises."""
 
     def run(scorer: Any) -> list[dict[str, Any]]:

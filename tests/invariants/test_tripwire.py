@@ -23,7 +23,7 @@ both, so the policy finds the hole in a few steps however its sums are rounded."
 
 
 @pytest.fixture
-def run_steps(tmp_path: Path, open_learner: Any, zero_config: Any) -> Callable[..., list[dict[str, Any]]]:
+def train(tmp_path: Path, open_learner: Any, zero_config: Any) -> Callable[..., list[dict[str, Any]]]:
     """Train with a reward whose ``part`` is watched; the metrics, a row a step. A halted run raises."""
 
     def run(reward: str, part: str, threshold: float) -> list[dict[str, Any]]:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from dunwu.data.rollouts import SampledGroups
 from dunwu.errors import ConfigError, Interrupted
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.step_groups import Ahead
+from dunwu.trainers.step_groups import GroupSource
 
 STALE = ("grpo.staleness=1", "grpo.tis_clip=2", "save_every=100")
 
@@ -20,29 +21,31 @@ def own_engine(model: Any, tokenizer: Any) -> TorchEngine:
     return TorchEngine(copy.deepcopy(model), tokenizer)
 
 
+def step_groups(step: int, round: int, prompts: int) -> Any:
+    """Stands for the groups of ``step``."""
+    if step == 9:
+        raise RuntimeError("step 9")
+    return SampledGroups([], float(step), 0.0)
+
+
 def test_what_was_begun_is_taken_and_nothing_else() -> None:
-    drawn: list[int] = []
-    ahead = Ahead(lambda step: drawn.append(step) or step)  # type: ignore[arg-type, return-value, func-returns-value]
-    assert ahead.take(1) == 1  # type: ignore[comparison-overlap]
-    ahead.begin(2)
-    with pytest.raises(AssertionError, match="one step ahead"):
-        ahead.begin(3)
-    with pytest.raises(AssertionError, match="step 2 was begun, step 5"):
-        ahead.take(5)
-    assert ahead.take(2) == 2  # type: ignore[comparison-overlap]
-    assert drawn == [1, 2]
-    ahead.close()
+    source = GroupSource(step_groups, prompts=1, rounds=1)
+    assert source.take(1).sampled.generate_seconds == 1
+    source.begin(2)
+    with pytest.raises(AssertionError):
+        source.begin(3)
+    with pytest.raises(AssertionError):
+        source.take(5)
+    assert source.take(2).sampled.generate_seconds == 2
+    source.close()
 
 
 def test_an_error_of_the_thread_reaches_who_takes() -> None:
-    def fail(step: int) -> Any:
-        raise RuntimeError(f"step {step}")
-
-    ahead = Ahead(fail)
-    ahead.begin(2)
-    with pytest.raises(RuntimeError, match="step 2"):
-        ahead.take(2)
-    ahead.close()
+    source = GroupSource(step_groups, prompts=1, rounds=1)
+    source.begin(9)
+    with pytest.raises(RuntimeError, match="step 9"):
+        source.take(9)
+    source.close()
 
 
 def test_rollouts_are_one_update_old(open_learner: Callable[..., Any], zero_config: Callable[..., Any], tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_stopped_and_resumed_is_uninterrupted(
     victim.write_bytes(data)
     again = train(tmp_path / "run", config, resume=True)
     err = capsys.readouterr().err
-    assert "step-000006 is passed over" in err
+    assert "step-000006 is skipped" in err
     assert "model.safetensors is corrupted" in err
     same_files(whole, again)
     assert timeless(tmp_path / "whole") == timeless(tmp_path / "run")

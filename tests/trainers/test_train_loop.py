@@ -96,7 +96,7 @@ def test_a_torn_checkpoint_is_passed_over_and_named(tmp_path: Path, capsys: pyte
     learner = Adder()
     turn(tmp_path / "run", learner)
     err = capsys.readouterr().err
-    assert "step-000006 is passed over: " in err
+    assert "step-000006 is skipped: " in err
     assert "resumed from step-000004" in err
     assert learner.steps == [5, 6, 7]
     assert learner.value == whole.value

@@ -24,7 +24,7 @@ from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.reward_model import RewardModelTrainer
 from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
-from dunwu.trainers.train_loop import Schedule
+from dunwu.trainers.train_loop import Schedule, run_steps
 
 EXAMPLES = "evaluations/examples.json"
 SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")
@@ -51,7 +51,7 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False)
         counts["never drawn, to balance lengths"] = trainer.batches.unused
         run.note({"steps": trainer.steps, "data": counts})
         _announce(config, out, trainer, counts, str(device))
-        final = train(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN))
+        final = run_steps(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN))
         agreements = trainer.agreements(held_out)
         figures = measure(held_out, agreements)
         if not run.finished:
