@@ -10,30 +10,30 @@ from torch import Tensor
 from dunwu.types import Completion, Prompt, Request, SamplingParams
 
 OnCompletion = Callable[[int, Completion], None]
-"""Called with the index of a request and its completion as soon as that has finished."""
+"""Called with the index of a request and its completion as soon as it has finished."""
 
 
 class Engine(Protocol):
     """Turns requests into completions. It knows nothing of problems and rewards."""
 
     policy_version: int
-    """Number of weight updates behind the weights in use; stamped on every token that is drawn."""
+    """Number of weight updates of the current weights; recorded with every sampled token."""
 
     @property
     def stop_token_ids(self) -> tuple[int, ...]:
-        """The tokens that end a completion of its model (`dunwu.models.loading.stop_token_ids`)."""
+        """The tokens that end a completion (`dunwu.models.loading.stop_token_ids`)."""
         ...
 
     def generate(self, requests: Sequence[Request], on_completion: OnCompletion | None = None) -> list[Completion]:
-        """One completion for each request, in their order. Neighbours with the same tokens are read once.
+        """One completion per request, in the same order. Neighbouring requests with the same tokens share one prefill.
 
-        ``on_completion`` is called once for each, in the order in which they finish.
-        Raises ``UserError`` when a request and its completion cannot fit the model.
+        ``on_completion`` is called once per completion, in the order in which they finish.
+        Raises ``UserError`` if a request and its completion do not fit the model's positions.
         """
         ...
 
     def load_weights(self, version: int, state: Mapping[str, Tensor] | None = None) -> None:
-        """Use the weights of policy ``version``; ``state`` maps parameter names to values, ``None`` where the engine sees them anyway."""
+        """Use the weights of policy ``version``; ``state`` maps parameter names to values, ``None`` if the engine shares them."""
         ...
 
     def weights(self) -> Mapping[str, Tensor]:
@@ -41,11 +41,11 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back memory and processes; the engine is not used again."""
+        """Release memory and processes; the engine cannot be used afterwards."""
         ...
 
 
 def group_requests(prompts: Sequence[Prompt], params: SamplingParams, group_size: int, seeds: Sequence[int]) -> list[Request]:
-    """``group_size`` requests for each prompt: that with index ``p * group_size + g`` is the g-th of prompt p and draws with that seed."""
+    """``group_size`` requests per prompt: index ``p * group_size + g`` is the g-th of prompt p and uses the seed at that index."""
     assert len(seeds) == len(prompts) * group_size, f"{len(seeds)} seeds for {len(prompts)} prompts x {group_size}"
     return [Request(prompts[i // group_size].token_ids, params, seed) for i, seed in enumerate(seeds)]

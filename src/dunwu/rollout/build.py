@@ -1,4 +1,4 @@
-"""The engine that a configuration asks for, in one place."""
+"""Builds the configured engine."""
 
 from __future__ import annotations
 

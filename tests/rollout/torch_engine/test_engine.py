@@ -227,12 +227,12 @@ def test_on_completion_hears_of_each_rollout_once(
     assert all(gradients), "the callback may compute with gradients"
 
 
-def test_looking_seldom_changes_nothing(
+def test_checking_seldom_changes_nothing(
     make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
     often = TorchEngine(model, tokenizer, 4, native=False).generate(group_requests(prompts, SAMPLED, 2, range(14)))
-    monkeypatch.setattr(scheduler, "STEPS_BETWEEN_LOOKS", {"cpu": 7})
+    monkeypatch.setattr(scheduler, "STEPS_BETWEEN_CHECKS", {"cpu": 7})
     assert tokens_of(TorchEngine(model, tokenizer, 4, native=False).generate(group_requests(prompts, SAMPLED, 2, range(14)))) == tokens_of(
         often
     )

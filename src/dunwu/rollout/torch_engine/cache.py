@@ -9,8 +9,8 @@ from torch import Tensor
 class KVCache:
     """Keys and values of shape (layers, 2, slots, kv_heads, capacity, head_dim).
 
-    Attention reads slices ``[:slots_in_use, :, :longest]``. What lies behind a slot's own length is masked, but it must be finite
-    (zero weight times NaN is NaN): the memory starts as zeros, and the engine drops a cache that non-finite activations have reached.
+    Attention reads slices ``[:slots_in_use, :, :longest]``. Positions after a slot's own length are masked, but must be finite
+    (zero weight times NaN is NaN): the memory starts as zeros, and the engine drops a cache that may hold non-finite values.
     """
 
     def __init__(
@@ -26,11 +26,11 @@ class KVCache:
         return self.kv.shape[4]
 
     def holds(self, slots: int, capacity: int, device: torch.device, dtype: torch.dtype) -> bool:
-        """Whether this cache can serve a call that needs that much."""
+        """True if this cache is large enough for a call."""
         return self.kv.shape[2] >= slots and self.capacity >= capacity and self.kv.device == device and self.kv.dtype == dtype
 
     def row_index(self, lengths: Tensor) -> Tensor:
-        """Where the next key of each slot goes, for ``write``; ``lengths`` (n) int64 counts the tokens held by slots 0..n-1."""
+        """Row of the next key of each slot, for ``write``; ``lengths`` (n) int64 counts the tokens held by slots 0..n-1."""
         return (self._first_row[: len(lengths)] + lengths[:, None]).flatten()
 
     def write(self, layer: int, row_index: Tensor, keys: Tensor, values: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The built-in engine: continuous batching in process, on the very parameters that the trainer updates."""
+"""The built-in engine: continuous batching in process, directly on the parameters that the trainer updates."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from dunwu.types import Completion, Request, SamplingParams, TokenSequence
 class TorchEngine:
     """Generates with the live parameters of ``model``, a Qwen2-, Qwen3- or Llama-type causal language model.
 
-    ``load_weights(version)`` says that an update has changed the parameters, and which policy they are now. Changes that torch counts
-    (assignments in place, not through ``.data``, and no fused optimiser's) are seen without it.
+    ``load_weights(version)`` announces that an update has changed the parameters, and the new policy version. Changes that torch counts
+    (in-place assignments, but not through ``.data`` or by a fused optimiser) are noticed without it.
     Up to ``max_batch`` rollouts decode together. On a CPU the result is a function of the weights, the arguments and, without the native
     decoder, the thread count.
 
-    With ``native``, a CPU that has a C compiler decodes with `native/decode.c`; ``precision`` is that of its matrix products and its cache
-    (``auto``: bfloat16 where the processor multiplies it). Elsewhere, and for models it does not know, torch decodes in the model's type;
-    ``decoder`` says which it is and why.
+    With ``native``, a CPU with a C compiler decodes with `native/decode.c`; ``precision`` is that of its matrix products and its cache
+    (``auto``: bfloat16 if the processor supports such products). Otherwise torch decodes in the model's type; ``decoder`` names the
+    decoder and the reason.
     """
 
     def __init__(self, model: Any, tokenizer: Any, max_batch: int = 512, precision: Precision = "float32", native: bool = True) -> None:
@@ -55,9 +55,9 @@ class TorchEngine:
         return stop_token_ids(self._tokenizer, self._model)
 
     def generate(self, requests: Sequence[Request], on_completion: OnCompletion | None = None) -> list[Completion]:
-        """See ``Engine.generate``. Requests that draw in different ways are answered one way after the other.
+        """See ``Engine.generate``. Requests with different sampling parameters run one kind after the other.
 
-        Raises ``TrainingError`` when the weights give logits that are not finite.
+        Raises ``TrainingError`` if the logits are not finite.
         """
         self._check_fit(requests)
         completions: dict[int, Completion] = {}
@@ -70,7 +70,7 @@ class TorchEngine:
         return [completions[place] for place in range(len(requests))]
 
     def _run(self, work: Work) -> Iterator[tuple[int, Completion]]:
-        """The completions as they finish, by the place of their rollout in ``work``."""
+        """Yields completions as they finish, with the index of their rollout in ``work``."""
         generation = self._begin(work, max(map(len, work.token_ids)) + work.params.max_tokens)
         version = self.policy_version
         try:
@@ -85,9 +85,9 @@ class TorchEngine:
 
     @torch.no_grad()
     def load_weights(self, version: int, state: Mapping[str, Tensor] | None = None) -> None:
-        """Take the parameters as they are now for this policy version; with ``state``, copy every one of the model from it first.
+        """Use the current parameters as this policy version; with ``state``, first copy all of them from it.
 
-        Raises ``ModelError`` where names or shapes do not match: a parameter left out would silently stay the old policy's.
+        Raises ``ModelError`` if names or shapes do not match: a missing parameter would silently stay the old policy's.
         """
         if state is not None:
             own = dict(self._model.named_parameters())
@@ -126,14 +126,14 @@ class TorchEngine:
         return Generation(work, weights, rope, cache, self._max_batch)
 
     def _pack(self, native: NativeDecoder) -> None:
-        """The weights to the decoder, which takes seconds for a large model: once for all calls between two changes of the weights."""
+        """Pack the weights for the decoder, once per change of the weights: it takes seconds for a large model."""
         parameters = tuple((parameter.data_ptr(), parameter._version) for parameter in self._model.parameters())
         if parameters != self._packed:
             native.load(decoder_weights(self._model))
             self._packed = parameters
 
     def _take_cache(self, weights: DecoderWeights, slots: int, capacity: int) -> KVCache:
-        """The kept cache where it is large enough, else a new one. It is taken out: a call that fails does not give it back."""
+        """The kept cache if it is large enough, else a new one. It is removed here, so that a failed call does not keep it."""
         cache, self._cache = self._cache, None
         device, dtype = weights.embedding.device, weights.embedding.dtype
         if cache is not None and cache.holds(slots, capacity, device, dtype):
@@ -141,7 +141,7 @@ class TorchEngine:
         return KVCache(len(weights.layers), slots, weights.kv_heads, capacity, weights.head_dim, device=device, dtype=dtype)
 
     def _keep(self, generation: Generation | NativeGeneration) -> None:
-        # A fresh allocation costs page faults on a CPU; on an accelerator the memory is worth more to the trainer.
+        # A new allocation costs page faults on a CPU; on an accelerator the trainer needs the memory more.
         if isinstance(generation, Generation) and generation.cache.kv.device.type == "cpu":
             self._cache = generation.cache
 
@@ -161,7 +161,7 @@ class TorchEngine:
 
     def _completion(self, finished: Finished, params: SamplingParams, version: int) -> Completion:
         if not all(map(math.isfinite, finished.logprobs)):
-            raise TrainingError(f"policy {version} gives logits that are not finite; go back to an earlier checkpoint")
+            raise TrainingError(f"policy {version} gives logits that are not finite; resume from an earlier checkpoint")
         ids = finished.token_ids
         stopped = ids[-1] in params.stop_token_ids
         shown = [token for token in (ids[:-1] if stopped else ids) if token not in self._silent_ids]

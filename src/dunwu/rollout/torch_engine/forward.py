@@ -39,14 +39,14 @@ def decode(weights: DecoderWeights, tokens: Tensor, lengths: Tensor, longest: in
     """Feed one token to each of the slots 0..n-1 and return the next logits (n, V).
 
     ``lengths`` (n) counts the tokens already held by each slot, which is the position of the new one;
-    ``longest`` is at least ``lengths.max() + 1``: no key behind it is read.
+    ``longest`` is at least ``lengths.max() + 1``: later keys are not read.
     """
     slots = len(tokens)
     cos, sin = rope[0][lengths, None], rope[1][lengths, None]
     rows = cache.row_index(lengths)
     x = embedding(tokens, weights.embedding)
     mask = _length_mask(lengths, longest, x.dtype)
-    # A kv head's query heads stand where attention expects query positions: K and V are read once for all of them, and never repeated.
+    # The query heads of a kv head take the place of query positions: K and V are read once for all of them, without copies.
     grouped = (slots, weights.kv_heads, weights.heads // weights.kv_heads, weights.head_dim)
     mask = mask[:, None, None].expand(*grouped[:3], longest)
     for index, layer in enumerate(weights.layers):
@@ -85,6 +85,6 @@ def _logits(weights: DecoderWeights, x: Tensor) -> Tensor:
 
 
 def _length_mask(lengths: Tensor, longest: int, dtype: torch.dtype) -> Tensor:
-    """0 where a slot holds a token (its new one included), minus infinity behind it; (n, longest)."""
+    """0 where a slot holds a token (including its new one), minus infinity after it; (n, longest)."""
     hidden = torch.arange(longest, device=lengths.device) > lengths[:, None]
     return torch.zeros(hidden.shape, device=lengths.device, dtype=dtype).masked_fill_(hidden, -torch.inf)

@@ -1,6 +1,6 @@
-"""Drawing tokens: counter-based randomness, filters, and the exact log-probability of what was drawn.
+"""Sampling tokens: counter-based randomness, filters, and the exact log-probability of each sampled token.
 
-A rollout's t-th token is drawn with the uniform number ``u = hash(seed, t)``: no generator has a state, so the draw does not depend on the
+A rollout's t-th token is drawn with the uniform number ``u = hash(seed, t)``: generators have no state, so the draw does not depend on the
 batch around it, on the slot, or on what was drawn before. The hash is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom
 number generators", OOPSLA 2014): a stream that starts at the mixed seed and advances by the golden gamma. The token is then found by
 inverting the cumulative distribution at ``u``. (Logits of one rollout can still differ in their last bits between batch shapes, as matrix
@@ -93,10 +93,10 @@ def _invert(probs: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _running_sum(probs: Tensor) -> Tensor:
-    """Cumulative sums of each row, that never fall and stay equal over masses of 0.
+    """Cumulative sums of each row; they never decrease and do not change over masses of 0.
 
     A CPU adds one by one. The parallel scan of an accelerator adds in another order for each element; in float64 that cannot matter for
-    float32 masses. A device without float64 (MPS) has its sums made by the CPU.
+    float32 masses. A device without float64 (MPS) leaves the sums to the CPU.
     """
     if probs.device.type == "cpu":
         return probs.cumsum(dim=-1, dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Continuous batching: prompts are prefilled in batches, rollouts take slots as they fall free, and every step decodes all slots in use."""
+"""Continuous batching: prompts are prefilled in batches, rollouts take slots as they become free, every step decodes all used slots."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from dunwu.rollout.torch_engine.slots import Finished, Prefilled, Slots
 from dunwu.rollout.torch_engine.weights import DecoderWeights
 from dunwu.types import Request, SamplingParams
 
-# Tokens, padding included, of the prompts that are read together; bounds what waits prefilled for a slot.
+# Tokens, including padding, of the prompts that are prefilled together; limits what waits for a slot.
 PREFILL_TOKENS = 8192
-# Looking whether a rollout has finished makes the host wait for the device: free on a CPU, not on an accelerator.
-STEPS_BETWEEN_LOOKS = {"cpu": 1}
-DEFAULT_STEPS_BETWEEN_LOOKS = 8
+# Checking for finished rollouts makes the host wait for the device: free on a CPU, not on an accelerator.
+STEPS_BETWEEN_CHECKS = {"cpu": 1}
+DEFAULT_STEPS_BETWEEN_CHECKS = 8
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be generated: prompts as token ids, and rollouts, each with its prompt (``sources``, ascending) and its seed."""
+    """What to generate: prompts as token ids, and rollouts, each with its prompt (``sources``, ascending) and its seed."""
 
     token_ids: Sequence[Sequence[int]]
     sources: Sequence[int]
@@ -46,22 +46,22 @@ class Work:
 
     @property
     def rollouts(self) -> int:
-        """How many."""
+        """Number of rollouts."""
         return len(self.seeds)
 
     @cached_property
     def counts(self) -> list[int]:
-        """How many rollouts each prompt has."""
+        """Number of rollouts of each prompt."""
         return [len(list(members)) for _, members in groupby(self.sources)]
 
     @cached_property
     def ends(self) -> list[int]:
-        """For each prompt the index behind its last rollout."""
+        """For each prompt the index after its last rollout."""
         return list(accumulate(self.counts))
 
 
 class Waiting:
-    """Rollouts not yet begun, in order. Each prompt is prefilled once, together with its neighbours, when the first of its group is due."""
+    """Rollouts that have not started, in order. A prompt is prefilled once, together with its neighbours, when its first rollout starts."""
 
     def __init__(self, work: Work, read: Callable[[Sequence[Sequence[int]]], Prefilled]) -> None:
         self._work, self._read = work, read
@@ -73,7 +73,7 @@ class Waiting:
         return self._next < self._work.rollouts
 
     def take(self, room: int) -> tuple[Prefilled, list[int], list[int]]:
-        """Up to ``room`` rollouts whose prompts lie in one prefilled batch: the batch, their prompts' places in it, their indices."""
+        """Up to ``room`` rollouts with prompts in one prefilled batch: the batch, the index of each prompt in it, the rollouts."""
         work, prompt = self._work, self._work.sources[self._next]
         if self._batch is None or prompt not in self._batch_prompts:
             self._batch_prompts = self._following_prompts(prompt)
@@ -84,7 +84,7 @@ class Waiting:
         sources = [work.sources[rollout] - self._batch_prompts.start for rollout in rollouts]
         batch = self._batch
         if self._next == end:
-            self._batch = None  # its last rollout has been taken: free the memory
+            self._batch = None  # its last rollout has started: free the memory
         return batch, sources, rollouts
 
     def _following_prompts(self, first: int) -> range:
@@ -98,7 +98,7 @@ class Waiting:
 
 
 class Generation:
-    """One call of ``generate``: steps until every rollout has left."""
+    """One call of ``generate``: steps until every rollout has finished."""
 
     def __init__(self, work: Work, weights: DecoderWeights, rope: Rope, cache: KVCache, max_batch: int) -> None:
         self._work, self._weights, self._rope, self.cache = work, weights, rope, cache
@@ -106,22 +106,22 @@ class Generation:
         self._waiting = Waiting(work, lambda prompts: read_prompts(weights, prompts, rope))
         self._logits: Tensor | None = None
         self._steps = 0
-        self._steps_between_looks = STEPS_BETWEEN_LOOKS.get(cache.kv.device.type, DEFAULT_STEPS_BETWEEN_LOOKS)
+        self._steps_between_checks = STEPS_BETWEEN_CHECKS.get(cache.kv.device.type, DEFAULT_STEPS_BETWEEN_CHECKS)
 
     @property
     def running(self) -> bool:
-        """Whether any rollout has not left yet."""
+        """True while a rollout is unfinished."""
         return bool(self._waiting) or self._slots.used > 0
 
     @torch.inference_mode()
     def step(self) -> list[Finished]:
-        """Fill free slots, draw one token for every slot, let the finished leave, feed the rest; return who left."""
+        """Fill free slots, sample one token per slot, remove and return finished rollouts, feed the others."""
         slots = self._slots
         self._admit()
         tokens, logprobs = draw(self._next_logits(), slots.seeds, slots.counts, self._work.params)
         slots.record(tokens, logprobs)
         self._steps += 1
-        finished = slots.pop_finished() if self._steps % self._steps_between_looks == 0 else []
+        finished = slots.pop_finished() if self._steps % self._steps_between_checks == 0 else []
         self._logits = None
         if slots.used:
             fed = slots.last_tokens()

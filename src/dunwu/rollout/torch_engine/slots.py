@@ -1,6 +1,6 @@
-"""The slots of the decoding batch: which rollout each holds, how far it is, and what it has produced.
+"""The slots of the decoding batch: the rollout of each, its length and its tokens.
 
-Slots in use are always 0..n-1. When rollouts leave, the last slots move into the holes, so no step works on a slot that holds nothing.
+Slots in use are always 0..n-1. When rollouts finish, the last slots move into the gaps, so that no step computes an empty slot.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dunwu.rollout.torch_engine.cache import KVCache
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A rollout that has left: its index, its tokens and their behaviour log-probabilities."""
+    """A finished rollout: its index, its tokens and their behaviour log-probabilities."""
 
     rollout: int
     token_ids: tuple[int, ...]
@@ -25,7 +25,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Prefilled:
-    """Prompts read together: keys and values (layers, 2, P, kv_heads, T, head_dim), next logits (P, V), prompt lengths."""
+    """Prompts prefilled together: keys and values (layers, 2, P, kv_heads, T, head_dim), next logits (P, V), prompt lengths."""
 
     kv: Tensor
     logits: Tensor
@@ -43,17 +43,17 @@ class Slots:
         self._rows = torch.arange(size, device=device)
         self._state = torch.zeros(4, size, dtype=torch.int64, device=device)
         self._lengths, self._counts, self._seeds, self._done = torch.unbind(self._state)
-        # The extra column takes what a finished rollout still draws until it is seen to have finished.
+        # The extra column takes what a finished rollout still samples before the next check.
         self._tokens = torch.zeros(size, max_tokens + 1, dtype=torch.int64, device=device)
         self._logprobs = torch.zeros(size, max_tokens + 1, device=device)
         self._rollouts: list[int] = []
-        # Kept on the host so that the longest length is known without asking the device: prompt length minus the step of admission.
+        # On the host, so that the longest length is known without the device: prompt length minus the step of admission.
         self._offsets: list[int] = []
         self._step = 0
 
     @property
     def room(self) -> int:
-        """Slots free."""
+        """Number of free slots."""
         return self.size - self.used
 
     @property
@@ -73,15 +73,15 @@ class Slots:
 
     @property
     def longest(self) -> int:
-        """An upper bound of ``lengths.max()`` that leaves room for one token, exact while no finished rollout is waiting to be seen."""
+        """An upper bound of ``lengths.max()`` with room for one more token; exact unless a finished rollout waits for the next check."""
         return min(max(self._offsets) + self._step, self.cache.capacity - 1)
 
     def last_tokens(self) -> Tensor:
-        """The token each rollout drew last, (n) int64; what to feed next."""
+        """The last sampled token of each rollout, (n) int64; the next input."""
         return self._tokens[self._rows[: self.used], self.counts - 1]
 
     def admit(self, prefilled: Prefilled, sources: Sequence[int], rollouts: Sequence[int], seeds: Sequence[int]) -> Tensor:
-        """Begin ``rollouts``, each behind prompt ``sources[i]`` of ``prefilled``; return their next logits."""
+        """Start ``rollouts``, each after prompt ``sources[i]`` of ``prefilled``; return their next logits."""
         device = self._state.device
         start, end = self.used, self.used + len(rollouts)
         lengths = [prefilled.lengths[source] for source in sources]
@@ -94,7 +94,7 @@ class Slots:
         return prefilled.logits[source]
 
     def record(self, tokens: Tensor, logprobs: Tensor) -> None:
-        """Append one drawn token (n) to each rollout, and mark those that it ends."""
+        """Append one sampled token (n) to each rollout, and mark those that it ends."""
         rows, counts, done = self._rows[: self.used], self.counts, self._done[: self.used]
         self._tokens[rows, counts] = tokens
         self._logprobs[rows, counts] = logprobs
@@ -108,7 +108,7 @@ class Slots:
         self._step += 1
 
     def pop_finished(self) -> list[Finished]:
-        """Take out the rollouts that have ended and close the gaps."""
+        """Remove and return the finished rollouts, and close the gaps."""
         ended = self._done[: self.used].nonzero().flatten()
         if len(ended) == 0:
             return []

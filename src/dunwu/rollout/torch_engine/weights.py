@@ -1,7 +1,7 @@
-"""A view of a Hugging Face decoder's live parameters, layer by layer, and the refusal of decoders we would compute wrongly.
+"""A view of a Hugging Face decoder's live parameters, layer by layer; refuses decoders that the engine would compute wrongly.
 
-Nothing is copied: the tensors are the model's own parameters, so an optimiser's in-place update is seen at the next token. Only where a map
-has a LoRA adapter is its matrix made, with the adapter as it is then: the engine takes a new view for every call.
+Nothing is copied: the tensors are the model's own parameters, so an optimiser's in-place update takes effect at the next token. Only maps
+with a LoRA adapter are merged into a new matrix, for every call.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dunwu.errors import ModelError
 from dunwu.models.lora import effective_weight, is_adapted
 
 MODEL_TYPES = ("qwen2", "qwen3", "llama")
-# Rotary tables of these do not depend on the sequence length, so one table serves every position.
+# Rotary tables of these types do not depend on the sequence length, so one table is enough.
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 
 Affine = tuple[Tensor, Tensor | None]
@@ -90,7 +90,7 @@ def decoder_weights(model: Any) -> DecoderWeights:
 
 
 def rope_table(model: Any, length: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (length, head_dim) of the model's own rotary module, so that scaled variants are right."""
+    """Cosines and sines (length, head_dim) of the model's own rotary module, which handles scaled variants."""
     weight = model.model.embed_tokens.weight
     positions = torch.arange(length, device=weight.device)[None]
     cos, sin = model.model.rotary_emb(weight, positions)

@@ -1,4 +1,4 @@
-"""The C decoder behind ctypes: which models it computes, its memory, its packed copy of the weights, prompts, runs of several tokens."""
+"""The C decoder through ctypes: supported models, memory, the packed copy of the weights, prefill, and runs of several tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 SOURCE = Path(__file__).parent / "decode.c"
 HEAD_DIM_MULTIPLE, LARGEST_HEAD_DIM = 32, 256
-# Below so many sequences a thread, all threads share the columns of each weight: reading the weights is most of the work then.
+# With fewer sequences per thread, all threads share the columns of each weight: most of the work is then reading the weights.
 ROWS_TO_PART = 16
 _QKV, _O, _GATE_UP, _DOWN = range(4)
 _LANES = 16
@@ -74,10 +74,10 @@ class SlotState:
 
 
 class NativeDecoder:
-    """One model shape in one precision. It keeps its memory between calls; weights are packed by ``load``."""
+    """One model shape in one precision. Memory is kept between calls; ``load`` packs the weights."""
 
     def __init__(self, weights: DecoderWeights, precision: Precision, threads: int) -> None:
-        """``auto`` is bfloat16 where the processor multiplies it. Raises ``NativeUnavailable`` with the reason."""
+        """``auto`` is bfloat16 if the processor supports such products. Raises ``NativeUnavailable`` with the reason."""
         self._lib = _library()
         _check(weights)
         use_bf16 = bool(self._lib.dunwu_has_bf16()) if precision == "auto" else precision == "bfloat16"
@@ -93,12 +93,12 @@ class NativeDecoder:
             raise NativeUnavailable("not enough memory for a packed copy of the weights")
 
     def __del__(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         if getattr(self, "_handle", None):
             self._lib.dunwu_free(self._handle)
 
     def load(self, weights: DecoderWeights) -> None:
-        """Take up the current weights, which must have the shape that the decoder was made for."""
+        """Pack the current weights, which must have the decoder's shape."""
         for index, layer in enumerate(weights.layers):
             rows = 0
             for affine in (layer.q, layer.k, layer.v):
@@ -188,7 +188,7 @@ class NativeDecoder:
 
 
 def availability() -> tuple[bool, str]:
-    """Whether this machine decodes natively, and in which precisions or why not."""
+    """True if this machine decodes natively; and the precisions, or the reason why not."""
     try:
         bf16 = bool(_library().dunwu_has_bf16())
     except NativeUnavailable as reason:
@@ -197,7 +197,7 @@ def availability() -> tuple[bool, str]:
 
 
 def _parts(ends: NDArray[Any], threads: int) -> NDArray[np.int32] | None:
-    """Where the prompts of each thread begin, in tokens, about as many for each; None where prompts are fewer than threads."""
+    """Token index at which each thread's prompts start, with about equal shares; None with fewer prompts than threads."""
     if len(ends) < threads:
         return None
     wanted = ends[-1] * np.arange(1, threads) / threads

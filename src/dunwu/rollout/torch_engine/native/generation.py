@@ -1,4 +1,4 @@
-"""One call of ``generate`` on the C decoder: who has which slot, and where each prompt is kept."""
+"""One call of ``generate`` on the C decoder: assigns slots to rollouts and memory to prompts."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from dunwu.rollout.torch_engine.sampling import as_int64, draw
 from dunwu.rollout.torch_engine.scheduler import Work
 from dunwu.rollout.torch_engine.slots import Finished
 
-# Tokens drawn before the host looks who has ended. A slot that ends in between waits for the rest of them, at no cost but its place.
+# Tokens sampled before the host checks for finished rollouts. A slot that finishes in between stays empty until then.
 STEPS_WHILE_OTHERS_WAIT = 8
 STEPS_AT_THE_END = 32
 
 
 class PromptPlaces:
-    """Which place of the prompt store each prompt has, until the last of its rollouts, of which it has ``counts``, has left."""
+    """Assigns each prompt a place in the prompt store until its last rollout (of ``counts``) has finished."""
 
     def __init__(self, places: int, counts: Sequence[int]) -> None:
         self._free, self._counts = list(range(places)), counts
         self._place: dict[int, int] = {}
-        self._left: dict[int, int] = {}
+        self._unfinished: dict[int, int] = {}
 
     def __contains__(self, prompt: int) -> bool:
         return prompt in self._place
@@ -37,25 +37,25 @@ class PromptPlaces:
 
     def take(self, prompt: int) -> int:
         """A place for a prompt that has none."""
-        self._place[prompt], self._left[prompt] = self._free.pop(), self._counts[prompt]
+        self._place[prompt], self._unfinished[prompt] = self._free.pop(), self._counts[prompt]
         return self._place[prompt]
 
     def leave(self, prompt: int) -> None:
         """One rollout of the group has finished."""
-        self._left[prompt] -= 1
-        if self._left[prompt] == 0:
+        self._unfinished[prompt] -= 1
+        if self._unfinished[prompt] == 0:
             self._free.append(self._place.pop(prompt))
-            del self._left[prompt]
+            del self._unfinished[prompt]
 
 
 class NativeGeneration:
-    """Steps until every rollout has left. Rollouts are independent of each other and of the order in which they take slots."""
+    """Steps until every rollout has finished. Rollouts are independent of each other and of the order in which they take slots."""
 
     def __init__(self, work: Work, rope: Rope, decoder: NativeDecoder, max_batch: int) -> None:
-        """``decoder`` has the weights."""
+        """``decoder`` already has the weights."""
         self._work, self._decoder = work, decoder
         slots = min(max_batch, work.rollouts)
-        # Rollouts begin in order: of the groups that live, all but the last have every rollout in a slot or behind it.
+        # Rollouts start in order: of the groups in progress, all but the last have started all their rollouts.
         places = min(len(work.token_ids), slots + 1)
         decoder.reserve(slots, work.params.max_tokens, places, max(map(len, work.token_ids)))
         decoder.use_rope(rope)
@@ -63,15 +63,15 @@ class NativeGeneration:
         self._places = PromptPlaces(places, work.counts)
         self._free, self._active = list(range(slots))[::-1], list[int]()
         self._rollouts = [0] * slots
-        self._next = 0  # the first rollout that has not begun
-        self._partly: Tensor | None = None  # the next logits (1, V) of the last prompt read: some of its group may have to wait
+        self._next = 0  # the first rollout that has not started
+        self._partly: Tensor | None = None  # the next logits (1, V) of the last prompt: some of its rollouts may have to wait
         self._stops = np.array(work.params.stop_token_ids, np.int32)
         params = work.params
         self._filtered = params.temperature > 0 and (params.top_k > 0 or params.top_p < 1 or params.min_p > 0)
 
     @property
     def running(self) -> bool:
-        """Whether any rollout has not left yet."""
+        """True while a rollout is unfinished."""
         return self._waiting or bool(self._active)
 
     @property
@@ -80,7 +80,7 @@ class NativeGeneration:
 
     @torch.inference_mode()
     def step(self) -> list[Finished]:
-        """Fill free slots, draw some tokens for every slot, let the finished leave; return who left."""
+        """Fill free slots, sample some tokens for every slot, remove and return finished rollouts."""
         self._admit()
         going = [slot for slot in self._active if not self._state.done[slot]]
         if going and self._filtered:
@@ -101,7 +101,7 @@ class NativeGeneration:
             self._record(slots, logits[[self._work.sources[rollout] - prompts.start for rollout in rollouts]])
 
     def _take(self) -> range:
-        """The rollouts that begin now: as many as there are free slots, of prompts that are read together."""
+        """The rollouts that start now: at most one per free slot, of prompts that are prefilled together."""
         work, start, tokens = self._work, self._next, 0
         most = min(start + len(self._free), work.rollouts)
         while self._next < most:
@@ -113,7 +113,7 @@ class NativeGeneration:
         return range(start, self._next)
 
     def _read(self, rollouts: range) -> tuple[range, Tensor]:
-        """The prompts of ``rollouts`` and their next logits (P, V). Those without a place are read into one."""
+        """The prompts of ``rollouts`` and their next logits (P, V). Prompts without a place get one."""
         prompts = range(self._work.sources[rollouts[0]], self._work.sources[rollouts[-1]] + 1)
         known = [] if self._partly is None or prompts[0] not in self._places else [self._partly]
         new = prompts[len(known) :]
@@ -132,7 +132,7 @@ class NativeGeneration:
         state.seeds[slot] = as_int64(self._work.seeds[rollout])
 
     def _record(self, slots: Sequence[int], logits: Tensor) -> None:
-        """Draw from logits (n, V) by the reference, and store what was drawn."""
+        """Sample from logits (n, V) with the reference code, and store the tokens."""
         state, at = self._state, np.array(slots)
         counts = state.counts[at]
         tokens, logprobs = draw(logits, _tensor(state.seeds[at]), _tensor(counts.astype(np.int64)), self._work.params)
