@@ -25,7 +25,7 @@ LEVEL_TESTS := tests/golden tests/invariants tests/models tests/rollout tests/ru
 	$(addprefix tests/jobs/test_,pretrain.py reward_model.py sft.py zero.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo r1 test test-levels lint bench clean
+.PHONY: help demo r1 test test-levels lint bench docs clean
 
 help:
 	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 6 minutes on two cores)"
@@ -34,6 +34,7 @@ help:
 	@echo "make test-levels   the tests of numbers, learning and resume as on lesser processors, one DUNWU_ISA after the other"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks of speed, into $(BENCH) (about 10 minutes; LONG=1: all rows, an hour)"
+	@echo "make docs   the documentation as a site, with every configuration key: site/index.html"
 	@echo "make clean  remove the environment and caches (runs/ stays)"
 
 demo:
@@ -67,8 +68,13 @@ lint: $(DEV)
 bench: $(DEV)
 	$(BIN)/python -m benchmarks --out $(BENCH) $(if $(LONG),--long)
 
+docs: $(READY)
+	$(PIP) install --quiet --editable ".[docs]" --constraint constraints.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) build site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
 
 $(READY): pyproject.toml setup.py constraints.txt scripts/install_torch.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

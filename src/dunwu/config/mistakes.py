@@ -65,11 +65,11 @@ def _kinds(model: type[Config], key: str) -> list[str]:
     """The kinds of which one must stand at a dotted key."""
     found: list[Any] = [model]
     for part in key.split("."):
-        found = [leaf for each in found for leaf in _leaves(_below(each, part))]
+        found = [leaf for each in found for leaf in leaves(below(each, part))]
     return [str(each.model_fields["kind"].default) for each in found if "kind" in getattr(each, "model_fields", {})]
 
 
-def _below(annotation: Any, part: str) -> Any:
+def below(annotation: Any, part: str) -> Any:
     """The annotation of a configuration's field, or of the members of a tuple or mapping."""
     if isinstance(annotation, type) and issubclass(annotation, Config):
         return annotation.model_fields[part].annotation if part in annotation.model_fields else None
@@ -77,12 +77,12 @@ def _below(annotation: Any, part: str) -> Any:
     return arguments[1 if get_origin(annotation) is dict else 0] if arguments else None
 
 
-def _leaves(annotation: Any) -> Iterator[Any]:
+def leaves(annotation: Any) -> Iterator[Any]:
     """The members of a union, of whatever depth."""
     if get_origin(annotation) in (Annotated, Union, UnionType):
         members = get_args(annotation)[:1] if get_origin(annotation) is Annotated else get_args(annotation)
         for member in members:
-            yield from _leaves(member)
+            yield from leaves(member)
     else:
         yield annotation
 

@@ -1,0 +1,170 @@
+"""`docs/reference.md`: every configuration key with its type, default, meaning and the papers' values, from the models themselves."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
+from pydantic.fields import FieldInfo
+
+from dunwu.config.base import Config
+from dunwu.config.data_replies import R1_PAIRS, PairJudgeConfig
+from dunwu.config.data_rows import GeneralConfig
+from dunwu.config.mistakes import below, leaves
+from dunwu.config.presets import PRESETS, PresetValue
+from dunwu.config.pretrain import PretrainConfig
+from dunwu.config.references import Reference
+from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.pipeline.recipes.r1 import R1Work
+from dunwu.pipeline.recipes.r1_paper import R1_NATURE, R1_V1
+from dunwu.pipeline.stages import KINDS
+
+COMMANDS = {"zero": "dunwu zero", "sft": "dunwu sft", "reward_model": "dunwu reward-model"}
+JOBS: Mapping[str, type[Config]] = {
+    **{f"`{COMMANDS[kind]}`, stage `{kind}`" if kind in COMMANDS else f"Stage `{kind}`": model for kind, model in KINDS.items()},
+    "`dunwu pretrain`": PretrainConfig,
+    "`dunwu eval`": EvalConfig,
+}
+"""What can be configured, by its title."""
+BOUNDS = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt"), MultipleOf: ("multiple of", "multiple_of")}
+KINDS_OF_TEXT = {"model": "model (`tiny`, folder or hub id)", "data": "file, folder or data set", "code": "`file.py:function`"}
+HEAD = "| key | type | default | meaning | papers |\n|---|---|---|---|---|"
+PREFACE = """# Configuration reference
+
+Every key of every job, generated from the code. Keys are dotted on the command line (`grpo.learning_rate=1e-5`) and nested in YAML.
+A type such as `GrpoConfig` is a mapping with the keys of its own section; where several are possible, `kind` chooses one.
+**Papers** lists what a paper states, with the preset or the stage of `dunwu r1` that has it, and the source: v1, N, S, DM and D as in
+[the papers' values](papers.md). Steps are converted to rollout batches. Where the column is empty, no paper states a value.
+"""
+
+
+def reference() -> str:
+    """The page. Raises `LookupError` for a key without a meaning."""
+    papers = paper_values()
+    jobs = {model: title for title, model in JOBS.items()}
+    parts = [model for model in models() if model not in jobs]
+    sections = [section(model, papers, title) for model, title in jobs.items()]
+    return "\n\n".join([PREFACE, "## Jobs", *sections, "## Parts", *(section(model, papers) for model in parts)]) + "\n"
+
+
+def models() -> list[type[Config]]:
+    """Every model that a job's configuration can hold, the jobs first."""
+    found = list(JOBS.values())
+    for model in found:
+        inner = {part for field in model.model_fields.values() for part in parts_of(field.annotation)}
+        found += sorted(inner - set(found), key=lambda each: each.__name__)
+    return found
+
+
+def parts_of(annotation: Any) -> Iterator[type[Config]]:
+    """The models in a type."""
+    if inspect.isclass(annotation) and issubclass(annotation, Config):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from parts_of(inner)
+
+
+def section(model: type[Config], papers: Mapping[tuple[type[Config], str], list[str]], title: str = "") -> str:
+    """One model as a table."""
+    rows = [
+        f"| `{name}` | {type_of(field.annotation, field.metadata)} | {default(field)} | {cell(meaning(model, name))} |"
+        f" {'<br>'.join(papers.get((model, name), ()))} |"
+        for name, field in model.model_fields.items()
+    ]
+    summary = [f"{title}." if title else "", " ".join((inspect.getdoc(model) or "").partition("\n\n")[0].split())]
+    return "\n\n".join([f"### {model.__name__}", " ".join(filter(None, summary)), "\n".join([HEAD, *rows])])
+
+
+def meaning(model: type[Config], name: str) -> str:
+    """What a key means: its docstring, where a subclass only has another default that of the class it has it from."""
+    if name == "kind":
+        return "Chooses this kind."
+    for each in model.__mro__:
+        if issubclass(each, Config) and (field := each.model_fields.get(name)) and field.description:
+            return field.description
+    raise LookupError(f"{model.__name__}.{name} has no docstring: write below the field what it means")
+
+
+def type_of(annotation: Any, marks: Any = ()) -> str:
+    """A type in words, with links to the models in it."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    marks = [mark for each in marks for mark in getattr(each, "metadata", (each,))]
+    limits = [f" {word} {getattr(mark, key):,}" for mark in marks for kind, (word, key) in BOUNDS.items() if isinstance(mark, kind)]
+    if reference := next((mark for mark in marks if isinstance(mark, Reference)), None):
+        return KINDS_OF_TEXT[reference.kind]
+    if origin is Annotated:
+        return type_of(arguments[0], arguments[1:])
+    if origin in (Union, UnionType):
+        return " or ".join(type_of(each) for each in arguments)
+    if origin is Literal:
+        return ", ".join(f"`{each}`" for each in arguments)
+    if origin is tuple:
+        filled = "non-empty " if any(isinstance(mark, MinLen) for mark in marks) else ""
+        return f"{filled}list of {type_of(arguments[0])}"
+    if origin is dict:
+        return f"mapping of names to {type_of(arguments[1])}"
+    if inspect.isclass(annotation) and issubclass(annotation, Config):
+        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    names = {int: "integer", float: "number", str: "text", bool: "true or false", NoneType: "null"}
+    return names.get(annotation, "anything") + ",".join(limits)
+
+
+def default(field: FieldInfo) -> str:
+    """A default as YAML would have it; of a part only what differs from the part's own."""
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    return f"`{json.dumps(plain(value), ensure_ascii=False).replace('|', chr(92) + '|')}`"
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, Config):
+        kind = {"kind": value.kind} if "kind" in type(value).model_fields else {}
+        return kind | {name: plain(getattr(value, name)) for name in value.model_fields_set}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def paper_values() -> dict[tuple[type[Config], str], list[str]]:
+    """What the papers state, by model and key. It stands in the code beside the configuration, as presets and `R1_V1`, `R1_NATURE`."""
+    found: dict[tuple[type[Config], str], dict[tuple[str, str], list[str]]] = {}
+    for root, key, entry, where in stated():
+        for owner in owners(root, key):
+            places = found.setdefault((owner, key.rpartition(".")[2]), {}).setdefault((str(entry.value), entry.source), [])
+            places.append(where) if where not in places else None
+    return {key: [f"`{value}` {', '.join(places)} ({cell(source)})" for (value, source), places in of.items()] for key, of in found.items()}
+
+
+def stated() -> Iterator[tuple[type[Config], str, PresetValue, str]]:
+    """Model, dotted key, value and place of all that a source states."""
+    entries: list[tuple[type[Config], str, PresetValue, str]] = []
+    entries += [(ZeroConfig, key, entry, name) for name, preset in PRESETS.items() for key, entry in preset.values.items()]
+    entries += [(PairJudgeConfig, key, entry, "default") for key, entry in R1_PAIRS.items()]
+    kinds = {**get_type_hints(R1Work), "general_data": GeneralConfig}
+    for stage, _, key, entry in ((*key.partition("."), entry) for table in (R1_V1, R1_NATURE) for key, entry in table.items()):
+        if is_stated(entry) and not any(root is kinds[stage] and key == known for root, known, *_ in entries):
+            entries.append((kinds[stage], key, entry, f"stage {stage}{f' at {parent}' if (parent := key.rpartition('.')[0]) else ''}"))
+    return (each for each in entries if is_stated(each[2]))
+
+
+def is_stated(entry: PresetValue) -> bool:
+    """Does a paper state it? The sources of other values say whose they are."""
+    return not entry.source.startswith(("not stated", "ours"))
+
+
+def owners(root: type[Config], key: str) -> list[type[Config]]:
+    """The models of which the last part of a dotted key is a field."""
+    *parents, last = key.split(".")
+    found: list[Any] = [root]
+    for part in parents:
+        found = [leaf for each in found for leaf in leaves(below(each, part)) if leaf is not None]
+    return [each for each in found if last in getattr(each, "model_fields", {})]
+
+
+def cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
