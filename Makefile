@@ -71,7 +71,7 @@ bench: $(DEV)
 docs: $(READY)
 	$(PIP) install --quiet --editable ".[docs]" --constraint constraints.txt
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-	@echo "site/index.html"
+	@echo "site/index.html; with search: $(BIN)/python -m http.server -d site, then http://localhost:8000"
 
 clean:
 	rm -rf $(VENV) build site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
