@@ -17,22 +17,22 @@ def make_rollout(prompt_ids: Sequence[int], ids: Sequence[int], total: float | N
     return Rollout(prompt, Completion(TokenSequence.drawn(ids, behaviour, 0), "", "stop"), Reward(total, {"accuracy": total}, verdict))
 
 
+def groups_of(rewards_PG: Sequence[Sequence[float | None]], lengths: Sequence[int] = (3, 7, 5, 2), first_token: int = 300) -> list[Group]:
+    groups = []
+    for p, rewards in enumerate(rewards_PG):
+        prompt_ids = range(20 + p, 20 + p + 2 + p % 3)
+        rollouts = []
+        for g, total in enumerate(rewards):
+            start = first_token + 31 * p + 7 * g
+            rollouts.append(make_rollout(prompt_ids, range(start, start + lengths[(p + g) % len(lengths)]), total))
+        groups.append(Group(rollouts[0].prompt, tuple(rollouts)))
+    return groups
+
+
 @pytest.fixture(scope="session")
 def make_groups() -> Callable[..., list[Group]]:
     """``make_groups(rewards_PG, lengths, first_token)``: groups whose completions differ, with lengths that take turns."""
-
-    def make(rewards_PG: Sequence[Sequence[float | None]], lengths: Sequence[int] = (3, 7, 5, 2), first_token: int = 300) -> list[Group]:
-        groups = []
-        for p, rewards in enumerate(rewards_PG):
-            prompt_ids = range(20 + p, 20 + p + 2 + p % 3)
-            rollouts = []
-            for g, total in enumerate(rewards):
-                start = first_token + 31 * p + 7 * g
-                rollouts.append(make_rollout(prompt_ids, range(start, start + lengths[(p + g) % len(lengths)]), total))
-            groups.append(Group(rollouts[0].prompt, tuple(rollouts)))
-        return groups
-
-    return make
+    return groups_of
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.distributed
 from torch import Tensor
 
+from dunwu.distributed.ranks import on_all_ranks
 from dunwu.errors import CheckpointError, TrainingError
 
 PREFIX = "optimizer."
@@ -103,15 +103,6 @@ class Optimiser:
 def too_high(learning_rate: float) -> str:
     """What to do where it makes a run diverge."""
     return f"begin a new run with a learning_rate below {learning_rate:g} and another --out"
-
-
-def on_all_ranks(value: bool) -> bool:
-    """Whether it is true on every rank; all of them get the same answer."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return value
-    flag = torch.tensor(int(value))
-    torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MIN)
-    return bool(flag)
 
 
 def warmup_cosine(step: int, steps: int, warmup: int, highest: float, falling: Callable[[float], float]) -> float:

@@ -1,11 +1,16 @@
-"""From an experience to new weights: the optimiser updates of one rollout batch, guarded against NaN and Inf."""
+"""From an experience to new weights: the optimiser updates of one rollout batch, guarded against NaN and Inf, on one rank or several.
+
+Every rank holds the whole experience and takes a share of the rollouts of each mini-batch. Denominators are those of the whole mini-batch
+and gradients are *summed* over ranks, so the number of ranks changes no loss. All ranks make the same number of passes: a rank with fewer
+micro-batches repeats one with weight 0, as its forward and backward may hold collective calls that others wait in.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +21,7 @@ from dunwu.algorithms.loss import Algorithm, GrpoBatch, GrpoLoss, grpo_loss
 from dunwu.algorithms.terms import Denominators
 from dunwu.config.base import SEEDS
 from dunwu.config.zero import ZeroConfig
+from dunwu.distributed.ranks import rank_and_count, same_on_all_ranks, sum_gradients, sum_over_ranks
 from dunwu.trainers.experience import Experience, chosen_tokens
 from dunwu.trainers.optimiser import Optimiser
 from dunwu.trainers.scoring import Scorer, behaviour_logprobs, make_scorer, sampled_mask
@@ -48,6 +54,11 @@ class UpdateTotals:
         self.weights += loss.weight_sum.item()
         self.tokens += int(loss.tokens)
 
+    def sum_over_ranks(self) -> None:
+        """Make them the sums of all ranks; updates and the gradient's norm are the same on each."""
+        for name in ("loss", "kl", "clipped", "entropy", "mismatch", "weights", "tokens"):
+            setattr(self, name, sum_over_ranks(getattr(self, name)))
+
     def metrics(self, algorithm: Algorithm) -> dict[str, float | int | None]:
         """Means over the tokens that were learned from; ``None`` where there were none. Options add theirs."""
         each = max(1, self.tokens)
@@ -77,6 +88,13 @@ class Kept:
 
     old: dict[int, Tensor] | None
     chosen: dict[int, Tensor] | None
+
+
+class Pass(NamedTuple):
+    """A forward and backward pass over the rollouts of a micro-batch; an ``idle`` one has weight 0, and counts in no metric."""
+
+    indices: list[int]
+    idle: bool = False
 
 
 @dataclass
@@ -132,8 +150,10 @@ class PolicyUpdate:
     def learn(self, experience: Experience, step: int) -> UpdateTotals:
         """All updates on one rollout batch: ``inner_epochs`` passes of ``minibatches`` (DeepSeekMath, arXiv 2402.03300, Algorithm 1).
 
-        Where there is but one update, the policy still is the one that sampled: the ratio is 1 and no old log-probabilities are computed.
+        ``experience`` must be the same on every rank. With a single update the policy is still the one that sampled: the ratio is 1 and no
+        old log-probabilities are computed.
         """
+        assert same_on_all_ranks(hash(tuple(rollout.completion.tokens.ids for rollout in experience.rollouts))), "ranks have other rollouts"
         grpo = self.config.grpo
         totals = UpdateTotals(self._entropy_weight())
         self.optimiser.learning_rate = grpo.learning_rate * min(1.0, step / max(1, grpo.warmup_steps))
@@ -151,6 +171,7 @@ class PolicyUpdate:
         for _ in range(grpo.inner_epochs):
             for minibatch in minibatches:
                 self._update(experience, minibatch, kept, totals)
+        totals.sum_over_ranks()
         if self.entropy is not None and totals.tokens:
             self.entropy = self.entropy.after(totals.entropy / totals.tokens)
         return totals
@@ -162,12 +183,11 @@ class PolicyUpdate:
         """One optimiser step; its denominators are those of the whole mini-batch, rollouts without a signal included."""
         tokens = sum(experience.rollouts[i].completion.tokens.sampled_count for i in minibatch)
         denominators = Denominators(len(minibatch), max(1, tokens), self.config.sampling.max_tokens)
-        live = self._live(experience, minibatch)
-        if not live:
-            return
-        parts = [self._accumulate(experience, indices, kept, denominators, totals) for indices in self._micro_batches(experience, live)]
-        norm, moved = self.optimiser.update(all(parts))
-        totals.updates, totals.skipped = totals.updates + moved, totals.skipped + (not moved)
+        passes = self._passes(experience, minibatch)
+        finite = [self._accumulate(experience, each, kept, denominators, totals) for each in passes]
+        sum_gradients(self.optimiser.parameters.values())
+        norm, moved = self.optimiser.update(all(finite))
+        totals.updates, totals.skipped = totals.updates + (moved and bool(passes)), totals.skipped + (not moved)
         totals.grad_norm += norm if moved else 0.0
 
     def _live(self, experience: Experience, minibatch: Sequence[int]) -> list[int]:
@@ -176,14 +196,23 @@ class PolicyUpdate:
             return list(minibatch)
         return [i for i in minibatch if experience.advantages_BT[i].any()]
 
+    def _passes(self, experience: Experience, minibatch: Sequence[int]) -> list[Pass]:
+        """This rank's micro-batches, and idle passes up to the number that the busiest rank makes; none where no rollout is live at all."""
+        live, (rank, ranks) = sorted(self._live(experience, minibatch)), rank_and_count()
+        shares = [live[each * len(live) // ranks : (each + 1) * len(live) // ranks] for each in range(ranks)]
+        parts = [self._micro_batches(experience, share) for share in shares]
+        shortest = sorted(live, key=lambda i: len(experience.rollouts[i].completion.tokens))[:1]
+        idle = max(map(len, parts)) - len(parts[rank])
+        return [Pass(part) for part in parts[rank]] + [Pass(shortest, idle=True)] * idle
+
     def _micro_batches(self, experience: Experience, indices: Sequence[int]) -> list[list[int]]:
-        indices = sorted(indices)
         parts = self.scorer.micro_batches([experience.rollouts[i] for i in indices], self.config.grpo.micro_batch_tokens)
         return [[indices[i] for i in part] for part in parts]
 
-    def _accumulate(self, experience: Experience, indices: list[int], kept: Kept, denominators: Denominators, totals: UpdateTotals) -> bool:
+    def _accumulate(self, experience: Experience, each: Pass, kept: Kept, denominators: Denominators, totals: UpdateTotals) -> bool:
         """Add a micro-batch's gradient; returns whether its loss and log-probabilities are finite."""
-        rollouts, device = [experience.rollouts[i] for i in indices], self.model.device
+        indices, device = each.indices, self.model.device
+        rollouts = [experience.rollouts[i] for i in indices]
         reference_BT = self._reference_logprobs(rollouts)
         policy_BT, entropies_BT = self.scorer(rollouts, entropy_gradient=self._entropy_weight() > 0)
         mask_BT, behaviour_BT = sampled_mask(rollouts, device), behaviour_logprobs(rollouts, device)
@@ -198,11 +227,12 @@ class PolicyUpdate:
             chosen_BT=None if kept.chosen is None else pad_sequence([kept.chosen[i] for i in indices], batch_first=True).to(device),
         )
         loss = grpo_loss(replace(self.algorithm, entropy=self.entropy), batch, denominators)
-        if not (torch.isfinite(loss.loss) and torch.isfinite(policy_BT).all()):
-            return False
-        loss.loss.backward()  # type: ignore[no-untyped-call]
-        totals.add(loss, entropies_BT * mask_BT, (policy_BT.detach() - behaviour_BT).abs() * mask_BT)
-        return True
+        # Also where it is not finite: other ranks' backward passes may wait for this one.
+        (loss.loss * 0 if each.idle else loss.loss).backward()  # type: ignore[no-untyped-call]
+        finite = bool(torch.isfinite(loss.loss) and torch.isfinite(policy_BT).all())
+        if finite and not each.idle:
+            totals.add(loss, entropies_BT * mask_BT, (policy_BT.detach() - behaviour_BT).abs() * mask_BT)
+        return finite
 
     @torch.no_grad()
     def _reference_logprobs(self, rollouts: Sequence[Rollout]) -> Tensor | None:
@@ -210,13 +240,13 @@ class PolicyUpdate:
 
     @torch.no_grad()
     def _logprobs_by_rollout(self, experience: Experience, minibatches: Sequence[Sequence[int]]) -> dict[int, Tensor]:
-        """Old log-probabilities, the trainer's own, by rollout."""
+        """Old log-probabilities, the trainer's own, by rollout, of those in this rank's passes."""
         found: dict[int, Tensor] = {}
         for minibatch in minibatches:
-            for indices in self._micro_batches(experience, self._live(experience, minibatch)):
-                rollouts = [experience.rollouts[i] for i in indices]
+            for each in self._passes(experience, minibatch):
+                rollouts = [experience.rollouts[i] for i in each.indices]
                 rows = zip(self.scorer(rollouts)[0], rollouts, strict=True)
-                found |= dict(zip(indices, (row[: len(rollout.completion.tokens)] for row, rollout in rows), strict=True))
+                found |= dict(zip(each.indices, (row[: len(rollout.completion.tokens)] for row, rollout in rows), strict=True))
         return found
 
 
