@@ -9,7 +9,7 @@ from torch import Tensor
 class KVCache:
     """Keys and values of shape (layers, 2, slots, kv_heads, capacity, head_dim).
 
-    Attention reads slices ``[:slots_in_use, :, :longest]``. Positions after a slot's own length are masked, but must be finite
+    Attention reads slices ``[:slots, :, :length]``. Positions after a slot's own length are masked, but must be finite
     (zero weight times NaN is NaN): the memory starts as zeros, and the engine drops a cache that may hold non-finite values.
     """
 
