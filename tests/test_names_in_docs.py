@@ -32,8 +32,9 @@ NOT_KEYS = ("py", "md", "json", "jsonl", "yaml", "html", "parquet", "gz", "c", "
 """Last parts of file names, which look like key paths."""
 STAGES_TOO = {"helpfulness", "safety", "reasoning", "general"}
 """Keys that are also names of stages and of what a suite measures."""
-FROM_OUTSIDE = {"trust_remote_code", "repetition_penalty_reward", "reasoning_process", "verify_x", "pi_old", "pi_behaviour", "r_chosen", "r_rejected"}
-"""Identifiers of other projects and of formulas."""
+FROM_OUTSIDE = set(["trust_remote_code", "repetition_penalty_reward", "reasoning_process", "num_generations"])
+FORMULAS = {"verify_x", "pi_old", "pi_behaviour", "r_chosen", "r_rejected"}
+"""Identifiers of other projects, and of formulas."""
 
 
 @cache
@@ -118,7 +119,7 @@ def wrong_names(text: str) -> Iterator[str]:
         elif code.startswith("dunwu "):
             yield from wrong_commands(code)
         else:
-            yield from (word for word in _SNAKE.findall(code) if word not in identifiers() | FROM_OUTSIDE)
+            yield from (word for word in _SNAKE.findall(code) if word not in identifiers() | FROM_OUTSIDE | FORMULAS)
 
 
 def wrong_commands(text: str) -> Iterator[str]:

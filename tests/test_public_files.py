@@ -77,6 +77,11 @@ def test_the_checks_can_fail(tmp_path: Path) -> None:
     assert _MACHINE_PATH.search("see /" + "home/somebody/file") is not None
 
 
+def test_the_glossary_has_forty_words_each_once() -> None:
+    words = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \|$", (ROOT / "docs" / "style.md").read_text(encoding="utf-8"), re.MULTILINE)[1:]
+    assert len(set(words)) == len(words) >= 40
+
+
 def test_the_licence_is_mit_of_the_authors() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert text.startswith("MIT License")
