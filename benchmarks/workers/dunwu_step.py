@@ -12,7 +12,7 @@ from typing import Any
 from parity import parity
 from talk import claim_stdout, orders, settings
 
-import dunwu.cli.main  # noqa: F401  (how OpenMP threads wait is set there, before torch is loaded)
+import dunwu  # noqa: F401  (how OpenMP threads wait is set there, before torch is loaded)
 
 import torch  # isort: skip
 

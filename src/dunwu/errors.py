@@ -8,7 +8,7 @@ DunwuError                 everything we raise on purpose
 |   `-- RunError           a run directory: locked, from another configuration, not resumable
 |-- CheckpointError        a checkpoint that is torn or does not match its manifest (the previous one is used)
 |-- TrainingError          training cannot go on (too many non-finite steps in a row), exit code 1
-`-- Interrupted            Ctrl-C or SIGTERM, after all was saved, exit code 0
+`-- Interrupted            Ctrl-C or SIGTERM, after all was saved, exit code 0; a KeyboardInterrupt too
 """
 
 from __future__ import annotations
@@ -46,5 +46,5 @@ class TrainingError(DunwuError):
     """Training cannot go on."""
 
 
-class Interrupted(DunwuError):
+class Interrupted(DunwuError, KeyboardInterrupt):
     """The user or the system asked to stop, and everything is saved."""

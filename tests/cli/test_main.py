@@ -11,10 +11,10 @@ import pytest
 
 from dunwu.cli.main import COMMANDS, main
 from dunwu.cli.outputs import check_file, check_folder
-from dunwu.cli.recipes import bundled_recipes, find_recipe
 from dunwu.cli.training import resume_command
 from dunwu.config.load import load_config
 from dunwu.config.pretrain import PretrainConfig
+from dunwu.config.recipes import bundled_recipes, find_recipe
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import EvalConfig, ZeroConfig

@@ -16,7 +16,7 @@ from dunwu.run.checkpoint import save_checkpoint
 
 
 def test_threads_are_told_not_to_spin_before_torch_can_be_loaded_and_the_users_word_stays() -> None:
-    program = "import os, sys, dunwu.cli.main; assert 'torch' not in sys.modules; print(os.environ['GOMP_SPINCOUNT'])"
+    program = "import os, sys, dunwu; assert 'torch' not in sys.modules; print(os.environ['GOMP_SPINCOUNT'])"
     clean = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     for given, expected in (({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7")):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=clean | given)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dunwu.cli.recipes import find_recipe
 from dunwu.cli.sft_command import run
 from dunwu.config.load import load_config
+from dunwu.config.recipes import find_recipe
 from dunwu.config.sft import SftConfig
 from dunwu.errors import Interrupted, UserError
 

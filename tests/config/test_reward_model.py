@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dunwu.cli.recipes import bundled_recipes
 from dunwu.config.load import load_config
+from dunwu.config.recipes import bundled_recipes
 from dunwu.config.reward_model import R1_HELPFULNESS, RewardModelConfig
 from dunwu.errors import ConfigError
 

@@ -12,10 +12,10 @@ import torch
 from dunwu.analysis.report import flat_facts
 from dunwu.cli.bundled import check_hash, read_card
 from dunwu.cli.explain_command import lineage
-from dunwu.cli.recipes import find_recipe
 from dunwu.config.blocks import SamplingConfig
 from dunwu.config.load import load_config
 from dunwu.config.pretrain import ModelShape, PretrainConfig
+from dunwu.config.recipes import find_recipe
 from dunwu.config.tasks import CountdownTask, Game24Task
 from dunwu.config.zero import EvalConfig
 from dunwu.data.tiny_world import card

@@ -402,7 +402,7 @@ def test_disk_full_in_rewind_keeps_all_rows(tmp_path, monkeypatch):
 
 
 def test_the_code_version_begins_with_the_package_version():
-    assert code_version().startswith(run_directory.dunwu.__version__)
+    assert code_version().startswith(run_directory.VERSION)
 
 
 def test_a_changed_input_is_named_by_its_files(tmp_path):

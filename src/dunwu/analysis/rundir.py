@@ -15,6 +15,7 @@ from dunwu.analysis.curves import Metrics, is_step, read_metrics
 from dunwu.errors import DataError, RunError
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import read_evaluation
+from dunwu.models.bundled import newest_checkpoint
 
 MANIFEST, METRICS = "manifest.json", "metrics.jsonl"
 WITHOUT_SETS = frozenset({"sft", "reward-model"})
@@ -37,15 +38,20 @@ class Run:
     """What a run directory holds."""
 
     path: Path
-    config_text: str = ""
-    manifest: Mapping[str, Any] = field(default_factory=dict)
-    summary: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Metrics = field(default_factory=Metrics)
-    sets: tuple[HeldOutSet, ...] = ()
-    card: Mapping[str, Any] = field(default_factory=dict)
-    examples: tuple[Mapping[str, Any], ...] = ()
+    config_text: str = field(default="", repr=False)
+    manifest: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    summary: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    metrics: Metrics = field(default_factory=Metrics, repr=False)
+    sets: tuple[HeldOutSet, ...] = field(default=(), repr=False)
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    examples: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """Of a reward model: held-out examples with their scores."""
     missing: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> Path:
+        """The newest checkpoint: what `load_model` and recipes take."""
+        return newest_checkpoint(self.path)
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
@@ -57,8 +63,9 @@ class Run:
         return found if isinstance(found, dict) else {}
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path | str) -> Run:
     """Read the run directory ``path``; raises ``RunError`` where there is none."""
+    path = Path(path)
     if not path.is_dir():
         raise RunError(f"there is no run folder {path}: pass the folder that `dunwu zero` printed")
     missing: list[str] = []

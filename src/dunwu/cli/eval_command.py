@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +11,13 @@ from pydantic import Field
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
-from dunwu.cli.runs import run_above, trained_template
 from dunwu.config.base import Positive
 from dunwu.config.blocks import EngineConfig
 from dunwu.config.load import load_config
 from dunwu.config.task_names import parse_task
 from dunwu.config.zero import EvalConfig
-from dunwu.errors import RunError
-from dunwu.models.bundled import BUNDLED_NAME
-
-WRITTEN = ("evaluation.parquet", "summary.json")
-"""The files of an evaluation."""
+from dunwu.evaluation.store import refuse_taken
+from dunwu.models.bundled import default_template
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,8 @@ def run(arguments: Sequence[str]) -> int:
     options, rest = parse_options(EvalOptions, "eval", arguments)
     refuse_misspelt_options(EvalOptions, EvalConfig.model_fields.keys(), rest)
     template = options.template or default_template(options.model)
-    base = {"task": _task(options.task, template), "split": options.split}
+    task = parse_task(options.task, "short" if template == "tiny" else "full")
+    base = {"task": task.model_dump(mode="json"), "split": options.split}
     config = load_config(EvalConfig, None, [*_shorthands(options), *rest], base)
     if options.out is not None:
         check_folder(options.out, "a folder to write in")
@@ -78,18 +74,6 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def refuse_taken(out: Path) -> None:
-    """Raises `RunError` for a folder whose results would be replaced."""
-    if taken := next((name for name in WRITTEN if os.path.lexists(out / name)), None):
-        raise RunError(f"{out} already has {taken}: choose another --out, or give --overwrite to replace it")
-
-
-def _task(text: str, template: str) -> dict[str, Any]:
-    """The task as data; models other than the tiny ones get the rules in full."""
-    task = parse_task(text).model_dump(mode="json")
-    return {**task, "wording": "full"} if "wording" in task and template != "tiny" else task
-
-
 def _shorthands(options: EvalOptions) -> list[str]:
     named = {
         "problems": options.problems,
@@ -99,15 +83,6 @@ def _shorthands(options: EvalOptions) -> list[str]:
         "seed": options.seed,
     }
     return [f"{key}={value}" for key, value in named.items() if value is not None]
-
-
-def default_template(model: str) -> str:
-    """The template the model was trained with, if its run records one."""
-    if model == BUNDLED_NAME:
-        return "tiny"
-    if not Path(model).is_dir() or run_above(Path(model)) is None:
-        return "r1-zero"
-    return trained_template(model) or "tiny"  # a pre-training run has no template: it made a tiny base model
 
 
 def table(name: str, summary: Mapping[str, Any]) -> list[str]:

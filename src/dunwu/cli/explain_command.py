@@ -13,10 +13,9 @@ import tyro
 
 from dunwu.cli.bundled import read_card
 from dunwu.cli.options import parse_options, refuse_rest
-from dunwu.cli.runs import run_above
 from dunwu.config.load import read_mapping
 from dunwu.errors import CheckpointError, DataError, ModelError
-from dunwu.models.bundled import BUNDLED_NAME, bundled_path
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path, run_above
 from dunwu.pipeline.artefacts import WORK, Artefact
 from dunwu.pipeline.lineage import ancestry, artefacts_at, facts
 from dunwu.run.step_manifest import verify_checkpoint

@@ -15,10 +15,6 @@ from collections.abc import Sequence
 from dunwu.errors import DunwuError, Interrupted, UserError
 from dunwu.isa import levels_in_force
 
-# OpenMP threads spin at barriers. With libgomp's default, which spins for milliseconds, one other busy process
-# beside two torch threads slowed the engine from 25,000 to 1,800 tokens/s. torch reads the variable when it is loaded, so it is set before.
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-
 COMMANDS = {
     "zero": "train a base model by pure reinforcement learning (R1-Zero)",
     "r1": "run all four stages of R1, from the base model to the final one",

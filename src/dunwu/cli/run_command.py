@@ -12,8 +12,8 @@ import tyro
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
-from dunwu.cli.recipes import find_recipe
 from dunwu.cli.training import command_line
+from dunwu.config.recipes import find_recipe
 from dunwu.errors import Interrupted
 from dunwu.pipeline.graph import Pipeline
 from dunwu.pipeline.recipe_file import dump_pipeline, read_pipeline

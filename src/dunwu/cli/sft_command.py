@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dunwu.cli.runs import sampling_overrides
-from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable
+from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable, sampling_overrides
 from dunwu.config.sft import SftConfig
 from dunwu.run.checkpoint import LATEST
 

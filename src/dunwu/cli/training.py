@@ -11,9 +11,10 @@ from typing import Any, Protocol, TypeVar
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
-from dunwu.cli.recipes import find_recipe
 from dunwu.config.base import Config
 from dunwu.config.load import dump_config, load_config
+from dunwu.config.recipes import find_recipe
+from dunwu.config.zero import SamplingConfig
 from dunwu.errors import Interrupted
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
@@ -71,6 +72,13 @@ def resume_command(command: str, arguments: Sequence[str]) -> str:
 def command_line(arguments: Sequence[str]) -> str:
     """A command of this program, quoted for a shell."""
     return shlex.join([_program(), *arguments])
+
+
+def sampling_overrides(sampling: SamplingConfig, section: str = "sampling") -> list[str]:
+    """``key=value`` for what is not drawn as by default, the length left out."""
+    default = SamplingConfig()
+    names = [name for name in type(sampling).model_fields if name != "max_tokens"]
+    return [f"{section}.{name}={getattr(sampling, name)}" for name in names if getattr(sampling, name) != getattr(default, name)]
 
 
 def _program() -> str:

@@ -13,10 +13,10 @@ from pydantic import Field
 
 from dunwu.analysis.text import visible
 from dunwu.cli.options import parse_options
-from dunwu.cli.runs import run_above
 from dunwu.config.load import load_config, read_mapping
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import DataError
+from dunwu.models.bundled import run_above
 from dunwu.rewards.compose import ComposedReward
 from dunwu.rewards.make import make_reward
 from dunwu.rewards.outcome import compute

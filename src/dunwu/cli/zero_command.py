@@ -12,10 +12,10 @@ from typing import Annotated
 from pydantic import Field
 
 from dunwu.cli.plan import zero_plan
-from dunwu.cli.runs import sampling_overrides, trained_template
-from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable
+from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable, sampling_overrides
 from dunwu.config.task_names import task_name
 from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.models.bundled import trained_template
 from dunwu.run.step_manifest import step_folder
 
 

@@ -22,13 +22,13 @@ AnyConfig = TypeVar("AnyConfig", bound=Config)
 def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[str], base: dict[str, Any] | None = None) -> AnyConfig:
     """The checked configuration. Any mistake is a `ConfigError` of one line: an unknown key (with the nearest), a wrong type, a torn file.
 
-    `preset: NAME` at the top of the file puts the values of `dunwu.config.presets.preset(NAME)` beneath the file's own; as an override it
+    `preset: NAME` at the top of the file or base puts the values of `dunwu.config.presets.preset(NAME)` beneath its own; as an override it
     puts them over the file's, and beneath the other overrides.
     Nested mappings are merged, everything else (lists too) is replaced.
     """
     parsed = parse_overrides(overrides)
-    written = read_mapping(file) if file is not None else {}
-    data = merge(merge(base or {}, _preset(written.pop("preset", None))), written)
+    data = with_preset(base or {})
+    data = merge(data, with_preset(read_mapping(file))) if file is not None else data
     for override in parsed:
         data = merge(data, _preset(override.value)) if override.key == "preset" else data
     data = apply_overrides(data, [o for o in parsed if o.key != "preset"], _defaults(model))
@@ -75,6 +75,11 @@ def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
         mergeable = isinstance(below, dict) and isinstance(value, dict) and below.get("kind") == value.get("kind", below.get("kind"))
         result[key] = merge(below, value) if mergeable and isinstance(below, dict) else value
     return result
+
+
+def with_preset(data: dict[str, Any]) -> dict[str, Any]:
+    """`data` over the preset that it names."""
+    return merge(_preset(data.get("preset")), {key: value for key, value in data.items() if key != "preset"})
 
 
 def _preset(name: Any) -> dict[str, Any]:

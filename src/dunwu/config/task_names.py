@@ -16,6 +16,7 @@ from dunwu.config.tasks import (
     Game24Task,
     ReasoningGymTask,
     TaskConfig,
+    Wording,
 )
 from dunwu.errors import ConfigError
 
@@ -27,15 +28,18 @@ NAMES = ("countdown", "game24", "arithmetic", *KNOWN_DATASETS, *CODE_DATASETS, f
 FILE_ENDINGS = (".jsonl", ".json", ".parquet", ".jsonl.gz")
 
 
-def parse_task(text: str) -> TaskConfig:
-    """The task that `text` names. Raises `ConfigError` with the nearest name, and for a data file that is not there."""
+def parse_task(text: str, wording: Wording = "short") -> TaskConfig:
+    """The task that `text` names, worded so where it has a wording.
+
+    Raises `ConfigError` with the nearest name, and for a data file that is not there.
+    """
     match text:
         case "countdown":
-            return CountdownTask()
+            return CountdownTask(wording=wording)
         case "game24":
-            return Game24Task()
+            return Game24Task(wording=wording)
         case "arithmetic":
-            return ArithmeticTask()
+            return ArithmeticTask(wording=wording)
     if text.startswith(REASONING_GYM) and len(text) > len(REASONING_GYM):
         return ReasoningGymTask(name=text.removeprefix(REASONING_GYM))
     for dataset in CODE_DATASETS:

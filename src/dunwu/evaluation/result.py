@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 from typing import Any
@@ -62,7 +62,7 @@ class EvaluationResult:
 
     name: str
     k: int
-    rows: tuple[EvaluationRow, ...]
+    rows: tuple[EvaluationRow, ...] = field(repr=False)
 
     @cached_property
     def problems(self) -> list[ProblemRows]:

@@ -35,6 +35,15 @@ _SCHEMA = pa.schema(
     ]
 )
 
+WRITTEN = ("evaluation.parquet", "summary.json")
+"""What an evaluation leaves in a folder of its own."""
+
+
+def refuse_taken(out: Path) -> None:
+    """Raise `RunError` for a folder with results that would be replaced."""
+    if taken := next((name for name in WRITTEN if os.path.lexists(out / name)), None):
+        raise RunError(f"{out} has {taken} already: choose another folder, or ask to overwrite it (--overwrite)")
+
 
 def write_evaluation(path: Path, result: EvaluationResult) -> None:
     """Write ``result``, replacing ``path`` whole or not at all. Raises ``RunError`` where the disk refuses."""

@@ -24,13 +24,17 @@ MAX_PROMPT_TOKENS = 4096
 
 
 def run_evaluation(
-    model: str, config: EvalConfig, template: str, out: Path | None, device: str, threads: int, batch: int
+    model: str | tuple[Any, Any], config: EvalConfig, template: str, out: Path | None, device: str, threads: int, batch: int
 ) -> EvaluationResult:
-    """Load, sample, verify; with ``out`` all completions (``evaluation.parquet``) and ``summary.json`` are written there."""
+    """Load, sample, verify; with ``out`` all completions (``evaluation.parquet``) and ``summary.json`` are written there.
+
+    ``model`` may be a model and its tokenizer, loaded already.
+    """
     if threads:
         torch.set_num_threads(threads)
-    take_date(None, model)
-    policy, tokenizer = load_model(model, pick_device(device))
+    name = model if isinstance(model, str) else str(model[0].name_or_path)
+    take_date(None, name)
+    policy, tokenizer = load_model(model, pick_device(device)) if isinstance(model, str) else model
     if day := written_date(template, tokenizer):
         print(f"the chat template writes the date {day}", flush=True)
     with EvaluationSession.open(policy, tokenizer, EngineConfig(max_batch=batch), template, MAX_PROMPT_TOKENS) as opened:
@@ -44,7 +48,7 @@ def run_evaluation(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_evaluation(out / "evaluation.parquet", result)
-        asked: dict[str, Any] = {"model": model, "template": template, **({"date": day} if day else {})}
+        asked: dict[str, Any] = {"model": name, "template": template, **({"date": day} if day else {})}
         asked |= {"config": config.model_dump(mode="json"), "dropped": dropped, **({"note": held_out.note} if held_out.note else {})}
         summary = {**asked, result.name: result.summary()}
         (out / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,9 +1,10 @@
-"""Where models lie: the tiny base model that comes with the package, and the newest checkpoint of a run."""
+"""Where models lie: the tiny base model that comes with the package, checkpoints of a run, and the template each is prompted with."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from dunwu.config.load import read_mapping
 from dunwu.errors import ModelError
 
 BUNDLED_NAME = "tiny"
@@ -23,3 +24,26 @@ def newest_checkpoint(folder: Path) -> Path:
     if (folder / "config.json").exists() or not pointer.is_file():
         return folder
     return pointer.with_name(pointer.read_text(encoding="utf-8").strip() or "none")
+
+
+def run_above(folder: Path) -> Path | None:
+    """`folder` itself, or one of the two folders above it (`RUN/checkpoints/step-000100`), that holds a run's `config.yaml`."""
+    folder = folder.resolve()
+    return next((place for place in (folder, *folder.parents[:2]) if (place / "config.yaml").is_file()), None)
+
+
+def trained_template(model: str) -> str | None:
+    """The template of the run that a local model is from; ``None`` where there is no run, or one without a template."""
+    run = run_above(Path(model)) if Path(model).is_dir() else None
+    template = None if run is None else read_mapping(run / "config.yaml").get("template")
+    return None if template is None else str(template)
+
+
+def default_template(model: str) -> str:
+    """The template that a model is prompted with unless another is asked for: that of its run, else `r1-zero`."""
+    folder = Path(model)
+    if model == BUNDLED_NAME or folder.resolve() == bundled_path():
+        return "tiny"
+    if not folder.is_dir() or run_above(folder) is None:
+        return "r1-zero"
+    return trained_template(model) or "tiny"  # a pre-training run has no template: it made a tiny base model

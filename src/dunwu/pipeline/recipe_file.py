@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.config.base import Config
-from dunwu.config.load import load_config, merge, read_mapping
+from dunwu.config.load import load_config, read_mapping
 from dunwu.config.overrides import Override, apply_overrides, parse_overrides
-from dunwu.config.presets import preset
 from dunwu.config.yaml_text import write_yaml
 from dunwu.errors import ConfigError
 from dunwu.pipeline.graph import Pipeline, Stage
@@ -22,13 +21,12 @@ Json = dict[str, Any]
 
 def read_pipeline(file: Path, overrides: Sequence[str] = ()) -> Pipeline:
     """The pipeline of a recipe, with overrides such as ``zero.grpo.steps=20``. Any mistake is a `ConfigError` of one line."""
-    data = read_mapping(file)
-    return _pipeline(data, parse_overrides(overrides), default_name=file.stem.lower(), source=f"{file}: ")
+    return make_pipeline(read_mapping(file), parse_overrides(overrides), default_name=file.stem.lower(), source=f"{file}: ")
 
 
 def with_overrides(pipeline: Pipeline, overrides: Sequence[str]) -> Pipeline:
     """A pipeline that a function made, with overrides over it."""
-    return _pipeline(pipeline_data(pipeline), parse_overrides(overrides), pipeline.name, "")
+    return make_pipeline(pipeline_data(pipeline), parse_overrides(overrides), pipeline.name)
 
 
 def dump_pipeline(pipeline: Pipeline) -> str:
@@ -59,7 +57,8 @@ def without(data: Json, keys: Sequence[str] | Mapping[str, Any]) -> Json:
     return marked
 
 
-def _pipeline(data: Json, overrides: Sequence[Override], default_name: str, source: str) -> Pipeline:
+def make_pipeline(data: Json, overrides: Sequence[Override] = (), default_name: str = "pipeline", source: str = "") -> Pipeline:
+    """The pipeline of plain data. Any mistake is a `ConfigError` of one line, which begins with ``source``."""
     _check_keys(data, source)
     stages = data["stages"]
     for override in overrides:
@@ -106,8 +105,6 @@ def _stage(name: str, written: Json, overrides: Sequence[Override]) -> Stage:
 
 def _config(model: type[Config], data: Json, inputs: Mapping[str, str], tokens: Sequence[str]) -> Config:
     """Inputs go in as ``@STAGE``, so that a key without a default has a value."""
-    if "preset" in data:
-        data = merge(preset(str(data.pop("preset"))), data)
     for key in inputs:
         if key in data or any(token.startswith(f"{key}=") for token in tokens):
             raise ConfigError(f"{key} is given twice, as an input and as a key: leave one of them out")

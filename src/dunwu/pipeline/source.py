@@ -18,10 +18,9 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-import dunwu
 from dunwu.errors import ConfigError
 
-PACKAGE = Path(dunwu.__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 LEFT_OUT = ("analysis", "assets", "recipes", "__pycache__")
 PRESENTING = (
     "errors",
@@ -29,6 +28,7 @@ PRESENTING = (
     "jobs.memory",
     "jobs.preview",
     "run.progress",
+    "version",
 )
 """Modules that print or refuse, and of which nothing reaches an artefact (`jobs.checks` drops rows too, and counts)."""
 NO_SOURCE = (".py", ".pyc", ".typed")

@@ -7,7 +7,6 @@ them), and a function takes those that it names of ``prompt``, ``completion`` (l
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from dunwu.errors import ConfigError
 from dunwu.process.own_code import call_function
+from dunwu.process.run_async import run_async
 from dunwu.rewards.own import only_named
 from dunwu.rewards.scope import Whole
 from dunwu.types import Problem
@@ -73,7 +73,7 @@ def _functions(rubric: Any) -> Iterator[tuple[Callable[..., Any], float, dict[st
 
 def _value(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     result = function(**only_named(function, arguments))
-    return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
+    return run_async(_awaited(result)) if inspect.isawaitable(result) else result
 
 
 async def _awaited(result: Any) -> Any:

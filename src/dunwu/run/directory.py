@@ -23,7 +23,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import dunwu
 from dunwu.config.yaml_text import write_yaml
 from dunwu.errors import RunError
 from dunwu.isa import levels_in_force
@@ -32,6 +31,7 @@ from dunwu.run.date import run_date
 from dunwu.run.identity import check_same_run
 from dunwu.run.step_manifest import counted_files, is_foreign
 from dunwu.run.tables import holds_rollouts
+from dunwu.version import VERSION
 
 Metric = float | int | str | bool | None
 Json = dict[str, Any]
@@ -262,12 +262,12 @@ def code_version() -> str:
     """Package version, and where the package lies in a git repository that tracks it the commit: ``0.1.0+g1a2b3c4d5e6f.dirty``."""
     package = Path(__file__).resolve().parent
     if _git(package, "ls-files", "--error-unmatch", Path(__file__).name) is None:
-        return dunwu.__version__
+        return VERSION
     commit = _git(package, "rev-parse", "--short=12", "HEAD")
     if commit is None:
-        return dunwu.__version__
+        return VERSION
     changed = _git(package.parent, "status", "--porcelain", "--", ".")
-    return f"{dunwu.__version__}+g{commit}{'.dirty' if changed else ''}"
+    return f"{VERSION}+g{commit}{'.dirty' if changed else ''}"
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -18,6 +18,7 @@ from dunwu.data.generators.base import Chat, OnWritten, Request, Written
 from dunwu.data.generators.completion import FILTERED, MOST_BYTES, TooLarge, post, read_answer, request_body, retry_after, short
 from dunwu.errors import ConfigError, UserError
 from dunwu.models.chat import Message
+from dunwu.process.run_async import run_async
 
 Sleep = Callable[[float], Awaitable[None]]
 LONGEST_WAIT = 30.0
@@ -65,7 +66,7 @@ class Endpoint:
 
         Raises ``UserError`` when many are, and when the endpoint does not work; ``on_written`` has had what arrived by then.
         """
-        return asyncio.run(self._write(requests, on_written))
+        return run_async(self._write(requests, on_written))
 
     def recall(self, request: Request, written: Written) -> None:
         """Count what an earlier start was answered, so that the share of refused prompts is that of the whole stage."""

@@ -1,0 +1,263 @@
+"""Dunwu for Python: what `import dunwu` gives, each from plain arguments to a result (docs/python.md). The work itself is in `dunwu.jobs`.
+
+Heavy modules are imported when a function needs them: to check an answer, none is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dunwu.config.base import Config
+from dunwu.config.load import merge, read_mapping, validate, with_preset
+from dunwu.config.recipes import find_recipe
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.config.sft import SftConfig
+from dunwu.config.task_names import parse_task
+from dunwu.config.tasks import TaskConfig
+from dunwu.config.zero import EngineConfig, EvalConfig, SamplingConfig, ZeroConfig
+from dunwu.errors import ConfigError, DataError
+from dunwu.types import Completion, Problem, Request, Reward, Split, Verdict, VerifierName
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from dunwu.analysis.rundir import Run
+    from dunwu.evaluation.result import EvaluationResult
+    from dunwu.pipeline.artefacts import Artefact
+    from dunwu.pipeline.graph import Pipeline
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+Recipe = str | Path | Mapping[str, Any]
+"""A YAML file, the name of a recipe that comes with Dunwu, or its keys as data."""
+Model = str | Path | tuple[Any, Any]
+"""`tiny`, a folder, a hub id, or what `load_model` returned."""
+Messages = Sequence[Mapping[str, str]]
+"""A conversation: `[{"role": "user", "content": ...}]`."""
+
+
+def train_grpo(recipe: ZeroConfig | Recipe | None = None, *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
+    """Train a model by reinforcement learning from verified answers, as R1-Zero was (`dunwu zero`), and return the run.
+
+    The configuration is `recipe` with `keys` over it; both have the keys of `ZeroConfig`, such as `model="tiny"`, `tasks="countdown"`,
+    `reward=["accuracy", "format"]` and `grpo={"steps": 20}`. `out` is the run directory; with `resume` a run there is continued.
+
+    Raises `UserError` for a mistake, `TrainingError`, and after Ctrl-C, when all is saved, `Interrupted` (a `KeyboardInterrupt`).
+    """
+    from dunwu.jobs.zero import run_zero
+
+    return _finished(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume))
+
+
+def train_sft(recipe: SftConfig | Recipe | None = None, *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
+    """Fine-tune a model on conversations (`dunwu sft`), and return the run. Arguments and errors are those of `train_grpo`.
+
+    The keys are those of `SftConfig`, such as `model="tiny"`, `data="rows.jsonl"` and `epochs=2`.
+    """
+    from dunwu.jobs.sft import run_sft
+
+    return _finished(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume))
+
+
+def train_reward_model(recipe: RewardModelConfig | Recipe | None = None, *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
+    """Train a reward model on preferences or labels (`dunwu reward-model`), and return the run. Otherwise as `train_grpo`.
+
+    The keys are those of `RewardModelConfig`, such as `data="pairs.jsonl"` and `criterion="safety"`.
+    """
+    from dunwu.jobs.reward_model import run_reward_model
+
+    return _finished(run_reward_model(_config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume))
+
+
+def run_pipeline(
+    recipe: Pipeline | Recipe, out: str | Path, *, first: str | None = None, last: str | None = None, **stages: Mapping[str, Any]
+) -> dict[str, Artefact]:
+    """Do or continue the stages of a pipeline (`dunwu run`); `"r1"` means R1 on the tiny model. What is finished is not done again.
+
+    `stages` are keys over the recipe's, by stage, such as `zero={"grpo": {"steps": 20}}`; `first` and `last` limit what is done.
+    Returns by stage what was made: `["zero"].payload` is the file or folder. Raises as `train_grpo`; the same call goes on.
+    """
+    from dunwu.pipeline.execute import run_pipeline
+    from dunwu.pipeline.live import watching
+    from dunwu.pipeline.recipe_file import make_pipeline, pipeline_data
+    from dunwu.pipeline.recipes.r1_tiny import tiny_r1
+
+    recipe = tiny_r1() if recipe == "r1" else recipe
+    data = _data(recipe, "run") if isinstance(recipe, str | Path | Mapping) else pipeline_data(recipe)
+    name = Path(recipe).stem.lower() if isinstance(recipe, str | Path) else "pipeline"
+    with watching(Path(out)) as watch:
+        return run_pipeline(make_pipeline(merge(data, {"stages": _plain(stages)}), default_name=name), Path(out), first, last, watch)
+
+
+def evaluate(
+    model: Model = "tiny",
+    task: str | TaskConfig | Mapping[str, Any] = "countdown",
+    *,
+    template: str | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    **keys: Any,
+) -> EvaluationResult:
+    """Measure a model on held-out problems (`dunwu eval`): `.summary()` has pass@1 with its 95 % interval, `.rows` every completion.
+
+    `task` is a name such as `countdown` or `gsm8k`, a data file, or its keys. `keys` are those of `EvalConfig`, such as `problems=100`,
+    `samples=4` and `sampling={"temperature": 0.6}`. `template`: by default the one the model was trained with. `out`: a folder to keep it in.
+    """
+    from dunwu.evaluation.store import refuse_taken
+    from dunwu.jobs.evaluate import run_evaluation
+    from dunwu.models.bundled import default_template
+
+    named = model if isinstance(model, tuple) else str(model)
+    template = template or default_template(_name(named))
+    config = validate(EvalConfig, {"task": _task(task, template), **_plain(keys)})
+    if out is not None:
+        refuse_taken(Path(out))
+    return run_evaluation(named, config, template, None if out is None else Path(out), device, 0, EngineConfig().max_batch)
+
+
+def load_model(name: str | Path = "tiny", device: str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """A model and its tokenizer from `tiny`, a local folder (a run directory: its newest checkpoint) or a hub id; in float32.
+
+    Both are those of `transformers`. Raises `ModelError` with what is missing or broken.
+    """
+    from dunwu.models import loading
+
+    return loading.load_model(str(name), loading.pick_device(device))
+
+
+class Engine:
+    """Draws completions from a model: `Engine("tiny").generate("User: 2 + 3 = ?\\nAssistant:", seed=0)`."""
+
+    def __init__(self, model: Model = "tiny", *, template: str | None = None, device: str = "auto", **keys: Any) -> None:
+        """`template` is for conversations and problems: by default the one the model was trained with, else its own chat template, else
+        `r1-zero`. `keys` are those of `EngineConfig`. Raises `ModelError`."""
+        from dunwu.data.prompts import prompt_template
+        from dunwu.models.bundled import default_template
+        from dunwu.rollout.build import build_engine
+
+        self.model, self.tokenizer = model if isinstance(model, tuple) else load_model(model, device)
+        known = template or default_template(_name(model))
+        own = not template and known == "r1-zero" and self.tokenizer.chat_template
+        self.template = prompt_template("chat" if own else known, self.tokenizer)
+        self._engine = build_engine(validate(EngineConfig, _plain(keys)), self.model, self.tokenizer)
+
+    def generate(
+        self, prompts: str | Problem | Sequence[str | Problem | Messages], *, samples: int = 1, seed: int = 0, **sampling: Any
+    ) -> list[Completion]:
+        """`samples` completions of each prompt, those of one prompt together; the same seed gives the same texts.
+
+        A text is continued as it is; a problem or a conversation is put into the template. `sampling` are keys of `SamplingConfig`, such as
+        `max_tokens=200` and `temperature=0.6`. Raises `UserError` for a prompt that does not fit.
+        """
+        from dunwu.data.prompts import sampling_params
+        from dunwu.data.rollouts import rollout_seeds
+        from dunwu.evaluation.session import EVALUATION
+
+        tokens = [self._tokens(each) for each in ([prompts] if isinstance(prompts, str | Problem) else prompts)]
+        params = sampling_params(validate(SamplingConfig, _plain(sampling)), self.template.name, self.tokenizer, self._engine)
+        seeds = rollout_seeds(seed, EVALUATION, len(tokens), samples)
+        return self._engine.generate([Request(tokens[place // samples], params, drawn) for place, drawn in enumerate(seeds)])
+
+    def _tokens(self, prompt: str | Problem | Messages) -> tuple[int, ...]:
+        from dunwu.models.beginning import beginning, encode
+        from dunwu.tasks.templates import TEMPLATES
+
+        if isinstance(prompt, str):
+            return tuple(encode(self.tokenizer, [prompt], beginning(self.tokenizer))[0])
+        if isinstance(prompt, Problem):
+            return self.template.prompt(prompt).token_ids
+        if self.template.name not in TEMPLATES:
+            return self.template.prompt(Problem("prompt", "chat", "", "none"), prompt).token_ids
+        if [turn["role"] for turn in prompt] != ["user"]:
+            raise DataError(f"template {self.template.name!r} writes one question, no conversation: give one turn of the user's")
+        return self.template.prompt(Problem("prompt", "chat", prompt[0]["content"], "none")).token_ids
+
+
+def problems(
+    task: str | TaskConfig | Mapping[str, Any] = "countdown", limit: int = 10, *, split: Split = "test", seed: int = 0
+) -> list[Problem]:
+    """The first `limit` problems of a task, named as for `evaluate`. Raises `UserError`."""
+    from dunwu.tasks.make import make_task
+
+    made = make_task(validate(EvalConfig, {"task": _task(task, "tiny")}).task)
+    return [made.train(index, seed) for index in range(limit)] if split == "train" else made.held_out(split, limit, seed)
+
+
+def verify(problem: Problem | str, answer: str, *, kind: VerifierName = "math", data: Mapping[str, Any] | None = None) -> Verdict:
+    """Is `answer` right? `problem` is a problem, or a gold answer that is compared as `kind` says, with the `data` that kind needs.
+
+    A verdict has a score (`None` where the verifier failed), a reason and a detail. Raises `DataError` where no answer could be verified.
+    """
+    from dunwu.verifiers import verify as verifiers
+    from dunwu.verifiers.problem import problem_fault
+
+    if isinstance(problem, str):
+        problem = Problem("gold", "own", "", kind, problem, data=data or {})
+    if fault := problem_fault(problem):
+        raise DataError(f"problem {problem.id}: {fault}")
+    return verifiers.verify(problem, answer)
+
+
+def reward(problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy", "format")) -> list[Reward]:
+    """The reward of each completion of a problem, as a run with `reward=parts` gives it: the total, and the score of each part.
+
+    Raises `ConfigError`, also for parts that no text has by itself: reward models, and functions that compare the whole group.
+    """
+    from dunwu.config.rewards import ModelPartConfig, OwnPart
+    from dunwu.rewards.make import make_reward
+    from dunwu.rewards.outcome import compute
+
+    chosen = _config(ZeroConfig, None, "zero", {"reward": parts}).reward
+    for part in chosen:
+        if isinstance(part, ModelPartConfig) or (isinstance(part, OwnPart) and part.sees == "group"):
+            raise ConfigError(f"reward: {part.kind} needs a whole run or group: leave it out here")
+    made = make_reward(chosen)
+    return [compute(made, problem, text) for text in ([texts] if isinstance(texts, str) else texts)]
+
+
+def _config(kind: type[AnyConfig], recipe: Config | Recipe | None, command: str, keys: Mapping[str, Any]) -> AnyConfig:
+    """The recipe with the keys over it, tasks by name spelled out."""
+    data = with_preset(merge(_data({} if recipe is None else recipe, command), _plain(keys)))
+    if "tasks" in data:
+        given = data["tasks"] if isinstance(data["tasks"], list) else [data["tasks"]]
+        data["tasks"] = [_weighted(each, data.get("template", "tiny")) for each in given]
+    return validate(kind, data)
+
+
+def _weighted(source: Any, template: str) -> Any:
+    """A source of a mixture, which may be given as its task alone."""
+    return source if isinstance(source, Mapping) and "task" in source else {"task": _task(source, template)}
+
+
+def _data(recipe: Config | Recipe, command: str) -> dict[str, Any]:
+    """A recipe as the data of its YAML file."""
+    found: dict[str, Any] = read_mapping(find_recipe(str(recipe), command)) if isinstance(recipe, str | Path) else _plain(recipe)
+    return found
+
+
+def _task(task: Any, template: str) -> Any:
+    """The keys of a task that may be given by its name; a model that is not of the tiny world reads the rules in full."""
+    return _plain(parse_task(task, "short" if template == "tiny" else "full") if isinstance(task, str) else task)
+
+
+def _plain(value: Any) -> Any:
+    """Configurations, paths and tuples as YAML has them."""
+    if isinstance(value, Config):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _name(model: Model) -> str:
+    """What a model was loaded from."""
+    return str(model[0].name_or_path if isinstance(model, tuple) else model)
+
+
+def _finished(path: Path) -> Run:
+    from dunwu.analysis.rundir import read_run
+
+    return read_run(path)
