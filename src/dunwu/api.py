@@ -33,11 +33,12 @@ Recipe = str | Path | Mapping[str, Any]
 """A YAML file, the name of a recipe that comes with Dunwu, or its keys as data."""
 Model = str | Path | tuple[Any, Any]
 """`tiny`, a folder, a hub id, or what `load_model` returned."""
+BASE = "tiny/zero"
 Messages = Sequence[Mapping[str, str]]
 """A conversation: `[{"role": "user", "content": ...}]`."""
 
 
-def train_grpo(recipe: ZeroConfig | Recipe | None = None, *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
+def train_grpo(recipe: ZeroConfig | Recipe = BASE, *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
     """Train a model by reinforcement learning from verified answers, as R1-Zero was (`dunwu zero`), and return the run.
 
     The configuration is `recipe` with `keys` over it; both have the keys of `ZeroConfig`, such as `model="tiny"`, `tasks="countdown"`,
@@ -46,11 +47,14 @@ def train_grpo(recipe: ZeroConfig | Recipe | None = None, *, out: str | Path, re
     Raises `UserError` for a mistake, `TrainingError`, and after Ctrl-C, when all is saved, `Interrupted` (a `KeyboardInterrupt`).
     """
     from dunwu.jobs.zero import run_zero
+    from dunwu.models.bundled import default_template
 
+    if recipe == BASE and "model" in keys:
+        keys = {"template": default_template(str(keys["model"])), **keys}
     return _finished(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume))
 
 
-def train_sft(recipe: SftConfig | Recipe | None = None, *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
+def train_sft(recipe: SftConfig | Recipe = "tiny/sft", *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
     """Fine-tune a model on conversations (`dunwu sft`), and return the run. Arguments and errors are those of `train_grpo`.
 
     The keys are those of `SftConfig`, such as `model="tiny"`, `data="rows.jsonl"` and `epochs=2`.
@@ -60,7 +64,9 @@ def train_sft(recipe: SftConfig | Recipe | None = None, *, out: str | Path, resu
     return _finished(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume))
 
 
-def train_reward_model(recipe: RewardModelConfig | Recipe | None = None, *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
+def train_reward_model(
+    recipe: RewardModelConfig | Recipe = "tiny/reward-model", *, out: str | Path, resume: bool = False, **keys: Any
+) -> Run:
     """Train a reward model on preferences or labels (`dunwu reward-model`), and return the run. Otherwise as `train_grpo`.
 
     The keys are those of `RewardModelConfig`, such as `data="pairs.jsonl"` and `criterion="safety"`.
@@ -208,7 +214,7 @@ def reward(problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy
     from dunwu.rewards.make import make_reward
     from dunwu.rewards.outcome import compute
 
-    chosen = _config(ZeroConfig, None, "zero", {"reward": parts}).reward
+    chosen = _config(ZeroConfig, {"reward": parts}, "zero", {}).reward
     for part in chosen:
         if isinstance(part, ModelPartConfig) or (isinstance(part, OwnPart) and part.sees == "group"):
             raise ConfigError(f"reward: {part.kind} needs a whole run or group: leave it out here")
@@ -216,9 +222,9 @@ def reward(problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy
     return [compute(made, problem, text) for text in ([texts] if isinstance(texts, str) else texts)]
 
 
-def _config(kind: type[AnyConfig], recipe: Config | Recipe | None, command: str, keys: Mapping[str, Any]) -> AnyConfig:
+def _config(kind: type[AnyConfig], recipe: Config | Recipe, command: str, keys: Mapping[str, Any]) -> AnyConfig:
     """The recipe with the keys over it, tasks by name spelled out."""
-    data = with_preset(merge(_data({} if recipe is None else recipe, command), _plain(keys)))
+    data = with_preset(merge(_data(recipe, command), _plain(keys)))
     if "tasks" in data:
         given = data["tasks"] if isinstance(data["tasks"], list) else [data["tasks"]]
         data["tasks"] = [_weighted(each, data.get("template", "tiny")) for each in given]
