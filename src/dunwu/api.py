@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dunwu.config.base import Config
+from dunwu.config.blocks import EngineConfig, SamplingConfig
 from dunwu.config.load import merge, read_mapping, validate, with_preset
 from dunwu.config.recipes import find_recipe
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.task_names import parse_task
 from dunwu.config.tasks import TaskConfig
-from dunwu.config.zero import EngineConfig, EvalConfig, SamplingConfig, ZeroConfig
+from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.errors import ConfigError, DataError
 from dunwu.types import Completion, Problem, Request, Reward, Split, Verdict, VerifierName
 
@@ -107,8 +108,8 @@ def evaluate(
 ) -> EvaluationResult:
     """Measure a model on held-out problems (`dunwu eval`): `.summary()` has pass@1 with its 95 % interval, `.rows` every completion.
 
-    `task` is a name such as `countdown` or `gsm8k`, a data file, or its keys. `keys` are those of `EvalConfig`, such as `problems=100`,
-    `samples=4` and `sampling={"temperature": 0.6}`. `template`: by default the one the model was trained with. `out`: a folder to keep it in.
+    `task` is a name such as `countdown` or `gsm8k`, a data file, or its keys. `keys` are those of `EvalConfig`, such as `problems=100`
+    and `sampling={"temperature": 0.6}`. `template`: by default the one the model was trained with. `out`: a folder to keep it in.
     """
     from dunwu.evaluation.store import refuse_taken
     from dunwu.jobs.evaluate import run_evaluation

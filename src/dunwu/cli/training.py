@@ -12,9 +12,9 @@ from typing import Any, Protocol, TypeVar
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
 from dunwu.config.base import Config
+from dunwu.config.blocks import SamplingConfig
 from dunwu.config.load import dump_config, load_config
 from dunwu.config.recipes import find_recipe
-from dunwu.config.zero import SamplingConfig
 from dunwu.errors import Interrupted
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
