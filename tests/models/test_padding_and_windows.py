@@ -14,7 +14,7 @@ from transformers import MistralConfig, MistralForSequenceClassification, Qwen2C
 from dunwu.errors import ModelError
 from dunwu.models.heads import load_scorer, scores
 from dunwu.models.loading import load_model, padding_id, save_model
-from dunwu.models.precision import causal_attention, use_causal_attention
+from dunwu.models.precision import attention, causal_attention
 from dunwu.trainers.sft_scoring import packed_attention
 
 SIZE = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
@@ -89,12 +89,13 @@ def test_a_reward_model_with_a_sliding_window_is_trained_as_transformers_compute
     ids = torch.randint(1, 50, (2, 12))
     with torch.no_grad():
         expected = model(input_ids=ids).logits[:, 0]
-        use_causal_attention(model)
-        found = scores(model, ids)
+        with attention(model):
+            found = scores(model, ids)
         model.config.sliding_window = 100
         for layer in model.base_model.layers:
             layer.self_attn.sliding_window = None
-        without = scores(model, ids)
+        with attention(model):
+            without = scores(model, ids)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(without, expected, atol=1e-3)
 

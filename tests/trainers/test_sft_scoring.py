@@ -111,7 +111,7 @@ def test_attention_over_the_whole_row_would_show(new_policy: NewPolicy, monkeypa
     def over_all(module: Any, *tensors: Any, packed_lengths: Sequence[int], **kwargs: Any) -> Any:
         return sft_scoring.packed_attention(module, *tensors, packed_lengths=[sum(packed_lengths)], **kwargs)
 
-    monkeypatch.setitem(sft_scoring.ALL_ATTENTION_FUNCTIONS, sft_scoring.ATTENTION, over_all)
+    monkeypatch.setitem(sft_scoring.ALL_ATTENTION_FUNCTIONS, sft_scoring.PACKED, over_all)
     wrong = scorer(EXAMPLES).logprobs_N
     count = EXAMPLES[0].targets
     assert torch.equal(right[:count], wrong[:count])

@@ -15,10 +15,8 @@ from dunwu.algorithms.preference import expected_calibration_error, reliability
 from dunwu.analysis.sentences import percent
 from dunwu.data.io.preferences import LabelledAnswer, Pair
 from dunwu.evaluation.metrics import finite_or_none, pass_at_1, pass_interval, spearman
-from dunwu.models.heads import scores
 from dunwu.trainers.reward_model import RewardModelTrainer
 from dunwu.trainers.reward_model_examples import Example, seen_by
-from dunwu.trainers.scoring import pad_right
 
 SHOWN = 2
 """Examples of each kind."""
@@ -58,9 +56,8 @@ def telling_examples(trainer: RewardModelTrainer, agreements: Sequence[float]) -
 
 
 def _told(kind: str, trainer: RewardModelTrainer, example: Example) -> dict[str, Any]:
-    ids_BT, _ = pad_right(example.rows, trainer.model.config.pad_token_id, trainer.model.device)
     with torch.no_grad():
-        given = scores(trainer.model, ids_BT, trainer.config.matmul_precision).flatten().tolist()
+        given = trainer.scores([example])[0].tolist()
     item = example.item
     texts = {"chosen": item.chosen, "rejected": item.rejected} if isinstance(item, Pair) else {_label(item): item.completion}
     answers = [

@@ -6,7 +6,8 @@ Autocast alone is not enough on a CPU: the backward pass of bfloat16 attention i
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -19,7 +20,8 @@ from dunwu.errors import ModelError
 
 Precision = Literal["float32", "bfloat16"]
 
-ATTENTION = "causal_float32"
+CAUSAL = "causal_float32"
+"""Attention for training: causal, float32, no mask (padding stands on the right, where causality hides it)."""
 
 
 def matmul_precision(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
@@ -27,9 +29,27 @@ def matmul_precision(precision: Precision, device: torch.device) -> AbstractCont
     return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
-def use_causal_attention(model: PreTrainedModel) -> None:
-    """Attention for training: causal, float32, no mask (padding stands on the right, where causality hides it)."""
-    model.set_attn_implementation(ATTENTION)
+@contextmanager
+def attention(model: PreTrainedModel, name: str = CAUSAL) -> Iterator[None]:
+    """Forward passes of ``model`` within this context attend by the function registered as ``name``; afterwards the model is as it was."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation(name)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+def checkpoint_activations(model: PreTrainedModel) -> None:
+    """Keep only the input of each layer for the backward pass, and compute the rest again.
+
+    That happens after the forward pass, when its `attention` is gone: so the name is remembered and used again.
+    """
+
+    def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
+        return nullcontext(), attention(model, model.config._attn_implementation)
+
+    model.activation_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
 
 
 def causal_attention(
@@ -66,4 +86,4 @@ def _window(length: int, sliding_window: int | None, device: torch.device) -> Te
     return (distance >= 0) & (distance < sliding_window)
 
 
-ALL_ATTENTION_FUNCTIONS.register(ATTENTION, causal_attention)
+ALL_ATTENTION_FUNCTIONS.register(CAUSAL, causal_attention)

@@ -22,6 +22,7 @@ from dunwu.algorithms.terms import Denominators
 from dunwu.config.base import SEEDS
 from dunwu.config.zero import ZeroConfig
 from dunwu.distributed.ranks import rank_and_count, same_on_all_ranks, sum_gradients, sum_over_ranks
+from dunwu.models.precision import checkpoint_activations
 from dunwu.trainers.experience import Experience, chosen_tokens
 from dunwu.trainers.optimiser import Optimiser
 from dunwu.trainers.scoring import Scorer, behaviour_logprobs, make_scorer, sampled_mask
@@ -114,7 +115,7 @@ class PolicyUpdate:
     def __post_init__(self) -> None:
         self.model.train()
         if self.config.gradient_checkpointing:
-            self.model.activation_checkpointing_enable()
+            checkpoint_activations(self.model)
         self.entropy = self.algorithm.entropy
         grpo = self.config.grpo
         self.optimiser = Optimiser(

@@ -23,7 +23,7 @@ from dunwu.config.pretrain import ModelShape, PretrainConfig
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, check_weights, document, documents
 from dunwu.data.tiny_world.tokenizer import train_tokenizer
 from dunwu.models.loading import load_model, pick_device, save_model
-from dunwu.models.precision import matmul_precision, use_causal_attention
+from dunwu.models.precision import attention, matmul_precision
 from dunwu.run.directory import RunDirectory
 from dunwu.run.progress import print_sample
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
@@ -138,7 +138,6 @@ class Pretrainer:
 
     def _attach(self, model: Any) -> None:
         self.model = model.to(self.device)
-        use_causal_attention(self.model)
         self.optimiser = Optimiser(
             self.model,
             learning_rate=self.config.learning_rate,
@@ -187,7 +186,8 @@ class Pretrainer:
         total = 0.0
         for batch in fixed_shapes([len(row) for row in rows], self.config.micro_batch_tokens):
             ids_BT, mask_BT = pad_right([rows[i] for i in batch.indices], self.tokenizer.pad_token_id, self.device, batch.shape)
-            with matmul_precision(self.config.matmul_precision, self.device), torch.set_grad_enabled(train):
+            precision = matmul_precision(self.config.matmul_precision, self.device)
+            with attention(self.model), precision, torch.set_grad_enabled(train):
                 logits_BTV = self.model(input_ids=ids_BT, use_cache=False).logits[:, :-1]
             target_BT = ids_BT[:, 1:].masked_fill(mask_BT[:, 1:] == 0, IGNORED)
             loss = F.cross_entropy(logits_BTV.float().flatten(0, 1), target_BT.flatten(), ignore_index=IGNORED, reduction="sum") / tokens
@@ -203,10 +203,11 @@ class Pretrainer:
     @torch.no_grad()
     def _sample(self) -> str:
         ids = self.tokenizer("User: Use 3,7,8 to make 29.\nAssistant:<think>", return_tensors="pt")["input_ids"].to(self.device)
-        for _ in range(80):
-            ids = torch.cat([ids, self.model(input_ids=ids, use_cache=False).logits[:, -1:].argmax(-1)], dim=1)
-            if ids[0, -1] == self.tokenizer.eos_token_id:
-                break
+        with attention(self.model):
+            for _ in range(80):
+                ids = torch.cat([ids, self.model(input_ids=ids, use_cache=False).logits[:, -1:].argmax(-1)], dim=1)
+                if ids[0, -1] == self.tokenizer.eos_token_id:
+                    break
         return str(self.tokenizer.decode(ids[0]))
 
     def save(self, folder: Path) -> None:

@@ -20,7 +20,7 @@ from dunwu.algorithms.preference import bradley_terry, pointwise
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.io.preferences import Pair
 from dunwu.models.heads import HEAD, scores
-from dunwu.models.precision import use_causal_attention
+from dunwu.models.precision import attention
 from dunwu.run.progress import print_sample
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.reward_model_examples import Batches, Example
@@ -49,7 +49,6 @@ class RewardModelTrainer:
     ) -> None:
         self.config, self.model, self.tokenizer, self.train, self.held_out = config, model, tokenizer, train, held_out
         self.batches = Batches(train, config)
-        use_causal_attention(model)
         model.score.weight.requires_grad_(True)  # adapters froze it with the rest
         self.optimiser = Optimiser(
             model, learning_rate=config.learning_rate, weight_decay=config.weight_decay, max_grad_norm=config.max_grad_norm
@@ -96,7 +95,7 @@ class RewardModelTrainer:
         found = [0.0] * len(examples)
         for indices in self._micro_batches(examples):
             part = [examples[i] for i in indices]
-            for i, value in zip(indices, agreement(self._scores(part), part).tolist(), strict=True):
+            for i, value in zip(indices, agreement(self.scores(part), part).tolist(), strict=True):
                 found[i] = value
         return found
 
@@ -105,7 +104,7 @@ class RewardModelTrainer:
         totals = BatchTotals()
         for indices in self._micro_batches(batch):
             part = [batch[i] for i in indices]
-            scores_BR = self._scores(part)
+            scores_BR = self.scores(part)
             loss = losses(scores_BR, part, self.config.margin).sum() / len(batch)
             loss.backward()  # type: ignore[no-untyped-call]
             found = agreement(scores_BR.detach(), part)
@@ -115,11 +114,12 @@ class RewardModelTrainer:
             totals.scores += scores_BR.detach().flatten().tolist()
         return totals
 
-    def _scores(self, examples: Sequence[Example]) -> Tensor:
+    def scores(self, examples: Sequence[Example]) -> Tensor:
         """``[B, R]``: the scores of the examples' rows."""
         rows = [row for example in examples for row in example.rows]
         ids_BT, _ = pad_right(rows, self.model.config.pad_token_id, self.model.device)
-        return scores(self.model, ids_BT, self.config.matmul_precision).view(len(examples), -1)
+        with attention(self.model):
+            return scores(self.model, ids_BT, self.config.matmul_precision).view(len(examples), -1)
 
     def _micro_batches(self, examples: Sequence[Example]) -> list[list[int]]:
         """A pair's rows stay together: its loss needs both scores."""
@@ -130,7 +130,7 @@ class RewardModelTrainer:
     def _show(self, step: int) -> None:
         """A held-out row with its scores, another one each time."""
         example = self.held_out[step % len(self.held_out)]
-        given = self._scores([example])[0].tolist()
+        given = self.scores([example])[0].tolist()
         item = example.item
         if isinstance(item, Pair):
             named = [("chosen", item.chosen, given[0]), ("rejected", item.rejected, given[1])]

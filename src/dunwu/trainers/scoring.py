@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from dunwu.models.logprobs import token_logprobs
 from dunwu.models.native import NativeUnavailable
 from dunwu.models.native_logprobs import NativeScorer
-from dunwu.models.precision import Precision, matmul_precision, use_causal_attention
+from dunwu.models.precision import Precision, attention, matmul_precision
 from dunwu.types import Rollout
 
 
@@ -34,7 +34,6 @@ class TorchScorer:
     """The reference: the model's own forward pass on rows padded on the right, on any device."""
 
     def __init__(self, model: Any, temperature: float, precision: Precision, pad: int) -> None:
-        use_causal_attention(model)
         self._model, self._temperature, self._precision, self._pad = model, temperature, precision, pad
         self.name = f"torch, {precision}"
 
@@ -49,7 +48,7 @@ class TorchScorer:
         ids_BT, attention_BT = pad_right(rows, self._pad, device)
         starts = torch.tensor([[len(rollout.prompt.token_ids)] for rollout in rollouts], device=device)
         scored_BT = attention_BT.bool() & (torch.arange(ids_BT.shape[1], device=device) >= starts)
-        with matmul_precision(self._precision, device):
+        with attention(self._model), matmul_precision(self._precision, device):
             scores = token_logprobs(
                 self._model, ids_BT, attention_BT, scored_BT, temperature=self._temperature, entropy_gradient=entropy_gradient
             )

@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerBase
 from dunwu.config.base import SEEDS
 from dunwu.config.sft import SftConfig
 from dunwu.data.io.chat_examples import Example
+from dunwu.models.precision import checkpoint_activations
 from dunwu.rollout.base import Engine
 from dunwu.run.progress import SAMPLE_CHARACTERS, clean, print_sample
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
@@ -75,7 +76,7 @@ class SftTrainer:
         self.halted = ""
         model.train()
         if config.gradient_checkpointing:
-            model.activation_checkpointing_enable()
+            checkpoint_activations(model)
         # The native scorer keeps its activations; whoever asks for the opposite gets torch.
         self.scorer = make_example_scorer(model, config.matmul_precision, native=not config.gradient_checkpointing)
         self.optimiser = Optimiser(

@@ -21,9 +21,9 @@ from dunwu.models.chunked_scores import score_in_chunks
 from dunwu.models.logprobs import LOGITS_AT_ONCE
 from dunwu.models.native import NativeUnavailable
 from dunwu.models.native_logprobs import NativeScorer
-from dunwu.models.precision import Precision, causal_attention, matmul_precision
+from dunwu.models.precision import Precision, attention, causal_attention, matmul_precision
 
-ATTENTION = "packed_causal_float32"
+PACKED = "packed_causal_float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,6 @@ class PackedTorchScorer:
     """The model's own forward pass on one row of all conversations, on any device."""
 
     def __init__(self, model: Any, precision: Precision) -> None:
-        model.set_attn_implementation(ATTENTION)
         self._model, self._precision = model, precision
         self._chunk = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
         self.name = f"torch, {precision}"
@@ -61,7 +60,7 @@ class PackedTorchScorer:
         ids_T = torch.from_numpy(np.concatenate([example.ids for example in examples])).long().to(device)
         learned_T = torch.from_numpy(np.concatenate([example.learned for example in examples])).to(device)
         positions_T = torch.cat([torch.arange(length) for length in lengths]).to(device)
-        with matmul_precision(self._precision, device):
+        with attention(self._model, PACKED), matmul_precision(self._precision, device):
             hidden_1TD = self._model.model(
                 input_ids=ids_T[None], position_ids=positions_T[None], use_cache=False, packed_lengths=lengths
             ).last_hidden_state
@@ -124,4 +123,4 @@ def packed_attention(
     return torch.cat(mixed, dim=1), None
 
 
-ALL_ATTENTION_FUNCTIONS.register(ATTENTION, packed_attention)
+ALL_ATTENTION_FUNCTIONS.register(PACKED, packed_attention)
