@@ -9,7 +9,7 @@ import pytest
 from dunwu.analysis.figures import training_figures
 from dunwu.analysis.rundir import Run
 
-OFF, UNKNOWN = "at beta 0 no reference model is held", "was not recorded"
+OFF, UNKNOWN = "KL was not measured", "was not recorded"
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def whole(tmp_path_factory, make):
     return report(run), run
 
 
-def test_a_whole_run_tells_its_numbers(whole):
+def test_a_complete_run_shows_its_numbers(whole):
     words = Page(whole[0]).words
     for sentence in (
         "pass@1 went from 20.0 % to 80.0 %; the 95 % intervals do not overlap.",
@@ -78,7 +78,7 @@ def test_a_whole_run_tells_its_numbers(whole):
         "Mean completion length went from 28.0 to 78.0 tokens over 90 steps (2.8 times the first value). Thinking went",
         "12.5 % of the last completions were cut off at the token limit (0.0 % of the first).",
         "The number of reflective words per completion went from 1.0 to 6.0 over 90 steps (6.0 times the first value).",
-        "25.0 % of the first groups and 50.0 % of the last had equal rewards throughout",
+        "25.0 % of the first groups and 50.0 % of the last had equal rewards",
         "1 step had non-finite values",
         "Of 3.0 minutes in these phases, 60 % went to generate, 30 % went to train, 10 % went to reward.",
         "thinking length with human solving time is 1.00 before training and 1.00 after training, over 20 problems",
@@ -121,7 +121,7 @@ def test_no_file_but_the_report_is_left(whole):
 
 def test_an_empty_run_gives_a_report_that_says_what_is_missing(tmp_path):
     page = Page(report(tmp_path))
-    assert "What this report lacks" in page.words
+    assert "Missing from this report" in page.words
     assert "metrics.jsonl has no steps yet" in page.words
     assert "No held-out evaluation was found" in page.words
     assert "svg" not in page.tags
@@ -193,11 +193,11 @@ def test_a_long_card_shows_its_figures_and_folds_its_lists(tmp_path, make):
     card = {"tokens": 5, "base_countdown": {"pass_at_1": 0.1}, "reflective_words_per_1000_documents": {"wait": 31.5}}
     (tmp_path / "manifest.json").write_text(json.dumps({"kind": "zero", "base_card": card}))
     words = Page(report(tmp_path)).words
-    assert "among these facts from its card. tokens 5 base_countdown.pass_at_1 0.1 The rest of its card" in words
-    assert "The rest of its card reflective_words_per_1000_documents.wait 31.5" in words
+    assert "tokens 5 base_countdown.pass_at_1 0.1 The rest of the card" in words
+    assert "The rest of the card reflective_words_per_1000_documents.wait 31.5" in words
 
 
-def test_a_base_without_a_card_is_told(tmp_path, make):
+def test_a_base_without_a_card(tmp_path, make):
     make.write_whole_run(tmp_path)
     (tmp_path / "manifest.json").write_text(json.dumps({"kind": "zero"}))
     assert "This base model came without a card" in Page(report(tmp_path)).words

@@ -46,21 +46,21 @@ def write_run(run: Path, held_out: Any = HELD_OUT, examples: Any = (EXAMPLE,)) -
 def test_it_shows_accuracy_calibration_length_and_examples(tmp_path: Path) -> None:
     html = write_report(write_run(tmp_path)).read_text(encoding="utf-8")
     words = Page(html).words.replace("\N{NO-BREAK SPACE}", " ")
-    for told in (
-        "Held-out accuracy 80.0 % 3.4 % expected calibration error 55.0 % of unequal pairs: the longer is scored higher",
-        "Of 40 held-out examples; 95 % interval 65.0 % to 90.0 %.",
+    for expected in (
+        "Held-out accuracy 80.0 % 3.4 % expected calibration error 55.0 % pairs of unequal length: longer answer scored higher",
+        "40 held-out examples; 95 % interval 65.0 % to 90.0 %.",
         "Loss went from 0.650 to 0.350 over 7 steps.",
         "chosen longer 21 75.0 % 50.0 % to 90.0 %",
         "90.0 % to 100.0 % 30 95.0 % 90.0 %",
         "training 300 held out 40",
         "wrong, surest Say hello. Chosen score -1.25 Hello! Rejected score +0.50 No.",
     ):
-        assert told in words
+        assert expected in words
     assert 'aria-label="Calibration"' in html
-    assert "What this report lacks" not in words
+    assert 'id="missing"' not in html
 
 
-def test_a_run_that_has_begun_has_a_page(tmp_path: Path) -> None:
+def test_an_unfinished_run_has_a_page(tmp_path: Path) -> None:
     words = Page(write_report(write_run(tmp_path, None)).read_text(encoding="utf-8")).words
     assert "Loss went from" in words
     assert "Held-out accuracy" not in words

@@ -47,21 +47,21 @@ def test_small_numbers_do_not_read_as_0(value, text):
 
 
 def test_kl():
-    told = sentences.divergence(made(0.0, 0.02, 0.01), 0.001)
-    assert told == "KL to the reference went from 0 to 0.0100 over 3 steps. Its largest value was 0.0200, at step 2."
+    text = sentences.divergence(made(0.0, 0.02, 0.01), 0.001)
+    assert text == "KL to the reference went from 0 to 0.0100 over 3 steps. Its largest value was 0.0200, at step 2."
     assert "beta 0" in sentences.divergence(Curve(), 0.0)
     assert sentences.divergence(Curve(), 0.001) == "KL to the reference was not recorded."
 
 
 def test_dead_groups_and_skipped_steps():
-    told = sentences.dead_groups(made(0.3, 0.55), 0)
-    assert told == "30.0 % of the first groups and 55.0 % of the last had equal rewards throughout, and so no advantage to learn from."
-    assert sentences.dead_groups(made(0.3), 1).endswith("1 step had non-finite values and left the weights as they were.")
+    text = sentences.dead_groups(made(0.3, 0.55), 0)
+    assert text.startswith("30.0 % of the first groups and 55.0 % of the last ")
+    assert sentences.dead_groups(made(0.3), 1).partition(". ")[2].startswith("1 step had non-finite values")
 
 
 def test_time():
-    told = sentences.time_spent({"generate": 180.0, "train": 120.0, "save": 0.1, "reward": 0.0})
-    assert told == "Of 5.0 minutes in these phases, 60 % went to generate, 40 % went to train."
+    text = sentences.time_spent({"generate": 180.0, "train": 120.0, "save": 0.1, "reward": 0.0})
+    assert text == "Of 5.0 minutes in these phases, 60 % went to generate, 40 % went to train."
     assert sentences.time_spent({}) == "Time per phase was not recorded."
 
 
@@ -91,14 +91,14 @@ def test_the_headline_of_half_an_evaluation():
 
 def test_levels():
     levels = {"before": [("1", 25.4), ("4", 24.0)], "after": [("1", 45.0), ("4", 89.6)]}
-    told = sentences.by_level("Mean thinking length in tokens", "difficulty", levels, 0)
+    text = sentences.by_level("Mean thinking length in tokens", "difficulty", levels, 0)
     assert (
-        told
+        text
         == "Mean thinking length in tokens: before training 25 at difficulty 1 and 24 at 4; after training 45 at difficulty 1 and 90 at 4."
     )
 
 
 def test_correlation_is_told_with_what_chance_gives():
-    told = sentences.correlation("human solving time", {"before": (0.02, 100), "after": (0.314, 100)})
-    assert "0.02 before training and 0.31 after training, over 100 problems; values within ±0.20 " in told
+    text = sentences.correlation("human solving time", {"before": (0.02, 100), "after": (0.314, 100)})
+    assert "0.02 before training and 0.31 after training, over 100 problems; chance alone gives a value within ±0.20 " in text
     assert "could not be computed" in sentences.correlation("x", {"after": (math.nan, 2)})

@@ -43,25 +43,25 @@ def test_it_shows_losses_data_and_samples(tmp_path: Path) -> None:
     summary = {"validation": validation(2.1, 1.3), "seed": 0, "device": "cpu", "seconds": {"train": 20.0}}
     html = write_report(write_run(tmp_path, rows(), summary)).read_text(encoding="utf-8")
     words = Page(html).words
-    for told in (
+    for expected in (
         "Supervised fine-tuning",
-        "Validation loss 2.100 → 1.300 0.40 → 0.70 tokens guessed right",
+        "Validation loss 2.100 → 1.300 0.40 → 0.70 token accuracy",
         "Training loss went from 2.000 to 0.900 over 12 steps. Validation loss went from 1.750 to 1.300 over 4 steps.",
         "The learning rate went from 0.00100 to 0.00008 over 12 steps.",
-        "conversations 1,234 60 tokens 99,000 – of them learned 55,000 – conversations too long and dropped 2 –",
+        "conversations 1,234 60 tokens 99,000 – learned tokens 55,000 – conversations dropped as too long 2 –",
         "step 3 User: 3 times 2? 4",
         "step 12 User: 12 times 2? 4",
     ):
-        assert told in words
+        assert expected in words
     assert "pass@1" not in words
-    assert "What this report lacks" not in words
+    assert 'id="missing"' not in html
     assert html.count("<svg") == 4, "entropy and gradient were not recorded"
 
 
-def test_a_run_that_has_begun_has_a_page(tmp_path: Path) -> None:
+def test_an_unfinished_run_has_a_page(tmp_path: Path) -> None:
     words = Page(write_report(write_run(tmp_path, rows(2))).read_text(encoding="utf-8")).words
     assert "Training loss 2.000 → 1.900" in words
-    assert "What it says" not in words
+    assert "Samples during training" not in words
     nothing = Page(write_report(write_run(tmp_path, [])).read_text(encoding="utf-8")).words
     assert "metrics.jsonl has no steps yet" in nothing
     assert "No held-out evaluation" not in nothing

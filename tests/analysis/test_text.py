@@ -19,7 +19,7 @@ def test_a_completion_is_divided_at_its_reflective_words():
 
 def test_a_long_completion_is_cut_and_says_so():
     found = shown("x" * 100_000, 600)
-    assert (sum(len(piece.text) for piece in found.segments), found.left_out) == (600, 99_400)
+    assert (sum(len(piece.text) for piece in found.segments), found.cut) == (600, 99_400)
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "Zs"])))

@@ -69,7 +69,7 @@ def test_the_run_directory_is_whole(finished: Path, taught_base: str, data: Path
     assert manifest["kind"] == "sft"
     assert manifest["steps"] == 6
     assert [row["step"] for row in read_metrics(finished) if isinstance(row.get("sample"), str) and "Say" in row["sample_prompt"]] == [3, 6]
-    assert "What it says" in (finished / "report.html").read_text(encoding="utf-8")
+    assert "Samples during training" in (finished / "report.html").read_text(encoding="utf-8")
     hashes = {"model": content_hash(Path(taught_base)), "data": content_hash(data), "validation": content_hash(data)}
     assert manifest["inputs"].items() >= hashes.items()
     assert manifest["inputs"].keys() - hashes.keys() == {"data_tokens", "validation_tokens"}

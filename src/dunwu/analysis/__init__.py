@@ -1,1 +1,1 @@
-"""A run directory becomes curves and a report. Imports no torch."""
+"""Curves and reports from run directories. Imports no torch."""

@@ -1,4 +1,4 @@
-"""Several runs on one page: what differs between their configurations, and their curves over each other."""
+"""Several runs on one page: the differences between their configurations, and their curves in shared plots."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from dunwu.errors import UserError
 
 COMPARISON = "comparison.html"
 MOST_RUNS = 4
-"""As many as can be told apart by colour."""
+"""Colours can distinguish no more."""
 LONGEST = 40
-"""Characters of a value in the table of differences."""
+"""Maximum length of a value in the table of differences, in characters."""
 METRICS = {
     "reward": ("Reward", "reward", False),
     "rewards/accuracy": ("Accuracy", "share of rollouts", True),
@@ -32,21 +32,21 @@ METRICS = {
     "entropy": ("Entropy", "nats per token", False),
     "kl": ("KL to the reference", "nats per token", False),
 }
-"""Title, unit, and whether it is a share; further parts of the reward follow."""
+"""Title, unit, and whether it is a share; other reward parts follow."""
 
 
 def write_comparison(folders: Sequence[Path], path: Path) -> Path:
     """Write the page of the runs in ``folders`` and return its path. Raises ``UserError`` for too many or equally named runs."""
     names = [folder.resolve().name for folder in folders]
     if len(folders) > MOST_RUNS:
-        raise UserError(f"{len(folders)} runs: at most {MOST_RUNS} can be told apart on a page")
+        raise UserError(f"{len(folders)} runs are too many for one page: give at most {MOST_RUNS}")
     if double := next((name for name in names if names.count(name) > 1), None):
-        raise UserError(f"two runs are named {double}: their curves could not be told apart; rename one of the folders")
+        raise UserError(f"two runs are named {double}: rename one of the folders")
     return write_page(path, render(dict(zip(names, map(read_run, folders), strict=True))))
 
 
 def render(runs: dict[str, Run]) -> str:
-    """The page of the runs, by name."""
+    """The page of the named runs."""
     missing = tuple(f"{name}: {line}" for name, run in runs.items() for line in run.missing)
     facts = [(name, _result(run)) for name, run in runs.items()]
     return fill_template(
@@ -55,7 +55,7 @@ def render(runs: dict[str, Run]) -> str:
 
 
 def differences(runs: dict[str, Run]) -> Table | None:
-    """The keys of the configurations that are not the same in all runs."""
+    """The configuration keys whose values differ between the runs."""
     flat = {name: dict(_leaves(run.config)) for name, run in runs.items()}
     keys = list(dict.fromkeys(key for facts in flat.values() for key in facts))
     rows = [(key, *(facts.get(key, "–") for facts in flat.values())) for key in keys]
@@ -64,7 +64,7 @@ def differences(runs: dict[str, Run]) -> Table | None:
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """``reward.2.weight``, as on the command line, with the value as short text."""
+    """Keys as on the command line (``reward.2.weight``), each with its value as short text."""
     if isinstance(value, dict | list) and value:
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for name, inner in items:
@@ -75,7 +75,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def comparison_figures(runs: dict[str, Run]) -> list[PlotFigure]:
-    """A figure for each metric that a run has, a line for each run."""
+    """One figure per metric that any run has, with one line per run."""
     seen = dict.fromkeys(key for run in runs.values() for row in run.metrics.rows for key in row)
     parts = [key for key in seen if re.fullmatch(r"rewards/[^/]+", key) and key not in METRICS]
     shown = METRICS | {key: (f"Reward part: {key.removeprefix('rewards/')}", "mean over rollouts", False) for key in parts}
@@ -89,12 +89,12 @@ def comparison_figures(runs: dict[str, Run]) -> list[PlotFigure]:
 def _figure(title: str, unit: str, share: bool, curves: dict[str, Curve]) -> PlotFigure:
     series = [Series(name, found) for name, found in curves.items() if found]
     slug = re.sub(r"[^a-z]+", "-", title.lower())
-    told = " ".join(sentences.change(name, found) for name, found in curves.items())
-    return PlotFigure(title, line_plot(slug, title, series, unit, share=share) if series else None, told)
+    text = " ".join(sentences.change(name, found) for name, found in curves.items())
+    return PlotFigure(title, line_plot(slug, title, series, unit, share=share) if series else None, text)
 
 
 def _result(run: Run) -> str:
-    """Held-out pass@1 before and after, of the first set."""
+    """Held-out pass@1 of the first set, before and after training."""
     for held_out in run.sets[:1]:
         shown: list[Any] = [percent(number(held_out.summaries.get(phase, {}).get("pass_at_1"))) for phase in sentences.PHASES]
         return f"{shown[0]} → {shown[1]}"

@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 
 
 def number(value: Any) -> float | None:
-    """``value`` as a finite float; ``None`` for anything that is none (absent, text, NaN, a truth value)."""
+    """``value`` as a finite float; ``None`` for anything else (absent, text, NaN, a bool)."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -25,14 +25,14 @@ def number(value: Any) -> float | None:
 
 @dataclass(frozen=True)
 class Metrics:
-    """The steps of a run in order, and how many lines could not be read (a kill tears the last one)."""
+    """The steps of a run in order, and the number of unreadable lines (a kill cuts the last one short)."""
 
     rows: tuple[Row, ...] = ()
     unreadable: int = 0
 
 
 def read_metrics(path: Path) -> Metrics:
-    """Read ``metrics.jsonl``. Of a step that was written twice (a resume) the later row counts; a missing file is an empty run."""
+    """Read ``metrics.jsonl``. If a step was written twice (a resume), the later row counts; a missing file is an empty run."""
     if not path.is_file():
         return Metrics()
     by_step: dict[int, Row] = {}
@@ -48,7 +48,7 @@ def read_metrics(path: Path) -> Metrics:
 
 
 def is_step(line: bytes) -> bool:
-    """Whether a line of ``metrics.jsonl`` is a step's."""
+    """True if a line of ``metrics.jsonl`` holds a step."""
     return number(_parse(line.decode(errors="replace")).get("step")) is not None
 
 
@@ -62,7 +62,7 @@ def _parse(line: str) -> Row:
 
 @dataclass(frozen=True)
 class Curve:
-    """The finite values of one metric; ``first`` and ``last`` are means over a tenth of them (at least one value, at most ten)."""
+    """The finite values of one metric; ``first`` and ``last`` are means over a tenth of them (one to ten values)."""
 
     steps: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
@@ -93,6 +93,6 @@ def curve(rows: Sequence[Row], key: str) -> Curve:
 
 
 def smoothed(values: Sequence[float], width: int) -> list[float]:
-    """Centred moving average over at most ``width`` values; windows shrink at the ends."""
+    """Centred moving average over up to ``width`` values; windows shrink at the ends."""
     half = width // 2
     return [fmean(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]

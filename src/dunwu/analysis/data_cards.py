@@ -1,4 +1,4 @@
-"""The cards of a pipeline's data sets as sections of its page."""
+"""Sections of a pipeline's page that show the cards of its data sets."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from dunwu.analysis.sections import Table
 from dunwu.analysis.text import Shown, shown
 
 LONGEST = 1500
-"""Characters of an example."""
+"""Maximum length of an example, in characters."""
 
 
 @dataclass(frozen=True)
 class CardSection:
-    """One data set: tables under their titles, examples of what it holds and, by filter, of what was removed."""
+    """One data set: titled tables, examples of its rows, and examples of removed rows by filter."""
 
     stage: str
-    told: str
+    headline: str
     tables: tuple[tuple[str, Table], ...]
     examples: tuple[Shown, ...]
     removed: tuple[tuple[str, Shown], ...]
@@ -30,7 +30,7 @@ class CardSection:
 
 
 def card_sections(stages: Sequence[StageRun]) -> list[CardSection]:
-    """A section for each stage that made data with a card."""
+    """One section per stage that made data with a card."""
     return [_section(stage) for stage in stages if stage.card]
 
 
@@ -49,7 +49,7 @@ def _section(stage: StageRun) -> CardSection:
 def _tables(card: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
     yield "Sources", Table(("source", "rows"), tuple((name, _text(rows)) for name, rows in mapping(card, "sources").items()))
     columns = {
-        "filters": ("Filters, in their order", {"name": "filter", "before": "before", "removed": "removed", "after": "after"}),
+        "filters": ("Filters, in order", {"name": "filter", "before": "before", "removed": "removed", "after": "after"}),
         "certificates": (
             "Decontamination",
             {
@@ -57,7 +57,7 @@ def _tables(card: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
                 "problems": "problems",
                 "compared": "rows compared",
                 "removed": "rows removed",
-                "sha256": "its SHA-256",
+                "sha256": "SHA-256",
             },
         ),
     }
@@ -66,13 +66,13 @@ def _tables(card: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
         if rows:
             yield title, Table(tuple(names.values()), rows)
     tokens = mapping(card, "tokens")
-    yield "Tokens of a row", Table(tuple(tokens), (tuple(map(_text, tokens.values())),))
+    yield "Tokens per row", Table(tuple(tokens), (tuple(map(_text, tokens.values())),))
     if facts := mapping(card, "facts"):
         yield "How it was made", Table(("", ""), tuple((name, _text(value)) for name, value in facts.items()))
 
 
 def _text(value: Any) -> str:
-    """A number with separators, text as it is, anything else on one line."""
+    """Numbers with separators, text unchanged, anything else on one line."""
     found = number(value)
     if found is not None:
         return f"{found:,.0f}" if found == int(found) else f"{found:,.1f}"

@@ -1,4 +1,4 @@
-"""The figures of a report: each a plot and the sentence under it."""
+"""The figures of a report: plots with their captions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PHASE_COLUMNS = ("time/generate", "time/reward", "time/train", "time/save")
 
 @dataclass(frozen=True)
 class PlotFigure:
-    """A plot (``None``: no data) with its title and the sentence that says what it shows."""
+    """A plot (``None`` without data), its title, and a sentence that says what it shows."""
 
     title: str
     svg: Markup | None
@@ -30,7 +30,7 @@ class PlotFigure:
 
 
 def training_figures(run: Run) -> list[PlotFigure]:
-    """Figures over the steps of the run, whether or not their columns are there."""
+    """Figures over the steps of the run; a figure without data has only its sentence."""
     rows = run.metrics.rows
     reward, spread = curve(rows, "reward"), curve(rows, "reward_std")
     accuracy, form = curve(rows, "rewards/accuracy"), curve(rows, "rewards/format")
@@ -40,11 +40,11 @@ def training_figures(run: Run) -> list[PlotFigure]:
     beta = number(grpo.get("beta")) if isinstance(grpo, dict) else None
     beta = 0.0 if beta is None and "no KL" in str(run.manifest.get("algorithm")) else beta
     skipped = sum(bool(number(row.get("skipped")) or row.get("skipped") is True) for row in rows)
-    told = [sentences.change("Accuracy", accuracy), sentences.change("Format reward", form)]
+    shares = [sentences.change("Accuracy", accuracy), sentences.change("Format reward", form)]
     lengths = [sentences.growth("Mean completion length", length, unit=" tokens"), sentences.change("Thinking", thinking, 1, " tokens")]
     lengths.append(sentences.cut_off(curve(rows, "completions/clipped_ratio")))
     return [
-        lines("Accuracy and format", {"accuracy": accuracy, "format": form}, "share of rollouts", " ".join(told), share=True),
+        lines("Accuracy and format", {"accuracy": accuracy, "format": form}, "share of rollouts", " ".join(shares), share=True),
         *other_part_figures(rows),
         lines("Reward", {"mean": reward, "standard deviation": spread}, "reward", sentences.change("Mean reward", reward)),
         lines("Length", {"completion": length, "thinking": thinking}, "tokens", " ".join(lengths).strip()),
@@ -59,46 +59,46 @@ def training_figures(run: Run) -> list[PlotFigure]:
 
 
 def other_part_figures(rows: tuple[Row, ...]) -> list[PlotFigure]:
-    """The reward's other parts, and the tripwire beside them; only those the run has."""
+    """The other reward parts and the tripwire, if the run has them."""
     names = sorted({key.removeprefix("rewards/") for row in rows for key in row if re.fullmatch(r"rewards/[^/]+", key)})
     parts = {name: found for name in names if name not in ("accuracy", "format", "hidden") and (found := curve(rows, f"rewards/{name}"))}
-    told = " ".join(sentences.change(f"The part {name}", found) for name, found in parts.items())
-    figures = [lines("Other parts of the reward", parts, "mean over the rollouts it applies to", told)] if parts else []
+    text = " ".join(sentences.change(f"Part {name}", found) for name, found in parts.items())
+    figures = [lines("Other parts of the reward", parts, "mean over the rollouts it applies to", text)] if parts else []
     if rejected := curve(rows, "tripwire/disagreement"):
-        told = sentences.change("The share of rewarded rollouts that the hidden check rejects", rejected)
-        figures.append(lines("Tripwire", {"rejected": rejected}, "share of rewarded and checked rollouts", told, share=True))
+        text = sentences.change("The share of rewarded rollouts that the hidden check rejects", rejected)
+        figures.append(lines("Tripwire", {"rejected": rejected}, "share of rewarded and checked rollouts", text, share=True))
     return figures
 
 
 def reflection_figure(rows: tuple[Row, ...]) -> PlotFigure:
     """Reflective words per completion over steps."""
     found = curve(rows, "reflections_per_completion")
-    told = sentences.growth("The number of reflective words per completion", found)
-    return lines("Reflective words", {"reflective words": found}, "words per completion", told)
+    text = sentences.growth("The number of reflective words per completion", found)
+    return lines("Reflective words", {"reflective words": found}, "words per completion", text)
 
 
 def time_figure(rows: tuple[Row, ...]) -> PlotFigure:
-    """Seconds per phase, stacked over the steps that have any of them."""
+    """Seconds per phase, stacked, over the steps that have a time."""
     timed = [row for row in rows if any(number(row.get(column)) is not None for column in PHASE_COLUMNS)]
     columns = [column for column in PHASE_COLUMNS if any(curve(timed, column).values)]
     layers = {column.removeprefix("time/"): [max(0.0, number(row.get(column)) or 0.0) for row in timed] for column in columns}
-    told = sentences.time_spent({name: sum(values) for name, values in layers.items()})
+    text = sentences.time_spent({name: sum(values) for name, values in layers.items()})
     steps = [int(row["step"]) for row in timed]
     svg = stacked_plot("time", "Time per phase", steps, layers, "seconds per step") if layers and len(steps) > 1 else None
-    return PlotFigure("Time per phase", svg, told)
+    return PlotFigure("Time per phase", svg, text)
 
 
 def lines(title: str, curves: Mapping[str, Curve], unit: str, sentence: str, *, share: bool = False) -> PlotFigure:
-    """A line for each curve that has values."""
+    """A figure with one line per curve that has values."""
     series = [Series(label, found) for label, found in curves.items() if found]
     name = title.lower().replace(" ", "-")
     return PlotFigure(title, line_plot(name, title, series, unit, share=share) if series else None, sentence)
 
 
 def set_figures(held_out: HeldOutSet, index: int) -> list[PlotFigure]:
-    """Thinking length and pass@1 by difficulty, and thinking length against the time people needed; only those the set has data for.
+    """Thinking length and pass@1 by difficulty, and thinking length against human solving time, if the set has the data.
 
-    ``index`` numbers the set on the page, for names of SVG elements.
+    ``index`` is the set's number on the page, used in the ids of SVG elements.
     """
     levels = {phase: found for phase in PHASES if (found := _levels(held_out.summaries.get(phase, {})))}
     figures = []
@@ -117,7 +117,7 @@ def set_figures(held_out: HeldOutSet, index: int) -> list[PlotFigure]:
 
 
 def _levels(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The levels of a summary by their labels, easiest first; those without numbers are left out."""
+    """The levels of a summary by label, easiest first; those without numbers are omitted."""
     found = summary.get("by_difficulty")
     levels = [level for level in found if isinstance(level, dict)] if isinstance(found, list) else []
     return {label: level for level in levels if (label := _label(level)) is not None and number(level.get("thinking_length")) is not None}
@@ -133,12 +133,12 @@ def _label(level: Mapping[str, Any]) -> str | None:
 def _level_figure(levels: Mapping[str, Mapping[str, Mapping[str, Any]]], key: str, index: int) -> PlotFigure:
     labels = list(next(iter(levels.values())))
     values = {phase: [_or_nan(number(level.get(key))) for level in found.values()] for phase, found in levels.items()}
-    told = {phase: [(label, value) for label, value in zip(labels, row, strict=True) if value == value] for phase, row in values.items()}
+    known = {phase: [(label, value) for label, value in zip(labels, row, strict=True) if value == value] for phase, row in values.items()}
     if key == "pass_at_1":
         svg = level_plot(f"solved-{index}", "pass@1 by difficulty", labels, values, "difficulty", "pass@1", share=True)
-        return PlotFigure("Accuracy by difficulty", svg, sentences.by_level("pass@1", "difficulty", told, 2))
+        return PlotFigure("Accuracy by difficulty", svg, sentences.by_level("pass@1", "difficulty", known, 2))
     svg = level_plot(f"thinking-{index}", "Thinking length by difficulty", labels, values, "difficulty", "thinking tokens")
-    return PlotFigure("Thinking length by difficulty", svg, sentences.by_level("Mean thinking length in tokens", "difficulty", told, 0))
+    return PlotFigure("Thinking length by difficulty", svg, sentences.by_level("Mean thinking length in tokens", "difficulty", known, 0))
 
 
 def _or_nan(value: float | None) -> float:
@@ -146,7 +146,7 @@ def _or_nan(value: float | None) -> float:
 
 
 def difficulty_correlation(result: EvaluationResult) -> tuple[float, int]:
-    """Spearman's rho of difficulty and mean thinking length over the problems that have a difficulty, and their number."""
+    """Spearman's rho of difficulty and mean thinking length over the problems with a difficulty, and the number of these."""
     graded = [rows for rows in result.problems if rows[0].difficulty is not None]
     lengths = [sum(row.thinking_tokens for row in rows) / len(rows) for rows in graded]
     return spearman([rows[0].difficulty or 0.0 for rows in graded], lengths), len(graded)

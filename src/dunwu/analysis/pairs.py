@@ -1,4 +1,4 @@
-"""The same problem before and after training, picked by a fixed rule, so that nobody picks the pretty ones."""
+"""The same problem before and after training, picked by a fixed rule to rule out cherry-picking."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 SOLVED, STILL_WRONG, KEPT, LOST = "from wrong to right", "still wrong", "right both times", "from right to wrong"
 PICKED: Mapping[str, int] = {SOLVED: 3, STILL_WRONG: 1, LOST: 1}
 RULE = (
-    "Each problem is judged by its first sample before and its first sample after. "
-    "Shown are the hardest three that went from wrong to right, the hardest one that is still wrong, and the hardest one that went "
-    "from right to wrong, where there are such; equals in order of their names."
+    "Each problem is judged by its first sample before and its first sample after training. "
+    "The page shows the three hardest that went from wrong to right, the hardest that is still wrong, and the hardest that went "
+    "from right to wrong, if there are any; ties are ordered by name."
 )
 
 
@@ -42,28 +42,28 @@ class Pair:
 
     @property
     def solved(self) -> bool:
-        """Whether training turned it from wrong to right."""
+        """True if it went from wrong to right."""
         return self.kind == SOLVED
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The pairs picked, and how many problems fell into each kind."""
+    """The chosen pairs, and the number of problems of each kind."""
 
     counts: Mapping[str, int]
     pairs: tuple[Pair, ...]
 
     @property
     def sentence(self) -> str:
-        """How many problems went which way."""
-        told = [f"{self.counts.get(kind, 0)} {kind}" for kind in (SOLVED, KEPT, STILL_WRONG, LOST)]
-        return f"Of {sum(self.counts.values())} problems, by their first samples: {', '.join(told)}."
+        """The number of problems of each kind in words."""
+        counts = [f"{self.counts.get(kind, 0)} {kind}" for kind in (SOLVED, KEPT, STILL_WRONG, LOST)]
+        return f"Of {sum(self.counts.values())} problems, by their first samples: {', '.join(counts)}."
 
 
 def compare(results: Mapping[str, EvaluationResult]) -> Comparison | None:
-    """Pairs of a held-out set's evaluations ``before`` and ``after`` by ``RULE``; ``None`` where one is not there.
+    """Pairs from a held-out set's evaluations ``before`` and ``after``, chosen by ``RULE``; ``None`` if one of them is missing.
 
-    Excluded samples (no score) make no pair.
+    Excluded samples (no score) are not paired.
     """
     if not {"before", "after"} <= results.keys():
         return None

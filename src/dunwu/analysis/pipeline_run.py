@@ -1,4 +1,4 @@
-"""The run of a pipeline as a page needs it, read from its plain files: the recipe, what is done, what each stage made at what cost."""
+"""A pipeline run as its page needs it, read from plain files: the recipe, the progress, and each stage's result and cost."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dunwu.analysis.sentences import PHASES, percent, plain
 
 RECIPE = "recipe.yaml"
 PAGES = ("run/report.html", "run/data/card.md", "output/card.md", "run/suite/suite.json", "output/stages.md")
-"""What a stage may have left to be read, in its folder."""
+"""Pages that a stage may have written in its folder, the preferred one first."""
 _DIGITS = 16
-"""Of a stage's identity, in the name of its folder."""
+"""Digits of a stage's identity in its folder's name."""
 
 
 @dataclass(frozen=True)
 class StageRun:
-    """A stage: what it takes from which others, and once it is done what it made (``result`` in words) and what it cost."""
+    """A stage and its input stages; once it is done, also what it made (``result`` in words) and its cost."""
 
     name: str
     kind: str
@@ -37,20 +37,20 @@ class StageRun:
 
     @property
     def page(self) -> Path | None:
-        """The page of its own, where it left one."""
+        """The stage's own page, if it wrote one."""
         return next((self.folder / page for page in PAGES if (self.folder / page).is_file()), None) if self.folder else None
 
 
 @dataclass(frozen=True)
 class PipelineRun:
-    """All stages in the recipe's order."""
+    """All stages, in recipe order."""
 
     name: str
     stages: tuple[StageRun, ...]
 
 
 def read_pipeline_run(run: Path) -> PipelineRun | None:
-    """The run of a pipeline; ``None`` where the folder holds none. Whatever is damaged counts as not there."""
+    """The pipeline run in a folder, or ``None`` if there is none. A corrupt file counts as missing."""
     try:
         recipe = yaml.safe_load((run / RECIPE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
@@ -78,7 +78,7 @@ def _stage(run: Path, name: str, written: Mapping[str, Any], entry: Mapping[str,
 
 
 def _result(kind: str, summary: Mapping[str, Any], payload: Path, card: Mapping[str, Any]) -> str:
-    """What it made, in a few words; empty where there is nothing to say."""
+    """A stage's result in a few words; may be empty."""
     if card:
         return f"{_count(mapping(card, 'tokens').get('rows'))} rows, {_count(mapping(card, 'tokens').get('sum'))} tokens"
     match kind:

@@ -1,6 +1,6 @@
-"""Small plots as inline SVG: no external resource, the same bytes for the same data, colours from the page's style sheet.
+"""Small plots as inline SVG: no external resources, the same bytes for the same data, colours from the page's style sheet.
 
-Text of completions never enters a plot. matplotlib's objects are used without pyplot, so that no state is shared.
+Plots never contain text of completions. matplotlib is used without pyplot, so that no state is shared.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Series:
 
 
 def line_plot(name: str, title: str, series: Sequence[Series], unit: str, *, share: bool = False) -> Markup:
-    """Lines over steps. From 20 steps on a moving average is drawn over the faint values. ``share``: the axis is [0, 1]."""
+    """Lines over steps; with 20 steps or more, a moving average over the faint values. ``share``: the axis is [0, 1]."""
 
     def draw(axes: Axes) -> None:
         for colour, line in zip(_SERIES, series, strict=False):
@@ -78,7 +78,7 @@ def line_plot(name: str, title: str, series: Sequence[Series], unit: str, *, sha
 
 
 def stacked_plot(name: str, title: str, steps: Sequence[int], layers: Mapping[str, Sequence[float]], unit: str) -> Markup:
-    """Layers over steps that add up."""
+    """Stacked layers over steps."""
 
     def draw(axes: Axes) -> None:
         axes.stackplot(steps, *layers.values(), labels=list(layers), colors=_SERIES[: len(layers)], alpha=0.85, linewidth=0)
@@ -91,7 +91,7 @@ def stacked_plot(name: str, title: str, steps: Sequence[int], layers: Mapping[st
 def level_plot(
     name: str, title: str, labels: Sequence[str], series: Mapping[str, Sequence[float]], x: str, y: str, *, share: bool = False
 ) -> Markup:
-    """Bars side by side, one group for each level; a NaN leaves its place empty. ``share``: the axis is [0, 1]."""
+    """Grouped bars, one group per level; a NaN has no bar. ``share``: the axis is [0, 1]."""
     width = 0.8 / max(1, len(series))
 
     def draw(axes: Axes) -> None:
@@ -106,7 +106,7 @@ def level_plot(
 
 
 def reliability_plot(name: str, title: str, points: Sequence[tuple[float, float]]) -> Markup:
-    """Accuracy over confidence, both shares, beside the line on which they are the same."""
+    """Accuracy over confidence (both shares), with the diagonal of perfect calibration."""
 
     def draw(axes: Axes) -> None:
         axes.plot([0.5, 1], [0.5, 1], color=_SERIES[4], linestyle="--", linewidth=1)
@@ -129,12 +129,12 @@ def scatter_plot(name: str, title: str, series: Mapping[str, Sequence[tuple[floa
 
 
 def _colour_of(label: str) -> str:
-    """Before is grey and after is the accent, on every plot; their numbers are those of the style sheet."""
+    """On every plot "before" is grey and anything else the accent; the indices are those of the style sheet."""
     return _SERIES[4] if label == "before" else _SERIES[0]
 
 
 def _svg(name: str, title: str, x: str, y: str, entries: int, draw: Callable[[Axes], None]) -> Markup:
-    """A figure that ``draw`` fills; ``entries`` of the legend stand above it when there is more than one."""
+    """A figure that ``draw`` fills, with a legend above it if there is more than one entry."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -156,7 +156,7 @@ def _svg(name: str, title: str, x: str, y: str, entries: int, draw: Callable[[Ax
 
 
 def _inline(figure: Figure, name: str, title: str) -> Markup:
-    """The figure as ``<svg>``: ids prefixed (a page holds many), colours by variables, no prologue, metadata, comments or namespaces."""
+    """The figure as ``<svg>``: prefixed ids (a page has many plots), CSS variables as colours, no prologue, metadata, comments, namespaces."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = buffer.getvalue()

@@ -29,7 +29,7 @@ from dunwu.types import Reason
 
 REPORT = "report.html"
 _MADE_BY = " – Dunwu 顿悟</title>"
-"""In every page."""
+"""Every page contains it."""
 _VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error", "unverified")
 _MOST_FACTS = 80
 _SECTIONS = (
@@ -42,7 +42,7 @@ _SECTIONS = (
     "rule",
     "card",
     "card_details",
-    "corpus_told",
+    "corpus_known",
     "config",
     "manifest",
 )
@@ -52,7 +52,7 @@ _PHASES = {"train": "training", "evaluate_before": "evaluation before", "evaluat
 
 @dataclass(frozen=True)
 class SetSection:
-    """All that the page says about one held-out set."""
+    """The page's content about one held-out set."""
 
     name: str
     headline: Table
@@ -63,17 +63,17 @@ class SetSection:
 
 
 def write_report(run: Path, path: Path | None = None) -> Path:
-    """Write the page of a run (replaced whole), by default ``report.html`` in it, and return its path; an unfinished run gives one too.
+    """Atomically write the page of a run, finished or not (default: its ``report.html``), and return the path.
 
-    Raises ``RunError`` where there is no such folder or it cannot be written to.
+    Raises ``RunError`` if the folder does not exist or is not writable.
     """
     return write_page(path or run / REPORT, render(read_run(run)))
 
 
 def write_page(path: Path, page: str) -> Path:
-    """Write ``page``, replaced whole, and return its path. Raises ``RunError`` where it cannot be written, or is no page."""
+    """Atomically write ``page`` and return its path. Raises ``RunError`` if it cannot be written or would replace a file of another program."""
     if path.is_file() and _MADE_BY not in path.read_text(encoding="utf-8", errors="replace"):
-        raise RunError(f"{path} was not written by Dunwu and is not replaced; give --out another name or move it away")
+        raise RunError(f"{path} was not written by Dunwu and is not replaced: choose another --out or move the file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(page, encoding="utf-8", errors="replace")
@@ -99,14 +99,14 @@ def render(run: Run) -> str:
         rule=RULE,
         card=card,
         card_details=details,
-        corpus_told=any("reflect" in name or "wait" in name for name, _ in card + details),
+        corpus_known=any("reflect" in name or "wait" in name for name, _ in card + details),
         config=run.config_text,
         manifest=tuple(flat_facts({key: value for key, value in run.manifest.items() if key != "base_card"})),
     )
 
 
 def fill_template(**values: Any) -> str:
-    """The page's template with ``values``; sections without a value are left out."""
+    """The page's template filled with ``values``; sections without a value are omitted."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "unbroken": unbroken}
     template = environment.from_string(resources.files("dunwu.analysis").joinpath(REPORT).read_text(encoding="utf-8"))
@@ -119,14 +119,14 @@ def _title(run: Run) -> str:
 
 
 def run_name(run: Path) -> str:
-    """The folder's name; of a pipeline's stage, whose folder is ``stages/NAME/IDENTITY/run``, the stage's."""
+    """The folder's name, or the stage's name if it is a stage's run (``stages/NAME/IDENTITY/run``)."""
     folder = run.resolve()
     stage = folder.parent.parent
     return stage.name if stage.parent.name == "stages" else folder.name
 
 
 def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
-    """Short facts for the top: model, device, seed, steps, tokens, time of each phase (the parts of training have their plot)."""
+    """Short facts for the top: model, device, seed, steps, tokens, seconds per phase (a plot shows the parts of training)."""
     for name, value in (("model", run.config.get("model")), ("device", run.summary.get("device")), ("seed", run.summary.get("seed"))):
         if isinstance(value, (str, int)):
             yield name, str(value)
@@ -143,12 +143,12 @@ def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _body(run: Run) -> Body:
-    """That of R1-Zero, and of what is like it."""
+    """The body for R1-Zero and similar runs."""
     return Body([_pass_at_1(held_out) for held_out in run.sets], training_figures(run) if run.metrics.rows else [])
 
 
 _BODIES: Mapping[str, Callable[[Run], Body]] = MappingProxyType({"sft": sft_body, "reward-model": reward_model_body})
-"""By the kind of run, where it is another than `_body`."""
+"""By kind of run; the default is `_body`."""
 
 
 def _pass_at_1(held_out: HeldOutSet) -> Headline:
@@ -170,7 +170,7 @@ def _section(held_out: HeldOutSet, index: int) -> SetSection:
 
 
 def _headline(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
-    """The numbers of ``summary.json`` side by side; a row that neither side has is left out."""
+    """The numbers of ``summary.json`` side by side; rows without any number are omitted."""
     k = number(after.get("k")) or number(before.get("k"))
     samples = f"{k:.0f}" if k else "k"
     rows = [("pass@1", _cell(before, "pass_at_1", percent), _cell(after, "pass_at_1", percent))]
@@ -200,7 +200,7 @@ def _interval(summary: Mapping[str, Any]) -> str:
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """What changed besides accuracy, where both sides are known."""
+    """Changes other than accuracy, if both sides are known."""
     names = {"thinking_length": ("thinking, tokens", 0), "reflections_per_completion": ("reflective words", 1)}
     for key, (name, digits) in names.items():
         first, last = number(before.get(key)), number(after.get(key))
@@ -216,7 +216,7 @@ def _verdicts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table | No
 
 
 def _words(held_out: HeldOutSet) -> Table | None:
-    """Each reflective word's mean number per completion, the most frequent (after training) first."""
+    """The mean number of each reflective word per completion, the most frequent after training first."""
     rates: dict[str, Counter[str]] = {}
     for phase, result in held_out.results.items():
         total: Counter[str] = Counter()
@@ -230,14 +230,14 @@ def _words(held_out: HeldOutSet) -> Table | None:
 
 
 def _card_facts(card: Mapping[str, Any]) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
-    """What a reader of the report wants first of a card, and the rest: long lists of sources and words, and the recipe."""
+    """The facts of a card that a reader wants first, and the rest: long lists of sources and words, and the recipe."""
     first = {key: value for key, value in card.items() if not isinstance(value, Mapping) or key.startswith("base")}
     rest = {key: value for key, value in card.items() if key not in first}
     return tuple(flat_facts(first)), tuple(flat_facts(rest))
 
 
 def flat_facts(facts: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Leaves of nested mappings as (``a.b``, text), at most 80; lists are shown on one line, cut to 300 characters."""
+    """Up to 80 leaves of nested mappings as (``a.b``, text); a list is one line, cut to 300 characters."""
     stack: list[tuple[str, Any]] = [(prefix, facts)]
     given = 0
     while stack and given < _MOST_FACTS:

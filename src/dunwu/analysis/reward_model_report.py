@@ -1,4 +1,4 @@
-"""What the report tells of a reward model: whether it prefers what people prefer, how sure it may be, and whether it goes by length."""
+"""The report of a reward model: agreement with human preferences, calibration, and bias towards length."""
 
 from __future__ import annotations
 
@@ -16,44 +16,39 @@ from dunwu.analysis.text import shown
 
 
 def reward_model_body(run: Run) -> Body:
-    """The page's body; what the run does not have yet is left out."""
+    """The page's body; parts that the run does not have yet are omitted."""
     held_out = mapping(run.summary, "held_out")
     parts = (held_out_part(held_out), data_part(mapping(run.manifest, "data")), examples_part(run.examples))
     return Body([headline(held_out)] if held_out else [], figures(run), [part for part in parts if part])
 
 
 def headline(held_out: Mapping[str, Any]) -> Headline:
-    """Accuracy on what was held out."""
+    """Held-out accuracy."""
     low, high = sentences.interval(held_out) or (None, None)
     count = number(held_out.get("count")) or 0
-    told = (
-        f"Of {count:,.0f} held-out examples; 95 % interval {percent(low)} to {percent(high)}. A coin has 50 %, and a tie counts as wrong."
-    )
+    text = f"{count:,.0f} held-out examples; 95 % interval {percent(low)} to {percent(high)}. Chance is 50 %; a tie counts as wrong."
     facts = {
         "calibration_error": "expected calibration error",
-        "longer_preferred": "of unequal pairs: the longer is scored higher",
-        "longer_chosen": "of unequal pairs: the longer was chosen",
+        "longer_preferred": "pairs of unequal length: longer answer scored higher",
+        "longer_chosen": "pairs of unequal length: longer answer chosen",
     }
     changes = tuple((name, "", percent(value)) for key, name in facts.items() if (value := number(held_out.get(key))) is not None)
-    return Headline("Held-out accuracy", "", percent(number(held_out.get("accuracy"))), told, changes)
+    return Headline("Held-out accuracy", "", percent(number(held_out.get("accuracy"))), text, changes)
 
 
 def figures(run: Run) -> list[PlotFigure]:
-    """Over the steps; none where there are no steps."""
+    """Figures over the steps; empty without steps."""
     rows = run.metrics.rows
     if not rows:
         return []
     loss, rate, longer = curve(rows, "loss"), curve(rows, "learning_rate"), curve(rows, "chosen_longer")
     accuracies = {"training": curve(rows, "accuracy"), "held out": curve(rows, "held_out_accuracy")}
     scores = {name: curve(rows, f"{name}_reward") for name in ("max", "mean", "min")}
-    told = [
-        sentences.change("Accuracy on the batches", accuracies["training"]),
-        sentences.change("On what is held out it", accuracies["held out"]),
-    ]
-    balance = "Share of a batch whose preferred answer is the longer one (equally long ones count as neither), or that is labelled safe."
+    text = f"{sentences.change('Training accuracy', accuracies['training'])} {sentences.change('Accuracy on held-out examples', accuracies['held out'])}"
+    balance = "Share of a batch whose preferred answer is the longer one (equal lengths count as neither), or that is labelled safe."
     return [
         lines("Loss", {"loss": loss}, "nats per example", sentences.change("Loss", loss, 3)),
-        lines("Accuracy", accuracies, "share of examples", " ".join(told), share=True),
+        lines("Accuracy", accuracies, "share of examples", text, share=True),
         lines("Scores", scores, "score", sentences.change("The mean score", scores["mean"])),
         lines("Length balance", {"longer": longer}, "share of the batch", balance, share=True),
         lines("Learning rate", {"rate": rate}, "rate", sentences.change("The learning rate", rate, 5)),
@@ -61,7 +56,7 @@ def figures(run: Run) -> list[PlotFigure]:
 
 
 def held_out_part(held_out: Mapping[str, Any]) -> Part | None:
-    """Accuracy by group, and whether it is right as often as it is sure."""
+    """Accuracy by group, and calibration."""
     groups = mapping(held_out, "groups")
     rows = [_group(name, mapping(groups, name)) for name in groups]
     tables = [Table(("group", "number", "accuracy", "95 % interval"), tuple(rows))] if rows else []
@@ -69,13 +64,13 @@ def held_out_part(held_out: Mapping[str, Any]) -> Part | None:
     if bins:
         head = ("confidence", "number", "mean confidence", "accuracy")
         tables.append(Table(head, tuple(_bin(each) for each in bins)))
-    return Part("What was held out", figures=list(_reliability(bins)), tables=tables) if tables else None
+    return Part("Held-out results", figures=list(_reliability(bins)), tables=tables) if tables else None
 
 
 def _group(name: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
     bounds = sentences.interval(facts)
-    told = f"{percent(bounds[0])} to {percent(bounds[1])}" if bounds else "–"
-    return name, f"{number(facts.get('count')) or 0:,.0f}", percent(number(facts.get("accuracy"))), told
+    interval = f"{percent(bounds[0])} to {percent(bounds[1])}" if bounds else "–"
+    return name, f"{number(facts.get('count')) or 0:,.0f}", percent(number(facts.get("accuracy"))), interval
 
 
 def _bin(facts: Mapping[str, Any]) -> tuple[str, ...]:
@@ -87,28 +82,28 @@ def _reliability(bins: Sequence[Mapping[str, Any]]) -> Iterator[PlotFigure]:
     points = [(number(each.get("confidence")), number(each.get("accuracy"))) for each in bins]
     known = [(x, y) for x, y in points if x is not None and y is not None]
     if known:
-        told = "Each point is a group of examples of like confidence. On the line it is right as often as it claims; below it, too sure."
-        yield PlotFigure("Calibration", reliability_plot("calibration", "Calibration", known), told)
+        text = "Each point is a group of examples of similar confidence. Below the dashed line the model is overconfident, above it underconfident."
+        yield PlotFigure("Calibration", reliability_plot("calibration", "Calibration", known), text)
 
 
 def data_part(counts: Mapping[str, Any]) -> Part | None:
-    """How many examples there were, and what was left out."""
+    """The numbers of examples used and excluded."""
     rows = tuple((name, f"{value:,.0f}") for name in counts if (value := number(counts[name])) is not None)
     return Part("The data", tables=[Table(("", "examples"), rows)]) if rows else None
 
 
 def examples_part(examples: Sequence[Mapping[str, Any]]) -> Part | None:
-    """Held-out examples as the model was shown them, with its scores."""
+    """Held-out examples as the model saw them, with its scores."""
     samples = [
         Sample((str(each.get("kind", "")),), _conversation(_list(each.get("prompt"))), tuple(_answers(_list(each.get("answers")))))
         for each in examples
     ]
-    told = "As the model was shown them: without the chain of thought where it judges helpfulness. Compare scores with one another only."
-    return Part("Held-out examples and their scores", told, samples=samples) if samples else None
+    text = "As the model saw them: without the chain of thought if it judges helpfulness. Scores are comparable only with each other."
+    return Part("Held-out examples and their scores", text, samples=samples) if samples else None
 
 
 def _conversation(turns: Sequence[Any]) -> str:
-    """The question; of several turns each with its role."""
+    """The question; if there are several turns, each with its role."""
     found = [turn for turn in turns if isinstance(turn, Mapping)]
     if len(found) == 1:
         return str(found[0].get("content", ""))

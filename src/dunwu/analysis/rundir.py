@@ -1,4 +1,4 @@
-"""A run directory as a report needs it. Whatever is missing or torn is named in ``missing``, and the rest is used."""
+"""A run directory as a report needs it. ``missing`` names what is missing or corrupt; the rest is used."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from dunwu.models.bundled import newest_checkpoint
 
 MANIFEST, METRICS = "manifest.json", "metrics.jsonl"
 WITHOUT_SETS = frozenset({"sft", "reward-model"})
-"""Kinds of runs whose evaluation is no pass@1 over a set of problems."""
+"""Kinds of runs whose evaluation is not pass@1 over a set of problems."""
 
 
 @dataclass(frozen=True)
 class HeldOutSet:
-    """One held-out set before and after training: the headline numbers, and all completions where they were kept."""
+    """One held-out set before and after training: the headline numbers, and all completions if they were saved."""
 
     name: str
     summaries: Mapping[str, Mapping[str, Any]]
-    """``before`` and ``after`` (either may be absent) with the numbers of ``EvaluationResult.summary``."""
+    """``EvaluationResult.summary`` of ``before`` and ``after`` (either may be absent)."""
     results: Mapping[str, EvaluationResult]
-    """``before`` and ``after`` (either may be absent) with every completion."""
+    """All completions of ``before`` and ``after`` (either may be absent)."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run directory holds."""
+    """The content of a run directory."""
 
     path: Path
     config_text: str = field(default="", repr=False)
@@ -45,7 +45,7 @@ class Run:
     sets: tuple[HeldOutSet, ...] = field(default=(), repr=False)
     card: Mapping[str, Any] = field(default_factory=dict, repr=False)
     examples: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-    """Of a reward model: held-out examples with their scores."""
+    """Held-out examples with their scores, for a reward model."""
     missing: tuple[str, ...] = ()
 
     @property
@@ -55,7 +55,7 @@ class Run:
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        """The configuration as plain data; empty where it cannot be read."""
+        """The configuration as plain data; empty if it cannot be read."""
         try:
             found = yaml.safe_load(self.config_text)
         except (yaml.YAMLError, RecursionError):
@@ -64,7 +64,7 @@ class Run:
 
 
 def read_run(path: Path | str) -> Run:
-    """Read the run directory ``path``; raises ``RunError`` where there is none."""
+    """Read the run directory ``path``. Raises ``RunError`` if it does not exist."""
     path = Path(path)
     if not path.is_dir():
         raise RunError(f"there is no run folder {path}: pass the folder that `dunwu zero` printed")
@@ -72,13 +72,13 @@ def read_run(path: Path | str) -> Run:
     config = path / "config.yaml"
     if not config.is_file():
         missing.append("config.yaml is missing: the configuration is not shown.")
-    manifest = _read_json(path / MANIFEST, missing, "what made the run is not shown")
+    manifest = _read_json(path / MANIFEST, missing, "the manifest is not shown")
     summary = _read_json(path / "summary.json", missing, "the run has not finished, or was stopped before the last evaluation")
     metrics = read_metrics(path / METRICS)
     if not metrics.rows:
-        missing.append("metrics.jsonl has no steps yet: there are no training curves.")
+        missing.append("metrics.jsonl has no steps yet: no training curves are shown.")
     if metrics.unreadable:
-        missing.append(f"metrics.jsonl: {metrics.unreadable} line(s) could not be read and were left out.")
+        missing.append(f"metrics.jsonl: {metrics.unreadable} line(s) could not be read and were skipped.")
     sets = () if manifest.get("kind") in WITHOUT_SETS else _held_out_sets(path / "evaluations", summary, missing)
     text = config.read_text(encoding="utf-8", errors="replace") if config.is_file() else ""
     found = _read_json(path / "evaluations" / "examples.json", [], "").get("examples")
@@ -87,9 +87,9 @@ def read_run(path: Path | str) -> Run:
 
 
 def check_run(path: Path) -> None:
-    """Raise ``RunError`` for a folder that is no run: with neither a manifest nor a step, or with other files of those names.
+    """Raise ``RunError`` if a folder is not a run: it has neither a manifest nor a step, or has other files of those names.
 
-    The last line of ``metrics.jsonl`` may be torn, as a kill leaves it.
+    The last line of ``metrics.jsonl`` may be incomplete, as after a kill.
     """
     manifest, metrics = path / MANIFEST, path / METRICS
     problems: list[str] = []
@@ -105,7 +105,7 @@ def check_run(path: Path) -> None:
 
 
 def mapping(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """What stands at a key where it is a mapping; else an empty one."""
+    """The mapping at a key; empty if the value is not a mapping."""
     found = facts.get(key)
     return found if isinstance(found, Mapping) else {}
 
@@ -137,7 +137,7 @@ def _held_out_sets(folder: Path, summary: Mapping[str, Any], missing: list[str])
     named = [name for name, value in summary.items() if isinstance(value, dict) and value.keys() & {"before", "after"}]
     sets = tuple(_held_out_set(name, summary, results.get(name, {})) for name in dict.fromkeys([*named, *results]))
     if not sets:
-        missing.append("No held-out evaluation was found: there is no comparison of before and after.")
+        missing.append("No held-out evaluation was found: before and after are not compared.")
     for held_out in sets:
         missing += [f"{held_out.name}: there is no evaluation {p} training." for p in ("before", "after") if p not in held_out.summaries]
     return sets
@@ -145,14 +145,14 @@ def _held_out_sets(folder: Path, summary: Mapping[str, Any], missing: list[str])
 
 def _held_out_set(name: str, summary: Mapping[str, Any], results: Mapping[str, EvaluationResult]) -> HeldOutSet:
     summaries = {phase: result.summary() for phase, result in results.items()}
-    told = summary.get(name)
-    if isinstance(told, dict):
-        summaries |= {phase: told[phase] for phase in ("before", "after") if isinstance(told.get(phase), dict)}
+    saved = summary.get(name)
+    if isinstance(saved, dict):
+        summaries |= {phase: saved[phase] for phase in ("before", "after") if isinstance(saved.get(phase), dict)}
     return HeldOutSet(name, summaries, results)
 
 
 def _card(run: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The base model's card: ``manifest["base_card"]`` holds it, or the path of a ``card.json`` (relative to the run, or absolute)."""
+    """The base model's card. ``manifest["base_card"]`` is the card, or the path of a ``card.json`` (relative to the run, or absolute)."""
     card = manifest.get("base_card")
     if isinstance(card, str):
         card = _read_json(run / card, [], "")

@@ -1,4 +1,4 @@
-"""What the body of a report is made of, whatever kind of run it tells of."""
+"""The building blocks of a report's body, for any kind of run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dunwu.analysis.text import Shown
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text; the first cell of a row is its name."""
+    """A table of text; the first cell of a row is the row's name."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -19,7 +19,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Headline:
-    """The number at the top of the page, where there was one before training with it; ``changes``: name, before (or empty) and after."""
+    """The number at the top of the page, with its value before training if there is one; ``changes``: name, before (or empty), after."""
 
     title: str
     before: str
@@ -30,7 +30,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model wrote, or what it was shown; ``tag`` is what is told of it."""
+    """Text that a model wrote or scored; ``tag`` is a short remark on it."""
 
     name: str
     tag: str
@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Sample:
-    """A question and answers to it."""
+    """A question and its answers."""
 
     tags: tuple[str, ...]
     question: str
@@ -48,10 +48,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the page under a title of its own."""
+    """A titled part of the page."""
 
     title: str
-    told: str = ""
+    intro: str = ""
     figures: Sequence[PlotFigure] = ()
     tables: Sequence[Table] = ()
     samples: Sequence[Sample] = ()
@@ -59,7 +59,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Body:
-    """All that depends on the kind of run."""
+    """The content that depends on the kind of run."""
 
     headlines: Sequence[Headline] = ()
     training: Sequence[PlotFigure] = ()

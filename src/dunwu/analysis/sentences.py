@@ -1,4 +1,4 @@
-"""One sentence for each plot, computed from its data. They state what was measured and claim no cause."""
+"""One sentence per plot, computed from its data. The sentences state what was measured and claim no cause."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PHASES = ("before", "after")
 
 
 def plain(value: float, digits: int = 2) -> str:
-    """A number for a sentence: fixed digits, two significant ones where it would read 0 otherwise, and never ``-0``."""
+    """A number with fixed digits, or with two significant ones if it would read 0; never ``-0``."""
     text = f"{value:.{digits}f}"
     if float(text) == 0:
         return f"{value:.2g}" if value else "0"
@@ -43,67 +43,64 @@ def change(what: str, curve: Curve, digits: int = 2, unit: str = "") -> str:
 
 
 def growth(what: str, curve: Curve, digits: int = 1, unit: str = "") -> str:
-    """``change`` with the ratio of last to first where that is a sensible number."""
-    told = change(what, curve, digits, unit)
+    """``change`` with the ratio of last to first, if that is meaningful."""
+    text = change(what, curve, digits, unit)
     if len(curve) < 2 or curve.first <= 0 or curve.last <= 0 or plain(curve.first, digits) == plain(curve.last, digits):
-        return told
-    return f"{told[:-1]} ({plain(curve.last / curve.first, 1)} times the first value)."
+        return text
+    return f"{text[:-1]} ({plain(curve.last / curve.first, 1)} times the first value)."
 
 
 def cut_off(clipped: Curve) -> str:
-    """How many completions ended at the token limit."""
+    """The share of completions that hit the token limit."""
     if not clipped:
         return ""
     return f"{percent(clipped.last)} of the last completions were cut off at the token limit ({percent(clipped.first)} of the first)."
 
 
 def divergence(kl: Curve, beta: float | None) -> str:
-    """KL to the reference, or why there is none."""
+    """KL to the reference, or the reason why it is missing."""
     if kl:
         peak = max(range(len(kl)), key=kl.values.__getitem__)
         return f"{change('KL to the reference', kl, 4)} Its largest value was {plain(kl.values[peak], 4)}, at step {kl.steps[peak]}."
-    return "KL was not measured: at beta 0 no reference model is held." if beta == 0 else "KL to the reference was not recorded."
+    return "KL was not measured: beta 0 needs no reference model." if beta == 0 else "KL to the reference was not recorded."
 
 
 def dead_groups(share: Curve, skipped: int) -> str:
-    """Groups that teach nothing, and steps that were skipped."""
-    told = "The share of dead groups was not recorded."
+    """The share of groups without an advantage, and the number of skipped steps."""
+    text = "The share of dead groups was not recorded."
     if share:
-        told = (
-            f"{percent(share.first)} of the first groups and {percent(share.last)} of the last had equal rewards throughout, "
-            "and so no advantage to learn from."
-        )
-    return f"{told} {steps(skipped).capitalize()} had non-finite values and left the weights as they were." if skipped else told
+        text = f"{percent(share.first)} of the first groups and {percent(share.last)} of the last had equal rewards, hence zero advantages."
+    return f"{text} {steps(skipped).capitalize()} had non-finite values and did not change the weights." if skipped else text
 
 
 def time_spent(totals: Mapping[str, float]) -> str:
-    """``Of 5.2 minutes in these phases, 60 % went to generate, 40 % went to train.``; what rounds to 0 % is left out."""
-    whole = math.fsum(totals.values())
-    if whole <= 0:
+    """``Of 5.2 minutes in these phases, 60 % went to generate, 40 % went to train.``; a phase that rounds to 0 % is omitted."""
+    total = math.fsum(totals.values())
+    if total <= 0:
         return "Time per phase was not recorded."
     parts = [
-        f"{100 * seconds / whole:.0f} % went to {name}"
+        f"{100 * seconds / total:.0f} % went to {name}"
         for name, seconds in sorted(totals.items(), key=lambda item: -item[1])
-        if seconds >= whole / 200
+        if seconds >= total / 200
     ]
-    length = f"{whole / 60:.1f} minutes" if whole >= 60 else f"{whole:.1f} seconds"
+    length = f"{total / 60:.1f} minutes" if total >= 60 else f"{total:.1f} seconds"
     return f"Of {length} in these phases, {', '.join(parts)}."
 
 
 def headline(held_out: HeldOutSet) -> str:
-    """pass@1 before and after in words; whether the 95 % intervals overlap decides what may be said."""
+    """pass@1 before and after in words, with whether the 95 % intervals overlap."""
     before, after = (held_out.summaries.get(phase, {}) for phase in PHASES)
     first, last = number(before.get("pass_at_1")), number(after.get("pass_at_1"))
     if first is None or last is None:
         known = next(((phase, value) for phase, value in zip(PHASES, (first, last), strict=True) if value is not None), None)
         return f"pass@1 {known[0]} training was {percent(known[1])}." if known else "pass@1 was not measured."
-    told = "pass@1 stayed at" if first == last else f"pass@1 went from {percent(first)} to"
+    text = "pass@1 stayed at" if first == last else f"pass@1 went from {percent(first)} to"
     verdict = overlap(before, after)
-    return f"{told} {percent(last)}{f'; the 95 % intervals {verdict}' if verdict else ''}."
+    return f"{text} {percent(last)}{f'; the 95 % intervals {verdict}' if verdict else ''}."
 
 
 def overlap(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """What the two 95 % intervals, where both are known, allow to be said of the difference."""
+    """Says whether the two 95 % intervals overlap; empty if one is unknown."""
     a, b = interval(before), interval(after)
     if a is None or b is None:
         return ""
@@ -112,7 +109,7 @@ def overlap(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 
 def interval(summary: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The interval of a summary where it holds two numbers."""
+    """The interval of a summary; ``None`` unless it is two numbers."""
     found = summary.get("interval")
     if not isinstance(found, (list, tuple)) or len(found) != 2:
         return None
@@ -121,23 +118,23 @@ def interval(summary: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def by_level(what: str, x: str, levels: Mapping[str, Sequence[tuple[str, float]]], digits: int) -> str:
-    """A quantity on the easiest and the hardest level of each phase; ``levels`` are (label, value), easiest first."""
-    told = [
+    """A quantity at the easiest and the hardest level of each phase; ``levels`` are (label, value), easiest first."""
+    parts = [
         f"{phase} training {plain(found[0][1], digits)} at {x} {found[0][0]} and {plain(found[-1][1], digits)} at {found[-1][0]}"
         for phase, found in levels.items()
         if found
     ]
-    return f"{what}: {'; '.join(told)}." if told else f"{what} by {x} was not measured."
+    return f"{what}: {'; '.join(parts)}." if parts else f"{what} by {x} was not measured."
 
 
 def correlation(what: str, found: Mapping[str, tuple[float, int]]) -> str:
-    """Spearman's rho of each phase with what chance alone would give: |rho| above ``1.96 / sqrt(n - 1)`` happens in about 5 % of cases."""
-    told = [f"{rho:.2f} {phase} training" for phase, (rho, _) in found.items() if math.isfinite(rho)]
-    if not told:
+    """Spearman's rho of each phase and its range by chance: |rho| exceeds ``1.96 / sqrt(n - 1)`` in about 5 % of cases."""
+    parts = [f"{rho:.2f} {phase} training" for phase, (rho, _) in found.items() if math.isfinite(rho)]
+    if not parts:
         return f"The rank correlation of thinking length with {what} could not be computed."
     fewest = min(count for _, count in found.values())
     chance = 1.96 / math.sqrt(fewest - 1)
     return (
-        f"The rank correlation (Spearman's rho) of thinking length with {what} is {' and '.join(told)}, over {fewest} problems; "
-        f"values within ±{chance:.2f} are what chance alone gives in 19 of 20 cases."
+        f"The rank correlation (Spearman's rho) of thinking length with {what} is {' and '.join(parts)}, over {fewest} problems; "
+        f"chance alone gives a value within ±{chance:.2f} in 19 of 20 cases."
     )

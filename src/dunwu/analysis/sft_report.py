@@ -1,4 +1,4 @@
-"""What the report tells of supervised fine-tuning: losses, the data, and what the model said while it learned."""
+"""The report of supervised fine-tuning: losses, data, and samples during training."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from dunwu.analysis.sentences import PHASES, plain
 from dunwu.analysis.text import shown
 
 SAMPLES = 6
-"""At most, from the first to the last."""
+"""Maximum number shown, spread from the first to the last."""
 _COUNTS = {
     "conversations": "conversations",
     "tokens": "tokens",
-    "learned_tokens": "of them learned",
-    "too_long": "conversations too long and dropped",
+    "learned_tokens": "learned tokens",
+    "too_long": "conversations dropped as too long",
 }
 
 
 def sft_body(run: Run) -> Body:
-    """The page's body; what the run does not have yet is left out."""
+    """The page's body; parts that the run does not have yet are omitted."""
     parts = (data_part(mapping(run.manifest, "data")), samples_part(run.metrics.rows))
     return Body([headline(run)] if run.metrics.rows else [], figures(run), [part for part in parts if part])
 
 
 def headline(run: Run) -> Headline:
-    """The validation loss before and after, or where nothing was held out that of the first and the last update."""
+    """The validation loss before and after training, or without a validation set the training loss at its start and end."""
     before, after = (mapping(mapping(run.summary, "validation"), phase) for phase in PHASES)
     first, last = number(before.get("eval_loss")), number(after.get("eval_loss"))
     if first is not None and last is not None:
         accuracy = "eval_mean_token_accuracy"
-        changes = _changes({"tokens guessed right": accuracy, "entropy": "eval_entropy"}, before, after)
-        told = "Nats per token that the assistant says, over conversations that were not learned from."
-        return Headline("Validation loss", plain(first, 3), plain(last, 3), told, tuple(changes))
+        changes = _changes({"token accuracy": accuracy, "entropy": "eval_entropy"}, before, after)
+        text = "Nats per assistant token, over held-out conversations."
+        return Headline("Validation loss", plain(first, 3), plain(last, 3), text, tuple(changes))
     loss = curve(run.metrics.rows, "loss")
     ends = (plain(loss.first, 3), plain(loss.last, 3)) if loss else ("unknown", "unknown")
-    return Headline("Training loss", *ends, "Nats per learned token. There is no validation set, or it was not measured to the end.")
+    return Headline("Training loss", *ends, "Nats per learned token. There is no validation set, or its evaluation did not finish.")
 
 
 def _changes(names: Mapping[str, str], before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -51,7 +51,7 @@ def _changes(names: Mapping[str, str], before: Mapping[str, Any], after: Mapping
 
 
 def figures(run: Run) -> list[PlotFigure]:
-    """Over the updates; none where there are no updates."""
+    """Figures over the updates; empty without updates."""
     rows = run.metrics.rows
     if not rows:
         return []
@@ -61,10 +61,10 @@ def figures(run: Run) -> list[PlotFigure]:
         f"{sentences.change('Training loss', curves['loss'], 3)} {sentences.change('Validation loss', held_out, 3) if held_out else ''}"
     )
     accuracies = {"training": curves["mean_token_accuracy"], "validation": curve(rows, "eval_mean_token_accuracy")}
-    guessed = sentences.change("The share of learned tokens that were the likeliest", accuracies["training"])
+    ranked_first = sentences.change("The share of learned tokens that the model ranked first", accuracies["training"])
     return [
         lines("Loss", {"training": curves["loss"], "validation": held_out}, "nats per learned token", losses.strip()),
-        lines("Tokens guessed right", accuracies, "share of learned tokens", guessed, share=True),
+        lines("Token accuracy", accuracies, "share of learned tokens", ranked_first, share=True),
         lines(
             "Learning rate", {"rate": curves["learning_rate"]}, "rate", sentences.change("The learning rate", curves["learning_rate"], 5)
         ),
@@ -79,19 +79,19 @@ def figures(run: Run) -> list[PlotFigure]:
 def data_part(data: Mapping[str, Any]) -> Part | None:
     """Counts of the training and the validation set."""
     sets = {name: mapping(data, name) for name in data}
-    rows = [(told, *(_count(facts.get(key)) for facts in sets.values())) for key, told in _COUNTS.items()]
+    rows = [(name, *(_count(facts.get(key)) for facts in sets.values())) for key, name in _COUNTS.items()]
     return Part("The data", tables=[Table(("", *sets), tuple(rows))]) if sets else None
 
 
 def samples_part(rows: tuple[Row, ...]) -> Part | None:
-    """What the model said to prompts of the data on its way."""
-    there = [row for row in rows if isinstance(row.get("sample"), str)]
-    if not there:
+    """The model's answers to prompts of the data during training."""
+    sampled = [row for row in rows if isinstance(row.get("sample"), str)]
+    if not sampled:
         return None
-    last = len(there) - 1
-    places = sorted({round(place * last / (SAMPLES - 1)) for place in range(SAMPLES)})
-    told = "Prompts of the data (of the held-out ones where there are any), and what the model of that step made of them."
-    return Part("What it says", told, samples=[_sample(there[place]) for place in places])
+    last = len(sampled) - 1
+    indices = sorted({round(index * last / (SAMPLES - 1)) for index in range(SAMPLES)})
+    text = "Prompts of the data (held-out ones if there are any), and the model's answers at that step."
+    return Part("Samples during training", text, samples=[_sample(sampled[index]) for index in indices])
 
 
 def _sample(row: Row) -> Sample:

@@ -1,4 +1,4 @@
-"""Where the stages of a pipeline stand on a drawing of their graph: what is made earlier stands higher."""
+"""Layout of a pipeline's graph as a drawing: earlier stages are higher."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dunwu.analysis.pipeline_run import StageRun
 
 WIDTH, HEIGHT = 156, 46
 ACROSS, DOWN = 14, 30
-"""Between two stages of a row, and between two rows."""
+"""Gaps between two stages of a row, and between two rows."""
 LONGEST = 21
-"""Characters of a name that fit."""
+"""Characters of a name that fit into a box."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A stage at the upper left corner of its box."""
+    """A stage and the upper left corner of its box."""
 
     stage: StageRun
     x: float
@@ -25,14 +25,14 @@ class Node:
 
     @property
     def label(self) -> str:
-        """Its name as it fits."""
+        """The name, shortened to fit."""
         name = self.stage.name
         return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Boxes, and the curves from what makes to what takes, as SVG paths."""
+    """Boxes, and the curves from producers to consumers as SVG paths."""
 
     width: float
     height: float
@@ -41,7 +41,7 @@ class Graph:
 
 
 def draw(stages: Sequence[StageRun]) -> Graph:
-    """The graph of ``stages``, which are in an order in which they can be done."""
+    """The graph of ``stages``, which must be in an order in which they can run."""
     rows = _rows(stages)
     width = max(len(row) * (WIDTH + ACROSS) - ACROSS for row in rows)
     places: dict[str, Node] = {}
@@ -55,7 +55,7 @@ def draw(stages: Sequence[StageRun]) -> Graph:
 
 
 def _rows(stages: Sequence[StageRun]) -> list[list[StageRun]]:
-    """A stage stands one row below the lowest of those it takes from; one that takes from none right above the highest that takes it."""
+    """A stage is one row below its lowest input; a stage without inputs is one row above its highest consumer."""
     depths: dict[str, int] = {}
     for stage in stages:
         depths[stage.name] = 1 + max((depths.get(source, -1) for source in stage.inputs), default=-1)

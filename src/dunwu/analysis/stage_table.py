@@ -1,4 +1,4 @@
-"""A pipeline's run as a page: its graph, what each stage made at what cost, the table of its checkpoints with a plot per metric and the
+"""The page of a pipeline run: its graph, the result and cost of each stage, the table of its checkpoints with a plot per metric and the
 thresholds, the paper's rows, and the cards of its data sets."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dunwu.evaluation.stage_table import (
     StageTable,
     cell_text,
     group_of,
-    intervals_told,
+    interval_text,
     label_of,
     look_of,
     paper_section,
@@ -39,20 +39,20 @@ from dunwu.evaluation.stage_table import (
 
 PAGE = "stages.html"
 MOST_PLOTS = 12
-"""Of a group; metrics of single categories come last and may be many."""
+"""Per group; metrics of single categories come last and may be many."""
 
 
 REPORTED = ("zero", "sft", "reward_model")
-"""Kinds of stages that have a report of their own."""
+"""Kinds of stages with their own report."""
 
 
 def write_stage_page(runs: Sequence[Path], path: Path) -> Path:
-    """Write the page of one run of a pipeline, finished or not, or of several of one recipe (mean and range over them); returns its path.
+    """Write the page of one pipeline run, finished or not, or of several of one recipe (mean and range over them); returns its path.
 
-    Of one run the reports of its stages are written too where they are not there. Raises ``RunError`` for several runs of which one has
-    no table of stages, ``DataError`` for runs that cannot be put together.
+    With a single run, missing reports of its stages are written too. Raises ``RunError`` if one of several runs has no table of stages,
+    ``DataError`` if the runs cannot be combined.
     """
-    assert runs, "a run at least"
+    assert runs, "at least one run"
     pipeline = read_pipeline_run(runs[0]) if len(runs) == 1 else None
     tables = [] if pipeline and not tables_in(runs[0]) else [read_table(find_table(run)) for run in runs]
     for stage in pipeline.stages if pipeline else ():
@@ -63,15 +63,15 @@ def write_stage_page(runs: Sequence[Path], path: Path) -> Path:
 
 
 def find_table(run: Path) -> Path:
-    """The newest ``stages.json`` of a run of a pipeline, or of the folder itself. Raises ``RunError`` where there is none."""
-    there = tables_in(run)
-    if not there:
-        raise RunError(f"{run} has no table of stages: give its recipe a stage `work: stage_table`, or let that stage finish")
-    return max(there, key=lambda path: path.stat().st_mtime_ns)
+    """The newest ``stages.json`` of a pipeline run, or of the folder itself. Raises ``RunError`` if there is none."""
+    found = tables_in(run)
+    if not found:
+        raise RunError(f"{run} has no table of stages: add a stage `work: stage_table` to its recipe, or let that stage finish")
+    return max(found, key=lambda path: path.stat().st_mtime_ns)
 
 
 def render(table: StageTable | None, title: str, pipeline: PipelineRun | None = None, folder: Path = Path()) -> str:
-    """The page: no script, no external resource, everything escaped. Links to the stages' own pages are relative to ``folder``."""
+    """The page: no scripts, no external resources, everything escaped. Links to the stages' own pages are relative to ``folder``."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "unbroken": unbroken}
     outcomes = [finding.outcome for finding in table.findings()] if table else []
@@ -79,7 +79,7 @@ def render(table: StageTable | None, title: str, pipeline: PipelineRun | None = 
     return environment.from_string(_resource(PAGE)).render(
         title=title,
         style=report_style(),
-        told=intervals_told(table.runs) if table else "",
+        intervals=interval_text(table.runs) if table else "",
         outcomes=list(zip(outcomes, lines, strict=True)),
         sections=[(section, figures(table, section.title, place)) for place, section in enumerate(sections(table))] if table else [],
         paper=paper_section(table.rows) if table else None,
@@ -95,7 +95,7 @@ def render(table: StageTable | None, title: str, pipeline: PipelineRun | None = 
 
 
 def _linker(folder: Path) -> Callable[[StageRun], str]:
-    """Gives the address of a stage's own page, as seen from ``folder``; empty where it has none."""
+    """A function that returns the link to a stage's own page, relative to ``folder``; empty if it has none."""
 
     def link(stage: StageRun) -> str:
         return quote(Path(os.path.relpath(stage.page, folder)).as_posix()) if stage.page else ""
@@ -104,12 +104,12 @@ def _linker(folder: Path) -> Callable[[StageRun], str]:
 
 
 def costs(stage: StageRun) -> tuple[str, ...]:
-    """Seconds, tokens and FLOPs as text; what was not spent is left empty."""
+    """Seconds, tokens and FLOPs as text; empty for a 0."""
     return _costs(*_spent(stage))
 
 
 def total_costs(stages: Sequence[StageRun]) -> tuple[str, ...]:
-    """The same of all stages together."""
+    """`costs`, summed over all stages."""
     spent = [_spent(stage) for stage in stages]
     return _costs(*(sum(column) for column in zip(*spent, strict=True)))
 
@@ -131,8 +131,8 @@ def report_style() -> Markup:
     _, opened, rest = _resource(REPORT).partition("<style>")
     style, closed, _ = rest.partition("</style>")
     assert opened, "the report's template has a style sheet"
-    assert closed, "and it ends"
-    return Markup(style)  # our own file: nothing of a user is in it
+    assert closed, "the style sheet is closed"
+    return Markup(style)  # our own file, without user input
 
 
 def _resource(name: str) -> str:
@@ -140,7 +140,7 @@ def _resource(name: str) -> str:
 
 
 def figures(table: StageTable, group: str, index: int) -> list[PlotFigure]:
-    """A plot for each metric of a group that two checkpoints have at least; ``index`` numbers the group on the page."""
+    """A plot for each metric of a group that at least two checkpoints have; ``index`` is the group's number on the page."""
     names = [name for name, found in table.metrics.items() if group_of(name) == group and len(found) > 1]
     return [_figure(table, name, f"stage-{index}-{place}") for place, name in enumerate(names[:MOST_PLOTS])]
 
@@ -149,6 +149,6 @@ def _figure(table: StageTable, metric: str, slug: str) -> PlotFigure:
     look, label, found = look_of(metric), visible(label_of(metric)), table.metrics[metric]
     values = [found[row].value if row in found else float("nan") for row in table.rows]
     svg = level_plot(slug, label, table.rows, {label: values}, "checkpoint", look.label, share=look.share)
-    there = [row for row in table.rows if row in found]
-    told = f"From {cell_text(found[there[0]], look)} of {there[0]} to {cell_text(found[there[-1]], look)} of {there[-1]}."
-    return PlotFigure(label, svg, told)
+    rows = [row for row in table.rows if row in found]
+    text = f"From {cell_text(found[rows[0]], look)} for {rows[0]} to {cell_text(found[rows[-1]], look)} for {rows[-1]}."
+    return PlotFigure(label, svg, text)

@@ -1,6 +1,6 @@
-"""Text of a model made fit to be shown: nothing invisible, nothing that reorders the page, not too long.
+"""Prepares a model's text for display: invisible and reordering characters are spelled out, long text is cut.
 
-Escaping is the template's work (autoescape); this is about what escaping leaves alone.
+The template does the escaping (autoescape); this module handles what escaping does not change.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from dunwu.models.reflection import reflection_spans
 
 LONGEST = 6000
-"""Characters of a completion that are shown."""
+"""Maximum length of a shown completion, in characters."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of text; ``reflective`` marks a reflective word."""
+    """A piece of text; ``reflective`` is true for a reflective word."""
 
     text: str
     reflective: bool
@@ -24,10 +24,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Shown:
-    """A completion as shown: its pieces, and how many characters were left out at the end."""
+    """A completion as shown: its pieces, and the number of characters cut at the end."""
 
     segments: tuple[Segment, ...]
-    left_out: int
+    cut: int
 
 
 def visible(text: str) -> str:
@@ -36,7 +36,7 @@ def visible(text: str) -> str:
 
 
 def unbroken(text: str) -> str:
-    """``text`` whose percentages do not break across lines."""
+    """``text`` with no line breaks inside percentages."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
@@ -46,7 +46,7 @@ def _harmless(character: str) -> bool:
 
 
 def shown(text: str, longest: int = LONGEST) -> Shown:
-    """``text`` cut to ``longest`` characters and divided at its reflective words."""
+    """``text`` cut to ``longest`` characters and split at its reflective words."""
     kept = text[:longest]
     segments: list[Segment] = []
     at = 0

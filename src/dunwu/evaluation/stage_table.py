@@ -221,14 +221,14 @@ def _paper_cell(values: Sequence[float], place: int) -> Cell:
     return Cell(text, values[place] == max(values))
 
 
-def intervals_told(runs: int) -> str:
-    """What stands in parentheses."""
+def interval_text(runs: int) -> str:
+    """What the parentheses contain."""
     return "95 % interval over problems" if runs == 1 else f"range over {runs} runs, beside their mean"
 
 
 def markdown(table: StageTable) -> str:
     """The whole table as Markdown."""
-    lines = ["# Stages", "", f"Shares in percent; in parentheses the {intervals_told(table.runs)}. The best of a column is bold."]
+    lines = ["# Stages", "", f"Shares in percent, with the {interval_text(table.runs)} in parentheses. The best value of a column is bold."]
     for section in sections(table):
         lines += ["", f"## {section.title.capitalize()}", "", *_markdown_table(section)]
     if paper := paper_section(table.rows):
