@@ -61,9 +61,9 @@ def test_it_shows_accuracy_calibration_length_and_examples(tmp_path: Path) -> No
 
 
 def test_an_unfinished_run_has_a_page(tmp_path: Path) -> None:
-    words = Page(write_report(write_run(tmp_path, None)).read_text(encoding="utf-8")).words
-    assert "Loss went from" in words
-    assert "Held-out accuracy" not in words
+    html = write_report(write_run(tmp_path, None)).read_text(encoding="utf-8")
+    assert "Loss went from" in Page(html).words
+    assert 'class="hero"' not in html, "there is no headline yet"
 
 
 def test_what_models_wrote_is_text_and_damage_is_passed_over(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def _svg(name: str, title: str, x: str, y: str, entries: int, draw: Callable[[Ax
 
 
 def _inline(figure: Figure, name: str, title: str) -> Markup:
-    """The figure as ``<svg>``: prefixed ids (a page has many plots), CSS variables as colours, no prologue, metadata, comments, namespaces."""
+    """The figure as ``<svg>``: prefixed ids (a page has many plots), CSS variables as colours, no prologue, metadata or namespaces."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = buffer.getvalue()

@@ -42,9 +42,9 @@ def figures(run: Run) -> list[PlotFigure]:
     if not rows:
         return []
     loss, rate, longer = curve(rows, "loss"), curve(rows, "learning_rate"), curve(rows, "chosen_longer")
-    accuracies = {"training": curve(rows, "accuracy"), "held out": curve(rows, "held_out_accuracy")}
+    accuracies = {"training": curve(rows, "accuracy"), "held-out": curve(rows, "held_out_accuracy")}
     scores = {name: curve(rows, f"{name}_reward") for name in ("max", "mean", "min")}
-    text = f"{sentences.change('Training accuracy', accuracies['training'])} {sentences.change('Accuracy on held-out examples', accuracies['held out'])}"
+    text = " ".join(sentences.change(f"{name} accuracy".capitalize(), found) for name, found in accuracies.items())
     balance = "Share of a batch whose preferred answer is the longer one (equal lengths count as neither), or that is labelled safe."
     return [
         lines("Loss", {"loss": loss}, "nats per example", sentences.change("Loss", loss, 3)),
@@ -82,7 +82,7 @@ def _reliability(bins: Sequence[Mapping[str, Any]]) -> Iterator[PlotFigure]:
     points = [(number(each.get("confidence")), number(each.get("accuracy"))) for each in bins]
     known = [(x, y) for x, y in points if x is not None and y is not None]
     if known:
-        text = "Each point is a group of examples of similar confidence. Below the dashed line the model is overconfident, above it underconfident."
+        text = "Each point is a group of examples of similar confidence. Below the dashed line the model is overconfident."
         yield PlotFigure("Calibration", reliability_plot("calibration", "Calibration", known), text)
 
 
