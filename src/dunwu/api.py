@@ -1,6 +1,6 @@
 """Dunwu for Python: what `import dunwu` gives, each from plain arguments to a result (docs/python.md). The work itself is in `dunwu.jobs`.
 
-Heavy modules are imported when a function needs them: to check an answer, none is.
+Modules that load torch are imported where a function needs them: to check an answer, none is.
 """
 
 from __future__ import annotations
@@ -9,34 +9,43 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dunwu.analysis.rundir import Run, read_run
 from dunwu.config.base import Config
 from dunwu.config.blocks import EngineConfig, SamplingConfig
 from dunwu.config.load import merge, read_mapping, validate, with_preset
 from dunwu.config.recipes import find_recipe
 from dunwu.config.reward_model import RewardModelConfig
+from dunwu.config.rewards import ModelPartConfig, OwnPart
 from dunwu.config.sft import SftConfig
 from dunwu.config.task_names import parse_task
 from dunwu.config.tasks import TaskConfig
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.errors import ConfigError, DataError
+from dunwu.evaluation.result import EvaluationResult
+from dunwu.evaluation.store import refuse_taken
+from dunwu.models.bundled import default_template
+from dunwu.pipeline.artefacts import Artefact
+from dunwu.pipeline.graph import Pipeline
+from dunwu.rewards.make import make_reward
+from dunwu.rewards.outcome import compute
+from dunwu.tasks.make import make_task
+from dunwu.tasks.templates import TEMPLATES
 from dunwu.types import Completion, Problem, Request, Reward, Split, Verdict, VerifierName
+from dunwu.verifiers import verify as verifiers
+from dunwu.verifiers.problem import problem_fault
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from dunwu.analysis.rundir import Run
-    from dunwu.evaluation.result import EvaluationResult
-    from dunwu.pipeline.artefacts import Artefact
-    from dunwu.pipeline.graph import Pipeline
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 Recipe = str | Path | Mapping[str, Any]
 """A YAML file, the name of a recipe that comes with Dunwu, or its keys as data."""
 Model = str | Path | tuple[Any, Any]
 """`tiny`, a folder, a hub id, or what `load_model` returned."""
-BASE = "tiny/zero"
 Messages = Sequence[Mapping[str, str]]
 """A conversation: `[{"role": "user", "content": ...}]`."""
+BASE = "tiny/zero"
+"""The recipe of `train_grpo` where none is given."""
 
 
 def train_grpo(recipe: ZeroConfig | Recipe = BASE, *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
@@ -48,11 +57,10 @@ def train_grpo(recipe: ZeroConfig | Recipe = BASE, *, out: str | Path, resume: b
     Raises `UserError` for a mistake, `TrainingError`, and after Ctrl-C, when all is saved, `Interrupted` (a `KeyboardInterrupt`).
     """
     from dunwu.jobs.zero import run_zero
-    from dunwu.models.bundled import default_template
 
     if recipe == BASE and "model" in keys:
         keys = {"template": default_template(str(keys["model"])), **keys}
-    return _finished(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume))
+    return read_run(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume))
 
 
 def train_sft(recipe: SftConfig | Recipe = "tiny/sft", *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
@@ -62,7 +70,7 @@ def train_sft(recipe: SftConfig | Recipe = "tiny/sft", *, out: str | Path, resum
     """
     from dunwu.jobs.sft import run_sft
 
-    return _finished(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume))
+    return read_run(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume))
 
 
 def train_reward_model(
@@ -74,7 +82,7 @@ def train_reward_model(
     """
     from dunwu.jobs.reward_model import run_reward_model
 
-    return _finished(run_reward_model(_config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume))
+    return read_run(run_reward_model(_config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume))
 
 
 def run_pipeline(
@@ -111,9 +119,7 @@ def evaluate(
     `task` is a name such as `countdown` or `gsm8k`, a data file, or its keys. `keys` are those of `EvalConfig`, such as `problems=100`
     and `sampling={"temperature": 0.6}`. `template`: by default the one the model was trained with. `out`: a folder to keep it in.
     """
-    from dunwu.evaluation.store import refuse_taken
     from dunwu.jobs.evaluate import run_evaluation
-    from dunwu.models.bundled import default_template
 
     named = model if isinstance(model, tuple) else str(model)
     template = template or default_template(_name(named))
@@ -140,7 +146,6 @@ class Engine:
         """`template` is for conversations and problems: by default the one the model was trained with, else its own chat template, else
         `r1-zero`. `keys` are those of `EngineConfig`. Raises `ModelError`."""
         from dunwu.data.prompts import prompt_template
-        from dunwu.models.bundled import default_template
         from dunwu.rollout.build import build_engine
 
         self.model, self.tokenizer = model if isinstance(model, tuple) else load_model(model, device)
@@ -168,7 +173,6 @@ class Engine:
 
     def _tokens(self, prompt: str | Problem | Messages) -> tuple[int, ...]:
         from dunwu.models.beginning import beginning, encode
-        from dunwu.tasks.templates import TEMPLATES
 
         if isinstance(prompt, str):
             return tuple(encode(self.tokenizer, [prompt], beginning(self.tokenizer))[0])
@@ -185,8 +189,6 @@ def problems(
     task: str | TaskConfig | Mapping[str, Any] = "countdown", limit: int = 10, *, split: Split = "test", seed: int = 0
 ) -> list[Problem]:
     """The first `limit` problems of a task, named as for `evaluate`. Raises `UserError`."""
-    from dunwu.tasks.make import make_task
-
     made = make_task(validate(EvalConfig, {"task": _task(task, "tiny")}).task)
     return [made.train(index, seed) for index in range(limit)] if split == "train" else made.held_out(split, limit, seed)
 
@@ -196,9 +198,6 @@ def verify(problem: Problem | str, answer: str, *, kind: VerifierName = "math", 
 
     A verdict has a score (`None` where the verifier failed), a reason and a detail. Raises `DataError` where no answer could be verified.
     """
-    from dunwu.verifiers import verify as verifiers
-    from dunwu.verifiers.problem import problem_fault
-
     if isinstance(problem, str):
         problem = Problem("gold", "own", "", kind, problem, data=data or {})
     if fault := problem_fault(problem):
@@ -211,10 +210,6 @@ def reward(problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy
 
     Raises `ConfigError`, also for parts that no text has by itself: reward models, and functions that compare the whole group.
     """
-    from dunwu.config.rewards import ModelPartConfig, OwnPart
-    from dunwu.rewards.make import make_reward
-    from dunwu.rewards.outcome import compute
-
     chosen = _config(ZeroConfig, {"reward": parts}, "zero", {}).reward
     for part in chosen:
         if isinstance(part, ModelPartConfig) or (isinstance(part, OwnPart) and part.sees == "group"):
@@ -262,9 +257,3 @@ def _plain(value: Any) -> Any:
 def _name(model: Model) -> str:
     """What a model was loaded from."""
     return str(model[0].name_or_path if isinstance(model, tuple) else model)
-
-
-def _finished(path: Path) -> Run:
-    from dunwu.analysis.rundir import read_run
-
-    return read_run(path)
