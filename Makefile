@@ -20,17 +20,22 @@ READY := $(VENV)/.ready-$(FLAVOUR)
 DEV := $(VENV)/.dev-$(FLAVOUR)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# Tests of numbers, learning and resume.
-LEVEL_TESTS := tests/golden tests/invariants tests/models tests/rollout tests/run tests/trainers tests/pipeline/test_kill_pipeline.py \
+# Each worker begins with one half of the tests, in order, so that most of what a file shares is made once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Tests of numbers, learning and resume. Those of tokenizers, chat templates and files do the same under every level.
+LEVEL_TESTS := tests/golden tests/invariants tests/rollout tests/trainers tests/pipeline/test_kill_pipeline.py \
+	$(addprefix tests/models/test_,heads.py loading.py logprobs.py lora.py native_logprobs.py padding_and_windows.py) \
 	$(addprefix tests/jobs/test_,pretrain.py reward_model.py sft.py zero.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo r1 test test-levels lint bench docs clean
+.PHONY: help demo r1 test test-all test-levels lint bench docs clean
 
 help:
 	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 6 minutes on two cores)"
 	@echo "make r1     all of R1 on this machine, from nothing: environment, four stages, report (about 20 minutes on two cores)"
-	@echo "make test   the environment and all tests"
+	@echo "make test   the environment and all tests but those that take minutes; the slowest are listed"
+	@echo "make test-all   all tests, the slow ones too"
 	@echo "make test-levels   the tests of numbers, learning and resume as on lesser processors, one DUNWU_ISA after the other"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks of speed, into $(BENCH) (about 10 minutes; LONG=1: all rows, an hour)"
@@ -51,13 +56,16 @@ r1: $(READY)
 	$(BIN)/dunwu report $(R1)
 
 test: $(DEV)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	$(PYTEST) --durations=25
+
+test-all: $(DEV)
+	$(PYTEST) --durations=25 -m "slow or not slow"
 
 test-levels: $(DEV)
 	@levels=$$($(BIN)/python -c 'from dunwu.isa import levels_in_force; print(*(level.name for level in levels_in_force()[:-1]))') || exit 1; \
 	for level in $$levels; do \
 		echo "DUNWU_ISA=$$level"; \
-		DUNWU_ISA=$$level OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(LEVEL_TESTS) || exit 1; \
+		DUNWU_ISA=$$level $(PYTEST) $(LEVEL_TESTS) || exit 1; \
 	done
 
 lint: $(DEV)

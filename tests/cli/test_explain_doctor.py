@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dunwu.cli import bundled, doctor_command
+from dunwu.cli import doctor_command
 from dunwu.cli.explain_command import lineage
 from dunwu.cli.main import main
+from dunwu.data.tiny_world import card
 from dunwu.errors import ModelError
 from dunwu.run.checkpoint import save_checkpoint
 
@@ -35,7 +36,7 @@ def make_run(folder: Path, model: str, seed: int) -> Path:
 @pytest.fixture
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = make_base(tmp_path / "base")
-    monkeypatch.setattr(bundled, "bundled_path", lambda: folder)
+    monkeypatch.setattr(card, "bundled_path", lambda: folder)
     return folder
 
 
@@ -90,20 +91,20 @@ def test_a_torn_manifest_is_one_line(base: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_the_hash_is_compared(base: Path) -> None:
-    assert bundled.check_hash() == hashlib.sha256(b"weights").hexdigest()
+    assert card.check_hash() == hashlib.sha256(b"weights").hexdigest()
     (base / "model.safetensors").write_bytes(b"Weights")
     with pytest.raises(ModelError, match="is not the card's"):
-        bundled.check_hash()
+        card.check_hash()
     (base / "card.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ModelError, match="is not the card's"):
-        bundled.check_hash()
+        card.check_hash()
     (base / "card.json").write_text("[", encoding="utf-8")
     with pytest.raises(ModelError, match="corrupt"):
-        bundled.check_hash()
+        card.check_hash()
     (base / "model.safetensors").unlink()
     (base / "card.json").unlink()
     with pytest.raises(ModelError, match="cannot be read"):
-        bundled.check_hash()
+        card.check_hash()
 
 
 def test_doctor_is_well_with_the_model_and_ill_without(base: Path, capsys: pytest.CaptureFixture[str]) -> None:

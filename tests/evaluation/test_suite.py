@@ -9,7 +9,8 @@ import pytest
 
 from dunwu.errors import DataError
 from dunwu.evaluation.metrics import pass_interval
-from dunwu.evaluation.suite import SuiteSet, mean, read_rows, rows_table, set_facts, share, suite_metrics, win_rate
+from dunwu.evaluation.suite import SuiteRow, SuiteSet, mean, read_rows, set_facts, share, suite_metrics, win_rate
+from dunwu.run.tables import rows_table
 from tests.evaluation.suite_rows import row
 
 
@@ -93,7 +94,7 @@ def test_intervals_hold_the_value_and_shrink_with_more_problems() -> None:
 
 def test_rows_come_back_from_the_disk_and_a_lone_surrogate_goes_in(tmp_path: Path) -> None:
     rows = [row("a", judged=0.5, category="qa"), row("b", score=None, verdict=None, thought_language=None, completion="\ud800x")]
-    pq.write_table(rows_table(rows), tmp_path / "set.parquet")
+    pq.write_table(rows_table(rows, SuiteRow), tmp_path / "set.parquet")
     back = read_rows(tmp_path / "set.parquet")
     assert back[0] == rows[0]
     assert back[1].completion == "?x"

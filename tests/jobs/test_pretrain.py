@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from dunwu.analysis.report import flat_facts
-from dunwu.cli.bundled import check_hash, read_card
 from dunwu.cli.explain_command import lineage
 from dunwu.config.blocks import SamplingConfig
 from dunwu.config.load import load_config
@@ -19,6 +18,7 @@ from dunwu.config.recipes import find_recipe
 from dunwu.config.tasks import CountdownTask, Game24Task
 from dunwu.config.zero import EvalConfig
 from dunwu.data.tiny_world import card
+from dunwu.data.tiny_world.card import check_hash, read_card
 from dunwu.errors import RunError
 from dunwu.jobs import pretrain as pipeline
 from dunwu.models.loading import load_model
@@ -100,7 +100,7 @@ def test_report_and_explain_show_the_card(run: Path, monkeypatch: pytest.MonkeyP
     facts = dict(flat_facts(read_card(run / "model")))
     for name in ("sha256", "base_game24.pass_at_1", "reflections_per_document", "reflective_words_per_1000_documents.check"):
         assert name in facts
-    monkeypatch.setattr("dunwu.cli.bundled.bundled_path", lambda: run / "model")
+    monkeypatch.setattr("dunwu.data.tiny_world.card.bundled_path", lambda: run / "model")
     told = "\n".join(lineage("tiny"))
     for words in ("base_countdown: pass_at_1", "reflections_per_1000_tokens: ", "machine: device cpu"):
         assert words in told

@@ -13,9 +13,10 @@ from dunwu.config.load import load_config
 from dunwu.config.suite import StageTableConfig
 from dunwu.errors import ConfigError, DataError
 from dunwu.evaluation.stage_table import read_table
-from dunwu.evaluation.suite import rows_table
+from dunwu.evaluation.suite import SuiteRow
 from dunwu.jobs.stage_table import run_stage_table
 from dunwu.pipeline.recipe_file import read_pipeline
+from dunwu.run.tables import rows_table
 from tests.evaluation.suite_rows import row
 
 
@@ -25,7 +26,7 @@ def write_suite(folder: Path, judged: float, judge: str | None = "j") -> Path:
     metrics = {"reasoning.pass_at_1": {"value": 0.5, "low": 0.4, "high": 0.6, "count": 9}}
     judges = {} if judge is None else {"helpfulness": judge}
     (folder / "suite.json").write_text(json.dumps({"sets": {}, "judges": judges, "metrics": metrics}), encoding="utf-8")
-    pq.write_table(rows_table([row("p", judged=judged)]), folder / "helpfulness.parquet")
+    pq.write_table(rows_table([row("p", judged=judged)], SuiteRow), folder / "helpfulness.parquet")
     return folder
 
 

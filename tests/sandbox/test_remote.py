@@ -23,8 +23,7 @@ from dunwu.cli.sandbox_command import run as sandbox_command
 from dunwu.errors import UserError
 from dunwu.sandbox import remote, service
 from dunwu.sandbox.outcome import Limits, Outcome, Program
-from dunwu.sandbox.remote import RemoteSandbox
-from dunwu.sandbox.wire import decode_outcomes, encode_outcomes
+from dunwu.sandbox.remote import RemoteSandbox, decode_outcomes, encode_outcomes
 from tests.sandbox.conftest import require
 
 SECRET = "a secret of this test"

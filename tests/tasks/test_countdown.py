@@ -10,8 +10,8 @@ import pytest
 from dunwu.config.tasks import CountdownTask
 from dunwu.errors import ConfigError
 from dunwu.tasks.countdown import LEVELS, Countdown
-from dunwu.tasks.solver import solutions
 from dunwu.tasks.splits import GAME24_HELD_OUT
+from tests.tasks.solver import solutions
 
 ALL = CountdownTask(levels=(1, 2, 3, 4, 5))
 

@@ -6,8 +6,8 @@ import pytest
 from dunwu.config.tasks import Game24Task
 from dunwu.tasks.game24 import Game24, puzzles_of
 from dunwu.tasks.game24_puzzles import load_puzzles
-from dunwu.tasks.solver import solutions
 from dunwu.tasks.splits import GAME24_HELD_OUT
+from tests.tasks.solver import solutions
 
 
 def test_puzzles():

@@ -1,4 +1,4 @@
-from dunwu.tasks.solver import solutions
+from tests.tasks.solver import solutions
 
 
 def test_needs_fractions():

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dunwu.cli.bundled import check_hash
 from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.data.tiny_world.card import check_hash
 from dunwu.errors import ModelError
 from dunwu.isa import VARIABLE, cpu_flags, levels_in_force, machine_levels
 

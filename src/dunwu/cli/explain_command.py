@@ -11,9 +11,9 @@ from typing import Any
 
 import tyro
 
-from dunwu.cli.bundled import read_card
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.config.load import read_mapping
+from dunwu.data.tiny_world.card import read_card
 from dunwu.errors import CheckpointError, DataError, ModelError
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path, run_above
 from dunwu.pipeline.artefacts import WORK, Artefact

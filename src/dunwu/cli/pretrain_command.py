@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dunwu.cli.plan import pretrain_plan
 from dunwu.cli.training import print_plan, read_training, run_stoppable
 from dunwu.config.pretrain import PretrainConfig
 
@@ -29,8 +28,17 @@ def run(arguments: Sequence[str]) -> int:
     """Trains, measures and writes the model with its card, or prints the plan."""
     options, config = read_training("pretrain", PretrainOptions, PretrainConfig, arguments, lambda _: [])
     if options.dry_run:
-        print_plan(config, options.out, pretrain_plan(config))
+        print_plan(config, options.out, _plan(config))
         return 0
     from dunwu.jobs.pretrain import run_pretrain
 
     return run_stoppable("pretrain", arguments, lambda: run_pretrain(config, options.out, options.resume))
+
+
+def _plan(config: PretrainConfig) -> list[str]:
+    """Tokens and updates of a pre-training run."""
+    return [
+        f"tokens: {config.tokens:,}",
+        f"updates: {max(1, config.tokens // config.batch_tokens):,} of {config.batch_tokens:,} tokens",
+        f"checkpoints: every {config.save_every} updates, keeping the newest {config.keep_checkpoints}",
+    ]

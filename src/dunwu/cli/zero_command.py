@@ -11,7 +11,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dunwu.cli.plan import zero_plan
 from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable, sampling_overrides
 from dunwu.config.task_names import task_name
 from dunwu.config.zero import EvalConfig, ZeroConfig
@@ -46,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.dry_run:
         from dunwu.jobs.preview import preview_zero
 
-        print_plan(config, options.out, [*zero_plan(config), *differs, *preview_zero(config, options.memory)])
+        print_plan(config, options.out, [*_plan(config), *differs, *preview_zero(config, options.memory)])
         return 0
     print(*differs, sep="\n", end="\n" if differs else "", file=sys.stderr)
     from dunwu.jobs.zero import run_zero
@@ -54,6 +53,25 @@ def run(arguments: Sequence[str]) -> int:
     code = run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume))
     print("\n".join(next_commands(config, options.out)))
     return code
+
+
+def _plan(config: ZeroConfig) -> list[str]:
+    """Rollouts, tokens (an upper bound: completions may be shorter), updates and evaluations of an R1-Zero run."""
+    grpo = config.grpo
+    per_step = grpo.prompts_per_step * grpo.group_size
+    rollouts = grpo.steps * per_step
+    replaced = ", without the groups that dynamic sampling replaces" if (grpo.max_sampling_rounds or 1) > 1 else ""
+    updates = grpo.steps * grpo.minibatches * grpo.inner_epochs
+    lines = [
+        f"rollouts: {rollouts:,} ({grpo.steps:,} steps of {grpo.prompts_per_step} prompts x {grpo.group_size})",
+        f"tokens: at most {rollouts * config.sampling.max_tokens:,} in completions{replaced}",
+        f"updates: {updates:,}",
+        f"checkpoints: every {config.save_every} steps, keeping the newest {config.keep_checkpoints}",
+    ]
+    for evaluation in config.evaluations:
+        count = evaluation.problems * evaluation.samples
+        lines.append(f"evaluation, before and after: {evaluation.task.kind} {evaluation.split}, {count:,} completions")
+    return lines
 
 
 def next_commands(config: ZeroConfig, out: Path) -> list[str]:

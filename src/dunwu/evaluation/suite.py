@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Literal, cast
@@ -24,28 +24,6 @@ from dunwu.types import FinishReason, Reason
 
 Json = dict[str, Any]
 SetKind = Literal["reasoning", "general", "helpfulness", "harmful", "harmless"]
-
-_SCHEMA = pa.schema(
-    [
-        ("problem_id", pa.string()),
-        ("category", pa.string()),
-        ("text", pa.string()),
-        ("language", pa.string()),
-        ("sample", pa.int32()),
-        ("completion", pa.string()),
-        ("tokens", pa.int32()),
-        ("finish_reason", pa.string()),
-        ("score", pa.float64()),
-        ("verdict", pa.string()),
-        ("well_formed", pa.bool_()),
-        ("summary", pa.bool_()),
-        ("repetition", pa.float64()),
-        ("thought_language", pa.float64()),
-        ("visible", pa.string()),
-        ("refused", pa.bool_()),
-        ("judged", pa.float64()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,19 +196,9 @@ def set_facts(found: SuiteSet) -> Json:
     }
 
 
-def rows_table(rows: Sequence[SuiteRow]) -> pa.Table:
-    """The rows for a Parquet file. A lone surrogate, which byte fallback may produce, becomes a question mark: Parquet holds UTF-8 only."""
-    plain = [{key: _utf8(value) for key, value in asdict(row).items()} for row in rows]
-    return pa.Table.from_pylist(plain, schema=_SCHEMA)
-
-
 def read_rows(path: Path) -> tuple[SuiteRow, ...]:
-    """The rows of a file of `rows_table`. Raises `DataError` where it is missing, torn, or something else."""
+    """The rows of one set. Raises `DataError` where it is missing, corrupt, or something else."""
     try:
         return tuple(SuiteRow(**row) for row in pq.read_table(path).to_pylist())
     except (OSError, pa.ArrowException, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a set of a suite ({type(error).__name__}): delete it and run the stage again") from error
-
-
-def _utf8(value: Any) -> Any:
-    return value.encode("utf-8", errors="replace").decode("utf-8") if isinstance(value, str) else value

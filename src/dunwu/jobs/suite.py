@@ -26,7 +26,7 @@ from dunwu.errors import DataError
 from dunwu.evaluation.readability import readability
 from dunwu.evaluation.refusals import refuses
 from dunwu.evaluation.session import EvaluationSession
-from dunwu.evaluation.suite import SetKind, SuiteRow, SuiteSet, read_rows, rows_table, set_facts, suite_metrics
+from dunwu.evaluation.suite import SetKind, SuiteRow, SuiteSet, read_rows, set_facts, suite_metrics
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.loading import load_model, load_tokenizer, pick_device
@@ -35,6 +35,7 @@ from dunwu.run.atomic import atomic_file
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash
 from dunwu.run.progress import Progress
+from dunwu.run.tables import rows_table
 from dunwu.tasks.make import make_task
 from dunwu.trainers.reward_model_examples import seen_by
 from dunwu.trainers.reward_model_scoring import RewardModel
@@ -220,7 +221,7 @@ class _Suite:
             pace.begin(held_out)
             rows = self._judged(held_out, self._measured(held_out, pace))
             with atomic_file(path) as file:
-                pq.write_table(rows_table(rows), file, compression="zstd")
+                pq.write_table(rows_table(rows, SuiteRow), file, compression="zstd")
         return SuiteSet(held_out.kind, held_out.name, read_rows(path))
 
     def _measured(self, held_out: HeldOut, pace: Pace) -> list[SuiteRow]:

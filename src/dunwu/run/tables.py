@@ -1,11 +1,12 @@
-"""Rollouts on disk: one Parquet file a step, one row a rollout. pyarrow is imported here only."""
+"""Tables on disk: rollouts, one Parquet file a step and one row a rollout, and rows that are dataclasses."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,9 @@ import pyarrow.parquet as pq
 from dunwu.errors import DataError
 from dunwu.run.atomic import atomic_file
 from dunwu.types import Group, Rollout
+
+_COLUMNS: Mapping[object, pa.DataType] = {str: pa.string(), int: pa.int32(), float: pa.float64(), bool: pa.bool_()}
+"""By the type of a field; one of several names is text."""
 
 ThinkingTokens = Callable[[Rollout], int] | Sequence[int]
 
@@ -39,6 +43,13 @@ _TYPES: Mapping[str, pa.DataType] = {
     "behaviour_logprobs": pa.list_(pa.float32()),
     "data": pa.string(),
 }
+
+
+def rows_table(rows: Sequence[Any], kind: type) -> pa.Table:
+    """``rows`` of the dataclass ``kind``, whose fields are text, numbers or truth values, perhaps ``None``: a column for each."""
+    plain = [{name: _text(value) if isinstance(value, str) else value for name, value in asdict(row).items()} for row in rows]
+    fields = [(name, _COLUMNS.get((get_args(hint) or (hint,))[0], pa.string())) for name, hint in get_type_hints(kind).items()]
+    return pa.Table.from_pylist(plain, schema=pa.schema(fields))
 
 
 def write_rollouts(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from dunwu.errors import UserError
 from dunwu.sandbox.outcome import Sandbox
-from dunwu.sandbox.wire import MAX_BODY, RunRequest, encode_outcomes
+from dunwu.sandbox.remote import MAX_BODY, RunRequest, encode_outcomes
 
 
 def application(sandbox: Sandbox, token: str = "") -> FastAPI:

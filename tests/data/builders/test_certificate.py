@@ -9,9 +9,10 @@ import pytest
 
 from dunwu.config.data import EvaluationSet
 from dunwu.config.tasks import CountdownTask, DatasetTask, Game24Task
-from dunwu.data.builders.certificate import Benchmark, is_clean, open_benchmarks
+from dunwu.data.builders.certificate import Benchmark, is_clean, ngrams, open_benchmarks, text_shares_multiset, words
 from dunwu.errors import DataError
 from dunwu.tasks.make import make_task
+from dunwu.tasks.splits import GAME24_HELD_OUT
 from dunwu.types import Problem
 
 LONG = "A farmer has seven red hens and each of them lays three eggs in a week"
@@ -90,3 +91,27 @@ def test_a_worked_solution_is_the_benchmarks_too(tmp_path: Path) -> None:
     file.write_text(json.dumps({"question": "How far does he walk?", "answer": worked}) + "\n", encoding="utf-8")
     (benchmark,) = open_benchmarks([EvaluationSet(name="walk", task=DatasetTask(path=str(file)))])
     assert not is_clean([benchmark], "Tell me.", ["I know: he walks four miles each day of the week, so that is it."])
+
+
+RESERVED = sorted(GAME24_HELD_OUT)[50]
+
+
+def test_text_shares_multiset():
+    a, b, c, d = RESERVED
+    assert text_shares_multiset(f"Use {d},{a},{c},{b} to make 99.")
+    assert text_shares_multiset(f"一行\n用{d}，{a}、{c}, {b}算出24。")
+    assert not text_shares_multiset(f"Use {a},{b},{c} to make {d}.")
+    assert not text_shares_multiset(f"Use {a},{b},{c},{d},1 to make 9.")
+    assert text_shares_multiset("Use 2,1.", {(1, 2)})
+    assert not text_shares_multiset("9" * 5000 + ",1,2,3")
+
+
+def test_words():
+    assert words("Tom's 3 apples, 12.5 kg!") == ["tom", "s", "3", "apples", "12", "5", "kg"]
+    assert words("小明有3个") == ["小", "明", "有", "3", "个"]
+
+
+def test_ngram_counts():
+    assert len(ngrams(" ".join(map(str, range(12))))) == 3
+    assert ngrams("one two three") == {("one", "two", "three")}
+    assert ngrams("!!") == set()

@@ -7,6 +7,7 @@ import pytest
 
 from dunwu.analysis.report import flat_facts
 from dunwu.config.pretrain import PretrainConfig
+from dunwu.data.builders.certificate import text_shares_multiset
 from dunwu.data.tiny_world.card import (
     COUNTED_DOCUMENTS,
     CountedDocument,
@@ -22,7 +23,6 @@ from dunwu.data.tiny_world.card import (
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS
 from dunwu.errors import ModelError
 from dunwu.models.bundled import bundled_path
-from dunwu.tasks.decontamination import text_shares_multiset
 
 LARGEST_BUNDLE = 8_000_000
 COUNTED = [

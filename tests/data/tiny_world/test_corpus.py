@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import dunwu
+from dunwu.data.builders.certificate import text_shares_multiset
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, SOURCES, check_weights, document, documents
 from dunwu.errors import ConfigError
-from dunwu.tasks.decontamination import text_shares_multiset
 from dunwu.tasks.splits import GAME24_HELD_OUT, split_of
 
 HASH_DOCUMENTS = """

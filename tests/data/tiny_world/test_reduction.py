@@ -4,8 +4,8 @@ import pytest
 
 from dunwu.data.tiny_world.reduction import LIMIT, Step, expression, good_steps, operations, reachable, steps
 from dunwu.data.tiny_world.search import random_path
-from dunwu.tasks.solver import solutions
 from dunwu.verifiers.expression import parse_expression
+from tests.tasks.solver import solutions
 
 
 @pytest.mark.parametrize(

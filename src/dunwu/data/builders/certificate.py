@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -16,13 +17,37 @@ from types import MappingProxyType
 from dunwu.config.data import EvaluationSet
 from dunwu.config.tasks import DatasetTask
 from dunwu.tasks.dataset import answer_columns, load_rows
-from dunwu.tasks.decontamination import Ngram, ngrams, text_shares_multiset, words
 from dunwu.tasks.make import make_task
+from dunwu.tasks.splits import GAME24_HELD_OUT
 from dunwu.types import Problem
 
+Ngram = tuple[str, ...]
 N = 10
 HITS = 5
 SHOWN = 120
+
+_WORD = re.compile(r"[一-鿿]|[^\W_一-鿿]+")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBER_LIST = re.compile(r"[0-9]+(?:\s*[,，、]\s*[0-9]+)+")
+
+
+def text_shares_multiset(text: str, multisets: Collection[tuple[int, ...]] = GAME24_HELD_OUT) -> bool:
+    """Whether a list of numbers in ``text``, separated by commas as in a problem statement, is one of ``multisets``."""
+    lists = (_NUMBER.findall(found) for found in _NUMBER_LIST.findall(text))
+    return any(tuple(sorted(map(int, digits))) in multisets for digits in lists)
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words and numbers without punctuation; a Chinese character is a word."""
+    return _WORD.findall(text.lower())
+
+
+def ngrams(text: str, n: int = N) -> set[Ngram]:
+    """All runs of ``n`` words. A shorter text counts as one run, so that a short benchmark question is found where it stands alone."""
+    sequence = words(text)
+    if len(sequence) < n:
+        return {tuple(sequence)} if sequence else set()
+    return {tuple(sequence[start : start + n]) for start in range(len(sequence) - n + 1)}
 
 
 @dataclass

@@ -39,7 +39,6 @@ class Journalled:
         self._known = dict(_read(path))
         self.refused: dict[str, str] = {}
         """Why the model refused prompts, by their ids."""
-        self.from_journal = 0
         self._recall = generator.recall if isinstance(generator, Recalls) else lambda request, written: None
 
     def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
@@ -55,7 +54,6 @@ class Journalled:
             missing = [place for place in part if keys[place] not in self._known]
             for place in set(part).difference(missing):
                 self._recall(requests[place], self._known[keys[place]])
-            self.from_journal += len(part) - len(missing)
             asked = missing if self.independent or not missing else list(part)
             done += len(part) - len(asked)
             if asked:

@@ -60,19 +60,8 @@ _BASED = re.compile(
     r"(-?)\(?([0-9A-Fa-f]+(?:\.[0-9A-Fa-f]+)?)\)?\s*"
     r"(?:_\s*(?:\{\s*([0-9]{1,2}|[a-z]+)\s*\}|([0-9]))|\s(?:in )?base ([0-9]{1,2}|[a-z]+))"
 )
-_BASE_WORDS = {
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "twelve": 12,
-    "sixteen": 16,
-}
+_BASE_WORDS = {word: value for value, word in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=2)}
+_BASE_WORDS |= {"twelve": 12, "sixteen": 16}
 _LITERAL_BASES = {"x": 16, "b": 2, "o": 8}
 _SEQUENCE = re.compile(rf"[(\[{{<]?\s*({_NUMBER}(?:\s+{_NUMBER})+)\s*[)\]}}>]?")
 _THOUSANDS = re.compile(r"-?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?")

@@ -56,23 +56,8 @@ _POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _ARC = re.compile(r"\b(minute|second)(s?) of arc\b")
 _ABBREVIATIONS = {"kph": "km/h", "kmh": "km/h", "mph": "miles/hour"}
 
-_CURRENCIES = {
-    "€": "euro",
-    "euro": "euro",
-    "欧元": "euro",
-    "£": "sterling",
-    "英镑": "sterling",
-    "₹": "rupee",
-    "rupee": "rupee",
-    "¥": "yuan",
-    "￥": "yuan",
-    "元": "yuan",
-    "rmb": "yuan",
-    "yuan": "yuan",
-    "\\$": "dollar",
-    "dollar": "dollar",
-    "美元": "dollar",
-}
+_SIGNS = {"euro": "€ euro 欧元", "sterling": "£ 英镑", "rupee": "₹ rupee", "yuan": "¥ ￥ 元 rmb yuan", "dollar": "\\$ dollar 美元"}
+_CURRENCIES = {sign: name for name, signs in _SIGNS.items() for sign in signs.split()}
 _CURRENCY = re.compile("|".join(map(re.escape, sorted(_CURRENCIES, key=len, reverse=True))))
 _LONE_DOLLAR = re.compile(r"\A[^$]*(?<!\\)\$(?=[0-9.])[^$]*\Z")
 

@@ -1,4 +1,4 @@
-"""Exact solver of Countdown and the Game of 24, for tests and the laboratory; training never calls it."""
+"""An exact solver of Countdown and the Game of 24."""
 
 from __future__ import annotations
 
