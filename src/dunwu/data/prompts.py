@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jinja2 import TemplateError
-from transformers import PreTrainedTokenizerBase
 
 from dunwu.config.blocks import SamplingConfig
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.beginning import begin_once, beginning, encode
 from dunwu.models.chat import AUTO, FORMATS, Message, dropped_turn, form, form_end, form_start
 from dunwu.models.chat_text import apply_chat, writes_date
+from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.base import Engine
 from dunwu.run.date import run_date
 from dunwu.tasks.templates import CHAT, TEMPLATES, render
@@ -33,7 +32,7 @@ class PromptTemplate:
     (``None``: the tokenizer's own), and ``end`` the token that ends an answer, where only the template says so."""
 
     name: str
-    tokenizer: Any
+    tokenizer: Tokenizer
     start: str
     jinja: str | None = None
     end: str | None = None
@@ -62,7 +61,7 @@ class PromptTemplate:
         return Prompt(problem, text, tuple(encode(self.tokenizer, [text], self.start)[0]), prefill)
 
 
-def prompt_template(name: str, tokenizer: Any) -> PromptTemplate:
+def prompt_template(name: str, tokenizer: Tokenizer) -> PromptTemplate:
     """The template of this name. Raises ``ConfigError``: unknown, or not one for this tokenizer."""
     if name not in NAMES:
         raise ConfigError(f"unknown template {name!r}: choose from {', '.join(NAMES)}")
@@ -76,7 +75,7 @@ def prompt_template(name: str, tokenizer: Any) -> PromptTemplate:
     return PromptTemplate(name, tokenizer, form_start(str(tokenizer.chat_template), tokenizer))
 
 
-def make_prompts(problems: Sequence[Problem], template: str, tokenizer: PreTrainedTokenizerBase, max_prompt_tokens: int) -> list[Prompt]:
+def make_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokenizer, max_prompt_tokens: int) -> list[Prompt]:
     """Render and encode. A prompt that is too long is refused with ``DataError``: cut, it would be another problem."""
     prompts = encode_prompts(problems, template, tokenizer)
     for prompt in prompts:
@@ -88,7 +87,7 @@ def make_prompts(problems: Sequence[Problem], template: str, tokenizer: PreTrain
     return prompts
 
 
-def encode_prompts(problems: Sequence[Problem], template: str, tokenizer: PreTrainedTokenizerBase) -> list[Prompt]:
+def encode_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokenizer) -> list[Prompt]:
     """Render and encode, however long the prompts become."""
     written = prompt_template(template, tokenizer)
     prompts = []
@@ -103,7 +102,7 @@ class PromptLimit:
     """How prompts are made, and the most tokens that one may have."""
 
     template: str
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     tokens: int
 
     def prompts(self, problems: Sequence[Problem]) -> list[Prompt]:
@@ -127,12 +126,12 @@ def fitting(draw: Callable[[int], Problem], stream: int, limit: PromptLimit) -> 
     )
 
 
-def written_date(template: str, tokenizer: Any) -> str | None:
+def written_date(template: str, tokenizer: Tokenizer) -> str | None:
     """The date (ISO) that prompts in ``template`` name; ``None`` where they name none."""
     return run_date() if template in (CHAT, AUTO) and writes_date(tokenizer.chat_template) else None
 
 
-def sampling_params(sampling: SamplingConfig, template: str, tokenizer: Any, engine: Engine) -> SamplingParams:
+def sampling_params(sampling: SamplingConfig, template: str, tokenizer: Tokenizer, engine: Engine) -> SamplingParams:
     """How completions of prompts in ``template`` are drawn: they end at the model's stop tokens and at the template's own."""
     end = prompt_template(template, tokenizer).end
     ends = [] if end is None else [int(tokenizer.convert_tokens_to_ids(end))]

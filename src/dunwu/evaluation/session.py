@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from dunwu.config.blocks import EngineConfig, SamplingConfig
 from dunwu.config.zero import EvalConfig
@@ -18,6 +17,7 @@ from dunwu.data.rollouts import rollout_seeds, sample_groups
 from dunwu.data.usable import HeldOutProblems, held_out_problems
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.rows import evaluation_row
+from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.base import Engine, OnCompletion
@@ -33,7 +33,7 @@ class EvaluationSession:
     """A policy that samples, and the verifiers. Prompts longer than ``max_prompt_tokens`` are refused, never cut."""
 
     engine: Engine
-    tokenizer: Any
+    tokenizer: Tokenizer
     pool: RewardPool
     template: str
     max_prompt_tokens: int
@@ -44,8 +44,8 @@ class EvaluationSession:
     @contextmanager
     def open(
         cls,
-        model: Any,
-        tokenizer: Any,
+        model: CausalLM,
+        tokenizer: Tokenizer,
         engine: EngineConfig,
         template: str,
         max_prompt_tokens: int,

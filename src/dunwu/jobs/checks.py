@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
-
 from dunwu.algorithms.recipes import algorithm_named
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import PromptLimit, make_prompts
 from dunwu.data.usable import drops, held_out_problems, met_by_text_alone, sift, where
 from dunwu.errors import ConfigError, DataError
 from dunwu.jobs.headline import told_of_dropped
+from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.sandbox.open import VARIABLE, open_sandbox
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.code_tests import program_seconds
@@ -51,7 +50,7 @@ class Checked:
             yield "golds", f"{text}; the first, {where(first)}: {str(first.answer)[:60]!r}"
 
 
-def check_run(config: ZeroConfig, task: Task, model: Any, tokenizer: PreTrainedTokenizerBase) -> Checked:
+def check_run(config: ZeroConfig, task: Task, model: CausalLM, tokenizer: Tokenizer) -> Checked:
     """Raise ``UserError`` for an algorithm, a sampling, a split into mini-batches, data or prompts with which a run cannot be done.
 
     Takes rows that cannot be used out of ``task`` where its configuration drops them.
@@ -64,7 +63,7 @@ def check_run(config: ZeroConfig, task: Task, model: Any, tokenizer: PreTrainedT
     return check_data(config, task, model.config.max_position_embeddings, tokenizer)
 
 
-def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: PreTrainedTokenizerBase) -> Checked:
+def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: Tokenizer) -> Checked:
     """The part of `check_run` that reads data; ``positions`` are the model's."""
     limit, dropped, rows = PromptLimit(config.template, tokenizer, config.max_prompt_tokens), Counter[str](), list[Problem]()
     for part, weighted in zip(task.tasks if isinstance(task, Mixture) else [task], config.tasks, strict=True):

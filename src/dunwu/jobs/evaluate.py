@@ -18,13 +18,14 @@ from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import write_evaluation
 from dunwu.jobs.headline import print_facts, told_of_dropped
 from dunwu.models.loading import load_model, pick_device
+from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.run.dates import take_date
 
 MAX_PROMPT_TOKENS = 4096
 
 
 def run_evaluation(
-    model: str | tuple[Any, Any], config: EvalConfig, template: str, out: Path | None, device: str, threads: int, batch: int
+    model: str | tuple[CausalLM, Tokenizer], config: EvalConfig, template: str, out: Path | None, device: str, threads: int, batch: int
 ) -> EvaluationResult:
     """Load, sample, verify; with ``out`` all completions (``evaluation.parquet``) and ``summary.json`` are written there.
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from dunwu.config.blocks import EngineConfig, SamplingConfig
 from dunwu.config.pretrain import PretrainConfig
@@ -36,8 +35,9 @@ from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, documents
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.jobs.evaluate import MAX_PROMPT_TOKENS
-from dunwu.models.loading import load_model, pick_device, save_model
+from dunwu.models.loading import load_model, padding_id, pick_device, save_model
 from dunwu.models.logprobs import token_logprobs
+from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.run.atomic import atomic_folder
 from dunwu.run.directory import read_manifest, read_metrics
 from dunwu.trainers.pretrain import HELD_OUT_SEED, pretrain
@@ -124,21 +124,21 @@ def _machine(environment: Mapping[str, Any], device: str) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def held_out_loss(config: PretrainConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> float:
+def held_out_loss(config: PretrainConfig, model: CausalLM, tokenizer: Tokenizer) -> float:
     """Mean loss per token on the held-out documents of the training run."""
     weights = dict(config.sources or DEFAULT_WEIGHTS)
     texts = [text for _, text in islice(documents(HELD_OUT_SEED, 0, weights), HELD_OUT_DOCUMENTS)]
     rows = [[*tokenizer(text)["input_ids"], tokenizer.eos_token_id][: config.sequence_length] for text in texts]
     total = 0.0
     for batch in by_token_budget([len(row) for row in rows], config.micro_batch_tokens):
-        ids_BT, mask_BT = pad_right([rows[i] for i in batch], tokenizer.pad_token_id, model.device)
+        ids_BT, mask_BT = pad_right([rows[i] for i in batch], padding_id(tokenizer, model) or 0, model.device)
         predicted = mask_BT.bool()
         predicted[:, 0] = False
         total -= float(token_logprobs(model, ids_BT, mask_BT, predicted)[0].sum())
     return total / sum(len(row) - 1 for row in rows)
 
 
-def _base_facts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def _base_facts(model: CausalLM, tokenizer: Tokenizer) -> dict[str, Any]:
     """``base_<set>``: pass@1 with its interval and what is needed to read it, for each held-out set."""
     facts = {}
     with EvaluationSession.open(model, tokenizer, EngineConfig(), TEMPLATE, MAX_PROMPT_TOKENS) as session:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import psutil
 import torch
@@ -22,6 +21,7 @@ from dunwu.jobs.reward_model import read_examples as read_preferences
 from dunwu.jobs.sft import read_sets
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_tokenizer
+from dunwu.models.protocols import Tokenizer
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.make import make_mixture
 from dunwu.tasks.mixture import Mixture
@@ -129,7 +129,7 @@ def _unknown(model: str) -> str:
     return f"prompts: the tokenizer of {model} is not on this machine, so tokens are not counted and long prompts not looked for"
 
 
-def _tokenizer(model: str) -> Any | None:
+def _tokenizer(model: str) -> Tokenizer | None:
     """``None`` for a model that would have to be fetched first."""
     folder = model_files(model)
     return None if folder is None else load_tokenizer(str(folder))

@@ -19,6 +19,7 @@ from dunwu.models.heads import load_scorer, set_label
 from dunwu.models.loading import pick_device
 from dunwu.models.lora import add_lora
 from dunwu.models.native import check_ids
+from dunwu.models.protocols import RewardHeadModel
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.tasks.rows import data_files
@@ -84,7 +85,7 @@ def _data_path(config: RewardModelConfig) -> Path:
     return Path(config.data).expanduser()
 
 
-def _check_rows(examples: list[Example], model: Any) -> None:
+def _check_rows(examples: list[Example], model: RewardHeadModel) -> None:
     check_ids((row for example in examples for row in example.rows), model.config.vocab_size)
     longest, positions = max(len(row) for example in examples for row in example.rows), model.config.max_position_embeddings
     if longest > positions:

@@ -21,6 +21,7 @@ from dunwu.models.chat import TrainingTemplate, training_template
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
 from dunwu.models.native import check_ids
+from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash, read_metrics
@@ -67,7 +68,7 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
     return out
 
 
-def read_sets(config: SftConfig, template: TrainingTemplate, tokenizer: Any, positions: int) -> dict[str, ExampleSet]:
+def read_sets(config: SftConfig, template: TrainingTemplate, tokenizer: Tokenizer, positions: int) -> dict[str, ExampleSet]:
     """``data`` and, where there is one, ``validation``. Raises ``UserError`` for rows that cannot be learned from."""
     longest = config.max_length or positions
     if longest > positions:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+from dunwu.models.protocols import Tokenizer
 
 _PROBE = "a"
 
 
-def beginning(tokenizer: Any) -> str:
+def beginning(tokenizer: Tokenizer) -> str:
     """What ``tokenizer`` puts before a plain text; empty where it puts nothing there. Not its ``bos_token``, which may be unused."""
     return "".join(tokenizer.convert_ids_to_tokens(ids)) if (ids := _beginning_ids(tokenizer)) else ""
 
 
-def encode(tokenizer: Any, texts: Sequence[str], start: str) -> list[list[int]]:
+def encode(tokenizer: Tokenizer, texts: Sequence[str], start: str) -> list[list[int]]:
     """Token ids of each text, nothing added. What follows ``start``, the `beginning`, is encoded as a text of its own, as the tokenizer
     does it: some encode the first word of a text otherwise than one behind a token."""
     begins = [bool(start) and text.startswith(start) for text in texts]
@@ -28,7 +29,7 @@ def begin_once(text: str, start: str) -> str:
     return text if text.startswith(start) else start + text
 
 
-def _beginning_ids(tokenizer: Any) -> list[int]:
+def _beginning_ids(tokenizer: Tokenizer) -> list[int]:
     whole, bare = (list(tokenizer(_PROBE, add_special_tokens=added)["input_ids"]) for added in (True, False))
     places = (place for place in range(len(whole) - len(bare) + 1) if whole[place : place + len(bare)] == bare)
     return whole[: next(places, 0)]

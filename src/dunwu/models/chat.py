@@ -12,13 +12,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from jinja2 import TemplateError
 
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.beginning import begin_once, beginning
 from dunwu.models.chat_text import apply_chat
+from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.tasks.templates import TEMPLATES
 
 Role = Literal["system", "user", "assistant"]
@@ -89,7 +90,7 @@ class TrainingTemplate:
         _refuse_dropped(text, messages)
         return text
 
-    def adopt(self, tokenizer: Any, model: Any) -> None:
+    def adopt(self, tokenizer: Tokenizer, model: CausalLM) -> None:
         """Make the template and its end token those of the tokenizer and the model, so that a saved checkpoint is prompted and stops so."""
         if self.name != PLAIN:
             tokenizer.chat_template = self.jinja
@@ -139,7 +140,7 @@ def _refuse_dropped(text: str, messages: Sequence[Message]) -> None:
         raise DataError(f"the template drops or rewrites the {message.role}'s turn {' '.join(message.content.split())[:60]!r}")
 
 
-def training_template(name: str, tokenizer: Any) -> TrainingTemplate:
+def training_template(name: str, tokenizer: Tokenizer) -> TrainingTemplate:
     """The template of this name for this tokenizer, tried on a conversation of two turns with reasoning.
 
     Raises ``ConfigError`` with the remedy: unknown, tokens that the tokenizer lacks, or (`auto`) one that loses reasoning.
@@ -169,18 +170,18 @@ def training_template(name: str, tokenizer: Any) -> TrainingTemplate:
     return template
 
 
-def form(name: str, tokenizer: Any) -> str:
+def form(name: str, tokenizer: Tokenizer) -> str:
     """The form of this name for this tokenizer: it begins as the tokenizer begins every text."""
     start = _literal(beginning(tokenizer))
     return FORMATS[name] if FORMATS[name].startswith(start) else start + FORMATS[name]
 
 
-def form_start(jinja: str, tokenizer: Any) -> str:
+def form_start(jinja: str, tokenizer: Tokenizer) -> str:
     """What a template of ours begins with, also one that training has stored in a tokenizer; empty for others, which are left alone."""
     return beginning(tokenizer) if jinja in {form(name, tokenizer) for name in FORMATS} else ""
 
 
-def form_end(name: str, tokenizer: Any) -> str | None:
+def form_end(name: str, tokenizer: Tokenizer) -> str | None:
     """The token that ends an assistant's turn in the form of this name, where that is not the tokenizer's own end token.
 
     Raises ``ConfigError`` for a form that needs tokens which the tokenizer lacks.
@@ -204,7 +205,7 @@ def _end_token(text: str, tokens: set[str]) -> str:
     return max(found, key=len)
 
 
-def _check_tokens(name: str, markers: set[str], tokenizer: Any, remedy: str) -> None:
+def _check_tokens(name: str, markers: set[str], tokenizer: Tokenizer, remedy: str) -> None:
     vocabulary = tokenizer.get_vocab()
     if missing := sorted(marker for marker in markers if marker not in vocabulary):
         raise ConfigError(f"template = {name!r} needs the token {missing[0]!r}, which the tokenizer lacks; {remedy}")

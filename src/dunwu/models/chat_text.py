@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from jinja2 import TemplateError
 
+from dunwu.models.protocols import Tokenizer
 from dunwu.run.date import strftime_now
 
 _ANSWER = "Eight and a half."
@@ -15,7 +15,7 @@ _TURNS = ({"role": "user", "content": "How many?"}, {"role": "assistant", "conte
 _TEMPLATE_ERRORS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
-def apply_chat(tokenizer: Any, chat: Sequence[Mapping[str, str]], continued: bool, template: str | None = None) -> str:
+def apply_chat(tokenizer: Tokenizer, chat: Sequence[Mapping[str, str]], continued: bool, template: str | None = None) -> str:
     """The text of ``chat``, with the beginning of the next answer where ``continued``; ``template`` (jinja) instead of the tokenizer's own.
 
     Raises jinja's ``TemplateError`` where the template refuses the conversation or its code fails.
@@ -37,7 +37,7 @@ def writes_date(jinja: object) -> bool:
     return isinstance(jinja, str) and "strftime_now" in jinja
 
 
-def chat_end(tokenizer: Any) -> str | None:
+def chat_end(tokenizer: Tokenizer) -> str | None:
     """The special token with which the tokenizer's chat template ends an assistant's turn; ``None`` without such a template or token."""
     if not getattr(tokenizer, "chat_template", None):
         return None

@@ -6,23 +6,22 @@ and gives the same scores there. The one label's name says what the model judges
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import AutoModelForSequenceClassification
 
 from dunwu.errors import ModelError
 from dunwu.models.loading import check_folder, load_checkpoint, load_tokenizer, local_folder, padding_id, refuse_missing
 from dunwu.models.precision import Precision, matmul_precision
+from dunwu.models.protocols import RewardHeadModel, Tokenizer
 
 HEAD = "score.weight"
 
 
 def load_scorer(
     name_or_path: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32, seed: int | None = None
-) -> tuple[Any, PreTrainedTokenizerFast]:
+) -> tuple[RewardHeadModel, Tokenizer]:
     """A model with a scalar head, and its tokenizer: from a folder that has one, or from a causal model, with a new head of ``seed``.
 
     Raises ``ModelError`` with one line: for what `load_model` refuses, for a head of another form, and without ``seed`` for no head.
@@ -36,7 +35,7 @@ def load_scorer(
     return model.to(device), tokenizer
 
 
-def scores(model: Any, ids_BT: Tensor, precision: Precision = "float32") -> Tensor:
+def scores(model: RewardHeadModel, ids_BT: Tensor, precision: Precision = "float32") -> Tensor:
     """One score a row, ``[B]`` in float32: the head on the last token that is not padding, as `transformers` takes it.
 
     Padding stands on the right, where causality hides it; so no mask is needed. ``precision`` is that of the layers below the head.
@@ -49,12 +48,12 @@ def scores(model: Any, ids_BT: Tensor, precision: Precision = "float32") -> Tens
     return F.linear(hidden_BD.float(), model.score.weight.float())[:, 0]
 
 
-def label_of(model: Any) -> str:
+def label_of(model: RewardHeadModel) -> str:
     """What the model's one label is called."""
     return str(model.config.id2label[0])
 
 
-def set_label(model: Any, label: str) -> None:
+def set_label(model: RewardHeadModel, label: str) -> None:
     """Name the one label; the name is saved with the model."""
     model.config.id2label, model.config.label2id = {0: label}, {label: 0}
 
@@ -78,7 +77,7 @@ def _no_head(source: str) -> str:
     return f"model {source!r} has no reward head; train one with `dunwu reward-model --model {source}`"
 
 
-def _check(source: str, model: Any, missing: set[str], seed: int | None) -> None:
+def _check(source: str, model: RewardHeadModel, missing: set[str], seed: int | None) -> None:
     head = getattr(model, "score", None)
     if not isinstance(head, torch.nn.Linear) or head.bias is not None:
         raise ModelError(
@@ -89,7 +88,7 @@ def _check(source: str, model: Any, missing: set[str], seed: int | None) -> None
         raise ModelError(_no_head(source))
 
 
-def _new_head(model: Any, seed: int) -> None:
+def _new_head(model: RewardHeadModel, seed: int) -> None:
     """Drawn as the other layers were, but from a generator of its own: a head is a function of its seed."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.empty(model.score.weight.shape).normal_(std=model.config.initializer_range, generator=generator)
@@ -97,7 +96,7 @@ def _new_head(model: Any, seed: int) -> None:
         model.score.weight.copy_(weight)
 
 
-def _set_padding(source: str, model: Any, tokenizer: Any) -> None:
+def _set_padding(source: str, model: RewardHeadModel, tokenizer: Tokenizer) -> None:
     """The classifier finds a row's last token by the padding token of its configuration, so there must be one."""
     padding = padding_id(tokenizer, model)
     if padding is None:

@@ -17,7 +17,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
@@ -27,6 +27,7 @@ from dunwu.models.bundled import BUNDLED_NAME, bundled_path, newest_checkpoint
 from dunwu.models.chat_text import chat_end
 from dunwu.models.generations import write_for_both
 from dunwu.models.lora import FOLDER, has_adapters, load_adapter, merged_state, save_adapter
+from dunwu.models.protocols import CausalLM, LanguageModel, Tokenizer
 from dunwu.models.tokenizer_check import difference
 
 WEIGHTS = "model.safetensors"
@@ -47,9 +48,7 @@ _NEEDLESS = re.compile(r"(.*rotary_emb\.inv_freq|.*\.attn\.(masked_)?bias)")
 _HEAD = re.compile(r"lm_head\..*")
 
 
-def load_model(
-    name_or_path: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def load_model(name_or_path: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> tuple[CausalLM, Tokenizer]:
     """Load a causal language model and its tokenizer: ``tiny`` (bundled), a local folder, or a hub id.
 
     Raises ``ModelError`` with one line that names the path and what is missing or broken. A parameter that the checkpoint lacks is an error
@@ -60,7 +59,7 @@ def load_model(
     return model.to(device), tokenizer
 
 
-def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings: Any) -> tuple[Any, PreTrainedTokenizerFast, set[str]]:
+def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings: Any) -> tuple[Any, Tokenizer, set[str]]:
     """The model of an Auto class with ``settings``, its tokenizer, and the names of parameters that the checkpoint lacks."""
     folder = local_folder(name_or_path)
     if folder is not None:
@@ -80,7 +79,7 @@ def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings
     return model, tokenizer, missing
 
 
-def load_tokenizer(name_or_path: str) -> Any:
+def load_tokenizer(name_or_path: str) -> Tokenizer:
     """The tokenizer alone. Raises ``ModelError`` as `load_model`."""
     folder = local_folder(name_or_path)
     try:
@@ -104,7 +103,7 @@ def _refuse_unknown(name: str, unknown: Collection[str]) -> None:
         )
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path | str, dtype: torch.dtype | None = None) -> None:
+def save_model(model: LanguageModel, tokenizer: Tokenizer, folder: Path | str, dtype: torch.dtype | None = None) -> None:
     """Write a folder with safetensors weights, configuration and tokenizer that transformers (4 and 5) and vLLM load as it is.
 
     The weights are rounded to ``dtype`` (``None``: they stay in the model's). Of a model with adapters they are merged, and the adapter,
@@ -128,13 +127,13 @@ def _rounded(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tenso
     return {name: made[tensor.data_ptr()] for name, tensor in state.items()}
 
 
-def saved_dtype(model: Any, precision: SavePrecision) -> torch.dtype:
+def saved_dtype(model: LanguageModel, precision: SavePrecision) -> torch.dtype:
     """In what the weights of a model are saved: ``loaded`` is that of the files it was loaded from, of a new model its own."""
     found: torch.dtype = getattr(model, _STORED, model.dtype) if precision == "loaded" else getattr(torch, precision)
     return found
 
 
-def load_weights_into(model: Any, folder: Path) -> None:
+def load_weights_into(model: LanguageModel, folder: Path) -> None:
     """Copy the weights that ``save_model`` wrote into a live model of the same shape, or its adapter into a model with adapters."""
     if has_adapters(model):
         load_adapter(model, folder / FOLDER)
@@ -157,7 +156,7 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def stop_token_ids(tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel) -> tuple[int, ...]:
+def stop_token_ids(tokenizer: Tokenizer, model: LanguageModel) -> tuple[int, ...]:
     """The tokens that end a completion of this model, wherever it is sampled, without repeats.
 
     In order: the tokenizer's end of sequence, those of the generation configuration and of the model's, the one that ends a turn in the
@@ -177,7 +176,7 @@ def _listed(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
-def padding_id(tokenizer: Any, model: Any) -> int | None:
+def padding_id(tokenizer: Tokenizer, model: LanguageModel) -> int | None:
     """A token to pad with that the model has an embedding of: the configured padding, else an end; ``None`` where none is inside."""
     listed = (model.config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)
     return next((token for token in listed if token is not None and 0 <= token < model.get_input_embeddings().num_embeddings), None)
@@ -265,7 +264,7 @@ def _read_json(path: Path, remedy: str) -> dict[str, Any]:
     return content
 
 
-def _load_tokenizer(source: str, folder: Path | None) -> Any:
+def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
     """A tokenizer that gives the ids of tokenizer.json, which the model was trained with: AutoTokenizer's choice, or the file as it is.
 
     For some model types (qwen2 among them) AutoTokenizer ignores a generic class name, and for a class of another family it builds that
@@ -278,7 +277,7 @@ def _load_tokenizer(source: str, folder: Path | None) -> Any:
     for kind in classes:
         try:
             with _quiet():
-                tokenizer = kind.from_pretrained(source, local_files_only=folder is not None or not _hub_answers())
+                tokenizer: Tokenizer = kind.from_pretrained(source, local_files_only=folder is not None or not _hub_answers())
         except _LOAD_ERRORS as error:
             if folder is None:
                 raise  # a hub that cannot be reached is not asked again
@@ -333,7 +332,7 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
     return model, set(info["missing_keys"]), set(info["unexpected_keys"])
 
 
-def _switch_dropout_off(model: Any) -> None:
+def _switch_dropout_off(model: LanguageModel) -> None:
     """The engine samples without dropout: a policy trained with it would not be the one that samples. The configuration keeps its value."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from dunwu.models.chunked_scores import score_in_chunks
+from dunwu.models.protocols import CausalLM
 
 # Logits (float32) held at once where the caller does not say: 128 MiB.
 LOGITS_AT_ONCE = 2**25
 
 
 def token_logprobs(
-    model: Any,
+    model: CausalLM,
     input_ids_BT: Tensor,
     attention_mask_BT: Tensor,
     completion_mask: Tensor,

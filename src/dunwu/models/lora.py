@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from dunwu.config.blocks import LoraConfig
 from dunwu.errors import CheckpointError, ConfigError, ModelError
+from dunwu.models.protocols import LanguageModel
 
 ADAPTER = "policy"
 """The adapter's name inside the model; peft's files leave it out."""
@@ -29,7 +30,7 @@ WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 _PREFIX = "base_model.model."  # of every name in peft's files
 
 
-def add_lora(model: Any, lora: LoraConfig, seed: int) -> None:
+def add_lora(model: LanguageModel, lora: LoraConfig, seed: int) -> None:
     """Freeze ``model`` and give it adapters, in place; A is drawn from ``seed``. Raises ``UserError`` where that cannot be done."""
     try:
         import peft
@@ -49,7 +50,7 @@ def is_adapted(module: Any) -> bool:
     return ADAPTER in getattr(module, "lora_A", ())
 
 
-def has_adapters(model: Any) -> bool:
+def has_adapters(model: LanguageModel) -> bool:
     """Whether `add_lora` was here."""
     return any(map(is_adapted, model.modules()))
 
@@ -61,13 +62,13 @@ def effective_weight(linear: Any) -> Tensor:
     return weight
 
 
-def merged_state(model: Any) -> dict[str, Tensor]:
+def merged_state(model: LanguageModel) -> dict[str, Tensor]:
     """The state of the plain model that computes what ``model`` and its adapters compute."""
     state = {name.replace(".base_layer.", "."): tensor for name, tensor in model.state_dict().items() if ".lora_" not in name}
     return state | {f"{name}.weight": effective_weight(module) for name, module in model.named_modules() if is_adapted(module)}
 
 
-def save_adapter(model: Any, folder: Path) -> None:
+def save_adapter(model: LanguageModel, folder: Path) -> None:
     """Write the adapter alone, as peft reads it on top of the base model."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in _adapter(model).items()}, folder / WEIGHTS, {"format": "pt"})
@@ -77,7 +78,7 @@ def save_adapter(model: Any, folder: Path) -> None:
 
 
 @torch.no_grad()
-def load_adapter(model: Any, folder: Path) -> None:
+def load_adapter(model: LanguageModel, folder: Path) -> None:
     """Copy a saved adapter into the one that ``model`` has; raises ``CheckpointError`` where they differ in names or shapes."""
     try:
         saved = load_file(folder / WEIGHTS)
@@ -90,7 +91,7 @@ def load_adapter(model: Any, folder: Path) -> None:
         tensor.copy_(saved[name])
 
 
-def _adapter(model: Any) -> dict[str, Tensor]:
+def _adapter(model: LanguageModel) -> dict[str, Tensor]:
     """The adapter's parameters under the names of peft's files."""
     inner = f".{ADAPTER}."
     return {_PREFIX + name.replace(inner, "."): tensor for name, tensor in model.named_parameters() if inner in name}

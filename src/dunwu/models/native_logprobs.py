@@ -19,6 +19,7 @@ from torch import Tensor
 from dunwu.errors import UserError
 from dunwu.isa import lacking
 from dunwu.models.native import KERNELS, NativeUnavailable, check_ids, declare, is_silu, library
+from dunwu.models.protocols import CausalLM
 
 SOURCE = KERNELS / "score.c"
 MODEL_TYPES = ("qwen2", "llama")
@@ -141,7 +142,7 @@ class NativeScorer:
     One forward pass at a time: its backward pass, where there is one, comes before the next forward pass.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: CausalLM) -> None:
         """Raises ``NativeUnavailable`` with the reason."""
         self._lib = _library()
         check_model(model)
@@ -284,7 +285,7 @@ _EMBEDDING, _BIAS = "embedding", "bias"
 _Place = _Matrix | tuple[int, int] | str
 
 
-def _parameters(model: Any) -> list[tuple[_Place, Tensor]]:
+def _parameters(model: CausalLM) -> list[tuple[_Place, Tensor]]:
     """Every parameter with its place: a matrix, a norm (layer, kind), the embedding, or a bias that goes with its matrix."""
     found: list[tuple[_Place, Tensor]] = [(_EMBEDDING, model.model.embed_tokens.weight)]
     for index, layer in enumerate(model.model.layers):
@@ -311,7 +312,7 @@ def availability() -> tuple[bool, str]:
     return True, "native scorer, bfloat16 products"
 
 
-def check_model(model: Any) -> None:
+def check_model(model: CausalLM) -> None:
     """Raise ``NativeUnavailable`` with the reason unless `score.c` computes this model, all or none of whose parameters are trained."""
     config, attention = model.config, model.model.layers[0].self_attn
     if config.model_type not in MODEL_TYPES:

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from dunwu.errors import ModelError
+from dunwu.models.protocols import LanguageModel
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -30,7 +30,7 @@ def matmul_precision(precision: Precision, device: torch.device) -> AbstractCont
 
 
 @contextmanager
-def attention(model: PreTrainedModel, name: str = CAUSAL) -> Iterator[None]:
+def attention(model: LanguageModel, name: str = CAUSAL) -> Iterator[None]:
     """Forward passes of ``model`` within this context attend by the function registered as ``name``; afterwards the model is as it was."""
     before = model.config._attn_implementation
     model.set_attn_implementation(name)
@@ -40,7 +40,7 @@ def attention(model: PreTrainedModel, name: str = CAUSAL) -> Iterator[None]:
         model.set_attn_implementation(before)
 
 
-def checkpoint_activations(model: PreTrainedModel) -> None:
+def checkpoint_activations(model: LanguageModel) -> None:
     """Keep only the input of each layer for the backward pass, and compute the rest again.
 
     That happens after the forward pass, when its `attention` is gone: so the name is remembered and used again.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from tokenizers import Tokenizer
+import tokenizers
+
+from dunwu.models.protocols import Tokenizer
 
 PROBES = (
     "Natalia sold clips to 48 of her friends in April, and then half as many in May. How many? It's 72.",
@@ -23,21 +24,21 @@ MOST_ADDED = 256
 """Added tokens that are tried."""
 
 
-def difference(tokenizer: Any, file: Path) -> str:
+def difference(tokenizer: Tokenizer, file: Path) -> str:
     """The first probe that ``tokenizer`` and the tokenizer.json at ``file`` encode or decode otherwise; empty where they agree."""
-    written = Tokenizer.from_file(str(file))
+    written = tokenizers.Tokenizer.from_file(str(file))
     written.no_truncation()
     written.no_padding()
     return next((text for text in _texts(written) if not _agree(tokenizer, written, text)), "")
 
 
-def _texts(written: Any) -> Iterator[str]:
+def _texts(written: tokenizers.Tokenizer) -> Iterator[str]:
     yield from PROBES
     for added in list(written.get_added_tokens_decoder().values())[:MOST_ADDED]:
         yield f"one {added.content}two {added.content}\n{added.content}"
 
 
-def _agree(tokenizer: Any, written: Any, text: str) -> bool:
+def _agree(tokenizer: Tokenizer, written: tokenizers.Tokenizer, text: str) -> bool:
     for around in (False, True):
         if list(tokenizer(text, add_special_tokens=around)["input_ids"]) != written.encode(text, add_special_tokens=around).ids:
             return False

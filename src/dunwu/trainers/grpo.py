@@ -9,9 +9,6 @@ import time
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
 
 from dunwu.algorithms.entropy import EntropyBonus
 from dunwu.algorithms.recipes import algorithm_named, with_config
@@ -19,6 +16,7 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import PromptLimit, fitting, sampling_params
 from dunwu.data.rollouts import SampledGroups, rollout_seeds, sample_groups
 from dunwu.models.loading import padding_id
+from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rewards.group import GroupReward
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.base import Engine
@@ -42,8 +40,8 @@ class GrpoTrainer:
     def __init__(
         self,
         config: ZeroConfig,
-        model: Any,
-        tokenizer: PreTrainedTokenizerBase,
+        model: CausalLM,
+        tokenizer: Tokenizer,
         engine: Engine,
         pool: RewardPool,
         task: Task,

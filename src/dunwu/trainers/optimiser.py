@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dunwu.distributed.ranks import on_all_ranks
 from dunwu.errors import CheckpointError, TrainingError
+from dunwu.models.protocols import LanguageModel
 
 PREFIX = "optimizer."
 
@@ -21,7 +22,7 @@ class Optimiser:
 
     def __init__(
         self,
-        model: Any,
+        model: LanguageModel,
         *,
         learning_rate: float,
         betas: tuple[float, float] = (0.9, 0.95),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from dunwu.config.base import SEEDS
 from dunwu.config.zero import ZeroConfig
 from dunwu.distributed.ranks import rank_and_count, same_on_all_ranks, sum_gradients, sum_over_ranks
 from dunwu.models.precision import checkpoint_activations
+from dunwu.models.protocols import CausalLM
 from dunwu.trainers.experience import Experience, chosen_tokens
 from dunwu.trainers.optimiser import Optimiser
 from dunwu.trainers.scoring import Scorer, behaviour_logprobs, make_scorer, sampled_mask
@@ -102,12 +103,12 @@ class Pass(NamedTuple):
 class PolicyUpdate:
     """The policy, its optimiser, the entropy bonus as it has become, and (where beta is above 0) the frozen reference."""
 
-    model: Any
+    model: CausalLM
     algorithm: Algorithm
     config: ZeroConfig
     pad: int
     optimiser: Optimiser = field(init=False)
-    reference: Any | None = field(init=False, default=None)
+    reference: CausalLM | None = field(init=False, default=None)
     _reference_scorer: Scorer = field(init=False)
     entropy: EntropyBonus | None = field(init=False)
     scorer: Scorer = field(init=False)
@@ -131,7 +132,7 @@ class PolicyUpdate:
             self.reference = _frozen_copy(self.model)
             self._reference_scorer = self._scorer_of(self.reference)
 
-    def _scorer_of(self, model: Any) -> Scorer:
+    def _scorer_of(self, model: CausalLM) -> Scorer:
         # The native scorer keeps its activations; whoever asks for the opposite gets torch.
         native = not self.config.gradient_checkpointing
         return make_scorer(model, self.config.sampling.temperature, self.config.matmul_precision, self.pad, native)
@@ -251,7 +252,7 @@ class PolicyUpdate:
         return found
 
 
-def _frozen_copy(model: Any) -> Any:
+def _frozen_copy(model: CausalLM) -> CausalLM:
     """A copy of the policy that is not trained. What is frozen already, as a LoRA policy's base, is shared."""
     shared = {id(parameter): parameter for parameter in model.parameters() if not parameter.requires_grad}
     return copy.deepcopy(model, shared).requires_grad_(False)

@@ -17,13 +17,14 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from dunwu.config.pretrain import ModelShape, PretrainConfig
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, check_weights, document, documents
 from dunwu.data.tiny_world.tokenizer import train_tokenizer
 from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.precision import attention, matmul_precision
+from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.run.directory import RunDirectory
 from dunwu.run.progress import print_sample
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
@@ -56,7 +57,7 @@ def pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Path:
         return final
 
 
-def new_model(shape: ModelShape, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+def new_model(shape: ModelShape, tokenizer: Tokenizer, seed: int) -> LlamaForCausalLM:
     """A randomly initialised Llama-type model with tied embeddings."""
     torch.manual_seed(seed)
     return LlamaForCausalLM(
@@ -136,7 +137,7 @@ class Pretrainer:
         self.place = 0
         self.halted = ""
 
-    def _attach(self, model: Any) -> None:
+    def _attach(self, model: CausalLM) -> None:
         self.model = model.to(self.device)
         self.optimiser = Optimiser(
             self.model,

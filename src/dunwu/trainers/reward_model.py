@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +20,7 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.io.preferences import Pair
 from dunwu.models.heads import HEAD, scores
 from dunwu.models.precision import attention
+from dunwu.models.protocols import RewardHeadModel, Tokenizer
 from dunwu.run.progress import print_sample
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.reward_model_examples import Batches, Example
@@ -45,7 +45,7 @@ class RewardModelTrainer:
     halted = ""
 
     def __init__(
-        self, config: RewardModelConfig, model: Any, tokenizer: Any, train: Sequence[Example], held_out: Sequence[Example]
+        self, config: RewardModelConfig, model: RewardHeadModel, tokenizer: Tokenizer, train: Sequence[Example], held_out: Sequence[Example]
     ) -> None:
         self.config, self.model, self.tokenizer, self.train, self.held_out = config, model, tokenizer, train, held_out
         self.batches = Batches(train, config)

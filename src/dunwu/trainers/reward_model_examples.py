@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 from types import MappingProxyType
-from typing import Any
 
 from jinja2 import TemplateError
 
@@ -24,6 +23,7 @@ from dunwu.errors import DataError
 from dunwu.models.beginning import beginning, encode
 from dunwu.models.chat import dropped_turn
 from dunwu.models.chat_text import apply_chat
+from dunwu.models.protocols import Tokenizer
 from dunwu.rewards.scope import Visible, Whole, look_at, narrow
 
 Judged = Visible | Whole
@@ -73,7 +73,7 @@ class Reader:
     closes the row, unless it is the padding too: then transformers would pass it over when it looks for the last token.
     """
 
-    def __init__(self, tokenizer: Any, padding: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, padding: int | None) -> None:
         self._tokenizer = tokenizer
         self._start = "" if tokenizer.chat_template else beginning(tokenizer)
         end = tokenizer.eos_token_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 import torch
 
@@ -14,6 +14,7 @@ from dunwu.data.io.preferences import user_turn
 from dunwu.errors import ModelError
 from dunwu.models.heads import label_of, load_scorer, scorer_label, scores
 from dunwu.models.native import check_ids
+from dunwu.models.protocols import RewardHeadModel, Tokenizer
 from dunwu.rewards.scope import Visible, Whole
 from dunwu.trainers.reward_model_examples import SCOPES, Judged, Reader
 from dunwu.trainers.scoring import by_token_budget, pad_right
@@ -29,8 +30,8 @@ class RewardModel:
     ``scope`` is the type that it must be given; another one is refused, so a helpfulness model cannot be shown a chain of thought.
     """
 
-    model: Any
-    tokenizer: Any
+    model: RewardHeadModel
+    tokenizer: Tokenizer
     criterion: Criterion
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from dunwu.models.logprobs import token_logprobs
 from dunwu.models.native import NativeUnavailable
 from dunwu.models.native_logprobs import NativeScorer
 from dunwu.models.precision import Precision, attention, matmul_precision
+from dunwu.models.protocols import CausalLM
 from dunwu.types import Rollout
 
 
@@ -33,7 +34,7 @@ class Scorer(Protocol):
 class TorchScorer:
     """The reference: the model's own forward pass on rows padded on the right, on any device."""
 
-    def __init__(self, model: Any, temperature: float, precision: Precision, pad: int) -> None:
+    def __init__(self, model: CausalLM, temperature: float, precision: Precision, pad: int) -> None:
         self._model, self._temperature, self._precision, self._pad = model, temperature, precision, pad
         self.name = f"torch, {precision}"
 
@@ -59,7 +60,7 @@ class TorchScorer:
 class NativeRowScorer:
     """`kernels/score.c`: bfloat16 products on a CPU's tiles, no padding, a group's prompt once."""
 
-    def __init__(self, model: Any, temperature: float) -> None:
+    def __init__(self, model: CausalLM, temperature: float) -> None:
         """Raises ``NativeUnavailable`` with the reason."""
         self._native, self._temperature = NativeScorer(model), temperature
         self.name = "native, bfloat16"
@@ -76,7 +77,7 @@ class NativeRowScorer:
         return _rows(logprobs, rollouts), _rows(entropies, rollouts)
 
 
-def make_scorer(model: Any, temperature: float, precision: Precision | Literal["auto"], pad: int, native: bool = True) -> Scorer:
+def make_scorer(model: CausalLM, temperature: float, precision: Precision | Literal["auto"], pad: int, native: bool = True) -> Scorer:
     """``auto``: native where it can be, else torch in float32; ``bfloat16``: native where it can be, else torch; ``float32``: torch."""
     why = ""
     if precision != "float32" and native:

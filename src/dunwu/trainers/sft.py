@@ -14,15 +14,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from dunwu.config.base import SEEDS
 from dunwu.config.sft import SftConfig
 from dunwu.data.io.chat_examples import Example
 from dunwu.models.precision import checkpoint_activations
+from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.base import Engine
 from dunwu.run.progress import SAMPLE_CHARACTERS, clean, print_sample
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
@@ -63,8 +62,8 @@ class SftTrainer:
     def __init__(
         self,
         config: SftConfig,
-        model: Any,
-        tokenizer: PreTrainedTokenizerBase,
+        model: CausalLM,
+        tokenizer: Tokenizer,
         engine: Engine,
         examples: Sequence[Example],
         validation: Sequence[Example] = (),

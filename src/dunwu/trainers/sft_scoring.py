@@ -22,6 +22,7 @@ from dunwu.models.logprobs import LOGITS_AT_ONCE
 from dunwu.models.native import NativeUnavailable
 from dunwu.models.native_logprobs import NativeScorer
 from dunwu.models.precision import Precision, attention, causal_attention, matmul_precision
+from dunwu.models.protocols import CausalLM
 
 PACKED = "packed_causal_float32"
 
@@ -49,7 +50,7 @@ class ExampleScorer(Protocol):
 class PackedTorchScorer:
     """The model's own forward pass on one row of all conversations, on any device."""
 
-    def __init__(self, model: Any, precision: Precision) -> None:
+    def __init__(self, model: CausalLM, precision: Precision) -> None:
         self._model, self._precision = model, precision
         self._chunk = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
         self.name = f"torch, {precision}"
@@ -78,7 +79,7 @@ class PackedTorchScorer:
 class NativePackedScorer:
     """`kernels/score.c`: bfloat16 products on a CPU's tiles. It does not tell which token was the most probable one."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: CausalLM) -> None:
         """Raises ``NativeUnavailable`` with the reason."""
         self._native = NativeScorer(model)
         self.name = "native, bfloat16"
@@ -92,7 +93,7 @@ class NativePackedScorer:
         return Scores(logprobs[learned], entropies[learned], None)
 
 
-def make_example_scorer(model: Any, precision: Precision | Literal["auto"], native: bool = True) -> ExampleScorer:
+def make_example_scorer(model: CausalLM, precision: Precision | Literal["auto"], native: bool = True) -> ExampleScorer:
     """Chosen as by `dunwu.trainers.scoring.make_scorer`."""
     why = ""
     if precision != "float32" and native:

@@ -20,6 +20,7 @@ from dunwu.config.blocks import SavePrecision
 from dunwu.errors import CheckpointError
 from dunwu.models.loading import load_weights_into, save_model, saved_dtype
 from dunwu.models.lora import has_adapters
+from dunwu.models.protocols import LanguageModel, Tokenizer
 
 TENSORS = "trainer/state.safetensors"
 VALUES = "trainer/state.json"
@@ -47,7 +48,7 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, values
 
 
-def save_weights(model: Any, tokenizer: Any, folder: Path, precision: SavePrecision) -> dict[str, Tensor]:
+def save_weights(model: LanguageModel, tokenizer: Tokenizer, folder: Path, precision: SavePrecision) -> dict[str, Tensor]:
     """Write the Hugging Face folder, and return what the trainer's state must hold: the parameters, where the folder has them rounded.
 
     The folder has an adapter in full.
@@ -60,7 +61,7 @@ def save_weights(model: Any, tokenizer: Any, folder: Path, precision: SavePrecis
 
 
 @torch.no_grad()
-def load_weights(model: Any, folder: Path, tensors: Mapping[str, Tensor]) -> None:
+def load_weights(model: LanguageModel, folder: Path, tensors: Mapping[str, Tensor]) -> None:
     """Copy what `save_weights` wrote into the live model; ``tensors`` is the trainer's state."""
     load_weights_into(model, folder)
     for name, parameter in model.named_parameters():

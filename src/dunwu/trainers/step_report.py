@@ -8,10 +8,9 @@ from pathlib import Path
 from statistics import pstdev
 from typing import Any, get_args
 
-from transformers import PreTrainedTokenizerBase
-
 from dunwu.algorithms.loss import Algorithm
 from dunwu.config.zero import ZeroConfig
+from dunwu.models.protocols import Tokenizer
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
 from dunwu.rewards.tripwire import make_tripwire
@@ -31,7 +30,7 @@ Values = dict[str, float | int | str | None]
 class StepReport:
     """Called after each step with all that it made; watches the rewards over the steps."""
 
-    def __init__(self, config: ZeroConfig, tokenizer: PreTrainedTokenizerBase, run: RunDirectory) -> None:
+    def __init__(self, config: ZeroConfig, tokenizer: Tokenizer, run: RunDirectory) -> None:
         self.config, self.tokenizer, self.run = config, tokenizer, run
         self.watch = RewardWatch(config.grpo.steps)
         self.tripwire = None if config.tripwire is None else make_tripwire(config.tripwire)
@@ -99,7 +98,7 @@ class StepReport:
             print_sample(title, shown.prompt.prefill + shown.completion.text)
 
 
-def rollout_metrics(experience: Experience, tokenizer: PreTrainedTokenizerBase) -> Values:
+def rollout_metrics(experience: Experience, tokenizer: Tokenizer) -> Values:
     """Metrics of the rollouts themselves. Means are over rollouts whose reward did not fail."""
     rollouts = experience.rollouts
     lengths = [rollout.completion.tokens.sampled_count for rollout in rollouts]

@@ -15,6 +15,7 @@ from dunwu.data.prompts import prompt_template, sampling_params
 from dunwu.models.beginning import encode
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_model, pick_device
+from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.build import build_engine
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.templates import TEMPLATES
@@ -55,7 +56,7 @@ class Local:
         model, tokenizer = load_model(self._config.model, pick_device(self._config.device))
         return build_engine(self._config.engine, model, tokenizer), tokenizer
 
-    def _prompt(self, chat: Chat, tokenizer: Any) -> Prompt:
+    def _prompt(self, chat: Chat, tokenizer: Tokenizer) -> Prompt:
         problem = Problem(chat[-1].content[:60], "", chat[-1].content, "text")
         name = self._config.template
         if len(chat) == 1 or name not in TEMPLATES:

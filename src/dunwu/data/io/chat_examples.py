@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from dunwu.data.io.conversations import conversation
 from dunwu.errors import DataError
 from dunwu.models.beginning import encode
 from dunwu.models.chat import Segment, TrainingTemplate
+from dunwu.models.protocols import Tokenizer
 from dunwu.tasks.rows import Row, local_rows
 
 TokenIds = list[int]
@@ -72,7 +73,7 @@ class ExampleSet:
 
 
 def read_examples(
-    path: Path, template: TrainingTemplate, tokenizer: Any, max_length: int, overlong: Literal["refuse", "drop"]
+    path: Path, template: TrainingTemplate, tokenizer: Tokenizer, max_length: int, overlong: Literal["refuse", "drop"]
 ) -> ExampleSet:
     """All rows of a file or folder in their order. A row over ``max_length`` tokens is refused, or dropped and counted; none is cut.
 
@@ -95,7 +96,7 @@ def read_examples(
     return found
 
 
-def encode_rows(rows: Sequence[Row], template: TrainingTemplate, tokenizer: Any) -> Iterator[Example]:
+def encode_rows(rows: Sequence[Row], template: TrainingTemplate, tokenizer: Tokenizer) -> Iterator[Example]:
     """The rows as examples, in their order."""
     rendered = [_render(row, template) for row in rows]
     encoded = encode_segments(rendered, lambda texts: encode(tokenizer, texts, template.start))

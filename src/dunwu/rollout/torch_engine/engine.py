@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch import Tensor
 from dunwu.errors import ModelError, TrainingError, UserError
 from dunwu.models.loading import stop_token_ids
 from dunwu.models.native import NativeUnavailable, check_ids
+from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.base import OnCompletion
 from dunwu.rollout.torch_engine.cache import KVCache
 from dunwu.rollout.torch_engine.native.decoder import NativeDecoder, Precision
@@ -35,7 +35,9 @@ class TorchEngine:
     decoder and the reason.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, max_batch: int = 512, precision: Precision = "float32", native: bool = True) -> None:
+    def __init__(
+        self, model: CausalLM, tokenizer: Tokenizer, max_batch: int = 512, precision: Precision = "float32", native: bool = True
+    ) -> None:
         """Raises ``ModelError`` for an architecture that the engine does not compute."""
         check_supported(model)
         assert max_batch >= 1, f"max_batch is {max_batch}"

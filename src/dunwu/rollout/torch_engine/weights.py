@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dunwu.errors import ModelError
 from dunwu.models.lora import effective_weight, is_adapted
+from dunwu.models.protocols import CausalLM
 
 MODEL_TYPES = ("qwen2", "qwen3", "llama")
 # Rotary tables of these types do not depend on the sequence length, so one table is enough.
@@ -57,7 +58,7 @@ class DecoderWeights:
     scale: float
 
 
-def check_supported(model: Any) -> None:
+def check_supported(model: CausalLM) -> None:
     """Raise ``ModelError`` unless the built-in engine computes this model exactly."""
     config = model.config
     if config.model_type not in MODEL_TYPES:
@@ -72,7 +73,7 @@ def check_supported(model: Any) -> None:
             raise ModelError(f"{name} is a {type(module).__name__}, not a plain linear map; merge adapters and load unquantised weights")
 
 
-def decoder_weights(model: Any) -> DecoderWeights:
+def decoder_weights(model: CausalLM) -> DecoderWeights:
     """View ``model`` (a supported causal language model) as its parameters."""
     attention = model.model.layers[0].self_attn
     config = model.config
@@ -89,7 +90,7 @@ def decoder_weights(model: Any) -> DecoderWeights:
     )
 
 
-def rope_table(model: Any, length: int) -> tuple[Tensor, Tensor]:
+def rope_table(model: CausalLM, length: int) -> tuple[Tensor, Tensor]:
     """Cosines and sines (length, head_dim) of the model's own rotary module, which handles scaled variants."""
     weight = model.model.embed_tokens.weight
     positions = torch.arange(length, device=weight.device)[None]
