@@ -17,7 +17,7 @@ def group_normalised(rewards_PG: Tensor, valid_PG: Tensor) -> Tensor:
         A_i = (r_i - mean(r_1..r_G)) / std(r_1..r_G)
 
     Shapes: ``rewards_PG`` float, ``valid_PG`` bool; returns ``advantages_PG`` in the dtype of the rewards.
-    ``valid_PG`` is false where the reward failed: such a rollout is left out of the mean and of the std, its reward may hold anything
+    ``valid_PG`` is false where the reward failed: such a rollout is excluded from mean and std, its reward may hold anything
     (NaN included), and its advantage is 0.
 
     Departures: the paper does not say whether the std divides by G or G - 1, we divide by G (`group_normalised_sample_std` by G - 1);

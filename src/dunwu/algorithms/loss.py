@@ -25,7 +25,7 @@ ReduceFunction = Callable[[Tensor, Tensor, Denominators], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """What makes one policy-gradient algorithm: four functions, five numbers, and options that are off unless asked for.
+    """What makes one policy-gradient algorithm: four functions, five numbers, and options that are off by default.
 
     ``clip_low`` and ``clip_high`` bound the ratio to ``[1 - clip_low, 1 + clip_high]``; ``beta`` weighs the KL in the loss;
     ``reference_every``: reference := policy every so many steps, counted as `GrpoConfig.steps` are, 0 for never;

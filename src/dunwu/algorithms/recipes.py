@@ -47,7 +47,7 @@ GRPO_R1 = Algorithm(
 """GRPO of DeepSeek-R1 (v1 Eqs. 1-3), ratio per token; beta and the renewal of the reference as in its Methods, clip not stated (ours)."""
 
 GRPO_R1_OUTPUT = replace(GRPO_R1, name="grpo-r1-output", surrogate=clipped_per_output)
-"""GRPO of DeepSeek-R1 with Eq. 1 as it is written: the ratio is that of the whole output."""
+"""GRPO of DeepSeek-R1 with Eq. 1 as written: the ratio is that of the whole output."""
 
 GRPO_CENTRED = replace(GRPO_R1, name="grpo-centred", advantage=group_centred)
 """GRPO of DeepSeek-R1 without the division by the group's std, the first half of Dr. GRPO (arXiv 2503.20783): for rewards of a model, which
@@ -124,7 +124,7 @@ def with_config(algorithm: Algorithm, grpo: GrpoConfig) -> Algorithm:
 
 
 def describe(algorithm: Algorithm) -> str:
-    """One line that says what is on, for logs and reports: advantage, kind of ratio, clip, KL, reduction, options."""
+    """One line for logs and reports: advantage, kind of ratio, clip, KL, reduction, options."""
     clip = f"[{max(0.0, 1 - algorithm.clip_low):g}, {1 + algorithm.clip_high:g}]"
     kl = f"{algorithm.beta:g} * {algorithm.kl.__name__}" if algorithm.beta > 0 else "no KL"
     parts = [

@@ -47,7 +47,7 @@ def clipped_per_token(
 def clipped_per_output(
     policy_BT: Tensor, old_BT: Tensor, advantages_BT: Tensor, mask_BT: Tensor, clip_low: float, clip_high: float
 ) -> Surrogate:
-    """Negative clipped surrogate with the ratio of the whole output, the equation of DeepSeek-R1 as it is written.
+    """Negative clipped surrogate with the ratio of the whole output, the equation of DeepSeek-R1 as written.
 
     DeepSeek-R1 (arXiv 2501.12948v1) Eq. 1, the policy term::
 
@@ -149,9 +149,9 @@ def _difference(policy_BT: Tensor, reference_BT: Tensor, mask_BT: Tensor) -> Ten
 
 @dataclass(frozen=True, slots=True)
 class Denominators:
-    """What one optimiser update averages over: all its rollouts and their tokens, over all micro-batches and ranks.
+    """The counts that one optimiser update averages over: all its rollouts and their tokens, over all micro-batches and ranks.
 
-    Rollouts left out of the forward pass because their advantage is 0 still count: the paper's mean is over all outputs.
+    Rollouts without a forward pass, as their advantage is 0, still count: the paper's mean is over all outputs.
     ``max_tokens`` is the longest completion that sampling allows, a constant of the run.
     """
 

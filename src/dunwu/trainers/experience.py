@@ -1,4 +1,4 @@
-"""The rollouts of one step as the trainer sees them: rewards by group, advantages, and rows of tokens."""
+"""The rollouts of one step as training data: rewards by group, and the advantage of each token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dunwu.types import Group, Rollout
 class Experience:
     """B = P*G rollouts in order, their rewards (0 where ``valid_PG`` is false: the reward failed), and the advantage of each token.
 
-    ``advantages_BT`` is 0 on what the policy did not draw, and behind a completion's end.
+    ``advantages_BT`` is 0 on tokens that the policy did not draw, and behind a completion's end.
     """
 
     rollouts: tuple[Rollout, ...]
@@ -41,9 +41,9 @@ class Experience:
 
 
 def make_experience(groups: Sequence[Group], algorithm: Algorithm) -> Experience:
-    """Rewards, and the advantages of tokens: that of the whole answer, and where steps have rewards, that of the steps besides.
+    """Rewards, and the advantage of each token: that of the whole answer, plus that of its steps where steps have rewards.
 
-    A reward that is missing or not finite is excluded, never a 0.
+    A reward that is missing or not finite is excluded, never 0.
     """
     rollouts = tuple(rollout for group in groups for rollout in group.rollouts)
     rewards_PG, valid_PG = rewards_of(groups)

@@ -1,11 +1,11 @@
-"""The order in which the reward of a rollout comes about.
+"""All rewards of a rollout, in the order in which they are computed.
 
-1. The rules, text by text, in worker processes while the engine goes on: accuracy, format, language, own functions
+1. The rules, one completion at a time, in worker processes during generation: accuracy, format, language, custom functions
    (`dunwu.rewards.compose`).
 2. Reward models, on all rollouts of a step at once (`dunwu.trainers.model_rewards`).
-3. Functions of the user's that compare the answers to a prompt (`dunwu.rewards.own_group`).
+3. Custom functions that compare the answers to a prompt (`dunwu.rewards.own_group`).
 4. Evening-out: a part that does not apply to some of a group counts as its mean there (`dunwu.rewards.group`).
-5. What depends on the number of tokens: the soft overlong punishment, then the cosine length reward.
+5. Rewards by the number of tokens: the soft overlong punishment, then the cosine length reward.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from dunwu.types import Group
 
 
 class GroupRewards:
-    """Steps 2 to 5. ``weights`` are those of the rules' parts. A context, as functions of the user's run in processes."""
+    """Steps 2 to 5. ``weights`` are those of the rules' parts. A context manager, as custom functions run in processes."""
 
     def __init__(self, config: ZeroConfig, weights: Mapping[str, float], models: ModelRewards) -> None:
-        """Raises `ConfigError` for a function that cannot be had."""
+        """Raises `ConfigError` for a function that cannot be loaded."""
         steps, limit, grpo = config.grpo.steps, config.sampling.max_tokens, config.grpo
         self._own = [
             OwnGroupReward(part, grpo.group_size, config.reward_workers, config.reward_timeout)
@@ -52,7 +52,7 @@ class GroupRewards:
         self._stack.close()
 
     def __call__(self, groups: Sequence[Group], step: int) -> list[Group]:
-        """The groups of step ``step`` with their whole rewards."""
+        """The groups of step ``step`` with their final rewards."""
         for reward in self._all:
             groups = reward(groups, step)
         return list(groups)

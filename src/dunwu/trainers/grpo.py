@@ -93,7 +93,7 @@ class GrpoTrainer:
         self.engine.load_weights(version, state)
 
     def close(self) -> None:
-        """Wait for a generation that was begun ahead."""
+        """Wait for a generation that was started ahead."""
         self.groups.close()
 
     def _draw(self, step: int, round: int, count: int) -> SampledGroups:

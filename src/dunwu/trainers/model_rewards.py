@@ -1,4 +1,4 @@
-"""Parts of the reward that are models: helpfulness and safety, scored in the trainer's process when a batch has been generated.
+"""Parts of the reward that are models: helpfulness and safety, scored in the trainer's process after generation.
 
 DeepSeek-R1's last stage (Nature 645:633-638, Eqs. 8-10) adds the reward of a model to that of the rules, for general prompts, and
 preference rewards only in the last 400 of 1,700 steps, because later the policy hacks them. A rule's reward is computed text by text in
@@ -27,7 +27,7 @@ NO_SCORE = "longer than the model reads, or not finite"
 
 
 class Scorer(Protocol):
-    """A `RewardModel`, or what a test has in its place."""
+    """A `RewardModel`, or a fake in tests."""
 
     @property
     def scope(self) -> type[Visible] | type[Whole]:
@@ -41,7 +41,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class ModelReward:
-    """One model and how it counts."""
+    """One model and its weight in the reward."""
 
     config: ModelPart
     scorer: Scorer
@@ -55,10 +55,10 @@ class ModelReward:
         return applies(self.config, problem)
 
     def scores(self, groups: Sequence[Group]) -> list[list[float | None]]:
-        """G scores a group. An answer without anything to read, such as reasoning that never ends, gets the least of its group.
+        """G scores a group. An empty answer, as after reasoning that never ends, gets the lowest score of its group.
 
-        Equal answers are scored once: in batches of other company their scores would differ by rounding, which the division by a group's
-        standard deviation would blow up.
+        Equal answers are scored once: in different batches their scores would differ by rounding, which the division by a group's standard
+        deviation would amplify.
         """
         rollouts = [rollout for group in groups for rollout in group.rollouts]
         keys = [(rollout.prompt.problem.text, self._seen(rollout)) for rollout in rollouts]
@@ -68,7 +68,7 @@ class ModelReward:
         return [_floored(list(islice(answers, len(group.rollouts)))) for group in groups]
 
     def added(self, group: Group, scores: Sequence[float | None] | None) -> Group:
-        """The group with the part in its rewards; ``None`` for scores: it does not apply, or does not count yet."""
+        """The group with the part in its rewards; ``scores`` is ``None`` where the part does not apply, or does not count yet."""
         rewards, name = [rollout.reward for rollout in group.rollouts], self.config.kind
         if scores is None:
             return with_rewards(group, [with_part(reward, name, None, None) for reward in rewards])
@@ -109,9 +109,9 @@ class ModelRewards:
 
 
 def applies(config: ModelPart, problem: Problem) -> bool:
-    """To the tasks that it names; else to problems without a verifier, and helpfulness not to those that are marked harmful.
+    """A part applies to the tasks that it names, else to problems without a verifier; helpfulness never to those marked harmful.
 
-    So reasoning gets no neural reward, as in the paper, and a helpful answer to a harmful question no praise.
+    So no neural reward judges reasoning, as in the paper, and none rewards a helpful answer to a harmful question.
     """
     if config.tasks:
         return problem.task in config.tasks
@@ -120,7 +120,7 @@ def applies(config: ModelPart, problem: Problem) -> bool:
 
 
 def refuse_idle(configs: Sequence[AnyPart], problems: Sequence[Problem]) -> None:
-    """Raise ``ConfigError`` for a model that none of the ``problems`` is for: a run would go on as if there were no such part."""
+    """Raise ``ConfigError`` for a model that none of the ``problems`` is for: the run would ignore the part silently."""
     for config in configs:
         if isinstance(config, HelpfulnessPart | SafetyPart) and not any(applies(config, problem) for problem in problems):
             raise ConfigError(
@@ -136,6 +136,6 @@ def normalised(scores: Sequence[float | None]) -> list[float | None]:
 
 
 def _floored(answers: Sequence[tuple[Seen, float | None]]) -> list[float | None]:
-    """The scores, those of empty answers lowered to the least of all: to say nothing must not be a way to a good score."""
+    """The scores, with the lowest one for empty answers: saying nothing must not earn a good score."""
     least = min((score for _, score in answers if score is not None), default=None)
     return [score if scope.text.strip() or score is None else least for scope, score in answers]

@@ -1,4 +1,4 @@
-"""The optimiser of every trainer: AdamW, its learning rate, and updates that are skipped when they are not finite."""
+"""The optimiser step of every trainer: AdamW, its learning rate, clipping, and updates that are skipped when not finite."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREFIX = "optimizer."
 
 
 class Optimiser:
-    """AdamW on what a model trains. Weight decay is on matrices only, never on norms and biases. Its state is kept by parameter name."""
+    """AdamW on the trainable parameters of a model. Weight decay on matrices only, never on norms and biases. State by parameter name."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Optimiser:
 
     @property
     def learning_rate(self) -> float:
-        """That of the present step."""
+        """The learning rate of the current step."""
         return float(self._adam.param_groups[0]["lr"])
 
     @learning_rate.setter
@@ -50,10 +50,10 @@ class Optimiser:
             group["lr"] = value
 
     def update(self, finite: bool = True) -> tuple[float, bool]:
-        """Move the weights by their gradients, clipped to the greatest norm: the norm before, and whether they moved.
+        """Clip the gradients and update the weights; returns the norm before clipping, and whether the weights were updated.
 
-        They and the moments stay as they are where the loss is not ``finite``, or the norm, here or on any other rank. The gradients are
-        gone in any case.
+        Weights and moments do not change where the loss is not ``finite`` or the norm is not, on this rank or any other. Gradients are
+        cleared in either case.
         """
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), self._max_grad_norm))
         moved = on_all_ranks(finite and math.isfinite(norm))
@@ -63,12 +63,12 @@ class Optimiser:
         return norm, moved
 
     def count_skipped(self, step: int, skipped: int, batch: str, remedy: str) -> None:
-        """Count a step in which updates were skipped, and say so with its ``batch``. Raises ``TrainingError`` with the ``remedy`` after too
-        many in a row."""
+        """Count skipped updates, and print them with their ``batch``. Raises ``TrainingError`` with the ``remedy`` after too many in a
+        row."""
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
         if skipped:
-            said = f"step {step}: loss or gradient not finite; {skipped} update(s) skipped, weights unchanged"
-            print(f"{said}, batch: {batch}" if batch else said, file=sys.stderr)
+            line = f"step {step}: loss or gradient not finite; {skipped} update(s) skipped, weights unchanged"
+            print(f"{line}, batch: {batch}" if batch else line, file=sys.stderr)
         if self.skipped_in_a_row >= self._max_nonfinite:
             raise TrainingError(f"{self.skipped_in_a_row} steps in a row were not finite: {remedy}")
 
@@ -84,7 +84,7 @@ class Optimiser:
         return tensors, {"learning_rate": self.learning_rate, "skipped_in_a_row": self.skipped_in_a_row}
 
     def load(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        """Take up what ``state`` gave, among other tensors and values. Raises ``CheckpointError`` where it is of other parameters."""
+        """Load what ``state`` returned, among other tensors and values. Raises ``CheckpointError`` for other parameters."""
         self._adam.state.clear()
         for key, tensor in tensors.items():
             if not key.startswith(PREFIX):
@@ -92,7 +92,7 @@ class Optimiser:
             name, _, entry = key.removeprefix(PREFIX).rpartition(".")
             parameter = self.parameters.get(name)
             if parameter is None:
-                raise CheckpointError(f"optimizer state {key} is of no parameter that the model trains")
+                raise CheckpointError(f"optimizer state {key} belongs to no trainable parameter of the model")
             if entry != "step" and tensor.shape != parameter.shape:
                 raise CheckpointError(f"optimizer state {key} has shape {tuple(tensor.shape)}, its parameter {tuple(parameter.shape)}")
             # Cloned: AdamW updates its state in place, the caller's tensors must stay what was loaded.
@@ -102,7 +102,7 @@ class Optimiser:
 
 
 def too_high(learning_rate: float) -> str:
-    """What to do where it makes a run diverge."""
+    """The remedy for a run that diverges."""
     return f"begin a new run with a learning_rate below {learning_rate:g} and another --out"
 
 

@@ -32,7 +32,7 @@ from dunwu.types import Rollout
 
 @dataclass
 class UpdateTotals:
-    """Sums over the micro-batches of a step's updates, for its metrics; ``entropy_bonus`` is the weight they were made with."""
+    """Sums over the micro-batches of a step's updates, for its metrics; ``entropy_bonus`` is its weight in them."""
 
     entropy_bonus: float = 0.0
     updates: int = 0
@@ -47,7 +47,7 @@ class UpdateTotals:
     tokens: int = 0
 
     def add(self, loss: GrpoLoss, entropies_BT: Tensor, mismatch_BT: Tensor) -> None:
-        """Count a micro-batch; entropies and mismatch (|policy - behaviour|) are 0 on what was not drawn."""
+        """Count a micro-batch; entropies and mismatch (|policy - behaviour|) are 0 on tokens that the policy did not draw."""
         self.loss += loss.loss.item()
         self.kl += loss.kl_sum.item()
         self.clipped += loss.clipped.item()
@@ -62,7 +62,7 @@ class UpdateTotals:
             setattr(self, name, sum_over_ranks(getattr(self, name)))
 
     def metrics(self, algorithm: Algorithm) -> dict[str, float | int | None]:
-        """Means over the tokens that were learned from; ``None`` where there were none. Options add theirs."""
+        """Means over the learned tokens; ``None`` without any. Options add their own."""
         each = max(1, self.tokens)
         updates = max(1, self.updates + self.skipped)
         seen = self.tokens > 0
@@ -86,7 +86,7 @@ class UpdateTotals:
 
 @dataclass(frozen=True)
 class Kept:
-    """What stays as it is over the updates on one rollout batch, by rollout: old log-probabilities and chosen tokens."""
+    """Old log-probabilities and chosen tokens by rollout, constant over the updates on one rollout batch."""
 
     old: dict[int, Tensor] | None
     chosen: dict[int, Tensor] | None
@@ -101,7 +101,7 @@ class Pass(NamedTuple):
 
 @dataclass
 class PolicyUpdate:
-    """The policy, its optimiser, the entropy bonus as it has become, and (where beta is above 0) the frozen reference."""
+    """The policy, its optimiser, the current entropy bonus, and (with beta above 0) the frozen reference."""
 
     model: CausalLM
     algorithm: Algorithm
@@ -133,12 +133,12 @@ class PolicyUpdate:
             self._reference_scorer = self._scorer_of(self.reference)
 
     def _scorer_of(self, model: CausalLM) -> Scorer:
-        # The native scorer keeps its activations; whoever asks for the opposite gets torch.
+        # The native scorer keeps its activations; with gradient checkpointing torch is used.
         native = not self.config.gradient_checkpointing
         return make_scorer(model, self.config.sampling.temperature, self.config.matmul_precision, self.pad, native)
 
     def reference_parameters(self) -> dict[str, Tensor]:
-        """The reference's own parameters by name; none without a reference. What the policy does not train is the policy's too."""
+        """Trained parameters of the reference by name; none without a reference. Frozen ones are shared with the policy."""
         if self.reference is None:
             return {}
         own = dict(self.reference.named_parameters())
@@ -161,7 +161,7 @@ class PolicyUpdate:
         self.optimiser.learning_rate = grpo.learning_rate * min(1.0, step / max(1, grpo.warmup_steps))
         generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + step) % SEEDS)
         order = torch.randperm(len(experience.rollouts), generator=generator)
-        # Not `chunk`, which may give fewer parts than asked for.
+        # Not `chunk`, which may return fewer parts.
         parts = [part.tolist() for part in order.tensor_split(grpo.minibatches)]
         minibatches = parts if len(parts) > 1 else [list(range(len(order)))]
         reused = grpo.minibatches * grpo.inner_epochs > 1
@@ -253,6 +253,6 @@ class PolicyUpdate:
 
 
 def _frozen_copy(model: CausalLM) -> CausalLM:
-    """A copy of the policy that is not trained. What is frozen already, as a LoRA policy's base, is shared."""
+    """A copy of the policy that is not trained. Frozen parameters, such as the base of a LoRA policy, are shared."""
     shared = {id(parameter): parameter for parameter in model.parameters() if not parameter.requires_grad}
     return copy.deepcopy(model, shared).requires_grad_(False)

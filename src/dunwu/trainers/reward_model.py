@@ -1,7 +1,7 @@
 """Training of reward models: Bradley-Terry on pairs (helpfulness), cross-entropy on labelled answers (safety).
 
 DeepSeek-R1 (arXiv 2501.12948, section 2.3.4; Nature 645:633-638, Methods). A step: examples of balanced lengths -> scores of their rows ->
-loss -> update. What is preferred by how much is `Example`'s; this file knows rows, signs and margins.
+loss -> update. `Example` says what is preferred, and by how much; this file knows rows, signs and margins.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from dunwu.trainers.train_loop import Metrics
 
 @dataclass(slots=True)
 class BatchTotals:
-    """Sums over the examples of a step, and all scores that were given."""
+    """Sums over the examples of a step, and all scores."""
 
     loss: float = 0.0
     correct: int = 0
@@ -40,7 +40,7 @@ class BatchTotals:
 
 
 class RewardModelTrainer:
-    """The trainer: model, optimiser, and the examples. ``halted`` is never set: nothing but the steps ends a run."""
+    """The trainer: model, optimiser, and the examples. ``halted`` stays empty: only the last step ends a run."""
 
     halted = ""
 
@@ -91,7 +91,7 @@ class RewardModelTrainer:
 
     @torch.no_grad()
     def agreements(self, examples: Sequence[Example]) -> list[float]:
-        """How far the scores speak for what was preferred, above 0 where they do: log-odds by the model's own probability."""
+        """Log-odds of what was preferred by the model's own probability: above 0 where the scores agree."""
         found = [0.0] * len(examples)
         for indices in self._micro_batches(examples):
             part = [examples[i] for i in indices]
@@ -142,8 +142,8 @@ class RewardModelTrainer:
     def save(self, folder: Path) -> None:
         tensors, values = self.optimiser.state()
         tensors |= save_weights(self.model, self.tokenizer, folder, self.config.save_precision)
-        # Beside an adapter only merged weights are saved, from which the head is not taken up again. A copy, as the state may hold it
-        # among the parameters too.
+        # With an adapter only merged weights are saved, and the head is not loaded from them. A copy, as the state may hold it among the
+        # parameters too.
         head = self.model.score.weight.detach().clone()
         save_state(folder, {**tensors, HEAD: head}, values)
 

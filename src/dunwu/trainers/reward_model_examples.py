@@ -49,7 +49,7 @@ class Example:
 
     @property
     def side(self) -> int:
-        """1 or -1 by what must not be guessed from the length: which answer of a pair is longer, or the label; 0 where equally long."""
+        """1 or -1 by what the length must not give away: which answer of a pair is longer, or the label; 0 for equal lengths."""
         difference = self.lengths[0] - self.lengths[-1]
         return self.sign if len(self.rows) == 1 else (difference > 0) - (difference < 0)
 
@@ -70,7 +70,7 @@ class Reader:
 
     The conversation is written by the tokenizer's chat template, where there is none as ``User:`` and ``Assistant:`` turns. The answer is
     encoded by itself, as an engine makes it, and special tokens in it stay text: no answer can end itself or forge a turn. The end token
-    closes the row, unless it is the padding too: then transformers would pass it over when it looks for the last token.
+    closes the row, unless it is the padding too: then transformers would skip it when it looks for the last token.
     """
 
     def __init__(self, tokenizer: Tokenizer, padding: int | None) -> None:
@@ -102,14 +102,14 @@ class Reader:
             raise DataError(f"the chat template refuses the conversation {prompt[0].content[:60]!r}: {error}; fix or remove it") from error
         if (lost := dropped_turn(text, prompt)) is not None:
             raise DataError(f"the chat template drops or rewrites the {lost.role}'s turn {lost.content[:60]!r}; move or remove it")
-        # A template that opens the reasoning has begun the completion, and the scope says what of that may be seen.
+        # A template that opens the reasoning starts the completion, of which the scope decides what may be seen.
         return _OPEN_THINK.sub("", text)
 
 
 def make_examples(
     items: Sequence[Pair] | Sequence[LabelledAnswer], criterion: Criterion, reader: Reader, max_tokens: int
 ) -> tuple[list[Example], Counter[str]]:
-    """Examples in the items' order, and how many were left out for which reason."""
+    """Examples in the items' order, and how many were dropped for which reason."""
     examples, left_out = [], Counter[str]()
     for item in items:
         example = _example(item, criterion, reader)

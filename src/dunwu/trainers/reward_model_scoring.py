@@ -1,4 +1,4 @@
-"""A trained reward model at work: problems and what it may see of their answers in, scores out."""
+"""Scores of a trained reward model: from problems, and what it may see of their answers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class RewardModel:
     def score(self, problems: Sequence[Problem], scopes: Sequence[Judged]) -> list[float | None]:
         """A score an answer; ``None`` where there is none: longer than the model's positions, or not finite. Never a silent 0.
 
-        What is the same to the model is scored once: sums may be rounded differently from row to row of a batch.
+        Equal rows are scored once: rounding may differ from row to row of a batch.
         """
         assert len(problems) == len(scopes), "an answer for each problem"
         if wrong := next((seen for seen in scopes if type(seen) is not self.scope), None):
@@ -76,7 +76,7 @@ def check_reward_model(folder: str, criterion: Criterion) -> None:
 
 
 def _criterion(folder: str, label: str, criterion: Criterion | None) -> Criterion:
-    """What a model with this label judges; one of no criterion's name judges the one that is asked for."""
+    """What a model with this label judges; a label that names no criterion stands for the requested one."""
     found = next((each for each in get_args(Criterion) if each == label), criterion)
     if found is None or found != (criterion or found):
         wanted = " or ".join([criterion] if criterion else get_args(Criterion))

@@ -1,4 +1,4 @@
-"""Watches over the reward of a run: one that fails, or that applies to nothing, trains nothing and must not go unnoticed."""
+"""Stops a run whose reward fails or applies to nothing: it would train nothing, unnoticed."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from dunwu.types import Reward
 
 LEAST = 32
-"""So many failures of a part, and not one score between them, stop the run; where a step has fewer rollouts, as many as those."""
+"""This many failures of a part in a row, or the rollouts of a step if they are fewer, stop the run."""
 IDLE_STEPS = 8
-"""So many steps in a row in which no rollout has a reward although none failed stop it too."""
+"""This many steps in a row without any reward, although none failed, stop it too."""
 HIGH_SHARE = 0.1
-"""A larger share of excluded rollouts is worth a line."""
+"""A larger share of excluded rollouts prints a line."""
 QUIET_STEPS = 50
 """Steps between two such lines."""
 WHOLE = "reward"
-"""What fails where no part says that it did: a reward that was killed, or whose worker died."""
+"""The name of a failure of no single part: a reward that was killed, or whose worker died."""
 
 
 class RewardWatch:
-    """Sees the rewards of every step. ``halted`` says why the run must stop; empty while it need not."""
+    """Counts the rewards of every step. ``halted`` says why the run must stop; empty while it may continue."""
 
     def __init__(self, steps: int) -> None:
         self.halted = ""
@@ -32,7 +32,7 @@ class RewardWatch:
         self._warned: int | None = None
 
     def add(self, step: int, rewards: Sequence[Reward]) -> None:
-        """Take in a step's rewards; prints a line where many are excluded."""
+        """Count a step's rewards; prints a line where many are excluded."""
         failed = [_failures(reward) for reward in rewards]
         details = {name: detail for each in reversed(failed) for name, detail in each.items()}  # the first one of each
         self._count(failed, rewards)
@@ -67,8 +67,8 @@ class RewardWatch:
         if due and len(excluded) > HIGH_SHARE * len(rewards):
             self._warned = step
             name, detail = next(iter(_failures(excluded[0]).items()))
-            told = f"{len(excluded)} of {len(rewards)} rollouts are excluded, as their reward failed; the first: {name}: {detail}"
-            print(f"step {step}: {told}", file=sys.stderr, flush=True)
+            line = f"{len(excluded)} of {len(rewards)} rollouts are excluded, as their reward failed; the first: {name}: {detail}"
+            print(f"step {step}: {line}", file=sys.stderr, flush=True)
 
 
 def _failures(reward: Reward) -> Mapping[str, str]:

@@ -76,7 +76,7 @@ class SftTrainer:
         model.train()
         if config.gradient_checkpointing:
             checkpoint_activations(model)
-        # The native scorer keeps its activations; whoever asks for the opposite gets torch.
+        # The native scorer keeps its activations; with gradient checkpointing torch is used.
         self.scorer = make_example_scorer(model, config.matmul_precision, native=not config.gradient_checkpointing)
         self.optimiser = Optimiser(
             model,

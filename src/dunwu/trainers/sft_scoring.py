@@ -77,7 +77,7 @@ class PackedTorchScorer:
 
 
 class NativePackedScorer:
-    """`kernels/score.c`: bfloat16 products on a CPU's tiles. It does not tell which token was the most probable one."""
+    """`kernels/score.c`: bfloat16 products on a CPU's tiles. It does not return the most probable token."""
 
     def __init__(self, model: CausalLM) -> None:
         """Raises ``NativeUnavailable`` with the reason."""

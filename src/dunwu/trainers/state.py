@@ -1,6 +1,6 @@
 """A model in training and its trainer's state on disk, without pickle: tensors as safetensors, everything else as JSON.
 
-The weights are a Hugging Face folder, rounded for whoever uses it. The state beside it has them in full, so that a resumed run is bit-equal
+The weights are a Hugging Face folder, in the saved precision. The state beside it has them in full, so that a resumed run is bit-equal
 to an uninterrupted one on a CPU.
 """
 

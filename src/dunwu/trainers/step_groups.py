@@ -1,6 +1,6 @@
 """The groups that a step learns from: those without a signal are replaced, and the next step's may be drawn while this one trains.
 
-Dynamic sampling: groups of equal rewards give way to groups of further prompts (DAPO, arXiv 2503.14476, section 3.2). The j-th further
+Dynamic sampling replaces groups of equal rewards by groups of further prompts (DAPO, arXiv 2503.14476, section 3.2). The j-th further
 prompt of a round is a function of seed, step, round and j. So a resumed run samples what an uninterrupted one would have, and the first
 round of a step is the same whether there are others or not.
 
@@ -53,7 +53,7 @@ class GroupSource:
         if self._begun is None:
             return self._draw(step)
         begun, groups = self._begun
-        assert begun == step, f"step {begun} was begun, step {step} is asked for"
+        assert begun == step, f"step {begun} was started, not step {step}"
         self._begun = None
         return groups.result()
 
@@ -63,7 +63,7 @@ class GroupSource:
         self._begun = step, self._thread.submit(self._draw, step)
 
     def close(self) -> None:
-        """Wait for groups that were begun; they are dropped."""
+        """Wait for groups that are being drawn, and drop them."""
         self._thread.shutdown(wait=True)
         self._begun = None
 

@@ -1,4 +1,4 @@
-"""What is known of a GRPO step when it is done: its metrics, rollouts on disk, samples on the screen, and a reason to stop."""
+"""The report of a finished GRPO step: metrics, rollouts on disk, samples on the screen, and a reason to stop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Values = dict[str, float | int | str | None]
 
 
 class StepReport:
-    """Called after each step with all that it made; watches the rewards over the steps."""
+    """Called after each step with its results; watches the rewards over the steps."""
 
     def __init__(self, config: ZeroConfig, tokenizer: Tokenizer, run: RunDirectory) -> None:
         self.config, self.tokenizer, self.run = config, tokenizer, run
@@ -57,12 +57,12 @@ class StepReport:
 
     @property
     def halted(self) -> str:
-        """Why the run must stop, and what to do; empty while it need not."""
+        """Why the run must stop, and what to do; empty while it may continue."""
         reason = self.watch.halted or (self.tripwire.tripped if self.tripwire else "")
-        return f"{reason}; look at {self.run.path / 'rollouts'}, fix the reward and begin again from a checkpoint" if reason else ""
+        return f"{reason}; look at {self.run.path / 'rollouts'}, fix the reward and start a new run from a checkpoint" if reason else ""
 
     def nonfinite(self, step: int) -> tuple[str, str]:
-        """Where the rollouts of a step are whose update was skipped, and what to do where many are."""
+        """Where the rollouts of a skipped update are written, and the remedy for many in a row."""
         rate = f"grpo.learning_rate below {self.config.grpo.learning_rate:g}"
         remedy = f"begin a new run with a {rate}, with --model on one of {self.run.checkpoints} and another --out"
         return str(self._nonfinite_path(step)), remedy
