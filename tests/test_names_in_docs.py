@@ -32,7 +32,7 @@ NOT_KEYS = ("py", "md", "json", "jsonl", "yaml", "html", "parquet", "gz", "c", "
 """Last parts of file names, which look like key paths."""
 STAGES_TOO = {"helpfulness", "safety", "reasoning", "general"}
 """Keys that are also names of stages and of what a suite measures."""
-FROM_OUTSIDE = set(["trust_remote_code", "repetition_penalty_reward", "reasoning_process", "num_generations"])
+FROM_OUTSIDE = {"trust_remote_code", "repetition_penalty_reward", "reasoning_process", "num_generations"}
 FORMULAS = {"verify_x", "pi_old", "pi_behaviour", "r_chosen", "r_rejected"}
 """Identifiers of other projects, and of formulas."""
 
