@@ -1,4 +1,4 @@
-"""The dotted keys a configuration model has, to name the nearest one when a key is unknown."""
+"""The dotted keys of a configuration model, to suggest the nearest one when a key is unknown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dunwu.config.base import Config
 
 
 def known_keys(model: type[Config], data: Any, prefix: str = "") -> Iterator[str]:
-    """All dotted keys under `model`; list places are those of `data` (0 where it has none), and a union follows the data's `kind`."""
+    """All dotted keys under `model`; list indices are those of `data` (0 where it has none), and `kind` in the data selects a union's member."""
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         yield key
@@ -34,7 +34,7 @@ def _below(annotation: Any, value: Any, key: str) -> Iterator[str]:
 
 
 def _variants(variants: tuple[Any, ...], value: Any) -> list[Any]:
-    """Those of a union's models whose `kind` is the data's; all of them where the data does not say."""
+    """The models of a union that have the data's `kind`; all of them if the data has none."""
     kind = value.get("kind") if isinstance(value, dict) else None
     same = [v for v in variants if isinstance(v, type) and issubclass(v, Config) and _kind(v) == kind]
     return same or list(variants)
@@ -46,7 +46,7 @@ def _kind(model: type[Config]) -> Any:
 
 
 def nearest_key(key: str, keys: list[str]) -> str | None:
-    """The key most likely meant: the same name (or its initials, `lr`) elsewhere, else a similar one beside it, else anywhere."""
+    """The most likely key: the same name (or its initials, `lr`) elsewhere, else a similar sibling, else a similar one anywhere."""
     keys = [k for k in keys if not key.startswith(f"{k}.")]
     parent, _, last = key.rpartition(".")
     last = last.replace("-", "_")

@@ -1,4 +1,4 @@
-"""A configuration from its sources, each over the one before: the model's defaults, a base, a preset, a YAML file, overrides."""
+"""A configuration from its sources, each above the one before: the model's defaults, a base, a preset, a YAML file, overrides."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
 def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[str], base: dict[str, Any] | None = None) -> AnyConfig:
-    """The checked configuration. Any mistake is a `ConfigError` of one line: an unknown key (with the nearest), a wrong type, a torn file.
+    """The checked configuration. Any mistake is a `ConfigError` of one line: an unknown key (with the nearest), a wrong type, a corrupt file.
 
-    `preset: NAME` at the top of the file or base puts the values of `dunwu.config.presets.preset(NAME)` beneath its own; as an override it
-    puts them over the file's, and beneath the other overrides.
-    Nested mappings are merged, everything else (lists too) is replaced.
+    `preset: NAME` at the top of the file or base applies the values of `dunwu.config.presets.preset(NAME)` below its own; as an override
+    it applies them above those of the file and below the other overrides.
+    Nested mappings are merged; everything else, lists included, is replaced.
     """
     parsed = parse_overrides(overrides)
     data = with_preset(base or {})
@@ -37,9 +37,9 @@ def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[s
 
 
 def validate(model: type[AnyConfig], data: dict[str, Any], source: str = "") -> AnyConfig:
-    """`data` as a `model`, strictly: `"1"` is no number. Raises `ConfigError`, its line beginning with `source`."""
+    """`data` as a `model`, strictly: `"1"` is not a number. Raises `ConfigError` with a line that starts with `source`."""
     try:
-        # JSON mode: strict about types, yet a list is a tuple and 1 is 1.0, as YAML cannot say otherwise.
+        # JSON mode: strict about types, but a list counts as a tuple and 1 as 1.0, since YAML does not distinguish them.
         return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         raise ConfigError(source + describe(error, model, data)) from None
@@ -51,11 +51,11 @@ def dump_config(config: Config) -> str:
 
 
 def read_mapping(file: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file. Raises `ConfigError` when it is missing, unreadable, torn, empty or no mapping."""
+    """The keys and values of a YAML file. Raises `ConfigError` if it is missing, unreadable, corrupt, empty or not a mapping."""
     try:
         data = parse_yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{file}: there is no such file; check the path") from None
+        raise ConfigError(f"{file} does not exist: check the path") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigError(f"{file}: cannot be read ({reason})") from None
@@ -63,7 +63,7 @@ def read_mapping(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: {_yaml_mistake(error)}") from None
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         held = "nothing" if data is None else f"a {type(data).__name__}"
-        raise ConfigError(f"{file}: expected lines of `key: value`, found {held}; is the file whole?")
+        raise ConfigError(f"{file}: expected lines of `key: value`, found {held}: check that the file is complete")
     return data
 
 
@@ -91,7 +91,7 @@ def _preset(name: Any) -> dict[str, Any]:
 
 
 def _defaults(model: type[Config]) -> dict[str, Any]:
-    """The model's own values where it has a value for every key; lists in them may be indexed by overrides."""
+    """The model's defaults, if every key has one; overrides may index lists in them."""
     try:
         return model().model_dump(mode="json")
     except ValidationError:
@@ -100,7 +100,7 @@ def _defaults(model: type[Config]) -> dict[str, Any]:
 
 def _yaml_mistake(error: yaml.YAMLError) -> str:
     if not isinstance(error, yaml.MarkedYAMLError):
-        return "not YAML text: " + " ".join(str(error).split())
+        return "not valid YAML: " + " ".join(str(error).split())
     mark = error.problem_mark
     place = f" in line {mark.line + 1}" if mark else ""
-    return f"not readable YAML{place}: {error.problem}"
+    return f"not valid YAML{place}: {error.problem}"

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a configuration, as one line: the dotted key, the value, what is expected."""
+"""Mistakes that pydantic finds in a configuration, as one line: the dotted key, the value, what is expected."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def _line(found: ErrorDetails, model: type[Config], data: dict[str, Any]) -> str
             near = nearest_key(key, list(known_keys(model, data)))
             return f"unknown key {key}: " + (f"did you mean {near}?" if near else f"the keys are {', '.join(model.model_fields)}")
         case "missing":
-            return f"{key} is missing: give it a value, such as {key}=VALUE"
+            return f"{key} is missing: set it, such as {key}=VALUE"
         case "union_tag_invalid":
             return _choice(f"{key}.kind", str(context["tag"]), str(context["expected_tags"]))
         case "union_tag_not_found":
-            return f"{key}.kind is missing: say which kind is meant, {' or '.join(_kinds(model, key))}"
+            return f"{key}.kind is missing: choose {' or '.join(_kinds(model, key))}"
         case "literal_error":
             return _choice(key, found["input"], str(context["expected"]))
         case "value_error":
@@ -62,7 +62,7 @@ def dotted(location: tuple[int | str, ...], data: Any) -> str:
 
 
 def _kinds(model: type[Config], key: str) -> list[str]:
-    """The kinds of which one must stand at a dotted key."""
+    """The kinds that a dotted key allows."""
     found: list[Any] = [model]
     for part in key.split("."):
         found = [leaf for each in found for leaf in leaves(below(each, part))]
@@ -78,7 +78,7 @@ def below(annotation: Any, part: str) -> Any:
 
 
 def leaves(annotation: Any) -> Iterator[Any]:
-    """The members of a union, of whatever depth."""
+    """The members of a union, at any depth."""
     if get_origin(annotation) in (Annotated, Union, UnionType):
         members = get_args(annotation)[:1] if get_origin(annotation) is Annotated else get_args(annotation)
         for member in members:

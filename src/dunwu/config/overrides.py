@@ -20,7 +20,7 @@ class Override:
 
 
 def parse_overrides(tokens: Sequence[str]) -> list[Override]:
-    """Reads `key=value`, `--key=value` and `--key value`. Raises `ConfigError` for a token that is none of these."""
+    """Reads `key=value`, `--key=value` and `--key value`. Raises `ConfigError` for any other token."""
     overrides: list[Override] = []
     position = 0
     while position < len(tokens):
@@ -40,7 +40,7 @@ def parse_overrides(tokens: Sequence[str]) -> list[Override]:
 
 
 def apply_overrides(data: dict[str, Any], overrides: Sequence[Override], defaults: dict[str, Any]) -> dict[str, Any]:
-    """A copy of `data` with each override set; lists that `data` leaves out are taken from `defaults` before they are indexed."""
+    """A copy of `data` with each override set; lists that `data` lacks are copied from `defaults` before they are indexed."""
     result = copy.deepcopy(data)
     for override in overrides:
         _set(result, override, defaults)
@@ -48,7 +48,7 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[Override], default
 
 
 def _set(data: dict[str, Any], override: Override, defaults: Any) -> None:
-    """Walks to the parent of the key, making what is missing on the way, and sets the value."""
+    """Walks to the parent of the key, creates what is missing on the way, and sets the value."""
     node: Any = data
     parts = override.key.split(".")
     for depth, part in enumerate(parts[:-1]):
@@ -59,7 +59,7 @@ def _set(data: dict[str, Any], override: Override, defaults: Any) -> None:
         node = node[where]
     where = _member(node, parts[-1], override, ".".join(parts[:-1]))
     if where == "kind" and isinstance(node, dict) and node.get("kind") != override.value:
-        node.clear()  # another kind has other keys: those of the old one would be refused
+        node.clear()  # another kind has other keys, and those of the old one would be refused
     node[where] = override.value
 
 
@@ -68,9 +68,9 @@ def _member(node: Any, part: str, override: Override, parent: str) -> str | int:
     if isinstance(node, dict):
         return part
     if not isinstance(node, list):
-        raise ConfigError(f"{override.key} = {override.value!r}: {parent} is {node!r} and has no parts to set")
+        raise ConfigError(f"{override.key} = {override.value!r}: {parent} is {node!r}, which has no keys")
     if not part.isdecimal() or int(part) >= len(node):
-        raise ConfigError(f"{override.key} = {override.value!r}: {parent} is a list, its places are 0 to {len(node) - 1}")
+        raise ConfigError(f"{override.key} = {override.value!r}: {parent} is a list; its indices are 0 to {len(node) - 1}")
     return int(part)
 
 

@@ -1,4 +1,4 @@
-"""The papers' values as presets: overrides onto `ZeroConfig`, each with its source. Imports no torch.
+"""The papers' values as presets: overrides of `ZeroConfig`, each with its source. Imports no torch.
 
 Sources: **v1** = arXiv 2501.12948v1; **N** = Nature 645:633-638 (2025), main text and Methods; **S** = N's supplement;
 **DM** = DeepSeekMath, arXiv 2402.03300; **D** = DAPO, arXiv 2503.14476. "not stated" in a source means that the value is our default.
@@ -21,7 +21,7 @@ from dunwu.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class PresetValue:
-    """A value for one configuration key, and where it stands in the paper."""
+    """A value for one configuration key, and its place in the paper."""
 
     value: str | int | float | list[Any]
     source: str
@@ -29,7 +29,7 @@ class PresetValue:
 
 @dataclass(frozen=True, slots=True)
 class PresetNote:
-    """What the paper did that no configuration field expresses."""
+    """Something the paper did that no configuration key expresses."""
 
     text: str
     source: str
@@ -65,7 +65,7 @@ _R1_ZERO_NATURE: Mapping[str, PresetValue] = {
 
 
 def _in_v1(nature: Mapping[str, PresetValue], stated: Mapping[str, PresetValue]) -> Mapping[str, PresetValue]:
-    """What v1 has of a run: ``stated``, and for the rest N's values for it. v1 gives equations and rewards but no hyper-parameters."""
+    """A run by v1: ``stated``, and N's values for the rest. v1 gives equations and rewards but no hyper-parameters."""
     unstated = {key: PresetValue(entry.value, f"not stated in v1; {entry.source}") for key, entry in nature.items()}
     return {**unstated, **stated}
 
@@ -214,7 +214,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({value.name: value for value in
 
 
 def preset(name: str) -> dict[str, Any]:
-    """The overrides of preset ``name`` as nested dictionaries to lie under a user's own. Unknown: `ConfigError` with the nearest name."""
+    """The overrides of preset ``name`` as nested dictionaries, to apply below a user's own. Unknown: `ConfigError` with the nearest name."""
     if name not in PRESETS:
         nearest = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.0)[0]
         raise ConfigError(f"unknown preset {name!r}; did you mean {nearest!r}? Known: {', '.join(PRESETS)}")

@@ -1,4 +1,4 @@
-"""What a configuration names outside itself: models, data, code. The type of a field says so, whatever its key is called."""
+"""Models, data and code that a configuration names. The type of a field marks it, whatever the key's name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = Literal["model", "data", "code"]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The mark of a text that names something outside."""
+    """Marks a text that names something outside the configuration."""
 
     kind: Kind
 
@@ -23,11 +23,11 @@ ModelRef = Annotated[str, Reference("model")]
 DataRef = Annotated[str, Reference("data")]
 """A local file or folder, or the name of a data set."""
 CodeRef = Annotated[str, Reference("code")]
-"""`path/to/file.py:function`, a function of the user's own."""
+"""`path/to/file.py:function`, a custom function."""
 
 
 def references(config: Config, key: str = "") -> Iterator[tuple[str, str, Kind]]:
-    """Dotted key, text and kind of everything that ``config`` names outside itself."""
+    """Dotted key, text and kind of every model, data set and function that ``config`` names."""
     for name, field in type(config).model_fields.items():
         yield from _below(getattr(config, name), (field.annotation, *field.metadata), f"{key}.{name}" if key else name)
 
@@ -45,7 +45,7 @@ def _below(value: Any, hint: Any, key: str) -> Iterator[tuple[str, str, Kind]]:
 
 
 def _parts(hint: Any) -> Iterator[Any]:
-    """What a type is made of, down to containers, which stay whole: the members of a union, a type and its marks."""
+    """The parts of a type: the members of a union, a type and its marks. Containers are not taken apart."""
     if isinstance(hint, tuple):
         inner = hint
     elif get_origin(hint) in (dict, tuple) or not (inner := get_args(hint)):

@@ -1,4 +1,4 @@
-"""Tasks by name, as the command line says them: `countdown`, `gsm8k`, `reasoning-gym:<name>`, `humaneval`, `code:FILE`, `file.jsonl`."""
+"""Tasks by name, as on the command line: `countdown`, `gsm8k`, `reasoning-gym:<name>`, `humaneval`, `code:FILE`, `file.jsonl`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ FILE_ENDINGS = (".jsonl", ".json", ".parquet", ".jsonl.gz")
 
 
 def parse_task(text: str, wording: Wording = "short") -> TaskConfig:
-    """The task that `text` names, worded so where it has a wording.
+    """The task that `text` names, with this wording if it has one.
 
-    Raises `ConfigError` with the nearest name, and for a data file that is not there.
+    Raises `ConfigError` with the nearest name, and for a missing data file.
     """
     match text:
         case "countdown":
@@ -50,14 +50,14 @@ def parse_task(text: str, wording: Wording = "short") -> TaskConfig:
     if text in KNOWN_DATASETS or (text and Path(text).exists()):
         return DatasetTask(path=text)
     if text.endswith(FILE_ENDINGS):
-        raise ConfigError(f"task {text!r}: there is no such file; check the path")
+        raise ConfigError(f"task {text!r}: the file does not exist; check the path")
     if text.count("/") == 1 and all(text.split("/")):
         return DatasetTask(path=text)  # a hub id, `owner/name`
     raise ConfigError(f"unknown task {text!r}: {_hint(text)}")
 
 
 def task_name(task: TaskConfig) -> str:
-    """The name that `parse_task` takes; other settings of the task are not in it."""
+    """The name that `parse_task` accepts; it does not hold the task's other keys."""
     match task:
         case DatasetTask():
             return task.path

@@ -1,4 +1,4 @@
-"""YAML as people write it: `1e-6` is a number, `1:30` and a date are text, and what two readers would read as two numbers is a mistake."""
+"""YAML as people write it: `1e-6` is a number, `1:30` and a date are text, and a number with two possible readings is a mistake."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _RESOLVERS = (
         _NUMBER,
     ),
 )
-"""In the place of YAML 1.1's, by which `1:30` is 90, `016` is 14, `2024-01-02` a date and `1e-6` a text."""
+"""Instead of YAML 1.1's rules, by which `1:30` is 90, `016` is 14, `2024-01-02` a date and `1e-6` a text."""
 _KEPT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:merge")
 
 
 MOST_NODES = 1_000_000
-"""Values in a text with its aliases written out: a few lines of aliases to aliases can stand for more than any memory holds."""
+"""Values in a text with its aliases written out: a few lines of aliases to aliases can expand beyond any memory."""
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with these rules; a repeated key, which would win silently, is refused."""
+    """PyYAML's safe loader with these rules; it refuses a repeated key, of which the last would win silently."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [each for each in resolvers if each[0] in _KEPT] for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -43,7 +43,7 @@ class _Loader(yaml.SafeLoader):
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a list or mapping stands as a key", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "a key is a list or mapping", key_node.start_mark)
             key = key_node.value
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
@@ -77,7 +77,7 @@ for _tag, _pattern, _first in _RESOLVERS:
 
 
 def parse_yaml(text: str) -> Any:
-    """The value of a YAML text. Raises `yaml.YAMLError`; never runs or builds anything but plain data."""
+    """The value of a YAML text. Raises `yaml.YAMLError`; builds plain data only and runs nothing."""
     loader = _Loader(text)  # a subclass of SafeLoader
     try:
         node = loader.get_single_node()
@@ -86,28 +86,28 @@ def parse_yaml(text: str) -> Any:
         _count_nodes(node, {})
         return loader.construct_document(node)
     except RecursionError:
-        raise yaml.YAMLError("it is nested too deeply") from None
+        raise yaml.YAMLError("nested too deeply") from None
     finally:
         loader.dispose()
 
 
 def _count_nodes(node: yaml.Node, counts: dict[yaml.Node, int]) -> int:
-    """Values under a node, an alias counted as what it stands for. Raises `ConstructorError` for one that holds itself, and too many."""
+    """Values under a node, with aliases expanded. Raises `ConstructorError` for an alias inside itself and for too many values."""
     if node in counts:
         if counts[node] == 0:
-            raise yaml.constructor.ConstructorError(None, None, "an alias stands inside what it stands for", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, "an alias refers to a value that contains it", node.start_mark)
         return counts[node]
     counts[node] = 0  # being counted
     children = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
     total = 1 + sum(_count_nodes(child, counts) for child in children) if isinstance(node, yaml.CollectionNode) else 1
     if total > MOST_NODES:
-        raise yaml.constructor.ConstructorError(None, None, "its aliases stand for more than a million values", node.start_mark)
+        raise yaml.constructor.ConstructorError(None, None, "its aliases expand to more than a million values", node.start_mark)
     counts[node] = total
     return total
 
 
 def parse_yaml_value(text: str) -> Any:
-    """The value of one command-line override: YAML or JSON where it is that, else the text itself."""
+    """The value of one command-line override: YAML or JSON if it is valid, else the text itself."""
     try:
         return parse_yaml(text)
     except yaml.YAMLError:
