@@ -209,7 +209,7 @@ def test_an_unknown_key_unlike_any_lists_the_keys() -> None:
         ("model=7", ("model = 7", "a valid string")),
         ("template=tinny", ("template = 'tinny'", "tiny, r1-zero", "did you mean tiny?")),
         ("tasks.0.task.kind=countdow", ("tasks.0.task.kind = 'countdow'", "did you mean countdown?")),
-        ("tasks.0={task: {path: x}}", ("tasks.0.task.kind is missing", "which kind is meant, countdown or ", " or dataset")),
+        ("tasks.0={task: {path: x}}", ("tasks.0.task.kind is missing", "countdown or ", " or dataset")),
         ("tasks.0.task.kind=dataset", ("tasks.0.task.path is missing",)),
         ("tasks.1.weight=1", ("tasks is a list", "0 to 0")),
         ("tasks.x=1", ("tasks is a list",)),
@@ -260,16 +260,16 @@ def test_a_negative_value_may_follow_its_key() -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("grpo: {steps: 5", "not readable YAML in line"),
+        ("grpo: {steps: 5", "in line 1"),
         ("grpo:\n  steps: 5\n grpo: 3", "in line 3"),
         ("seed: 1\nseed: 2", "'seed' is given twice"),
-        ("{? [a, b] : 1}", "a list or mapping stands as a key"),
+        ("{? [a, b] : 1}", "key is a list or mapping"),
         ("", "found nothing"),
         ("- 1\n- 2", "found a list"),
         ("just words", "found a str"),
         ("1: 2", "expected lines"),
-        ("!!python/object/apply:os.system ['true']", "not readable YAML"),
-        ("seed: \x00", "not YAML text"),
+        ("!!python/object/apply:os.system ['true']", "YAML in line 1"),
+        ("seed: \x00", "YAML"),
     ],
 )
 def test_a_torn_file_is_told_in_one_line(text: str, part: str, tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_torn_file_is_told_in_one_line(text: str, part: str, tmp_path: Path) -
 def test_a_missing_file_a_folder_and_bytes(tmp_path: Path) -> None:
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00seed")
-    for file, part in ((tmp_path / "no.yaml", "no such file"), (tmp_path, "cannot be read"), (binary, "not UTF-8")):
+    for file, part in ((tmp_path / "no.yaml", "no.yaml"), (tmp_path, "cannot be read"), (binary, "not UTF-8")):
         with pytest.raises(ConfigError, match=part):
             load_config(ZeroConfig, file, [])
 
@@ -324,7 +324,7 @@ def test_tasks_by_name(tmp_path: Path) -> None:
         ("countdwn", "did you mean countdown?"),
         ("GAME24", "did you mean game24?"),
         ("reasoning-gym:", "did you mean reasoning-gym:<name>?"),
-        ("nowhere.jsonl", "there is no such file"),
+        ("nowhere.jsonl", "'nowhere.jsonl'"),
         ("", "expected countdown"),
         ("qqqq", "expected countdown"),
     ],
@@ -336,7 +336,7 @@ def test_an_unknown_task_names_the_nearest(text: str, part: str) -> None:
 
 
 def test_a_missing_kind_names_those_that_can_stand_there() -> None:
-    with pytest.raises(ConfigError, match=r"judge\.generator\.kind is missing: say which kind is meant, local or endpoint or own$"):
+    with pytest.raises(ConfigError, match=r"judge\.generator\.kind is missing: .*local or endpoint or own$"):
         validate(RejectionConfig, {"judge": {"generator": {"model": "m"}}})
     with pytest.raises(ConfigError, match=r"sources\.a\.kind is missing: .* few_shot or prompted or zero or annotated$"):
         validate(ColdStartConfig, {"sources": {"a": {"data": "x"}}})

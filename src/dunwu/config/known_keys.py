@@ -11,7 +11,7 @@ from dunwu.config.base import Config
 
 
 def known_keys(model: type[Config], data: Any, prefix: str = "") -> Iterator[str]:
-    """All dotted keys under `model`; list indices are those of `data` (0 where it has none), and `kind` in the data selects a union's member."""
+    """All dotted keys under `model`; list indices are those of `data` (0 where it has none), and `kind` selects a union's member."""
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         yield key

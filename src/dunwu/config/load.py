@@ -20,7 +20,7 @@ AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
 def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[str], base: dict[str, Any] | None = None) -> AnyConfig:
-    """The checked configuration. Any mistake is a `ConfigError` of one line: an unknown key (with the nearest), a wrong type, a corrupt file.
+    """The checked configuration. Any mistake is a `ConfigError` of one line: an unknown key (with the nearest), a wrong type, a bad file.
 
     `preset: NAME` at the top of the file or base applies the values of `dunwu.config.presets.preset(NAME)` below its own; as an override
     it applies them above those of the file and below the other overrides.
@@ -51,7 +51,7 @@ def dump_config(config: Config) -> str:
 
 
 def read_mapping(file: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file. Raises `ConfigError` if it is missing, unreadable, corrupt, empty or not a mapping."""
+    """The keys and values of a YAML file. Raises `ConfigError` if it is missing, unreadable, invalid, empty or not a mapping."""
     try:
         data = parse_yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -214,7 +214,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType({value.name: value for value in
 
 
 def preset(name: str) -> dict[str, Any]:
-    """The overrides of preset ``name`` as nested dictionaries, to apply below a user's own. Unknown: `ConfigError` with the nearest name."""
+    """The overrides of preset ``name`` as nested dictionaries, to apply below the user's. Unknown: `ConfigError` with the nearest name."""
     if name not in PRESETS:
         nearest = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.0)[0]
         raise ConfigError(f"unknown preset {name!r}; did you mean {nearest!r}? Known: {', '.join(PRESETS)}")
