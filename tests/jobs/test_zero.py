@@ -230,7 +230,7 @@ def zero(run: Path, overrides: Sequence[str], *more: str) -> int:
         (["grpo.algorithm=grpo-r2"], "did you mean 'grpo-r1'?"),
         (["grpo.group_size=1"], "grpo.group_size = 1"),
         (["grpo.minibatches=17"], "a step has 16 rollouts"),
-        (["sampling.temperature=0.0"], "temperature = 0 draws one completion"),
+        (["sampling.temperature=0.0"], "temperature = 0"),
         (["sampling.max_tokens=300"], "sampling.max_tokens = 300"),
         (["evaluations.0.sampling.max_tokens=300"], "evaluations.0.sampling.max_tokens = 300"),
         (["max_prompt_tokens=3"], "over max_prompt_tokens = 3"),
