@@ -65,7 +65,7 @@ def test_the_cap(machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
         assert lacking("tiles") == "this processor, system or compiler has no tiles"
     monkeypatch.setenv(VARIABLE, "avx2")
     assert levels_in_force() == LEVELS[:2]
-    assert lacking("AVX-512") == "DUNWU_ISA=avx2 leaves out AVX-512"
+    assert lacking("AVX-512") == "DUNWU_ISA=avx2 excludes AVX-512"
 
 
 @pytest.mark.parametrize(("value", "named"), [("amx", "scalar, avx2, avx512"), ("AVX2", ", ".join(ALL)), ("sse", ", ".join(ALL))])
@@ -127,4 +127,4 @@ def test_kernels_and_torch_follow_the_cap_in_a_new_process(name: str) -> None:
 
 
 def lacking_at(name: str) -> str:
-    return "this processor, system or compiler has no" if name == NAMES[-1] else f"DUNWU_ISA={name} leaves out"
+    return "this processor, system or compiler has no" if name == NAMES[-1] else f"DUNWU_ISA={name} excludes"

@@ -6,20 +6,20 @@ DunwuError                 everything we raise on purpose
 |   |-- DataError          a data set or file of the user
 |   |-- ModelError         a model folder or hub id
 |   `-- RunError           a run directory: locked, from another configuration, not resumable
-|-- CheckpointError        a checkpoint that is torn or does not match its manifest (the previous one is used)
-|-- TrainingError          training cannot go on (too many non-finite steps in a row), exit code 1
-`-- Interrupted            Ctrl-C or SIGTERM, after all was saved, exit code 0; a KeyboardInterrupt too
+|-- CheckpointError        a checkpoint that is corrupt or does not match its manifest (the previous one is used)
+|-- TrainingError          training cannot continue (too many non-finite steps in a row), exit code 1
+`-- Interrupted            Ctrl-C or SIGTERM, after everything was saved, exit code 0; a KeyboardInterrupt too
 """
 
 from __future__ import annotations
 
 
 class DunwuError(Exception):
-    """Everything Dunwu raises on purpose; its message is one line for a person."""
+    """Everything Dunwu raises on purpose; the message is one line for a person."""
 
 
 class UserError(DunwuError):
-    """The user's mistake. The message holds the offending value and the remedy."""
+    """The user's mistake. The message contains the offending value and the remedy."""
 
 
 class ConfigError(UserError):
@@ -39,12 +39,12 @@ class RunError(UserError):
 
 
 class CheckpointError(DunwuError):
-    """A checkpoint that is torn or does not match its manifest."""
+    """A checkpoint that is corrupt or does not match its manifest."""
 
 
 class TrainingError(DunwuError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class Interrupted(DunwuError, KeyboardInterrupt):
-    """The user or the system asked to stop, and everything is saved."""
+    """The user or the system stopped the run, and everything is saved."""

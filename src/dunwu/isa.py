@@ -1,7 +1,7 @@
-"""Instruction sets: the levels a processor may have, those that this one has, and the cap that ``DUNWU_ISA`` sets.
+"""Instruction sets: the levels a processor may have, those of this machine, and the cap that ``DUNWU_ISA`` sets.
 
-``DUNWU_ISA=avx2`` makes a better machine take the paths of one that has AVX2 alone: our C sources are compiled for it, and torch's own
-libraries are capped beside them. They read their variables once, so ``dunwu/__init__.py`` sets these before torch can be imported.
+``DUNWU_ISA=avx2`` makes a better machine behave like one with only AVX2: our C sources are compiled for it, and torch's libraries are
+capped too. Those read their variables once, so ``dunwu/__init__.py`` sets them before torch can be imported.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ CPUINFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class Level:
-    """One instruction set, on top of those before it in ``LEVELS``.
+    """One instruction set, in addition to those before it in ``LEVELS``.
 
-    ``needs``: flags of `/proc/cpuinfo`. ``compiler``: options of GCC and Clang. ``torch``: variables of ATen, oneDNN and MKL.
+    ``needs``: flags in `/proc/cpuinfo`. ``compiler``: options for GCC and Clang. ``torch``: variables of ATen, oneDNN and MKL.
     """
 
     name: str
@@ -43,11 +43,11 @@ LEVELS = (
     Level("scalar", (), (), _torch("default", "SSE41", "SSE4_2", "COMPATIBLE")),
     Level("avx2", ("avx2", "fma", "f16c"), ("-mavx2", "-mfma", "-mf16c"), _torch("avx2", "AVX2", "AVX2", "AVX2")),
     Level("avx512", _AVX512, tuple(f"-m{name}" for name in _AVX512), _torch("avx512", "AVX512_CORE", "AVX512", "AVX512")),
-    # The EPYCs of this level: MKL's sums depend there on the number of threads, and so they do in these kernels of it.
+    # EPYCs of this level: MKL's sums depend on the number of threads there, and they do so with these kernels too.
     Level("avx512bf16", ("avx512_bf16",), ("-mavx512bf16",), _torch("avx512", "AVX512_CORE_BF16", "AVX512_E3", "AVX2")),
     Level("amx", ("amx_tile", "amx_bf16"), ("-mamx-tile", "-mamx-bf16"), _torch("avx512", "AVX512_CORE_AMX", "AVX512_E4", "AVX512")),
 )
-"""From the least to the most; ``scalar`` is what every processor of its kind has."""
+"""In ascending order; every processor has ``scalar``."""
 
 
 def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
@@ -72,7 +72,7 @@ def machine_levels() -> tuple[Level, ...]:
 
 
 def levels_in_force() -> tuple[Level, ...]:
-    """This machine's levels up to the cap, ascending. Raises ``UserError`` for a value that is no level or that the machine lacks."""
+    """This machine's levels up to the cap, ascending. Raises ``UserError`` if the cap is not a level or the machine lacks it."""
     wanted, found = os.environ.get(VARIABLE, ""), machine_levels()
     if not wanted:
         return found
@@ -80,18 +80,18 @@ def levels_in_force() -> tuple[Level, ...]:
     if wanted not in (level.name for level in LEVELS):
         raise UserError(f"{VARIABLE}={wanted} is not a level: use one of {', '.join(level.name for level in LEVELS)}")
     if wanted not in names:
-        raise UserError(f"{VARIABLE}={wanted} is more than this machine has: use one of {', '.join(names)}")
+        raise UserError(f"{VARIABLE}={wanted} is not supported by this machine: use one of {', '.join(names)}")
     return found[: names.index(wanted) + 1]
 
 
 def lacking(what: str) -> str:
-    """Why a kernel that needs ``what`` is not used: the cap leaves it out, or this machine has none."""
+    """The reason why a kernel that needs ``what`` is not used: the cap excludes it, or this machine lacks it."""
     capped = levels_in_force() != machine_levels()
-    return f"{VARIABLE}={os.environ[VARIABLE]} leaves out {what}" if capped else f"this processor, system or compiler has no {what}"
+    return f"{VARIABLE}={os.environ[VARIABLE]} excludes {what}" if capped else f"this processor, system or compiler has no {what}"
 
 
 def cap_torch() -> None:
-    """Set torch's caps to the level in force, unless that is all the machine has. A bad value is refused later, by ``levels_in_force``."""
+    """Set torch's caps to the level in force, unless that is the machine's best. ``levels_in_force`` rejects a bad value later."""
     if not os.environ.get(VARIABLE):
         return
     try:
@@ -102,5 +102,5 @@ def cap_torch() -> None:
         return
     os.environ.update(level.torch)
     if "torch" in sys.modules:
-        text = f"torch was imported before dunwu, so {VARIABLE}={level.name} may cap Dunwu's own kernels alone: import dunwu first"
+        text = f"torch was imported before dunwu, so {VARIABLE}={level.name} may cap only Dunwu's own kernels: import dunwu first"
         warnings.warn(text, RuntimeWarning, stacklevel=3)

@@ -1,4 +1,4 @@
-"""What flows through Dunwu: problems become prompts, completions, rollouts and groups.
+"""The data that flows through Dunwu: problems, prompts, completions, rollouts and groups.
 
 Shape legend, used as suffixes of tensor names everywhere:
 ``P`` prompts, ``G`` group size, ``B`` = P*G rollouts, ``T`` tokens, ``V`` vocabulary, ``D`` model width, ``H`` heads, ``L`` layers.
@@ -21,10 +21,10 @@ VerifierName = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One item of a task: what is asked, and all that is needed to verify an answer.
+    """One item of a task: the question, and everything needed to verify an answer.
 
-    ``data`` is JSON-able and belongs to the task (``numbers``, ``target``, ``level``, ``human_seconds`` ...).
-    ``difficulty`` orders problems within a task (higher is harder); ``None`` where unknown.
+    ``data`` is JSON-serialisable and specific to the task (``numbers``, ``target``, ``level``, ``human_seconds`` ...).
+    ``difficulty`` orders problems within a task (higher is harder); ``None`` if unknown.
     """
 
     id: str
@@ -39,10 +39,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A problem in its template, as the model reads it.
+    """A problem rendered by its template, as the model reads it.
 
-    ``prefill`` is the part of the completion that the template has already written (such as ``"<think>"``);
-    parsing a completion always looks at ``prefill + completion.text``.
+    ``prefill`` is the start of the completion that the template supplies (such as ``"<think>"``);
+    completions are always parsed as ``prefill + completion.text``.
     """
 
     problem: Problem
@@ -53,7 +53,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How an engine draws tokens. ``top_k=0``, ``top_p=1`` and ``min_p=0`` switch their filters off; ``temperature=0`` is greedy."""
+    """How an engine samples tokens. ``top_k=0``, ``top_p=1`` and ``min_p=0`` disable their filters; ``temperature=0`` is greedy."""
 
     max_tokens: int
     temperature: float = 1.0
@@ -65,7 +65,7 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an engine is asked for: one completion of these tokens, drawn with this seed."""
+    """A request to an engine: one completion of these tokens, sampled with this seed."""
 
     token_ids: tuple[int, ...]
     params: SamplingParams
@@ -74,12 +74,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
-    """Tokens behind a prompt, of one turn or of several. All four fields have one entry per token.
+    """The tokens after a prompt, of one or several turns. All four fields have one entry per token.
 
-    ``sampled`` is true on the tokens that the policy drew, the stop token included; the others (what a tool or a user says between two
-    turns) are read and never learned. ``behaviour_logprobs``: the natural logarithm of the probability under the distribution that the
-    token was drawn from (after temperature and filters); 0 where it was not drawn. ``policy_versions`` counts the weight updates behind the
-    policy that drew it; -1 where it was not drawn.
+    ``sampled`` is true for tokens that the policy sampled, the stop token included; the others (text of a tool or user between two turns)
+    are context and are not trained on. ``behaviour_logprobs``: natural log-probabilities under the distribution that the token was sampled
+    from (after temperature and filters); 0 for other tokens. ``policy_versions``: the number of weight updates of the policy that sampled
+    the token; -1 for other tokens.
     """
 
     ids: tuple[int, ...]
@@ -98,11 +98,11 @@ class TokenSequence:
 
     @classmethod
     def given(cls, ids: Sequence[int]) -> TokenSequence:
-        """What the policy did not write."""
+        """Tokens that the policy did not sample."""
         return cls(tuple(ids), (False,) * len(ids), (0.0,) * len(ids), (-1,) * len(ids))
 
     def __add__(self, other: TokenSequence) -> TokenSequence:
-        """This sequence, then the other."""
+        """This sequence followed by the other."""
         return TokenSequence(
             self.ids + other.ids,
             self.sampled + other.sampled,
@@ -111,23 +111,23 @@ class TokenSequence:
         )
 
     def __len__(self) -> int:
-        """The number of tokens, drawn or not."""
+        """The number of tokens, sampled or not."""
         return len(self.ids)
 
     @property
     def sampled_count(self) -> int:
-        """The number of tokens that the policy drew."""
+        """The number of tokens that the policy sampled."""
         return sum(self.sampled)
 
     @property
     def versions(self) -> set[int]:
-        """The versions of the policies that drew them."""
+        """The versions of the policies that sampled the tokens."""
         return {version for version, drawn in zip(self.policy_versions, self.sampled, strict=True) if drawn}
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What follows a prompt: its tokens and their text; ``finish_reason`` is that of its last turn."""
+    """The tokens that follow a prompt, and their text; ``finish_reason`` is that of the last turn."""
 
     tokens: TokenSequence
     text: str
@@ -136,9 +136,9 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A verifier's finding. ``score`` is ``None`` when the verifier itself failed (``timeout``, ``error``): excluded, never a silent 0.
+    """The result of a verifier. ``score`` is ``None`` if the verifier itself failed (``timeout``, ``error``): excluded, never a silent 0.
 
-    It is ``None`` too where a problem has no verifier (``unverified``), which is no failure: accuracy then does not apply.
+    It is also ``None`` if a problem has no verifier (``unverified``). That is not a failure: accuracy does not apply.
     """
 
     score: float | None
@@ -148,7 +148,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class StepReward:
-    """The reward of one step of the reasoning; ``end`` is the place, from 0, of its last token in the completion."""
+    """The reward of one step of the reasoning; ``end`` is the index, from 0, of the step's last token in the completion."""
 
     end: int
     value: float
@@ -156,10 +156,10 @@ class StepReward:
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """What the trainer gets for one rollout: the weighted ``total`` and its ``parts``; ``total`` is ``None`` when a part failed.
+    """The reward of one rollout: the weighted ``total`` and its ``parts``; ``total`` is ``None`` if a part failed.
 
-    ``failures`` says why, by part; a failed hidden check stands there too, and fails no total. ``steps`` are the rewards of steps of the
-    reasoning (process supervision), which count beside the total.
+    ``failures`` gives the reason by part; it also holds a failed hidden check, which does not affect the total. ``steps`` are rewards of
+    single reasoning steps (process supervision), in addition to the total.
     """
 
     total: float | None

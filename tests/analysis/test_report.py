@@ -83,7 +83,7 @@ def test_a_complete_run_shows_its_numbers(whole):
         "Of 3.0 minutes in these phases, 60 % went to generate, 30 % went to train, 10 % went to reward.",
         "thinking length with human solving time is 1.00 before training and 1.00 after training, over 20 problems",
         "Of 40 problems, by their first samples: 32 from wrong to right, 0 right both times, 0 still wrong, 8 from right to wrong.",
-        "Reinforcement learning amplifies what the base model can already do now and then; it does not create reasoning from nothing. Its card also says how often",
+        "it does not create reasoning from nothing. Its card also says how often",
         "corpus.reflections_per_document 0.41",
         "seed 7",
         "training 5.0 min",

@@ -1,1 +1,1 @@
-"""Other processes, and code that may fail: children, the one broad ``except``, the user's own functions."""
+"""Other processes, and code that may fail: child processes, the one broad ``except``, custom functions."""

@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 def attempt(call: Callable[[], T], failed: Callable[[str], T]) -> T:
-    """``call()``, or ``failed("ValueError: ...")``, one line, when it raises; `SystemExit` is a failure like any other.
+    """``call()``, or ``failed("ValueError: ...")`` (one line) if it raises; `SystemExit` is a failure like any other.
 
-    An interrupt passes through, except where Ctrl-C is ignored, as in a worker process: there it can only be the code's own.
+    An interrupt passes through, unless Ctrl-C is ignored, as in a worker process: there the code itself raised it.
     """
     return _caught(call, lambda error: failed(_described(error)))
 
@@ -29,12 +29,12 @@ def _caught(call: Callable[[], T], failed: Callable[[BaseException], T]) -> T:
 
 
 def _described(error: BaseException) -> str:
-    """The kind and the message; ``str`` of an exception of the user's may itself raise."""
+    """The type and the message; ``str`` of a custom exception may itself raise."""
     kind = type(error).__name__
     return _caught(lambda: f"{kind}: {' '.join(str(error).split())}"[:200], lambda _: f"{kind}: its message cannot be read"[:200])
 
 
 def _interrupts(error: BaseException) -> bool:
-    """Whether the error may be a wish of the user's or the system's to stop."""
+    """True if the error may be a request of the user or the system to stop."""
     stops = isinstance(error, Interrupted) or not isinstance(error, Exception | SystemExit)
     return stops and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN

@@ -1,4 +1,4 @@
-"""What a helper process of ours owes its parent: to end with it, and to stay within its memory. It is no sandbox."""
+"""Helper processes that end with their parent and stay within a memory limit. This is not a sandbox."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
-    """End when the process ``parent`` is gone, also in the middle of work: by the kernel on Linux, elsewhere by a thread that looks."""
+    """End this process once ``parent`` has ended, even in the middle of work: by the kernel on Linux, elsewhere by a polling thread."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
@@ -24,7 +24,7 @@ def die_with(parent: int) -> None:
 
 
 def limit_memory(size: int = MEMORY_BYTES) -> None:
-    """At most ``size`` bytes of address space, never above the limit that holds already, and no core file."""
+    """Limit the address space to ``size`` bytes, never above the current limit, and write no core file."""
     if sys.platform == "linux":
         import resource
 

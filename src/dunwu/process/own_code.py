@@ -1,4 +1,4 @@
-"""Python of the user's own, named as ``path/to/file.py:function``: rewards, environments, stages of a pipeline."""
+"""Custom Python functions, given as ``path/to/file.py:function``: rewards, environments, stages of a pipeline."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dunwu.process.attempt import attempt
 
 @lru_cache(maxsize=64)
 def load_function(function: str) -> Callable[..., Any]:
-    """The function that ``path/to/file.py:name`` means; the file is run once per process. Raises `ConfigError` with the remedy."""
+    """The function at ``path/to/file.py:name``; the file runs once per process. Raises `ConfigError` with the remedy."""
     path, _, name = function.rpartition(":")
     file = Path(path).expanduser()
     if not path.endswith(".py") or not name.isidentifier():
         raise ConfigError(f"{function!r} is not a function in a Python file: write path/to/file.py:function")
     if not file.is_file():
-        raise ConfigError(f"{function!r}: there is no file {path}: give its path, absolute or from the folder you are in")
+        raise ConfigError(f"{function!r}: there is no file {path}: give its path, absolute or relative to the current folder")
     spec = importlib.util.spec_from_file_location(f"dunwu_own_{file.stem}", file.resolve())
     assert spec is not None
     assert spec.loader is not None, "a .py file has a loader"
@@ -35,7 +35,7 @@ def load_function(function: str) -> Callable[..., Any]:
 
 
 def call_function(function: str) -> Any:
-    """What the function returns without arguments, such as an environment. Raises `ConfigError` as `load_function`, and where it fails."""
+    """Call a function without arguments, such as one that makes an environment. Raises `ConfigError` if it cannot be loaded or fails."""
 
     def refuse(message: str) -> None:
         raise ConfigError(f"{function!r} fails ({message}): fix it")

@@ -1,4 +1,4 @@
-r"""``\boxed{}`` in a text: which answers does its end put forward?"""
+r"""``\boxed{}`` in a text: the answers given at its end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 _MARKS = re.compile(
     r"\\\\(?![A-Za-z])|\\(?:boxed|fbox)\s*(?:\{|(\\[A-Za-z]+\s?(?:\{[^{}]*\}|[0-9])*|-?[0-9]+(?:\.[0-9]+)?|[A-Za-z](?![A-Za-z])))|\\[{}]|[{}]"
 )
-# What may stand between boxes that are offered side by side; any other word makes the later box a correction of the earlier one.
+# What may separate boxes that are offered side by side; any other word makes the later box a correction of the earlier one.
 _NAME = r"(?:[A-Za-z]|\\(?:alpha|beta|gamma|theta|lambda|mu))(?:_(?:\w|\{\w{1,6}\}))?'{0,2}"
 _CONNECTOR = re.compile(
     rf"(?:\\\\|(?<![A-Za-z\\]){_NAME}\s*+(?:&\s*+)?=|\bthe\s++(?:other|second|third)(?:\s++(?:one|solution|root|value))?+\s++is\b"
@@ -20,7 +20,7 @@ _NAMED = re.compile(rf"(?<![A-Za-z0-9\\+*/^}}-])(?<![+*/^-]\s)({_NAME})\s*&?\s*=
 
 
 def find_boxes(text: str) -> list[tuple[int, int, str]]:
-    r"""All closed ``\boxed{}`` that are not inside another one, as ``(start, end, content)``; one pass, braces balanced."""
+    r"""All closed, outermost ``\boxed{}`` as ``(start, end, content)``; one pass with balanced braces."""
     open_marks: list[tuple[int, int] | None] = []  # a box: (start of the command, start of its content); a plain brace: None
     boxes: list[tuple[int, int, str]] = []
     for mark in _MARKS.finditer(text):
@@ -40,16 +40,16 @@ def find_boxes(text: str) -> list[tuple[int, int, str]]:
 
 
 def offered_boxes(text: str) -> tuple[str, ...]:
-    r"""Distinct contents of the last box and of those offered side by side with it; a single one is the answer.
+    r"""Distinct contents of the last box and of the boxes offered side by side with it; a single content is the answer.
 
     ``first \boxed{7}, no, \boxed{8}`` corrects itself: ``("8",)``. ``\boxed{7} or \boxed{8}`` offers two answers:
-    ``("7", "8")``, which is spam. ``()`` when there is no closed box.
+    ``("7", "8")``, which is spam. ``()`` if there is no closed box.
     """
     return tuple(dict.fromkeys(content for _, content in named_boxes(text)))
 
 
 def named_boxes(text: str) -> tuple[tuple[str, str], ...]:
-    r"""As `offered_boxes`, each with the name it is given: ``x=\boxed{7}, \boxed{8}`` has ``("x", "7")`` and ``("", "8")``."""
+    r"""`offered_boxes`, each with its name: ``x=\boxed{7}, \boxed{8}`` has ``("x", "7")`` and ``("", "8")``."""
     boxes = find_boxes(text)
     offered: list[tuple[str, str]] = []
     for index in range(len(boxes) - 1, -1, -1):

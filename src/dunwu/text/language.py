@@ -1,14 +1,14 @@
-"""Which language is a text in? Told by script, word by word, without a dictionary or a model.
+"""Detects a text's language by script, word by word, without a dictionary or a model.
 
-What is not a word of any language counts neither way: code, formulas, tags and addresses (`dunwu.text.words.prose`), numbers, identifiers,
+What is not a word of any language is ignored: code, formulas, tags and addresses (`dunwu.text.words.prose`), numbers, identifiers,
 single letters, which name variables (``x``, ``B``) unless they are words (``a`` and ``I`` in English), and Greek in other languages.
 
-A text in another script than Latin may hold Latin tokens that have no better spelling. They count neither way: names of units and
+A text in a script other than Latin may contain Latin tokens that have no better spelling. These are ignored too: names of units and
 functions (``cm``, ``sin``), and, in runs of up to three words, capitals (``AB``, ``DNA``) and names (``Alice``, ``Isaac Newton``).
-Common English words (``Wait``, ``So``) are no names, and none are where they outnumber the words of the target. All else that is
-written in a script of another language counts against the target.
+Common English words (``Wait``, ``So``) do not count as names, and names are not ignored if they outnumber the target's words. Everything
+else in a script of another language counts against the target.
 
-Not told apart: languages of one script (English and French, traditional and simplified Chinese). Not seen: what hides in code or formulas.
+Not distinguished: languages of one script (English and French, traditional and simplified Chinese). Not seen: text in code or formulas.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("fa", "ur"), ("Arabic",)),
     **dict.fromkeys(("mr", "ne"), ("Devanagari",)),
 }
-"""ISO 639-1 code to the scripts its words are in. Of languages of one script the first stands for all in `majority_language`."""
+"""Scripts by ISO 639-1 code. `majority_language` returns the first of several languages that share a script."""
 
 ALPHABETS = frozenset({"Latin", "Greek", "Cyrillic"})
 """Scripts whose single letters name variables."""
@@ -77,7 +77,7 @@ _NOTATION = frozenset(
 )
 _NO_NAMES = frozenset(
     tokens(
-        # Words that begin sentences.
+        # Words that start sentences.
         "a about above according after again all also although always an and another answer any are as assume at be because been "
         "before below both but by calculate can check compute consider could did different do does done each either else equation "
         "even every everything example exactly explain few final finally find first following for from further get given go going "
@@ -104,9 +104,9 @@ _SCRIPTS = tuple(
 
 
 def language_share(text: str, language: str) -> float | None:
-    """Words of ``text`` in ``language`` / words of ``text``, from 0 to 1; ``None`` where no word counts.
+    """The share of the words of ``text`` that are in ``language``, from 0 to 1; ``None`` if no word counts.
 
-    Raises `KeyError` for a language that `LANGUAGES` does not have.
+    Raises `KeyError` for a language not in `LANGUAGES`.
     """
     scripts = LANGUAGES[language]
     inside = outside = names = 0
@@ -127,7 +127,7 @@ def language_share(text: str, language: str) -> float | None:
 
 
 def majority_language(text: str) -> str | None:
-    """The language most words of ``text`` are written in, ``None`` without words. Han beside kana is Japanese."""
+    """The language of most words of ``text``; ``None`` without words. Han next to kana is Japanese."""
     found: dict[str, int] = {}
     for run in _runs(text):
         for word, script in run:
@@ -141,7 +141,7 @@ def majority_language(text: str) -> str | None:
 
 
 def _runs(text: str) -> Iterator[list[tuple[str, str]]]:
-    """Words with their scripts, grouped into runs of one script with nothing but spaces, full stops and hyphens between them."""
+    """Words with their scripts, grouped into runs of one script separated only by spaces, full stops and hyphens."""
     text = prose(text)
     run: list[tuple[str, str]] = []
     end = 0
@@ -160,7 +160,7 @@ def _runs(text: str) -> Iterator[list[tuple[str, str]]]:
 
 
 def _may_be_name(word: str) -> bool:
-    """Capitals, a capitalised word or a single letter, and no common word of English."""
+    """True for capitals, a capitalised word or a single letter, unless it is a common English word."""
     if len(word) == 1:
         return True
     return word[0].isupper() and (not word.isupper() or len(word) <= CAPITALS) and word.lower() not in _NO_NAMES
@@ -168,5 +168,5 @@ def _may_be_name(word: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def script_of(character: str) -> str:
-    """The script of a letter as Unicode has it; empty for one that no language of `LANGUAGES` uses."""
+    """The Unicode script of a letter; empty if no language in `LANGUAGES` uses it."""
     return next((script for script, pattern in _SCRIPTS if pattern.match(character)), "")

@@ -1,9 +1,9 @@
-r"""Words of any script: where a text counts words, this says what one is.
+r"""Defines what counts as a word, in any script.
 
-Scripts written without spaces (Han, kana, Thai ...) count by character: every character is a word. A segmenter would give about 0.6
-words a Han character, but needs a dictionary, changes with its version, and cuts mixed or broken text as it likes, while the measures
-made of words (shares, n-grams, at least so many) want a rule that a person can follow by hand. Other scripts count by runs of letters;
-an apostrophe inside a run joins (``don't`` is one word), a hyphen separates.
+In scripts without spaces (Han, kana, Thai ...) every character is a word. A segmenter would give about 0.6 words per Han character, but
+it needs a dictionary, changes with its version, and splits mixed or broken text arbitrarily; measures based on words (shares, n-grams,
+minimum counts) need a rule that a person can apply by hand. In other scripts a run of letters is a word; an apostrophe inside a run
+joins (``don't`` is one word), a hyphen separates.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TOKEN = regex.compile(
     rf"|[[\p{{L}}\p{{N}}_]--[{_UNSPACED}]][[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]*+(?:['’][[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]++)*+",
     regex.VERSION1,
 )
-# What is not prose. Every repetition is bounded or possessive: hostile text costs linear time.
+# Text that is not prose. Every repetition is bounded or possessive: hostile text costs linear time.
 _CODE = regex.compile(r"(?ms)^[ \t]*+(`{3,}+|~{3,}+)[^\n]*+\n.*?(?:^[ \t]*+\1[`~]*+[ \t]*+$|\Z)|(?<!`)(`{1,3}+)(?!`).{1,500}?(?<!`)\2(?!`)")
 _FORMULA = regex.compile(
     r"(?s)\$\$.{1,4000}?\$\$|\\\[.{1,4000}?\\\]|\\\(.{1,2000}?\\\)|\\begin\{([a-z]{1,20}\*?)\}.{0,4000}?\\end\{\1\}"
@@ -28,7 +28,7 @@ _FORMULA = regex.compile(
 )
 _COMMAND = regex.compile(r"\\[A-Za-z]++\*?(?:\[[^\[\]\n]{0,100}\])?+")
 _BRACE = regex.compile(r"\\.|[{}]", regex.DOTALL)
-# Addresses and paths are ASCII, and letters of any script where they begin a part (/中文); behind an ASCII letter these are prose again.
+# Addresses and paths are ASCII, plus letters of any script at the start of a part (/中文); after an ASCII letter these are prose again.
 _W = "A-Za-z0-9_"
 _FOREIGN = r"[[\p{L}\p{M}\p{N}]--[!-~]]++"
 _ADDRESS = rf"(?:[!-~]|(?<=[/\\=#?&_.%+~:@-]){_FOREIGN})++"
@@ -52,9 +52,9 @@ def tokens(text: str) -> list[str]:
 
 
 def occurrences(text: str, phrase: str) -> int:
-    """How often ``phrase`` stands in ``text`` as whole words, in any case; ``cat`` is not in ``concatenate``, ``猫`` is in ``小猫``.
+    """Count ``phrase`` in ``text`` as whole words, ignoring case; ``cat`` is not in ``concatenate``, ``猫`` is in ``小猫``.
 
-    A phrase with symbols of its own (``C++``) is looked for letter by letter. Raises `ValueError` for a blank phrase.
+    A phrase with symbols (``C++``) is matched character by character. Raises `ValueError` for a blank phrase.
     """
     if not phrase.strip():
         raise ValueError("a blank phrase")
@@ -65,7 +65,7 @@ def occurrences(text: str, phrase: str) -> int:
 
 
 def find_run(haystack: Sequence[str], needle: Sequence[str]) -> int:
-    """How often ``needle`` stands in ``haystack`` as neighbours."""
+    """Count the occurrences of ``needle`` in ``haystack`` as a contiguous run."""
     size = len(needle)
     starts = (index for index, token in enumerate(haystack) if token == needle[0])
     return sum(list(haystack[start : start + size]) == list(needle) for start in starts)
@@ -78,7 +78,7 @@ def prose(text: str) -> str:
 
 
 def _without_commands(text: str) -> str:
-    r"""Cuts each LaTeX command with the groups behind it: ``\frac{1}{x_{2}} apples`` leaves the apples."""
+    r"""Remove each LaTeX command and the groups after it: ``\frac{1}{x_{2}} apples`` becomes ``apples``."""
     closed_by: dict[int, int] = {}
     open_braces: list[int] = []
     for mark in _BRACE.finditer(text):
