@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 FRONT = {"README.md": "index.md", "README.zh.md": "zh.md"}
 """Files of the root that are pages, and their places on the site."""
-LANGUAGES = {".py": "python", ".yaml": "yaml", "": "text"}
+LANGUAGES = {".py": "python", ".yaml": "yaml"}
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
 
 
@@ -82,4 +83,12 @@ def linked_files() -> list[str]:
 
 def listing(name: str) -> str:
     """A file as a page."""
-    return f"# {name}\n\n````{LANGUAGES[Path(name).suffix]}\n{(ROOT / name).read_text(encoding='utf-8')}\n````\n"
+    text = (ROOT / name).read_text(encoding="utf-8")
+    if name.endswith(".ipynb"):
+        cells = [("".join(cell["source"]), cell["cell_type"] == "code") for cell in json.loads(text)["cells"]]
+        return "\n\n".join(fenced(source, "python") if code else source for source, code in cells)
+    return f"# {name}\n\n{fenced(text, LANGUAGES.get(Path(name).suffix, 'text'))}"
+
+
+def fenced(text: str, language: str) -> str:
+    return f"````{language}\n{text}\n````"
