@@ -16,7 +16,7 @@ from dunwu.config.sft import SftConfig
 from dunwu.config.yaml_text import parse_yaml
 from dunwu.config.zero import GrpoConfig
 from scripts.config_reference import JOBS, meaning, paper_values, reference, type_of
-from scripts.docs_site import ROOT, existing, linked_files, relinked
+from scripts.docs_site import ROOT, existing, linked_files, listing, relinked
 
 
 class Unexplained(Config):
@@ -92,3 +92,9 @@ def test_the_site_is_built_without_a_warning_and_needs_no_network(tmp_path: Path
     for page in tmp_path.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert not re.search(r'<(?:script|img|iframe)[^>]+src="https?:|<link[^>]+href="https?:[^>]+stylesheet', text), page.name
+
+
+def test_a_notebook_is_a_page() -> None:
+    assert listing("examples/demo.ipynb").startswith("# ")
+    assert "\n````python\n" in listing("examples/demo.ipynb")
+    assert listing("LICENSE").startswith("# LICENSE\n\n````text\nMIT License")
