@@ -1,5 +1,6 @@
 """Groups of keys that several jobs share exist once, and keys that are gone say what to do."""
 
+from inspect import get_annotations
 from itertools import combinations
 
 import pytest
@@ -16,8 +17,8 @@ Declared = set[tuple[str, str, str]]
 
 def declared(model: type[Config]) -> Declared:
     """Name, type and default of the keys that a class itself writes down."""
-    hints = model.__dict__.get("__annotations__", {})
-    return {(name, str(hint), repr(model.model_fields[name].default)) for name, hint in hints.items() if name in model.model_fields}
+    hints = {name: hint for name, hint in get_annotations(model).items() if name in model.model_fields and name != "kind"}
+    return {(name, str(hint), repr(model.model_fields[name].default)) for name, hint in hints.items()}
 
 
 def copies(found: dict[str, Declared]) -> list[tuple[str, str]]:
