@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from dunwu.config.load import load_config
 from dunwu.config.sft import R1_SFT, SftConfig
-from dunwu.data.io.chat_examples import read_examples
+from dunwu.data.io.chat_examples import Counts, ExampleReader
 from dunwu.errors import Interrupted, TrainingError
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_model, save_model
@@ -63,7 +63,8 @@ def open_sft() -> OpenSft:
     @contextmanager
     def opened(path: Path, config: SftConfig, resume: bool = False) -> Any:
         model, tokenizer = load_model(config.model)
-        examples = read_examples(Path(config.data), training_template(config.template, tokenizer), tokenizer, 100, "refuse").examples
+        template = training_template(config.template, tokenizer)
+        examples = list(ExampleReader(Path(config.data), template, tokenizer, 100, "refuse").read(Counts()))
         if config.lora is not None:
             add_lora(model, config.lora, config.seed)
         with RunDirectory.create(path, "sft", config.model_dump(mode="json"), config.seed, resume) as run:

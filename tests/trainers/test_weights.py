@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from dunwu.config.load import load_config
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
-from dunwu.data.io.chat_examples import read_examples
+from dunwu.data.io.chat_examples import Counts, ExampleReader
 from dunwu.errors import Interrupted
 from dunwu.jobs.reward_model import read_examples as read_preferences
 from dunwu.models.chat import training_template
@@ -63,7 +63,7 @@ def train_sft(rounded_base: str, train_learner: Any, tmp_path: Path) -> Train:
     def train(path: Path, *more: str, resume: bool = False, stop: int = 0) -> Path:
         config = load_config(SftConfig, None, [*fixed, *more])
         model, tokenizer = load_model(config.model)
-        examples = read_examples(data, training_template("tiny", tokenizer), tokenizer, 100, "refuse").examples
+        examples = list(ExampleReader(data, training_template("tiny", tokenizer), tokenizer, 100, "refuse").read(Counts()))
         if config.lora is not None:
             add_lora(model, config.lora, config.seed)
         with RunDirectory.create(path, "sft", config.model_dump(mode="json"), config.seed, resume) as run:

@@ -12,20 +12,22 @@ import torch
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
+from dunwu.data.io.chat_examples import Counts, Example
+from dunwu.data.io.token_file import bytes_on_disk
 from dunwu.data.usable import sift
 from dunwu.jobs.checks import Checked, check_data
 from dunwu.jobs.headline import told_of_dropped
 from dunwu.jobs.memory import GIB, budget, fits, in_words, model_files, read_dimensions, remedies, tell
 from dunwu.jobs.reward_checks import check_parts, check_reward
 from dunwu.jobs.reward_model import read_examples as read_preferences
-from dunwu.jobs.sft import read_sets
+from dunwu.jobs.sft import example_readers
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_tokenizer
 from dunwu.models.protocols import Tokenizer
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.make import make_mixture
 from dunwu.tasks.mixture import Mixture
-from dunwu.tasks.rows import local_rows
+from dunwu.tasks.rows import local_rows, stream_rows
 from dunwu.trainers.reward_model_examples import Reader
 
 SHOWN = 600
@@ -62,16 +64,17 @@ def preview_sft(config: SftConfig) -> list[str]:
     tokenizer, size = _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
         paths = [path for path in (config.data, config.validation) if path is not None]
-        return [*(f"{path}: {len(local_rows(Path(path))):,} rows" for path in paths), _unknown(config.model)]
+        return [*(f"{path}: {sum(1 for _ in stream_rows(Path(path))):,} rows" for path in paths), _unknown(config.model)]
     template = training_template(config.template, tokenizer)
-    sets = read_sets(config, template, tokenizer, size.positions if size and size.positions else UNBOUNDED)
-    first = tokenizer.decode(sets["data"].examples[0].ids.tolist())
-    counts = [
-        f"{name}: {len(found.examples):,} conversations, {found.tokens:,} tokens, {found.targets:,} of them learned;"
-        f" {found.too_long:,} too long and dropped"
-        for name, found in sets.items()
-    ]
-    return [*counts, f"first conversation: {_quoted(first)}"]
+    readers = example_readers(config, template, tokenizer, size.positions if size and size.positions else UNBOUNDED)
+    vocabulary = size.vocabulary if size else len(tokenizer)
+    lines, first = list[str](), list[Example]()
+    for name, reader in readers.items():
+        counts = Counts()
+        for example in reader.read(counts):
+            first = first or [example]
+        lines.append(f"{name}: {counts}; as tokens {in_words(bytes_on_disk(counts.tokens, vocabulary))} on disk")
+    return [*lines, f"first conversation: {_quoted(tokenizer.decode(first[0].ids.tolist()))}"]
 
 
 def preview_reward_model(config: RewardModelConfig) -> list[str]:

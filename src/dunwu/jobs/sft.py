@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 
 from dunwu.analysis.report import REPORT, write_report
 from dunwu.config.sft import SftConfig
-from dunwu.data.io.chat_examples import ExampleSet, read_examples
+from dunwu.data.io.chat_examples import ExampleReader
+from dunwu.data.io.token_file import TokenFile, token_file
 from dunwu.data.prompts import written_date
 from dunwu.errors import ConfigError
 from dunwu.jobs.headline import print_facts
@@ -20,11 +22,10 @@ from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.chat import TrainingTemplate, training_template
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
-from dunwu.models.native import check_ids
 from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
-from dunwu.run.directory import RunDirectory, content_hash, read_metrics
+from dunwu.run.directory import TOKENS, RunDirectory, content_hash, read_metrics
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.sft import SftTrainer
 from dunwu.trainers.train_loop import Schedule, run_steps
@@ -44,15 +45,21 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
     model, tokenizer = load_model(config.model, device)
     template = training_template(config.template, tokenizer)
     template.adopt(tokenizer, model)
-    sets = read_sets(config, template, tokenizer, model.config.max_position_embeddings)
-    check_ids((example.ids.tolist() for found in sets.values() for example in found.examples), model.config.vocab_size)
+    readers = example_readers(config, template, tokenizer, model.config.max_position_embeddings)
+    hashes, sets = inputs(config), dict[str, TokenFile]()
+
+    def tokenise() -> dict[str, str]:
+        for name, reader in readers.items():
+            sets[name] = token_file(out / TOKENS / f"{name}.arrow", reader, hashes[name], model.config.vocab_size)
+        return {f"{name}_tokens": found.fingerprint for name, found in sets.items()}
+
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     engine = build_engine(config.engine, model, tokenizer)
-    with RunDirectory.create(out, "sft", config.model_dump(mode="json"), config.seed, resume, inputs(config, sets), files(config)) as run:
-        held_out = sets["validation"].examples if "validation" in sets else ()
-        learner = SftTrainer(config, model, tokenizer, engine, sets["data"].examples, held_out)
-        data = {name: found.facts() for name, found in sets.items()}
+    stored = config.model_dump(mode="json")
+    with RunDirectory.create(out, "sft", stored, config.seed, resume, hashes, files(config), prepare=tokenise) as run:
+        learner = SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()))
+        data = {name: asdict(found.counts) for name, found in sets.items()}
         arithmetic = {"generation": engine.decoder, "training": learner.scorer.name}
         run.note({"steps": learner.steps, "data": data, "arithmetic": arithmetic})
         print("Supervised fine-tuning: the loss is on what the assistant says, reasoning and end token included.")
@@ -68,22 +75,21 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
     return out
 
 
-def read_sets(config: SftConfig, template: TrainingTemplate, tokenizer: Tokenizer, positions: int) -> dict[str, ExampleSet]:
-    """``data`` and, where there is one, ``validation``. Raises ``UserError`` for rows that cannot be learned from."""
+def example_readers(config: SftConfig, template: TrainingTemplate, tokenizer: Tokenizer, positions: int) -> dict[str, ExampleReader]:
+    """Of ``data`` and, where there is one, ``validation``. Raises ``UserError`` for a maximum length that the model does not have."""
     longest = config.max_length or positions
     if longest > positions:
         raise ConfigError(f"max_length = {longest}: the model has {positions} positions; set it to {positions} at most")
     paths = {"data": config.data, "validation": config.validation}
     return {
-        name: read_examples(Path(path), template, tokenizer, longest, config.overlong) for name, path in paths.items() if path is not None
+        name: ExampleReader(Path(path), template, tokenizer, longest, config.overlong) for name, path in paths.items() if path is not None
     }
 
 
-def inputs(config: SftConfig, sets: dict[str, ExampleSet]) -> dict[str, str]:
-    """Hashes of the model's folder, of the files, and of the tokens that were made of them."""
+def inputs(config: SftConfig) -> dict[str, str]:
+    """Hashes of the model's folder and of the files."""
     folders = {"model": model_folder(config.model), "data": Path(config.data), "validation": config.validation and Path(config.validation)}
-    hashes = {name: content_hash(path) for name, path in folders.items() if path}
-    return hashes | {f"{name}_tokens": found.fingerprint() for name, found in sets.items()}
+    return {name: content_hash(path) for name, path in folders.items() if path}
 
 
 def files(config: SftConfig) -> dict[str, dict[str, str]]:
@@ -116,7 +122,7 @@ def summary(config: SftConfig, device: str, before: dict[str, float], rows: list
     }
 
 
-def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, ExampleSet], learner: SftTrainer) -> Iterator[tuple[str, str]]:
+def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, TokenFile], learner: SftTrainer) -> Iterator[tuple[str, str]]:
     """Facts of a run that has not begun."""
     yield "model", f"{config.model} ({sum(parameter.numel() for parameter in learner.model.parameters()):,} parameters)"
     if lora := config.lora:
@@ -125,8 +131,7 @@ def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, Example
     day = written_date(config.template, learner.tokenizer)
     yield "template", config.template + (f"; it writes the date {day}, whenever the run goes on" if day else "")
     for name, found in sets.items():
-        dropped = f"; {found.too_long:,} too long and dropped" if found.too_long else ""
-        yield name, f"{len(found.examples):,} conversations, {found.tokens:,} tokens, {found.targets:,} of them learned{dropped}"
+        yield name, str(found.counts)
     yield "training", f"{config.epochs} epochs of {learner.updates_per_epoch} updates of {config.batch_size} conversations"
     yield "run", str(run)
 

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +38,8 @@ Json = dict[str, Any]
 
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
 METRICS = "metrics.jsonl"
-_BIRTH_FILES = frozenset({"lock", CONFIG})
+TOKENS = "tokens"
+_BIRTH_FILES = frozenset({"lock", CONFIG, TOKENS})
 _LOCK = re.compile(rb"(pid \d+ on host .*\n)?")
 _ROLLOUTS = re.compile(r"step-(\d{5,})\.parquet")
 
@@ -80,6 +81,7 @@ class RunDirectory:
         inputs: Mapping[str, str] | None = None,
         files: Mapping[str, Mapping[str, str]] | None = None,
         may_change: Callable[[str, Any, Any], bool] = lambda key, old, new: False,
+        prepare: Callable[[], Mapping[str, str]] | None = None,
     ) -> RunDirectory:
         """Begin a run in a new or empty directory, or take an existing one up again with ``resume``.
 
@@ -87,18 +89,28 @@ class RunDirectory:
         ``files`` has the path and hash of each file of an input, so that a refusal can name the one that has changed.
         With ``resume`` and nothing there to resume, the run begins (``resumed`` is then false). A key of the configuration may have
         changed since where ``may_change(key, old value, new value)`` says so; the manifest and ``config.yaml`` then have the new one.
+        ``prepare`` makes files that the run needs in its folder ``tokens``, under its lock, and returns the hashes of further inputs; where
+        it fails, a new directory is removed unless a file in it is finished.
         Raises ``RunError``: directory in use by another trainer (pid and host), not empty, of another kind, config or input, not writable.
         """
         normal: Json = json.loads(json.dumps(dict(config)))
-        identity = {"kind": kind, "config_hash": config_hash(normal), "inputs": dict(inputs or {}), "seed": seed, "config": normal}
+        identity: Json = {"kind": kind, "config_hash": config_hash(normal), "inputs": dict(inputs or {}), "seed": seed, "config": normal}
         identity["files"] = {name: dict(hashes) for name, hashes in (files or {}).items()}
         _refuse_foreign(path)
         with ExitStack() as undo:
+            new = not path.exists()
             lock = _take_lock(path)
             undo.callback(_release_lock, lock)
+            if new:
+                undo.callback(_remove_unused, path)
             resumed = (path / MANIFEST).exists()
             if resumed and not resume:
                 raise RunError(f"run {path} exists: continue it with --resume or choose another --out")
+            if prepare is not None:
+                if resumed:  # another run's files must stay
+                    known = {**read_manifest(path)["inputs"], **identity["inputs"]}
+                    check_same_run(path, read_manifest(path), {**identity, "inputs": known}, may_change)
+                identity["inputs"] |= prepare()
             manifest = read_manifest(path) if resumed else _new_manifest(identity)
             check_same_run(path, manifest, identity, may_change)
             for folder in (path, path / "checkpoints", path / "rollouts"):
@@ -281,6 +293,15 @@ def _refuse_foreign(path: Path) -> None:
         raise RunError(f"{path} cannot be a run directory ({error.strerror}): choose another --out") from error
     if MANIFEST not in names and (names - _BIRTH_FILES or (names and not killed_at_birth)):
         raise RunError(f"{path} is not empty and holds no run: choose another --out")
+
+
+def _remove_unused(path: Path) -> None:
+    """Remove a directory that was made for a start that failed, unless a whole file is in it."""
+    with suppress(OSError):  # not there, or not empty
+        (path / TOKENS).rmdir()
+    if os.listdir(path) == ["lock"]:
+        (path / "lock").unlink()
+        path.rmdir()
 
 
 def _take_lock(path: Path) -> int:

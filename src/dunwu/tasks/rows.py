@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import json
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +19,8 @@ from dunwu.types import Split
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 FileSplit = Literal["train", "validation", "test", "unnamed"]
+ROWS_AT_ONCE = 256
+"""Of a Parquet file, in memory."""
 
 _BLANK = " \t\r\n\ufeff"
 """Around a line of JSONL; files that were put together have byte order marks inside."""
@@ -46,6 +50,8 @@ class Row:
     source: str
     number: int
     split: FileSplit
+    position: int = 0
+    """Bytes of the files that were read up to here, for an ETA."""
 
     @property
     def where(self) -> str:
@@ -55,19 +61,24 @@ class Row:
 
 def local_rows(path: Path) -> list[Row]:
     """All rows of a file, or of the data files in a folder and its sub-folders. Raises DataError where there are none."""
-    files = data_files(path)
-    rows = [Row(columns, str(file), number, split_of_name(file.name)) for file in files for number, columns in _read(file)]
-    if not rows:
-        raise DataError(f"{path} has no rows: give a file with at least one")
-    return rows
+    return list(stream_rows(path))
 
 
 def first_row(path: Path) -> Row:
-    """The first row of a file or folder, without reading all JSONL behind it. Raises DataError as `local_rows`."""
+    """The first row of a file or folder, without reading the rest. Raises DataError as `local_rows`."""
+    return next(stream_rows(path))
+
+
+def stream_rows(path: Path) -> Iterator[Row]:
+    """`local_rows` one after the other; none is kept."""
+    row, done = None, 0
     for file in data_files(path):
-        for number, columns in _read(file):
-            return Row(columns, str(file), number, split_of_name(file.name))
-    raise DataError(f"{path} has no rows: give a file with at least one")
+        split = split_of_name(file.name)
+        for number, columns, position in _read(file):
+            yield (row := Row(columns, str(file), number, split, done + position))
+        done += file.stat().st_size
+    if row is None:
+        raise DataError(f"{path} has no rows: give a file with at least one")
 
 
 def data_files(path: Path) -> list[Path]:
@@ -112,33 +123,39 @@ def hub_rows(hub_id: str, subset: str | None) -> list[Row]:
     ]
 
 
-def _read(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _read(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """The number of each row, its columns, and how many bytes of the file were read."""
     return _read_parquet(file) if file.name.endswith(".parquet") else _read_jsonl(file)
 
 
-def _read_parquet(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _read_parquet(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
     from pyarrow import parquet
 
     try:
-        names = parquet.read_schema(file).names
-        if double := next((name for name in names if names.count(name) > 1), None):
-            raise DataError(f"{file} has two columns of the name {double!r}: rename one or drop it")
-        rows = parquet.read_table(file).to_pylist()
+        # Without a buffer size a row group, which may be the whole file, is loaded at once.
+        with parquet.ParquetFile(file, buffer_size=1 << 20) as content:
+            names = content.schema_arrow.names
+            if double := next((name for name in names if names.count(name) > 1), None):
+                raise DataError(f"{file} has two columns of the name {double!r}: rename one or drop it")
+            size, rows = file.stat().st_size, content.metadata.num_rows
+            batches = content.iter_batches(ROWS_AT_ONCE)
+            for number, columns in enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), 1):
+                yield number, columns, size * number // rows
     except (OSError, ValueError) as error:
         raise DataError(f"{file} is not a readable Parquet file ({' '.join(str(error).split())[:200]}): write it again") from error
-    yield from enumerate(rows, 1)
 
 
-def _read_jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Blank lines are passed over, and counted in the row numbers."""
+def _read_jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """Blank lines are skipped, and counted in the row numbers."""
     number = 0
     try:
-        with gzip.open(file) if file.name.endswith(".gz") else file.open("rb") as content:
+        with file.open("rb") as raw, gzip.open(raw) if file.name.endswith(".gz") else raw as content:
             encoding = _encoding(content.read(4))
-        with gzip.open(file, "rt", encoding=encoding) if file.name.endswith(".gz") else file.open(encoding=encoding) as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip(_BLANK):
-                    yield number, _parse_line(line.strip(_BLANK), file, number)
+            content.seek(0)
+            with io.TextIOWrapper(content, encoding) as lines:
+                for number, line in enumerate(lines, 1):
+                    if line.strip(_BLANK):
+                        yield number, _parse_line(line.strip(_BLANK), file, number), raw.tell()
     except (OSError, EOFError, UnicodeError, zlib.error) as error:
         raise DataError(f"{file}, row {number + 1}: not readable as UTF-8 text ({error}): write the file again") from error
 

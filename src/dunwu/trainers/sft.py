@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import torch
 
 from dunwu.config.base import SEEDS
 from dunwu.config.sft import SftConfig
-from dunwu.data.io.chat_examples import Example
+from dunwu.data.io.chat_examples import Example, Examples
 from dunwu.models.precision import checkpoint_activations
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.base import Engine
@@ -65,8 +65,8 @@ class SftTrainer:
         model: CausalLM,
         tokenizer: Tokenizer,
         engine: Engine,
-        examples: Sequence[Example],
-        validation: Sequence[Example] = (),
+        examples: Examples,
+        validation: Examples = (),
     ) -> None:
         self.config, self.model, self.tokenizer, self.engine = config, model, tokenizer, engine
         self.examples, self.validation = examples, validation
@@ -131,9 +131,10 @@ class SftTrainer:
             totals.add(scores)
         return totals
 
-    def _micro_batches(self, examples: Sequence[Example]) -> list[list[Example]]:
-        parts = in_order([len(example.ids) for example in examples], self.config.micro_batch_tokens)
-        return [[examples[i] for i in part] for part in parts]
+    def _micro_batches(self, examples: Examples) -> Iterator[list[Example]]:
+        """One at a time: ``examples`` may be a file."""
+        for part in in_order([len(example.ids) for example in examples], self.config.micro_batch_tokens):
+            yield [examples[i] for i in part]
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:

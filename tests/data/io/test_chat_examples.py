@@ -14,7 +14,7 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from dunwu.data.io import chat_examples
-from dunwu.data.io.chat_examples import Example, encode_rows, encode_segments, read_examples
+from dunwu.data.io.chat_examples import Counts, Example, ExampleReader, Fingerprint, encode_rows, encode_segments
 from dunwu.errors import DataError
 from dunwu.models.chat import Segment, training_template
 from dunwu.tasks.rows import Row
@@ -131,28 +131,46 @@ def rows_of(lengths: Sequence[int]) -> list[dict[str, Any]]:
     return [{"prompt": str(place), "completion": " 7" * length} for place, length in enumerate(lengths)]
 
 
+def read(path: Path, tokenizer: Any, max_length: int, overlong: Any = "refuse") -> tuple[list[Example], Counts]:
+    counts = Counts()
+    return list(ExampleReader(path, training_template("tiny", tokenizer), tokenizer, max_length, overlong).read(counts)), counts
+
+
 def test_a_file_is_read_in_order_and_whole(world_tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_examples, "AT_ONCE", 3)
+    monkeypatch.setattr(chat_examples, "CHARACTERS_AT_ONCE", 100)
     path = write(tmp_path / "rows.jsonl", rows_of([1, 2, 3, 4, 5, 6, 7]))
-    found = read_examples(path, training_template("tiny", world_tokenizer), world_tokenizer, 100, "refuse")
-    assert [example.where.rpartition(" ")[2] for example in found.examples] == ["1", "2", "3", "4", "5", "6", "7"]
-    steps = {b.targets - a.targets for a, b in zip(found.examples, found.examples[1:], strict=False)}
+    examples, counts = read(path, world_tokenizer, 100)
+    assert [example.where.rpartition(" ")[2] for example in examples] == ["1", "2", "3", "4", "5", "6", "7"]
+    steps = {b.targets - a.targets for a, b in zip(examples, examples[1:], strict=False)}
     assert len(steps) == 1
-    assert found.facts() == {"conversations": 7, "too_long": 0, "tokens": found.tokens, "learned_tokens": found.targets}
+    assert counts == Counts(7, 0, sum(len(example.ids) for example in examples), sum(example.targets for example in examples))
+
+
+def test_how_many_are_tokenised_together_changes_nothing(world_tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "rows.jsonl", rows_of([1, 20, 3, 4, 50]))
+    together, _ = read(path, world_tokenizer, 1000)
+    calls: list[int] = []
+    original = chat_examples.encode
+    monkeypatch.setattr(
+        chat_examples, "encode", lambda tokenizer, texts, start: calls.append(len(texts)) or original(tokenizer, texts, start)
+    )
+    monkeypatch.setattr(chat_examples, "CHARACTERS_AT_ONCE", 1)
+    alone, _ = read(path, world_tokenizer, 1000)
+    assert calls == [2] * 5
+    assert Fingerprint().add(alone) == Fingerprint().add(together)
 
 
 def test_a_long_row_is_refused_or_dropped_and_counted_never_cut(world_tokenizer: Any, tmp_path: Path) -> None:
-    template = training_template("tiny", world_tokenizer)
     path = write(tmp_path / "rows.jsonl", rows_of([1, 30, 1, 31]))
-    whole = read_examples(path, template, world_tokenizer, 1000, "refuse")
-    longest = len(whole.examples[1].ids)
+    whole, _ = read(path, world_tokenizer, 1000)
+    longest = len(whole[1].ids)
     with pytest.raises(DataError, match=rf"row 2: {longest} tokens are over max_length = {longest - 1}; raise it, or set overlong=drop"):
-        read_examples(path, template, world_tokenizer, longest - 1, "refuse")
-    kept = read_examples(path, template, world_tokenizer, longest, "drop")
-    assert (len(kept.examples), kept.too_long) == (3, 1)
-    assert kept.examples[1].ids.tolist() == whole.examples[1].ids.tolist()
+        read(path, world_tokenizer, longest - 1)
+    kept, counts = read(path, world_tokenizer, longest, "drop")
+    assert (len(kept), counts.conversations, counts.too_long) == (3, 3, 1)
+    assert kept[1].ids.tolist() == whole[1].ids.tolist()
     with pytest.raises(DataError, match="all 4 conversations are over max_length = 3"):
-        read_examples(path, template, world_tokenizer, 3, "drop")
+        read(path, world_tokenizer, 3, "drop")
 
 
 def test_a_row_that_cannot_be_rendered_is_named(world_tokenizer: Any) -> None:

@@ -1,13 +1,13 @@
-"""Conversations as token ids with a mask of what is learned, exact to the token."""
+"""Conversations as token ids with a mask of what is learned, exact to the token, as a stream."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ from dunwu.errors import DataError
 from dunwu.models.beginning import encode
 from dunwu.models.chat import Segment, TrainingTemplate
 from dunwu.models.protocols import Tokenizer
-from dunwu.tasks.rows import Row, local_rows
+from dunwu.tasks.rows import Row, stream_rows
 
 TokenIds = list[int]
 Encode = Callable[[list[str]], list[TokenIds]]
-AT_ONCE = 256
-"""Conversations tokenised together, on all cores."""
+CHARACTERS_AT_ONCE = 4_000_000
+"""Text that is tokenised together, on all cores; the tokenizer needs about 50 bytes for a character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,67 +45,100 @@ class Example:
         return int(self.learned.sum())
 
 
-@dataclass
-class ExampleSet:
-    """The examples of a file, and how many rows were left out as too long."""
+class Examples(Protocol):
+    """Examples by their number: a list, or a file of which no more than what is asked for is in memory."""
 
-    examples: list[Example] = field(default_factory=list)
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: int, /) -> Example: ...
+
+    def __iter__(self) -> Iterator[Example]: ...
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a file of conversations held; ``too_long`` were dropped."""
+
+    conversations: int = 0
     too_long: int = 0
+    tokens: int = 0
+    learned_tokens: int = 0
 
-    @property
-    def tokens(self) -> int:
-        return sum(len(example.ids) for example in self.examples)
-
-    @property
-    def targets(self) -> int:
-        return sum(example.targets for example in self.examples)
-
-    def fingerprint(self) -> str:
-        """SHA-256 of all ids and flags: the same rows may be written otherwise by another template, or on another day."""
-        total = hashlib.sha256()
-        for example in self.examples:
-            total.update(example.ids.tobytes() + example.learned.tobytes())
-        return total.hexdigest()
-
-    def facts(self) -> dict[str, int]:
-        """Counts for a manifest."""
-        return {"conversations": len(self.examples), "too_long": self.too_long, "tokens": self.tokens, "learned_tokens": self.targets}
+    def __str__(self) -> str:
+        dropped = f"; {self.too_long:,} too long and dropped" if self.too_long else ""
+        return f"{self.conversations:,} conversations, {self.tokens:,} tokens, {self.learned_tokens:,} of them learned{dropped}"
 
 
-def read_examples(
-    path: Path, template: TrainingTemplate, tokenizer: Tokenizer, max_length: int, overlong: Literal["refuse", "drop"]
-) -> ExampleSet:
-    """All rows of a file or folder in their order. A row over ``max_length`` tokens is refused, or dropped and counted; none is cut.
+@dataclass
+class ExampleReader:
+    """All rows of a file or folder in their order. A row over ``max_length`` tokens is refused, or dropped and counted; none is cut."""
 
-    Raises ``DataError`` that names the row and the remedy.
-    """
-    found = ExampleSet()
-    rows = iter(local_rows(path))
-    while part := list(islice(rows, AT_ONCE)):
-        for example in encode_rows(part, template, tokenizer):
-            if len(example.ids) <= max_length:
-                found.examples.append(example)
-            elif overlong == "drop":
-                found.too_long += 1
+    path: Path
+    template: TrainingTemplate
+    tokenizer: Tokenizer
+    max_length: int
+    overlong: Literal["refuse", "drop"]
+    position: int = 0
+    """Bytes of the files read so far."""
+
+    def read(self, counts: Counts) -> Iterator[Example]:
+        """The examples, added to ``counts`` one by one. Raises ``DataError`` that names the row and the remedy."""
+        for example in encode_rows(self._rows(), self.template, self.tokenizer):
+            if len(example.ids) <= self.max_length:
+                counts.conversations += 1
+                counts.tokens += len(example.ids)
+                counts.learned_tokens += example.targets
+                yield example
+            elif self.overlong == "drop":
+                counts.too_long += 1
             else:
                 raise DataError(
-                    f"{example.where}: {len(example.ids)} tokens are over max_length = {max_length}; raise it, or set overlong=drop"
+                    f"{example.where}: {len(example.ids)} tokens are over max_length = {self.max_length}; raise it, or set overlong=drop"
                 )
-    if not found.examples:
-        raise DataError(f"{path}: all {found.too_long} conversations are over max_length = {max_length}; raise it")
-    return found
+        if not counts.conversations:
+            raise DataError(f"{self.path}: all {counts.too_long} conversations are over max_length = {self.max_length}; raise it")
+
+    def _rows(self) -> Iterator[Row]:
+        for row in stream_rows(self.path):
+            self.position = row.position
+            yield row
 
 
-def encode_rows(rows: Sequence[Row], template: TrainingTemplate, tokenizer: Tokenizer) -> Iterator[Example]:
-    """The rows as examples, in their order."""
-    rendered = [_render(row, template) for row in rows]
-    encoded = encode_segments(rendered, lambda texts: encode(tokenizer, texts, template.start))
-    for row, (ids, learned) in zip(rows, encoded, strict=True):
-        # Nothing predicts the very first token, which is learned where a plain prompt is empty.
-        learned[0] = False
-        if not learned[-1]:
-            raise DataError(f"{row.where}: nothing of it can be learned; give it a prompt")
-        yield Example(np.array(ids, np.int32), np.array(learned, np.bool_), row.where)
+class Fingerprint:
+    """SHA-256 of ids and flags: the same rows may be written otherwise by another template, or on another day."""
+
+    def __init__(self) -> None:
+        self._total = hashlib.sha256()
+
+    def add(self, examples: Iterable[Example]) -> str:
+        """The hash of all examples so far."""
+        for example in examples:
+            self._total.update(example.ids.tobytes() + example.learned.tobytes())
+        return self._total.hexdigest()
+
+
+def encode_rows(rows: Iterable[Row], template: TrainingTemplate, tokenizer: Tokenizer) -> Iterator[Example]:
+    """The rows as examples, in their order; `CHARACTERS_AT_ONCE` of them are in memory."""
+    for part in _parts((row, _render(row, template)) for row in rows):
+        encoded = encode_segments([segments for _, segments in part], lambda texts: encode(tokenizer, texts, template.start))
+        for (row, _), (ids, learned) in zip(part, encoded, strict=True):
+            # Nothing predicts the very first token, which is learned where a plain prompt is empty.
+            learned[0] = False
+            if not learned[-1]:
+                raise DataError(f"{row.where}: nothing of it can be learned; give it a prompt")
+            yield Example(np.array(ids, np.int32), np.array(learned, np.bool_), row.where)
+
+
+def _parts(rendered: Iterable[tuple[Row, list[Segment]]]) -> Iterator[list[tuple[Row, list[Segment]]]]:
+    part, size = list[tuple[Row, list[Segment]]](), 0
+    for row, segments in rendered:
+        part.append((row, segments))
+        size += sum(accumulate(len(segment.text) for segment in segments))
+        if size >= CHARACTERS_AT_ONCE:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _render(row: Row, template: TrainingTemplate) -> list[Segment]:
