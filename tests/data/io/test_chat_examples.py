@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from transformers import PreTrainedTokenizerFast
 from dunwu.data.io import chat_examples
 from dunwu.data.io.chat_examples import Counts, Example, ExampleReader, Fingerprint, encode_rows, encode_segments
 from dunwu.errors import DataError
+from dunwu.models import beginning
 from dunwu.models.chat import Segment, training_template
 from dunwu.tasks.rows import Row
 
@@ -141,7 +143,7 @@ def test_a_file_is_read_in_order_and_whole(world_tokenizer: Any, tmp_path: Path,
     path = write(tmp_path / "rows.jsonl", rows_of([1, 2, 3, 4, 5, 6, 7]))
     examples, counts = read(path, world_tokenizer, 100)
     assert [example.where.rpartition(" ")[2] for example in examples] == ["1", "2", "3", "4", "5", "6", "7"]
-    steps = {b.targets - a.targets for a, b in zip(examples, examples[1:], strict=False)}
+    steps = {b.targets - a.targets for a, b in pairwise(examples)}
     assert len(steps) == 1
     assert counts == Counts(7, 0, sum(len(example.ids) for example in examples), sum(example.targets for example in examples))
 
@@ -150,10 +152,12 @@ def test_how_many_are_tokenised_together_changes_nothing(world_tokenizer: Any, t
     path = write(tmp_path / "rows.jsonl", rows_of([1, 20, 3, 4, 50]))
     together, _ = read(path, world_tokenizer, 1000)
     calls: list[int] = []
-    original = chat_examples.encode
-    monkeypatch.setattr(
-        chat_examples, "encode", lambda tokenizer, texts, start: calls.append(len(texts)) or original(tokenizer, texts, start)
-    )
+
+    def counted(tokenizer: Any, texts: list[str], start: str) -> list[list[int]]:
+        calls.append(len(texts))
+        return beginning.encode(tokenizer, texts, start)
+
+    monkeypatch.setattr(chat_examples, "encode", counted)
     monkeypatch.setattr(chat_examples, "CHARACTERS_AT_ONCE", 1)
     alone, _ = read(path, world_tokenizer, 1000)
     assert calls == [2] * 5

@@ -33,6 +33,8 @@ class Example:
     learned: NDArray[np.bool_]
     where: str
     """The row it came from, as a message calls it."""
+    position: int = 0
+    """Of the row (`Row.position`)."""
 
     @property
     def start(self) -> int:
@@ -69,7 +71,7 @@ class Counts:
         return f"{self.conversations:,} conversations, {self.tokens:,} tokens, {self.learned_tokens:,} of them learned{dropped}"
 
 
-@dataclass
+@dataclass(frozen=True)
 class ExampleReader:
     """All rows of a file or folder in their order. A row over ``max_length`` tokens is refused, or dropped and counted; none is cut."""
 
@@ -78,12 +80,10 @@ class ExampleReader:
     tokenizer: Tokenizer
     max_length: int
     overlong: Literal["refuse", "drop"]
-    position: int = 0
-    """Bytes of the files read so far."""
 
     def read(self, counts: Counts) -> Iterator[Example]:
         """The examples, added to ``counts`` one by one. Raises ``DataError`` that names the row and the remedy."""
-        for example in encode_rows(self._rows(), self.template, self.tokenizer):
+        for example in encode_rows(stream_rows(self.path), self.template, self.tokenizer):
             if len(example.ids) <= self.max_length:
                 counts.conversations += 1
                 counts.tokens += len(example.ids)
@@ -97,11 +97,6 @@ class ExampleReader:
                 )
         if not counts.conversations:
             raise DataError(f"{self.path}: all {counts.too_long} conversations are over max_length = {self.max_length}; raise it")
-
-    def _rows(self) -> Iterator[Row]:
-        for row in stream_rows(self.path):
-            self.position = row.position
-            yield row
 
 
 class Fingerprint:
@@ -126,7 +121,7 @@ def encode_rows(rows: Iterable[Row], template: TrainingTemplate, tokenizer: Toke
             learned[0] = False
             if not learned[-1]:
                 raise DataError(f"{row.where}: nothing of it can be learned; give it a prompt")
-            yield Example(np.array(ids, np.int32), np.array(learned, np.bool_), row.where)
+            yield Example(np.array(ids, np.int32), np.array(learned, np.bool_), row.where, row.position)
 
 
 def _parts(rendered: Iterable[tuple[Row, list[Segment]]]) -> Iterator[list[tuple[Row, list[Segment]]]]:

@@ -27,8 +27,6 @@ from dunwu.run.directory import content_hash
 from dunwu.run.progress import Progress
 from dunwu.tasks.rows import ROWS_AT_ONCE, data_files
 
-GIB = 2**30
-
 
 class TokenFile:
     """The examples of a file that `token_file` wrote, in the order of the rows."""
@@ -93,8 +91,8 @@ def _write(path: Path, reader: ExampleReader, vocabulary: int, key: str) -> None
         while part := list(islice(examples, ROWS_AT_ONCE)):
             digest = fingerprint.add(part)
             writer.write_batch(_batch(part, schema, vocabulary))
-            expected = expected or _checked_room(path, file.tell() * size // reader.position)
-            progress.advance(_mib(reader.position), {"tokens": counts.tokens, "GiB on disk, about": expected / GIB})
+            expected = expected or _checked_room(path, file.tell() * size // max(1, part[-1].position))
+            progress.advance(_mib(part[-1].position), {"tokens": counts.tokens, "file": f"about {_mib(expected):,} MiB"})
         end = {"counts": json.dumps(asdict(counts)), "fingerprint": digest}
         writer.write_batch(pa.RecordBatch.from_pylist([], schema), custom_metadata=end)
 
@@ -111,9 +109,7 @@ def _checked_room(path: Path, expected: int) -> int:
     """``expected``, the size of the file going by its first rows."""
     free = shutil.disk_usage(path.parent).free
     if expected > free:
-        raise RunError(
-            f"{path} takes about {expected / GIB:.1f} GiB and the disk has {free / GIB:.1f} GiB: free space or choose another --out"
-        )
+        raise RunError(f"{path} takes about {_mib(expected):,} MiB and the disk has {free >> 20:,}: free space or choose another --out")
     return expected
 
 
