@@ -57,7 +57,7 @@ def measure(names: Sequence[str], options: Options, folder: Path, tokens: int = 
 
 
 def for_paper(rows: Sequence[Row]) -> float:
-    """Bytes for the paper's rows: the highest anonymous peak, and as much for each further row as it grew by from the first size to the last."""
+    """Bytes for the paper's rows: the highest anonymous peak, and for each further row what it grew by from the first size to the last."""
     first, last = rows[0], rows[-1]
     low, high = (max(row[stage]["anonymous"] for stage in STAGES) for row in (first, last))
     growth = max(0.0, (high - low) / max(1, last["rows"] - first["rows"]))

@@ -22,7 +22,7 @@ from dunwu.models.loading import load_tokenizer
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import content_hash
 from dunwu.trainers.pretrain import new_model
-from dunwu.trainers.sft import SftLearner
+from dunwu.trainers.sft import SftTrainer
 
 UPDATES, CONVERSATIONS = 2, 2
 
@@ -91,7 +91,7 @@ class Bench:
     def train(self, found: TokenFile, data: str) -> None:
         """A few updates."""
         config = SftConfig(data=data, batch_size=CONVERSATIONS, sample_every=10**9, matmul_precision="float32", device="cpu")
-        learner = SftLearner(config, self.model, self.tokenizer, TorchEngine(self.model, self.tokenizer, native=False), found)
+        learner = SftTrainer(config, self.model, self.tokenizer, TorchEngine(self.model, self.tokenizer, native=False), found)
         for step in range(1, UPDATES + 1):
             learner.step(step)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -164,6 +167,69 @@ def test_dropped_rows_are_told(sft_config: ConfigOf, data: Path, tmp_path: Path,
     run = run_sft(sft_config(f"data={long}", "max_length=40", "overlong=drop", "epochs=1"), tmp_path / "run")
     assert read_manifest(run)["data"]["data"]["too_long"] == 1
     assert "1 too long and dropped" in " ".join(capsys.readouterr().out.split())
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dunwu.config.load import load_config
+from dunwu.config.sft import SftConfig
+from dunwu.data.io import token_file
+from dunwu.jobs.sft import run_sft
+
+def kill(path, expected, room=token_file._checked_room):
+    assert room(path, expected) > 0
+    os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+    return expected
+
+token_file._checked_room = kill
+run_sft(load_config(SftConfig, None, sys.argv[3:]), Path(sys.argv[2]))
+"""
+"""A run that is sent a signal after the first rows of its token file."""
+
+
+def test_killed_while_tokenising_a_run_begins_again(finished: Path, overrides: Sequence[str], sft_config: ConfigOf, tmp_path: Path) -> None:
+    finished: Path, overrides: Sequence[str], sft_config: ConfigOf, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    killed = subprocess.run([sys.executable, "-c", KILLED, "SIGKILL", str(run), *overrides], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    [partial] = (run / "tokens").glob("*.tmp")
+    assert (partial / "data.arrow").exists()
+    assert not (run / "manifest.json").exists()
+    run_sft(sft_config(), run, resume=True)
+    assert sorted(path.name for path in (run / "tokens").iterdir()) == ["data.arrow", "validation.arrow"]
+    assert read_manifest(run)["inputs"] == read_manifest(finished)["inputs"]
+    weights = "checkpoints/step-000006/model.safetensors"
+    assert (run / weights).read_bytes() == (finished / weights).read_bytes()
+
+
+def test_interrupted_while_it_tokenises_a_run_leaves_nothing(overrides: Sequence[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    stopped = subprocess.run([sys.executable, "-c", KILLED, "SIGINT", str(run), *overrides], capture_output=True, text=True, check=False)
+    assert "dunwu.errors.Interrupted" in stopped.stderr
+    assert not run.exists()
+
+
+def test_a_resume_takes_the_token_files_as_they_are(finished: Path, sft_config: ConfigOf, tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / "tokens" / "validation.arrow").write_bytes(b"corrupt")
+    before = {path.name: path.stat().st_ino for path in (run / "tokens").iterdir()}
+    run_sft(sft_config(), run, resume=True)
+    after = {path.name: path.stat().st_ino for path in (run / "tokens").iterdir()}
+    assert after["data.arrow"] == before["data.arrow"]
+    assert (run / "tokens" / "validation.arrow").stat().st_size > 1_000
+
+
+def test_a_refused_resume_changes_no_token_file(sft_config: ConfigOf, data: Path, tmp_path: Path) -> None:
+    mine, run = Path(shutil.copy(data, tmp_path / "mine.jsonl")), tmp_path / "run"
+    run_sft(sft_config(f"data={mine}", "epochs=1"), run)
+    tokens = (run / "tokens" / "data.arrow").read_bytes()
+    write(mine, [{"prompt": "Say 1.", "completion": "2"}])
+    for config, resume in ((sft_config(f"data={mine}", "epochs=1"), True), (sft_config(f"data={mine}", "epochs=1"), False)):
+        with pytest.raises(RunError):
+            run_sft(config, run, resume=resume)
+    assert (run / "tokens" / "data.arrow").read_bytes() == tokens
 
 
 FORM = re.compile(r"\|special_token\|\d+ and \d+ make (\d+)\.\|special_token\|\1<\|endoftext\|>")

@@ -10,7 +10,7 @@ import pytest
 
 from dunwu.cli.main import main
 from dunwu.config.tasks import DatasetTask
-from dunwu.data.io.chat_examples import read_examples
+from dunwu.data.io.chat_examples import Counts, ExampleReader
 from dunwu.data.usable import refusal, unusable
 from dunwu.errors import DataError
 from dunwu.tasks.dataset import Dataset
@@ -67,8 +67,10 @@ def test_the_accuracy_of_a_completion(case: str, file: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(("case", "name"), LEARNED_TOKENS)
 def test_what_is_learned_of_conversations(case: str, name: str, tiny_world: tuple[Any, Any]) -> None:
     tokenizer, template = tiny_world
-    found = read_examples(folder(case) / name, template, tokenizer, 1000, "refuse")
-    assert found.facts()["learned_tokens"] == LEARNED_TOKENS[case, name]
+    counts = Counts()
+    for _ in ExampleReader(folder(case) / name, template, tokenizer, 1000, "refuse").read(counts):
+        pass
+    assert counts.learned_tokens == LEARNED_TOKENS[case, name]
 
 
 @pytest.fixture(scope="module")
