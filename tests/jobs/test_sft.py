@@ -189,8 +189,6 @@ run_sft(load_config(SftConfig, None, sys.argv[3:]), Path(sys.argv[2]))
 
 
 def test_killed_while_tokenising_a_run_begins_again(finished: Path, overrides: Sequence[str], sft_config: ConfigOf, tmp_path: Path) -> None:
-    finished: Path, overrides: Sequence[str], sft_config: ConfigOf, tmp_path: Path
-) -> None:
     run = tmp_path / "run"
     killed = subprocess.run([sys.executable, "-c", KILLED, "SIGKILL", str(run), *overrides], check=False)
     assert killed.returncode == -signal.SIGKILL
