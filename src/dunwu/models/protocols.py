@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import torch
-from torch import Tensor, nn
+if TYPE_CHECKING:  # a chat template is read where torch is not loaded
+    import torch
+    from torch import Tensor, nn
 
 
 class LanguageModel(Protocol):
