@@ -32,7 +32,7 @@ def fresh(sandbox: LocalSandbox) -> Iterator[LocalSandbox]:
 
 def workers_of(sandbox: LocalSandbox) -> list[psutil.Process]:
     """Every process that the sandbox has alive, at any depth."""
-    roots = [place._worker.pid for place in sandbox._places if place._worker is not None]
+    roots = [slot._worker.pid for slot in sandbox._slots if slot._worker is not None]
     found = [psutil.Process(pid) for pid in roots]
     return [*found, *(child for process in found for child in process.children(recursive=True))]
 
@@ -76,9 +76,9 @@ def test_a_worker_killed_from_outside_is_replaced(fresh: LocalSandbox) -> None:
     for process in workers_of(fresh):
         process.kill()
     assert fresh.run(DOUBLE, ["2"], Limits())[0].stdout == "4\n"
-    place = next(place for place in fresh._places if place._worker is not None)
-    assert place._worker is not None
-    victim = place._worker.pid
+    place = next(place for place in fresh._places if slot._worker is not None)
+    assert slot._worker is not None
+    victim = slot._worker.pid
 
     def kill_it() -> None:
         time.sleep(0.3)
@@ -89,7 +89,7 @@ def test_a_worker_killed_from_outside_is_replaced(fresh: LocalSandbox) -> None:
     (outcome,) = fresh.run(Program("import time; time.sleep(0.8); print(5)"), [""], Limits())
     killer.join()
     assert (outcome.status, outcome.stdout) == ("ok", "5\n")
-    assert place._worker.pid != victim
+    assert slot._worker.pid != victim
 
 
 class _Interrupt(BaseException): ...
@@ -116,7 +116,7 @@ def test_a_worker_lost_twice_is_our_error(fresh: LocalSandbox) -> None:
     def kill_them() -> None:
         while not stop.wait(0.05):
             for place in fresh._places:
-                worker = place._worker
+                worker = slot._worker
                 if worker is not None and worker.alive:
                     os.kill(worker.pid, signal.SIGKILL)
 

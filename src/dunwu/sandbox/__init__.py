@@ -1,1 +1,1 @@
-"""Runs untrusted programs: what a model wrote is started here, and nowhere else. Imports no torch."""
+"""Runs untrusted programs: a model's programs are started only here. Imports no torch."""

@@ -1,4 +1,4 @@
-"""C++ to a binary, in a sandbox of its own that ends with the compiler."""
+"""Compiles C++ to a binary, in a separate sandbox that ends with the compiler."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from dunwu.sandbox.sealed import new_file, sealed
 SECONDS = 10
 MEMORY_KIB = 2 << 20
 FILE_BLOCKS = 128 << 10
-"""Of 512 bytes: 64 MiB."""
+"""In units of 512 bytes: 64 MiB."""
 COMPILERS = ("g++", "clang++")
 REFUSED = 66
-"""Exit code that tells the compiler's no from any other mishap."""
+"""Exit code for a compile error, as opposed to any other failure."""
 REMEMBERED = 32
 
 SCRIPT = f"""
@@ -33,16 +33,16 @@ exec cat /tmp/program
 
 
 class Compiler:
-    """Remembers the last few programs, because each is run on many inputs."""
+    """Caches the last few binaries, because each program runs on many inputs."""
 
     def __init__(self, level: int) -> None:
-        """Only level 1 has a place that a compiler may write to."""
+        """Only level 1 has a folder that a compiler may write to."""
         self._level = level
         self._lock = threading.Lock()
         self._built: OrderedDict[str, bytes | Outcome] = OrderedDict()
 
     def build(self, program: Program) -> bytes | Outcome:
-        """The binary, or the outcome (``compile_error``, ``sandbox_error``) that all its cases have."""
+        """The binary, or the outcome (``compile_error``, ``sandbox_error``) of all its cases."""
         with self._lock:
             if program.source in self._built:
                 self._built.move_to_end(program.source)
@@ -61,7 +61,7 @@ class Compiler:
         if compiler is None:
             return lost("no C++ compiler: install g++ or clang++")
         if self._level != 1:
-            return lost(f"C++ needs a level 1 sandbox, this one has level {self._level}: see dunwu doctor, or use a remote worker")
+            return lost(f"C++ needs a sandbox of level 1, but this one has level {self._level}: see dunwu doctor, or use a remote worker")
         try:
             command = [*namespaces("--tmpfs", "/tmp"), "sh", "-c", SCRIPT, compiler]
             return _compile(command, source.encode(errors="surrogatepass"))

@@ -1,4 +1,4 @@
-"""How a case ended, and what that means."""
+"""The raw ending of a case, and the outcome it means."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from dunwu.sandbox.values import decode_value
 
 SHOWN_ERRORS = 2048
 NEARLY_ALL = 0.8
-"""Of the memory: a process that has so much and is ended by a signal has most likely run into the limit."""
+"""Share of the memory limit: a process that used so much and was killed by a signal most likely hit the limit."""
 OUT_OF_MEMORY_SIGNALS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Facts of the kernel, and what came through the pipes."""
+    """The kernel's facts about a case, and the data from its pipes."""
 
     output: bytes
     errors: bytes
     result: bytes
     wall: float
     killed: Literal["", "time", "output"]
-    """By us, and for which limit; status, ``cpu`` and ``memory`` are not known then."""
+    """The limit for which we killed the process, if we did; ``status``, ``cpu`` and ``memory`` are then unknown."""
     status: int = 0
-    """Of waitpid."""
+    """From waitpid."""
     cpu: float = 0.0
     memory: int = 0
     """Peak in MiB."""
 
     @property
     def confined(self) -> bool:
-        """Whether our own part inside went well; if not, nothing is known of the program."""
+        """True if our own code inside succeeded; if not, nothing is known about the program."""
         return self.result.startswith(CONFINED) and not self.result.startswith(CONFINED + NOT_EXECUTED)
 
 
 def outcome_of(ending: Ending, limits: Limits, mode: int) -> Outcome:
-    """Of a case that was `Ending.confined`. A function must have returned a value too."""
+    """The outcome of a case that was `Ending.confined`. A function must also have returned a value."""
     status, result, errors = _status(ending, limits, mode), None, ending.errors
     if mode == FUNCTION and status == "ok":
         try:
@@ -53,7 +53,7 @@ def outcome_of(ending: Ending, limits: Limits, mode: int) -> Outcome:
 
 
 def lost(reason: str) -> Outcome:
-    """Nothing is known of the program: our failure, not its."""
+    """Nothing is known about the program: the failure is ours, not the program's."""
     return Outcome("sandbox_error", "", 0.0, 0.0, 0, reason)
 
 
@@ -73,7 +73,7 @@ def _status(ending: Ending, limits: Limits, mode: int) -> Status:
 
 
 def _decoded(text: bytes) -> Any:
-    """Raises `ValueError` for what is no encoded value, whoever has written it."""
+    """Raises `ValueError` for anything but an encoded value, whoever wrote it."""
     try:
         return decode_value(json.loads(text))
     except RecursionError as error:

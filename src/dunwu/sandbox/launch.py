@@ -1,4 +1,4 @@
-"""How a worker is started: by whom, with which Python, behind which wall."""
+"""Starts a worker: the user, the Python and the isolation that it runs under."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from dunwu.errors import UserError
 from dunwu.sandbox.inside.confinement import DEVICES
 
 UNPRIVILEGED = 64_917
-"""User and group of everything in a sandbox that root starts. Root would keep rights in its namespace, and some limits never bind it."""
+"""User and group of everything in a sandbox that root starts. Root would keep rights in its namespace and is exempt from some limits."""
 ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "MALLOC_ARENA_MAX": "1"}
-"""All that a program sees. One malloc arena, because each reserves 64 MiB of address space, which is what the memory limit counts."""
+"""A program's whole environment. One malloc arena, because each reserves 64 MiB of address space, which the memory limit counts."""
 LIBRARIES = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives")
 INSIDE = ("", "child", "confinement", "kernel", "landlock", "protocol", "server", "system_calls")
@@ -31,7 +31,7 @@ TRIAL_SECONDS = 20.0
 
 
 def identity() -> dict[str, Any]:
-    """Arguments of Popen: root gives up all it is, others stay who they are."""
+    """Arguments of Popen: root drops its privileges, other users stay as they are."""
     if os.geteuid() != 0:
         return {}
     return {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []}
@@ -39,7 +39,7 @@ def identity() -> dict[str, Any]:
 
 @functools.cache
 def interpreter() -> tuple[str, str]:
-    """The Python of the worker and its prefix: ours where the worker's user can run it, else the system's."""
+    """The worker's Python and its prefix: ours if the worker's user can run it, else the system's."""
     tried = dict.fromkeys((os.path.realpath(sys.executable), SYSTEM_PYTHON))
     for path in tried:
         try:
@@ -59,13 +59,13 @@ def interpreter() -> tuple[str, str]:
         if Path(answer.stdout.strip()) != Path("/"):
             return path, answer.stdout.strip()
     raise UserError(
-        f"no Python that an unprivileged user can run ({', '.join(tried)}): install python3, or put Dunwu's where other users can read it"
+        f"no Python that an unprivileged user can run ({', '.join(tried)}): install python3, or make Dunwu's readable for other users"
     )
 
 
 @functools.cache
 def archive() -> bytes:
-    """The modules of `dunwu.sandbox.inside` as a zip file that Python can run: the worker's user may be unable to read ours."""
+    """The modules of `dunwu.sandbox.inside` as a runnable zip file, because the worker's user may be unable to read our files."""
     package = resources.files("dunwu")
     files = {
         "__main__.py": "from dunwu.sandbox.inside.server import main\n\nmain()\n",
@@ -74,15 +74,15 @@ def archive() -> bytes:
     }
     for name in ("values", *(f"inside/{part or '__init__'}" for part in INSIDE)):
         files[f"dunwu/sandbox/{name}.py"] = package.joinpath(f"sandbox/{name}.py").read_text(encoding="utf-8")
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w") as zipped:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as zipped:
         for name, text in files.items():
             zipped.writestr(name, text)
-    return whole.getvalue()
+    return buffer.getvalue()
 
 
 def server_command(level: int, archive_descriptor: int, socket_descriptor: int) -> list[str]:
-    """The worker of a level. Raises `UserError` where bubblewrap or a Python is missing."""
+    """The command of a worker at a level. Raises `UserError` if bubblewrap or a usable Python is missing."""
     python, _ = interpreter()
     options = {"socket": socket_descriptor, "archive": archive_descriptor, "level": level, "readable": readable()}
     if level > 1:
@@ -92,7 +92,7 @@ def server_command(level: int, archive_descriptor: int, socket_descriptor: int) 
 
 
 def namespaces(*more: str) -> list[str]:
-    """bubblewrap, with nothing in its file system but what Python and a compiler need to read."""
+    """A bubblewrap command whose file system has only what Python and a compiler need to read."""
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise UserError("bubblewrap is missing: install the package bubblewrap")
@@ -118,15 +118,15 @@ def namespaces(*more: str) -> list[str]:
 
 
 def readable() -> list[str]:
-    """What a program may open, for Landlock."""
+    """The paths that a program may open, for Landlock."""
     _, prefix = interpreter()
     return ["/usr", *LIBRARIES, *SYSTEM_FILES, *([] if _below_usr(prefix) else [prefix])]
 
 
 def start(command: Sequence[str], descriptors: Sequence[int], errors: IO[bytes], **streams: Any) -> subprocess.Popen[bytes]:
-    """By a thread that lives as long as we do: bubblewrap dies with the *thread* that started it. Raises `OSError`."""
+    """Start a process from a permanent thread, because bubblewrap dies with the *thread* that started it. Raises `OSError`."""
 
-    def begin() -> subprocess.Popen[bytes]:
+    def popen() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **streams},
@@ -139,7 +139,7 @@ def start(command: Sequence[str], descriptors: Sequence[int], errors: IO[bytes],
         )
 
     starter = _starter()
-    return starter.submit(begin).result()
+    return starter.submit(popen).result()
 
 
 def _below_usr(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""A sandbox on this machine: a pool of workers, each started when it is first needed and replaced when it is lost."""
+"""A sandbox on this machine: a pool of workers, started on demand and replaced when lost."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ ATTEMPTS = 2
 
 
 class LocalSandbox:
-    """`dunwu.sandbox.outcome.Sandbox`. Safe to use from several threads; as many cases run at once as there are workers."""
+    """`dunwu.sandbox.outcome.Sandbox`. Thread-safe; each worker runs one case at a time."""
 
     def __init__(self, level: int, workers: int) -> None:
         """Starts nothing yet."""
         self.level = level
         self._compiler = Compiler(level)
-        self._places = [_Place(level) for _ in range(workers)]
-        self._free: queue.LifoQueue[_Place] = queue.LifoQueue()
-        for place in self._places:
-            self._free.put(place)
+        self._slots = [_Slot(level) for _ in range(workers)]
+        self._free: queue.LifoQueue[_Slot] = queue.LifoQueue()
+        for slot in self._slots:
+            self._free.put(slot)
 
     def run(self, program: Program, inputs: Sequence[str], limits: Limits, stop_at_failure: bool = False) -> list[Outcome]:
         """See `dunwu.sandbox.outcome.Sandbox.run`."""
-        place = self._free.get()
+        slot = self._free.get()
         try:
             prepared = self._prepare(program)
             if isinstance(prepared, Outcome):
@@ -38,19 +38,19 @@ class LocalSandbox:
             with sealed(content, executable=mode == BINARY) as descriptor:
                 outcomes: list[Outcome] = []
                 for text in inputs:
-                    outcomes.append(place.run(mode, descriptor, text, limits))
+                    outcomes.append(slot.run(mode, descriptor, text, limits))
                     if stop_at_failure and outcomes[-1].status != "ok":
                         break
                 return outcomes
         finally:
-            self._free.put(place)
+            self._free.put(slot)
 
     def close(self) -> None:
-        """Ends all workers, when the runs of other threads have ended."""
-        for _ in self._places:
+        """End all workers, after waiting for the runs of other threads."""
+        for _ in self._slots:
             self._free.get().close()
-        for place in self._places:
-            self._free.put(place)
+        for slot in self._slots:
+            self._free.put(slot)
 
     def __enter__(self) -> LocalSandbox:
         return self
@@ -59,7 +59,7 @@ class LocalSandbox:
         self.close()
 
     def _prepare(self, program: Program) -> tuple[int, bytes] | Outcome:
-        """The mode and the content of the program's file."""
+        """The mode, and the content of the program file."""
         if program.language == "cpp":
             built = self._compiler.build(program)
             return built if isinstance(built, Outcome) else (BINARY, built)
@@ -68,15 +68,15 @@ class LocalSandbox:
         return SCRIPT if program.entry is None else FUNCTION, content
 
 
-class _Place:
-    """A worker, or the room for the next one."""
+class _Slot:
+    """A worker, or an empty slot for the next one."""
 
     def __init__(self, level: int) -> None:
         self._level = level
         self._worker: Worker | None = None
 
     def run(self, mode: int, program: int, text: str, limits: Limits) -> Outcome:
-        """A worker that is lost on the way is replaced once, and its case begun again."""
+        """Run a case; if the worker is lost, replace it once and run the case again."""
         reason = ""
         for _ in range(ATTEMPTS):
             with sealed(text.encode(errors="surrogatepass")) as given:
@@ -87,7 +87,7 @@ class _Place:
                     continue
             if ending.confined:
                 return outcome_of(ending, limits, mode)
-            reason = f"the worker did not begin: {ending.errors.decode(errors='replace')[-200:]}"
+            reason = f"the worker did not start: {ending.errors.decode(errors='replace')[-200:]}"
             self.close()
         return lost(reason)
 

@@ -1,4 +1,4 @@
-"""Opens the best sandbox that this machine can offer, or the one that was asked for."""
+"""Opens the requested sandbox, by default the best one that this machine supports."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from dunwu.sandbox.sealed import sealed
 from dunwu.sandbox.worker import Case, Worker, WorkerLost
 
 VARIABLE = "DUNWU_SANDBOX"
-WAYS_OUT = f"give the address of a worker on another Linux machine (dunwu sandbox; {VARIABLE}=http://HOST:PORT), or set {VARIABLE}=unsafe"
+REMEDY = f"give the address of a worker on another Linux machine (dunwu sandbox; {VARIABLE}=http://HOST:PORT), or set {VARIABLE}=unsafe"
 TRIAL = Limits(wall_seconds=20.0)
 UNSAFE = "only resources are limited: a program can read and change whatever the user can"
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """1 namespaces and seccomp, 2 Landlock and seccomp, 3 neither; and why, for a person."""
+    """1 namespaces and seccomp, 2 Landlock and seccomp, 3 neither; ``text`` gives the reason."""
 
     number: int
     text: str
 
 
 def open_sandbox(where: str = "auto", workers: int = 0) -> Sandbox:
-    """``auto``: the best this machine has; ``http://host:port``: another machine; ``unsafe``: resource limits only.
+    """``auto``: the best of this machine; ``http://host:port``: another machine; ``unsafe``: resource limits only.
 
-    As many ``workers`` as cores with 0. Raises `UserError` where ``auto`` finds neither namespaces nor Landlock.
+    With ``workers=0`` there is one worker per core. Raises `UserError` if ``auto`` finds neither namespaces nor Landlock.
     """
     workers = workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     if where.startswith(("http://", "https://")):
@@ -44,16 +44,16 @@ def open_sandbox(where: str = "auto", workers: int = 0) -> Sandbox:
     if where == "unsafe":
         return LocalSandbox(3, workers)
     if where != "auto":
-        raise ConfigError(f"no sandbox {where!r}: it is auto, unsafe, or the address of a worker such as http://127.0.0.1:8000")
+        raise ConfigError(f"there is no sandbox {where!r}: give auto, unsafe, or the address of a worker such as http://127.0.0.1:8000")
     level = probe()
     if level.number == 3:
-        raise UserError(f"this machine cannot lock programs in ({level.text}): {WAYS_OUT}")
+        raise UserError(f"this machine cannot isolate programs ({level.text}): {REMEDY}")
     return LocalSandbox(level.number, workers)
 
 
 @functools.cache
 def shared_sandbox() -> Sandbox:
-    """One for the whole process, with one worker, where the environment variable DUNWU_SANDBOX says; ended at exit."""
+    """The process-wide sandbox with one worker, chosen by the environment variable DUNWU_SANDBOX; closed at exit."""
     sandbox = open_sandbox(os.environ.get(VARIABLE, "auto"), workers=1)
     atexit.register(sandbox.close)
     os.register_at_fork(after_in_child=shared_sandbox.cache_clear)  # two processes cannot share a worker
@@ -61,7 +61,7 @@ def shared_sandbox() -> Sandbox:
 
 
 def where_programs_run() -> str:
-    """What `shared_sandbox` would be, for the manifest of a run; starts nothing that `probe` has not started."""
+    """Describes `shared_sandbox` for the manifest of a run; starts nothing but what `probe` starts."""
     where = os.environ.get(VARIABLE, "auto")
     return f"level {probe().number}" if where == "auto" else "level 3, unsafe" if where == "unsafe" else f"remote, {where}"
 
@@ -70,7 +70,7 @@ def where_programs_run() -> str:
 def probe() -> Level:
     """The best level, found by running a program in it."""
     if sys.platform != "linux" or not supported():
-        return Level(3, f"{sys.platform} on {os.uname().machine} has neither namespaces nor seccomp filters that we know; {UNSAFE}")
+        return Level(3, f"{sys.platform} on {os.uname().machine} has neither namespaces nor known seccomp filters; {UNSAFE}")
     without_namespaces = _failure(1)
     if not without_namespaces:
         return Level(1, f"namespaces (bubblewrap), seccomp, {f'Landlock ABI {abi()}' if abi() else 'no Landlock'}")
@@ -81,7 +81,7 @@ def probe() -> Level:
 
 
 def _failure(level: int) -> str:
-    """Why the level does not work; empty when it does."""
+    """The reason why the level does not work; empty if it works."""
     try:
         worker = Worker(level)
     except (WorkerLost, UserError, OSError) as error:

@@ -1,4 +1,4 @@
-"""What goes into a sandbox and what comes out of it."""
+"""The inputs and outputs of a sandbox."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Literal, Protocol
 from dunwu.errors import ConfigError
 
 Status = Literal["ok", "wrong_answer", "runtime_error", "time_limit", "memory_limit", "output_limit", "compile_error", "sandbox_error"]
-"""``wrong_answer`` is given by verifiers only; ``sandbox_error`` is our failure, never the program's, and never a reward of 0."""
+"""Only verifiers give ``wrong_answer``; ``sandbox_error`` is our failure, not the program's, and never a reward of 0."""
 
 Language = Literal["python", "cpp"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one case. The memory bounds the address space, threads included; the output bounds each pipe."""
+    """The limits of one case. Memory limits the address space, threads included; output limits each pipe."""
 
     cpu_seconds: float = 2.0
     wall_seconds: float = 4.0
@@ -31,10 +31,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Text that nobody trusts.
+    """An untrusted program.
 
-    With ``entry`` the function of that name, or the method of that name of ``Solution()``, is called with the case's arguments
-    (Python only); without it the text is a script that reads standard input.
+    With ``entry``, the function of that name, or the method of that name of ``Solution()``, is called with the case's arguments
+    (Python only); without it, the program is a script that reads standard input.
     """
 
     source: str
@@ -48,7 +48,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One case. ``cpu`` and ``wall`` in seconds, ``memory`` the peak in MiB. A worker that we killed tells neither: both are 0."""
+    """The outcome of one case: ``cpu`` and ``wall`` in seconds, peak ``memory`` in MiB. ``cpu`` and ``memory`` are 0 if we killed it."""
 
     status: Status
     stdout: str
@@ -56,18 +56,18 @@ class Outcome:
     wall: float
     memory: int
     stderr: str
-    """The last 2 KiB, for people, never for verdicts."""
+    """The last 2 KiB, for display only, never for verdicts."""
     result: Any = None
-    """What the function returned, as plain Python values; None without an ``entry``."""
+    """The function's return value as plain Python values; None without an ``entry``."""
 
 
 class Sandbox(Protocol):
-    """Runs programs. Safe to use from several threads."""
+    """Runs programs. Thread-safe."""
 
     def run(self, program: Program, inputs: Sequence[str], limits: Limits, stop_at_failure: bool = False) -> list[Outcome]:
         """One fresh process per input.
 
-        An input is standard input, or with an entry the JSON object ``{"args": [...], "kwargs": {...}}`` whose values come from
+        An input is standard input, or with an entry the JSON object ``{"args": [...], "kwargs": {...}}`` with values encoded by
         `dunwu.sandbox.values.encode_value`. With ``stop_at_failure`` the list ends at the first outcome that is not ``ok``.
         """
         ...

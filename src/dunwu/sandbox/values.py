@@ -1,9 +1,9 @@
 """Plain Python values as JSON that keeps their exact types. Used on both sides of the sandbox; standard library only.
 
-None, bool, int, float, str, list and dict with string keys stand for themselves. The others carry a tag:
+None, bool, int, float, str, list and dict with string keys represent themselves. The others have a tag:
 ``{"$tuple": [...]}``, ``{"$set": [...]}``, ``{"$frozenset": [...]}``, ``{"$dict": [[key, value], ...]}`` and ``{"$int": "0x..."}`` for an
-int beyond the digits that Python reads and prints.
-Types are compared with ``is``: an instance of a subclass (an int that equals everything) has no encoding.
+int with more digits than Python reads and prints.
+Types are compared with ``is``: an instance of a subclass (an int that equals everything) cannot be encoded.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from typing import Any
 
 MAX_DEPTH = 100
 SHORT_BITS = 13_000
-"""Of an int in decimal digits: about 3,900, below the length from which Python refuses to read or print one."""
+"""Largest int written in decimal: about 3,900 digits, below the length from which Python refuses to read or print one."""
 MAX_BITS = 1 << 20
-"""Of an int: about 315,000 digits."""
+"""Largest int: about 315,000 digits."""
 MAX_HASHED = 10_000
-"""Elements of sets and keys of tagged dicts in one value: hashes of ints can be made to collide, and time is then quadratic."""
+"""Most set elements and tagged dict keys in one value: hashes of ints can be made to collide, which takes quadratic time."""
 
 _HEXADECIMAL = re.compile(r"-?0x[0-9a-f]+")
 PLAIN_DICTS = (dict, Counter, OrderedDict, defaultdict)
-"""The standard library's own, by exact type: honest programs return them, and they equal a dict of the same items."""
+"""Dicts of the standard library, by exact type: honest programs return them, and they equal a dict of the same items."""
 COLLECTIONS: dict[str, type] = {"$tuple": tuple, "$set": set, "$frozenset": frozenset}
 TAGS: dict[type, str] = {kind: tag for tag, kind in COLLECTIONS.items()}
 
 
 def encode_value(value: Any, depth: int = 0) -> Any:
-    """What `json.dumps` takes. Raises `TypeError` for another type, `ValueError` for an int too long or nesting too deep."""
+    """Input for `json.dumps`. Raises `TypeError` for an unsupported type, `ValueError` for too long an int or too deep nesting."""
     kind = type(value)
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
     if kind is int and value.bit_length() > MAX_BITS:
-        raise ValueError(f"an int of {value.bit_length()} bits; at most {MAX_BITS} are taken")
+        raise ValueError(f"an int of {value.bit_length()} bits; at most {MAX_BITS} are supported")
     if kind is int and value.bit_length() > SHORT_BITS:
         return {"$int": hex(value)}
     if value is None or kind in (bool, int, float, str):
@@ -44,7 +44,7 @@ def encode_value(value: Any, depth: int = 0) -> Any:
         return {TAGS[kind]: [encode_value(item, depth + 1) for item in value]}
     if kind in PLAIN_DICTS:
         return _encode_dict(value, depth)
-    raise TypeError(f"a value of type {kind.__name__}; taken are None, bool, int, float, str, list, tuple, set, frozenset and dict")
+    raise TypeError(f"a value of type {kind.__name__}; supported are None, bool, int, float, str, list, tuple, set, frozenset and dict")
 
 
 def decode_value(data: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The client of one worker: gives it a case, reads its pipes, and kills it when anything looks odd."""
+"""The client of one worker: sends it a case, reads its pipes, and kills it if anything looks wrong."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from dunwu.sandbox.sealed import sealed
 
 STARTUP_SECONDS = 60.0
 DRAIN_SECONDS = 5.0
-"""For what is left in the pipes after a child's end; their writing ends are closed by then."""
+"""For reading the rest of the pipes after a child has ended; their write ends are closed by then."""
 ENDING_SECONDS = 2.0
 CHUNK = 1 << 16
 LARGEST_FILE = 1 << 20
-"""In bytes, of a file that a program writes. Nothing is writable; this is for what we overlooked."""
+"""Largest file that a program may write, in bytes. Nothing is writable; this covers what we overlooked."""
 
 
 class WorkerLost(Exception):
-    """The worker did not do its part: nothing is known of the program."""
+    """The worker failed: nothing is known about the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class Case:
 
 
 class Worker:
-    """One fork server. For one thread at a time."""
+    """One fork server. Not thread-safe."""
 
     def __init__(self, level: int) -> None:
-        """Raises `WorkerLost` with the reason when it does not come up, `UserError` when something needed is missing."""
+        """Raises `WorkerLost` with the reason if the worker does not start, `UserError` if a requirement is missing."""
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
         self._channel, theirs = socket.socketpair()
         with contextlib.ExitStack() as failing:
@@ -72,30 +72,30 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Of the process that we started; at level 1 that is bubblewrap."""
+        """The id of the process that we started; at level 1 that is bubblewrap."""
         return self._process.pid
 
     def run(self, case: Case) -> Ending:
-        """Raises `WorkerLost`. The worker is closed after that, and also when the case had to be killed: see `alive`."""
+        """Run a case. Raises `WorkerLost`. The worker is closed after that, and also if the case had to be killed: see `alive`."""
         pipes = [os.pipe() for _ in range(3)]
         try:
-            begin = time.monotonic()
+            began = time.monotonic()
             self._send(case, [write for _, write in pipes])
-            return self._follow([read for read, _ in pipes], case.limits, begin)
+            return self._follow([read for read, _ in pipes], case.limits, began)
         except OSError as error:
             raise self._gone(f"the worker is gone: {error}") from error
         except BaseException:
-            self.close()  # interrupted, it would give this case's answer to the next
+            self.close()  # after an interrupt, the next case would receive this case's reply
             raise
         finally:
             for read, _ in pipes:
                 os.close(read)
 
     def close(self) -> None:
-        """Ends it and all that is in it.
+        """End the worker and everything in it.
 
-        Without its client it kills the case, waits for it, and ends, so that nothing is left to an init that a container may not have.
-        Otherwise it is killed.
+        A worker that loses its client kills the case, reaps it and exits, because a container may have no init to reap it.
+        If the worker does not exit in time, it is killed.
         """
         self.alive = False
         self._channel.close()
@@ -113,13 +113,13 @@ class Worker:
             for write in writes:
                 os.close(write)
 
-    def _follow(self, reads: Sequence[int], limits: Limits, begin: float) -> Ending:
-        """Until all pipes are at their end and the worker has answered, or a limit is reached."""
+    def _follow(self, reads: Sequence[int], limits: Limits, began: float) -> Ending:
+        """Read until all pipes have ended and the worker has replied, or until a limit is exceeded."""
         received, channel = {read: bytearray() for read in reads}, self._channel.fileno()
         poll, waiting = select.poll(), {channel, *reads}
         for descriptor in waiting:
             poll.register(descriptor, select.POLLIN)
-        deadline, answer = begin + limits.wall_seconds, (0, 0.0, 0)
+        deadline, answer = began + limits.wall_seconds, (0, 0.0, 0)
         killed: Literal["", "time", "output"] = ""
         while waiting and not killed:
             ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
@@ -138,10 +138,10 @@ class Worker:
         if waiting:
             self.close()
         output, errors, result = map(bytes, received.values())
-        return Ending(output, errors, result, time.monotonic() - begin, killed, *answer)
+        return Ending(output, errors, result, time.monotonic() - began, killed, *answer)
 
     def _answer(self) -> tuple[int, float, int]:
-        """Wait status, CPU seconds, peak memory in MiB. The worker writes them at once."""
+        """Wait status, CPU seconds, peak memory in MiB. The worker writes them in one piece."""
         data = self._channel.recv(REPLY.size)
         if len(data) != REPLY.size:
             raise self._gone("the worker is gone")
@@ -149,7 +149,7 @@ class Worker:
         return status, microseconds / 1e6, kibibytes // 1024
 
     def _gone(self, reason: str) -> WorkerLost:
-        """With the last line that it, or bubblewrap, has complained in."""
+        """Close the worker; the error includes the last line of its (or bubblewrap's) standard error."""
         self._errors.seek(0)
         complaint = self._errors.read().decode(errors="replace").strip().splitlines()
         self.close()

@@ -1,1 +1,1 @@
-"""What runs behind the wall: the fork server and its children, under any Python from 3.9, with the standard library alone."""
+"""Code that runs inside the sandbox: the fork server and its children, on Python 3.9 or later, standard library only."""

@@ -1,4 +1,4 @@
-"""One case, in a process of its own that never returns to the server's loop."""
+"""One case, in a separate process that never returns to the server's loop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LAST_DESCRIPTOR = 256
 
 
 def run_case(mode: int, bounds: Bounds, descriptors: list[int], confinement: Confinement) -> NoReturn:
-    """From just after the fork to the end of the process."""
+    """Run a case, from right after the fork to the end of the process."""
     with _Ending():
         program = _arrange(descriptors, mode == BINARY)
         os.setsid()
@@ -39,11 +39,11 @@ def run_case(mode: int, bounds: Bounds, descriptors: list[int], confinement: Con
         if mode == BINARY:
             _execute(program)
         _interpret(program, mode == FUNCTION)
-    raise AssertionError("a case has no way on from its ending")
+    raise AssertionError("a case ended but its process did not")
 
 
 def _arrange(descriptors: list[int], binary: bool) -> int:
-    """Input, output, errors and result become 0 to 3; returns where the program is, above them and out of their way."""
+    """Move input, output, errors and result to descriptors 0 to 3; returns the program's descriptor, which is above them."""
     program, given, output, errors, result = descriptors
     moved = fcntl.fcntl(program, fcntl.F_DUPFD, EXECUTABLE)
     for source, target in ((given, 0), (output, 1), (errors, 2), (result, RESULT)):
@@ -70,7 +70,7 @@ def _interpret(program: int, function: bool) -> None:
     module = types.ModuleType("program" if function else "__main__")
     sys.modules[module.__name__] = module
     sys.argv = [NAME]
-    # The one place that runs text, in the process that was locked in for it.
+    # The only line that executes text, in a process confined for it.
     code = builtins.compile(source, NAME, "exec", dont_inherit=True)
     os.write(RESULT, STARTED)
     if not function:
@@ -82,8 +82,8 @@ def _interpret(program: int, function: bool) -> None:
 
 
 def _content(program: int) -> tuple[bytes, bytes]:
-    whole = os.pread(program, os.fstat(program).st_size, 0)
-    entry, _, source = whole.partition(b"\0")
+    content = os.pread(program, os.fstat(program).st_size, 0)
+    entry, _, source = content.partition(b"\0")
     return entry, source
 
 
@@ -95,7 +95,7 @@ def _open_standard_streams() -> None:
 
 
 def _call(module: types.ModuleType, entry: str) -> None:
-    """The function of the module, or the method of its class Solution; what it returns goes to the result pipe."""
+    """Call the module's function, or the method of its class Solution, and write the return value to the result pipe."""
     given = json.loads(sys.stdin.read())
     arguments = [decode_value(item) for item in given.get("args", [])]
     keywords = {name: decode_value(item) for name, item in given.get("kwargs", {}).items()}
@@ -113,7 +113,7 @@ def _write_all(data: bytes) -> None:
 
 
 class _Ending:
-    """Ends the process the way Python ends a script, also one that raised: `with` rather than `except`, so that nothing gets past it."""
+    """Ends the process as Python ends a script, even after an exception: `with` instead of `except`, so that nothing bypasses it."""
 
     def __enter__(self) -> None: ...
 
@@ -135,7 +135,7 @@ class _Ending:
 
 
 def _flush() -> None:
-    """What Python writes at its end: the standard streams, and files that only the program's own names hold."""
+    """Flush what Python flushes at exit: the standard streams, and files that only the program's own names hold."""
     for stream in (sys.stdout, sys.__stdout__, sys.stderr):
         if stream is not None and not getattr(stream, "closed", False):
             stream.flush()
@@ -155,7 +155,7 @@ def _exit_code(error: BaseException | None) -> int:
 
 
 def _from_the_program(trace: TracebackType | None) -> TracebackType | None:
-    """Without our own frames, whose source is not at hand here."""
+    """The trace without our own frames, whose source is not available in the sandbox."""
     while trace is not None and trace.tb_frame.f_code.co_filename != NAME:
         trace = trace.tb_next
     return trace

@@ -1,4 +1,4 @@
-"""What a child can no longer do, from the moment it has called `Confinement.apply`."""
+"""Restrictions on a child after it has called `Confinement.apply`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPEN_FILES = 32
 STACK_MIB = 64
 THREADS = 128
 FIRST_OWN_COUNT = (5, 14)
-"""The first Linux that counts RLIMIT_NPROC per user namespace; before, all processes of the user would count."""
+"""The first Linux that counts RLIMIT_NPROC per user namespace; earlier ones count all processes of the user."""
 NEEDED_LANDLOCK = 6
 FAR = 210
 
@@ -26,7 +26,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 class Bounds(NamedTuple):
-    """Of one case; CPU in whole seconds."""
+    """The resource bounds of one case; CPU in whole seconds."""
 
     cpu: int
     memory_mib: int
@@ -37,7 +37,7 @@ class Confinement:
     """Prepared once in the server, applied in each child."""
 
     def __init__(self, level: int, readable: Sequence[str]) -> None:
-        """At level 3 only resources are limited. Raises `OSError` where the kernel lacks what the level needs."""
+        """At level 3 only resources are limited. Raises `OSError` if the kernel lacks what the level needs."""
         self._locked = level < 3
         self._counts_threads = level == 1 and _release() >= FIRST_OWN_COUNT
         self._rules = -1
@@ -49,7 +49,7 @@ class Confinement:
                 self._rules = fcntl.fcntl(rules, fcntl.F_DUPFD_CLOEXEC, FAR)  # out of the way of a child's pipes
 
     def apply(self, bounds: Bounds, binary: bool) -> None:
-        """For this process, for good. All of `Confinement` is trusted code, run before the program."""
+        """Confine this process irrevocably. All of `Confinement` is trusted code that runs before the program."""
         limit_resources(bounds, self._counts_threads)
         if not self._locked:
             return
@@ -63,13 +63,13 @@ class Confinement:
 
 
 def limit_resources(bounds: Bounds, counts_threads: bool) -> None:
-    """By rlimits. Without processes of its own and with RLIMIT_AS, the memory of a case is bounded without cgroups."""
+    """Set rlimits. A case cannot start processes, so RLIMIT_AS bounds its memory without cgroups."""
     limits = {
         "AS": bounds.memory_mib * MIB,
         "STACK": STACK_MIB * MIB,
         "FSIZE": bounds.file_bytes,
         "NOFILE": OPEN_FILES,
-        # One byte is no core file either, and unlike 0 it also keeps the kernel from starting a host's crash handler.
+        # One byte prevents core files too, and unlike 0 it also keeps the kernel from starting the host's crash handler.
         "CORE": 1,
         "MEMLOCK": 0,
         "MSGQUEUE": 0,
@@ -85,10 +85,10 @@ def limit_resources(bounds: Bounds, counts_threads: bool) -> None:
 
 
 def lower(number: int, soft: int, hard: int) -> None:
-    """Never above the hard limit that holds already."""
-    holds = resource.getrlimit(number)[1]
-    if holds != resource.RLIM_INFINITY:
-        soft, hard = min(soft, holds), min(hard, holds)
+    """Set a limit, never above the current hard limit."""
+    current = resource.getrlimit(number)[1]
+    if current != resource.RLIM_INFINITY:
+        soft, hard = min(soft, current), min(hard, current)
     resource.setrlimit(number, (soft, hard))
 
 

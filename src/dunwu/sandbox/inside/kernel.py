@@ -1,4 +1,4 @@
-"""System calls that Python has no function for."""
+"""System calls for which Python has no function."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def system_call(number: int, *arguments: Any) -> int:
 
 
 def install_filter(program: bytes) -> None:
-    """A seccomp filter for this thread and all that come of it; needs PR_SET_NO_NEW_PRIVS."""
+    """Install a seccomp filter for this thread and its descendants; needs PR_SET_NO_NEW_PRIVS."""
 
     class Program(ctypes.Structure):
         _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))

@@ -1,7 +1,7 @@
-"""The fork server: a warm Python that starts one child per case, waits for it, and tells how it ended.
+"""The fork server: a warm Python that starts one child per case, waits for it, and reports how it ended.
 
-It never reads a program or an input, holds nothing worth reading, and ignores every signal its children can send
-(as process 1 of its namespace; at level 2 Landlock keeps their signals in).
+It never reads a program or an input, holds no secrets, and ignores every signal that its children can send
+(as process 1 of its namespace; at level 2 Landlock blocks their signals).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PRELOADED = (
     "abc,array,bisect,calendar,cmath,collections,contextlib,copy,dataclasses,datetime,decimal,enum,fractions,functools,heapq,inspect,io,"
     "itertools,json,math,operator,os,queue,random,re,statistics,string,struct,textwrap,threading,time,traceback,types,typing"
 )
-"""What programs import most, so that a case need not."""
+"""Modules that programs import most, loaded once instead of per case."""
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def serve(channel: socket.socket, confinement: Confinement) -> None:
-    """Until the client closes its end, or is no more."""
+    """Serve cases until the client closes its end or exits."""
     while True:
         header, descriptors, _, _ = socket.recv_fds(channel, JOB.size, DESCRIPTORS)
         if len(header) != JOB.size or len(descriptors) != DESCRIPTORS:
@@ -65,23 +65,23 @@ def serve(channel: socket.socket, confinement: Confinement) -> None:
 
 
 def _wait(child: int, channel: socket.socket) -> bool:
-    """For the child's end, or for that of the client, which is the child's too: then True."""
+    """Wait for the child to end. If the client goes away first, kill the child and return True."""
     try:
-        end = os.pidfd_open(child)
-    except (AttributeError, OSError):  # not Linux, or older than 5.3: whoever kills us leaves the child to the kernel
+        ended = os.pidfd_open(child)
+    except (AttributeError, OSError):  # not Linux, or older than 5.3: if we are killed, the kernel ends the child
         return False
     poll = select.poll()
-    poll.register(end, select.POLLIN)
-    poll.register(channel, 0)  # it tells of hanging up all the same
-    alone = any(descriptor != end for descriptor, _ in poll.poll())
-    os.close(end)
+    poll.register(ended, select.POLLIN)
+    poll.register(channel, 0)  # poll always reports a hang-up
+    alone = any(descriptor != ended for descriptor, _ in poll.poll())
+    os.close(ended)
     if alone:
         os.kill(child, signal.SIGKILL)
     return alone
 
 
 def _clear_up(child: int) -> None:
-    """Whatever a child may have left. Process 1 sees its own namespace alone; anywhere else -1 would mean all of the user's processes."""
+    """Kill what a child left running. Process 1 sees only its own namespace; elsewhere -1 would mean all of the user's processes."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if os.getpid() == 1:
             os.kill(-1, signal.SIGKILL)
@@ -101,7 +101,7 @@ def _preload() -> None:
 
 
 def _protect(parent: int | None) -> None:
-    """Nobody may look into this process; it ends with the one that started it, and holds few descriptors."""
+    """Make this process unreadable for others, end it with its parent, and limit its descriptors."""
     for number in signal.valid_signals():
         with contextlib.suppress(OSError, ValueError):
             signal.signal(number, signal.SIG_DFL)

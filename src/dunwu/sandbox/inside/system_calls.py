@@ -1,6 +1,6 @@
-"""The seccomp filter: what a program may ask of the kernel. All that is not named is refused.
+"""The seccomp filter: the system calls that a program may make. Everything not listed is refused.
 
-Named is what Python and the C++ library need to compute, read, print, sleep, and run threads. Not named, among others: new processes,
+Allowed is what Python and the C++ library need to compute, read, print, sleep, and run threads. Refused, among others: new processes,
 other programs, sockets, ptrace and the memory of other processes, memfd_create, mounts and namespaces, io_uring, keys, bpf,
 timers that outlive a case, everything that changes a file's name or mode, and the limits or priority of another process.
 """
@@ -13,13 +13,13 @@ import struct
 from typing import NamedTuple
 
 EXECUTABLE = 200
-"""The descriptor of the binary to run. It lies above RLIMIT_NOFILE, so once closed by exec no other file can get its number."""
+"""The descriptor of the binary to run. It is above RLIMIT_NOFILE, so once exec has closed it no other file can get its number."""
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
 CLONE_THREAD = 0x10000
 CLONE3 = 435
-"""On every architecture. Its flags lie in memory, where a filter cannot look; told that it is missing, the C library takes clone."""
+"""On every architecture. A filter cannot read its flags, which are in memory; if it is reported missing, the C library uses clone."""
 
 _NONE = -1
 
@@ -44,7 +44,7 @@ ALWAYS = {
     # signals to oneself
     "rt_sigaction": (13, 134), "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139), "rt_sigpending": (127, 136),
     "rt_sigtimedwait": (128, 137), "rt_sigsuspend": (130, 133), "sigaltstack": (131, 132), "restart_syscall": (219, 128),
-    # who and when
+    # identity and time
     "getpid": (39, 172), "getppid": (110, 173), "gettid": (186, 178), "getpgrp": (111, _NONE), "getpgid": (121, 155),
     "getsid": (124, 156), "getuid": (102, 174), "geteuid": (107, 175), "getgid": (104, 176), "getegid": (108, 177),
     "getresuid": (118, 148), "getresgid": (120, 150), "getgroups": (115, 158), "uname": (63, 160), "sysinfo": (99, 179),
@@ -52,11 +52,11 @@ ALWAYS = {
     "gettimeofday": (96, 169), "clock_gettime": (228, 113), "clock_getres": (229, 114), "getrandom": (318, 278),
     "exit": (60, 93), "exit_group": (231, 94),
 }  # fmt: skip
-"""Name, then its number on x86_64 and on aarch64, which lacks some."""
+"""Numbers by name, on x86_64 and on aarch64, which lacks some."""
 
 
 class Condition(NamedTuple):
-    """``argument & mask`` must be one of ``values``, in its lower 32 bits."""
+    """The lower 32 bits of ``argument & mask`` must be one of ``values``."""
 
     argument: int
     mask: int
@@ -68,9 +68,9 @@ CLONE = (56, 220)
 IOCTL, FCNTL, PRCTL, PRLIMIT, SOCKETPAIR = (16, 29), (72, 25), (157, 167), (302, 261), (53, 199)
 KILL, TGKILL, EXECVEAT = (62, 129), (234, 131), (322, 281)
 IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
-"""Is it a terminal, how large, how much to read, blocking, close on exec."""
+"""Is it a terminal, its size, bytes to read, blocking, close on exec."""
 FCNTLS = (0, 1, 2, 3, 4, 1030, 1032)
-"""Duplicate, the flags, the size of a pipe; not F_SETOWN, which has the kernel send signals."""
+"""Duplicate, flags, the size of a pipe; not F_SETOWN, which makes the kernel send signals."""
 PRCTLS = (15, 16)
 """The name of a thread."""
 AF_UNIX, SOCK_STREAM, SOCK_TYPE_MASK = 1, 1, 0xF
@@ -81,12 +81,12 @@ _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 
 
 def supported() -> bool:
-    """Whether there are tables for this processor."""
+    """True if there are tables for this processor."""
     return platform.machine() in ARCHITECTURES and struct.calcsize("P") == 8
 
 
 def conditional(pid: int, binary: bool) -> dict[tuple[int, int], tuple[Condition, ...]]:
-    """System calls that are allowed with some arguments only, for the process ``pid``."""
+    """System calls that the process ``pid`` may make only with certain arguments."""
     rules = {
         CLONE: (Condition(0, CLONE_THREAD, (CLONE_THREAD,)),),
         IOCTL: (Condition(1, WHOLE, IOCTLS),),
@@ -104,7 +104,7 @@ def conditional(pid: int, binary: bool) -> dict[tuple[int, int], tuple[Condition
 
 
 def filter_program(pid: int, binary: bool = False, machine: str = "") -> bytes:
-    """The filter of the process ``pid`` as instructions of the kernel's packet filter (Documentation/userspace-api/seccomp_filter.rst)."""
+    """The filter of the process ``pid`` as kernel packet filter instructions (Documentation/userspace-api/seccomp_filter.rst)."""
     machine = machine or platform.machine()
     column = list(ARCHITECTURES).index(machine)
     code = [
@@ -120,12 +120,12 @@ def filter_program(pid: int, binary: bool = False, machine: str = "") -> bytes:
     for numbers, conditions in conditional(pid, binary).items():
         block = _block(conditions)
         code += [_step(_JUMP_EQUAL, numbers[column], 0, len(block)), *block]
-    # x32 calls have a bit that none of the numbers above has, so they end here too.
+    # x32 calls have a bit that none of the numbers above has, so they are refused here too.
     return b"".join([*code, _step(_RETURN, _ERROR | errno.EPERM)])
 
 
 def _block(conditions: tuple[Condition, ...]) -> list[bytes]:
-    """Returns in any case: allowed when all conditions hold."""
+    """Instructions that always return: allowed if all conditions hold."""
     code: list[bytes] = []
     for condition in conditions:
         code += [_step(_LOAD, _ARGUMENTS + 8 * condition.argument), _step(_AND, condition.mask)]
