@@ -76,7 +76,7 @@ def test_a_worker_killed_from_outside_is_replaced(fresh: LocalSandbox) -> None:
     for process in workers_of(fresh):
         process.kill()
     assert fresh.run(DOUBLE, ["2"], Limits())[0].stdout == "4\n"
-    place = next(place for place in fresh._places if slot._worker is not None)
+    slot = next(slot for slot in fresh._slots if slot._worker is not None)
     assert slot._worker is not None
     victim = slot._worker.pid
 
@@ -115,7 +115,7 @@ def test_a_worker_lost_twice_is_our_error(fresh: LocalSandbox) -> None:
 
     def kill_them() -> None:
         while not stop.wait(0.05):
-            for place in fresh._places:
+            for slot in fresh._slots:
                 worker = slot._worker
                 if worker is not None and worker.alive:
                     os.kill(worker.pid, signal.SIGKILL)
