@@ -26,7 +26,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Two loads on a random model, float32 only, vLLM not there."""
     folder = tmp_path_factory.mktemp("model") / "m"
     write_checkpoint(Shape(hidden=32, layers=1, heads=2, kv_heads=1, head_dim=16, intermediate=32), folder)
-    loads = {"full": engine.Load(str(folder), 16, 4), "mixed": engine.Load(str(folder), 16, 40, mixed=True, slots=16)}
+    loads = {"full": engine.Load(str(folder), 16, 4, slots=16), "mixed": engine.Load(str(folder), 16, 40, mixed=True, slots=16)}
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("DUNWU_VLLM_PYTHON", raising=False)
         patch.setattr(engine, "measured", lambda shapes, *_: dict.fromkeys(shapes, RATES))
