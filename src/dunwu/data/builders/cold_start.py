@@ -38,11 +38,11 @@ from dunwu.text.language import LANGUAGES
 from dunwu.types import Problem
 
 REFLECT = {
-    "en": "Think about the following problem step by step, in detail. Doubt each step and look back at it; where it is wrong, say so and"
-    " try another way. Before you answer, verify the result against everything that was asked for. Put all of this between <think> and"
-    " </think>, and behind it a short summary with the answer.",
-    "zh": "请一步一步、详细地思考下面的问题。每一步都要反思,发现不对就说出来,换一种方法再试。回答之前,把结果和题目的每个要求对照验证。"
-    "以上过程写在<think>和</think>之间,后面写简短的总结和答案。",
+    "en": "Solve the following problem step by step. Check each step as you go; if you find a mistake, say so and try another way. Before"
+    " you answer, check the result against every condition of the problem. Write your thinking between <think> and </think>. After it,"
+    " write a short summary with the final answer.",
+    "zh": "请一步一步地解答下面的问题，边做边检查；发现错误就指出来，换一种方法再试。作答之前，对照题目的每个条件核对结果。"
+    "思考过程写在<think>和</think>之间，之后简要总结并给出最终答案。",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -85,6 +86,12 @@ def generate(
 def plain(chat: Chat) -> list[dict[str, str]]:
     """The turns as an endpoint or a chat template takes them."""
     return [{"role": turn.role, "content": turn.content} for turn in chat]
+
+
+def fenced(text: str) -> str:
+    """``text`` between fences longer than any run of backticks in it: nothing that it says can close them."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}\n{text}\n{fence}"
 
 
 Open = Callable[[GeneratorConfig], Generator]
