@@ -41,7 +41,7 @@ from dunwu.data.builders.drafts import Draft, readable, split_reply
 from dunwu.data.builders.funnel import Funnel
 from dunwu.data.builders.rewriting import rewrite
 from dunwu.data.builders.sampled import Sampled
-from dunwu.data.generators.base import Generator, Request, Written, generate, plain
+from dunwu.data.generators.base import Generator, Request, TextCompletion, generate, plain
 from dunwu.data.generators.make import make_generator
 from dunwu.data.io.preferences import user_turn
 from dunwu.data.judges.correctness import judge_correctness
@@ -70,11 +70,9 @@ class Forced:
         self._model, self._tokenizer = load_model(folder, torch.device("cpu"), torch.bfloat16)
         self.scores: list[float] = []
 
-    def write(self, requests: Sequence[Request], on_written: Callable[[int, Written], None]) -> list[Written]:
+    def complete(self, requests: Sequence[Request], on_completion: Callable[[int, TextCompletion], None]) -> list[TextCompletion]:
         """The reply by which the verdict or rating is read that has the score."""
-        return [Written(self._reply(plain(request.chat))) for request in requests]
-
-    complete = write
+        return [TextCompletion(self._reply(plain(request.chat))) for request in requests]
 
     @torch.no_grad()
     def _reply(self, chat: list[dict[str, str]]) -> str:
@@ -100,7 +98,7 @@ def correctness(judge: Generator, rows: Sequence[Mapping[str, Any]], tokens: int
     def sampled(row: Mapping[str, Any]) -> Sampled:
         golds = row["gold"] if isinstance(row["gold"], list) else [row["gold"]]
         problem = Problem("", "", row.get("question") or row["problem"], "text", data={"answers": golds})
-        return Sampled(problem, Written(row["prediction"]), Verdict(0.0, "wrong"))
+        return Sampled(problem, TextCompletion(row["prediction"]), Verdict(0.0, "wrong"))
 
     how = JudgeConfig(generator=LocalGenerator(), retries=0, sampling=_shorter(JudgeConfig, tokens))
     verdicts, _ = judge_correctness([sampled(row) for row in rows], judge, how, 0)
@@ -160,7 +158,7 @@ def reasoning(writer: Generator, rows: Sequence[Mapping[str, Any]], tokens: int)
     """Reasoning added to answers."""
     replies = [row["response1"] if row["majority"] == 1 else row["response2"] for row in rows]
     drafts = [Draft(_request(row), "", reply, "", "en") for row, reply in zip(rows, replies, strict=True)]
-    config = general.ThinkerConfig(generator=LocalGenerator(), sources=("all",), sampling=_shorter(general.ThinkerConfig, tokens))
+    config = general.TeacherConfig(generator=LocalGenerator(), sources=("all",), sampling=_shorter(general.TeacherConfig, tokens))
     made, _ = general._with_thoughts(drafts, config, lambda _: writer, 0)
     thoughts = [draft.reasoning for draft in made]
     return {

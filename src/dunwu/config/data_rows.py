@@ -93,7 +93,7 @@ class GeneralFiles(Config):
 GeneralSource = Annotated[TinyGeneral | GeneralFiles, Field(discriminator="kind")]
 
 
-class ThinkerConfig(Asking):
+class TeacherConfig(Asking):
     """A model that adds a chain of thought to answers that have none."""
 
     sources: tuple[str, ...]
@@ -114,7 +114,7 @@ class GeneralConfig(Builder):
     pairs (`prompt`, `chosen`, `rejected`) and labelled (`prompt`, `completion`, `label`): for the reward models, generated only."""
     rows: Positive = 1000
     """Rows of each source at most; a generated one has each question once."""
-    thinker: ThinkerConfig | None = None
+    teacher: TeacherConfig | None = None
     """A model that adds chains of thought; null: none."""
     filters: FiltersConfig = FiltersConfig(language_of="reasoning")
     """Which rows are readable."""

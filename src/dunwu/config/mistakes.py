@@ -14,7 +14,10 @@ from pydantic_core import ErrorDetails
 from dunwu.config.base import Config
 from dunwu.config.known_keys import known_keys, nearest_key
 
-REMOVED = {"lora.dropout": "delete it; training has no dropout, as the engine samples without"}
+REMOVED = {
+    "lora.dropout": "delete it; training has no dropout, as the engine samples without",
+    "thinker": "rename it to teacher",
+}
 """Keys that recipes may still hold, by their last two parts, and what to do about each."""
 
 

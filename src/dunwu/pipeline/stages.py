@@ -150,7 +150,7 @@ def describe(work: Config) -> Work:
             takes: Mapping[str, ArtefactKind] = {"generator.model": "model", "judge.generator.model": "model", "task.path": "data"}
             return _builder("run_preferences", work, {**takes, "data": "data"})
         case GeneralConfig():
-            return _builder("run_general", work, {"sources.*.data": "data", "thinker.generator.model": "model"})
+            return _builder("run_general", work, {"sources.*.data": "data", "teacher.generator.model": "model"})
         case DifficultyConfig():
             return _builder("run_difficulty", work, {"generator.model": "model", "task.path": "data"})
         case CleaningConfig():

@@ -166,8 +166,8 @@ def test_files_and_thoughts(write_rows: Any, count: Callable[..., Any]) -> None:
 
     rows = [chat("Who wrote it?", "She did."), chat("Hello!", "Hello!"), chat("a", "b", "c", "d")]
     sources = {name: {"kind": "files", "data": write_rows(f"{name}.jsonl", rows)} for name in ("facts", "plain")}
-    thinker = {"generator": {"kind": "own", "function": "m.py:think"}, "sources": ["facts"]}
-    made = built(count, sources=sources, thinker=thinker)
+    teacher = {"generator": {"kind": "own", "function": "m.py:think"}, "sources": ["facts"]}
+    made = built(count, sources=sources, teacher=teacher)
     assert [row["source"] for row in made.rows] == ["facts"] * 3 + ["plain"] * 3
     assert made.rows[0]["messages"][1] == {"role": "assistant", "content": "She did.", "reasoning_content": "I recall what I have read."}
     assert [row["messages"] for row in made.rows[1:]] == [row["messages"] for row in [*rows[1:], *rows]]

@@ -14,7 +14,7 @@ from dunwu.config.data_replies import PreferencesConfig
 from dunwu.config.load import validate
 from dunwu.config.tasks import ChatTask
 from dunwu.data.builders.preference_pairs import build_preferences
-from dunwu.data.generators.base import Scripted, Written
+from dunwu.data.generators.base import Scripted, TextCompletion
 from dunwu.data.io.data_set import DataSet
 from dunwu.data.io.journal import Journalled
 from dunwu.data.io.preferences import read_pairs
@@ -153,8 +153,8 @@ def test_harmful_prompts_are_left_out(write_rows: WriteRows, count: Any) -> None
 
 def test_an_answer_that_was_cut_off_is_not_judged(prompts: str, count: Any) -> None:
     class CutOff(Scripted):
-        def write(self, requests: Any, on_written: Any) -> list[Written]:
-            return [Written(each.text, finished=False) for each in super().write(requests, on_written)]
+        def complete(self, requests: Any, on_completion: Any) -> list[TextCompletion]:
+            return [TextCompletion(each.text, finished=False) for each in super().complete(requests, on_completion)]
 
     def opened(c: Any) -> Scripted:
         return Scripted(polite) if c.function.endswith("judge") else CutOff(talker)

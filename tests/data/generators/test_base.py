@@ -77,14 +77,14 @@ class Failing:
     def __init__(self, answers: int, independent: bool) -> None:
         self.left, self.independent, self.asked = answers, independent, list[str]()
 
-    def write(self, requests: Any, on_written: Any) -> Any:
+    def complete(self, requests: Any, on_completion: Any) -> Any:
         written = []
         for place, request in enumerate(requests):
             if not self.left:
                 raise KeyboardInterrupt
             self.left -= 1
             self.asked.append(request.chat[-1].content)
-            written += Scripted(echo).write([request], lambda _, text, place=place: on_written(place, text))
+            written += Scripted(echo).complete([request], lambda _, text, place=place: on_completion(place, text))
         return written
 
 

@@ -9,7 +9,7 @@ import pytest
 from dunwu.config.data import OwnGenerator
 from dunwu.config.data_replies import JudgeConfig
 from dunwu.data.builders.sampled import Sampled
-from dunwu.data.generators.base import Scripted, Written
+from dunwu.data.generators.base import Scripted, TextCompletion
 from dunwu.data.judges.correctness import ground_truth, judge_correctness, read_correctness
 from dunwu.types import Problem, Verdict
 
@@ -40,7 +40,7 @@ def test_reading(text: str, found: bool | None) -> None:
 
 
 def sampled(text: str, question: str = "What is {it}?") -> Sampled:
-    return Sampled(Problem("p", "t", question, "text", "a cat"), Written(text), Verdict(0.0, "wrong"))
+    return Sampled(Problem("p", "t", question, "text", "a cat"), TextCompletion(text), Verdict(0.0, "wrong"))
 
 
 def test_garbage_is_asked_again_with_another_seed_then_dropped() -> None:
@@ -66,8 +66,8 @@ def test_a_judgement_that_was_cut_off_is_none() -> None:
     class CutOff:
         name, independent = "cut", True
 
-        def write(self, requests: Any, on_written: Any) -> list[Written]:
-            return [Written('{"analysis": "", "correctness": true}', finished=False) for _ in requests]
+        def complete(self, requests: Any, on_completion: Any) -> list[TextCompletion]:
+            return [TextCompletion('{"analysis": "", "correctness": true}', finished=False) for _ in requests]
 
     assert judge_correctness([sampled("a cat")], CutOff(), HOW, 0)[0] == [None]
 

@@ -14,7 +14,7 @@ from dunwu.config.data import OwnGenerator
 from dunwu.config.data_replies import PairJudgeConfig
 from dunwu.config.load import validate
 from dunwu.data.builders.funnel import Funnel
-from dunwu.data.generators.base import Scripted, Written
+from dunwu.data.generators.base import Scripted, TextCompletion
 from dunwu.data.io.preferences import user_turn
 from dunwu.data.judges.helpfulness import Candidates, Judged, Votes, balance_lengths, judge_pairs, read_ratings
 from dunwu.errors import ConfigError, DataError
@@ -108,8 +108,8 @@ def test_a_vote_that_was_cut_off_is_none() -> None:
     class CutOff:
         name, independent = "cut", True
 
-        def write(self, requests: Any, on_written: Any) -> list[Written]:
-            return [Written('{"A": 9, "B": 1}', finished=False) for _ in requests]
+        def complete(self, requests: Any, on_completion: Any) -> list[TextCompletion]:
+            return [TextCompletion('{"A": 9, "B": 1}', finished=False) for _ in requests]
 
     with pytest.raises(DataError, match="cut: none of its 12 votes could be read"):
         judge_pairs(candidates(("a", "b")), CutOff(), HOW, 0, Funnel())

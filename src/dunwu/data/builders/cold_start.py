@@ -1,7 +1,7 @@
-"""Cold-start data: a little readable long reasoning, so that reinforcement learning begins with it. The paper's four ways.
+"""Cold-start data: a small set of long, readable reasoning that reinforcement learning starts from. The paper's four ways.
 
 DeepSeek-R1 (arXiv 2501.12948, section 2.3.1): few-shot prompting with long chains of thought; prompting for answers with reflection and
-verification; outputs of R1-Zero in readable form; people's own work. Whatever a model writes is verified, and must be readable.
+verification; outputs of R1-Zero in readable form; human annotation. What a model writes is verified and must be readable.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ REFLECT = {
 
 @dataclass(frozen=True)
 class _Gathering:
-    """What all sources have in common."""
+    """What all sources share."""
 
     config: ColdStartConfig
     open_generator: Open
@@ -65,20 +65,20 @@ class _Gathering:
         problems = training_problems(source.tasks, source.prompts, seed)
         drafts = self._answered(name, source, problems, seed, facts)
         if isinstance(source, ZeroOutputs):
-            # Filtered before, so that no writer is asked in vain, and again as rewritten.
+            # Filtered first to save requests, and again after rewriting.
             drafts = self._rewritten(self._readable(drafts), problems, source, seed, facts)
         return at_most(self._readable(drafts), self.config.keep, self.funnel)
 
     def _answered(
         self, name: str, source: FewShot | Prompted | ZeroOutputs, problems: Sequence[Problem], seed: int, facts: dict[str, Any]
     ) -> list[Draft]:
-        """Right answers with reasoning."""
+        """Correct answers with reasoning."""
         config, generator = self.config, self.open_generator(source.generator)
         prompts = _prompts(source, problems)
         sampled = sample(generator, problems, prompts, source, seed, config.reward_workers, config.reward_timeout)
         facts |= {"kind": source.kind, "generator": generator.name, "problems": len(problems), "answers": len(sampled)}
         facts["verdicts"] = dict(sorted(Counter(each.verdict.reason for each in sampled).items()))
-        facts["generated_tokens"] = sum(self.count([each.written.text for each in sampled]))
+        facts["generated_tokens"] = sum(self.count([each.completion.text for each in sampled]))
         self.funnel.begin(name, len(sampled))
         right = self.funnel.sift("not right by the rule verifier", sampled, lambda each: each.right, show)
         drafts = [replace(draft, source=name) for draft in drafts_of(right, self.funnel)]
@@ -87,11 +87,11 @@ class _Gathering:
     def _rewritten(
         self, drafts: list[Draft], problems: Sequence[Problem], source: ZeroOutputs, seed: int, facts: dict[str, Any]
     ) -> list[Draft]:
-        """Rewritten, and still right."""
+        """Rewritten drafts that are still correct."""
         drafts = at_most(drafts, self.config.keep, self.funnel)
         writer = self.open_generator(source.rewriter.generator) if isinstance(source.rewriter, ModelRewriter) else None
         rewritten, facts["rewriting"] = rewrite(drafts, source.rewriter, writer, seed)
-        self.funnel.keep("the rewriting could not be read", drafts, [each is not None for each in rewritten], lambda draft: draft.answer)
+        self.funnel.keep("unreadable rewriting", drafts, [each is not None for each in rewritten], lambda draft: draft.answer)
         read = [each for each in rewritten if each is not None]
         by_id = {problem.id: problem for problem in problems}
         asked = [(by_id[draft.columns["problem_id"]], draft.completion) for draft in read]
@@ -103,7 +103,7 @@ class _Gathering:
 
 
 def build_cold_start(config: ColdStartConfig, open_generator: Open, count: CountTokens) -> DataSet:
-    """The rows that are kept, and how they came about. Raises ``UserError`` where a task, a file or a model cannot be had."""
+    """The kept rows and their statistics. Raises ``UserError`` if a task, a file or a model is unavailable."""
     benchmarks = open_benchmarks(config.decontaminate)
     gathering = _Gathering(config, open_generator, count, Funnel("answers"))
     facts: dict[str, Any] = {name: {} for name in config.sources}
@@ -119,14 +119,14 @@ def build_cold_start(config: ColdStartConfig, open_generator: Open, count: Count
 
 
 def annotated(row: Row, source: str) -> Draft:
-    """A row that people wrote: one question, one answer with its reasoning. Raises ``DataError`` for anything else."""
+    """A row written by people: one question and one answer with its reasoning. Raises ``DataError`` for anything else."""
     turns = conversation(row)
     if [turn.role for turn in turns] != ["user", "assistant"]:
-        raise DataError(f"{row.where}: a row of the cold start has one turn of the user's and one of the assistant's; split it or drop it")
+        raise DataError(f"{row.where}: a cold-start row has one user turn and one assistant turn; split it or drop it")
     question, reply = turns
     split = (reply.reasoning, reply.content) if reply.reasoning else split_reply(reply.content)
     if split is None:
-        raise DataError(f"{row.where}: its reasoning does not end, or nothing follows it; fix it or drop it")
+        raise DataError(f"{row.where}: its reasoning is not closed, or no answer follows it; fix it or drop it")
     language = row.columns.get("language")
     known = language if isinstance(language, str) and language in LANGUAGES else "en"
     return Draft(question.content, split[0], split[1], source, language_of(question.content, known))
@@ -147,7 +147,7 @@ def _prompts(source: FewShot | Prompted | ZeroOutputs, problems: Sequence[Proble
 
 
 def _whole(turn: Message) -> str:
-    """An example's turn with its reasoning in the tags, for templates that know no other place."""
+    """An example turn with its reasoning in tags, for templates without a place for it."""
     return f"<think>{turn.reasoning}</think>{turn.content}" if turn.reasoning else turn.content
 
 

@@ -39,7 +39,7 @@ def filter_by_difficulty(config: DifficultyConfig, open_generator: Open, count: 
         "generator": generator.name,
         "samples": config.samples,
         "problems by pass rate": histogram([rate for rate in rates.values() if rate is not None]),
-        "generated_tokens": sum(count([each.written.text for each in sampled])),
+        "generated_tokens": sum(count([each.completion.text for each in sampled])),
     }
     left = funnel.sift("never verified", problems, lambda p: rates.get(p.id) is not None, _show)
     left = funnel.sift("too hard", left, lambda p: (rates[p.id] or 0.0) >= config.lowest, _show)

@@ -1,4 +1,4 @@
-"""A question with a reasoned answer on its way to a row of supervised fine-tuning, and which of them are fit to be learned from."""
+"""A question with a reasoned answer that may become a fine-tuning row, and the filters that decide."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PARAGRAPHS = re.compile(r"\n\s*\n")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """``reply`` is what follows the reasoning, its answer tags included; ``columns`` go into the row as they are."""
+    """``reply`` is what follows the reasoning, answer tags included; ``columns`` go into the row unchanged."""
 
     question: str
     reasoning: str
@@ -35,7 +35,7 @@ class Draft:
 
     @property
     def answer(self) -> str:
-        """Reasoning and reply in one."""
+        """Reasoning and reply as one text."""
         return f"{self.reasoning}\n{self.reply}" if self.reasoning else self.reply
 
     @property
@@ -55,9 +55,9 @@ class Draft:
 
 
 def split_reply(text: str) -> tuple[str, str] | None:
-    """Reasoning and what follows it, answer tags kept in the latter.
+    """Reasoning and what follows it, with its answer tags.
 
-    ``None`` where the reasoning never ends or has tags inside it, or nothing follows it.
+    ``None`` if the reasoning is not closed or has tags inside, or nothing follows it.
     """
     if "<think>" not in text and "</think>" not in text:
         return ("", text.strip()) if text.strip() else None
@@ -67,13 +67,13 @@ def split_reply(text: str) -> tuple[str, str] | None:
 
 
 def language_of(text: str, fallback: str) -> str:
-    """The language that most words of ``text`` are in, where `dunwu.text.language` knows it."""
+    """The language of most words of ``text`` if `dunwu.text.language` knows it, otherwise ``fallback``."""
     found = majority_language(text) or fallback
     return found if found in LANGUAGES else fallback
 
 
 def readable(drafts: Sequence[Draft], filters: FiltersConfig, funnel: Funnel, count: CountTokens) -> list[Draft]:
-    """The drafts that pass all filters; ``count`` gives the tokens of texts."""
+    """The drafts that pass all filters; ``count`` gives the number of tokens of each text."""
     left = funnel.sift("mixed language", drafts, lambda d: _one_language(d, filters), _show)
     left = funnel.sift("long paragraph", left, lambda d: _short_paragraphs(d.reasoning, filters.max_paragraph_words), _show)
     left = funnel.sift("code blocks", left, lambda d: tidy_code(d.answer, filters.code), _show)
@@ -84,24 +84,24 @@ def readable(drafts: Sequence[Draft], filters: FiltersConfig, funnel: Funnel, co
 
 
 def different(drafts: Sequence[Draft], threshold: float, funnel: Funnel) -> list[Draft]:
-    """Without near-duplicates."""
+    """Drop near-duplicates."""
     verdicts = first_of_their_kind([f"{draft.question}\n{draft.answer}" for draft in drafts], threshold)
     return funnel.keep("near-duplicate", drafts, verdicts, _show)
 
 
 def clean(drafts: Sequence[Draft], benchmarks: Sequence[Benchmark], funnel: Funnel) -> list[Draft]:
-    """Without what evaluation sets hold."""
+    """Drop drafts that overlap with evaluation sets."""
     return funnel.sift("in an evaluation set", drafts, lambda d: is_clean(benchmarks, d.question, [d.reasoning, d.reply]), _show)
 
 
 def finish(drafts: Sequence[Draft], config: ReplyBuilder, funnel: Funnel, benchmarks: Sequence[Benchmark]) -> list[dict[str, Any]]:
-    """Different and clean drafts as rows."""
+    """Rows of the drafts that are neither near-duplicates nor in an evaluation set."""
     left = clean(different(drafts, config.near_duplicates, funnel), benchmarks, funnel)
     return [draft.row(config.form, config.special_token) for draft in left]
 
 
 def tidy_code(text: str, code: str) -> bool:
-    """``balanced``: every fence that is opened is closed by one of its kind, at least as long; ``none``: there is no fence."""
+    """``balanced``: every opened fence is closed by one of its kind, at least as long; ``none``: there is no fence."""
     opened = ""
     for fence in _FENCE.findall(text):
         if code == "none":

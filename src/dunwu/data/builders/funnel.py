@@ -1,4 +1,4 @@
-"""Filters in a row, and how many each of them took away."""
+"""Filters in sequence, with counts of what each removed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = 2
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One filter: how many items came to it, how many it removed, and the first of those as a reader is shown them."""
+    """One filter: items before it, items removed, and the first removed ones as examples for a reader."""
 
     name: str
     before: int
@@ -27,7 +27,7 @@ class Step:
 
 
 class Funnel:
-    """Counts as items pass through. ``what`` they are called in a message."""
+    """Counts items as they pass through filters. ``what``: the word for the items in messages."""
 
     def __init__(self, what: str = "rows") -> None:
         self.what = what
@@ -36,31 +36,31 @@ class Funnel:
         self._entered = 0
 
     def begin(self, section: str, entered: int) -> None:
-        """From here on filters are those of ``section``, into which so many items go; the empty one is what follows all of them."""
+        """Start ``section`` with ``entered`` items; the empty name is for filters after all sections."""
         self._section = section
         self._entered += entered
 
     def sift(self, name: str, items: Sequence[Item], keeps: Callable[[Item], bool], show: Callable[[Item], Any] = str) -> list[Item]:
-        """The items that the filter keeps, in their order."""
+        """The items that the filter keeps, in order."""
         verdicts = [keeps(item) for item in items]
         return self.keep(name, items, verdicts, show)
 
     def keep(self, name: str, items: Sequence[Item], verdicts: Sequence[bool], show: Callable[[Item], Any] = str) -> list[Item]:
         """The items with a true verdict."""
         removed = [item for item, kept in zip(items, verdicts, strict=True) if not kept]
-        told = f"{self._section}: {name}" if self._section else name
-        self.steps.append(Step(told, len(items), len(removed), tuple(map(show, removed[:SHOWN]))))
+        full_name = f"{self._section}: {name}" if self._section else name
+        self.steps.append(Step(full_name, len(items), len(removed), tuple(map(show, removed[:SHOWN]))))
         return [item for item, kept in zip(items, verdicts, strict=True) if kept]
 
     def refuse_empty(self, items: Sequence[object]) -> None:
-        """Raise ``DataError`` where nothing is left, naming the filter that removed most."""
+        """Raise ``DataError`` if no item is left, naming the filter that removed most."""
         if items:
             return
         entered = self._entered or (self.steps[0].before if self.steps else 0)
         if not entered:
-            raise DataError(f"there were no {self.what} to begin with: look at the sources")
+            raise DataError(f"there were no {self.what} to start with: check the sources")
         worst = max(self.steps, key=lambda step: step.removed)
         raise DataError(
-            f"nothing is left of {entered} {self.what}: the filter {worst.name!r} removed most,"
-            f" {worst.removed} of {worst.before}; loosen it, or give better data or a better model"
+            f"none of {entered} {self.what} is left: the filter {worst.name!r} removed most,"
+            f" {worst.removed} of {worst.before}; relax it, or use better data or a better model"
         )

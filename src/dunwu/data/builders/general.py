@@ -1,7 +1,7 @@
 """General data: what R1 learns beside reasoning (arXiv 2501.12948, section 2.3.3: writing, factual questions, self-cognition, translation).
 
-A chain of thought is added for some kinds of requests and none for a greeting. In the tiny world the tasks are generated and their
-thoughts with them; for rows from files a model may add them.
+A chain of thought is added for some kinds of requests and none for a greeting. In the tiny world the tasks are generated with
+their reasoning; for rows from files a teacher model may add it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from dunwu.config.data_rows import GeneralConfig, GeneralFiles, ThinkerConfig, TinyGeneral
+from dunwu.config.data_rows import GeneralConfig, GeneralFiles, TeacherConfig, TinyGeneral
 from dunwu.data.builders.certificate import Benchmark, is_clean, open_benchmarks
 from dunwu.data.builders.drafts import CountTokens, Draft, clean, readable
 from dunwu.data.builders.funnel import Funnel
@@ -27,7 +27,7 @@ from dunwu.models.thinking import TAGS, parse_completion
 from dunwu.tasks.rows import local_rows
 from dunwu.tasks.splits import split_of_text
 
-MEMORY = "Greetings, facts and identity are fixed sentences that stand in every split: on them a measurement is of memory."
+MEMORY = "Greetings, facts and identity are fixed sentences and appear in every split: on them an evaluation measures memory."
 _THINK = """\
 Write the reasoning that leads from a request to its answer. Be brief and use the language of the request. Do not repeat the answer. Write \
 only the reasoning.
@@ -42,7 +42,7 @@ Answer:
 
 
 def build_general(config: GeneralConfig, open_generator: Open, count: CountTokens) -> DataSet:
-    """The rows, and how they came about. Raises ``UserError`` where a file or a model cannot be had, or a form needs generated items."""
+    """The rows and their statistics. Raises ``UserError`` if a file or model is unavailable, or a form needs generated tasks."""
     benchmarks = open_benchmarks(config.decontaminate)
     if config.form != "messages":
         return _generated_form(config, benchmarks)
@@ -50,12 +50,12 @@ def build_general(config: GeneralConfig, open_generator: Open, count: CountToken
     for name, source in config.sources.items():
         found = _drafts(name, source, config)
         funnel.begin(name, len(found))
-        if config.thinker is not None and name in config.thinker.sources:
-            found, facts[name] = _with_thoughts(found, config.thinker, open_generator, config.seed)
+        if config.teacher is not None and name in config.teacher.sources:
+            found, facts[name] = _with_thoughts(found, config.teacher, open_generator, config.seed)
         drafts += readable(found, config.filters, funnel, count)
     funnel.begin("", 0)
     rows = [_row(draft) for draft in clean(drafts, benchmarks, funnel)]
-    facts["rows by kind"] = dict(sorted(Counter(str(row.get("kind", "not told")) for row in rows).items()))
+    facts["rows by kind"] = dict(sorted(Counter(str(row.get("kind", "unknown")) for row in rows).items()))
     if qualities := Counter(str(row["reply"]) for row in rows if "reply" in row):
         facts["replies"] = dict(sorted(qualities.items()))
     facts["with a chain of thought"] = sum(bool(draft.reasoning) for draft in drafts)
@@ -63,7 +63,7 @@ def build_general(config: GeneralConfig, open_generator: Open, count: CountToken
 
 
 def drawn(config: TinyGeneral, split: str, number: int, seed: int) -> list[Item]:
-    """At most ``number`` different items of a split, in a random order, kind by kind as their weights have it."""
+    """At most ``number`` different items of a split, in random order; kinds are drawn by their weights."""
     weights = {str(kind): weight for kind, weight in config.weights.items() if weight > 0} or dict.fromkeys(KINDS, 1.0)
     rng, waiting = Random(f"general-{seed}-{split}"), dict[str, list[Item]]()
     for kind in weights:
@@ -85,37 +85,37 @@ def _drafts(name: str, source: TinyGeneral | GeneralFiles, config: GeneralConfig
 
 
 def _draft(name: str, source: TinyGeneral, item: Item, worse: bool) -> Draft:
-    """``reply`` in the columns says which of the two it is, for the card; a worse one has no thought that leads to it."""
+    """Column ``reply`` says for the card whether it is good or worse; a worse reply has no reasoning."""
     reply, reasoning, quality = (item.worse, "", "worse") if worse else (item.reply, item.reasoning, "good")
     return Draft(item.question, reasoning, _tagged(source, reply), name, item.language, {"kind": item.kind, "reply": quality})
 
 
 def _row(draft: Draft) -> Json:
-    """Rows from files keep what they have, several turns included."""
+    """Rows from files keep all their columns and turns."""
     written = any(column in draft.columns for column in CONVERSATION_COLUMNS)
     return {**draft.columns, "source": draft.source} if written else draft.row()
 
 
 def _with_thoughts(
-    drafts: Sequence[Draft], thinker: ThinkerConfig, open_generator: Open, seed: int
+    drafts: Sequence[Draft], teacher: TeacherConfig, open_generator: Open, seed: int
 ) -> tuple[list[Draft], Mapping[str, Any]]:
-    """Drafts without reasoning get one; where what was written is cut off, empty or tagged, the draft stays as it was."""
-    generator = open_generator(thinker.generator)
+    """Add reasoning to drafts without any; a draft stays as it is if the teacher's reply is truncated, empty or has tags."""
+    generator = open_generator(teacher.generator)
     places = [place for place, draft in enumerate(drafts) if not draft.reasoning and _one_turn(draft)]
     prompts = [_THINK.format(question=fenced(drafts[place].question), reply=fenced(drafts[place].reply)) for place in places]
     result, added = list(drafts), 0
     names = [drafts[place].question[:60] for place in places]
-    for place, (written,) in zip(places, generate(generator, prompts, 1, thinker.sampling, seed, names), strict=True):
-        thought = parse_completion(written.text).visible
-        if written.finished and thought and not any(tag in thought for tag in TAGS):
+    for place, (completion,) in zip(places, generate(generator, prompts, 1, teacher.sampling, seed, names), strict=True):
+        thought = parse_completion(completion.text).visible
+        if completion.finished and thought and not any(tag in thought for tag in TAGS):
             others = {key: value for key, value in drafts[place].columns.items() if key not in (*CONVERSATION_COLUMNS, "prompt")}
             result[place] = replace(drafts[place], reasoning=thought, columns=others)
             added += 1
-    return result, {"generator": generator.name, "asked for a thought": len(places), "got one": added}
+    return result, {"generator": generator.name, "asked for reasoning": len(places), "got it": added}
 
 
 def _one_turn(draft: Draft) -> bool:
-    """Whether it is one question and one answer, which its texts alone can be written from."""
+    """Whether it is one question and one answer, so that its texts alone give a row."""
     several = [value for key in ("messages", "prompt", "completion") if isinstance(value := draft.columns.get(key), list)]
     return not several or (len(several) == 1 and len(draft.columns.get("messages", ())) == 2)
 
@@ -123,7 +123,7 @@ def _one_turn(draft: Draft) -> bool:
 def _generated_form(config: GeneralConfig, benchmarks: Sequence[Benchmark]) -> DataSet:
     """Problems, prompts, pairs or labelled answers of the generated tasks."""
     if not all(isinstance(source, TinyGeneral) for source in config.sources.values()):
-        raise ConfigError(f"form = {config.form!r} is made of generated tasks only; give form: messages, or sources of the kind tiny")
+        raise ConfigError(f"form = {config.form!r} works with generated tasks only; set form: messages, or use sources of kind tiny")
     found = [
         (item, {"source": name, "kind": item.kind}, _formed(config.form, source, item))
         for name, source in config.sources.items()
@@ -146,7 +146,7 @@ def _generated_form(config: GeneralConfig, benchmarks: Sequence[Benchmark]) -> D
 
 
 def _texts(rows: Sequence[Json]) -> list[str]:
-    """What a model may learn from rows beside the question."""
+    """The texts of rows, apart from the question, that a model may learn."""
     return [row[key] for row in rows for key in ("answer", "reference", "chosen", "rejected", "completion") if row.get(key)]
 
 
@@ -158,16 +158,16 @@ def _formed(form: str, source: TinyGeneral, item: Item) -> list[Json]:
             more = {"reference": item.reply, "category": item.kind, "language": item.language, "harmful": not item.safe}
             return [{"prompt": item.question, **more}]
         case "pairs":
-            good = {"prompt": item.question, "chosen": _written(source, item, item.reply)}
-            return [{**good, "rejected": _written(source, item, worse)} for worse in worse_replies(item)] if item.safe else []
+            good = {"prompt": item.question, "chosen": _completion(source, item, item.reply)}
+            return [{**good, "rejected": _completion(source, item, worse)} for worse in worse_replies(item)] if item.safe else []
         case _:
-            good = {"prompt": item.question, "completion": _written(source, item, item.reply), "label": "safe"}
+            good = {"prompt": item.question, "completion": _completion(source, item, item.reply), "label": "safe"}
             unsafe = [] if item.safe else worse_replies(item)
-            return [good, *({**good, "completion": _written(source, item, reply), "label": "unsafe"} for reply in unsafe)]
+            return [good, *({**good, "completion": _completion(source, item, reply), "label": "unsafe"} for reply in unsafe)]
 
 
-def _written(source: TinyGeneral, item: Item, reply: str) -> str:
-    """A whole answer as a model would write it; the item's thought leads to its good reply only."""
+def _completion(source: TinyGeneral, item: Item, reply: str) -> str:
+    """A completion as a model would write it; only the good reply has reasoning that leads to it."""
     thought = f"<think>{item.reasoning}</think>" if item.reasoning and reply == item.reply else ""
     return thought + _tagged(source, reply)
 

@@ -1,4 +1,4 @@
-"""Rejection sampling: several answers to each problem from a checkpoint, of which the right and readable ones are learned from.
+"""Rejection sampling: several answers to each problem from a checkpoint, of which the correct and readable ones become training rows.
 
 DeepSeek-R1 (arXiv 2501.12948, section 2.3.3): about 600k rows of reasoning from the checkpoint of stage 2, judged by rules and, where these
 cannot, by a generative judge with the ground truth; mixed languages, long paragraphs and code blocks are dropped.
@@ -25,7 +25,7 @@ from dunwu.types import Problem
 
 
 def rejection_sample(config: RejectionConfig, open_generator: Open, count: CountTokens) -> DataSet:
-    """The rows that are kept, and how they came about. Raises ``UserError`` where a task, a model or a judge cannot be had."""
+    """The kept rows and their statistics. Raises ``UserError`` if a task, a model or a judge is unavailable."""
     benchmarks = open_benchmarks(config.decontaminate)
     problems = training_problems(config.tasks, config.prompts, config.seed)
     generator = open_generator(config.generator)
@@ -33,7 +33,7 @@ def rejection_sample(config: RejectionConfig, open_generator: Open, count: Count
     funnel = Funnel("answers")
     facts: dict[str, Any] = {"generator": generator.name, "problems": len(problems), "answers": len(sampled)}
     facts["verdicts"] = dict(sorted(Counter(each.verdict.reason for each in sampled).items()))
-    facts["generated_tokens"] = sum(count([each.written.text for each in sampled]))
+    facts["generated_tokens"] = sum(count([each.completion.text for each in sampled]))
     left = _right(sampled, config, open_generator, funnel, facts)
     drafts = readable(drafts_of(left, funnel), config.filters, funnel, count)
     rows = finish(at_most(drafts, config.keep, funnel), config, funnel, benchmarks)
@@ -42,21 +42,21 @@ def rejection_sample(config: RejectionConfig, open_generator: Open, count: Count
 
 
 def drafts_of(sampled: Sequence[Sampled], funnel: Funnel) -> list[Draft]:
-    """Answers that end and have a reply, as drafts named after their task."""
-    split = [split_reply(each.written.text) if each.written.finished else None for each in sampled]
-    left = funnel.keep("cut off, or tags where none belong", sampled, [each is not None for each in split], show)
+    """Finished answers with a reply, as drafts named after their task."""
+    split = [split_reply(each.completion.text) if each.completion.finished else None for each in sampled]
+    left = funnel.keep("truncated, or with misplaced tags", sampled, [each is not None for each in split], show)
     parts = [each for each in split if each is not None]
     return [draft_of(each.problem, reasoning, reply) for each, (reasoning, reply) in zip(left, parts, strict=True)]
 
 
 def draft_of(problem: Problem, reasoning: str, reply: str, source: str = "") -> Draft:
-    """A draft that remembers its problem."""
+    """A draft that keeps the id of its problem."""
     columns = {"task": problem.task, "problem_id": problem.id}
     return Draft(problem.text, reasoning, reply, source or problem.task, language_of(problem.text, problem.language), columns)
 
 
 def at_most(drafts: Sequence[Draft], number: int, funnel: Funnel) -> list[Draft]:
-    """At most ``number`` answers to a problem, those least like each other."""
+    """At most ``number`` answers to a problem, the most different ones."""
     groups: dict[str, list[int]] = {}
     for place, draft in enumerate(drafts):
         groups.setdefault(draft.columns["problem_id"], []).append(place)
@@ -65,8 +65,8 @@ def at_most(drafts: Sequence[Draft], number: int, funnel: Funnel) -> list[Draft]
 
 
 def show(sampled: Sampled) -> Json:
-    """What a card shows of an answer that is left out."""
-    return {"question": sampled.problem.text, "answer": sampled.written.text, "verdict": sampled.verdict.reason}
+    """What a data card shows of a dropped answer."""
+    return {"question": sampled.problem.text, "answer": sampled.completion.text, "verdict": sampled.verdict.reason}
 
 
 def _right(sampled: Sequence[Sampled], config: RejectionConfig, open_generator: Open, funnel: Funnel, facts: Json) -> list[Sampled]:
@@ -82,10 +82,10 @@ def _right(sampled: Sequence[Sampled], config: RejectionConfig, open_generator: 
     verdicts, facts["judge"] = judge_correctness(to_judge, judging, judge, config.seed)
     if to_judge and not any(verdict is not None for verdict in verdicts):
         raise DataError(
-            f"{judging.name}: none of its {facts['judge']['requests']} judgements could be read;"
-            " look at what it writes, then give a judge that answers with the JSON asked for, or more retries"
+            f"{judging.name}: none of its {facts['judge']['requests']} verdicts could be read;"
+            " check its replies, then use a judge that replies with the requested JSON, or allow more retries"
         )
     found = iter(verdicts)
     judged: list[bool | None] = [next(found) if asked else True for asked in asked_of]
-    left_judged = funnel.keep("the judge could not be read", left, [verdict is not None for verdict in judged], show)
+    left_judged = funnel.keep("unreadable verdict of the judge", left, [verdict is not None for verdict in judged], show)
     return funnel.keep("not right by the judge", left_judged, [bool(verdict) for verdict in judged if verdict is not None], show)

@@ -1,10 +1,10 @@
-"""Right answers of R1-Zero, rewritten into reasoning and a summary in the prompt's language.
+"""Correct answers of R1-Zero, rewritten into reasoning and a summary in the prompt's language.
 
-DeepSeek-R1 (Nature 645, supplement): a strong model rewrites Zero's right and readable outputs, people look through them. With a model, so
-here; what it returns must have the two parts that were asked for, and is verified again by whoever called.
+DeepSeek-R1 (Nature 645, supplement): a strong model rewrites Zero's correct and readable outputs, and people review them. A model does the
+same here; its reply must have the two requested parts, and the caller verifies it again.
 
-**Departure, for the tiny world:** no model there can rewrite. Rules keep the chain of thought as it is, put its connective words into the
-prompt's language by a table, and write one sentence with the answer. Words that the table does not know stay: the filters see them.
+**Departure, for the tiny world:** no model there can rewrite. Rules keep the chain of thought, translate its connectives into the prompt's
+language by a table, and write one sentence with the answer. Words missing from the table stay; the filters catch them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONNECTIVES: tuple[tuple[str, str], ...] = (
     ("verify ", "验证:"),
     ("so ", "所以"),
 )
-"""English and Chinese; of several with one counterpart the first is taken."""
+"""English and Chinese; if several share a counterpart, the first is used."""
 SUMMARIES = {"en": "The answer is <answer>{}</answer>.", "zh": "答案是<answer>{}</answer>。"}
 _NAMES = {"en": "English", "zh": "Chinese"}
 _MARKS = ("[REASONING]", "[SUMMARY]", "[END]")
@@ -67,12 +67,12 @@ the summary with the final answer
 def rewrite(
     drafts: Sequence[Draft], config: RewriterConfig, writer: Generator | None, seed: int
 ) -> tuple[list[Draft | None], dict[str, int]]:
-    """Each draft rewritten, ``None`` where what came back has not the form; and counts of the work."""
+    """Each draft rewritten, ``None`` if the reply does not have the requested form; and counts of requests and unreadable replies."""
     match config:
         case RulesRewriter():
             return [by_rules(draft, config.summary) for draft in drafts], {}
         case ModelRewriter():
-            assert writer is not None, "a model rewrites and none was given"
+            assert writer is not None, "a model rewriter needs a generator"
             return _by_model(drafts, config, writer, seed)
         case _:
             assert_never(config)
@@ -103,7 +103,7 @@ def translate_connectives(text: str, language: str) -> str:
 
 
 def read_rewriting(text: str) -> tuple[str, str] | None:
-    """Reasoning and summary of what a writer wrote, ``None`` unless it has exactly the form that was asked for."""
+    """Reasoning and summary in a reply; ``None`` unless it has exactly the requested form."""
     text = (parse_completion(text).visible if "</think>" in text else text).strip()
     if any(text.count(mark) != 1 for mark in _MARKS):
         return None
@@ -123,8 +123,8 @@ def _by_model(drafts: Sequence[Draft], config: ModelRewriter, writer: Generator,
         waiting = [place for place, draft in enumerate(done) if draft is None]
         asked = [drafts[place] for place in waiting]
         requests = [Request((Message("user", _ask(each)),), config.sampling, seed + attempt, _name(each)) for each in asked]
-        written = writer.write(requests, lambda place, text: None) if requests else []
-        for place, each in zip(waiting, written, strict=True):
+        completions = writer.complete(requests, lambda place, text: None) if requests else []
+        for place, each in zip(waiting, completions, strict=True):
             parts = read_rewriting(each.text) if each.finished else None
             done[place] = None if parts is None else replace(drafts[place], reasoning=parts[0], reply=parts[1])
             counts.update(requests=1, unreadable=int(parts is None))

@@ -1,4 +1,4 @@
-"""Answers of a model to the problems of tasks, each with what the rule verifier says of it."""
+"""Answers of a model to the problems of tasks, each with its verdict by the rule verifier."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dunwu.config.data import Sampling
 from dunwu.config.tasks import WeightedTask
-from dunwu.data.generators.base import Chat, Generator, Written, generate
+from dunwu.data.generators.base import Chat, Generator, TextCompletion, generate
 from dunwu.data.usable import sift
 from dunwu.errors import DataError
 from dunwu.rewards.pool import RewardPool
@@ -18,7 +18,7 @@ from dunwu.text.surrogates import refuse_surrogates
 from dunwu.types import Problem, Verdict
 
 MOST_REPEATS = 20
-"""How far beyond the wanted number a task's stream is read for problems that did not occur before."""
+"""The stream of a task is read up to this many times the wanted number, to find problems that did not occur before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Sampled:
     """One answer."""
 
     problem: Problem
-    written: Written
+    completion: TextCompletion
     verdict: Verdict
 
     @property
     def right(self) -> bool:
-        """A verifier that failed has found nothing right."""
+        """A failed verifier counts as not right."""
         return self.verdict.score is not None and self.verdict.score >= 1.0
 
 
@@ -59,21 +59,21 @@ def sample(
     workers: int,
     timeout: float,
 ) -> list[Sampled]:
-    """``how.samples`` answers to each problem, asked as ``prompts`` has it, and their verdicts; problem by problem.
+    """``how.samples`` answers to each problem, asked with ``prompts``, and their verdicts; problem by problem.
 
-    What the model refused is left out: it is no wrong answer.
+    Refused answers are dropped: they are not wrong answers.
     """
     answers = generate(generator, prompts, how.samples, how.sampling, seed, [problem.id for problem in problems])
-    asked = [(problem, written) for problem, group in zip(problems, answers, strict=True) for written in group if not written.refused]
-    verdicts = verify_all([(problem, written.text) for problem, written in asked], workers, timeout)
+    asked = [(problem, answer) for problem, group in zip(problems, answers, strict=True) for answer in group if not answer.refused]
+    verdicts = verify_all([(problem, answer.text) for problem, answer in asked], workers, timeout)
     _refuse_broken_verifier(verdicts)
-    return [Sampled(problem, written, verdict) for (problem, written), verdict in zip(asked, verdicts, strict=True)]
+    return [Sampled(problem, answer, verdict) for (problem, answer), verdict in zip(asked, verdicts, strict=True)]
 
 
 def _refuse_broken_verifier(verdicts: Sequence[Verdict]) -> None:
-    """Raise ``DataError`` where every verdict failed, as with golds that cannot be read or without a sandbox: nobody answered wrongly."""
+    """Raise ``DataError`` if every verdict failed, for example because golds are unreadable or there is no sandbox."""
     if verdicts and all(verdict.reason in ("error", "timeout") for verdict in verdicts):
-        raise DataError(f"the verifier failed on all {len(verdicts)} answers: {verdicts[0].detail or verdicts[0].reason}; look at the task")
+        raise DataError(f"the verifier failed on all {len(verdicts)} answers: {verdicts[0].detail or verdicts[0].reason}; check the task")
 
 
 def verify_all(answers: Sequence[tuple[Problem, str]], workers: int, timeout: float) -> list[Verdict]:

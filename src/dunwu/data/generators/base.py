@@ -1,4 +1,4 @@
-"""A model that writes: the one thing that all builders of data ask for answers, rewritings and judgements."""
+"""Text generators: the models that data builders ask for answers, rewritten reasoning and judgements."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dunwu.models.chat import Message
 from dunwu.process.attempt import attempt
 
 Chat = tuple[Message, ...]
-"""Turns, the last one the user's."""
+"""Turns; the last one is the user's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be written: an answer to ``chat``. Another ``seed`` asks for another one.
+    """One completion of ``chat`` to sample with ``seed``.
 
-    ``id`` is what messages call the prompt, such as the id of its problem; it changes nothing that is written.
+    ``id`` names the prompt in messages, for example the id of its problem; it does not affect the completion.
     """
 
     chat: Chat
@@ -32,10 +32,10 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """An answer, what the template had begun of it included; not ``finished``: cut off at the most tokens.
+class TextCompletion:
+    """The text of a completion, the template's prefill included. Not ``finished``: it reached the token limit.
 
-    ``refused`` says why there is no answer although the model works: a content filter, a prompt it does not take. Never finished.
+    ``refused``: why the model gave no answer although it works, such as a content filter. A refused completion is never finished.
     """
 
     text: str
@@ -43,13 +43,13 @@ class Written:
     refused: str = ""
 
 
-OnWritten = Callable[[int, Written], None]
-"""Is told the place of a request and what was written for it, once it is there."""
+OnCompletion = Callable[[int, TextCompletion], None]
+"""Called with the index of a request and its completion as soon as that arrives."""
 
 
 class Generator(Protocol):
-    """Writes for requests. ``name`` tells one from another; with ``independent`` each request is answered by itself, else what is
-    written may depend in its last bits on what else is asked for in the same call."""
+    """Completes requests. ``name`` identifies it. ``independent``: completions do not depend on the other requests of a call; otherwise their
+    last bits may."""
 
     @property
     def name(self) -> str: ...
@@ -57,8 +57,8 @@ class Generator(Protocol):
     @property
     def independent(self) -> bool: ...
 
-    def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
-        """What is written for each, in order. Raises ``UserError`` where the model cannot be had."""
+    def complete(self, requests: Sequence[Request], on_completion: OnCompletion) -> list[TextCompletion]:
+        """One completion for each request, in order. Raises ``UserError`` if the model cannot be reached or loaded."""
         ...
 
 
@@ -69,22 +69,22 @@ def generate(
     sampling: SamplingConfig,
     seed: int,
     ids: Sequence[str] | None = None,
-) -> list[list[Written]]:
-    """``samples`` answers to each prompt; a text is a single turn of the user's. ``ids`` are the prompts', for messages.
+) -> list[list[TextCompletion]]:
+    """``samples`` completions of each prompt; a plain text is one user turn. ``ids`` name the prompts in messages.
 
-    The seed of an answer depends on ``seed``, its prompt's place and its own number alone.
+    A completion's seed depends only on ``seed``, the index of its prompt and its own index.
     """
     seeds = rollout_seeds(seed, 0, len(prompts), samples)
     chats = [(Message("user", prompt),) if isinstance(prompt, str) else prompt for prompt in prompts]
     names = ids or [f"prompt {place + 1}" for place in range(len(prompts))]
     requests = [Request(chats[place // samples], sampling, each, names[place // samples]) for place, each in enumerate(seeds)]
-    written = generator.write(requests, lambda place, answer: None)
-    assert len(written) == len(requests), f"{len(written)} texts for {len(requests)} requests"
-    return [written[start : start + samples] for start in range(0, len(written), samples)]
+    completions = generator.complete(requests, lambda place, answer: None)
+    assert len(completions) == len(requests), f"{len(completions)} texts for {len(requests)} requests"
+    return [completions[start : start + samples] for start in range(0, len(completions), samples)]
 
 
 def plain(chat: Chat) -> list[dict[str, str]]:
-    """The turns as an endpoint or a chat template takes them."""
+    """The turns as the dictionaries that endpoints and chat templates take."""
     return [{"role": turn.role, "content": turn.content} for turn in chat]
 
 
@@ -95,27 +95,28 @@ def fenced(text: str) -> str:
 
 
 Open = Callable[[GeneratorConfig], Generator]
-"""Makes a generator, or takes one that is there."""
+"""Returns the generator for a configuration, a new or an existing one."""
 
 
 @dataclass(frozen=True)
 class Scripted:
-    """A function as a generator: for tests, and for models that are reached in a way of the user's own."""
+    """A function as a generator: for tests, and for models that need custom code."""
 
     function: Callable[[list[dict[str, str]], int], Any]
     name: str = "scripted"
     independent: bool = True
 
-    def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
+    def complete(self, requests: Sequence[Request], on_completion: OnCompletion) -> list[TextCompletion]:
         """See `Generator`."""
         texts = []
         for place, request in enumerate(requests):
             text = attempt(lambda request=request: self.function(plain(request.chat), request.seed), self._refuse)  # type: ignore[misc]
             if not isinstance(text, str):
                 raise ConfigError(f"{self.name} returned a {type(text).__name__}: it must return the text that answers the messages")
-            texts.append(Written(text.encode("utf-8", "replace").decode()))  # as of an endpoint, half a character becomes a question mark
-            on_written(place, texts[-1])
+            # As from an endpoint, half a character becomes a question mark.
+            texts.append(TextCompletion(text.encode("utf-8", "replace").decode()))
+            on_completion(place, texts[-1])
         return texts
 
     def _refuse(self, message: str) -> Any:
-        raise ConfigError(f"{self.name} failed ({message}): fix it and run the same command again; what was written before is kept")
+        raise ConfigError(f"{self.name} failed ({message}): fix it and run the same command again; earlier completions are kept")

@@ -1,6 +1,6 @@
-"""One request to an OpenAI-compatible endpoint: what is sent, how much of the answer is read, and what it says.
+"""One request to an OpenAI-compatible endpoint: its body, and reading the answer within limits.
 
-The answer is not trusted: it is text of a bounded size, checked for its shape and never run. The character set it names is passed over.
+The answer is not trusted: its size is bounded, its shape is checked, nothing in it is run, and the character set it names is ignored.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from typing import Any
 
 import httpx
 
-from dunwu.data.generators.base import Request, Written, plain
+from dunwu.data.generators.base import Request, TextCompletion, plain
 
 SHOWN = 160
 MOST_BYTES = 1 << 24
 FILTERED = "content_filter"
 FINISHED = ("stop", None, "eos", "eos_token", "end_turn", "stop_sequence")
-"""Reasons for which an answer ends by itself; some endpoints give none."""
+"""Finish reasons of an answer that ended by itself; some endpoints give none."""
 _PLAIN, _PACKED = ("", "identity"), ("gzip", "x-gzip", "deflate")
 _ANY_HEADER = zlib.MAX_WBITS | 32
 
 
 class TooLarge(Exception):
-    """An answer of more bytes than any that is asked for."""
+    """The answer has more than `MOST_BYTES` bytes."""
 
 
 async def post(client: httpx.AsyncClient, url: str, content: str) -> httpx.Response:
@@ -54,7 +54,7 @@ def _unpack(body: bytes, packing: str) -> bytes:
 
 
 def request_body(model: str, request: Request) -> dict[str, Any]:
-    """The JSON that asks ``model`` for one answer."""
+    """The JSON body of a request to ``model`` for one answer."""
     sampling = request.sampling
     more = {"top_k": sampling.top_k or None, "min_p": sampling.min_p or None}
     return {
@@ -68,10 +68,10 @@ def request_body(model: str, request: Request) -> dict[str, Any]:
     }
 
 
-def read_answer(response: httpx.Response) -> Written | None:
+def read_answer(response: httpx.Response) -> TextCompletion | None:
     """The first choice of a chat completion, its reasoning in think tags; ``None`` for anything else.
 
-    An empty text is an answer; no text at all is one only of a model that was cut off before it wrote any.
+    An empty text is an answer. A missing text is one only if the model reached the token limit before it wrote any.
     """
     try:
         choice = response.json()["choices"][0]
@@ -86,17 +86,17 @@ def read_answer(response: httpx.Response) -> Written | None:
         return None
     text = (f"<think>{reasoning}</think>{content}" if reasoning else content).encode("utf-8", "replace").decode()
     if ended == FILTERED or (isinstance(refusal, str) and refusal):
-        return Written(text, False, f"{FILTERED}: {short(refusal if isinstance(refusal, str) else text)}")
-    return Written(text, ended in FINISHED) if said else None
+        return TextCompletion(text, False, f"{FILTERED}: {short(refusal if isinstance(refusal, str) else text)}")
+    return TextCompletion(text, ended in FINISHED) if said else None
 
 
 def retry_after(response: httpx.Response) -> float:
-    """Seconds that the endpoint asks for; 0 where it names none, or a date."""
+    """Seconds the endpoint asks to wait; 0 if it gives none, or a date."""
     asked = response.headers.get("retry-after", "")
     return float(asked) if asked.isascii() and asked.isdigit() else 0.0
 
 
 def short(text: str) -> str:
-    """The beginning of a text on one line, without what a terminal would obey."""
+    """The beginning of a text on one line, without control characters."""
     shown = "".join(character if character.isprintable() else " " for character in text[: 4 * SHOWN])
     return " ".join(shown.split())[:SHOWN] or "nothing"

@@ -1,6 +1,6 @@
 """A model behind an OpenAI-compatible endpoint as a generator: bounded concurrency, time-outs, retries with back-off.
 
-Redirects are not followed: they could carry the key elsewhere. An endpoint that repeats the key finds it crossed out in what is kept.
+Redirects are not followed: they could leak the key. If an endpoint repeats the key, it is removed from what is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import httpx
 
 from dunwu.config.data import EndpointGenerator
-from dunwu.data.generators.base import Chat, OnWritten, Request, Written
+from dunwu.data.generators.base import Chat, OnCompletion, Request, TextCompletion
 from dunwu.data.generators.completion import FILTERED, MOST_BYTES, TooLarge, post, read_answer, request_body, retry_after, short
 from dunwu.errors import ConfigError, UserError
 from dunwu.models.chat import Message
@@ -22,24 +22,24 @@ from dunwu.process.run_async import run_async
 
 Sleep = Callable[[float], Awaitable[None]]
 LONGEST_WAIT = 30.0
-"""Seconds between two tries."""
-TRIED_AGAIN = (408, 409, 425, 429)
-"""Status codes below 500 that may pass."""
-OF_A_PROMPT = (400, 413, 422, 451)
-"""Status codes by which an endpoint says that it does not take a prompt; if it takes no other either, its address or model is wrong."""
-OF_NO_PROMPT = (401, 429, 503)
-"""Status codes that say nothing of the prompt: the key, the rate, the load."""
+"""Most seconds between two attempts."""
+RETRIED = (408, 409, 425, 429)
+"""Status codes below 500 that are worth a retry."""
+PROMPT_REJECTED = (400, 413, 422, 451)
+"""Status codes for a rejected prompt; if every other prompt is rejected too, the address or the model is wrong."""
+NOT_THE_PROMPT = (401, 429, 503)
+"""Status codes that are not about the prompt: the key, the rate limit, the load."""
 MOST_REFUSED = 10
-"""Prompts that may be refused whatever their share."""
+"""This many prompts may be refused, whatever their share."""
 HELLO: Chat = (Message("user", "Hello"),)
-"""Asked where nothing is answered yet, to know whether a prompt or the endpoint is to blame."""
+"""Sent if nothing was answered yet, to learn whether the prompt or the endpoint is at fault."""
 LONG_KEY = 16
-"""Characters from which a key is no word of an answer; servers that need none are given one such as EMPTY."""
+"""A key of at least this many characters is hidden in answers; a shorter one, such as EMPTY, may be an ordinary word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Why there is no answer. ``prompt``: the endpoint says that it does not take this prompt; ``fatal``: no other will be answered."""
+    """Why there is no answer. ``prompt``: the endpoint rejects this prompt; ``fatal``: it will not answer any other either."""
 
     reason: str
     remedy: str = ""
@@ -48,7 +48,7 @@ class Failed:
 
 
 class Endpoint:
-    """Writes by asking an endpoint; its answers need not be the same on another day, so they are worth a journal."""
+    """Completes requests at an endpoint, whose answers may differ from day to day: keep them in a journal."""
 
     independent = True
 
@@ -61,32 +61,33 @@ class Endpoint:
         self._refused: dict[Chat, str] = {}
         self._filtered: set[Chat] = set()
 
-    def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
-        """See `Generator`. A prompt that is refused, while others are answered, is written as such; its further samples are not asked for.
+    def complete(self, requests: Sequence[Request], on_completion: OnCompletion) -> list[TextCompletion]:
+        """See `Generator`. A prompt that is refused while others are answered gets a refused completion; its other samples are not sent.
 
-        Raises ``UserError`` when many are, and when the endpoint does not work; ``on_written`` has had what arrived by then.
+        Raises ``UserError`` if many are refused or the endpoint does not work; ``on_completion`` got what had arrived by then.
         """
-        return run_async(self._write(requests, on_written))
+        return run_async(self._complete(requests, on_completion))
 
-    def recall(self, request: Request, written: Written) -> None:
-        """Count what an earlier start was answered, so that the share of refused prompts is that of the whole stage."""
-        if written.refused:
-            self._note_refusal(request.chat, written.refused)
+    def recall(self, request: Request, completion: TextCompletion) -> None:
+        """Count a completion of an earlier start, so that the share of refused prompts covers the whole stage."""
+        if completion.refused:
+            self._note_refusal(request.chat, completion.refused)
         else:
             self._answered.add(request.chat)
             self._works = self._works or request
 
-    async def _write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
-        places, written, held, one_at_a_time = iter(range(len(requests))), dict[int, Written](), dict[int, Written](), asyncio.Lock()
+    async def _complete(self, requests: Sequence[Request], on_completion: OnCompletion) -> list[TextCompletion]:
+        places, one_at_a_time = iter(range(len(requests))), asyncio.Lock()
+        done, held = dict[int, TextCompletion](), dict[int, TextCompletion]()
 
-        def note(place: int, text: Written) -> None:
-            written[place] = text
-            on_written(place, text)
+        def note(place: int, text: TextCompletion) -> None:
+            done[place] = text
+            on_completion(place, text)
 
         async def work(client: httpx.AsyncClient) -> None:
             for place in places:
                 held[place] = await self._answer(client, requests[place], one_at_a_time)
-                # A refusal is kept once any prompt of the stage is answered: if none is, its sampling may be to blame.
+                # A refusal counts once any prompt of the stage is answered: until then the sampling may be at fault.
                 while held and (self._answered or self._filtered):
                     note(*held.popitem())
 
@@ -101,12 +102,12 @@ class Endpoint:
                 await asyncio.gather(*workers, return_exceptions=True)
         for place, text in held.items():
             raise self._broken(Failed(text.refused), requests[place])
-        return [written[place] for place in range(len(requests))]
+        return [done[place] for place in range(len(requests))]
 
-    async def _answer(self, client: httpx.AsyncClient, request: Request, one_at_a_time: asyncio.Lock) -> Written:
-        """The answer or a refusal. Raises ``UserError`` where the endpoint, not the prompt, is to blame."""
+    async def _answer(self, client: httpx.AsyncClient, request: Request, one_at_a_time: asyncio.Lock) -> TextCompletion:
+        """The answer or a refusal. Raises ``UserError`` if the endpoint, not the prompt, is at fault."""
         if reason := self._refused.get(request.chat):
-            return Written("", False, reason)
+            return TextCompletion("", False, reason)
         found = await self._ask(client, request)
         if isinstance(found, Failed):
             async with one_at_a_time:
@@ -119,7 +120,7 @@ class Endpoint:
         return found
 
     async def _blame_the_prompt(self, client: httpx.AsyncClient, request: Request, failed: Failed) -> None:
-        """Return where the endpoint answers another prompt; raise ``UserError`` where it does not."""
+        """Return if the endpoint answers another prompt, otherwise raise ``UserError``."""
         if failed.fatal:
             raise self._broken(failed, request)
         if failed.prompt and self._works:
@@ -130,7 +131,7 @@ class Endpoint:
             raise self._broken(failed, request)
         self._works = other
 
-    async def _ask(self, client: httpx.AsyncClient, request: Request) -> Written | Failed:
+    async def _ask(self, client: httpx.AsyncClient, request: Request) -> TextCompletion | Failed:
         reason, asked, status, url = "", 0.0, 0, f"{self._config.url.rstrip('/')}/chat/completions"
         for attempt in range(self._config.retries + 1):
             if attempt:
@@ -150,27 +151,27 @@ class Endpoint:
                 return Failed(f"an answer of more than {MOST_BYTES:,} bytes", prompt=True)
             status = response.status_code
             reason = f"status {status}: {self._shown(response.text)}"
-            if status >= 500 or status in TRIED_AGAIN:
+            if status >= 500 or status in RETRIED:
                 asked = retry_after(response)
             elif status != 200:
-                return Failed(reason, self._remedy(status), status in OF_A_PROMPT, status in OF_NO_PROMPT)
-            elif (written := read_answer(response)) is not None:
-                return self._without_key(written)
+                return Failed(reason, self._remedy(status), status in PROMPT_REJECTED, status in NOT_THE_PROMPT)
+            elif (completion := read_answer(response)) is not None:
+                return self._without_key(completion)
             else:
                 reason = f"not an answer of a chat completion: {self._shown(response.text)}"
-        return Failed(f"{reason}, {self._config.retries + 1} times", fatal=status in OF_NO_PROMPT)
+        return Failed(f"{reason}, {self._config.retries + 1} times", fatal=status in NOT_THE_PROMPT)
 
-    def _refuse(self, request: Request, reason: str, text: str = "") -> Written:
-        """A prompt that is left out. Raises ``UserError`` where they are many."""
+    def _refuse(self, request: Request, reason: str, text: str = "") -> TextCompletion:
+        """The completion of a refused prompt. Raises ``UserError`` if too many are refused."""
         self._note_refusal(request.chat, reason)
         left_out = self._refused.keys() | (self._filtered - self._answered)
         number, known = len(left_out), len(self._answered | left_out)
         if number > MOST_REFUSED and number > self._config.max_refused * known:
             raise UserError(
-                f"{self.name} refuses {number} of {known} prompts, the last one ({short(request.id)}): {reason}; look at its url, model"
-                f" and sampling, or raise max_refused = {self._config.max_refused:g}; what it has written is kept"
+                f"{self.name} refuses {number} of {known} prompts, the last one ({short(request.id)}): {reason}; check its url, model"
+                f" and sampling, or raise max_refused = {self._config.max_refused:g}; earlier completions are kept"
             )
-        return Written(text, False, reason)
+        return TextCompletion(text, False, reason)
 
     def _note_refusal(self, chat: Chat, reason: str) -> None:
         if reason.startswith(FILTERED):  # another sample may pass
@@ -182,28 +183,32 @@ class Endpoint:
         if failed.remedy:
             return UserError(f"{self.name} refuses: {failed.reason}; {failed.remedy} (asked for {short(request.id)})")
         return UserError(
-            f"{self.name}: {failed.reason}; see that it works and run the same command again: what it has written is kept"
+            f"{self.name}: {failed.reason}; make sure that it works and run the same command again: earlier completions are kept"
             f" (asked for {short(request.id)})"
         )
 
     def _remedy(self, status: int) -> str:
         if status in (401, 403):
-            return f"the key in {self._config.key_env} is not accepted" if self._config.key_env else "set key_env to where its key is"
-        return "look at its url, model and sampling"
+            return (
+                f"the key in {self._config.key_env} is not accepted"
+                if self._config.key_env
+                else "set key_env to the environment variable of its key"
+            )
+        return "check its url, model and sampling"
 
     def _shown(self, text: str) -> str:
         return short(text.replace(self._key, "[key]") if self._key else text)
 
-    def _without_key(self, written: Written) -> Written:
-        text = written.text.replace(self._key, "[key]") if len(self._key) >= LONG_KEY else written.text
-        return replace(written, text=text, refused=self._shown(written.refused) if written.refused else "")
+    def _without_key(self, completion: TextCompletion) -> TextCompletion:
+        text = completion.text.replace(self._key, "[key]") if len(self._key) >= LONG_KEY else completion.text
+        return replace(completion, text=text, refused=self._shown(completion.refused) if completion.refused else "")
 
 
 def _key(config: EndpointGenerator) -> str:
-    """The key in the environment; empty where none is sent."""
+    """The key from the environment; empty if none is sent."""
     if config.key_env is None:
         return ""
     key = os.environ.get(config.key_env, "").strip()
     if not key or not key.isascii() or not key.isprintable():
-        raise ConfigError(f"key_env = {config.key_env!r}: the environment has no usable key there; export it, or set key_env to null")
+        raise ConfigError(f"key_env = {config.key_env!r}: this environment variable holds no usable key; export it, or set key_env to null")
     return key

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from dunwu.config.data import LocalGenerator
-from dunwu.data.generators.base import Chat, OnWritten, Request, Written, plain
+from dunwu.data.generators.base import Chat, OnCompletion, Request, TextCompletion, plain
 from dunwu.data.prompts import prompt_template, sampling_params
 from dunwu.models.beginning import encode
 from dunwu.models.chat import training_template
@@ -24,31 +24,31 @@ from dunwu.types import Request as EngineRequest
 
 
 class Local:
-    """Writes with the built-in engine. What is written depends on the weights, the requests of a call, and nothing else."""
+    """Completes requests with the built-in engine. Completions depend only on the weights and the requests of a call."""
 
     independent = False
 
     def __init__(self, config: LocalGenerator) -> None:
         self._config = config
-        # Without its place: the name stands in data cards, and a run elsewhere must make the same bytes. The lineage has the folder's hash.
+        # The folder's name without its path: data cards must have the same bytes on every machine. The lineage has the folder's hash.
         self.name = Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model
 
-    def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
-        """See `Generator`. All requests of a call draw in the same way."""
+    def complete(self, requests: Sequence[Request], on_completion: OnCompletion) -> list[TextCompletion]:
+        """See `Generator`. All requests of a call share their sampling."""
         if not requests:
             return []
         engine, tokenizer = self._loaded
-        assert len({request.sampling for request in requests}) == 1, "requests that draw in different ways"
+        assert len({request.sampling for request in requests}) == 1, "requests of one call need the same sampling"
         params = sampling_params(requests[0].sampling, self._config.template, tokenizer, engine)
         prompts = {chat: self._prompt(chat, tokenizer) for chat in dict.fromkeys(request.chat for request in requests)}
-        completions = engine.generate([EngineRequest(prompts[each.chat].token_ids, params, each.seed) for each in requests])
-        written = [
-            Written(prompts[request.chat].prefill + completion.text, completion.finish_reason == "stop")
-            for request, completion in zip(requests, completions, strict=True)
+        sampled = engine.generate([EngineRequest(prompts[each.chat].token_ids, params, each.seed) for each in requests])
+        completions = [
+            TextCompletion(prompts[request.chat].prefill + completion.text, completion.finish_reason == "stop")
+            for request, completion in zip(requests, sampled, strict=True)
         ]
-        for place, text in enumerate(written):
-            on_written(place, text)
-        return written
+        for place, text in enumerate(completions):
+            on_completion(place, text)
+        return completions
 
     @cached_property
     def _loaded(self) -> tuple[TorchEngine, Any]:

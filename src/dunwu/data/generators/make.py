@@ -1,4 +1,4 @@
-"""From a configuration to the model that writes."""
+"""From a configuration to its generator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dunwu.process.own_code import load_function
 
 
 def make_generator(config: GeneratorConfig) -> Generator:
-    """The model that ``config`` means; it is loaded when it is first asked."""
+    """The generator for ``config``; its model is loaded at the first request."""
     match config:
         case LocalGenerator():
             return Local(config)

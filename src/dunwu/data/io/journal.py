@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from dunwu.data.generators.base import Generator, OnWritten, Request, Written, plain
+from dunwu.data.generators.base import Generator, OnCompletion, Request, TextCompletion, plain
 
 Progress = Callable[[int, int], None]
 """Is told how many of how many requests are written."""
@@ -22,7 +22,7 @@ AT_ONCE = 512
 class Recalls(Protocol):
     """A generator that takes into account what it wrote before this start."""
 
-    def recall(self, request: Request, written: Written) -> None:
+    def recall(self, request: Request, completion: TextCompletion) -> None:
         """Take note of what the journal holds for a request."""
 
 
@@ -39,9 +39,9 @@ class Journalled:
         self._known = dict(_read(path))
         self.refused: dict[str, str] = {}
         """Why the model refused prompts, by their ids."""
-        self._recall = generator.recall if isinstance(generator, Recalls) else lambda request, written: None
+        self._recall = generator.recall if isinstance(generator, Recalls) else lambda request, completion: None
 
-    def write(self, requests: Sequence[Request], on_written: OnWritten) -> list[Written]:
+    def complete(self, requests: Sequence[Request], on_completion: OnCompletion) -> list[TextCompletion]:
         """See `Generator`."""
         keys, done = _keys(self.name, requests), 0
 
@@ -58,19 +58,19 @@ class Journalled:
             done += len(part) - len(asked)
             if asked:
                 self._ask([requests[place] for place in asked], [keys[place] for place in asked], told)
-        written = [self._known[key] for key in keys]
-        for place, text in enumerate(written):
-            on_written(place, text)
+        completions = [self._known[key] for key in keys]
+        for place, text in enumerate(completions):
+            on_completion(place, text)
             if text.refused:
                 self.refused.setdefault(requests[place].id, text.refused)
-        return written
+        return completions
 
     def _ask(self, requests: Sequence[Request], keys: Sequence[str], told: Callable[[], None]) -> None:
         with self._path.open("ab") as file:
             if file.tell() and not _ends_with_newline(self._path):
                 file.write(b"\n")  # the last line was cut off by a kill
 
-            def keep(place: int, text: Written) -> None:
+            def keep(place: int, text: TextCompletion) -> None:
                 self._known[keys[place]] = text
                 line = {"key": keys[place], "text": text.text, "finished": text.finished}
                 if text.refused:
@@ -81,7 +81,7 @@ class Journalled:
                     os.fsync(file.fileno())
                 told()
 
-            self._generator.write(requests, keep)
+            self._generator.complete(requests, keep)
             os.fsync(file.fileno())
 
 
@@ -109,14 +109,14 @@ def _keys(name: str, requests: Sequence[Request]) -> list[str]:
     return keys
 
 
-def _read(path: Path) -> Iterator[tuple[str, Written]]:
+def _read(path: Path) -> Iterator[tuple[str, TextCompletion]]:
     """Every whole line; one that was cut off is passed over, and what it held is asked for again."""
     if not path.exists():
         return
     for line in path.read_bytes().split(b"\n"):
         try:
             entry = json.loads(line)
-            yield str(entry["key"]), Written(str(entry["text"]), bool(entry["finished"]), str(entry.get("refused") or ""))
+            yield str(entry["key"]), TextCompletion(str(entry["text"]), bool(entry["finished"]), str(entry.get("refused") or ""))
         except (ValueError, TypeError, KeyError):
             continue
 

@@ -1,1 +1,1 @@
-"""Models that judge: which answer is better, and which is right."""
+"""Judges: models that decide which answer is better, and whether an answer is correct."""

@@ -1,9 +1,9 @@
-"""A generative judge with the ground truth: is this answer right? For problems that no rule decides.
+"""A generative judge that compares an answer with the reference: is it correct? For problems that no rule can verify.
 
-DeepSeek-R1 (Nature 645, supplement, listing 4): ground truth and prediction are put before a strong model, which answers with JSON
-``{analysis, correctness}``. Strict here: exactly one such object, at the end, ``correctness`` a boolean (or its usual words),
-``analysis`` a text. What cannot be read is asked for again with another seed, then dropped and counted, never guessed. The judge sees what
-a user would read of the answer, not its reasoning.
+DeepSeek-R1 (Nature 645, supplement, listing 4): a strong model is shown the ground truth and the prediction and replies with JSON
+``{analysis, correctness}``. Strict here: exactly one such object, at the end, ``correctness`` a boolean (or one of its usual words),
+``analysis`` a text. An unreadable verdict is requested again with another seed, then dropped and counted, never guessed. The judge sees
+what a user would read of the answer, not its reasoning.
 """
 
 from __future__ import annotations
@@ -41,27 +41,27 @@ Reply with one JSON object and nothing else. It has two fields: "analysis", one 
 "correctness", true or false. Example:
 {{"analysis": "Both name the same city.", "correctness": true}}"""
 BY_MEANING = ("text", "none")
-"""Verifiers of problems whose answers no rule decides well."""
+"""Verifiers whose problems no rule decides well."""
 
 
 def judge_correctness(
     sampled: Sequence[Sampled], judge: Generator, how: JudgeConfig, seed: int
 ) -> tuple[list[bool | None], dict[str, int]]:
-    """For each answer whether it is right, ``None`` where no judgement could be read; and counts of the judge's work."""
+    """For each answer whether it is correct, ``None`` without a readable verdict; and counts of requests and unreadable verdicts."""
     verdicts: list[bool | None] = [None] * len(sampled)
     counts = Counter(requests=0, unreadable=0)
     for attempt in range(how.retries + 1):
         waiting = [place for place, verdict in enumerate(verdicts) if verdict is None]
         requests = [_request(sampled[place], how, seed + attempt) for place in waiting]
-        written = judge.write(requests, lambda place, text: None) if requests else []
-        for place, each in zip(waiting, written, strict=True):
+        completions = judge.complete(requests, lambda place, text: None) if requests else []
+        for place, each in zip(waiting, completions, strict=True):
             verdicts[place] = read_correctness(each.text) if each.finished else None
             counts.update(requests=1, unreadable=int(verdicts[place] is None))
     return verdicts, dict(counts)
 
 
 def read_correctness(text: str) -> bool | None:
-    """What a judge's text says, ``None`` unless it ends with the one object that was asked for."""
+    """The verdict in a judge's reply; ``None`` unless the reply ends with exactly one object of the requested form."""
     visible = parse_completion(text).visible.strip().removesuffix("```").rstrip()
     objects = [found for start, character in enumerate(visible) if character == "{" and (found := _object(visible, start)) is not None]
     if len(objects) != 1 or not visible.endswith("}"):
@@ -87,6 +87,6 @@ def _object(text: str, start: int) -> dict[str, object] | None:
 
 
 def _request(sampled: Sampled, how: JudgeConfig, seed: int) -> Request:
-    answer = parse_completion(sampled.written.text).visible
+    answer = parse_completion(sampled.completion.text).visible
     text = _REQUEST.format(question=fenced(sampled.problem.text), truth=fenced(ground_truth(sampled.problem)), answer=fenced(answer))
     return Request((Message("user", text),), how.sampling, seed, sampled.problem.id)

@@ -1,9 +1,9 @@
-"""Which of two answers is the more helpful: a generative judge, asked several times with the answers in both orders.
+"""A generative judge of which of two answers is more helpful, asked several times with the answers in both orders.
 
-DeepSeek-R1 (Nature 645:633-638, Methods): each pair is judged four times, in random order, the four are averaged, only pairs that differ by
-more than 1 are kept, and chosen and rejected answers are of comparable length over the whole set. Departures: half of the votes see the
-answers in either order, not a random number of them, so that a preference for a place cancels to the last digit; the paper does not
-state the scale, ours is the difference of two ratings from 1 to 10. The judge sees what a user would read, never a chain of thought.
+DeepSeek-R1 (Nature 645:633-638, Methods): each pair is judged four times, in random order, the four votes are averaged, only pairs that
+differ by more than 1 are kept, and chosen and rejected answers have comparable lengths over the whole set. Departures: exactly half of the
+votes see the answers in either order, so that a position bias cancels exactly; the paper does not state the scale, ours is the difference
+of two ratings from 1 to 10. The judge sees what a user would read, never a chain of thought.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ for example:
 {example}"""
 
 Ratings = tuple[float, float]
-"""Of the answers that stand as A and as B."""
+"""Ratings of answers A and B."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Two answers to a conversation, as they were written, of which nobody knows yet which is better."""
+    """Two complete answers to a conversation, not yet judged."""
 
     prompt: Conversation
     first: str
@@ -63,56 +63,56 @@ class Candidates:
 
     @property
     def seen(self) -> tuple[Visible, Visible]:
-        """What the judge is shown of them."""
+        """What the judge sees of them."""
         return visible(self.first), visible(self.second)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Candidates with the mean over the votes of the first answer's rating less the second's."""
+    """Candidates and ``difference``, the first answer's rating minus the second's, averaged over the votes."""
 
     candidates: Candidates
     difference: float
 
     @property
     def pair(self) -> Pair:
-        """The better answer as the chosen one."""
+        """A preference pair; the better answer is the chosen one."""
         each = self.candidates
         chosen, rejected = (each.first, each.second) if self.difference > 0 else (each.second, each.first)
         return Pair(each.prompt, chosen, rejected, abs(self.difference))
 
     @property
     def longer(self) -> int:
-        """By how many characters the chosen answer is longer to read."""
+        """Characters by which the chosen answer, as a user reads it, is longer."""
         return len(visible(self.pair.chosen).text) - len(visible(self.pair.rejected).text)
 
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """``ratings`` by place of the candidates and number of the vote; ``texts``: all that the judge wrote, readable or not."""
+    """``ratings`` by index of the candidates and of the vote; ``texts``: all replies of the judge, readable or not."""
 
     ratings: Mapping[tuple[int, int], Ratings]
     texts: Sequence[str]
 
     @property
     def unreadable(self) -> int:
-        """Texts that gave no rating."""
+        """Number of replies without a rating."""
         return len(self.texts) - len(self.ratings)
 
 
 def judge_pairs(
     candidates: Sequence[Candidates], judge: Generator, how: PairJudgeConfig, seed: int, funnel: Funnel
 ) -> tuple[list[Judged], Votes]:
-    """The candidates of which one is clearly better, and all votes. A vote that cannot be read is asked for again, never guessed.
+    """The candidates with a clear winner, and all votes. An unreadable vote is requested again, never guessed.
 
-    Raises ``DataError`` where not one vote could be read; other ``UserError``s are the judge's.
+    Raises ``DataError`` if no vote at all is readable; other ``UserError``s come from the judge.
     """
     left = funnel.sift("the same to read", candidates, lambda each: each.seen[0] != each.seen[1], show)
     votes = ask_votes(left, judge, how, seed)
     if left and not votes.ratings:
         raise DataError(
             f"{judge.name}: none of its {len(votes.texts)} votes could be read;"
-            " look at what it writes, then give a judge that answers with the JSON asked for, or more retries"
+            " check its replies, then use a judge that replies with the requested JSON, or allow more retries"
         )
     found = [[votes.ratings.get((place, vote)) for vote in range(how.votes)] for place in range(len(left))]
     left = funnel.keep("without all votes", left, [None not in ratings for ratings in found], show)
@@ -122,7 +122,7 @@ def judge_pairs(
 
 
 def balance_lengths(judged: Sequence[Judged], seed: int, funnel: Funnel) -> list[Judged]:
-    """As many pairs whose chosen answer is the longer as whose rejected one is, for differences of any size (in characters)."""
+    """Drop pairs until the chosen answer is the longer one as often as the rejected one, at every size of the difference in characters."""
     differences = [each.longer for each in judged]
     strata = make_strata([(each > 0) - (each < 0) for each in differences], [abs(each) for each in differences], most_repeats=1)
     drawn = {place for couple in draw_couples(strata, Random(f"{seed}-judged")) for place in couple}
@@ -130,22 +130,22 @@ def balance_lengths(judged: Sequence[Judged], seed: int, funnel: Funnel) -> list
 
 
 def ask_votes(candidates: Sequence[Candidates], judge: Generator, how: PairJudgeConfig, seed: int) -> Votes:
-    """``how.votes`` votes on each pair; what cannot be read, or was cut off, is asked for again with another seed."""
+    """``how.votes`` votes on each pair; an unreadable or truncated vote is requested again with another seed."""
     ratings, texts = dict[tuple[int, int], Ratings](), list[str]()
     places = [(place, vote) for place in range(len(candidates)) for vote in range(how.votes)]
     for attempt in range(how.retries + 1):
         seeds = dict(zip(places, rollout_seeds(seed, 1 + attempt, len(candidates), how.votes), strict=True))
         waiting = [each for each in places if each not in ratings]
         requests = [_request(candidates[place], vote, how, seeds[place, vote]) for place, vote in waiting]
-        written = judge.write(requests, lambda place, text: None) if requests else []
-        texts += [each.text for each in written]
-        found = zip(waiting, written, strict=True)
+        completions = judge.complete(requests, lambda place, text: None) if requests else []
+        texts += [each.text for each in completions]
+        found = zip(waiting, completions, strict=True)
         ratings |= {each: rating for each, text in found if text.finished and (rating := read_ratings(text.text))}
     return Votes(ratings, texts)
 
 
 def read_ratings(text: str) -> Ratings | None:
-    """Ratings of A and B in what a judge wrote; ``None`` unless it gives exactly one pair of them, both numbers on the scale."""
+    """The ratings of A and B in a judge's reply; ``None`` unless it gives exactly one pair, both numbers on the scale."""
     found = {ratings for match in _OBJECT.findall(parse_completion(text).visible) if (ratings := _ratings(match))}
     return found.pop() if len(found) == 1 else None
 
@@ -166,7 +166,7 @@ def _ratings(text: str) -> Ratings | None:
 
 
 def _swapped(vote: int, votes: int) -> bool:
-    """The second half of the votes; those that ask the same stand together, so that an engine reads their prompt once."""
+    """The second half of the votes. Equal prompts are neighbours, so that an engine prefills them once."""
     return vote >= votes // 2
 
 
@@ -183,7 +183,7 @@ def _request(candidates: Candidates, vote: int, how: PairJudgeConfig, seed: int)
 
 
 def show(candidates: Candidates) -> Json:
-    """What a card shows of a pair that is left out."""
+    """What a data card shows of a dropped pair."""
     return {"prompt": candidates.prompt[-1].content, "first": candidates.first, "second": candidates.second}
 
 

@@ -5,7 +5,7 @@ them; what is in neither is a default of the configuration. Beside that:
 
 - Reasoning is rows of problems and answers that rules verify. For programs, put a code task into `tasks`; for answers in free text, give
   `rejection_sampling.judge` (S, listing 4).
-- The chains of thought that general data has for some requests are taken from its rows; `general_data.thinker` has a model write them.
+- The chains of thought that general data has for some requests are taken from its rows; `general_data.teacher` has a model write them.
 - Reward models start from the third checkpoint (not stated).
 - No threshold is set: the table stands beside the paper's.
 
