@@ -105,8 +105,8 @@ def test_several_sources_and_a_limit(sums: str, write_rows: Any, count: Callable
 @pytest.mark.parametrize(
     ("turns", "message"),
     [
-        ([("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")], "one turn of the user's"),
-        ([("user", "a"), ("assistant", "<think>b")], "its reasoning does not end"),
+        ([("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")], "one user turn"),
+        ([("user", "a"), ("assistant", "<think>b")], "its reasoning is not closed"),
         ([("assistant", "a")], "begins with an assistant"),
     ],
 )

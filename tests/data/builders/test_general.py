@@ -166,16 +166,18 @@ def test_files_and_thoughts(write_rows: Any, count: Callable[..., Any]) -> None:
 
     rows = [chat("Who wrote it?", "She did."), chat("Hello!", "Hello!"), chat("a", "b", "c", "d")]
     sources = {name: {"kind": "files", "data": write_rows(f"{name}.jsonl", rows)} for name in ("facts", "plain")}
+    with pytest.raises(ConfigError, match=r"thinker .* teacher"):
+        validate(GeneralConfig, {"thinker": {"sources": ["facts"]}})
     teacher = {"generator": {"kind": "own", "function": "m.py:think"}, "sources": ["facts"]}
     made = built(count, sources=sources, teacher=teacher)
     assert [row["source"] for row in made.rows] == ["facts"] * 3 + ["plain"] * 3
     assert made.rows[0]["messages"][1] == {"role": "assistant", "content": "She did.", "reasoning_content": "I recall what I have read."}
     assert [row["messages"] for row in made.rows[1:]] == [row["messages"] for row in [*rows[1:], *rows]]
-    assert made.facts["facts"] == {"generator": "m.py:think", "asked for a thought": 2, "got one": 1}
-    with pytest.raises(ConfigError, match="form = 'pairs' is made of generated tasks only"):
+    assert made.facts["facts"] == {"generator": "m.py:think", "asked for reasoning": 2, "got it": 1}
+    with pytest.raises(ConfigError, match="form = 'pairs'"):
         built(count, sources=sources, form="pairs")
 
 
 def test_the_card_says_what_is_memory(tmp_path: Path, count: Callable[..., Any]) -> None:
     built(count, rows=20).write(tmp_path, count, 0)
-    assert "of memory" in json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))["notes"][0]
+    assert "memory" in json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))["notes"][0]

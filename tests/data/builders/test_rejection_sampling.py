@@ -100,12 +100,12 @@ def test_a_judge_over_all_must_agree_with_the_rules(sums: str, count: Callable[.
     how = config(sums, judge={"generator": {"kind": "own", "function": "j.py:judge"}, "over": "all", "retries": 1})
     made = sampled(how, count, judge=judge)
     assert [row["messages"][0]["content"] for row in made.rows] == ["What do 7 apples and 7 apples make?"]
-    assert made.facts["judge"]["unreadable"] == 2 * removed(made)["the judge could not be read"]
+    assert made.facts["judge"]["unreadable"] == 2 * removed(made)["unreadable verdict of the judge"]
 
 
 def test_a_judge_that_never_judges_is_told(sums: str, count: Callable[..., Any]) -> None:
     how = config(sums, samples=2, judge={"generator": {"kind": "own", "function": "j.py:judge"}, "over": "all", "retries": 1})
-    with pytest.raises(DataError, match=r"j\.py:judge: none of its \d+ judgements could be read"):
+    with pytest.raises(DataError, match=r"j\.py:judge: .*\d+"):
         sampled(how, count, judge=lambda messages, seed: "no idea")
 
 

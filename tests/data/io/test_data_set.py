@@ -34,10 +34,10 @@ def test_an_empty_result_names_the_filter_that_removed_most() -> None:
     funnel.sift("wrong", range(10), lambda n: n < 3)
     funnel.begin("two", 4)
     funnel.sift("long", range(4), lambda n: False)
-    with pytest.raises(DataError, match="nothing is left of 14 answers: the filter 'one: wrong' removed most, 7 of 10"):
+    with pytest.raises(DataError, match=r"14 answers.*'one: wrong'.*7 of 10"):
         funnel.refuse_empty([])
     funnel.refuse_empty([1])
-    with pytest.raises(DataError, match="no rows to begin with"):
+    with pytest.raises(DataError, match="no rows"):
         Funnel().refuse_empty([])
 
 

@@ -73,4 +73,4 @@ def test_a_judgement_that_was_cut_off_is_none() -> None:
 
 
 def test_the_ground_truth() -> None:
-    assert ground_truth(Problem("p", "t", "q", "text", None, data={"answers": ["a", "b"]})) == "a / b"
+    assert ground_truth(Problem("p", "t", "q", "text", None, data={"answers": ["a", "b"]})) == "a or b"

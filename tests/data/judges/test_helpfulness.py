@@ -20,7 +20,7 @@ from dunwu.data.judges.helpfulness import Candidates, Judged, Votes, balance_len
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.chat import Message
 
-_ANSWERS = re.compile(r"\[Answer A\]\n(.*)\n\[Answer B\]\n(.*)\n\[End\]", re.DOTALL)
+_ANSWERS = re.compile(r"Answer A:\n```\n(.*)\n```\n\nAnswer B:\n```\n(.*)\n```\n\nCompare", re.DOTALL)
 HOW = PairJudgeConfig(generator=OwnGenerator(function="judge.py:judge"))
 Function = Callable[[list[dict[str, str]], int], str]
 
@@ -100,7 +100,7 @@ def test_a_vote_that_is_never_readable_leaves_the_pair_out() -> None:
 
     kept, votes, removed = judged_by(stubborn, candidates(("good", "bad"), ("fine", "bad")))
     assert [each.pair.chosen for each in kept] == ["good"]  # though both readable votes were for "fine"
-    assert removed["without all votes"] == 1
+    assert removed["missing votes"] == 1
     assert votes.unreadable == 2 * 3
 
 
@@ -111,7 +111,7 @@ def test_a_vote_that_was_cut_off_is_none() -> None:
         def complete(self, requests: Any, on_completion: Any) -> list[TextCompletion]:
             return [TextCompletion('{"A": 9, "B": 1}', finished=False) for _ in requests]
 
-    with pytest.raises(DataError, match="cut: none of its 12 votes could be read"):
+    with pytest.raises(DataError, match=r"cut: .*12"):
         judge_pairs(candidates(("a", "b")), CutOff(), HOW, 0, Funnel())
 
 
@@ -127,7 +127,7 @@ def test_the_judge_sees_what_a_user_reads() -> None:
     assert len(asked) == 4
     assert not any("secret" in text or "think" in text for text in asked)
     assert all("Hello." in text and "Hi {A} {request}." in text for text in asked)
-    assert removed["the same to read"] == 1
+    assert removed["same visible text"] == 1
 
 
 def test_the_judge_sees_the_whole_conversation() -> None:
@@ -139,7 +139,7 @@ def test_the_judge_sees_the_whole_conversation() -> None:
         return '{"A": 5, "B": 5}'
 
     judged_by(judge, [Candidates(turns, "A program.", "Me.")])
-    assert all("[Request]\nSystem: Be short.\nUser: Hello\nAssistant: Hi.\nUser: Who are you?\n[Answer A]" in text for text in asked)
+    assert all("Request:\n```\nSystem: Be short.\nUser: Hello\nAssistant: Hi.\nUser: Who are you?\n```" in text for text in asked)
 
 
 def test_kept_pairs_say_nothing_about_length() -> None:

@@ -234,5 +234,5 @@ def test_the_whole_graph_runs_on_a_checkpoint_of_qwens_form(qwen: Path, data: Pa
 def test_without_a_right_answer_the_cold_start_says_what_to_do(qwen: Path, data: Path, tmp_path: Path) -> None:
     """A base that is too weak for reinforcement learning gives none."""
     pipeline = with_overrides(paper_r1("nature", str(qwen), data), few_steps())
-    with pytest.raises(DataError, match=r"nothing is left of 8 answers: .*not right by the rule verifier.*, or give .*a better model"):
+    with pytest.raises(DataError, match=r"8 answers.*not right by the rule verifier"):
         run_pipeline(pipeline, tmp_path / "run", last="cold_start")

@@ -48,8 +48,8 @@ OnCompletion = Callable[[int, TextCompletion], None]
 
 
 class Generator(Protocol):
-    """Completes requests. ``name`` identifies it. ``independent``: completions do not depend on the other requests of a call; otherwise their
-    last bits may."""
+    """Completes requests. ``name`` identifies it. ``independent``: completions do not depend on other requests of the same call;
+    otherwise their last bits may."""
 
     @property
     def name(self) -> str: ...

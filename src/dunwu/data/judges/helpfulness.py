@@ -107,7 +107,7 @@ def judge_pairs(
 
     Raises ``DataError`` if no vote at all is readable; other ``UserError``s come from the judge.
     """
-    left = funnel.sift("the same to read", candidates, lambda each: each.seen[0] != each.seen[1], show)
+    left = funnel.sift("same visible text", candidates, lambda each: each.seen[0] != each.seen[1], show)
     votes = ask_votes(left, judge, how, seed)
     if left and not votes.ratings:
         raise DataError(
@@ -115,7 +115,7 @@ def judge_pairs(
             " check its replies, then use a judge that replies with the requested JSON, or allow more retries"
         )
     found = [[votes.ratings.get((place, vote)) for vote in range(how.votes)] for place in range(len(left))]
-    left = funnel.keep("without all votes", left, [None not in ratings for ratings in found], show)
+    left = funnel.keep("missing votes", left, [None not in ratings for ratings in found], show)
     whole = [[rating for rating in ratings if rating is not None] for ratings in found if None not in ratings]
     judged = [Judged(each, _difference(ratings)) for each, ratings in zip(left, whole, strict=True)]
     return funnel.sift("not clearly different", judged, lambda each: abs(each.difference) > how.margin, _show_judged), votes
@@ -126,7 +126,7 @@ def balance_lengths(judged: Sequence[Judged], seed: int, funnel: Funnel) -> list
     differences = [each.longer for each in judged]
     strata = make_strata([(each > 0) - (each < 0) for each in differences], [abs(each) for each in differences], most_repeats=1)
     drawn = {place for couple in draw_couples(strata, Random(f"{seed}-judged")) for place in couple}
-    return funnel.keep("left out to balance lengths", judged, [place in drawn for place in range(len(judged))], _show_judged)
+    return funnel.keep("dropped to balance lengths", judged, [place in drawn for place in range(len(judged))], _show_judged)
 
 
 def ask_votes(candidates: Sequence[Candidates], judge: Generator, how: PairJudgeConfig, seed: int) -> Votes:
