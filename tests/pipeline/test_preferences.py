@@ -35,7 +35,7 @@ def judge(messages, seed):
     if stop.exists() and asked >= int(stop.read_text()):
         raise KeyboardInterrupt
     ASKED.write_text(str(asked + 1))
-    a, b = re.search(r"\\[Answer A\\]\\n(.*)\\n\\[Answer B\\]\\n(.*)\\n\\[End\\]", messages[-1]["content"], re.DOTALL).groups()
+    a, b = re.search(r"Answer A:\\n```\\n(.*)\\n```\\n\\nAnswer B:\\n```\\n(.*)\\n```\\n\\nCompare", messages[-1]["content"], re.DOTALL).groups()
     return json.dumps({"A": rating(a), "B": rating(b)})
 
 

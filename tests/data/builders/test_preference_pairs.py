@@ -22,7 +22,7 @@ from dunwu.errors import ConfigError, DataError, UserError
 from dunwu.tasks.make import make_task
 from dunwu.tasks.splits import split_of_text
 
-_ANSWERS = re.compile(r"\[Answer A\]\n(.*)\n\[Answer B\]\n(.*)\n\[End\]", re.DOTALL)
+_ANSWERS = re.compile(r"Answer A:\n```\n(.*)\n```\n\nAnswer B:\n```\n(.*)\n```\n\nCompare", re.DOTALL)
 Function = Callable[[list[dict[str, str]], int], str]
 WriteRows = Callable[..., str]
 
