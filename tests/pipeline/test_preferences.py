@@ -35,7 +35,8 @@ def judge(messages, seed):
     if stop.exists() and asked >= int(stop.read_text()):
         raise KeyboardInterrupt
     ASKED.write_text(str(asked + 1))
-    a, b = re.search(r"Answer A:\\n```\\n(.*)\\n```\\n\\nAnswer B:\\n```\\n(.*)\\n```\\n\\nCompare", messages[-1]["content"], re.DOTALL).groups()
+    answers = r"Answer A:\\n```\\n(.*)\\n```\\n\\nAnswer B:\\n```\\n(.*)\\n```\\n\\nCompare"
+    a, b = re.search(answers, messages[-1]["content"], re.DOTALL).groups()
     return json.dumps({"A": rating(a), "B": rating(b)})
 
 

@@ -19,13 +19,13 @@ def reach_target(numbers: Sequence[int], target: int, language: Language, wordin
         return f"Use {listed} to make {target}." if language == "en" else f"用{listed}算出{target}。"
     if language == "en":
         return (
-            f"Write an expression that equals {target} and uses each of the numbers {listed} exactly once. "
-            "You may use +, -, *, / and parentheses. "
-            "Put only the expression, without an equals sign, inside <answer> </answer>, for example <answer>(1+2)*3</answer>."
+            f"Make {target} from the numbers {listed}. Use each number exactly once. "
+            "You may add (+), subtract (-), multiply (*), divide (/) and write parentheses. "
+            "Inside <answer> </answer> put the expression only, without an equals sign: <answer>(1+2)*3</answer>."
         )
     return (
-        f"请用{listed}这几个数列出结果为{target}的算式，每个数必须用且只能用一次，可以使用+、-、*、/和括号。"
-        "请只把算式写在<answer> </answer>里，不写等号，例如<answer>(1+2)*3</answer>。"
+        f"请用数字{listed}算出{target}。每个数字恰好用一次，可以用加(+)、减(-)、乘(*)、除(/)和括号。"
+        "<answer> </answer>里只写算式，不写等号，例如<answer>(1+2)*3</answer>。"
     )
 
 
@@ -34,5 +34,5 @@ def compute(expression: str, language: Language, wording: Wording) -> str:
     if wording == "short":
         return f"Compute {expression}." if language == "en" else f"计算{expression}。"
     if language == "en":
-        return f"Compute {expression}. Put only the number inside <answer> </answer>, for example <answer>7</answer>."
-    return f"请计算{expression}，只把得数写在<answer> </answer>里，例如<answer>7</answer>。"
+        return f"Compute {expression}. Inside <answer> </answer> put the number only: <answer>7</answer>."
+    return f"请计算{expression}。<answer> </answer>里只写一个数，例如<answer>7</answer>。"
