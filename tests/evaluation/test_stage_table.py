@@ -13,6 +13,7 @@ from dunwu.evaluation.stage_table import (
     PAPER,
     PAPER_ROWS,
     StageTable,
+    combine,
     group_of,
     headlines,
     label_of,
@@ -20,7 +21,6 @@ from dunwu.evaluation.stage_table import (
     paper_section,
     read_table,
     sections,
-    together,
 )
 from dunwu.evaluation.suite import Estimate
 
@@ -72,7 +72,7 @@ def test_labels_and_groups_keep_set_and_category() -> None:
 
 
 def test_three_runs_give_mean_and_range_and_how_often_a_threshold_was_met() -> None:
-    found = together([table(0.2), table(0.3), table(0.7)])
+    found = combine([table(0.2), table(0.3), table(0.7)])
     assert found.metrics["reasoning.pass_at_1"]["zero"] == Estimate(pytest.approx(0.4), 0.2, 0.7, 3)
     assert found.metrics["helpfulness.score"].keys() == {"base"}
     assert (found.runs, found.met_in) == (3, (2,))
@@ -80,13 +80,13 @@ def test_three_runs_give_mean_and_range_and_how_often_a_threshold_was_met() -> N
     assert "range over 3 runs" in text
     assert "Met in 2 of 3 runs." in text
     assert found.as_json()["thresholds"][0]["met_in"] == 2
-    assert together([table()]) == table()
+    assert combine([table()]) == table()
 
 
 def test_runs_of_other_recipes_are_not_put_together() -> None:
     other = StageTable(("base", "sft"), {})
     with pytest.raises(DataError, match="rows base, zero and base, sft"):
-        together([table(), other])
+        combine([table(), other])
 
 
 def test_it_comes_back_from_json(tmp_path: Path) -> None:

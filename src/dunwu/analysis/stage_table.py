@@ -25,6 +25,7 @@ from dunwu.evaluation.stage_table import (
     PAPER_SOURCE,
     StageTable,
     cell_text,
+    combine,
     group_of,
     interval_text,
     label_of,
@@ -34,7 +35,6 @@ from dunwu.evaluation.stage_table import (
     sections,
     tables_in,
     threshold_lines,
-    together,
 )
 
 PAGE = "stages.html"
@@ -59,7 +59,7 @@ def write_stage_page(runs: Sequence[Path], path: Path) -> Path:
         if stage.kind in REPORTED and stage.folder and not stage.page and (stage.folder / "run").is_dir():
             write_report(stage.folder / "run")
     title = " · ".join(run.resolve().name for run in runs)
-    return write_page(path, render(together(tables) if tables else None, title, pipeline, path.parent))
+    return write_page(path, render(combine(tables) if tables else None, title, pipeline, path.parent))
 
 
 def find_table(run: Path) -> Path:

@@ -1,1 +1,1 @@
-"""Held-out evaluation: metrics, reflective words, what an evaluation holds."""
+"""Held-out evaluation: sessions, results, metrics."""

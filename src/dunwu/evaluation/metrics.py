@@ -1,7 +1,6 @@
-"""Metrics over problems and samples. The problem is the sampling unit: every problem weighs the same, however many samples it has.
+"""Metrics over problems and samples. The problem is the sampling unit: all problems have the same weight, however many samples they have.
 
-``correct[p][s]`` is 1 where sample ``s`` of problem ``p`` is right and 0 where it is not;
-samples that could not be verified are left out by the caller.
+``correct[p][s]`` is 1 if sample ``s`` of problem ``p`` is right, else 0; the caller excludes samples that could not be verified.
 """
 
 from __future__ import annotations
@@ -20,24 +19,24 @@ Correct = Sequence[Sequence[int]]
 
 
 def problem_means(correct: Correct) -> list[float]:
-    """The share of right samples of each problem; a problem without samples is left out."""
+    """The share of right samples of each problem; problems without samples are excluded."""
     return [sum(samples) / len(samples) for samples in correct if samples]
 
 
 def pass_at_1(correct: Correct) -> float:
     """The mean over problems of the mean over samples (DeepSeek-R1, section 3); NaN without problems.
 
-    Its expectation does not depend on how many samples are drawn.
+    Its expectation does not depend on the number of samples.
     """
     means = problem_means(correct)
     return math.fsum(means) / len(means) if means else math.nan
 
 
 def pass_at_k(correct: Correct, k: int) -> float:
-    """The unbiased chance that one of ``k`` samples is right (Chen et al. 2021, Eq. 1): mean of ``1 - C(n-c, k) / C(n, k)``.
+    """The unbiased estimate that one of ``k`` samples is right (Chen et al. 2021, Eq. 1): mean of ``1 - C(n-c, k) / C(n, k)``.
 
-    Departure: a problem with fewer than ``k`` verified samples counts with all it has, a lower bound:
-    one more sample can only add a success.
+    Departure: a problem with fewer than ``k`` verified samples counts with those it has. That is a lower bound:
+    another sample can only add a success.
     """
     if k < 1:
         raise ValueError(f"k of pass@k is {k}; it must be at least 1")
@@ -52,15 +51,15 @@ def _one_of_k(n: int, c: int, k: int) -> float:
 def majority_at_k(answers: Sequence[Sequence[Hashable | None]], correct: Correct) -> float:
     """The share of problems whose most frequent answer is right.
 
-    ``answers`` are equivalence keys of the caller's choice; ``None`` (unparsable) does not vote. A tie goes to the key that came first.
-    A problem in which nobody votes is wrong; one without samples is left out.
+    ``answers`` are equivalence keys chosen by the caller; ``None`` (unparsable) does not vote. The first key wins a tie.
+    A problem without votes is wrong; one without samples is excluded.
     """
     won = [_majority(keys, samples) for keys, samples in zip(answers, correct, strict=True) if samples]
     return sum(won) / len(won) if won else math.nan
 
 
 def _majority(keys: Sequence[Hashable | None], samples: Sequence[int]) -> int:
-    assert len(keys) == len(samples), "one answer key for each sample"
+    assert len(keys) == len(samples), "one answer key per sample"
     votes = Counter(key for key in keys if key is not None)
     if not votes:
         return 0
@@ -69,7 +68,7 @@ def _majority(keys: Sequence[Hashable | None], samples: Sequence[int]) -> int:
 
 
 def pass_interval(correct: Correct) -> tuple[float, float]:
-    """The 95 % interval of pass@1 over problems (`dunwu.evaluation.intervals`); it never has width 0. NaNs without problems."""
+    """The 95 % interval of pass@1 over problems (`dunwu.evaluation.intervals`), never of width 0. NaNs without problems."""
     means = problem_means(correct)
     return mean_interval(means) if means else (math.nan, math.nan)
 
@@ -82,8 +81,8 @@ def ranks(values: Sequence[float]) -> NDArray[np.float64]:
 
 
 def spearman(x: Sequence[float], y: Sequence[float]) -> float:
-    """Spearman's rank correlation: Pearson's of the ranks. NaN with fewer than 3 pairs or where one side does not vary."""
-    assert len(x) == len(y), "pairs"
+    """Spearman's rank correlation: Pearson's of the ranks. NaN with fewer than 3 pairs or if one side is constant."""
+    assert len(x) == len(y), "x and y are pairs"
     if len(x) < 3:
         return math.nan
     a, b = ranks(x), ranks(y)
@@ -93,7 +92,7 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> float:
 
 
 def finite_or_none(value: Any) -> Any:
-    """``value`` with every NaN and infinity replaced by ``None``, through mappings and lists: JSON has no NaN."""
+    """``value`` with every NaN and infinity replaced by ``None``, in nested mappings and lists too: JSON has no NaN."""
     if isinstance(value, dict):
         return {key: finite_or_none(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

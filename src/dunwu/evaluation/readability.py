@@ -1,7 +1,7 @@
-"""Can a person read it? The form of a completion, whether it says more than the bare answer, repetition, and the language of its thoughts.
+"""Readability of a completion: its form, whether it summarises the reasoning, repetition, and the language of the reasoning.
 
-DeepSeek-R1-Zero's chains of thought mix languages and are hard to read (arXiv 2501.12948, section 2.2.4); cold-start data is there to fix
-that. The paper gives no measure of readability: these are ours, by the same rules as the rewards and filters. Imports no torch.
+DeepSeek-R1-Zero's reasoning mixes languages and is hard to read (arXiv 2501.12948, section 2.2.4); cold-start data is meant to fix that.
+The paper gives no measure of readability: these are ours, with the same rules as the rewards and filters. Imports no torch.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from dunwu.rewards.scope import Reasoning, Whole, look_at, narrow
 from dunwu.types import Problem
 
 REPEATED_WORDS = 20
-"""n of the n-grams whose repetition is measured."""
+"""The n of the n-grams whose repetition is measured."""
 MIXED_BELOW = 0.9
-"""A chain of thought with a smaller share of its words in the language of the prompt is mixed."""
+"""Reasoning with a smaller share of words in the prompt's language counts as mixed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readability:
-    """Of one completion. ``language`` is the share of the thought's words in the prompt's language, ``None`` where it has no word."""
+    """The readability of one completion. ``language``: share of reasoning words in the prompt's language, ``None`` without words."""
 
     well_formed: bool
     summary: bool
     repetition: float
-    """Share of the 20-grams that stood in the completion before, from 0 to 1."""
+    """Share of the 20-grams that occurred earlier in the completion, from 0 to 1."""
     language: float | None
 
 
 def readability(problem: Problem, text: str, end_marker: str = "") -> Readability:
-    """Of prefill + completion; ``end_marker`` as for `parse_completion`."""
+    """The readability of prefill + completion; ``end_marker`` as for `parse_completion`."""
     whole = look_at(text, end_marker)
     return Readability(
         well_formed=well_formed(whole),
@@ -44,9 +44,9 @@ def readability(problem: Problem, text: str, end_marker: str = "") -> Readabilit
 
 
 def well_formed(whole: Whole) -> bool:
-    """One chain of thought at the beginning, closed, and after it the answer in its tags or text without any tag.
+    """True for one closed reasoning part at the start, followed by the answer in its tags or by text without any tag.
 
-    Wider than the format reward of R1-Zero, so that one rule serves all checkpoints: after the cold start a summary follows the thought.
+    This is wider than R1-Zero's format reward, so that one rule fits all checkpoints: after the cold start a summary follows the reasoning.
     """
     if whole.completion.well_formed:
         return True

@@ -1,4 +1,4 @@
-"""What an evaluation holds: one row a completion, and the headline numbers computed from them. Imports no torch."""
+"""The result of an evaluation: one row per completion, and the headline numbers computed from them. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from dunwu.types import FinishReason, Language, Reason
 from dunwu.verifiers.unread import count_unread
 
 MAX_LEVELS = 6
-"""Up to this many distinct difficulties are shown as they are; more are cut into quartiles."""
+"""Up to this many distinct difficulties are shown separately; more are grouped into quartiles."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRow:
     """One completion of one held-out problem.
 
-    ``score`` is ``None`` where the verifier itself failed: such a row is counted in ``verdicts`` and ``excluded``,
-    and is no part of any share of right answers. Nor is one without a verifier (``unverified``), which is not excluded.
-    ``vote`` is the key under which the answer votes in majority@k, ``None`` where there is none to vote with. Lengths are in tokens.
-    ``unread`` says why an unparsable answer was not read (`dunwu.verifiers.unread`).
+    ``score`` is ``None`` if the verifier itself failed: ``verdicts`` and ``excluded`` count such a row, shares of right answers do not.
+    Nor do they count a row without a verifier (``unverified``), which is not excluded.
+    ``vote`` is the answer's key in majority@k, ``None`` if it does not vote. Lengths are in tokens.
+    ``unread`` is the reason why an unparsable answer was not read (`dunwu.verifiers.unread`).
     """
 
     problem_id: str
@@ -49,7 +49,7 @@ class EvaluationRow:
 
     @property
     def correct(self) -> int:
-        """1 where the verifier found the answer entirely right."""
+        """1 if the verifier gave the full score, else 0."""
         return int(self.score == 1.0)
 
 
@@ -58,7 +58,7 @@ ProblemRows = list[EvaluationRow]
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """All completions of one held-out set by one policy; ``k`` samples were drawn of each problem."""
+    """All completions of one held-out set by one policy, with ``k`` samples per problem."""
 
     name: str
     k: int
@@ -66,14 +66,14 @@ class EvaluationResult:
 
     @cached_property
     def problems(self) -> list[ProblemRows]:
-        """The rows of each problem, in the order in which problems and samples came."""
+        """The rows of each problem, in their original order."""
         by_id: dict[str, ProblemRows] = {}
         for row in self.rows:
             by_id.setdefault(row.problem_id, []).append(row)
         return list(by_id.values())
 
     def summary(self) -> dict[str, Any]:
-        """The headline numbers as ``summary.json`` holds them; a number that cannot be computed is ``None``."""
+        """The headline numbers as in ``summary.json``; a number that cannot be computed is ``None``."""
         correct = _correct(self.problems)
         numbers = {
             "pass_at_1": pass_at_1(correct),
@@ -113,12 +113,12 @@ def _mean(rows: Sequence[EvaluationRow], value: Callable[[EvaluationRow], float]
 
 
 def human_pairs(problems: Sequence[ProblemRows]) -> list[tuple[float, float]]:
-    """(human seconds, mean thinking length in tokens) of each problem that people were timed on."""
+    """(human seconds, mean thinking length in tokens) of each problem with a human solving time."""
     return [(rows[0].human_seconds, _mean(rows, lambda row: row.thinking_tokens)) for rows in problems if rows[0].human_seconds is not None]
 
 
 def by_difficulty(problems: Sequence[ProblemRows]) -> list[dict[str, Any]]:
-    """pass@1 and mean thinking length (means over problems) of each level of difficulty; of quartiles where there are over 6 levels."""
+    """pass@1 and mean thinking length (means over problems) by level of difficulty, or by quartile if there are more than 6 levels."""
     graded = [(rows[0].difficulty, rows) for rows in problems if rows[0].difficulty is not None]
     levels = sorted({difficulty for difficulty, _ in graded})
     if len(levels) > MAX_LEVELS:

@@ -1,4 +1,4 @@
-"""From a verified rollout to a row of an evaluation. Imports no torch."""
+"""Makes evaluation rows from verified rollouts. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ from dunwu.verifiers.verify import candidate
 
 
 def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder) -> EvaluationRow:
-    """What is kept of one completion.
-
-    Reflective words are counted in all of the completion, in both languages.
-    """
+    """The row of one completion. Reflective words are counted in the whole completion, in both languages."""
     problem, completion, verdict = rollout.prompt.problem, rollout.completion, rollout.reward.verdict
     parsed = parse_completion(rollout.prompt.prefill + completion.text, str(tokenizer.eos_token or ""))
     answer = candidate(problem, parsed)
@@ -54,7 +51,10 @@ _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))", re.ASCII)
 
 
 def vote_key(answer: str | None, verifier: VerifierName) -> str | None:
-    """The key under which ``answer`` votes; ``None`` where there is nothing to vote with."""
+    """The key under which ``answer`` votes in majority@k, ``None`` if it is empty. It never depends on the gold answer or the score.
+
+    Expressions vote as written: by value, all right answers would vote as one, because the target is part of the question.
+    """
     text = unicodedata.normalize("NFKC", answer or "").strip()
     match verifier:
         case "expression":
@@ -71,7 +71,7 @@ def vote_key(answer: str | None, verifier: VerifierName) -> str | None:
 
 
 def _mathematics(text: str) -> str:
-    r"""A constant by its exact value, anything else as written: ``\frac12`` votes with ``0.5``, ``\sqrt{8}`` with ``2\sqrt{2}``."""
+    r"""The exact value of a constant, anything else as written: ``\frac12`` votes with ``0.5``, ``\sqrt{8}`` with ``2\sqrt{2}``."""
     for value in answer_readings(text):
         if isinstance(value, Scalar) and value.form is not None and not any(powers for _, powers in value.form.terms):
             return value.form.name if value.form.rational is None else str(value.form.rational)
@@ -79,7 +79,7 @@ def _mathematics(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    """The exact value where the text is one number (``1,200``, ``0.50``, ``-3/4``), otherwise the text without whitespace."""
+    """The exact value if the text is one number (``1,200``, ``0.50``, ``-3/4``), otherwise the text without whitespace."""
     plain = _THOUSANDS.sub("", re.sub(r"\s+", "", text).translate(_OPERATORS).strip("$").rstrip("."))
     if not _NUMBER.fullmatch(plain):
         return plain

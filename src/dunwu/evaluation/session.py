@@ -1,6 +1,6 @@
-"""The one way in which a policy is measured: k sampled completions a problem, each verified.
+"""The only way to evaluate a policy: k sampled completions per problem, each verified.
 
-Runs, stages, suites and `dunwu eval` all hold a session. It ends completions at all stop tokens of the model and of the template, and gives
+Runs, stages, suites and `dunwu eval` all use a session. It ends completions at all stop tokens of the model and of the template, and gives
 programs the time that their task allows.
 """
 
@@ -24,13 +24,13 @@ from dunwu.rollout.base import Engine, OnCompletion
 from dunwu.rollout.build import build_engine
 from dunwu.types import Problem, Rollout
 
-# In the seeds of rollouts, where training has its step numbers from 1 on.
+# Takes the place of the step number in the seeds of rollouts; training uses 1, 2, ...
 EVALUATION = 0
 
 
 @dataclass(frozen=True)
 class EvaluationSession:
-    """A policy that samples, and the verifiers. Prompts longer than ``max_prompt_tokens`` are refused, never cut."""
+    """A policy's engine, and the verifiers. Prompts longer than ``max_prompt_tokens`` are rejected, never cut."""
 
     engine: Engine
     tokenizer: Tokenizer
@@ -38,7 +38,7 @@ class EvaluationSession:
     template: str
     max_prompt_tokens: int
     whole: bool = False
-    """Ask all rows of a data set that is too small for held-out rows, see `held_out_problems`."""
+    """Use all rows of a data set that is too small for held-out rows, see `held_out_problems`."""
 
     @classmethod
     @contextmanager
@@ -52,7 +52,7 @@ class EvaluationSession:
         reward_workers: int = 1,
         reward_timeout: float = 5.0,
     ) -> Iterator[EvaluationSession]:
-        """A session with an engine and verifiers of its own."""
+        """A session that owns its engine and verifiers."""
         with (
             RewardPool(rule_reward(), reward_workers, reward_timeout) as pool,
             closing(build_engine(engine, model, tokenizer)) as made,
@@ -60,14 +60,14 @@ class EvaluationSession:
             yield cls(made, tokenizer, pool, template, max_prompt_tokens)
 
     def held_out(self, config: EvalConfig) -> HeldOutProblems:
-        """The problems of a set. Raises ``UserError`` where the task, its data or a prompt is not usable."""
+        """The problems of a set. Raises ``UserError`` if the task, its data or a prompt is not usable."""
         return held_out_problems(config, PromptLimit(self.template, self.tokenizer, self.max_prompt_tokens), self.whole)
 
     def evaluate(self, config: EvalConfig) -> EvaluationResult:
-        """Draw ``config.samples`` completions of each held-out problem and verify them. Raises ``UserError`` as `held_out`."""
+        """Sample ``config.samples`` completions of each held-out problem and verify them. Raises ``UserError`` like `held_out`."""
         held_out = self.held_out(config)
         rollouts = self.rollouts(held_out.problems, config.samples, config.sampling, config.seed)
-        rows = [evaluation_row(rollout, place % config.samples, self.tokenizer) for place, rollout in enumerate(rollouts)]
+        rows = [evaluation_row(rollout, index % config.samples, self.tokenizer) for index, rollout in enumerate(rollouts)]
         return EvaluationResult(held_out.name, config.samples, tuple(rows))
 
     def rollouts(
@@ -79,10 +79,10 @@ class EvaluationSession:
         verified: bool = True,
         on_completion: OnCompletion | None = None,
     ) -> list[Rollout]:
-        """``samples`` completions of each problem, in order, and their verdicts (``unverified`` where not ``verified``).
+        """``samples`` completions of each problem, in order, and their verdicts (``unverified`` if not ``verified``).
 
-        The seed of a completion depends on ``seed``, the problem's place and the sample's number alone: more problems or samples leave the
-        first ones as they are.
+        The seed of a completion depends only on ``seed``, the problem's index and the sample's number: more problems or samples do not
+        change the first ones.
         """
         prompts = make_prompts(problems, self.template, self.tokenizer, self.max_prompt_tokens)
         seeds = rollout_seeds(seed, EVALUATION, len(prompts), samples)

@@ -1,6 +1,6 @@
-"""The table of a pipeline's stages: checkpoints down, metrics across, with intervals, and beside them what the paper's stages changed.
+"""The table of a pipeline's stages: one row per checkpoint, one column per metric, with intervals, and the paper's stages for comparison.
 
-One run's table holds 95 % intervals over problems; several runs' together, such as of three seeds, mean and range over the runs.
+A table of one run has 95 % intervals over problems; a table of several runs, such as three seeds, has the mean and range over the runs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PAPER_SOURCE = "DeepSeek-R1, Nature 645:633-638 (2025), table 2"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a metric is shown. ``better`` is 1 where more is better, -1 where less is, 0 where neither."""
+    """How a metric is shown. ``better`` is 1 if higher is better, -1 if lower is better, 0 if neither."""
 
     label: str
     better: int = 1
@@ -72,12 +72,12 @@ HEADLINES: Mapping[str, str] = {
     "safety.refused": "refused",
     "safety.answered": "answered",
 }
-"""Shares that tell of a checkpoint at a glance, with the words over their columns."""
+"""Shares that summarise a checkpoint, with their column titles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number as text; ``best`` of its column."""
+    """A number as text; ``best`` marks the best of its column."""
 
     text: str
     best: bool = False
@@ -85,7 +85,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table of one group of metrics: a row of cells for each checkpoint."""
+    """A table of one group of metrics, with a row of cells per checkpoint."""
 
     title: str
     head: tuple[str, ...]
@@ -94,7 +94,7 @@ class Section:
 
 @dataclass(frozen=True)
 class StageTable:
-    """The estimates by metric and row; ``runs`` were put together, and ``met_in`` says in how many each threshold was met."""
+    """The estimates by metric and row, over ``runs`` runs; ``met_in`` counts the runs in which each threshold was met."""
 
     rows: tuple[str, ...]
     metrics: ByRow
@@ -104,11 +104,11 @@ class StageTable:
     baseline: str | None = None
 
     def findings(self) -> list[Finding]:
-        """Of each threshold what came of it; over several runs by their means."""
+        """The finding of each threshold; for several runs it is based on their means."""
         return [check(threshold, self.metrics) for threshold in self.thresholds]
 
     def as_json(self) -> Json:
-        """As plain data, findings and the paper's rows included."""
+        """The table as plain data, including findings and the paper's rows."""
         findings = [{**asdict(f), "threshold": f.threshold.model_dump(mode="json", exclude_none=True)} for f in self.findings()]
         return {
             "rows": list(self.rows),
@@ -124,7 +124,7 @@ class StageTable:
 
 
 def read_table(path: Path) -> StageTable:
-    """A table of one run from its ``stages.json``. Raises `DataError` where it is not one."""
+    """Read the table of one run from its ``stages.json``. Raises `DataError` if it is not a valid table."""
     try:
         data = json.loads(path.read_bytes())
         metrics = {name: {row: Estimate(**estimate) for row, estimate in found.items()} for name, found in data["metrics"].items()}
@@ -137,16 +137,16 @@ def read_table(path: Path) -> StageTable:
 
 
 def tables_in(run: Path) -> list[Path]:
-    """The tables of a run of a pipeline, or the one in the folder itself."""
+    """The tables of a pipeline run, or the one in the folder itself."""
     return [path for path in (run / STAGES_JSON, *run.glob(f"stages/*/*/output/{STAGES_JSON}")) if path.is_file()]
 
 
-def together(tables: Sequence[StageTable]) -> StageTable:
-    """Several runs of one pipeline: of each number the mean, the range, and how many runs have it. Raises `DataError` for unlike tables."""
+def combine(tables: Sequence[StageTable]) -> StageTable:
+    """Combine several runs of one pipeline: mean, range and count of each number. Raises `DataError` if rows or thresholds differ."""
     first = tables[0]
-    if unlike := next((each for each in tables if each.rows != first.rows or each.thresholds != first.thresholds), None):
+    if other := next((each for each in tables if each.rows != first.rows or each.thresholds != first.thresholds), None):
         raise DataError(
-            f"runs with the rows {', '.join(first.rows)} and {', '.join(unlike.rows)}, or with other thresholds: compare like runs"
+            f"runs have the rows {', '.join(first.rows)} and {', '.join(other.rows)}, or their thresholds differ: give runs of one recipe"
         )
     if len(tables) == 1:
         return first
@@ -160,13 +160,13 @@ def together(tables: Sequence[StageTable]) -> StageTable:
 
 
 def look_of(metric: str) -> Look:
-    """How a metric is shown, by the last part of its name; an unknown one as a plain number of which more is no better."""
+    """How a metric is shown, by the last part of its name; an unknown one is a plain number without a better side."""
     key = metric.rpartition(".")[2]
     return LOOKS.get(key, Look(key, 0, share=False))
 
 
 def group_of(metric: str) -> str:
-    """``reasoning: countdown-en`` for ``reasoning.countdown-en.pass_at_1``; a category is of its set's group."""
+    """``reasoning: countdown-en`` for ``reasoning.countdown-en.pass_at_1``; a category belongs to its set's group."""
     return metric.rpartition(".")[0].partition("[")[0].replace(".", ": ")
 
 
@@ -177,7 +177,7 @@ def label_of(metric: str) -> str:
 
 
 def sections(table: StageTable) -> list[Section]:
-    """A section for each kind and each set, in the order in which they came."""
+    """A section for each kind and each set, in the order of the metrics."""
     groups: dict[str, list[str]] = {}
     for metric in table.metrics:
         groups.setdefault(group_of(metric), []).append(metric)
@@ -191,7 +191,7 @@ def _section(group: str, names: Sequence[str], table: StageTable) -> Section:
 
 
 def _column(metric: str, table: StageTable) -> list[Cell]:
-    """The best is marked where the rows differ and one side is better."""
+    """A metric's cells; the best is marked if the rows differ and one side is better."""
     found, look = table.metrics[metric], look_of(metric)
     merits = {row: look.better * estimate.value for row, estimate in found.items()}
     best = max(merits.values()) if len(set(merits.values())) > 1 else None
@@ -199,7 +199,7 @@ def _column(metric: str, table: StageTable) -> list[Cell]:
 
 
 def cell_text(estimate: Estimate, look: Look) -> str:
-    """``63.4 (58.1–68.4)``: shares in percent, other numbers as they are."""
+    """``63.4 (58.1–68.4)``: shares in percent, other numbers unchanged."""
     value, low, high = ((100 * v if look.share else v) for v in (estimate.value, estimate.low, estimate.high))
     digits = 1 if look.share or abs(value) >= 10 else 2
     dash = "–" if low >= 0 else " to "
@@ -207,7 +207,7 @@ def cell_text(estimate: Estimate, look: Look) -> str:
 
 
 def paper_section(rows: Sequence[str]) -> Section | None:
-    """The paper's rows of the same names, each with its change from the one before; ``None`` without such a row."""
+    """The paper's rows of the same names, each with its change from the previous row; ``None`` without such a row."""
     known = [place for place, name in enumerate(PAPER_ROWS) if name in {row.lower() for row in rows}]
     found = tuple((PAPER_ROWS[place], tuple(_paper_cell(values, place) for values in PAPER.values())) for place in known)
     return Section("the paper", tuple(PAPER), found) if found else None
@@ -223,7 +223,7 @@ def _paper_cell(values: Sequence[float], place: int) -> Cell:
 
 def interval_text(runs: int) -> str:
     """What the parentheses contain."""
-    return "95 % interval over problems" if runs == 1 else f"range over {runs} runs, beside their mean"
+    return "95 % interval over problems" if runs == 1 else f"range over {runs} runs around the mean"
 
 
 def markdown(table: StageTable) -> str:
@@ -236,29 +236,29 @@ def markdown(table: StageTable) -> str:
             "",
             f"## The paper's stages ({PAPER_SOURCE})",
             "",
-            "In parentheses the change from the row before.",
+            "The change from the row above is in parentheses.",
             "",
             *_markdown_table(paper),
         ]
     if table.thresholds:
-        lines += ["", "## Thresholds written down before the run", "", *(f"- {told}" for told in threshold_lines(table))]
+        lines += ["", "## Thresholds set before the run", "", *(f"- {line}" for line in threshold_lines(table))]
     return "\n".join(lines) + "\n"
 
 
 def headlines(table: StageTable) -> list[str]:
-    """The `HEADLINES` that were measured as lines of a terminal, in percent and without intervals; empty where there are none."""
+    """The measured `HEADLINES` as terminal lines, in percent without intervals; empty if there are none."""
     known = {metric: label for metric, label in HEADLINES.items() if metric in table.metrics}
-    first = max(map(len, table.rows))
-    lines = [" " * first + "".join(f"  {label}" for label in known.values())]
+    width = max(map(len, table.rows))
+    lines = [" " * width + "".join(f"  {label}" for label in known.values())]
     for row in table.rows:
         found = [table.metrics[metric].get(row) for metric in known]
         cells = [f"{100 * each.value:.1f}" if each else "-" for each in found]
-        lines.append(row.ljust(first) + "".join(f"  {cell:>{len(label)}}" for cell, label in zip(cells, known.values(), strict=True)))
+        lines.append(row.ljust(width) + "".join(f"  {cell:>{len(label)}}" for cell, label in zip(cells, known.values(), strict=True)))
     return lines if known else []
 
 
 def threshold_lines(table: StageTable) -> list[str]:
-    """A sentence for each threshold."""
+    """One sentence per threshold."""
     counts = table._counts()
     several = [f" Met in {n} of {table.runs} runs." if table.runs > 1 else "" for n in counts]
     marks = {"met": "met", "not met": "NOT MET", "not measured": "NOT MEASURED"}
@@ -272,6 +272,6 @@ def _markdown_table(section: Section) -> list[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    """A category may hold anything: a bar or a line end in it would break the table, an angle bracket would be HTML."""
+    """A line of a Markdown table. A category is any text: a bar or line end would break the table, an angle bracket would be HTML."""
     plain = [" ".join(cell.split()).replace("|", "\\|").replace("<", "&lt;") for cell in cells]
     return f"| {' | '.join(plain)} |"

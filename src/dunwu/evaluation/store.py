@@ -1,4 +1,4 @@
-"""Evaluations on disk: one Parquet file, one row a completion. Imports no torch, so that reports can read them anywhere."""
+"""Evaluations on disk: one Parquet file, one row per completion. Imports no torch, so that reports can read them anywhere."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dunwu.run.atomic import atomic_file
 from dunwu.run.tables import rows_table
 
 WRITTEN = ("evaluation.parquet", "summary.json")
-"""What an evaluation leaves in a folder of its own."""
+"""The files of an evaluation in its folder."""
 
 
 def refuse_taken(out: Path) -> None:
-    """Raise `RunError` for a folder with results that would be replaced."""
+    """Raise `RunError` if the folder has results that would be replaced."""
     if taken := next((name for name in WRITTEN if os.path.lexists(out / name)), None):
-        raise RunError(f"{out} has {taken} already: choose another folder, or ask to overwrite it (--overwrite)")
+        raise RunError(f"{out} already has {taken}: choose another folder, or pass --overwrite")
 
 
 def write_evaluation(path: Path, result: EvaluationResult) -> None:
-    """Write ``result``, replacing ``path`` whole or not at all. Raises ``RunError`` where the disk refuses."""
+    """Atomically write ``result`` to ``path``. Raises ``RunError`` if it cannot be written."""
     table = rows_table(result.rows, EvaluationRow).replace_schema_metadata({"dunwu.name": result.name, "dunwu.k": str(result.k)})
     try:
         with atomic_file(path) as file:
@@ -34,7 +34,7 @@ def write_evaluation(path: Path, result: EvaluationResult) -> None:
 
 
 def read_evaluation(path: Path) -> EvaluationResult:
-    """Read what ``write_evaluation`` wrote; raises ``DataError`` where the file is missing, corrupt, or not an evaluation."""
+    """Read the file of `write_evaluation`. Raises ``DataError`` if it is missing, corrupt, or not an evaluation."""
     try:
         table = pq.read_table(path)
         metadata = table.schema.metadata or {}

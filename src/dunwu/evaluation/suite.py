@@ -1,7 +1,7 @@
-"""What the suite of a checkpoint holds: one row a completion, and the metrics computed from them. Imports no torch.
+"""The results of a checkpoint's suite: one row per completion, and the metrics computed from them. Imports no torch.
 
-The problem is the sampling unit, as in `dunwu.evaluation.metrics`: every problem (or prompt) weighs the same, however many of its
-completions a metric applies to. Metrics are named ``reasoning.SET.pass_at_1``; without the set, over the problems of all sets.
+The problem is the sampling unit, as in `dunwu.evaluation.metrics`: all problems (or prompts) have the same weight, however many of their
+completions a metric applies to. Metrics are named ``reasoning.SET.pass_at_1``; those without a set cover the problems of all sets.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ SetKind = Literal["reasoning", "general", "helpfulness", "harmful", "harmless"]
 class SuiteRow:
     """One completion.
 
-    ``completion`` is prefill + completion and ``visible`` what a user reads of it. ``score`` is ``None`` where the verifier failed, and
-    for prompts that have no answer (``verdict`` is ``None`` too). ``judged`` is a reward model's score, ``None`` without one or where it
-    gave none. The others are those of `Readability`; ``thought_language`` is ``None`` where there is no word.
+    ``completion`` is prefill + completion, and ``visible`` the part that a user reads. ``score`` is ``None`` if the verifier failed, and
+    for prompts without an answer (``verdict`` is ``None`` too). ``judged`` is a reward model's score, ``None`` without one or if it gave
+    none. The others are those of `Readability`; ``thought_language`` is ``None`` without words.
     """
 
     problem_id: str
@@ -56,7 +56,7 @@ class SuiteRow:
 
 @dataclass(frozen=True, slots=True)
 class SuiteSet:
-    """All rows of one held-out set; ``name`` is empty for the kinds of which a suite has one."""
+    """All rows of one held-out set; ``name`` is empty for kinds of which a suite has only one set."""
 
     kind: SetKind
     name: str
@@ -65,7 +65,7 @@ class SuiteSet:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A metric with its 95 % interval over ``count`` problems; over several runs with their range, ``count`` of them."""
+    """A metric with its 95 % interval over ``count`` problems, or with its range over ``count`` runs."""
 
     value: float
     low: float
@@ -78,17 +78,17 @@ Metrics = dict[str, Estimate]
 
 
 def share(problems: Sequence[Sequence[float]]) -> Estimate | None:
-    """Mean over problems of values from 0 to 1, with the interval of `pass_interval`; ``None`` where there is no value."""
+    """Mean over problems of values from 0 to 1, with the interval of `pass_interval`; ``None`` without values."""
     known = [values for values in problems if values]
     if not known:
         return None
-    # What these compute holds for any values from 0 to 1: their variance is at most p (1 - p), so the interval is never too narrow.
+    # Both functions are valid for any values from 0 to 1: the variance is at most p (1 - p), so the interval is never too narrow.
     values = cast(Correct, known)
     return Estimate(pass_at_1(values), *pass_interval(values), len(known))
 
 
 def mean(problems: Sequence[Sequence[float]]) -> Estimate | None:
-    """Mean over problems of any values, with Student's interval over problems (of width 0 for one problem); ``None`` without values."""
+    """Mean over problems of any values, with Student's interval over problems (width 0 for one problem); ``None`` without values."""
     means = [fmean(values) for values in problems if values]
     if not means:
         return None
@@ -97,7 +97,7 @@ def mean(problems: Sequence[Sequence[float]]) -> Estimate | None:
 
 
 def by_problem(rows: Iterable[SuiteRow], value: Value) -> list[list[float]]:
-    """``value`` of the rows of one set that it applies to, problem by problem."""
+    """``value`` of the rows of one set, by problem; rows to which it does not apply are omitted."""
     found: dict[str, list[float]] = {}
     for row in rows:
         values = found.setdefault(row.problem_id, [])
@@ -139,7 +139,7 @@ _GROUPS: Mapping[SetKind, str] = {"harmful": "safety", "harmless": "safety"}
 
 
 def suite_metrics(sets: Sequence[SuiteSet]) -> Metrics:
-    """Every metric that the sets have values for: of all sets of a kind together first, then of each, then of each category."""
+    """All metrics for which the sets have values: first over all sets of a kind, then per set, then per category."""
     found: dict[str, Estimate | None] = {}
     for kind in dict.fromkeys(each.kind for each in sets):
         group, members = _GROUPS.get(kind, kind), [each for each in sets if each.kind == kind]
@@ -153,7 +153,7 @@ def suite_metrics(sets: Sequence[SuiteSet]) -> Metrics:
 
 
 def _metrics(prefix: str, sets: Sequence[SuiteSet]) -> dict[str, Estimate | None]:
-    """The metrics of sets of one kind; a problem that is in two of them counts in each."""
+    """The metrics of sets of one kind; a problem in two sets counts in both."""
 
     def values(value: Value) -> list[list[float]]:
         return [values for each in sets for values in by_problem(each.rows, value)]
@@ -163,9 +163,9 @@ def _metrics(prefix: str, sets: Sequence[SuiteSet]) -> dict[str, Estimate | None
 
 
 def win_rate(rows: Iterable[SuiteRow], baseline: Iterable[SuiteRow]) -> Estimate | None:
-    """How often an answer is judged better than the baseline's to the same prompt, a tie counting half; ``None`` without common prompts.
+    """How often an answer is judged better than the baseline's to the same prompt (a tie counts half); ``None`` without common prompts.
 
-    Of a prompt all pairs of an answer and a baseline answer count; both must have been judged by the same model.
+    All pairs of an answer and a baseline answer to a prompt count; both must have been judged by the same model.
     """
     theirs = _judged(baseline)
     pairs = [
@@ -183,7 +183,7 @@ def _judged(rows: Iterable[SuiteRow]) -> dict[str, list[float]]:
 
 
 def set_facts(found: SuiteSet) -> Json:
-    """Counts of a set; ``excluded`` are the completions whose verifier failed, ``judged`` those that a reward model scored."""
+    """Counts of a set; ``excluded`` counts completions whose verifier failed, ``judged`` those that a reward model scored."""
     rows = found.rows
     return {
         "kind": found.kind,
@@ -197,7 +197,7 @@ def set_facts(found: SuiteSet) -> Json:
 
 
 def read_rows(path: Path) -> tuple[SuiteRow, ...]:
-    """The rows of one set. Raises `DataError` where it is missing, corrupt, or something else."""
+    """Read the rows of one set. Raises `DataError` if the file is missing, corrupt, or not a set."""
     try:
         return tuple(SuiteRow(**row) for row in pq.read_table(path).to_pylist())
     except (OSError, pa.ArrowException, TypeError, ValueError) as error:

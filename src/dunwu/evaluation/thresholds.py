@@ -1,4 +1,4 @@
-"""Thresholds written down before a run, checked at its end: met or not, with both numbers. Data only, no text is ever evaluated."""
+"""Thresholds set before a run and checked at its end: met or not, with both numbers. They are data only; no text is evaluated."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ ByRow = Mapping[str, Mapping[str, Estimate]]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A threshold and what came of it; ``bound`` is the number that ``value`` was held against."""
+    """The outcome of a threshold; ``bound`` is the number that ``value`` was compared with."""
 
     threshold: Threshold
     outcome: Outcome
     value: float | None = None
     bound: float | None = None
     told: str = ""
-    """In plain words."""
+    """The finding in words; ``told`` is its key in ``stages.json``."""
 
 
 def check(threshold: Threshold, metrics: ByRow) -> Finding:
-    """Hold the metric against its bound. What was not measured is neither met nor passed over in silence."""
+    """Compare a metric with its bound. A metric that was not measured is reported as such, never as met."""
     found = metrics.get(threshold.metric, {})
     other = threshold.times or threshold.above
     missing = next((name for name in (threshold.of, other) if name is not None and name not in found), None)
     if missing is not None:
         return Finding(threshold, "not measured", told=_not_measured(threshold, missing, metrics))
     factor = threshold.at_least if threshold.at_least is not None else threshold.at_most
-    assert factor is not None, "the configuration has one of them"
+    assert factor is not None, "the configuration requires one of them"
     value = found[threshold.of].value
     against = found[other].value if other else 0.0
     bound = factor * against if threshold.times else factor + against
-    # 3.0 * 0.1 is a hair above 0.3: rounding decides nothing.
+    # 3.0 * 0.1 is slightly above 0.3: rounding must not decide.
     reached = value >= bound if threshold.at_least is not None else value <= bound
     met = reached or math.isclose(value, bound, rel_tol=1e-9, abs_tol=1e-12)
     outcome: Outcome = "met" if met else "not met"

@@ -1,4 +1,4 @@
-"""A sandbox on another machine."""
+"""A sandbox on another machine: JSON over HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_INPUTS = 1000
 
 
 class RunRequest(BaseModel):
-    """``POST /run``."""
+    """The body of ``POST /run``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,13 +35,13 @@ _outcomes = TypeAdapter(list[Outcome])
 
 
 def encode_request(program: Program, inputs: Sequence[str], limits: Limits, stop_at_failure: bool) -> bytes:
-    """Raises `UnicodeEncodeError` for text that is none (lone surrogates)."""
+    """Raises `UnicodeEncodeError` for text with lone surrogates."""
     fields = {"program": dataclasses.asdict(program), "inputs": list(inputs), "limits": dataclasses.asdict(limits)}
     return json.dumps({**fields, "stop_at_failure": stop_at_failure}, ensure_ascii=False).encode()
 
 
 def encode_outcomes(outcomes: Sequence[Outcome]) -> bytes:
-    """A result is JSON text inside the JSON, because it may hold what the outer one may not: NaN, lone surrogates."""
+    """A result is JSON text inside the JSON, because it may contain what the outer JSON may not: NaN, lone surrogates."""
     plain = [{**dataclasses.asdict(dataclasses.replace(o, result=None)), "result": json.dumps(encode_value(o.result))} for o in outcomes]
     return json.dumps(plain).encode()
 
@@ -61,32 +61,32 @@ def _result(text: Any) -> Any:
 TOKEN_VARIABLE = "DUNWU_SANDBOX_TOKEN"
 CONNECT_SECONDS = 10.0
 QUEUE_SECONDS = 300.0
-"""For a free worker, on top of the time the cases may take."""
+"""Time to wait for a free worker, in addition to the time limits of the cases."""
 ATTEMPTS = 2
 REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
 
 
 class RemoteSandbox:
-    """`dunwu.sandbox.outcome.Sandbox`, by a worker that `dunwu sandbox` has started. Safe to use from several threads."""
+    """`dunwu.sandbox.outcome.Sandbox` at a worker started by `dunwu sandbox`. Thread-safe."""
 
     def __init__(self, address: str, token: str = "") -> None:
-        """The token, where the worker asks for one, is else in the environment variable DUNWU_SANDBOX_TOKEN."""
+        """The default token, if the worker needs one, is the environment variable DUNWU_SANDBOX_TOKEN."""
         token = token or os.environ.get(TOKEN_VARIABLE, "")
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
         self._address = address.rstrip("/")
         self._client = httpx.Client(headers=headers, timeout=CONNECT_SECONDS, trust_env=False)
 
     def run(self, program: Program, inputs: Sequence[str], limits: Limits, stop_at_failure: bool = False) -> list[Outcome]:
-        """See `dunwu.sandbox.outcome.Sandbox.run`. Out of reach: ``sandbox_error``. Raises `UserError` when we are refused."""
+        """See `Sandbox.run`. An unreachable worker gives ``sandbox_error``. Raises `UserError` if the worker refuses the request."""
         outcomes: list[Outcome] = []
-        for begin in range(0, len(inputs), MAX_INPUTS):
-            outcomes += self._run(program, inputs[begin : begin + MAX_INPUTS], limits, stop_at_failure)
+        for start in range(0, len(inputs), MAX_INPUTS):
+            outcomes += self._run(program, inputs[start : start + MAX_INPUTS], limits, stop_at_failure)
             if stop_at_failure and outcomes[-1].status != "ok":
                 break
         return outcomes
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         self._client.close()
 
     def __enter__(self) -> RemoteSandbox:
@@ -102,7 +102,7 @@ class RemoteSandbox:
             reason = ""
             for _ in range(ATTEMPTS):
                 try:
-                    return self._ask(body, QUEUE_SECONDS + 2 * limits.wall_seconds * len(inputs))
+                    return self._post(body, QUEUE_SECONDS + 2 * limits.wall_seconds * len(inputs))
                 except (httpx.HTTPError, ValueError) as error:
                     reason = f"{self._address}: {type(error).__name__}: {error}"
             failure = lost(reason)
@@ -110,12 +110,12 @@ class RemoteSandbox:
             pass
         return [failure] * (1 if stop_at_failure else len(inputs))
 
-    def _ask(self, body: bytes, seconds: float) -> list[Outcome]:
+    def _post(self, body: bytes, seconds: float) -> list[Outcome]:
         timeout = httpx.Timeout(CONNECT_SECONDS, read=seconds)
         answer = self._client.post(f"{self._address}/run", content=body, timeout=timeout)
         if answer.status_code in REFUSED:
             raise UserError(
-                f"the sandbox at {self._address} answers {answer.status_code}: check the address, and the token in {TOKEN_VARIABLE}"
+                f"the sandbox at {self._address} answers {answer.status_code}: check the address and the token in {TOKEN_VARIABLE}"
             )
         answer.raise_for_status()
         return decode_outcomes(answer.content)

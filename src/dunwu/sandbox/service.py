@@ -1,4 +1,4 @@
-"""The other end of `RemoteSandbox`: a sandbox of this machine, over HTTP."""
+"""The server for `RemoteSandbox`: this machine's sandbox over HTTP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dunwu.sandbox.remote import MAX_BODY, RunRequest, encode_outcomes
 
 
 def application(sandbox: Sandbox, token: str = "") -> FastAPI:
-    """``POST /run`` and ``GET /health``. Without a ``token`` everybody who reaches it may run programs in the sandbox."""
+    """Serves ``POST /run`` and ``GET /health``. Without a ``token``, anyone who can reach it may run programs in the sandbox."""
     app = FastAPI(title="Dunwu sandbox", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/health")
@@ -25,17 +25,17 @@ def application(sandbox: Sandbox, token: str = "") -> FastAPI:
     async def run(request: Request) -> Response:
         _check(request, token)
         try:
-            order = RunRequest.model_validate_json(await _body(request))
+            job = RunRequest.model_validate_json(await _body(request))
         except (ValidationError, UserError) as error:
             raise HTTPException(422, " ".join(str(error).split())[:500]) from error
-        outcomes = await run_in_threadpool(sandbox.run, order.program, order.inputs, order.limits, order.stop_at_failure)
+        outcomes = await run_in_threadpool(sandbox.run, job.program, job.inputs, job.limits, job.stop_at_failure)
         return Response(encode_outcomes(outcomes), media_type="application/json")
 
     return app
 
 
 def _check(request: Request, token: str) -> None:
-    """The content type keeps out web pages: a browser asks before it sends JSON to another origin."""
+    """The content type keeps web pages out: a browser asks first before it sends JSON to another origin."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise HTTPException(415, "the content type must be application/json")
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -44,7 +44,7 @@ def _check(request: Request, token: str) -> None:
 
 
 async def _body(request: Request) -> bytes:
-    """Never more than `MAX_BODY` is held."""
+    """Read the body, holding at most `MAX_BODY` and one chunk."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
