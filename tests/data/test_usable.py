@@ -162,15 +162,15 @@ def test_a_set_too_small_for_held_out_rows_is_asked_whole_where_nothing_trains_o
     small = numbered(tmp_path / "rows.jsonl", 1)
     with pytest.raises(DataError, match="has no test rows"):
         held_out_problems(small, None)
-    found = held_out_problems(small, None, whole=True)
+    found = held_out_problems(small, None, all_rows=True)
     assert [problem.answer for problem in found.problems] == ["0"]
     assert "1" in found.note
 
 
 def test_held_out_rows_and_named_splits_are_kept(tmp_path: Path) -> None:
     large = numbered(tmp_path / "rows.jsonl", 200)
-    found = held_out_problems(large, None, whole=True)
+    found = held_out_problems(large, None, all_rows=True)
     assert (found.problems, found.note) == (held_out_problems(large, None).problems, "")
     assert 0 < len(found.problems) < 100
     with pytest.raises(DataError, match="has no test rows"):
-        held_out_problems(numbered(tmp_path / "train.jsonl", 1), None, whole=True)
+        held_out_problems(numbered(tmp_path / "train.jsonl", 1), None, all_rows=True)

@@ -106,14 +106,14 @@ class HeldOutProblems:
     """Where the problems are not those of the split."""
 
 
-def held_out_problems(config: EvalConfig, limit: PromptLimit | None, whole: bool = False) -> HeldOutProblems:
+def held_out_problems(config: EvalConfig, limit: PromptLimit | None, all_rows: bool = False) -> HeldOutProblems:
     """The problems of an evaluation, all usable. Raises ``DataError`` as `sift`.
 
-    ``whole``: of a data set too small for its rows to fall into the split, all of them, with a note. A run that trains on it must not.
+    ``all_rows``: use all rows, with a note, if the data set is too small to have rows in the split. A run that trains on it must not.
     """
     task = make_task(config.task)
-    moved = task.hold_out_all(config.split) if whole and isinstance(task, Dataset) else 0
-    note = f"{task.name} has no {config.split} rows: all its rows ({moved:,}) are asked, also those a run would train on" if moved else ""
+    moved = task.hold_out_all(config.split) if all_rows and isinstance(task, Dataset) else 0
+    note = f"{task.name} has no {config.split} rows: all its rows ({moved:,}) are used, also those a run would train on" if moved else ""
     dropped = sift(task, config.task, config.split, limit)
     return HeldOutProblems(task.name, task.held_out(config.split, config.problems, config.seed), dropped, note)
 

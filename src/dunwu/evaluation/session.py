@@ -37,7 +37,7 @@ class EvaluationSession:
     pool: RewardPool
     template: str
     max_prompt_tokens: int
-    whole: bool = False
+    all_rows: bool = False
     """Use all rows of a data set that is too small for held-out rows, see `held_out_problems`."""
 
     @classmethod
@@ -61,7 +61,7 @@ class EvaluationSession:
 
     def held_out(self, config: EvalConfig) -> HeldOutProblems:
         """The problems of a set. Raises ``UserError`` if the task, its data or a prompt is not usable."""
-        return held_out_problems(config, PromptLimit(self.template, self.tokenizer, self.max_prompt_tokens), self.whole)
+        return held_out_problems(config, PromptLimit(self.template, self.tokenizer, self.max_prompt_tokens), self.all_rows)
 
     def evaluate(self, config: EvalConfig) -> EvaluationResult:
         """Sample ``config.samples`` completions of each held-out problem and verify them. Raises ``UserError`` like `held_out`."""

@@ -39,7 +39,7 @@ def run_evaluation(
     if day := written_date(template, tokenizer):
         print(f"the chat template writes the date {day}", flush=True)
     with EvaluationSession.open(policy, tokenizer, EngineConfig(max_batch=batch), template, MAX_PROMPT_TOKENS) as opened:
-        session = replace(opened, whole=True)
+        session = replace(opened, all_rows=True)
         held_out = session.held_out(config)
         dropped = held_out.dropped
         print_facts(told_of_dropped(dropped))

@@ -1,4 +1,4 @@
-"""A coroutine from ordinary code, also where an event loop runs already, as in a notebook."""
+"""Runs a coroutine from synchronous code, even if an event loop is already running, as in a notebook."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ T = TypeVar("T")
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """What ``work`` returns. Beside a running loop it has a thread of its own; an interrupt while it is awaited cancels it."""
+    """The return value of ``work``. If a loop is already running, it runs in a separate thread; an interrupt cancels it."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
-    begun = Future[tuple[asyncio.AbstractEventLoop, asyncio.Future[T]]]()
+    started = Future[tuple[asyncio.AbstractEventLoop, asyncio.Future[T]]]()
 
     async def cancellable() -> T:
         task = asyncio.ensure_future(work)
-        begun.set_result((asyncio.get_running_loop(), task))
+        started.set_result((asyncio.get_running_loop(), task))
         return await task
 
     with ThreadPoolExecutor(1) as thread:
@@ -29,5 +29,5 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
             return done.result()
         finally:
             if not done.done():
-                loop, task = begun.result()
+                loop, task = started.result()
                 loop.call_soon_threadsafe(task.cancel)

@@ -44,7 +44,7 @@ def open_sandbox(where: str = "auto", workers: int = 0) -> Sandbox:
     if where == "unsafe":
         return LocalSandbox(3, workers)
     if where != "auto":
-        raise ConfigError(f"there is no sandbox {where!r}: give auto, unsafe, or the address of a worker such as http://127.0.0.1:8000")
+        raise ConfigError(f"{where!r} is not a sandbox: give auto, unsafe, or the address of a worker such as http://127.0.0.1:8000")
     level = probe()
     if level.number == 3:
         raise UserError(f"this machine cannot isolate programs ({level.text}): {REMEDY}")

@@ -66,9 +66,9 @@ class Worker:
         try:
             greeting = self._channel.recv(len(READY))
         except OSError as error:
-            raise self._gone(f"the worker does not start: {error}") from error
+            raise self._lost(f"the worker does not start: {error}") from error
         if greeting != READY:
-            raise self._gone("the worker does not start")
+            raise self._lost("the worker does not start")
 
     @property
     def pid(self) -> int:
@@ -83,7 +83,7 @@ class Worker:
             self._send(case, [write for _, write in pipes])
             return self._follow([read for read, _ in pipes], case.limits, began)
         except OSError as error:
-            raise self._gone(f"the worker is gone: {error}") from error
+            raise self._lost(f"the worker is gone: {error}") from error
         except BaseException:
             self.close()  # after an interrupt, the next case would receive this case's reply
             raise
@@ -144,11 +144,11 @@ class Worker:
         """Wait status, CPU seconds, peak memory in MiB. The worker writes them in one piece."""
         data = self._channel.recv(REPLY.size)
         if len(data) != REPLY.size:
-            raise self._gone("the worker is gone")
+            raise self._lost("the worker is gone")
         status, microseconds, kibibytes = REPLY.unpack(data)
         return status, microseconds / 1e6, kibibytes // 1024
 
-    def _gone(self, reason: str) -> WorkerLost:
+    def _lost(self, reason: str) -> WorkerLost:
         """Close the worker; the error includes the last line of its (or bubblewrap's) standard error."""
         self._errors.seek(0)
         complaint = self._errors.read().decode(errors="replace").strip().splitlines()
