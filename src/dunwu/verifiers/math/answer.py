@@ -106,13 +106,13 @@ def _pointed_at(text: str) -> tuple[str, ...]:
     if "\\boxed" in text:
         raise NoAnswer("the box is not closed")
     listed = _ITEM.search(text) is not None  # A: 5, B: 7
-    markers = [
+    markers = (
         marker
-        for marker in _MARKER.finditer(text)
+        for marker in reversed([*_MARKER.finditer(text)])
         if not denies(_clause_before(text, marker)) and not (listed and marker.group().strip(" \t\n:") in ("A", "a"))
-    ]
-    if markers:
-        after = text[markers[-1].end() :].lstrip("} ").strip()
+    )
+    if last := next(markers, None):
+        after = text[last.end() :].lstrip("} ").strip()
         after = after.removesuffix("**") if after.count("**") == 1 else after  # **The answer is 8.**
         if after.startswith("\\[") and after.rstrip(" .").endswith("\\]"):
             return (after.rstrip(" .")[2:-2],)
