@@ -94,7 +94,7 @@ def test_torch_is_capped_below_what_the_machine_has(machine: None, monkeypatch: 
     assert {name: os.environ[name] for name in expected} == expected
 
 
-def test_torch_before_dunwu_is_told(machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_before_dunwu_warns(machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "avx2")
     monkeypatch.setitem(isa.sys.modules, "torch", object())
     with pytest.warns(RuntimeWarning, match="torch was imported before dunwu"):

@@ -39,5 +39,5 @@ def test_without_difficulty_names_decide(make):
     assert [pair.problem_id for pair in compare(held_out(before, after)).pairs] == ["p0", "p1", "p2"]
 
 
-def test_one_side_is_no_comparison(make):
+def test_one_side_gives_no_comparison(make):
     assert compare({"after": EvaluationResult("x", 1, (make.row(0),))}) is None

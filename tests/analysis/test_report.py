@@ -113,7 +113,7 @@ def test_the_page_is_self_contained_and_the_same_each_time(whole):
     assert report(run) == html
 
 
-def test_no_file_but_the_report_is_left(whole):
+def test_only_the_report_is_written(whole):
     assert sorted(path.name for path in whole[1].iterdir()) == [
         "config.yaml", "evaluations", "manifest.json", "metrics.jsonl", "report.html", "summary.json",
     ]  # fmt: skip

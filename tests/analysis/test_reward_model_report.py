@@ -66,7 +66,7 @@ def test_an_unfinished_run_has_a_page(tmp_path: Path) -> None:
     assert 'class="hero"' not in html, "there is no headline yet"
 
 
-def test_what_models_wrote_is_text_and_damage_is_passed_over(tmp_path: Path) -> None:
+def test_model_output_is_escaped_and_corrupt_data_is_skipped(tmp_path: Path) -> None:
     answers = [{"name": HOSTILE, "score": HOSTILE, "text": HOSTILE}, HOSTILE]
     examples = [{"kind": HOSTILE, "prompt": [{"role": HOSTILE, "content": HOSTILE}, 3, {}], "answers": answers}, HOSTILE, {"answers": 3}]
     held_out = {"accuracy": HOSTILE, "interval": [1], "reliability": [HOSTILE, {"confidence": None}], "groups": {HOSTILE: 3, "x": {}}}

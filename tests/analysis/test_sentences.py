@@ -20,11 +20,11 @@ def test_a_change():
     assert sentences.change("Length", made(28.04, 78.0), 1, " tokens") == "Length went from 28.0 to 78.0 tokens over 2 steps."
 
 
-def test_a_fall_is_told_like_a_rise():
+def test_a_fall():
     assert sentences.change("Accuracy", made(0.6, 0.2)) == "Accuracy went from 0.60 to 0.20 over 2 steps."
 
 
-def test_no_change_is_told_as_such():
+def test_no_change():
     assert sentences.change("Accuracy", made(0.5, 0.9, 0.501)) == "Accuracy was 0.50 at the start and at the end of 3 steps."
 
 
@@ -98,7 +98,7 @@ def test_levels():
     )
 
 
-def test_correlation_is_told_with_what_chance_gives():
+def test_correlation_has_its_range_by_chance():
     text = sentences.correlation("human solving time", {"before": (0.02, 100), "after": (0.314, 100)})
     assert "0.02 before training and 0.31 after training, over 100 problems; chance alone gives a value within ±0.20 " in text
     assert "could not be computed" in sentences.correlation("x", {"after": (math.nan, 2)})

@@ -73,7 +73,7 @@ def test_at_most_six_samples_the_first_and_the_last_among_them(tmp_path: Path) -
     assert (len(shown), shown[0], shown[-1]) == (6, 3, 60)
 
 
-def test_what_models_wrote_is_text_and_damage_is_passed_over(tmp_path: Path) -> None:
+def test_model_output_is_escaped_and_corrupt_data_is_skipped(tmp_path: Path) -> None:
     damaged = {"validation": {"before": HOSTILE, "after": [1]}}
     html = write_report(write_run(tmp_path, [*rows(12, HOSTILE), {"step": 13, "sample": HOSTILE, "sample_prompt": 3}], damaged))
     page = Page(html.read_text(encoding="utf-8"))

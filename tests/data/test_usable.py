@@ -158,7 +158,7 @@ def numbered(path: Path, rows: int) -> EvalConfig:
     return EvalConfig(task=DatasetTask(path=str(path)), problems=1000)
 
 
-def test_a_set_too_small_for_held_out_rows_is_asked_whole_where_nothing_trains_on_it(tmp_path: Path) -> None:
+def test_a_set_too_small_for_held_out_rows_is_evaluated_on_all_rows(tmp_path: Path) -> None:
     small = numbered(tmp_path / "rows.jsonl", 1)
     with pytest.raises(DataError, match="has no test rows"):
         held_out_problems(small, None)

@@ -48,7 +48,7 @@ def test_a_bubblewrap_that_is_not_allowed_says_why(monkeypatch: pytest.MonkeyPat
     assert "No permissions to create new namespace" in opening._failure(1)
 
 
-def test_auto_refuses_where_nothing_locks_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_refused_without_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "probe", lambda: Level(3, "no namespaces"))
     with pytest.raises(UserError, match=r"no namespaces.*http://HOST:PORT.*DUNWU_SANDBOX=unsafe"):
         open_sandbox()
@@ -81,7 +81,7 @@ def test_the_shared_one_is_where_the_environment_says(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("forgetful")
-def test_a_python_that_nobody_may_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_python_for_other_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "SYSTEM_PYTHON", "/nowhere/python3")
     monkeypatch.setattr(launch.sys, "executable", "/nowhere/else/python3")
     with pytest.raises(UserError, match="install python3"):
