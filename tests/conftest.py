@@ -18,6 +18,7 @@ import pytest
 
 from dunwu import isa  # before any test imports torch: it sets torch's own caps beside DUNWU_ISA
 from dunwu.errors import UserError
+from tests.recorder import Recorder
 
 SAY = {"train": "Say {}.", "validation": "Say {} then.", "test": "Say {} now."}
 """Wordings by split; the answer is the number that is named."""
@@ -136,6 +137,12 @@ def zero_config(say_overrides: Sequence[str]) -> Callable[..., Any]:
     return lambda *overrides: load_config(ZeroConfig, None, [*say_overrides, *overrides])
 
 
+@pytest.fixture
+def recorder() -> Recorder:
+    """A reporter that keeps what it receives."""
+    return Recorder()
+
+
 @pytest.fixture(scope="session")
 def open_learner() -> Callable[..., Any]:
     """``with open_learner(path, config) as learner``: a GRPO learner put together as `run_zero` does it.
@@ -148,19 +155,27 @@ def open_learner() -> Callable[..., Any]:
     from dunwu.rewards.rules import rule_reward
     from dunwu.rollout.torch_engine.engine import TorchEngine
     from dunwu.run.directory import RunDirectory
+    from dunwu.run.reporter import QUIET
     from dunwu.tasks.make import make_mixture
     from dunwu.trainers.grpo import GrpoTrainer
 
     @contextmanager
     def opened(
-        path: Path, config: Any, *, resume: bool = False, model: Any = None, reward: Any = None, engine_of: Any = None
+        path: Path,
+        config: Any,
+        *,
+        resume: bool = False,
+        model: Any = None,
+        reward: Any = None,
+        engine_of: Any = None,
+        reporter: Any = QUIET,
     ) -> Iterator[Any]:
         policy, tokenizer = load_model(config.model)
         policy = policy if model is None else model
         if config.lora is not None:
             add_lora(policy, config.lora, config.seed)
         with (
-            RunDirectory.create(path, "zero", config.model_dump(mode="json"), config.seed, resume) as run,
+            RunDirectory.create(path, "zero", config.model_dump(mode="json"), config.seed, resume, reporter=reporter) as run,
             RewardPool(reward or rule_reward(), 0, 5.0) as pool,
         ):
             engine = (engine_of or TorchEngine)(policy, tokenizer)
@@ -195,10 +210,10 @@ def pretrain_config() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def new_pretrainer() -> Callable[..., Any]:
-    """``new_pretrainer(config)``: the learner of `pretrain` with a tokenizer of 300 documents, its stream in this process."""
+    """``new_pretrainer(config, **more)``: the learner of `pretrain` with a tokenizer of 300 documents, its stream in this process."""
     from dunwu.trainers.pretrain import Pretrainer
 
-    return lambda config: Pretrainer(config, DirectStream(config.seed), tokenizer_documents=300)
+    return lambda config, **more: Pretrainer(config, DirectStream(config.seed), tokenizer_documents=300, **more)
 
 
 class SignalAfter:

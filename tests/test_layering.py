@@ -55,6 +55,9 @@ DOORS = {"verifiers/math/__init__.py", "verifiers/code/__init__.py", "verifiers/
 BUILTIN_RUNNERS = {"eval", "exec", "compile", "__import__"}
 # The process that a program of a model is run in, after it has been locked in.
 RUNS_PROGRAMS = "sandbox/inside/child.py"
+PRINTERS = {"run/console.py", RUNS_PROGRAMS, "verifiers/math/plain.py"}
+"""Beside the command line: the reporter of the terminal, and child processes whose stdout is theirs."""
+PRINTING = {"print", "rich.print", "rich.get_console", "rich.console.Console", "Console", "sys.stdout.write", "sys.stderr.write"}
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,14 @@ def dangers(found: Module) -> list[str]:
     return wrong
 
 
+def prints(found: Module) -> list[str]:
+    """Calls that write to the terminal: the library says everything through the reporter it was handed."""
+    if found.package == "cli" or found.path in PRINTERS:
+        return []
+    calls = [node for node in ast.walk(found.tree) if isinstance(node, ast.Call) and ast.unparse(node.func) in PRINTING]
+    return [f"{found.path}:{node.lineno} calls {ast.unparse(node.func)}" for node in calls]
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     assert circles(all_modules()) == []
     toy = [module(f"{one}.py", f"def f():\n    from dunwu.{other} import x") for one, other in ("ab", "bc", "ca", "da")]
@@ -195,6 +206,10 @@ def test_algorithms_see_torch_and_layer_0_only() -> None:
 
 def test_one_helper_catches_everything() -> None:
     assert [place.partition(":")[0] for found in all_modules() for place in catch_alls(found)] in ([], ["process/attempt.py"])
+
+
+def test_the_library_does_not_print() -> None:
+    assert [line for found in all_modules() for line in prints(found)] == []
 
 
 def test_nothing_runs_or_unpickles_text() -> None:
@@ -254,6 +269,10 @@ def test_the_layer_check_sees(path: str, text: str, wrong: bool) -> None:
         (dangers, "a.py", "import re\nre.compile('x')", False),
         (dangers, "a.py", "from pickle import loads", True),
         (dangers, "a.py", "torch.load('x', weights_only=True)", True),
+        (prints, "trainers/a.py", "def f():\n    print('x')", True),
+        (prints, "jobs/a.py", "import rich\nrich.print(1)", True),
+        (prints, "jobs/a.py", "reporter.say('x')", False),
+        (prints, "cli/a.py", "print('x')", False),
     ],
 )
 def test_the_other_checks_see(check: object, path: str, text: str, wrong: bool) -> None:

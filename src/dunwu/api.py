@@ -28,6 +28,7 @@ from dunwu.pipeline.artefacts import Artefact
 from dunwu.pipeline.graph import Pipeline
 from dunwu.rewards.make import make_reward
 from dunwu.rewards.outcome import compute
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.tasks.make import make_task
 from dunwu.tasks.templates import TEMPLATES
 from dunwu.types import Completion, Problem, Request, Reward, Split, Verdict, VerifierName
@@ -48,11 +49,14 @@ BASE = "tiny/zero"
 """The recipe of `train_grpo` where none is given."""
 
 
-def train_grpo(recipe: ZeroConfig | Recipe = BASE, *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
+def train_grpo(
+    recipe: ZeroConfig | Recipe = BASE, *, out: str | Path, resume: bool = False, reporter: Reporter = QUIET, **keys: Any
+) -> Run:
     """Train a model by reinforcement learning from verified answers, as R1-Zero was (`dunwu zero`), and return the run.
 
     The configuration is `recipe` with `keys` over it; both have the keys of `ZeroConfig`, such as `model="tiny"`, `tasks="countdown"`,
     `reward=["accuracy", "format"]` and `grpo={"steps": 20}`. `out` is the run directory; with `resume` a run there is continued.
+    Nothing is printed: `reporter` receives what the run says (`dunwu.run.reporter.Reporter`).
 
     Raises `UserError` for a mistake, `TrainingError`, and after Ctrl-C, when all is saved, `Interrupted` (a `KeyboardInterrupt`).
     """
@@ -60,21 +64,28 @@ def train_grpo(recipe: ZeroConfig | Recipe = BASE, *, out: str | Path, resume: b
 
     if recipe == BASE and "model" in keys:
         keys = {"template": default_template(str(keys["model"])), **keys}
-    return read_run(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume))
+    return read_run(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume, reporter))
 
 
-def train_sft(recipe: SftConfig | Recipe = "tiny/sft", *, out: str | Path, resume: bool = False, **keys: Any) -> Run:
+def train_sft(
+    recipe: SftConfig | Recipe = "tiny/sft", *, out: str | Path, resume: bool = False, reporter: Reporter = QUIET, **keys: Any
+) -> Run:
     """Fine-tune a model on conversations (`dunwu sft`), and return the run. Arguments and errors are those of `train_grpo`.
 
     The keys are those of `SftConfig`, such as `model="tiny"`, `data="rows.jsonl"` and `epochs=2`.
     """
     from dunwu.jobs.sft import run_sft
 
-    return read_run(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume))
+    return read_run(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume, reporter))
 
 
 def train_reward_model(
-    recipe: RewardModelConfig | Recipe = "tiny/reward-model", *, out: str | Path, resume: bool = False, **keys: Any
+    recipe: RewardModelConfig | Recipe = "tiny/reward-model",
+    *,
+    out: str | Path,
+    resume: bool = False,
+    reporter: Reporter = QUIET,
+    **keys: Any,
 ) -> Run:
     """Train a reward model on preferences or labels (`dunwu reward-model`), and return the run. Otherwise as `train_grpo`.
 
@@ -82,11 +93,17 @@ def train_reward_model(
     """
     from dunwu.jobs.reward_model import run_reward_model
 
-    return read_run(run_reward_model(_config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume))
+    return read_run(run_reward_model(_config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume, reporter))
 
 
 def run_pipeline(
-    recipe: Pipeline | Recipe, out: str | Path, *, first: str | None = None, last: str | None = None, **stages: Mapping[str, Any]
+    recipe: Pipeline | Recipe,
+    out: str | Path,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    reporter: Reporter = QUIET,
+    **stages: Mapping[str, Any],
 ) -> dict[str, Artefact]:
     """Do or continue the stages of a pipeline (`dunwu run`); `"r1"` means R1 on the tiny model. What is finished is not done again.
 
@@ -94,15 +111,14 @@ def run_pipeline(
     Returns by stage what was made: `["zero"].payload` is the file or folder. Raises as `train_grpo`; the same call goes on.
     """
     from dunwu.pipeline.execute import run_pipeline
-    from dunwu.pipeline.live import watching
     from dunwu.pipeline.recipe_file import make_pipeline, pipeline_data
     from dunwu.pipeline.recipes.r1_tiny import tiny_r1
 
     recipe = tiny_r1() if recipe == "r1" else recipe
     data = _data(recipe, "run") if isinstance(recipe, str | Path | Mapping) else pipeline_data(recipe)
     name = Path(recipe).stem.lower() if isinstance(recipe, str | Path) else "pipeline"
-    with watching(Path(out)) as watch:
-        return run_pipeline(make_pipeline(merge(data, {"stages": _plain(stages)}), default_name=name), Path(out), first, last, watch)
+    pipeline = make_pipeline(merge(data, {"stages": _plain(stages)}), default_name=name)
+    return run_pipeline(pipeline, Path(out), first, last, reporter=reporter)
 
 
 def evaluate(
@@ -112,6 +128,7 @@ def evaluate(
     template: str | None = None,
     out: str | Path | None = None,
     device: str = "auto",
+    reporter: Reporter = QUIET,
     **keys: Any,
 ) -> EvaluationResult:
     """Measure a model on held-out problems (`dunwu eval`): `.summary()` has pass@1 with its 95 % interval, `.rows` every completion.
@@ -126,7 +143,7 @@ def evaluate(
     config = validate(EvalConfig, {"task": _task(task, template), **_plain(keys)})
     if out is not None:
         refuse_taken(Path(out))
-    return run_evaluation(named, config, template, None if out is None else Path(out), device, 0, EngineConfig().max_batch)
+    return run_evaluation(named, config, template, None if out is None else Path(out), device, 0, EngineConfig().max_batch, reporter)
 
 
 def load_model(name: str | Path = "tiny", device: str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

@@ -19,6 +19,7 @@ from dunwu.pipeline.execute import run_pipeline
 from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.recipe_file import read_pipeline
 from dunwu.pipeline.stages import KINDS, describe
+from tests.recorder import Recorder
 
 MODEL = '''
 from pathlib import Path
@@ -213,18 +214,18 @@ class Picky(BaseHTTPRequestHandler):
         pass
 
 
-def test_what_an_endpoint_refuses_is_named_and_no_wrong_answer(recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_an_endpoint_refuses_is_named_and_no_wrong_answer(recipe: Path, tmp_path: Path, recorder: Recorder) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Picky) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         generator = {"kind": "endpoint", "url": f"http://127.0.0.1:{server.server_port}/v1", "model": "m"}
         task = {"kind": "dataset", "path": str(tmp_path / "rows"), "unusable": "drop"}
         config = validate(DifficultyConfig, {"generator": generator, "task": task, "highest": 1.0, "prompts": 20, "samples": 2})
-        out = run_difficulty(config, tmp_path / "run")
+        out = run_difficulty(config, tmp_path / "run", reporter=recorder)
         server.shutdown()
     rows = [json.loads(line) for line in (out / "data" / "train.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {row["pass_rate"] for row in rows} == {1.0}
     assert len(rows) == 18
-    assert "refused 2 prompts" in capsys.readouterr().out
+    assert "refused 2 prompts" in recorder.of("say")[0]
     card = json.loads((out / "data" / "card.json").read_text(encoding="utf-8"))
     ((_, refused),) = card["facts"]["refused"].items()
     assert len(refused) == 2

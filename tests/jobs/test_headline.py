@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import rich
 from rich.console import Console
 
 from dunwu.config.zero import EvalConfig, GrpoConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 from dunwu.jobs.headline import announce, change, conclude, headline
+from dunwu.run.console import ConsoleReporter
 
 
 def row(place: int, right: bool, reflections: int, thinking: int, completion: str = "1+2", sample: int = 0) -> EvaluationRow:
@@ -42,9 +42,9 @@ def phases(name: str = "countdown", completion: str = "wait 1+2") -> dict[str, E
 
 
 @pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A console of 80 columns that is no terminal; it prints to whatever stdout is."""
-    monkeypatch.setattr(rich, "_console", Console(width=80, force_terminal=False))
+def narrow() -> ConsoleReporter:
+    """80 columns that are no terminal; it prints to whatever stdout is."""
+    return ConsoleReporter(Console(width=80, force_terminal=False))
 
 
 def drawn(results: dict[str, dict[str, EvaluationResult]]) -> str:
@@ -92,11 +92,11 @@ def test_the_sentence_says_what_was_measured() -> None:
     assert change({"before": nothing, "after": nothing}) == ""
 
 
-def test_the_end_has_table_sentence_pair_and_paths(narrow: None, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_end_has_table_sentence_pair_and_paths(narrow: ConsoleReporter, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     hostile = "wait \x1b[31m[bold]1+2[/bold]\u202e</think>"
     seconds = {"evaluate_before": 12.0, "train": 301.0, "evaluate_after": 30.4, "train_generate": 100.0}
     checkpoint = tmp_path / ("long-" * 20) / "step-000100"
-    conclude({"countdown": phases(completion=hostile)}, seconds, checkpoint, tmp_path / "report.html")
+    conclude(narrow, {"countdown": phases(completion=hostile)}, seconds, checkpoint, tmp_path / "report.html")
     out = capsys.readouterr().out
     for part in (
         "countdown: accuracy 20.0 % -> 80.0 %",
@@ -114,9 +114,9 @@ def test_the_end_has_table_sentence_pair_and_paths(narrow: None, capsys: pytest.
     assert "\u202e" not in out
 
 
-def test_the_beginning_says_what_will_be_done(narrow: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_beginning_says_what_will_be_done(narrow: ConsoleReporter, capsys: pytest.CaptureFixture[str]) -> None:
     config = ZeroConfig(grpo=GrpoConfig(steps=3, prompts_per_step=8, group_size=4), evaluations=(EvalConfig(problems=5, samples=2),))
-    announce(config, Path("runs/x"), 1_110_400, "cpu", 2, "grpo-r1: an algorithm", {"generation": "native, bfloat16"})
+    announce(narrow, config, Path("runs/x"), 1_110_400, "cpu", 2, "grpo-r1: an algorithm", {"generation": "native, bfloat16"})
     out = capsys.readouterr().out
     told = " ".join(out.split())
     for part in (

@@ -22,6 +22,7 @@ from dunwu.run.directory import content_hash, read_manifest, read_metrics
 from dunwu.run.step_manifest import verify_checkpoint
 from dunwu.trainers.reward_model_scoring import RewardModel
 from dunwu.types import Problem
+from tests.recorder import Recorder
 from tests.trainers.reward_model_data import polite_pairs, safety_answers, write_rows
 
 ConfigOf = Callable[..., RewardModelConfig]
@@ -83,11 +84,11 @@ def test_the_checkpoint_is_loaded_by_transformers_and_scores_the_same(finished: 
     assert found == [pytest.approx(expected, abs=1e-6)]
 
 
-def test_a_finished_run_is_read_and_a_changed_one_refused(finished: Path, config_of: ConfigOf, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_finished_run_is_read_and_a_changed_one_refused(finished: Path, config_of: ConfigOf, recorder: Recorder) -> None:
     before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file() and path.name not in ("lock", "manifest.json")}
-    assert run_reward_model(config_of(), finished, resume=True) == finished
+    assert run_reward_model(config_of(), finished, resume=True, reporter=recorder) == finished
     assert {path: path.read_bytes() for path in before} == before
-    assert "chosen longer" in capsys.readouterr().out
+    assert "chosen longer" in recorder.of("table")[0].columns[0].cells
     with pytest.raises(RunError, match="seed = 0, not 1"):
         run_reward_model(config_of("seed=1"), finished, resume=True)
 

@@ -10,6 +10,7 @@ import pytest
 from dunwu.data.io.preferences import LabelledAnswer, Pair, user_turn
 from dunwu.jobs.reward_model_quality import measure, show
 from dunwu.trainers.reward_model_examples import Example
+from tests.recorder import Recorder
 
 
 def pair(prompt: str, chosen: int, rejected: int) -> Example:
@@ -64,11 +65,11 @@ def test_labelled_answers_by_label_and_length() -> None:
     assert "longer_preferred" not in found
 
 
-def test_figures_are_json_and_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_are_json_and_can_be_shown(recorder: Recorder) -> None:
     found = measure([pair("a", 5, 5)], [0.5])
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    show(found)
-    out = capsys.readouterr().out
-    assert "chosen longer" in out
-    assert "unknown" in out  # a group without pairs
-    assert "calibration error 37.8 %" in out  # sigmoid(0.5) = 0.622, and right
+    show(recorder, found)
+    groups, _ = recorder.of("table")
+    names, _, accuracies = ([*column.cells] for column in groups.columns)
+    assert (names[-1], accuracies[-1]) == ("chosen longer", "unknown (unknown to unknown)")  # a group without pairs
+    assert "37.8 %" in recorder.of("say")[0]  # sigmoid(0.5) = 0.622, and right

@@ -32,6 +32,7 @@ from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import content_hash, read_manifest, read_metrics
 from dunwu.run.step_manifest import verify_checkpoint
 from dunwu.types import Problem, SamplingParams
+from tests.recorder import Recorder
 
 ConfigOf = Callable[..., SftConfig]
 
@@ -161,12 +162,12 @@ def test_rows_that_became_other_tokens_are_refused(
         run_sft(sft_config(), run, resume=True)
 
 
-def test_dropped_rows_are_told(sft_config: ConfigOf, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dropped_rows_are_told(sft_config: ConfigOf, data: Path, tmp_path: Path, recorder: Recorder) -> None:
     rows = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
     long = write(tmp_path / "long.jsonl", [*rows, {"prompt": "Say 1.", "completion": "1 " * 60}])
-    run = run_sft(sft_config(f"data={long}", "max_length=40", "overlong=drop", "epochs=1"), tmp_path / "run")
+    run = run_sft(sft_config(f"data={long}", "max_length=40", "overlong=drop", "epochs=1"), tmp_path / "run", reporter=recorder)
     assert read_manifest(run)["data"]["data"]["too_long"] == 1
-    assert "1 too long and dropped" in " ".join(capsys.readouterr().out.split())
+    assert "1 too long and dropped" in recorder.of("facts")[0]["data"]
 
 
 KILLED = """

@@ -25,6 +25,7 @@ from dunwu.pipeline.lineage import facts
 from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.run.atomic import WRITING
 from dunwu.run.directory import RunDirectory
+from tests.recorder import Recorder
 
 TextOf = Callable[[Mapping[str, Any], str], str]
 
@@ -58,7 +59,7 @@ def test_a_changed_stage_with_the_same_output_ends_there(workshop: Any) -> None:
     assert workshop.calls() == ["A"]
 
 
-def test_a_changed_file_of_functions_runs_all_again_and_says_why(workshop: Any) -> None:
+def test_a_changed_file_of_functions_runs_all_again_and_says_why(workshop: Any, recorder: Recorder) -> None:
     run_pipeline(workshop.diamond(), workshop.run)
     workshop.calls()
     original = workshop.file.read_text(encoding="utf-8")
@@ -66,11 +67,10 @@ def test_a_changed_file_of_functions_runs_all_again_and_says_why(workshop: Any) 
     run_pipeline(workshop.diamond(), workshop.run)
     assert workshop.calls() == []
     workshop.file.write_text(f"{original}\nMORE = 1\n", encoding="utf-8")
-    said: list[str] = []
-    run_pipeline(workshop.diamond(), workshop.run, watch=lambda stage, event: said.append(f"{stage.name} {event}"))
+    run_pipeline(workshop.diamond(), workshop.run, reporter=recorder)
     # The output of `a` is the same as before, and yet `b` runs: its own code is the file that changed.
     assert workshop.calls() == ["a", "b", "c", "d"]
-    assert "a begins again: functions.py has changed; --accept-code would keep what was made before" in said
+    assert [text for text in recorder.of("say") if text.startswith("stage a: ") and "functions.py has changed" in text]
 
 
 def test_changed_code_can_be_accepted_for_what_is_finished(workshop: Any, text_of: TextOf) -> None:
@@ -214,16 +214,17 @@ def test_until_does_what_a_stage_needs_and_from_what_follows(workshop: Any, text
         run_pipeline(workshop.diamond(), workshop.run, first="bb")
 
 
-def test_from_takes_earlier_artefacts_as_they_are_and_refuses_where_there_are_none(workshop: Any, text_of: TextOf) -> None:
+def test_from_takes_earlier_artefacts_as_they_are_and_refuses_where_there_are_none(
+    workshop: Any, text_of: TextOf, recorder: Recorder
+) -> None:
     with pytest.raises(RunError, match="--from d: the artefact of stage b is needed and not there; run without --from"):
         run_pipeline(workshop.diamond(), workshop.run, first="d")
     run_pipeline(workshop.diamond(), workshop.run)
     workshop.calls()
-    said: list[str] = []
-    made = run_pipeline(workshop.diamond(a="A", d="D"), workshop.run, first="d", watch=lambda stage, event: said.append(event))
+    made = run_pipeline(workshop.diamond(a="A", d="D"), workshop.run, first="d", reporter=recorder)
     assert workshop.calls() == ["d"]
     assert text_of(made, "d") == "a b a c D"
-    assert sum("taken as it is" in event for event in said) == 2
+    assert sum("taken as it is" in text for text in recorder.of("say")) == 2
 
 
 def test_a_run_belongs_to_one_process_and_one_pipeline(workshop: Any, tmp_path: Path) -> None:
@@ -301,11 +302,11 @@ def test_asked_to_stop_it_says_so_and_goes_on(workshop: Any, monkeypatch: pytest
     made: list[str] = []
     make_whole = execute._make_whole
 
-    def stop_at_c(function: Any, config: Any, folder: Path) -> Any:
+    def stop_at_c(function: Any, config: Any, folder: Path, reporter: Any) -> Any:
         if "/c/" in folder.as_posix() and not made:
             made.append("stopped")
             raise Interrupted("SIGINT: stopped")
-        return make_whole(function, config, folder)
+        return make_whole(function, config, folder, reporter)
 
     monkeypatch.setattr(execute, "_make_whole", stop_at_c)
     with pytest.raises(Interrupted):

@@ -26,12 +26,14 @@ from dunwu.models.loading import load_model, save_model
 from dunwu.run import date as run_date
 from dunwu.run.directory import read_manifest
 from dunwu.types import Problem
+from tests.recorder import Recorder
 
 DATED = (
     "{% set today = strftime_now('%d %b %Y') if strftime_now is defined else 'never' %}Today: {{ today }}\n"
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}<|endoftext|>\n{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
+
 FIRST, NEXT = date(2026, 11, 27), date(2026, 11, 28)
 
 
@@ -133,18 +135,19 @@ def _new_run_prompt(dated: str, zero_config: Any, tmp_path: Path) -> str:
 
 
 def test_an_evaluation_says_which_date_it_used(
-    sft_config: SftConfig, dated: str, say_data: Path, clock: type[Clock], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sft_config: SftConfig, dated: str, say_data: Path, clock: type[Clock], tmp_path: Path, recorder: Recorder
 ) -> None:
     run = run_sft(sft_config, tmp_path / "run")
     clock.today = NEXT
     config = EvalConfig(task=DatasetTask(path=str(say_data)), problems=2, samples=1, sampling=SamplingConfig(max_tokens=4))
     models = {"2026-11-27": str(run / "checkpoints" / "step-000004"), "2026-11-28": dated}
     for day, model in models.items():
-        run_evaluation(model, config, "auto", tmp_path / day, "cpu", 1, 8)
-        assert f"the date {day}" in capsys.readouterr().out
+        run_evaluation(model, config, "auto", tmp_path / day, "cpu", 1, 8, recorder)
+        assert day in recorder.of("say")[-1]
         assert json.loads((tmp_path / day / "summary.json").read_text(encoding="utf-8"))["date"] == day
-    run_evaluation(dated, config, "tiny", tmp_path / "tiny", "cpu", 1, 8)
-    assert "the date" not in capsys.readouterr().out
+    said = len(recorder.of("say"))
+    run_evaluation(dated, config, "tiny", tmp_path / "tiny", "cpu", 1, 8, recorder)
+    assert len(recorder.of("say")) == said
     assert "date" not in json.loads((tmp_path / "tiny" / "summary.json").read_text(encoding="utf-8"))
 
 

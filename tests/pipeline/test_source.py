@@ -80,7 +80,8 @@ def test_comments_and_docstrings_change_no_identity_and_operators_do(text: str, 
 
 
 MESSAGES = (
-    'def f(x):\n    if x:\n        raise ValueError(f"no {x}: mend it")\n    print("0 of nothing", x, flush=True)\n    return "text"\n'
+    'def f(x):\n    if x:\n        raise ValueError(f"no {x}: mend it")\n    print("0 of nothing", x, flush=True)\n'
+    '    self.reporter.say(f"found {x}")\n    voice.say("aloud")\n    return "text"\n'
 )
 
 
@@ -91,6 +92,9 @@ MESSAGES = (
         ("no {x}: mend it", "{-x} is invalid", False),
         ("0 of nothing", "no rows", True),
         ("flush=True", "flush=False", False),
+        ("found {x}", "there is {x}", True),
+        ("found {x}", "found {-x}", False),
+        ("aloud", "silently", False),
         ("ValueError", "KeyError", False),
         ('"text"', '"texts"', False),
     ],
@@ -117,7 +121,7 @@ def test_the_real_stages_reach_what_makes_their_output_and_not_what_shows_it() -
     assert {"rollout/torch_engine/native/decode.c", "models/kernels/score.c"} <= zero.keys()
     assert not [name for name in zero if name.startswith(("analysis/", "cli/"))]
     assert not {"pipeline/execute.py", "pipeline/graph.py", "pipeline/live.py"} & zero.keys()
-    assert not {"jobs/headline.py", "jobs/preview.py", "jobs/memory.py", "run/progress.py", "errors.py"} & zero.keys()
+    assert not {"jobs/headline.py", "jobs/preview.py", "jobs/memory.py", "run/reporter.py", "run/console.py", "errors.py"} & zero.keys()
     measure = code_of("dunwu.jobs.measure:run_measure")
     assert "evaluation/metrics.py" in measure
     assert not {"trainers/grpo.py", "jobs/zero.py"} & measure.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -15,14 +16,14 @@ from rich.console import Console
 
 from dunwu.config.sft import SftConfig
 from dunwu.errors import RunError
-from dunwu.pipeline import live
 from dunwu.pipeline.artefacts import RECIPE, WORK, home
 from dunwu.pipeline.execute import run_pipeline
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.journal import PROGRESS, Entry, Journal, read_journal
-from dunwu.pipeline.live import conclusion, plain_lines, table, watching
+from dunwu.pipeline.live import conclusion, plain_lines, table
 from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.pipeline.status import StageStatus, Status, guessed, read_status, read_tail, running_pid, seconds_left
+from dunwu.run.console import ConsoleReporter
 from dunwu.run.directory import MANIFEST, RunDirectory
 
 HALF = Status(
@@ -187,14 +188,10 @@ def test_the_table_and_the_lines() -> None:
     assert conclusion(stopped).startswith("nothing runs: go on with the same")
 
 
-def test_on_a_terminal_the_table_stays_and_events_are_lines(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = workshop.folder / "terminal"
-    with said.open("w", encoding="utf-8") as file:
-        console = Console(file=file, force_terminal=True, width=100)
-        monkeypatch.setattr(live.rich, "get_console", lambda: console)
-        with watching(workshop.run) as watch:
-            run_pipeline(workshop.diamond(), workshop.run, watch=watch)
-    text = said.read_text(encoding="utf-8")
+def test_on_a_terminal_the_table_stays_and_events_are_lines(workshop: Any) -> None:
+    file = io.StringIO()
+    run_pipeline(workshop.diamond(), workshop.run, reporter=ConsoleReporter(Console(file=file, force_terminal=True, width=100)))
+    text = file.getvalue()
     assert "stage a: begins" in text
     assert "\x1b[" in text
     assert text.count("done") > 4
@@ -202,7 +199,6 @@ def test_on_a_terminal_the_table_stays_and_events_are_lines(workshop: Any, monke
 
 
 def test_without_a_terminal_events_are_lines_alone(workshop: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    with watching(workshop.run) as watch:
-        run_pipeline(workshop.diamond(), workshop.run, last="a", watch=watch)
-        run_pipeline(workshop.diamond(), workshop.run, last="a", watch=watch)
+    for _ in range(2):
+        run_pipeline(workshop.diamond(), workshop.run, last="a", reporter=ConsoleReporter())
     assert capsys.readouterr().out.splitlines() == ["stage a: begins", "stage a: done in 0s", "stage a: done before"]

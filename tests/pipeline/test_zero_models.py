@@ -14,6 +14,7 @@ from dunwu.jobs.zero import run_zero
 from dunwu.models.heads import load_scorer, set_label
 from dunwu.models.loading import save_model
 from dunwu.run.directory import content_hash, read_manifest, read_metrics
+from tests.recorder import Recorder
 
 WAYS = ("Tell me of {}.", "Where is the {}?", "Write of a {}.", "What is a {}?")
 
@@ -44,15 +45,16 @@ def config(tmp_path: Path, scorer: Path, say_data: Path, zero_config: Callable[.
     )
 
 
-def test_a_whole_run(config: Any, scorer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = run_zero(config, tmp_path / "run")
+def test_a_whole_run(config: Any, scorer: Path, tmp_path: Path, recorder: Recorder) -> None:
+    run = run_zero(config, tmp_path / "run", reporter=recorder)
     rows = read_metrics(run)
     assert [row["rewards/helpfulness/applied"] > 0 for row in rows] == [False, False, True, True]
     assert all(row["excluded"] == 0 and row["verdicts/unverified"] > 0 for row in rows)
     assert read_manifest(run)["inputs"]["reward.2"] == content_hash(scorer)
     after = json.loads((run / "summary.json").read_text(encoding="utf-8"))["chat"]["after"]
     assert (after["pass_at_1"], after["excluded"], after["verdicts"]) == (None, 0, {"unverified": 2})
-    assert "unknown" in capsys.readouterr().out  # accuracy, where there is no verifier
+    cells = {cell for column in recorder.of("table")[0].columns for cell in column.cells}
+    assert "unknown" in cells  # accuracy, where there is no verifier
     assert (run / "report.html").is_file()
     (scorer / "note.txt").write_text("changed")
     with pytest.raises(RunError, match=r"reward\.2"):

@@ -17,6 +17,7 @@ from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.tables import read_rollouts
 from dunwu.types import Problem, Reward, Verdict
+from tests.recorder import Recorder
 
 OpenLearner = Callable[..., AbstractContextManager[Any]]
 ZeroConfigOf = Callable[..., Any]
@@ -38,10 +39,10 @@ class StaleEngine(TorchEngine):
 
 @pytest.fixture
 def train(train_learner: Callable[..., Path], open_learner: OpenLearner) -> Callable[..., Path]:
-    """``train(path, config, resume=False, stop=0)``: the final checkpoint."""
+    """``train(path, config, stop=0, resume=..., reporter=...)``: the final checkpoint."""
 
-    def do(path: Path, config: Any, resume: bool = False, stop: int = 0) -> Path:
-        with open_learner(path, config, resume=resume) as learner:
+    def do(path: Path, config: Any, stop: int = 0, **more: Any) -> Path:
+        with open_learner(path, config, **more) as learner:
             return train_learner(learner.run, learner, config, config.grpo.steps, stop)
 
     return do
@@ -117,9 +118,9 @@ def test_when_every_reward_fails_nothing_moves(open_learner: OpenLearner, zero_c
 
 
 def test_not_finite_steps_are_dumped_counted_and_end_the_run(
-    open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path, recorder: Recorder
 ) -> None:
-    with open_learner(tmp_path / "run", zero_config("grpo.max_nonfinite_in_a_row=3")) as learner:
+    with open_learner(tmp_path / "run", zero_config("grpo.max_nonfinite_in_a_row=3"), reporter=recorder) as learner:
         learner.step(1)
         before = state_bits(learner.policy.model)
         norm = learner.policy.model.model.norm.weight
@@ -139,7 +140,7 @@ def test_not_finite_steps_are_dumped_counted_and_end_the_run(
         dumped = sorted(path.name for path in (learner.run.path / "nonfinite").iterdir())
         assert dumped == [f"step-{step:05d}.parquet" for step in (2, 3, 5, 6, 7)]
         assert len(read_rollouts(learner.run.path / "nonfinite" / dumped[0])) == 16
-    assert capsys.readouterr().err.count("not finite") == 5
+    assert ["not finite" in text for text in recorder.of("warn")] == [True] * 5
 
 
 def test_the_reference_is_renewed_every_n_steps(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_stopped_and_resumed_is_uninterrupted(
     same_files: SameFiles,
     timeless: Timeless,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    recorder: Recorder,
 ) -> None:
     """Weights, optimiser, reference, counters, metrics, rollouts; also where the newest checkpoint is torn and the one before is used."""
     config = zero_config(*more)
@@ -190,10 +191,10 @@ def test_stopped_and_resumed_is_uninterrupted(
     if torn:
         victim = tmp_path / "run" / "checkpoints" / "step-000005" / "trainer" / "state.safetensors"
         victim.write_bytes(victim.read_bytes()[:-100])
-    resumed = train(tmp_path / "run", config, resume=True)
-    err = capsys.readouterr().err
-    assert ("step-000005 is skipped" in err) == torn
-    assert f"resumed from step-00000{4 if torn else 5}" in err
+    resumed = train(tmp_path / "run", config, resume=True, reporter=recorder)
+    *skipped, taken = (text for text in recorder.of("warn") if "step-00000" in text)
+    assert ["step-000005" in text for text in skipped] == [True] * torn
+    assert f"step-00000{4 if torn else 5}" in taken
     same_files(whole, resumed)
     assert timeless(tmp_path / "whole") == timeless(tmp_path / "run")
     same_files(tmp_path / "whole" / "rollouts", tmp_path / "run" / "rollouts")

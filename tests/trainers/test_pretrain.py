@@ -12,18 +12,20 @@ import torch
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, document
 from dunwu.errors import Interrupted, TrainingError
 from dunwu.run.directory import RunDirectory
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.pretrain import CHUNK, Corpus, learning_rate
+from tests.recorder import Recorder
 
 ConfigOf = Callable[..., Any]
-NewPretrainer = Callable[[Any], Any]
+NewPretrainer = Callable[..., Any]
 
 
 @pytest.fixture
 def train(train_learner: Callable[..., Path], new_pretrainer: NewPretrainer) -> Callable[..., Path]:
     """``train(path, config, resume=False, stop=0)``: the final checkpoint."""
 
-    def do(path: Path, config: Any, resume: bool = False, stop: int = 0) -> Path:
-        with RunDirectory.create(path, "pretrain", config.model_dump(mode="json"), config.seed, resume) as run:
+    def do(path: Path, config: Any, resume: bool = False, stop: int = 0, reporter: Reporter = QUIET) -> Path:
+        with RunDirectory.create(path, "pretrain", config.model_dump(mode="json"), config.seed, resume, reporter=reporter) as run:
             learner = new_pretrainer(config)
             return train_learner(run, learner, config, learner.steps, stop)
 
@@ -73,7 +75,7 @@ def test_stopped_and_resumed_is_uninterrupted(
     same_files: Callable[[Path, Path], None],
     timeless: Callable[[Path], Any],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    recorder: Recorder,
 ) -> None:
     config = pretrain_config()
     whole = train(tmp_path / "whole", config)
@@ -87,10 +89,10 @@ def test_stopped_and_resumed_is_uninterrupted(
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1  # one flipped bit
     victim.write_bytes(data)
-    again = train(tmp_path / "run", config, resume=True)
-    err = capsys.readouterr().err
-    assert "step-000006 is skipped" in err
-    assert "model.safetensors is corrupted" in err
+    again = train(tmp_path / "run", config, resume=True, reporter=recorder)
+    skipped = recorder.of("warn")[0]
+    assert "step-000006" in skipped
+    assert "model.safetensors" in skipped
     same_files(whole, again)
     assert timeless(tmp_path / "whole") == timeless(tmp_path / "run")
 
@@ -107,9 +109,9 @@ def test_one_seed_is_one_model(pretrain_config: ConfigOf, train: Callable[..., P
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_not_finite_steps_change_no_bit_and_end_the_run(
-    value: float, pretrain_config: ConfigOf, new_pretrainer: NewPretrainer, capsys: pytest.CaptureFixture[str]
+    value: float, pretrain_config: ConfigOf, new_pretrainer: NewPretrainer, recorder: Recorder
 ) -> None:
-    learner = new_pretrainer(pretrain_config("tokens=12000"))
+    learner = new_pretrainer(pretrain_config("tokens=12000"), reporter=recorder)
     learner.step(1)
     before, place = weights_of(learner.model), learner.place
     moments = {name: tensor.clone() for name, tensor in learner.optimiser.state()[0].items()}
@@ -121,4 +123,4 @@ def test_not_finite_steps_change_no_bit_and_end_the_run(
     assert all(map(torch.equal, before, weights_of(learner.model)))
     assert moments
     assert all(torch.equal(tensor, moments[name]) for name, tensor in learner.optimiser.state()[0].items())
-    assert f"batch: documents {place} to " in capsys.readouterr().err
+    assert f"documents {place} to " in recorder.of("warn")[0]

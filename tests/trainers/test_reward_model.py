@@ -20,8 +20,10 @@ from dunwu.models.heads import load_scorer
 from dunwu.models.loading import save_model
 from dunwu.models.lora import add_lora
 from dunwu.run.directory import RunDirectory
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.reward_model import RewardModelTrainer, agreement, learning_rate, losses
 from dunwu.trainers.reward_model_examples import Example, Reader
+from tests.recorder import Recorder
 from tests.trainers.reward_model_data import polite_pairs, safety_answers, write_rows
 
 NewLearner = Callable[..., RewardModelTrainer]
@@ -50,13 +52,13 @@ def config_of(base: str) -> Callable[..., RewardModelConfig]:
 def new_learner(tmp_path: Path) -> NewLearner:
     """``new_learner(config, rows)``: a learner on rows written to a file, as `run_reward_model` makes it."""
 
-    def make(config: RewardModelConfig, rows: list[dict[str, Any]]) -> RewardModelTrainer:
+    def make(config: RewardModelConfig, rows: list[dict[str, Any]], reporter: Reporter = QUIET) -> RewardModelTrainer:
         model, tokenizer = load_scorer(config.model, seed=config.seed)
         if config.lora is not None:
             add_lora(model, config.lora, config.seed)
         reader = Reader(tokenizer, model.config.pad_token_id)
         train, held_out, _ = read_examples(config, write_rows(tmp_path / "rows.jsonl", rows), reader)
-        return RewardModelTrainer(config, model, tokenizer, train, held_out)
+        return RewardModelTrainer(config, model, tokenizer, train, held_out, reporter)
 
     return make
 
@@ -211,12 +213,10 @@ def test_not_finite_steps_change_no_bit_and_end_the_run(config_of: Callable[...,
     assert all(map(torch.equal, before, learner.model.parameters()))
 
 
-def test_a_held_out_row_is_shown_with_its_scores(
-    config_of: Callable[..., Any], new_learner: NewLearner, capsys: pytest.CaptureFixture[str]
-) -> None:
-    learner = new_learner(config_of("sample_every=1"), polite_pairs(100))
+def test_a_held_out_row_is_shown_with_its_scores(config_of: Callable[..., Any], new_learner: NewLearner, recorder: Recorder) -> None:
+    learner = new_learner(config_of("sample_every=1"), polite_pairs(100), recorder)
     learner.step(1)
-    out = capsys.readouterr().out
-    assert "step 1, held out" in out
-    assert "[chosen, scored " in out
-    assert "[rejected, scored " in out
+    ((title, text),) = recorder.of("sample")
+    assert "step 1, held out" in title
+    assert "[chosen, scored " in text
+    assert "[rejected, scored " in text

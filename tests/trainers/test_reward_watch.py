@@ -6,6 +6,7 @@ import pytest
 
 from dunwu.trainers.reward_watch import HIGH_SHARE, IDLE_STEPS, LEAST, QUIET_STEPS, RewardWatch
 from dunwu.types import Reward, Verdict
+from tests.recorder import Recorder
 
 RIGHT = Reward(1.0, {"accuracy": 1.0, "mine": 0.0}, Verdict(1.0, "correct"))
 BROKEN = Reward(None, {"accuracy": 1.0, "mine": None}, Verdict(None, "error", "part mine: x"), {"mine": "KeyError: 'x'"})
@@ -25,12 +26,12 @@ def test_a_part_that_fails_on_every_rollout_halts_with_its_first_detail(rewards,
     assert next(iter(rewards[0].failures.values()), "5 s") in watch.halted
 
 
-def test_one_score_between_failures_lets_the_run_go_on(capsys):
-    watch = RewardWatch(steps=100)
+def test_one_score_between_failures_lets_the_run_go_on(recorder: Recorder):
+    watch = RewardWatch(steps=100, reporter=recorder)
     for step in range(1, 60):
         watch.add(step, [BROKEN] * 7 + [RIGHT])
         assert not watch.halted
-    assert capsys.readouterr().err.count("7 of 8") == 1 + 58 // QUIET_STEPS
+    assert ["7 of 8" in text for text in recorder.of("warn")] == [True] * (1 + 58 // QUIET_STEPS)
 
 
 def test_failures_of_a_part_that_seldom_applies_are_added_up():
@@ -57,7 +58,7 @@ def test_a_reward_that_applies_to_nothing_halts():
     assert short.halted
 
 
-def test_few_excluded_rollouts_are_not_told_of(capsys):
-    watch = RewardWatch(steps=100)
+def test_few_excluded_rollouts_are_not_worth_a_warning(recorder: Recorder):
+    watch = RewardWatch(steps=100, reporter=recorder)
     watch.add(1, [KILLED] + [RIGHT] * int(1 / HIGH_SHARE))
-    assert capsys.readouterr().err == ""
+    assert recorder.events == []

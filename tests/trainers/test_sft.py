@@ -23,7 +23,9 @@ from dunwu.models.loading import load_model, save_model
 from dunwu.models.lora import add_lora
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import RunDirectory
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.sft import SftTrainer, learning_rate
+from tests.recorder import Recorder
 
 OpenSft = Callable[..., AbstractContextManager[Any]]
 LORA = "lora={rank: 4}"
@@ -61,14 +63,14 @@ def open_sft() -> OpenSft:
     """``with open_sft(path, config) as learner``: put together as `run_sft` does it; validated on its own data."""
 
     @contextmanager
-    def opened(path: Path, config: SftConfig, resume: bool = False) -> Any:
+    def opened(path: Path, config: SftConfig, resume: bool = False, reporter: Reporter = QUIET) -> Any:
         model, tokenizer = load_model(config.model)
         template = training_template(config.template, tokenizer)
         examples = list(ExampleReader(Path(config.data), template, tokenizer, 100, "refuse").read(Counts()))
         if config.lora is not None:
             add_lora(model, config.lora, config.seed)
         with RunDirectory.create(path, "sft", config.model_dump(mode="json"), config.seed, resume) as run:
-            learner = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer), examples, examples[:4])
+            learner = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer), examples, examples[:4], reporter)
             learner.run = run  # type: ignore[attr-defined]
             yield learner
 
@@ -145,16 +147,15 @@ def test_the_papers_values_fit_the_configuration(sft_config: Any) -> None:
     assert learning_rate(config, 1000, 1000) == pytest.approx(5e-6)
 
 
-def test_it_learns_and_says_so(open_sft: OpenSft, sft_config: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_learns_and_says_so(open_sft: OpenSft, sft_config: Any, tmp_path: Path, recorder: Recorder) -> None:
     config = sft_config("epochs=10", "sample_every=15", "sampling.temperature=0.0")
-    with open_sft(tmp_path / "run", config) as learner:
+    with open_sft(tmp_path / "run", config, reporter=recorder) as learner:
         before = learner.evaluate()
         rows = [learner.step(step) for step in range(1, 31)]
     assert rows[-1]["eval_loss"] < 0.5 * before["eval_loss"]
     assert rows[-1]["eval_mean_token_accuracy"] > before["eval_mean_token_accuracy"]
     assert [step for step, row in enumerate(rows, 1) if "eval_loss" in row] == list(range(3, 31, 3))
-    out = capsys.readouterr().out
-    assert out.count("step 15: User: Say ") == out.count("step 30: User: Say ") == 1
+    assert [title.partition(" Say ")[0] for title, _ in recorder.of("sample")] == ["step 15: User:", "step 30: User:"]
 
 
 @pytest.mark.parametrize("more", [(), (LORA, "weight_decay=0.1")], ids=["whole", "lora"])
@@ -208,9 +209,9 @@ def test_activation_checkpointing_leaves_the_update_as_it_is(open_sft: OpenSft, 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_not_finite_steps_change_no_bit_and_end_the_run(
-    value: float, open_sft: OpenSft, sft_config: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    value: float, open_sft: OpenSft, sft_config: Any, tmp_path: Path, recorder: Recorder
 ) -> None:
-    with open_sft(tmp_path / "run", sft_config("epochs=9", "max_nonfinite_in_a_row=3")) as learner:
+    with open_sft(tmp_path / "run", sft_config("epochs=9", "max_nonfinite_in_a_row=3"), reporter=recorder) as learner:
         learner.step(1)
         before = parameters(learner.model)
         learner.model.model.norm.weight.register_hook(lambda gradient: gradient * value)
@@ -219,4 +220,4 @@ def test_not_finite_steps_change_no_bit_and_end_the_run(
         with pytest.raises(TrainingError, match="3 steps in a row were not finite"):
             learner.step(4)
         assert all(torch.equal(tensor, before[name]) for name, tensor in parameters(learner.model).items())
-        assert f"batch: {learner.batch(2)[0].where}, " in capsys.readouterr().err
+        assert learner.batch(2)[0].where in recorder.of("warn")[0]

@@ -11,7 +11,9 @@ import pytest
 
 from dunwu.errors import Interrupted, TrainingError
 from dunwu.run.directory import RunDirectory
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.train_loop import Metrics, Schedule, run_steps
+from tests.recorder import Recorder
 
 
 class Adder:
@@ -36,8 +38,10 @@ class Adder:
         self.value = json.loads((folder / "value.json").read_text())
 
 
-def turn(path: Path, learner: Adder, steps: int = 7, save_every: int = 2, keep: int = 2, resume: bool = True) -> Path:
-    with RunDirectory.create(path, "test", {"a": 1}, 0, resume) as run:
+def turn(
+    path: Path, learner: Adder, steps: int = 7, save_every: int = 2, keep: int = 2, resume: bool = True, reporter: Reporter = QUIET
+) -> Path:
+    with RunDirectory.create(path, "test", {"a": 1}, 0, resume, reporter=reporter) as run:
         return run_steps(run, learner, Schedule(steps, save_every, keep, "test"))
 
 
@@ -58,17 +62,19 @@ def test_every_step_once_and_the_last_is_saved(tmp_path: Path) -> None:
     assert [step for step, _ in rows(tmp_path / "run")] == list(range(1, 8))
 
 
-def test_stopped_anywhere_and_taken_up_it_is_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stopped_anywhere_and_taken_up_it_is_the_same(tmp_path: Path) -> None:
     whole = Adder()
     turn(tmp_path / "whole", whole)
     for wanted in range(1, 8):
         path = tmp_path / f"stopped-{wanted}"
         with pytest.raises(Interrupted, match=f"stopped after step {wanted} of 7, which is saved"):
             turn(path, Adder(stop_at(wanted)))
-        learner = Adder()
-        turn(path, learner)
+        learner, recorder = Adder(), Recorder()
+        turn(path, learner, reporter=recorder)
         assert learner.steps == list(range(wanted + 1, 8))
-        assert f"resumed from step-{wanted:06d}" in capsys.readouterr().err
+        assert [text for text in recorder.of("warn") if f"step-{wanted:06d}" in text]
+        assert recorder.of("progress") == [("test", wanted, 7)]
+        assert recorder.of("step") == [(step, {}) for step in learner.steps]
         assert learner.value == whole.value
         assert rows(path) == rows(tmp_path / "whole")
 
@@ -87,17 +93,17 @@ def test_a_crash_goes_back_to_the_newest_checkpoint(tmp_path: Path) -> None:
     assert [step for step, _ in rows(tmp_path / "run")] == list(range(1, 8))
 
 
-def test_a_torn_checkpoint_is_passed_over_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_corrupt_checkpoint_is_skipped_and_named(tmp_path: Path, recorder: Recorder) -> None:
     whole = Adder()
     turn(tmp_path / "whole", whole)
     with pytest.raises(Interrupted):
         turn(tmp_path / "run", Adder(stop_at(6)))
     (tmp_path / "run" / "checkpoints" / "step-000006" / "value.json").write_text("99")
     learner = Adder()
-    turn(tmp_path / "run", learner)
-    err = capsys.readouterr().err
-    assert "step-000006 is skipped: " in err
-    assert "resumed from step-000004" in err
+    turn(tmp_path / "run", learner, reporter=recorder)
+    skipped, resumed, *_ = recorder.of("warn")
+    assert "step-000006" in skipped
+    assert "step-000004" in resumed
     assert learner.steps == [5, 6, 7]
     assert learner.value == whole.value
     assert rows(tmp_path / "run") == rows(tmp_path / "whole")

@@ -68,8 +68,9 @@ def run(arguments: Sequence[str]) -> int:
         if not options.overwrite:
             refuse_taken(options.out)
     from dunwu.jobs.evaluate import run_evaluation
+    from dunwu.run.console import ConsoleReporter
 
-    result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch)
+    result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch, ConsoleReporter())
     print("\n".join(table(result.name, result.summary())))
     return 0
 

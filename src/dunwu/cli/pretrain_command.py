@@ -31,8 +31,9 @@ def run(arguments: Sequence[str]) -> int:
         print_plan(config, options.out, _plan(config))
         return 0
     from dunwu.jobs.pretrain import run_pretrain
+    from dunwu.run.console import ConsoleReporter
 
-    return run_stoppable("pretrain", arguments, lambda: run_pretrain(config, options.out, options.resume))
+    return run_stoppable("pretrain", arguments, lambda: run_pretrain(config, options.out, options.resume, ConsoleReporter()))
 
 
 def _plan(config: PretrainConfig) -> list[str]:

@@ -44,8 +44,9 @@ def run(arguments: Sequence[str]) -> int:
         print_plan(config, options.out, [*_plan(config), *preview_reward_model(config)])
         return 0
     from dunwu.jobs.reward_model import run_reward_model
+    from dunwu.run.console import ConsoleReporter
 
-    return run_stoppable(COMMAND, arguments, lambda: run_reward_model(config, options.out, options.resume))
+    return run_stoppable(COMMAND, arguments, lambda: run_reward_model(config, options.out, options.resume, ConsoleReporter()))
 
 
 def _plan(config: RewardModelConfig) -> list[str]:

@@ -65,11 +65,10 @@ def run_stages(
 ) -> int:
     """Runs a pipeline with live output; ``command`` is how it was called, which also resumes it."""
     from dunwu.pipeline.execute import run_pipeline
-    from dunwu.pipeline.live import watching
+    from dunwu.run.console import ConsoleReporter
 
     try:
-        with watching(out) as watch:
-            made = run_pipeline(pipeline, out, first, last, watch, accept_code)
+        made = run_pipeline(pipeline, out, first, last, accept_code, ConsoleReporter())
     except (KeyboardInterrupt, Interrupted):
         print(f"dunwu: to resume: {command_line(command)}", file=sys.stderr)
         raise

@@ -41,8 +41,9 @@ def run(arguments: Sequence[str]) -> int:
         print_plan(config, options.out, [*plan(config), *preview_sft(config)])
         return 0
     from dunwu.jobs.sft import run_sft
+    from dunwu.run.console import ConsoleReporter
 
-    code = run_stoppable("sft", arguments, lambda: run_sft(config, options.out, options.resume))
+    code = run_stoppable("sft", arguments, lambda: run_sft(config, options.out, options.resume, ConsoleReporter()))
     print("\n".join(next_commands(config, newest(options.out))))
     return code
 

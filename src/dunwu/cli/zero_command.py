@@ -49,8 +49,9 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     print(*differs, sep="\n", end="\n" if differs else "", file=sys.stderr)
     from dunwu.jobs.zero import run_zero
+    from dunwu.run.console import ConsoleReporter
 
-    code = run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume))
+    code = run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume, ConsoleReporter()))
     print("\n".join(next_commands(config, options.out)))
     return code
 

@@ -31,49 +31,49 @@ from dunwu.models.loading import load_tokenizer
 from dunwu.run.atomic import atomic_folder
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash
-from dunwu.run.progress import duration, eta
+from dunwu.run.reporter import QUIET, Reporter, duration, eta
 
 DATA, JOURNAL = "data", "written.jsonl"
 SECONDS = 10.0
 """Between two lines of progress."""
 
 
-def run_cold_start(config: ColdStartConfig, out: Path, resume: bool = False) -> Path:
+def run_cold_start(config: ColdStartConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Do or continue a cold start; the data set is ``out/data``."""
-    return _written(config, out, resume, "cold-start", lambda opener, count: build_cold_start(config, opener, count))
+    return _written(config, out, resume, reporter, "cold-start", lambda opener, count: build_cold_start(config, opener, count))
 
 
-def run_rejection(config: RejectionConfig, out: Path, resume: bool = False) -> Path:
+def run_rejection(config: RejectionConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Do or continue rejection sampling; the data set is ``out/data``."""
-    return _written(config, out, resume, "rejection-sampling", lambda opener, count: rejection_sample(config, opener, count))
+    return _written(config, out, resume, reporter, "rejection-sampling", lambda opener, count: rejection_sample(config, opener, count))
 
 
-def run_preferences(config: PreferencesConfig, out: Path, resume: bool = False) -> Path:
+def run_preferences(config: PreferencesConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Do or continue making preference pairs; the data set is ``out/data``."""
-    return _written(config, out, resume, "preferences", lambda opener, count: build_preferences(config, opener, count))
+    return _written(config, out, resume, reporter, "preferences", lambda opener, count: build_preferences(config, opener, count))
 
 
-def run_difficulty(config: DifficultyConfig, out: Path, resume: bool = False) -> Path:
+def run_difficulty(config: DifficultyConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Do or continue filtering by difficulty; the data set is ``out/data``."""
-    return _written(config, out, resume, "difficulty", lambda opener, count: filter_by_difficulty(config, opener, count))
+    return _written(config, out, resume, reporter, "difficulty", lambda opener, count: filter_by_difficulty(config, opener, count))
 
 
-def run_general(config: GeneralConfig, out: Path, resume: bool = False) -> Path:
+def run_general(config: GeneralConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Do or continue building general data; the data set is ``out/data``."""
-    return _written(config, out, resume, "general", lambda opener, count: build_general(config, opener, count))
+    return _written(config, out, resume, reporter, "general", lambda opener, count: build_general(config, opener, count))
 
 
-def run_cleaning(config: CleaningConfig, out: Path) -> Path:
+def run_cleaning(config: CleaningConfig, out: Path, reporter: Reporter = QUIET) -> Path:
     """Write the cleaned rows and their card into the empty folder ``out``."""
     count = token_counter(config.model)
-    _told(clean_rows(config, count).write(out, count, config.seed))
+    reporter.say(_headline(clean_rows(config, count).write(out, count, config.seed)))
     return out
 
 
-def run_mixing(config: MixingConfig, out: Path) -> Path:
+def run_mixing(config: MixingConfig, out: Path, reporter: Reporter = QUIET) -> Path:
     """Write the mixture and its card into the empty folder ``out``."""
     count = token_counter(config.model)
-    _told(mix_rows(config, count).write(out, count, config.seed))
+    reporter.say(_headline(mix_rows(config, count).write(out, count, config.seed)))
     return out
 
 
@@ -87,10 +87,12 @@ def token_counter(model: str) -> CountTokens:
     return count
 
 
-def _written(config: Builder, out: Path, resume: bool, kind: str, build: Callable[[Open, CountTokens], DataSet]) -> Path:
+def _written(
+    config: Builder, out: Path, resume: bool, reporter: Reporter, kind: str, build: Callable[[Open, CountTokens], DataSet]
+) -> Path:
     """The run directory of a builder that asks models, with its data set whole or not there."""
     take_date(out)
-    with RunDirectory.create(out, kind, config.model_dump(mode="json"), config.seed, resume) as run:
+    with RunDirectory.create(out, kind, config.model_dump(mode="json"), config.seed, resume, reporter=reporter) as run:
         if run.finished and run.manifest["outputs"]["data"] == content_hash(out / DATA):
             return out  # one that was damaged since is made again, of what the models have written
         count = token_counter(config.model)
@@ -99,41 +101,40 @@ def _written(config: Builder, out: Path, resume: bool, kind: str, build: Callabl
 
         def opener(generator: GeneratorConfig) -> Journalled:
             writer = make_generator(generator)
-            opened.append(Journalled(writer, out / JOURNAL, _Progress(writer.name)))
+            opened.append(Journalled(writer, out / JOURNAL, _Progress(writer.name, reporter)))
             return opened[-1]
 
-        made = _with_refused(build(opener, count), opened)
-        with atomic_folder(out / DATA) as making:
-            _told(made.write(making, count, config.seed))
+        made = _with_refused(build(opener, count), opened, reporter)
+        with atomic_folder(out / DATA, reporter) as making:
+            reporter.say(_headline(made.write(making, count, config.seed)))
         run.finish({"data": out / DATA})
     return out
 
 
-def _with_refused(made: DataSet, opened: Sequence[Journalled]) -> DataSet:
-    """The data set with what models refused among its facts, which is told on the terminal too."""
+def _with_refused(made: DataSet, opened: Sequence[Journalled], reporter: Reporter) -> DataSet:
+    """The data set with what models refused among its facts; ``reporter`` gets a line for each model."""
     refused = {each.name: dict(sorted(each.refused.items())) for each in opened if each.refused}
     for name, reasons in refused.items():
         first, reason = next(iter(reasons.items()))
-        print(f"{name} refused {len(reasons)} prompts, which are left out; the first: {first}: {reason}", flush=True)
+        reporter.say(f"{name} refused {len(reasons)} prompts, which are left out; the first: {first}: {reason}")
     return replace(made, facts={**made.facts, "refused": refused}) if refused else made
 
 
 class _Progress:
     """A line now and then: how much is written, and how long the rest will take."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._began = self._told = time.monotonic()
+    def __init__(self, name: str, reporter: Reporter) -> None:
+        self._name, self._reporter = name, reporter
+        self._began = self._last = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         """See `dunwu.data.io.journal.Progress`."""
         now = time.monotonic()
-        if now - self._told >= SECONDS:
-            self._told = now
-            print(f"{self._name}: {done} of {total} written, {duration(eta(done, total, now - self._began))} left", flush=True)
+        if now - self._last >= SECONDS:
+            self._last = now
+            self._reporter.say(f"{self._name}: {done} of {total} written, {duration(eta(done, total, now - self._began))} left")
 
 
-def _told(card: DataCard) -> None:
-    """One line on the terminal."""
+def _headline(card: DataCard) -> str:
     removed = sum(step.removed for step in card.filters)
-    print(f"{card.title}: {card.tokens['rows']:,} rows, {card.tokens['sum']:,} tokens; the filters removed {removed}", flush=True)
+    return f"{card.title}: {card.tokens['rows']:,} rows, {card.tokens['sum']:,} tokens; the filters removed {removed}"

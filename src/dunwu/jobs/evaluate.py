@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,24 @@ from dunwu.data.prompts import written_date
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import write_evaluation
-from dunwu.jobs.headline import print_facts, told_of_dropped
+from dunwu.jobs.headline import told_of_dropped
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.run.dates import take_date
+from dunwu.run.reporter import QUIET, Reporter
 
 MAX_PROMPT_TOKENS = 4096
 
 
 def run_evaluation(
-    model: str | tuple[CausalLM, Tokenizer], config: EvalConfig, template: str, out: Path | None, device: str, threads: int, batch: int
+    model: str | tuple[CausalLM, Tokenizer],
+    config: EvalConfig,
+    template: str,
+    out: Path | None,
+    device: str,
+    threads: int,
+    batch: int,
+    reporter: Reporter = QUIET,
 ) -> EvaluationResult:
     """Load, sample, verify; with ``out`` all completions (``evaluation.parquet``) and ``summary.json`` are written there.
 
@@ -37,14 +44,14 @@ def run_evaluation(
     take_date(None, name)
     policy, tokenizer = load_model(model, pick_device(device)) if isinstance(model, str) else model
     if day := written_date(template, tokenizer):
-        print(f"the chat template writes the date {day}", flush=True)
+        reporter.say(f"the chat template writes the date {day}")
     with EvaluationSession.open(policy, tokenizer, EngineConfig(max_batch=batch), template, MAX_PROMPT_TOKENS) as opened:
         session = replace(opened, all_rows=True)
         held_out = session.held_out(config)
         dropped = held_out.dropped
-        print_facts(told_of_dropped(dropped))
+        reporter.facts(told_of_dropped(dropped))
         if held_out.note:
-            print(held_out.note, file=sys.stderr, flush=True)
+            reporter.warn(held_out.note)
         result = session.evaluate(config)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

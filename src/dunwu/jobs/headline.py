@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import rich
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
@@ -16,22 +14,28 @@ from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.sentences import PHASES, overlap, percent, plain
 from dunwu.config.zero import ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
-from dunwu.run.progress import clean, duration, print_sample
+from dunwu.run.reporter import Reporter, clean, duration
 
 Results = Mapping[str, Mapping[str, EvaluationResult]]
 """Of each held-out set, the evaluations ``before`` and ``after``."""
 
-_LABEL = 12
-WIDEST = 100
+STOPPING = "Ctrl-C saves and stops; the command to resume is printed then."
 
 
 def announce(
-    config: ZeroConfig, run: Path, parameters: int, device: str, threads: int, algorithm: str, arithmetic: Mapping[str, str]
+    reporter: Reporter,
+    config: ZeroConfig,
+    run: Path,
+    parameters: int,
+    device: str,
+    threads: int,
+    algorithm: str,
+    arithmetic: Mapping[str, str],
 ) -> None:
     """Say what is about to be done; ``algorithm`` is the line that describes it, ``arithmetic`` says what generates and what trains."""
-    print("R1-Zero: a base model, a verifier, reinforcement learning, nothing else.")
-    print_facts(beginning(config, run, parameters, device, threads, algorithm, arithmetic))
-    print("Ctrl-C saves and stops; the command to resume is printed then.", flush=True)
+    reporter.say("R1-Zero: a base model, a verifier, reinforcement learning, nothing else.")
+    reporter.facts(beginning(config, run, parameters, device, threads, algorithm, arithmetic))
+    reporter.say(STOPPING)
 
 
 def beginning(
@@ -66,21 +70,19 @@ def told_of_dropped(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:
         yield "dropped", "rows that cannot be used: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(dropped.items()))
 
 
-def conclude(results: Results, seconds: Mapping[str, float], checkpoint: Path, report: Path) -> None:
+def conclude(reporter: Reporter, results: Results, seconds: Mapping[str, float], checkpoint: Path, report: Path) -> None:
     """Say what came out: the table, a sentence for each set, one problem before and after, and where everything is."""
-    rich.print(headline(results))
-    for name, phases in results.items():
-        if told := change(phases):
-            _wrapped(f"{clean(name)}: {told}")
+    reporter.table(headline(results))
+    reporter.facts(("", f"{name}: {changed}") for name, phases in results.items() if (changed := change(phases)))
     for phases in results.values():
         found = compare(phases)
         if found is not None and found.pairs:
-            show_pair(found.pairs[0])
+            show_pair(reporter, found.pairs[0])
             break
-    print()
+    reporter.say("")
     phases_told = {"evaluate_before": "measuring before", "train": "training", "evaluate_after": "measuring after"}
     times = ", ".join(f"{told} {duration(seconds[key])}" for key, told in phases_told.items() if key in seconds)
-    print_facts((("time", times), ("checkpoint", str(checkpoint)), ("report", str(report))))
+    reporter.facts((("time", times), ("checkpoint", str(checkpoint)), ("report", str(report))))
 
 
 def headline(results: Results) -> Table:
@@ -135,25 +137,11 @@ def change(phases: Mapping[str, EvaluationResult]) -> str:
     return f"{', '.join(told)}." if told else ""
 
 
-def show_pair(pair: Pair) -> None:
-    """One problem before and after as text; what models wrote is printed safely."""
-    print(f"\nThe same problem before and after ({pair.kind}; the report has more):")
-    print_sample("problem", pair.problem)
+def show_pair(reporter: Reporter, pair: Pair) -> None:
+    """One problem before and after as text."""
+    reporter.say(f"\nThe same problem before and after ({pair.kind}; the report has more):")
+    reporter.sample("problem", pair.problem)
     for side in pair.sides:
         words = f"{side.reflections} reflective word{'' if side.reflections == 1 else 's'}"
         text = "".join(piece.text for piece in side.completion.segments)
-        print_sample(f"{side.phase}: {side.verdict}, {side.tokens} tokens, {words}", text)
-
-
-def print_facts(facts: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> None:
-    """Names and values in two columns, values wrapped."""
-    for name, value in facts:
-        _wrapped(clean(value), f"  {name:<{_LABEL}}")
-
-
-def _wrapped(text: str, first: str = "") -> None:
-    """``text`` in lines of the terminal's width. Paths are never broken: they are there to be copied."""
-    width = min(WIDEST, rich.get_console().width)
-    following = " " * len(first)
-    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=following, break_long_words=False, break_on_hyphens=False)
-    print("\n".join(lines or [first]), flush=True)
+        reporter.sample(f"{side.phase}: {side.verdict}, {side.tokens} tokens, {words}", text)

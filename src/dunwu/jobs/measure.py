@@ -16,11 +16,12 @@ from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import write_evaluation
 from dunwu.models.loading import load_model, pick_device
 from dunwu.run.dates import take_date
+from dunwu.run.reporter import QUIET, Reporter
 
 SUMMARY = "summary.json"
 
 
-def run_measure(config: EvaluateConfig, out: Path) -> Path:
+def run_measure(config: EvaluateConfig, out: Path, reporter: Reporter = QUIET) -> Path:
     """Write ``SET.parquet`` for each held-out set and ``summary.json`` (``{SET: headline numbers}``) into ``out``.
 
     The files hold neither times nor paths: the same model and configuration give the same bytes on the same machine.
@@ -35,7 +36,7 @@ def run_measure(config: EvaluateConfig, out: Path) -> Path:
         for held_out in config.evaluations:  # what cannot be asked shows before anything is sampled
             session.held_out(held_out)
         for name, held_out in zip(set_names(config.evaluations), config.evaluations, strict=True):
-            print(f"{held_out.problems} held-out problems of {name}, {held_out.samples} completions each", flush=True)
+            reporter.say(f"{held_out.problems} held-out problems of {name}, {held_out.samples} completions each")
             result = session.evaluate(held_out)
             write_evaluation(out / f"{name}.parquet", replace(result, name=name))
             summaries[name] = result.summary()

@@ -7,10 +7,11 @@ from pathlib import Path
 from dunwu.config.pipeline import OwnConfig
 from dunwu.errors import DataError
 from dunwu.process.own_code import load_function
+from dunwu.run.reporter import QUIET, Reporter
 
 
-def run_own(config: OwnConfig, out: Path) -> Path:
-    """Call the function with the empty folder ``out``, the paths of its files and its parameters.
+def run_own(config: OwnConfig, out: Path, reporter: Reporter = QUIET) -> Path:
+    """Call the function with the empty folder ``out``, the paths of its files and its parameters. What it prints is its own affair.
 
     What it raises goes through with its traceback, which its author needs. Raises `DataError` where it leaves ``out`` empty.
     """

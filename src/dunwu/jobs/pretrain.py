@@ -40,6 +40,7 @@ from dunwu.models.logprobs import token_logprobs
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.run.atomic import atomic_folder
 from dunwu.run.directory import read_manifest, read_metrics
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.pretrain import HELD_OUT_SEED, pretrain
 from dunwu.trainers.scoring import by_token_budget, pad_right
 from dunwu.trainers.state import load_state
@@ -54,35 +55,35 @@ EVALUATIONS = (
 )
 
 
-def run_pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Path:
+def run_pretrain(config: PretrainConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Do or continue one run and return its model folder. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
-    final = pretrain(config, out, resume)
+    final = pretrain(config, out, resume, reporter)
     folder = out / MODEL
     if not (folder / CARD).is_file():
-        with atomic_folder(folder) as making:
-            _make_model(config, out, final, making)
+        with atomic_folder(folder, reporter) as making:
+            _make_model(config, out, final, making, reporter)
     size = sum(path.stat().st_size for path in folder.iterdir())
-    print(f"checkpoint  {final}\nmodel       {folder} ({size / 1e6:.1f} MB, {CARD} beside the weights)")
-    print(f"use it      dunwu zero --model {shlex.quote(str(folder))}")
+    reporter.say(f"checkpoint  {final}\nmodel       {folder} ({size / 1e6:.1f} MB, {CARD} beside the weights)")
+    reporter.say(f"use it      dunwu zero --model {shlex.quote(str(folder))}")
     return folder
 
 
-def _make_model(config: PretrainConfig, out: Path, final: Path, making: Path) -> None:
+def _make_model(config: PretrainConfig, out: Path, final: Path, making: Path, reporter: Reporter) -> None:
     """Write the rounded model and its card into the empty folder ``making``."""
     rounded_model, tokenizer = load_model(str(final), dtype=torch.bfloat16)
     save_model(rounded_model, tokenizer, making)
     # safetensors writes for the owner alone; a model that is installed for others must be readable by them
     (making / WEIGHTS).chmod(0o644)
-    write_card(making, make_card(config, out, final, making))
+    write_card(making, make_card(config, out, final, making, reporter))
 
 
-def make_card(config: PretrainConfig, run: Path, final: Path, folder: Path) -> dict[str, Any]:
+def make_card(config: PretrainConfig, run: Path, final: Path, folder: Path, reporter: Reporter = QUIET) -> dict[str, Any]:
     """Measure the model in ``folder``, which was made from the checkpoint ``final`` of ``run``, and tell how it was made."""
     device = pick_device(config.device)
     model, tokenizer = load_model(str(folder), device)
     weights = dict(config.sources or DEFAULT_WEIGHTS)
     texts = corpus_texts(config.seed, weights)
-    print(f"card: counting reflective words in the first {len(texts):,} documents of the corpus", flush=True)
+    reporter.say(f"card: counting reflective words in the first {len(texts):,} documents of the corpus")
     counted = count_documents(texts, lambda text: len(tokenizer(text)["input_ids"]))
     return {
         "name": NAME,
@@ -94,7 +95,7 @@ def make_card(config: PretrainConfig, run: Path, final: Path, folder: Path) -> d
         **_training_facts(run, final),
         "sha256": weights_hash(folder),
         "held_out_loss": rounded(held_out_loss(config, model, tokenizer)),
-        **_base_facts(model, tokenizer),
+        **_base_facts(model, tokenizer, reporter),
         "corpus_sha256": corpus_hash(texts),
         **corpus_facts(counted),
         "recipe": config.model_dump(mode="json"),
@@ -138,15 +139,15 @@ def held_out_loss(config: PretrainConfig, model: CausalLM, tokenizer: Tokenizer)
     return total / sum(len(row) - 1 for row in rows)
 
 
-def _base_facts(model: CausalLM, tokenizer: Tokenizer) -> dict[str, Any]:
+def _base_facts(model: CausalLM, tokenizer: Tokenizer, reporter: Reporter) -> dict[str, Any]:
     """``base_<set>``: pass@1 with its interval and what is needed to read it, for each held-out set."""
     facts = {}
     with EvaluationSession.open(model, tokenizer, EngineConfig(), TEMPLATE, MAX_PROMPT_TOKENS) as session:
         for each in EVALUATIONS:
-            print(f"card: {each.problems} held-out problems of {each.task.kind}, {each.samples} completions each", flush=True)
+            reporter.say(f"card: {each.problems} held-out problems of {each.task.kind}, {each.samples} completions each")
             result = session.evaluate(each)
             facts[f"base_{each.task.kind}"] = _set_facts(result, each)
-            print(f"card: {each.task.kind} pass@1 {result.summary()['pass_at_1']:.1%}", flush=True)
+            reporter.say(f"card: {each.task.kind} pass@1 {result.summary()['pass_at_1']:.1%}")
     return facts
 
 

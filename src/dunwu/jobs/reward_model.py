@@ -11,7 +11,7 @@ from dunwu.analysis.report import REPORT, write_report
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.io.preferences import read_labelled, read_pairs
 from dunwu.errors import ConfigError, DataError
-from dunwu.jobs.headline import print_facts
+from dunwu.jobs.headline import STOPPING
 from dunwu.jobs.reward_model_quality import measure, show, telling_examples
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path
@@ -22,6 +22,7 @@ from dunwu.models.native import check_ids
 from dunwu.models.protocols import RewardHeadModel
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash, read_metrics
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.reward_model import RewardModelTrainer
 from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
@@ -32,7 +33,7 @@ SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")
 
 
 @stopping_at_once()
-def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False) -> Path:
+def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
     take_date(out)
@@ -47,11 +48,13 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False)
     folder = bundled_path() if config.model == BUNDLED_NAME else Path(config.model)
     inputs = {"data": content_hash(data)} | ({"model": content_hash(folder)} if folder.is_dir() else {})
     files = {"data": {str(file): content_hash(file) for file in data_files(data)}, "model": {config.model: ""}}
-    with RunDirectory.create(out, "reward-model", config.model_dump(mode="json"), config.seed, resume, inputs, files) as run:
-        trainer = RewardModelTrainer(config, model, tokenizer, train, held_out)
+    with RunDirectory.create(
+        out, "reward-model", config.model_dump(mode="json"), config.seed, resume, inputs, files, reporter=reporter
+    ) as run:
+        trainer = RewardModelTrainer(config, model, tokenizer, train, held_out, reporter)
         counts["never drawn, to balance lengths"] = trainer.batches.unused
         run.note({"steps": trainer.steps, "data": counts})
-        _announce(config, out, trainer, counts, str(device))
+        _announce(reporter, config, out, trainer, counts, str(device))
         final = run_steps(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN))
         agreements = trainer.agreements(held_out)
         figures = measure(held_out, agreements)
@@ -61,8 +64,8 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False)
             run.write_json("summary.json", _summary(config, run, figures, counts, str(device)))
             run.finish({"checkpoint": final})
             write_report(run.path)
-    show(figures)
-    print_facts((("checkpoint", str(final)), ("report", str(out / REPORT))))
+    show(reporter, figures)
+    reporter.facts((("checkpoint", str(final)), ("report", str(out / REPORT))))
     return out
 
 
@@ -92,14 +95,16 @@ def _check_rows(examples: list[Example], model: RewardHeadModel) -> None:
         raise ConfigError(f"a row has {longest} tokens, more than the model's {positions} positions; set max_tokens to {positions} at most")
 
 
-def _announce(config: RewardModelConfig, out: Path, trainer: RewardModelTrainer, counts: dict[str, int], device: str) -> None:
+def _announce(
+    reporter: Reporter, config: RewardModelConfig, out: Path, trainer: RewardModelTrainer, counts: dict[str, int], device: str
+) -> None:
     unit = "pairs" if config.criterion == "helpfulness" else "answers"
     seen = "what the user reads" if config.criterion == "helpfulness" else "everything, chain of thought included"
-    print(f"Reward model for {config.criterion}: it is shown {seen}.")
+    reporter.say(f"Reward model for {config.criterion}: it is shown {seen}.")
     told = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
     trained = sum(parameter.numel() for parameter in trainer.optimiser.parameters.values())
     balanced = " of balanced lengths" if config.balance_lengths else ""
-    print_facts(
+    reporter.facts(
         (
             ("model", f"{config.model} ({trained:,} parameters trained)"),
             ("device", device),
@@ -108,7 +113,7 @@ def _announce(config: RewardModelConfig, out: Path, trainer: RewardModelTrainer,
             ("run", str(out)),
         )
     )
-    print("Ctrl-C saves and stops; the command to resume is printed then.", flush=True)
+    reporter.say(STOPPING)
 
 
 def _summary(config: RewardModelConfig, run: RunDirectory, figures: dict[str, Any], counts: dict[str, int], device: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import rich
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -15,6 +14,7 @@ from dunwu.algorithms.preference import expected_calibration_error, reliability
 from dunwu.analysis.sentences import percent
 from dunwu.data.io.preferences import LabelledAnswer, Pair
 from dunwu.evaluation.metrics import finite_or_none, pass_at_1, pass_interval, spearman
+from dunwu.run.reporter import Reporter
 from dunwu.trainers.reward_model import RewardModelTrainer
 from dunwu.trainers.reward_model_examples import Example, seen_by
 
@@ -71,22 +71,22 @@ def _label(item: LabelledAnswer) -> str:
     return "safe" if item.safe else "unsafe"
 
 
-def show(figures: dict[str, Any]) -> None:
+def show(reporter: Reporter, figures: dict[str, Any]) -> None:
     """The table that ends a run."""
     table = Table("held out", "number", "accuracy (95 % interval)", box=SIMPLE_HEAD, pad_edge=False)
     for name, group in (("all", figures), *figures["groups"].items()):
         low, high = (percent(bound) for bound in group["interval"])
         table.add_row(name, str(group["count"]), f"{percent(group['accuracy'])} ({low} to {high})")
-    rich.print(table)
+    reporter.table(table)
     calibration = Table("confidence", "number", "mean confidence", "accuracy", box=SIMPLE_HEAD, pad_edge=False)
     for each in figures["reliability"]:
         span = f"{percent(each['low'])} to {percent(each['high'])}"
         calibration.add_row(span, str(each["count"]), percent(each["confidence"]), percent(each["accuracy"]))
-    rich.print(calibration)
-    print(f"expected calibration error {percent(figures['calibration_error'])}")
+    reporter.table(calibration)
+    reporter.say(f"expected calibration error {percent(figures['calibration_error'])}")
     if figures.get("longer_preferred") is not None:
         longer, chosen = (percent(figures[key]) for key in ("longer_preferred", "longer_chosen"))
-        print(f"the longer answer is scored higher in {longer} of the pairs and was chosen in {chosen}")
+        reporter.say(f"the longer answer is scored higher in {longer} of the pairs and was chosen in {chosen}")
 
 
 def _accuracy(examples: Sequence[Example], correct: Sequence[int]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from dunwu.data.io.chat_examples import ExampleReader
 from dunwu.data.io.token_file import TokenFile, token_file
 from dunwu.data.prompts import written_date
 from dunwu.errors import ConfigError
-from dunwu.jobs.headline import print_facts
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.chat import TrainingTemplate, training_template
@@ -26,6 +25,7 @@ from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
 from dunwu.run.directory import TOKENS, RunDirectory, content_hash, read_metrics
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.sft import SftTrainer
 from dunwu.trainers.train_loop import Schedule, run_steps
@@ -36,7 +36,7 @@ SUMMARY = "summary.json"
 
 
 @stopping_at_once()
-def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
+def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
@@ -50,28 +50,28 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False) -> Path:
 
     def tokenise() -> dict[str, str]:
         for name, reader in readers.items():
-            sets[name] = token_file(out / TOKENS / f"{name}.arrow", reader, hashes[name], model.config.vocab_size)
+            sets[name] = token_file(out / TOKENS / f"{name}.arrow", reader, hashes[name], model.config.vocab_size, reporter)
         return {f"{name}_tokens": found.fingerprint for name, found in sets.items()}
 
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     engine = build_engine(config.engine, model, tokenizer)
     stored = config.model_dump(mode="json")
-    with RunDirectory.create(out, "sft", stored, config.seed, resume, hashes, files(config), prepare=tokenise) as run:
-        learner = SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()))
+    with RunDirectory.create(out, "sft", stored, config.seed, resume, hashes, files(config), prepare=tokenise, reporter=reporter) as run:
+        trainer = SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()), reporter)
         data = {name: asdict(found.counts) for name, found in sets.items()}
-        arithmetic = {"generation": engine.decoder, "training": learner.scorer.name}
-        run.note({"steps": learner.steps, "data": data, "arithmetic": arithmetic})
-        print("Supervised fine-tuning: the loss is on what the assistant says, reasoning and end token included.")
-        print_facts(beginning(config, out, str(device), sets, learner))
-        before = measure_before(run, learner)
-        final = run_steps(run, learner, Schedule(learner.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN))
+        arithmetic = {"generation": engine.decoder, "training": trainer.scorer.name}
+        run.note({"steps": trainer.steps, "data": data, "arithmetic": arithmetic})
+        reporter.say("Supervised fine-tuning: the loss is on what the assistant says, reasoning and end token included.")
+        reporter.facts(beginning(config, out, str(device), sets, trainer))
+        before = measure_before(run, trainer)
+        final = run_steps(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN))
         rows = read_metrics(run.path)
         if not run.finished:
             run.write_json(SUMMARY, summary(config, str(device), before, rows))
             run.finish({"checkpoint": final})
             write_report(run.path)
-    print_facts((*conclusion(before, rows, final), ("report", str(out / REPORT))))
+    reporter.facts((*conclusion(before, rows, final), ("report", str(out / REPORT))))
     return out
 
 
@@ -99,12 +99,12 @@ def files(config: SftConfig) -> dict[str, dict[str, str]]:
     return {**found, "model": {config.model: ""}}
 
 
-def measure_before(run: RunDirectory, learner: SftTrainer) -> dict[str, float]:
+def measure_before(run: RunDirectory, trainer: SftTrainer) -> dict[str, float]:
     """The validation metrics of the model as it came; measured once, as a run that goes on has another model. Empty without a set."""
     path = run.path / BEFORE
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        run.write_json(BEFORE, learner.evaluate() if learner.validation else {})
+        run.write_json(BEFORE, trainer.evaluate() if trainer.validation else {})
     found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
@@ -122,17 +122,17 @@ def summary(config: SftConfig, device: str, before: dict[str, float], rows: list
     }
 
 
-def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, TokenFile], learner: SftTrainer) -> Iterator[tuple[str, str]]:
+def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, TokenFile], trainer: SftTrainer) -> Iterator[tuple[str, str]]:
     """Facts of a run that has not begun."""
-    yield "model", f"{config.model} ({sum(parameter.numel() for parameter in learner.model.parameters()):,} parameters)"
+    yield "model", f"{config.model} ({sum(parameter.numel() for parameter in trainer.model.parameters()):,} parameters)"
     if lora := config.lora:
         yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base stays as it is"
-    yield "device", f"{device}, {learner.scorer.name}"
-    day = written_date(config.template, learner.tokenizer)
+    yield "device", f"{device}, {trainer.scorer.name}"
+    day = written_date(config.template, trainer.tokenizer)
     yield "template", config.template + (f"; it writes the date {day}, whenever the run goes on" if day else "")
     for name, found in sets.items():
         yield name, str(found.counts)
-    yield "training", f"{config.epochs} epochs of {learner.updates_per_epoch} updates of {config.batch_size} conversations"
+    yield "training", f"{config.epochs} epochs of {trainer.updates_per_epoch} updates of {config.batch_size} conversations"
     yield "run", str(run)
 
 

@@ -11,6 +11,7 @@ from dunwu.config.suite import StageTableConfig
 from dunwu.errors import ConfigError, DataError
 from dunwu.evaluation.stage_table import STAGES_JSON, STAGES_MD, StageTable, headlines, markdown, threshold_lines
 from dunwu.evaluation.suite import Estimate, read_rows, win_rate
+from dunwu.run.reporter import QUIET, Reporter
 
 Json = dict[str, Any]
 SUMMARY = "suite.json"
@@ -18,8 +19,8 @@ ANSWERS = "helpfulness.parquet"
 WIN_RATE = "helpfulness.win_rate"
 
 
-def run_stage_table(config: StageTableConfig, out: Path) -> Path:
-    """Write the table into ``out``. An unmet threshold is told, there and on the screen; it is no error.
+def run_stage_table(config: StageTableConfig, out: Path, reporter: Reporter = QUIET) -> Path:
+    """Write the table into ``out``. An unmet threshold is named there and by ``reporter``; it is no error.
 
     Raises `DataError` for a row that is no suite, `ConfigError` where answers were judged by different models.
     """
@@ -34,7 +35,7 @@ def run_stage_table(config: StageTableConfig, out: Path) -> Path:
     table = StageTable(tuple(suites), metrics, config.thresholds, baseline=config.baseline)
     (out / STAGES_JSON).write_text(json.dumps(table.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (out / STAGES_MD).write_text(markdown(table), encoding="utf-8")
-    print("\n".join([*headlines(table), *threshold_lines(table)]), flush=True)
+    reporter.say("\n".join([*headlines(table), *threshold_lines(table)]))
     return out
 
 

@@ -34,7 +34,7 @@ from dunwu.rewards.scope import look_at
 from dunwu.run.atomic import atomic_file
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash
-from dunwu.run.progress import Progress
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.run.tables import rows_table
 from dunwu.tasks.make import make_task
 from dunwu.trainers.reward_model_examples import seen_by
@@ -83,7 +83,7 @@ class HeldOut:
 
 
 @stopping_at_once()
-def run_suite(config: SuiteConfig, out: Path, resume: bool = False) -> Path:
+def run_suite(config: SuiteConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Do or continue one suite and return its run directory; ``out / "suite"`` has a Parquet file per set and ``suite.json``.
 
     Those hold neither times nor paths: the same model and configuration give the same bytes on the same machine, interrupted or not.
@@ -93,7 +93,7 @@ def run_suite(config: SuiteConfig, out: Path, resume: bool = False) -> Path:
     take_date(out, config.model)
     limit = PromptLimit(config.template, load_tokenizer(config.model), config.max_prompt_tokens)
     measured = _Suite(config, held_out_sets(config, limit))
-    with RunDirectory.create(out, "suite", config.model_dump(mode="json"), 0, resume, measured.inputs) as run:
+    with RunDirectory.create(out, "suite", config.model_dump(mode="json"), 0, resume, measured.inputs, reporter=reporter) as run:
         folder = run.path / SUITE
         with Pace(run, measured.sets, folder) as pace, measured:
             sets = [measured.bring(each, folder, pace) for each in measured.sets]
@@ -155,26 +155,27 @@ class Pace:
         run.note({"steps": total})
         if run.resumed:
             run.rewind(self._done)
-        self._bar = Progress(total, "suite", start=self._done)
+        self._progress = run.reporter.progress(total, "suite", self._done)
         self._logged = 0.0
         self._set = ""
 
     def __enter__(self) -> Pace:
-        self._bar.__enter__()
+        self._advance = self._progress.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._bar.__exit__(*error)
+        self._progress.__exit__(*error)
 
     def begin(self, held_out: HeldOut) -> None:
         """The completions that follow are of this set."""
+        self._run.reporter.say(f"{len(held_out.problems)} prompts of {held_out.title}, {held_out.samples} completions each")
         self._set = f"{held_out.title} ({self._titles.index(held_out.title) + 1} of {len(self._titles)})"
         self._log()
 
     def advance(self) -> None:
         """Another completion is there."""
         self._done += 1
-        self._bar.advance(self._done, {"set": self._set})
+        self._advance(self._done, {"set": self._set})
         if time.monotonic() - self._logged >= SECONDS:
             self._log()
 
@@ -217,7 +218,6 @@ class _Suite:
         """The set from the disk, or measured now and written whole."""
         path = folder / held_out.file
         if not path.exists():
-            print(f"{len(held_out.problems)} prompts of {held_out.title}, {held_out.samples} completions each", flush=True)
             pace.begin(held_out)
             rows = self._judged(held_out, self._measured(held_out, pace))
             with atomic_file(path) as file:

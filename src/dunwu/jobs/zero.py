@@ -22,7 +22,7 @@ from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import read_evaluation, write_evaluation
 from dunwu.jobs.checks import check_run
 from dunwu.jobs.data_inputs import data_hashes, data_inputs
-from dunwu.jobs.headline import announce, conclude, print_facts
+from dunwu.jobs.headline import announce, conclude
 from dunwu.jobs.measure import set_names
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.reward_checks import check_parts, check_reward
@@ -34,6 +34,7 @@ from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash, read_metrics
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
 from dunwu.trainers.group_rewards import GroupRewards
@@ -47,7 +48,7 @@ SECONDS = "evaluations/seconds.json"
 
 
 @stopping_at_once()
-def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
+def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
@@ -71,7 +72,9 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
     inputs |= {key: hash for key, (_, hash) in own.items()}
     files = {**data_hashes(config), "model": {config.model: ""}, **{key: dict([named]) for key, named in own.items()}}
     with (
-        RunDirectory.create(out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs, files, resume_may_change) as run,
+        RunDirectory.create(
+            out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs, files, resume_may_change, reporter=reporter
+        ) as run,
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
         GroupRewards(config, pool.weights, models) as group_rewards,
     ):
@@ -82,10 +85,12 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
         run.manifest["sandbox"] = where_programs_run()
         run.note({"data": checked.facts()})
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        announce(config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"])
-        print_facts(checked.remarks())
+        announce(
+            reporter, config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"]
+        )
+        reporter.facts(checked.remarks())
         if day := written_date(config.template, tokenizer):
-            print_facts((("date", f"{day}, which the chat template writes, whenever the run goes on"),))
+            reporter.facts((("date", f"{day}, which the chat template writes, whenever the run goes on"),))
         session = EvaluationSession(engine, tokenizer, pool, config.template, config.max_prompt_tokens)
         evaluator = Evaluator(run, config.evaluations, session)
         evaluator.measure("before")
@@ -101,7 +106,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False) -> Path:
             run.write_json("summary.json", summary)
             run.finish({"checkpoint": final})
         report = write_report(run.path)
-    conclude(evaluator.results, summary["seconds"], final, report)
+    conclude(reporter, evaluator.results, summary["seconds"], final, report)
     return out
 
 
@@ -131,13 +136,13 @@ class Evaluator:
             if path.exists():
                 result = read_evaluation(path)
             else:
-                print(f"{phase}: {config.problems} held-out problems of {name}, {config.samples} completions each", flush=True)
+                self._run.reporter.say(f"{phase}: {config.problems} held-out problems of {name}, {config.samples} completions each")
                 began = time.monotonic()
                 result = self._session.evaluate(config)
                 result = replace(result, name=name)
                 write_evaluation(path, result)
                 told = result.summary()
-                print(f"{phase}: {name}: {tell_verdicts(told['verdicts'], told['unread'])}", flush=True)
+                self._run.reporter.say(f"{phase}: {name}: {tell_verdicts(told['verdicts'], told['unread'])}")
                 self._add_seconds(f"evaluate_{phase}", time.monotonic() - began)
             self.results.setdefault(name, {})[phase] = result
 

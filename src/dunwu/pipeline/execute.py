@@ -44,16 +44,14 @@ from dunwu.pipeline.artefacts import (
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.identity import Identity, Input, identity_of
 from dunwu.pipeline.journal import Journal
+from dunwu.pipeline.live import shown
 from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.pipeline.stages import Work, describe
 from dunwu.run.atomic import atomic_file, atomic_folder, fsync_path, remove_leftovers, set_aside
 from dunwu.run.directory import MANIFEST, RunDirectory, content_hash, read_manifest, relocate
-from dunwu.run.progress import duration
+from dunwu.run.reporter import QUIET, Reporter, duration
 
 _SECONDS = "seconds.json"
-
-Watch = Callable[[Stage, str], None]
-"""Is told what happens to a stage."""
 
 
 @stopping_at_once()
@@ -62,8 +60,8 @@ def run_pipeline(
     out: Path,
     first: str | None = None,
     last: str | None = None,
-    watch: Watch = lambda stage, event: None,
     accept_code: bool = False,
+    reporter: Reporter = QUIET,
 ) -> dict[str, Artefact]:
     """Do or continue the stages from ``first`` to ``last`` and return their artefacts by name.
 
@@ -75,15 +73,18 @@ def run_pipeline(
     selected = pipeline.between(first, last)
     for stage in selected:
         check_files(stage)
-    _renew_manifest(out, pipeline.name)
-    with RunDirectory.create(out, "pipeline", {"name": pipeline.name}, seed=0, resume=True):
+    _renew_manifest(out, pipeline.name, reporter)
+    with (
+        reporter.live(lambda: shown(out)),
+        RunDirectory.create(out, "pipeline", {"name": pipeline.name}, seed=0, resume=True, reporter=reporter),
+    ):
         for folder in (out / STAGES).glob("*/*"):
-            remove_leftovers(folder)
+            remove_leftovers(folder, reporter)
         with atomic_file(out / RECIPE) as file:
             file.write(dump_pipeline(pipeline).encode())
         journal = Journal(out)
         journal.begin(stage.name for stage in pipeline.stages)
-        execution = _Execution(pipeline, out.resolve(), journal, watch, accept_code)
+        execution = _Execution(pipeline, out.resolve(), journal, reporter, accept_code)
         if first is not None:
             execution.take_others(selected, first)
         return {stage.name: execution.bring(stage) for stage in selected}
@@ -92,10 +93,13 @@ def run_pipeline(
 class _Execution:
     """The artefacts that are there so far, and how to get the next."""
 
-    def __init__(self, pipeline: Pipeline, run: Path, journal: Journal, watch: Watch, accept_code: bool) -> None:
-        self._pipeline, self._run, self._journal, self._watch, self._accept_code = pipeline, run, journal, watch, accept_code
+    def __init__(self, pipeline: Pipeline, run: Path, journal: Journal, reporter: Reporter, accept_code: bool) -> None:
+        self._pipeline, self._run, self._journal, self._reporter, self._accept_code = pipeline, run, journal, reporter, accept_code
         self._there: dict[str, Artefact] = {}
         self._verified: set[Path] = set()
+
+    def _say(self, stage: Stage, event: str) -> None:
+        self._reporter.say(f"stage {stage.name}: {event}")
 
     def take_others(self, selected: Sequence[Stage], first: str) -> None:
         """What ``selected`` takes from stages that are not run. Raises ``RunError`` for the first that is not there."""
@@ -109,7 +113,7 @@ class _Execution:
                 artefact = next((each for each in found if each.manifest["identity"] == present), found[0])
                 self._there[source.name] = artefact
                 self._journal.note(source.name, "done", artefact.manifest["identity"])
-                self._watch(source, f"taken as it is from {artefact.folder.name}")
+                self._say(source, f"taken as it is from {artefact.folder.name}")
             else:
                 raise RunError(f"--from {first}: the artefact of stage {source.name} is needed and not there; run without --from first")
 
@@ -130,7 +134,7 @@ class _Execution:
             self._verified.add(folder)
         else:
             artefact.verify(contents=False)
-            self._watch(stage, "done before" if artefact.folder == folder else "done before, under other code")
+            self._say(stage, "done before" if artefact.folder == folder else "done before, under other code")
         self._there[stage.name] = artefact
         self._journal.note(stage.name, "done", artefact.manifest["identity"])
         return artefact
@@ -153,11 +157,11 @@ class _Execution:
     def _make(self, stage: Stage, inputs: Mapping[str, Artefact], identity: Identity, folder: Path) -> Artefact:
         event, reason = begin(folder, identity)
         self._journal.note(stage.name, "running", identity.digest, reason)
-        self._watch(stage, event)
+        self._say(stage, event)
         config = stage.filled({key: str(each.payload) for key, each in inputs.items()})
         work = describe(config)
         try:
-            made, seconds = _perform(work, config, folder)
+            made, seconds = _perform(work, config, folder, self._reporter)
             payload = work.payload(made)
             artefact = seal(folder, stage.name, work.makes, payload, identity, work.usage(made, payload), seconds)
         except Interrupted as error:
@@ -167,11 +171,11 @@ class _Execution:
             self._journal.note(stage.name, "failed", message=str(error))
             remedy = f"; to begin this stage anew, delete {folder}" if isinstance(error, RunError) else ""
             raise type(error)(f"stage {stage.name}: {error}{remedy}") from error
-        self._watch(stage, f"done in {duration(seconds)}")
+        self._say(stage, f"done in {duration(seconds)}")
         return artefact
 
 
-def _renew_manifest(out: Path, name: str) -> None:
+def _renew_manifest(out: Path, name: str, reporter: Reporter) -> None:
     """A damaged or lost manifest must not keep finished stages out of reach: a pipeline's holds no more than its name and starts."""
     recipe = out / RECIPE
     if not (os.path.isdir(out / STAGES) and os.path.isfile(recipe)):  # Path.is_file would raise for a name that is too long
@@ -185,9 +189,9 @@ def _renew_manifest(out: Path, name: str) -> None:
             fresh = Path(folder) / "run"
             RunDirectory.create(fresh, "pipeline", {"name": name}, seed=0).close()
             if os.path.lexists(out / MANIFEST):
-                set_aside(out / MANIFEST)
+                set_aside(out / MANIFEST, reporter)
             os.rename(fresh / MANIFEST, out / MANIFEST)
-        print(f"{error.args[0].partition(':')[0]}: rewritten; the stages are unchanged", flush=True)
+        reporter.say(f"{error.args[0].partition(':')[0]}: rewritten; the stages are unchanged")
 
 
 def check_files(stage: Stage) -> None:
@@ -199,7 +203,7 @@ def check_files(stage: Stage) -> None:
         raise DataError(f"stage {stage.name}: {key} = {value!r} does not exist; check the path")
 
 
-def _perform(work: Work, config: Config, folder: Path) -> tuple[Path, float]:
+def _perform(work: Work, config: Config, folder: Path, reporter: Reporter) -> tuple[Path, float]:
     """The folder with what the work made, and the seconds it took."""
     if not work.function:
         return folder, 0.0
@@ -210,18 +214,18 @@ def _perform(work: Work, config: Config, folder: Path) -> tuple[Path, float]:
             # Of one identity: what it takes may lie elsewhere by now, made again with the same content or moved with the whole run.
             own = {key.removesuffix(".function"): content_hash(file.path) for key, file in outside_files(config).items() if file.function}
             relocate(folder / WORK, config.model_dump(mode="json"), own)
-            function(config, folder / WORK, True)
+            function(config, folder / WORK, True, reporter=reporter)
             return folder / WORK, float(read_manifest(folder / WORK)["cost_seconds"])
-        return _make_whole(function, config, folder)
+        return _make_whole(function, config, folder, reporter)
 
 
-def _make_whole(function: Callable[..., Any], config: Config, folder: Path) -> tuple[Path, float]:
+def _make_whole(function: Callable[..., Any], config: Config, folder: Path, reporter: Reporter) -> tuple[Path, float]:
     """The output, whole or not there; a start that was killed is not counted in the seconds."""
     final = folder / OUTPUT
     if not final.exists():
         began = time.monotonic()
-        with atomic_folder(final) as making:
-            function(config, making)
+        with atomic_folder(final, reporter) as making:
+            function(config, making, reporter=reporter)
             with atomic_file(folder / _SECONDS) as file:
                 file.write(json.dumps(time.monotonic() - began).encode())
     return final, _read_seconds(folder / _SECONDS)

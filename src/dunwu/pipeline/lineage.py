@@ -14,7 +14,7 @@ from dunwu.pipeline.artefacts import ARTEFACT, RECIPE, STAGES, Artefact, home, r
 from dunwu.pipeline.journal import read_journal
 from dunwu.pipeline.recipe_file import read_pipeline
 from dunwu.pipeline.stages import KINDS
-from dunwu.run.progress import clean, duration
+from dunwu.run.reporter import clean, duration
 
 _LONGEST = 160
 _ABOVE = 5

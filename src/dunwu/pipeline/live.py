@@ -1,40 +1,28 @@
-"""The stages on the terminal while a pipeline runs: a table that stays beneath what they print, or plain lines where there is none."""
+"""The stages of a pipeline as a table, as plain lines where no table can be shown, and in one sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import rich
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from dunwu.errors import DunwuError
 from dunwu.pipeline.artefacts import RECIPE
-from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.status import StageStatus, Status, read_status
-from dunwu.run.progress import clean, duration
+from dunwu.run.reporter import clean, duration
 
 STYLES = {"waiting": "dim", "running": "bold cyan", "done": "green", "stopped": "yellow", "failed": "bold red"}
-_PER_SECOND = 1.0
 
 
-@contextmanager
-def watching(run: Path) -> Iterator[Callable[[Stage, str], None]]:
-    """Within ``with`` the table of ``run`` is shown on a terminal, with the progress bar of the running stage beneath it.
-
-    Gives what `run_pipeline` takes as ``watch``: each event becomes a line.
-    """
-    console = rich.get_console()
-    if not console.is_terminal:
-        yield _line
-        return
-    with Live(console=console, get_renderable=lambda: _shown(run), refresh_per_second=_PER_SECOND):
-        yield _line
+def shown(run: Path) -> RenderableType:
+    """The table of the run at ``run`` as it is now; what is wrong where it cannot be read."""
+    try:
+        return table(read_status(run)) if (run / RECIPE).is_file() else ""
+    except (DunwuError, OSError) as error:
+        return Text(clean(str(error)))
 
 
 def table(status: Status) -> Table:
@@ -94,14 +82,3 @@ def _count(tokens: float) -> str:
 
 def _flops(flops: float) -> str:
     return f"{flops:.1e}" if flops else ""
-
-
-def _shown(run: Path) -> RenderableType:
-    try:
-        return table(read_status(run)) if (run / RECIPE).is_file() else ""
-    except (DunwuError, OSError) as error:
-        return Text(clean(str(error)))
-
-
-def _line(stage: Stage, event: str) -> None:
-    print(f"stage {stage.name}: {clean(event)}", flush=True)

@@ -5,7 +5,7 @@ dotted name of one of its modules (that is how workers are started). With a modu
 in folders beside it that hold no Python at all (C kernels, tables). **Not seen:** modules named by strings put together at run time, what
 a user's own file imports, the bundled weights (an input of the stages that use them), and other packages. Their versions stand in the
 manifest and are no part of a stage's identity: an upgrade of torch may change the last bits of a run, and is no reason to repeat days of
-training. What only presents is left out: `dunwu.analysis`, the modules of `PRESENTING`, and texts that are printed or raised.
+training. What only presents is left out: `dunwu.analysis`, the modules of `PRESENTING`, and texts that are printed, reported or raised.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ PRESENTING = (
     "jobs.headline",
     "jobs.memory",
     "jobs.preview",
-    "run.progress",
+    "run.console",
+    "run.reporter",
     "version",
 )
 """Modules that print or refuse, and of which nothing reaches an artefact (`jobs.checks` drops rows too, and counts)."""
 NO_SOURCE = (".py", ".pyc", ".typed")
+_SAYING = re.compile(r"print|([\w.]+\.)?_?reporter\.(say|warn)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
 
@@ -87,11 +89,11 @@ def _meaning(tree: ast.Module) -> bytes:
 
 
 def _message(node: ast.AST) -> ast.expr | None:
-    """The call of a statement that raises or prints."""
+    """The call of a statement that raises, prints or reports."""
     if isinstance(node, ast.Raise):
         return node.exc
     call = node.value if isinstance(node, ast.Expr) else None
-    return call if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print" else None
+    return call if isinstance(call, ast.Call) and _SAYING.fullmatch(ast.unparse(call.func)) else None
 
 
 def _without_text(argument: ast.expr) -> ast.expr:

@@ -51,8 +51,9 @@ class Work:
     """What the pipeline must know of a piece of work.
 
     ``function`` is named as ``module:function``, so that it is imported when its turn comes. Where ``resumes``, it is called as
-    ``function(config, folder, True)`` and goes on by itself with what it finds in its folder; else as ``function(config, folder)``
-    with an empty folder that is kept only when the function returns. Without a function the artefact is there already.
+    ``function(config, folder, True, reporter=...)`` and resumes from what it finds in its folder; else as
+    ``function(config, folder, reporter=...)`` with an empty folder that is kept only when the function returns. Without a function the
+    artefact is there already.
     """
 
     makes: ArtefactKind

@@ -15,7 +15,6 @@ import filecmp
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from typing import BinaryIO
 from safetensors import SafetensorError
 
 from dunwu.errors import RunError
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.run.step_manifest import own_paths
 
 WRITING, REMOVING = ".dunwu-writing", ".dunwu-removing"
@@ -48,7 +48,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, reporter: Reporter = QUIET) -> Iterator[Path]:
     """An empty folder that becomes ``path``, on disk, when it is filled, or not at all.
 
     Files of an earlier ``path`` that are not ours stay: in the new folder, or in ``NAME.old`` where a new file has their name.
@@ -63,29 +63,29 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             for inner in [*made.rglob("*"), made]:
                 if not inner.is_symlink():
                     fsync_path(inner)
-            with _temporary(path, REMOVING) as old:
+            with _temporary(path, REMOVING, reporter) as old:
                 if os.path.lexists(path):
                     os.rename(path, old / path.name)
                 os.rename(made, path)
                 fsync_path(path.parent)
 
 
-def remove_step(path: Path) -> None:
+def remove_step(path: Path, reporter: Reporter = QUIET) -> None:
     """Delete a step's folder, without what is not ours. Killed midway it leaves nothing that looks like a step."""
-    with _temporary(path, REMOVING) as folder:
+    with _temporary(path, REMOVING, reporter) as folder:
         os.rename(path, folder / path.name)
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path, reporter: Reporter = QUIET) -> None:
     """Finish or delete what a killed process was writing or removing in ``folder``; say which ``step-*.tmp`` stay since they are not ours.
 
     Only for the holder of the run's lock, who knows that the run is its own: a live trainer's save looks the same.
     """
     for path in sorted(folder.glob("*.tmp")):
         if is_temporary(path) and (mark := _mark(path)):
-            _clear(path, mark)
+            _clear(path, mark, reporter)
         elif path.name.startswith("step-"):
-            print(f"{path} stays: no file in it shows that Dunwu wrote it; delete it if you do not need it", file=sys.stderr)
+            reporter.warn(f"{path} stays: no file in it shows that Dunwu wrote it; delete it if you do not need it")
 
 
 def is_temporary(path: Path) -> bool:
@@ -95,10 +95,10 @@ def is_temporary(path: Path) -> bool:
     return bool(_mark(path)) or not any(path.iterdir())
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, reporter: Reporter = QUIET) -> Path:
     """Rename a file or folder that is in the way to ``NAME.old``, or the next free name, and say so. Returns the new path."""
     kept = _free_name(path)
-    _keep(path, kept)
+    _keep(path, kept, reporter)
     return kept
 
 
@@ -125,7 +125,7 @@ def fsync_path(path: Path) -> None:
 
 
 @contextmanager
-def _temporary(final: Path, mark: str) -> Iterator[Path]:
+def _temporary(final: Path, mark: str, reporter: Reporter = QUIET) -> Iterator[Path]:
     """A new marked folder beside ``final``, cleared at the end, also of an error."""
     folder = Path(tempfile.mkdtemp(prefix=f"{final.name}.", suffix=".tmp", dir=final.parent))
     try:
@@ -133,18 +133,18 @@ def _temporary(final: Path, mark: str) -> Iterator[Path]:
         (folder / mark).touch()
         yield folder
     finally:
-        _clear(folder, mark)
+        _clear(folder, mark, reporter)
 
 
 def _mark(folder: Path) -> str:
     return next((mark for mark in (WRITING, REMOVING) if (folder / mark).is_file()), "")
 
 
-def _clear(folder: Path, mark: str) -> None:
+def _clear(folder: Path, mark: str, reporter: Reporter) -> None:
     """Empty a marked folder, its mark last, so that a further kill leaves it marked."""
     for inner in [path for path in folder.iterdir() if path.name != mark]:
         if mark == REMOVING:
-            _remove_ours(inner, folder.with_name(inner.name))
+            _remove_ours(inner, folder.with_name(inner.name), reporter)
         elif _is_folder(inner):
             shutil.rmtree(inner)
         else:
@@ -153,7 +153,7 @@ def _clear(folder: Path, mark: str) -> None:
     folder.rmdir()
 
 
-def _remove_ours(old: Path, final: Path) -> None:
+def _remove_ours(old: Path, final: Path, reporter: Reporter) -> None:
     """Delete our files of ``old``, which lay at ``final``; the others go back there."""
     for path in [*(old / name for name in own_paths(old)), old]:
         if _is_folder(path):
@@ -162,27 +162,27 @@ def _remove_ours(old: Path, final: Path) -> None:
         elif path != old:
             path.unlink()
     if os.path.lexists(old):
-        _give_back(old, final, _free_name(final))
+        _give_back(old, final, _free_name(final), reporter)
 
 
-def _give_back(old: Path, final: Path, kept: Path) -> None:
+def _give_back(old: Path, final: Path, kept: Path, reporter: Reporter) -> None:
     """Move ``old`` to ``final``, and what has another file of its name there to ``kept``."""
     if not os.path.lexists(final):
         os.rename(old, final)
     elif _is_folder(old) and _is_folder(final):
         for inner in list(old.iterdir()):
-            _give_back(inner, final / inner.name, kept / inner.name)
+            _give_back(inner, final / inner.name, kept / inner.name, reporter)
         old.rmdir()
     elif _is_file(old) and _is_file(final) and filecmp.cmp(old, final, shallow=False):
         old.unlink()
     else:
-        _keep(old, kept)
+        _keep(old, kept, reporter)
 
 
-def _keep(path: Path, kept: Path) -> None:
+def _keep(path: Path, kept: Path, reporter: Reporter) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     os.rename(path, kept)
-    print(f"{kept} holds what was there before: Dunwu did not write it, or it has changed since", file=sys.stderr)
+    reporter.warn(f"{kept} holds what was there before: Dunwu did not write it, or it has changed since")
 
 
 def _free_name(path: Path) -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 
 from dunwu.errors import CheckpointError
 from dunwu.run.atomic import atomic_file, atomic_folder, remove_step
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.run.step_manifest import folder_step, own_paths, step_folder, verify_checkpoint, write_step_manifest
 
 LATEST = "latest"
@@ -30,6 +31,7 @@ def save_checkpoint(
     keep: int,
     keep_steps: Collection[int] = (),
     metadata: Mapping[str, Any] | None = None,
+    reporter: Reporter = QUIET,
 ) -> Path:
     """Save one step and return its folder.
 
@@ -40,12 +42,12 @@ def save_checkpoint(
     assert keep >= 1, "at least the step just saved must stay"
     final = root / step_folder(step)
     if not _is_whole(final):
-        with atomic_folder(final) as folder:
+        with atomic_folder(final, reporter) as folder:
             write(folder)
             write_step_manifest(folder, step, metadata or {})
     with atomic_file(root / LATEST) as file:
         file.write(f"{final.name}\n".encode())
-    _remove_old(root, step, keep, keep_steps)
+    _remove_old(root, step, keep, keep_steps, reporter)
     return final
 
 
@@ -76,7 +78,7 @@ def _steps(root: Path) -> list[int]:
     return [step for path in root.iterdir() if path.is_dir() and (step := folder_step(path)) is not None]
 
 
-def _remove_old(root: Path, saved: int, keep: int, keep_steps: Collection[int]) -> None:
+def _remove_old(root: Path, saved: int, keep: int, keep_steps: Collection[int], reporter: Reporter) -> None:
     """Delete steps older than the newest ``keep`` up to ``saved``. A later one is torn and was passed over: it takes nobody's place.
 
     Nor does a folder without a manifest of its step, which holds nothing that is known to be ours.
@@ -84,7 +86,7 @@ def _remove_old(root: Path, saved: int, keep: int, keep_steps: Collection[int]) 
     past = sorted(step for step in _steps(root) if step <= saved and own_paths(root / step_folder(step)))
     for step in past[:-keep]:
         if step not in keep_steps and not _is_protected(root / step_folder(step)):
-            remove_step(root / step_folder(step))
+            remove_step(root / step_folder(step), reporter)
 
 
 def _is_protected(folder: Path) -> bool:

@@ -29,6 +29,7 @@ from dunwu.isa import levels_in_force
 from dunwu.run.atomic import atomic_file, clear_disk_full, is_temporary, remove_leftovers, set_aside
 from dunwu.run.date import run_date
 from dunwu.run.identity import check_same_run
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.run.step_manifest import counted_files, is_foreign
 from dunwu.run.tables import holds_rollouts
 from dunwu.version import VERSION
@@ -59,13 +60,14 @@ os.register_at_fork(after_in_child=_close_locks_in_child)
 class RunDirectory:
     """One run on disk, held by one process. Made by ``create``; a context manager that gives the lock back.
 
-    ``resumed`` says whether the directory held this run already.
+    ``resumed`` says whether the directory held this run already. What happens in the run is said to ``reporter``.
     """
 
-    def __init__(self, path: Path, lock: int, manifest: Json, resumed: bool) -> None:
+    def __init__(self, path: Path, lock: int, manifest: Json, resumed: bool, reporter: Reporter) -> None:
         self.path = path
         self.manifest = manifest
         self.resumed = resumed
+        self.reporter = reporter
         self._lock = lock
         self._began = time.monotonic()
         self._may_log = not resumed
@@ -82,6 +84,7 @@ class RunDirectory:
         files: Mapping[str, Mapping[str, str]] | None = None,
         may_change: Callable[[str, Any, Any], bool] = lambda key, old, new: False,
         prepare: Callable[[], Mapping[str, str]] | None = None,
+        reporter: Reporter = QUIET,
     ) -> RunDirectory:
         """Begin a run in a new or empty directory, or take an existing one up again with ``resume``.
 
@@ -109,18 +112,18 @@ class RunDirectory:
             if prepare is not None:
                 if resumed:  # another run's files must stay
                     known = {**read_manifest(path)["inputs"], **identity["inputs"]}
-                    check_same_run(path, read_manifest(path), {**identity, "inputs": known}, may_change)
+                    check_same_run(path, read_manifest(path), {**identity, "inputs": known}, may_change, QUIET)
                 identity["inputs"] |= prepare()
             manifest = read_manifest(path) if resumed else _new_manifest(identity)
-            check_same_run(path, manifest, identity, may_change)
+            check_same_run(path, manifest, identity, may_change, reporter)
             for folder in (path, path / "checkpoints", path / "rollouts"):
-                remove_leftovers(folder)
+                remove_leftovers(folder, reporter)
             _close_killed_start(path, manifest)
             manifest["starts"].append({"started": _now(), "code_version": code_version(), "pid": os.getpid(), "seconds": None})
             if not resumed or manifest["config"] != normal:
                 _write(path / CONFIG, _as_yaml(normal))
             manifest |= {"config": normal, "config_hash": identity["config_hash"], "files": identity["files"]}
-            run = cls(path, lock, manifest, resumed)
+            run = cls(path, lock, manifest, resumed, reporter)
             run.write_json(MANIFEST, manifest)
             undo.pop_all()
             return run
@@ -164,7 +167,7 @@ class RunDirectory:
                 file.writelines(f"{json.dumps(row, ensure_ascii=False)}\n".encode() for row in rows if row["step"] <= last)
         for path in (self.path / "rollouts").glob("*.parquet"):
             if (match := _ROLLOUTS.fullmatch(path.name)) and int(match.group(1)) > last:
-                path.unlink() if holds_rollouts(path) else set_aside(path)
+                path.unlink() if holds_rollouts(path) else set_aside(path, self.reporter)
         self._may_log = True
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:

@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.errors import RunError
+from dunwu.run.reporter import Reporter
 
 Json = dict[str, Any]
 
 ABSENT = "(absent)"
 
 
-def check_same_run(path: Path, manifest: Json, identity: Json, may_change: Callable[[str, Any, Any], bool]) -> None:
+def check_same_run(path: Path, manifest: Json, identity: Json, may_change: Callable[[str, Any, Any], bool], reporter: Reporter) -> None:
     """Raise ``RunError`` unless ``manifest``, that of the run at ``path``, is of the same kind, config, seed and inputs as ``identity``.
 
-    Keys of the config for which ``may_change(key, old value, new value)`` holds may differ, which is printed.
+    Keys of the config for which ``may_change(key, old value, new value)`` holds may differ; ``reporter`` gets a line for each.
     """
     old, new = manifest["config"], identity["config"]
     changed = {key: (old[key], new[key]) for key in old.keys() & new.keys() if old[key] != new[key] and may_change(key, old[key], new[key])}
     for key, (before, now) in sorted(changed.items()):
-        print(f"{key} is {now!r} from here on; it was {before!r}", flush=True)
+        reporter.say(f"{key} is {now!r} from here on; it was {before!r}")
     identity = {**identity, "config": {**new, **{key: before for key, (before, _) in changed.items()}}}
     for name in ("kind", "config", "seed", "inputs"):
         if found := first_difference(manifest[name], identity[name], "" if name == "config" else name):

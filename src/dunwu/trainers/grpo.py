@@ -75,7 +75,7 @@ class GrpoTrainer:
         if self.algorithm.reference_every and step % self.algorithm.reference_every == 0:
             self.policy.renew_reference()
         metrics = self.report(step, groups, experience, totals, self.algorithm)
-        self.policy.optimiser.count_skipped(step, totals.skipped, *self.report.nonfinite(step))
+        self.policy.optimiser.count_skipped(step, totals.skipped, *self.report.nonfinite(step), self.run.reporter)
         return metrics | {
             "learning_rate": self.policy.optimiser.learning_rate,
             "step_time": time.monotonic() - began,

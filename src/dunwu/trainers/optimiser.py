@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from dunwu.distributed.ranks import on_all_ranks
 from dunwu.errors import CheckpointError, TrainingError
 from dunwu.models.protocols import LanguageModel
+from dunwu.run.reporter import QUIET, Reporter
 
 PREFIX = "optimizer."
 
@@ -62,13 +62,15 @@ class Optimiser:
         self._adam.zero_grad(set_to_none=True)
         return norm, moved
 
-    def count_skipped(self, step: int, skipped: int, batch: str, remedy: str) -> None:
-        """Count skipped updates, and print them with their ``batch``. Raises ``TrainingError`` with the ``remedy`` after too many in a
-        row."""
+    def count_skipped(self, step: int, skipped: int, batch: str, remedy: str, reporter: Reporter = QUIET) -> None:
+        """Count a step in which updates were skipped, and warn of it with its ``batch``.
+
+        Raises ``TrainingError`` with the ``remedy`` after too many in a row.
+        """
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
         if skipped:
-            line = f"step {step}: loss or gradient not finite; {skipped} update(s) skipped, weights unchanged"
-            print(f"{line}, batch: {batch}" if batch else line, file=sys.stderr)
+            said = f"step {step}: loss or gradient not finite; {skipped} update(s) skipped, weights unchanged"
+            reporter.warn(f"{said}, batch: {batch}" if batch else said)
         if self.skipped_in_a_row >= self._max_nonfinite:
             raise TrainingError(f"{self.skipped_in_a_row} steps in a row were not finite: {remedy}")
 

@@ -26,7 +26,7 @@ from dunwu.models.loading import load_model, pick_device, save_model
 from dunwu.models.precision import attention, matmul_precision
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.run.directory import RunDirectory
-from dunwu.run.progress import print_sample
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.scoring import fixed_shapes, pad_right
 from dunwu.trainers.state import load_state, save_state
@@ -38,17 +38,17 @@ CHUNK = 1_000
 IGNORED = -100  # target of padding
 
 
-def pretrain(config: PretrainConfig, out: Path, resume: bool = False) -> Path:
+def pretrain(config: PretrainConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Train a base model from scratch and return its folder (the final checkpoint)."""
     weights = dict(config.sources or DEFAULT_WEIGHTS)
     check_weights(weights)
     if config.threads:
         torch.set_num_threads(config.threads)
     with (
-        RunDirectory.create(out, "pretrain", config.model_dump(mode="json"), config.seed, resume) as run,
+        RunDirectory.create(out, "pretrain", config.model_dump(mode="json"), config.seed, resume, reporter=reporter) as run,
         Corpus(config.seed, weights) as corpus,
     ):
-        trainer = Pretrainer(config, corpus)
+        trainer = Pretrainer(config, corpus, reporter=reporter)
         schedule = Schedule(
             trainer.steps, config.save_every, config.keep_checkpoints, "pretrain", ("loss", "held_out_loss", "tokens_per_second")
         )
@@ -126,8 +126,14 @@ class Corpus:
 class Pretrainer:
     """The trainer: model, optimiser, and the place in the corpus."""
 
-    def __init__(self, config: PretrainConfig, corpus: DocumentStream, tokenizer_documents: int = TOKENIZER_DOCUMENTS) -> None:
-        self.config, self.corpus = config, corpus
+    def __init__(
+        self,
+        config: PretrainConfig,
+        corpus: DocumentStream,
+        tokenizer_documents: int = TOKENIZER_DOCUMENTS,
+        reporter: Reporter = QUIET,
+    ) -> None:
+        self.config, self.corpus, self.reporter = config, corpus, reporter
         self.device = pick_device(config.device)
         self.steps = max(1, config.tokens // config.batch_tokens)
         weights = dict(config.sources or DEFAULT_WEIGHTS)
@@ -154,7 +160,7 @@ class Pretrainer:
         loss = self._loss(rows, tokens, train=True)
         norm, moved = self.optimiser.update(math.isfinite(loss))
         batch = f"documents {self.place - len(rows)} to {self.place - 1} of seed {self.config.seed}"
-        self.optimiser.count_skipped(step, int(not moved), batch, too_high(self.config.learning_rate))
+        self.optimiser.count_skipped(step, int(not moved), batch, too_high(self.config.learning_rate), self.reporter)
         metrics: dict[str, float | int | str | None] = {
             "loss": loss,
             "grad_norm": norm,
@@ -165,7 +171,7 @@ class Pretrainer:
         }
         if step % self.config.sample_every == 0 or step == self.steps:
             metrics["held_out_loss"] = self.held_out_loss()
-            print_sample(f"step {step}, greedy", self._sample())
+            self.reporter.sample(f"step {step}, greedy", self._sample())
         return metrics
 
     def _next_rows(self) -> list[list[int]]:

@@ -21,7 +21,7 @@ from dunwu.data.io.preferences import Pair
 from dunwu.models.heads import HEAD, scores
 from dunwu.models.precision import attention
 from dunwu.models.protocols import RewardHeadModel, Tokenizer
-from dunwu.run.progress import print_sample
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.reward_model_examples import Batches, Example
 from dunwu.trainers.scoring import by_token_budget, pad_right
@@ -45,10 +45,16 @@ class RewardModelTrainer:
     halted = ""
 
     def __init__(
-        self, config: RewardModelConfig, model: RewardHeadModel, tokenizer: Tokenizer, train: Sequence[Example], held_out: Sequence[Example]
+        self,
+        config: RewardModelConfig,
+        model: RewardHeadModel,
+        tokenizer: Tokenizer,
+        train: Sequence[Example],
+        held_out: Sequence[Example],
+        reporter: Reporter = QUIET,
     ) -> None:
         self.config, self.model, self.tokenizer, self.train, self.held_out = config, model, tokenizer, train, held_out
-        self.batches = Batches(train, config)
+        self.batches, self.reporter = Batches(train, config), reporter
         model.score.weight.requires_grad_(True)  # adapters froze it with the rest
         self.optimiser = Optimiser(
             model, learning_rate=config.learning_rate, weight_decay=config.weight_decay, max_grad_norm=config.max_grad_norm
@@ -65,7 +71,7 @@ class RewardModelTrainer:
         batch = [self.train[place] for place in self.batches(step)]
         totals = self._accumulate(batch)
         norm, moved = self.optimiser.update(math.isfinite(totals.loss))
-        self.optimiser.count_skipped(step, int(not moved), "", too_high(self.config.learning_rate))
+        self.optimiser.count_skipped(step, int(not moved), "", too_high(self.config.learning_rate), self.reporter)
         tokens = sum(len(row) for example in batch for row in example.rows)
         seconds = time.monotonic() - began
         metrics: dict[str, float | int | str | None] = {
@@ -137,7 +143,7 @@ class RewardModelTrainer:
         else:
             named = [("safe" if item.safe else "unsafe", item.completion, given[0])]
         answers = "\n".join(f"[{name}, scored {score:+.2f}] {text}" for name, text, score in named)
-        print_sample(f"step {step}, held out", f"{item.prompt[-1].content}\n{answers}")
+        self.reporter.sample(f"step {step}, held out", f"{item.prompt[-1].content}\n{answers}")
 
     def save(self, folder: Path) -> None:
         tensors, values = self.optimiser.state()

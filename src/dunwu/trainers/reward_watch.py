@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.types import Reward
 
 LEAST = 32
@@ -24,7 +24,8 @@ WHOLE = "reward"
 class RewardWatch:
     """Counts the rewards of every step. ``halted`` says why the run must stop; empty while it may continue."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, reporter: Reporter = QUIET) -> None:
+        self._reporter = reporter
         self.halted = ""
         self._idle_steps = min(IDLE_STEPS, steps)
         self._failures: Counter[str] = Counter()
@@ -32,7 +33,7 @@ class RewardWatch:
         self._warned: int | None = None
 
     def add(self, step: int, rewards: Sequence[Reward]) -> None:
-        """Count a step's rewards; prints a line where many are excluded."""
+        """Count a step's rewards; warns where many are excluded."""
         failed = [_failures(reward) for reward in rewards]
         details = {name: detail for each in reversed(failed) for name, detail in each.items()}  # the first one of each
         self._count(failed, rewards)
@@ -68,7 +69,7 @@ class RewardWatch:
             self._warned = step
             name, detail = next(iter(_failures(excluded[0]).items()))
             line = f"{len(excluded)} of {len(rewards)} rollouts are excluded, as their reward failed; the first: {name}: {detail}"
-            print(f"step {step}: {line}", file=sys.stderr, flush=True)
+            self._reporter.warn(f"step {step}: {line}")
 
 
 def _failures(reward: Reward) -> Mapping[str, str]:

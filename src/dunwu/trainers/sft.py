@@ -23,7 +23,7 @@ from dunwu.data.io.chat_examples import Example, Examples
 from dunwu.models.precision import checkpoint_activations
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.base import Engine
-from dunwu.run.progress import SAMPLE_CHARACTERS, clean, print_sample
+from dunwu.run.reporter import QUIET, SAMPLE_CHARACTERS, Reporter, clean
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.scoring import in_order
 from dunwu.trainers.sft_scoring import Scores, make_example_scorer
@@ -67,9 +67,10 @@ class SftTrainer:
         engine: Engine,
         examples: Examples,
         validation: Examples = (),
+        reporter: Reporter = QUIET,
     ) -> None:
         self.config, self.model, self.tokenizer, self.engine = config, model, tokenizer, engine
-        self.examples, self.validation = examples, validation
+        self.examples, self.validation, self.reporter = examples, validation, reporter
         self.updates_per_epoch = -(-len(examples) // config.batch_size)
         self.steps = config.epochs * self.updates_per_epoch
         self.halted = ""
@@ -95,7 +96,7 @@ class SftTrainer:
         totals = self._accumulate(batch)
         norm, moved = self.optimiser.update(math.isfinite(totals.loss))
         rows = ", ".join(example.where for example in batch)
-        self.optimiser.count_skipped(step, int(not moved), rows, too_high(self.config.learning_rate))
+        self.optimiser.count_skipped(step, int(not moved), rows, too_high(self.config.learning_rate), self.reporter)
         seconds, tokens = time.monotonic() - began, sum(len(example.ids) for example in batch)
         metrics: dict[str, float | int | str | None] = {
             **totals.metrics(),
@@ -148,7 +149,7 @@ class SftTrainer:
         return step % every == 0 or step == self.steps
 
     def _show(self, step: int) -> dict[str, str]:
-        """What the model says to a prompt of the data, of the held-out ones where there are any: printed, and kept with the metrics."""
+        """What the model says to a prompt of the data, of the held-out ones where there are any: reported, and kept with the metrics."""
         source = self.validation or self.examples
         example = source[step // self.config.sample_every % len(source)]
         read = tuple(example.ids[: example.start].tolist())
@@ -158,7 +159,7 @@ class SftTrainer:
         self.engine.load_weights(step)
         [completion] = self.engine.generate([Request(read, sampling, self.config.seed + step)])
         asked = " ".join(str(self.tokenizer.decode(read)).split())[-SHOWN_PROMPT:]
-        print_sample(f"step {step}: {asked}", completion.text)
+        self.reporter.sample(f"step {step}: {asked}", completion.text)
         return {"sample_prompt": clean(asked), "sample": clean(completion.text[:SAMPLE_CHARACTERS])}
 
     def save(self, folder: Path) -> None:

@@ -15,7 +15,6 @@ from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
 from dunwu.rewards.tripwire import make_tripwire
 from dunwu.run.directory import RunDirectory
-from dunwu.run.progress import print_sample
 from dunwu.run.tables import write_rollouts
 from dunwu.trainers.experience import Experience
 from dunwu.trainers.policy_update import UpdateTotals
@@ -32,11 +31,11 @@ class StepReport:
 
     def __init__(self, config: ZeroConfig, tokenizer: Tokenizer, run: RunDirectory) -> None:
         self.config, self.tokenizer, self.run = config, tokenizer, run
-        self.watch = RewardWatch(config.grpo.steps)
+        self.watch = RewardWatch(config.grpo.steps, run.reporter)
         self.tripwire = None if config.tripwire is None else make_tripwire(config.tripwire)
 
     def __call__(self, step: int, groups: StepGroups, experience: Experience, totals: UpdateTotals, algorithm: Algorithm) -> Values:
-        """The metrics of the step; writes and prints what is due."""
+        """The metrics of the step; writes and shows what is due."""
         rollouts = experience.rollouts
         self.watch.add(step, [rollout.reward for rollout in rollouts])
         metrics: Values = {
@@ -52,7 +51,7 @@ class StepReport:
             self._dump(self.run.rollouts_path(step), groups, experience, step)
         if totals.skipped:
             self._dump(self._nonfinite_path(step), groups, experience, step)
-        self._print(step, rollouts)
+        self._show(step, rollouts)
         return metrics
 
     @property
@@ -85,17 +84,17 @@ class StepReport:
         advantages = experience.reported_advantages()
         write_rollouts(path, groups.sampled.groups, advantages, step, lambda rollout: thinking_tokens(rollout, self.tokenizer))
 
-    def _print(self, step: int, rollouts: Sequence[Rollout]) -> None:
+    def _show(self, step: int, rollouts: Sequence[Rollout]) -> None:
         """How many answers are right, wrong and unparsable, and why; and one of them."""
         due = step % self.config.sample_every == 0
         if due or step == 1:
             verdicts = Counter(rollout.reward.verdict.reason for rollout in rollouts)
             unread = count_unread(why_unread(rollout, str(self.tokenizer.eos_token or "")) for rollout in rollouts)
-            print(f"step {step}: {tell_verdicts(verdicts, unread)}", flush=True)
+            self.run.reporter.say(f"step {step}: {tell_verdicts(verdicts, unread)}")
         if due:
             shown = rollouts[0]
             title = f"step {step}: {shown.prompt.problem.text} -> {shown.reward.verdict.reason}"
-            print_sample(title, shown.prompt.prefill + shown.completion.text)
+            self.run.reporter.sample(title, shown.prompt.prefill + shown.completion.text)
 
 
 def rollout_metrics(experience: Experience, tokenizer: Tokenizer) -> Values:

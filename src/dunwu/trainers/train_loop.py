@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +11,6 @@ from dunwu.errors import Interrupted, TrainingError
 from dunwu.run.checkpoint import newest_whole, save_checkpoint
 from dunwu.run.directory import RunDirectory
 from dunwu.run.interrupt import Interrupt
-from dunwu.run.progress import Progress
 from dunwu.run.step_manifest import folder_step
 
 Metrics = Mapping[str, float | int | str | None]
@@ -57,33 +55,33 @@ def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule) -> Path:
     The first Ctrl-C or SIGTERM saves after the current step and raises ``Interrupted``; a trainer that halts raises ``TrainingError``.
     """
     done = _resume(run, trainer)
-    with Interrupt() as interrupt, Progress(schedule.steps, schedule.description, start=done) as progress:
+    with Interrupt() as interrupt, run.reporter.progress(schedule.steps, schedule.description, done) as advance:
         for step in range(done + 1, schedule.steps + 1):
             metrics = trainer.step(step)
             run.log(step, metrics)
-            progress.advance(step, {name: metrics[name] for name in schedule.shown if name in metrics})
+            advance(step, {name: metrics[name] for name in schedule.shown if name in metrics})
             if step % schedule.save_every == 0 or step == schedule.steps or interrupt.requested or trainer.halted:
-                save_checkpoint(run.checkpoints, step, trainer.save, schedule.keep)
+                save_checkpoint(run.checkpoints, step, trainer.save, schedule.keep, reporter=run.reporter)
             if trainer.halted:
                 raise TrainingError(f"stopped after step {step} of {schedule.steps}, which is saved: {trainer.halted}")
             if interrupt.requested:
                 raise Interrupted(f"stopped after step {step} of {schedule.steps}, which is saved")
-    newest = newest_whole(run.checkpoints, on_skip=_say_skipped)
+    newest = newest_whole(run.checkpoints, _say_skipped(run))
     assert newest is not None, "the final step was just saved"
     return newest
 
 
 def _resume(run: RunDirectory, trainer: Trainer) -> int:
-    folder = newest_whole(run.checkpoints, on_skip=_say_skipped) if run.resumed else None
+    folder = newest_whole(run.checkpoints, _say_skipped(run)) if run.resumed else None
     step = None if folder is None else folder_step(folder)
     if run.resumed:
         run.rewind(step)
     if folder is None or step is None:
         return 0
     trainer.load(folder)
-    print(f"resumed from {folder.name}", file=sys.stderr)
+    run.reporter.warn(f"resumed from {folder.name}")
     return step
 
 
-def _say_skipped(folder: Path, reason: str) -> None:
-    print(f"{folder.name} is skipped: {reason}", file=sys.stderr)
+def _say_skipped(run: RunDirectory) -> Callable[[Path, str], None]:
+    return lambda folder, reason: run.reporter.warn(f"{folder.name} is skipped: {reason}")

@@ -24,7 +24,7 @@ from dunwu.models.native import check_ids
 from dunwu.run.atomic import atomic_file, remove_leftovers
 from dunwu.run.date import run_date
 from dunwu.run.directory import content_hash
-from dunwu.run.progress import Progress
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.tasks.rows import ROWS_AT_ONCE, data_files
 
 
@@ -59,7 +59,7 @@ class TokenFile:
             raise ValueError("the tokens have changed since they were written")
 
 
-def token_file(path: Path, reader: ExampleReader, data_hash: str, vocabulary: int) -> TokenFile:
+def token_file(path: Path, reader: ExampleReader, data_hash: str, vocabulary: int, reporter: Reporter = QUIET) -> TokenFile:
     """The examples of ``reader`` in a file at ``path``, which is written unless it is there already.
 
     It is written again where it is corrupt or was made of other data (`content_hash`), by another tokenizer, template or code. Raises
@@ -71,8 +71,8 @@ def token_file(path: Path, reader: ExampleReader, data_hash: str, vocabulary: in
         if found.key == key:
             found.verify()
             return found
-    remove_leftovers(path.parent)
-    _write(path, reader, vocabulary, key)
+    remove_leftovers(path.parent, reporter)
+    _write(path, reader, vocabulary, key, reporter)
     return TokenFile(path)
 
 
@@ -81,18 +81,18 @@ def bytes_on_disk(tokens: int, vocabulary: int) -> int:
     return tokens * _dtype(vocabulary).itemsize + tokens // 8
 
 
-def _write(path: Path, reader: ExampleReader, vocabulary: int, key: str) -> None:
+def _write(path: Path, reader: ExampleReader, vocabulary: int, key: str, reporter: Reporter) -> None:
     lists = {"ids": pa.from_numpy_dtype(_dtype(vocabulary)), "learned": pa.bool_()}
     schema = pa.schema([*((name, pa.list_(kind)) for name, kind in lists.items()), ("where", pa.string())], metadata={"key": key})
     size = sum(file.stat().st_size for file in data_files(reader.path))
     counts, fingerprint, expected = Counts(), Fingerprint(), 0
-    examples, progress = reader.read(counts), Progress(_mib(size), f"{path.stem}: MiB tokenised")
-    with atomic_file(path) as file, pa.ipc.new_file(file, schema) as writer, progress:
+    examples, progress = reader.read(counts), reporter.progress(_mib(size), f"{path.stem}: MiB tokenised")
+    with atomic_file(path) as file, pa.ipc.new_file(file, schema) as writer, progress as advance:
         while part := list(islice(examples, ROWS_AT_ONCE)):
             digest = fingerprint.add(part)
             writer.write_batch(_batch(part, schema, vocabulary))
             expected = expected or _checked_room(path, file.tell() * size // max(1, part[-1].position))
-            progress.advance(_mib(part[-1].position), {"tokens": counts.tokens, "file": f"about {_mib(expected):,} MiB"})
+            advance(_mib(part[-1].position), {"tokens": counts.tokens, "file": f"about {_mib(expected):,} MiB"})
         end = {"counts": json.dumps(asdict(counts)), "fingerprint": digest}
         writer.write_batch(pa.RecordBatch.from_pylist([], schema), custom_metadata=end)
 
