@@ -192,7 +192,7 @@ def test_a_lora_run_ends_in_a_plain_checkpoint(
     assert moved
     assert all(name.endswith(("q_proj.weight", "down_proj.weight")) for name in moved)
     assert main(["explain", str(folder)]) == 0
-    assert "whole: every file is as it was written" in capsys.readouterr().out
+    assert "valid: every file is as it was written" in capsys.readouterr().out
 
 
 def test_transformers_loads_the_checkpoint_and_agrees(finished: Path) -> None:

@@ -58,10 +58,7 @@ os.register_at_fork(after_in_child=_close_locks_in_child)
 
 
 class RunDirectory:
-    """One run on disk, held by one process. Made by ``create``; a context manager that gives the lock back.
-
-    ``resumed`` says whether the directory held this run already. What happens in the run is said to ``reporter``.
-    """
+    """One run on disk, held by one process. Made by ``create``; a context manager that releases the lock. ``resumed``: it existed before."""
 
     def __init__(self, path: Path, lock: int, manifest: Json, resumed: bool, reporter: Reporter) -> None:
         self.path = path
@@ -86,14 +83,13 @@ class RunDirectory:
         prepare: Callable[[], Mapping[str, str]] | None = None,
         reporter: Reporter = QUIET,
     ) -> RunDirectory:
-        """Begin a run in a new or empty directory, or take an existing one up again with ``resume``.
+        """Start a run in a new or empty directory, or resume an existing one with ``resume``.
 
         ``config`` is resolved and JSON-able; ``inputs`` maps the name of each input to its hash (see ``content_hash``).
         ``files`` has the path and hash of each file of an input, so that a refusal can name the one that has changed.
-        With ``resume`` and nothing there to resume, the run begins (``resumed`` is then false). A key of the configuration may have
-        changed since where ``may_change(key, old value, new value)`` says so; the manifest and ``config.yaml`` then have the new one.
-        ``prepare`` makes files that the run needs in its folder ``tokens``, under its lock, and returns the hashes of further inputs; where
-        it fails, a new directory is removed unless a file in it is finished.
+        With ``resume`` and nothing to resume, the run starts (``resumed`` is false). A key of the configuration may change if
+        ``may_change(key, old value, new value)``; the manifest and ``config.yaml`` then get the new value. ``prepare`` writes files that
+        the run needs into its folder ``tokens``, under its lock, and returns hashes of further inputs.
         Raises ``RunError``: directory in use by another trainer (pid and host), not empty, of another kind, config or input, not writable.
         """
         normal: Json = json.loads(json.dumps(dict(config)))
