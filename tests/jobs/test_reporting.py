@@ -55,7 +55,7 @@ def works(taught_base: str, say_data: Path, zero_config: Any, new_policy: Any, w
 
 EVENTS: dict[str, Sequence[str]] = {
     "zero": ["say", "facts", "say", "facts", "say", "progress", "say", "step", "say", "sample", "step", "say", "table", "facts"],
-    "sft": ["progress", "step", "say", "facts", "progress", "sample", "step", "sample", "step", "facts"],
+    "sft": ["progress", "step", "progress", "step", "say", "facts", "progress", "sample", "step", "sample", "step", "facts"],
     "reward_model": ["say", "facts", "say", "progress", "step", "sample", "step", "table", "say", "facts"],
     "eval": ["facts"],
     "pipeline": ["live", "say", "ended"],

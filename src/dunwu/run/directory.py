@@ -58,7 +58,7 @@ os.register_at_fork(after_in_child=_close_locks_in_child)
 
 
 class RunDirectory:
-    """One run on disk, held by one process. Made by ``create``; a context manager that releases the lock. ``resumed``: it existed before."""
+    """One run on disk, held by one process. Made by ``create``; a context manager that releases the lock. ``resumed``: it existed."""
 
     def __init__(self, path: Path, lock: int, manifest: Json, resumed: bool, reporter: Reporter) -> None:
         self.path = path
