@@ -152,14 +152,18 @@ def test_an_engine_draws_what_an_evaluation_draws() -> None:
         engine.generate([[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]])
 
 
-def test_training_in_a_thread_and_beside_a_running_loop(tmp_path: Path) -> None:
+def test_training_in_a_thread_and_beside_a_running_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One says what it does, the other is told not to."""
+
     async def notebook() -> None:
-        dunwu.train_grpo(out=tmp_path / "loop", **SHORT)
+        dunwu.train_grpo(out=tmp_path / "loop", reporter=None, **SHORT)
 
     asyncio.run(notebook())
+    assert capsys.readouterr() == ("", "")
     thread = threading.Thread(target=lambda: dunwu.train_grpo(out=tmp_path / "thread", **SHORT))
     thread.start()
     thread.join()
+    assert "zero 3/3" in capsys.readouterr().out
     models = [dunwu.read_run(tmp_path / name).model for name in ("loop", "thread")]
     assert content_hash(models[0] / "model.safetensors") == content_hash(models[1] / "model.safetensors")
 

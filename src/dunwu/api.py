@@ -28,6 +28,7 @@ from dunwu.pipeline.artefacts import Artefact
 from dunwu.pipeline.graph import Pipeline
 from dunwu.rewards.make import make_reward
 from dunwu.rewards.outcome import compute
+from dunwu.run.console import ConsoleReporter
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.tasks.make import make_task
 from dunwu.tasks.templates import TEMPLATES
@@ -45,18 +46,20 @@ Model = str | Path | tuple[Any, Any]
 """`tiny`, a folder, a hub id, or what `load_model` returned."""
 Messages = Sequence[Mapping[str, str]]
 """A conversation: `[{"role": "user", "content": ...}]`."""
+CONSOLE = ConsoleReporter()
+"""Prints what a run says, as the command line does."""
 BASE = "tiny/zero"
 """The recipe of `train_grpo` where none is given."""
 
 
 def train_grpo(
-    recipe: ZeroConfig | Recipe = BASE, *, out: str | Path, resume: bool = False, reporter: Reporter = QUIET, **keys: Any
+    recipe: ZeroConfig | Recipe = BASE, *, out: str | Path, resume: bool = False, reporter: Reporter | None = CONSOLE, **keys: Any
 ) -> Run:
     """Train a model by reinforcement learning from verified answers, as R1-Zero was (`dunwu zero`), and return the run.
 
     The configuration is `recipe` with `keys` over it; both have the keys of `ZeroConfig`, such as `model="tiny"`, `tasks="countdown"`,
     `reward=["accuracy", "format"]` and `grpo={"steps": 20}`. `out` is the run directory; with `resume` a run there is continued.
-    Nothing is printed: `reporter` receives what the run says (`dunwu.run.reporter.Reporter`).
+    Progress is printed; `reporter=None` prints nothing, a `dunwu.run.reporter.Reporter` of yours receives what the run says.
 
     Raises `UserError` for a mistake, `TrainingError`, and after Ctrl-C, when all is saved, `Interrupted` (a `KeyboardInterrupt`).
     """
@@ -64,11 +67,11 @@ def train_grpo(
 
     if recipe == BASE and "model" in keys:
         keys = {"template": default_template(str(keys["model"])), **keys}
-    return read_run(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume, reporter))
+    return read_run(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume, reporter or QUIET))
 
 
 def train_sft(
-    recipe: SftConfig | Recipe = "tiny/sft", *, out: str | Path, resume: bool = False, reporter: Reporter = QUIET, **keys: Any
+    recipe: SftConfig | Recipe = "tiny/sft", *, out: str | Path, resume: bool = False, reporter: Reporter | None = CONSOLE, **keys: Any
 ) -> Run:
     """Fine-tune a model on conversations (`dunwu sft`), and return the run. Arguments and errors are those of `train_grpo`.
 
@@ -76,7 +79,7 @@ def train_sft(
     """
     from dunwu.jobs.sft import run_sft
 
-    return read_run(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume, reporter))
+    return read_run(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume, reporter or QUIET))
 
 
 def train_reward_model(
@@ -84,7 +87,7 @@ def train_reward_model(
     *,
     out: str | Path,
     resume: bool = False,
-    reporter: Reporter = QUIET,
+    reporter: Reporter | None = CONSOLE,
     **keys: Any,
 ) -> Run:
     """Train a reward model on preferences or labels (`dunwu reward-model`), and return the run. Otherwise as `train_grpo`.
@@ -93,7 +96,7 @@ def train_reward_model(
     """
     from dunwu.jobs.reward_model import run_reward_model
 
-    return read_run(run_reward_model(_config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume, reporter))
+    return read_run(run_reward_model(_config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume, reporter or QUIET))
 
 
 def run_pipeline(
@@ -102,7 +105,7 @@ def run_pipeline(
     *,
     first: str | None = None,
     last: str | None = None,
-    reporter: Reporter = QUIET,
+    reporter: Reporter | None = CONSOLE,
     **stages: Mapping[str, Any],
 ) -> dict[str, Artefact]:
     """Do or continue the stages of a pipeline (`dunwu run`); `"r1"` means R1 on the tiny model. What is finished is not done again.
@@ -118,7 +121,7 @@ def run_pipeline(
     data = _data(recipe, "run") if isinstance(recipe, str | Path | Mapping) else pipeline_data(recipe)
     name = Path(recipe).stem.lower() if isinstance(recipe, str | Path) else "pipeline"
     pipeline = make_pipeline(merge(data, {"stages": _plain(stages)}), default_name=name)
-    return run_pipeline(pipeline, Path(out), first, last, reporter=reporter)
+    return run_pipeline(pipeline, Path(out), first, last, reporter=reporter or QUIET)
 
 
 def evaluate(
@@ -128,7 +131,7 @@ def evaluate(
     template: str | None = None,
     out: str | Path | None = None,
     device: str = "auto",
-    reporter: Reporter = QUIET,
+    reporter: Reporter | None = CONSOLE,
     **keys: Any,
 ) -> EvaluationResult:
     """Measure a model on held-out problems (`dunwu eval`): `.summary()` has pass@1 with its 95 % interval, `.rows` every completion.
@@ -143,7 +146,9 @@ def evaluate(
     config = validate(EvalConfig, {"task": _task(task, template), **_plain(keys)})
     if out is not None:
         refuse_taken(Path(out))
-    return run_evaluation(named, config, template, None if out is None else Path(out), device, 0, EngineConfig().max_batch, reporter)
+    return run_evaluation(
+        named, config, template, None if out is None else Path(out), device, 0, EngineConfig().max_batch, reporter or QUIET
+    )
 
 
 def load_model(name: str | Path = "tiny", device: str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
