@@ -164,8 +164,8 @@ def test_pretrain_dry_run_counts_updates(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_zero_and_pretrain_hand_over_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[object, Path, bool]] = []
-    stub(monkeypatch, "dunwu.jobs.zero", run_zero=lambda config, out, resume: calls.append((config, out, resume)))
-    stub(monkeypatch, "dunwu.jobs.pretrain", run_pretrain=lambda config, out, resume: calls.append((config, out, resume)))
+    stub(monkeypatch, "dunwu.jobs.zero", run_zero=lambda config, out, resume, reporter: calls.append((config, out, resume)))
+    stub(monkeypatch, "dunwu.jobs.pretrain", run_pretrain=lambda config, out, resume, reporter: calls.append((config, out, resume)))
     assert main(["zero", "--out", "runs/a", "--resume", "seed=4"]) == 0
     assert main(["pretrain", "tokens=5"]) == 0
     (first, out, resume), (second, _, second_resume) = calls
@@ -179,7 +179,7 @@ def test_zero_and_pretrain_hand_over_what_was_asked(monkeypatch: pytest.MonkeyPa
 def test_a_stopped_run_says_next_commands(
     error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run_zero(config: ZeroConfig, out: Path, resume: bool) -> Path:
+    def run_zero(config: ZeroConfig, out: Path, resume: bool, reporter: object) -> Path:
         raise error
 
     stub(monkeypatch, "dunwu.jobs.zero", run_zero=run_zero)
@@ -189,7 +189,7 @@ def test_a_stopped_run_says_next_commands(
 
 
 def test_training_that_cannot_go_on_is_not_told_to(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def run_zero(config: ZeroConfig, out: Path, resume: bool) -> Path:
+    def run_zero(config: ZeroConfig, out: Path, resume: bool, reporter: object) -> Path:
         raise TrainingError("five bad steps: lower the rate")
 
     stub(monkeypatch, "dunwu.jobs.zero", run_zero=run_zero)
@@ -250,7 +250,7 @@ def test_eval_hands_over_and_prints_the_table(monkeypatch: pytest.MonkeyPatch, c
         capsys, "eval", "--problems", "10", "--samples", "2", "--temperature", "0.6", "--max-tokens", "9", "sampling.top_p=0.95"
     )
     assert code == 0
-    model, config, template, folder, device, threads, batch = calls[0]
+    model, config, template, folder, device, threads, batch, _reporter = calls[0]
     assert isinstance(config, EvalConfig)
     assert (config.problems, config.samples, config.sampling.temperature, config.sampling.max_tokens) == (10, 2, 0.6, 9)
     assert config.sampling.top_p == 0.95
