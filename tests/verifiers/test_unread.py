@@ -6,7 +6,7 @@ import pytest
 
 from dunwu.models.thinking import parse_completion
 from dunwu.types import Completion, FinishReason, Problem, Prompt, Reward, Rollout, TokenSequence
-from dunwu.verifiers.unread import CUT_OFF, NO_ANSWER, UNREADABLE, count_unread, tell_verdicts, why_unread
+from dunwu.verifiers.unread import CUT_OFF, NO_ANSWER, UNREADABLE, count_unread, describe_verdicts, why_unread
 from dunwu.verifiers.verify import candidate, verify
 
 FIVE = Problem("p", "t", "2+3?", "number", answer="5")
@@ -40,6 +40,6 @@ def test_the_reason_is_told(text: str, finish: FinishReason, prefill: str, why: 
 def test_counts_in_words() -> None:
     counted = count_unread([NO_ANSWER, "", CUT_OFF, NO_ANSWER])
     assert counted == {NO_ANSWER: 2, CUT_OFF: 1}
-    told = tell_verdicts({"unparsable": 20}, {NO_ANSWER: 20})
+    told = describe_verdicts({"unparsable": 20}, {NO_ANSWER: 20})
     assert told == rf"right 0 of 20, unparsable 20 of 20 ({NO_ANSWER} 20)"
-    assert tell_verdicts({"correct": 3, "wrong": 1}, {}) == "right 3 of 4, wrong 1 of 4"
+    assert describe_verdicts({"correct": 3, "wrong": 1}, {}) == "right 3 of 4, wrong 1 of 4"

@@ -88,7 +88,7 @@ def _shorthands(options: EvalOptions) -> list[str]:
 
 def table(name: str, summary: Mapping[str, Any]) -> list[str]:
     """The headline numbers as lines of a table."""
-    from dunwu.verifiers.unread import tell_verdicts
+    from dunwu.verifiers.unread import describe_verdicts
 
     low, high = summary["interval"]
     k = summary["k"]
@@ -98,7 +98,7 @@ def table(name: str, summary: Mapping[str, Any]) -> list[str]:
         (f"majority@{k}", _percent(summary["majority_at_k"])),
         ("mean length", f"{_number(summary['mean_length'])} tokens, {_percent(summary['clipped_ratio'])} cut off"),
         ("reflective words", f"{_number(summary['reflections_per_completion'])} per completion"),
-        ("answers", tell_verdicts(summary.get("verdicts", {}), summary.get("unread", {}))),
+        ("answers", describe_verdicts(summary.get("verdicts", {}), summary.get("unread", {}))),
     ]
     head = f"{name}: {summary['problems']} problems x {k} samples" + (f", {summary['excluded']} excluded" if summary["excluded"] else "")
     return [head, *(f"  {label:<18}{text}" for label, text in rows)]

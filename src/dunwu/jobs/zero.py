@@ -41,7 +41,7 @@ from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.train_loop import Schedule, run_steps
-from dunwu.verifiers.unread import tell_verdicts
+from dunwu.verifiers.unread import describe_verdicts
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
 SECONDS = "evaluations/seconds.json"
@@ -142,7 +142,7 @@ class Evaluator:
                 result = replace(result, name=name)
                 write_evaluation(path, result)
                 told = result.summary()
-                self._run.reporter.say(f"{phase}: {name}: {tell_verdicts(told['verdicts'], told['unread'])}")
+                self._run.reporter.say(f"{phase}: {name}: {describe_verdicts(told['verdicts'], told['unread'])}")
                 self._add_seconds(f"evaluate_{phase}", time.monotonic() - began)
             self.results.setdefault(name, {})[phase] = result
 

@@ -21,7 +21,7 @@ from dunwu.trainers.policy_update import UpdateTotals
 from dunwu.trainers.reward_watch import RewardWatch
 from dunwu.trainers.step_groups import StepGroups
 from dunwu.types import Reason, Rollout
-from dunwu.verifiers.unread import count_unread, tell_verdicts, why_unread
+from dunwu.verifiers.unread import count_unread, describe_verdicts, why_unread
 
 Values = dict[str, float | int | str | None]
 
@@ -90,7 +90,7 @@ class StepReport:
         if due or step == 1:
             verdicts = Counter(rollout.reward.verdict.reason for rollout in rollouts)
             unread = count_unread(why_unread(rollout, str(self.tokenizer.eos_token or "")) for rollout in rollouts)
-            self.run.reporter.say(f"step {step}: {tell_verdicts(verdicts, unread)}")
+            self.run.reporter.say(f"step {step}: {describe_verdicts(verdicts, unread)}")
         if due:
             shown = rollouts[0]
             title = f"step {step}: {shown.prompt.problem.text} -> {shown.reward.verdict.reason}"

@@ -52,11 +52,11 @@ def count_unread(reasons: Iterable[str]) -> dict[str, int]:
     return dict(Counter(filter(None, reasons)).most_common())
 
 
-def tell_verdicts(verdicts: Mapping[Reason, int], unread: Mapping[str, int]) -> str:
+def describe_verdicts(verdicts: Mapping[Reason, int], unread: Mapping[str, int]) -> str:
     r"""``right 0 of 20, unparsable 20 of 20 (no <answer> or \boxed{} 18, cut off at the token limit 2)``."""
     total = sum(verdicts.values())
-    told = [
+    parts = [
         f"{words} {verdicts.get(reason, 0)} of {total}" for reason, words in _WORDS.items() if verdicts.get(reason) or reason == "correct"
     ]
     reasons = ", ".join(f"{reason} {count}" for reason, count in unread.items())
-    return ", ".join(each + (f" ({reasons})" if reasons and each.startswith("unparsable") else "") for each in told)
+    return ", ".join(each + (f" ({reasons})" if reasons and each.startswith("unparsable") else "") for each in parts)
