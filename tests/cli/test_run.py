@@ -58,7 +58,7 @@ def test_overrides_from_and_until(recipe: str, capsys: pytest.CaptureFixture[str
     assert "stage b" not in capsys.readouterr().out
     assert main(["run", recipe, "--out", "o", "--from", "b", "a.parameters.text=z"]) == 0
     out = capsys.readouterr().out
-    assert "stage a: taken as it is" in out
+    assert "stage a: used as it is" in out
     assert "stage b: done" in out
     (text,) = Path("o/stages/b").glob("*/output/text")
     assert text.read_text() == "zy"

@@ -97,7 +97,7 @@ def test_half_done_work_goes_on_under_accepted_code_and_the_manifest_says_so(wor
     (note,) = made["a"].manifest["accepted_code"]
     assert note["changed"] == {"functions.py": [first.manifest["code"]["functions.py"], made["a"].manifest["code"]["functions.py"]]}
     assert made["b"].manifest["accepted_code"] == []
-    assert any(line.startswith("went on under changed code") and "functions.py" in line for line in facts(made["a"]))
+    assert any(line.startswith("resumed under changed code") and "functions.py" in line for line in facts(made["a"]))
 
 
 def test_training_with_a_reward_of_the_users_own_goes_on_under_accepted_code(tmp_path: Path) -> None:
@@ -165,11 +165,11 @@ def test_foreign_files_in_an_artefact_are_no_damage_and_stay(workshop: Any) -> N
     ("harm", "said"),
     [
         (lambda output: flip(output / "text"), "text is corrupted"),
-        (lambda output: (output / "text").write_text("longer"), "text has 6 bytes, 1 were written"),
+        (lambda output: (output / "text").write_text("longer"), "text has 6 bytes"),
         (lambda output: (output / "text").unlink(), "text is missing"),
         (lambda output: (output / "more.jsonl").write_text(""), "more.jsonl is not from this stage"),
         (lambda output: shutil.rmtree(output), "text is missing"),
-        (lambda output: flip(output.parent / ARTEFACT), "is damaged"),
+        (lambda output: flip(output.parent / ARTEFACT), "is corrupt"),
     ],
 )
 def test_a_damaged_artefact_is_noticed_before_it_is_used(workshop: Any, text_of: TextOf, harm: Callable[[Path], Any], said: str) -> None:
@@ -217,14 +217,14 @@ def test_until_does_what_a_stage_needs_and_from_what_follows(workshop: Any, text
 def test_from_takes_earlier_artefacts_as_they_are_and_refuses_where_there_are_none(
     workshop: Any, text_of: TextOf, recorder: Recorder
 ) -> None:
-    with pytest.raises(RunError, match="--from d: the artefact of stage b is needed and not there; run without --from"):
+    with pytest.raises(RunError, match="--from d: the artefact of stage b is needed"):
         run_pipeline(workshop.diamond(), workshop.run, first="d")
     run_pipeline(workshop.diamond(), workshop.run)
     workshop.calls()
     made = run_pipeline(workshop.diamond(a="A", d="D"), workshop.run, first="d", reporter=recorder)
     assert workshop.calls() == ["d"]
     assert text_of(made, "d") == "a b a c D"
-    assert sum("taken as it is" in text for text in recorder.of("say")) == 2
+    assert sum("used as it is" in text for text in recorder.of("say")) == 2
 
 
 def test_a_run_belongs_to_one_process_and_one_pipeline(workshop: Any, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_a_stage_does_not_see_what_another_left_in_the_process(tmp_path: Path) -
 
 def test_asked_to_stop_it_says_so_and_goes_on(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    make_whole = execute._make_whole
+    make_whole = execute._make_complete
 
     def stop_at_c(function: Any, config: Any, folder: Path, reporter: Any) -> Any:
         if "/c/" in folder.as_posix() and not made:
@@ -308,7 +308,7 @@ def test_asked_to_stop_it_says_so_and_goes_on(workshop: Any, monkeypatch: pytest
             raise Interrupted("SIGINT: stopped")
         return make_whole(function, config, folder, reporter)
 
-    monkeypatch.setattr(execute, "_make_whole", stop_at_c)
+    monkeypatch.setattr(execute, "_make_complete", stop_at_c)
     with pytest.raises(Interrupted):
         run_pipeline(workshop.diamond(), workshop.run)
     assert {name: entry.state for name, entry in read_journal(workshop.run).items()} == {

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from dunwu.config.sft import SftConfig
 from dunwu.errors import RunError
-from dunwu.pipeline.artefacts import RECIPE, WORK, home
+from dunwu.pipeline.artefacts import RECIPE, WORK, artefact_folder
 from dunwu.pipeline.execute import run_pipeline
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.journal import PROGRESS, Entry, Journal, read_journal
@@ -101,7 +101,7 @@ def test_a_run_says_how_many_steps_it_has_where_its_configuration_cannot(tmp_pat
         journal.begin(["tune"])
         assert read_status(tmp_path).stages[0].steps is None
         journal.note("tune", "running", "0123456789abcdef")
-        with RunDirectory.create(home(tmp_path, "tune", "0123456789abcdef") / WORK, "sft", {}, 0) as run:
+        with RunDirectory.create(artefact_folder(tmp_path, "tune", "0123456789abcdef") / WORK, "sft", {}, 0) as run:
             assert read_status(tmp_path).stages[0].steps is None
             run.manifest["steps"] = 40
             run.write_json(MANIFEST, run.manifest)
@@ -182,17 +182,17 @@ def test_the_table_and_the_lines() -> None:
         "running  zero (zero)  step 30/120, took 1m00s, 3m00s left",
         "waiting  after (evaluate)  20s left",
     ]
-    assert conclusion(HALF) == "process 7 runs; 1m00s and 0 tokens so far, 3m20s left"
+    assert conclusion(HALF) == "running as process 7; 1m00s and 0 tokens so far, 3m20s left"
     stopped = Status("x", None, (StageStatus("a", "own", "failed", message="it \x1b[31mbroke"),))
     assert plain_lines(stopped) == ["failed   a (own)  it [31mbroke"]
-    assert conclusion(stopped).startswith("nothing runs: go on with the same")
+    assert conclusion(stopped).startswith("not running: resume")
 
 
 def test_on_a_terminal_the_table_stays_and_events_are_lines(workshop: Any) -> None:
     file = io.StringIO()
     run_pipeline(workshop.diamond(), workshop.run, reporter=ConsoleReporter(Console(file=file, force_terminal=True, width=100)))
     text = file.getvalue()
-    assert "stage a: begins" in text
+    assert "stage a: starts" in text
     assert "\x1b[" in text
     assert text.count("done") > 4
     assert text.rfind("waiting") < text.rfind("done"), "the last table has nothing that waits"
@@ -201,4 +201,4 @@ def test_on_a_terminal_the_table_stays_and_events_are_lines(workshop: Any) -> No
 def test_without_a_terminal_events_are_lines_alone(workshop: Any, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         run_pipeline(workshop.diamond(), workshop.run, last="a", reporter=ConsoleReporter())
-    assert capsys.readouterr().out.splitlines() == ["stage a: begins", "stage a: done in 0s", "stage a: done before"]
+    assert capsys.readouterr().out.splitlines() == ["stage a: starts", "stage a: done in 0s", "stage a: done before"]

@@ -1,4 +1,4 @@
-"""Files from outside that a configuration names: inputs of a stage although no other stage made them. Imports no torch."""
+"""Outside files that a configuration names: inputs of a stage that no other stage made. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _CODE = re.compile(r"(.+\.py):(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class OutsideFile:
-    """A file or folder, and the function in it where one is meant."""
+    """A file or folder, and the function in it, if one is named."""
 
     path: Path
     function: str | None = None
 
 
 def outside_files(work: Config) -> dict[str, OutsideFile]:
-    """The existing files and folders that ``work`` names, by dotted key: models, data, files with functions of the user's own.
+    """The existing files and folders that ``work`` names, by dotted key: models, data, files with custom functions.
 
-    A hub id or a name such as ``gsm8k`` is no path and is not looked at: a data set that changes behind its name is not noticed.
+    Hub ids and names such as ``gsm8k`` are not paths and not included: a data set that changes under the same name is not noticed.
     """
     return {key: found for key, text, kind in references(work) if (found := _file(text, kind)) is not None}
 
@@ -43,7 +43,7 @@ def model_folder(model: str) -> Path | None:
 
 
 def _is_local(text: str, kind: Kind) -> bool:
-    """Whether the text can only be a path of this machine: ``owner/name`` may be a hub id."""
+    """True if the text can only be a local path: ``owner/name`` may be a hub id."""
     return (_CODE if kind == "code" else _LOCAL).fullmatch(text) is not None
 
 
@@ -52,6 +52,6 @@ def _file(text: str, kind: Kind) -> OutsideFile | None:
         return OutsideFile(bundled_path())
     own = _CODE.fullmatch(text) if kind == "code" else None
     name, function = (own[1], own[2]) if own else (text, None)
-    path = Path(os.path.expanduser(name))  # keeps "~name" where there is no such user: no such file
+    path = Path(os.path.expanduser(name))  # keeps "~name" if there is no such user: then there is no such file
     exists = path.is_file() if function else kind != "code" and path.exists()
     return OutsideFile(path, function) if exists else None

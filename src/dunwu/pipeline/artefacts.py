@@ -1,8 +1,8 @@
-"""Artefacts: what finished stages made, each with a manifest that says of what, how, and at what cost. Imports no torch.
+"""Artefacts: the results of finished stages, each with a manifest of its inputs, environment and cost. Imports no torch.
 
-``RUN/stages/STAGE/IDENTITY/`` is the home of one artefact. Its ``artefact.json`` is written last: where it is, the stage is finished and
-never runs again. A stage whose configuration, inputs or code changed has another identity and so another folder: what was made under
-the old one, finished or not, stays, and is found again when the change is taken back.
+``RUN/stages/STAGE/IDENTITY/`` is the folder of one artefact. Its ``artefact.json`` is written last: once it exists, the stage is finished
+and never runs again. If a stage's configuration, inputs or code change, its identity and so its folder change: the old folder stays, and
+is found again when the change is reverted.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ Json = dict[str, Any]
 ARTEFACT = "artefact.json"
 IDENTITY = "identity.json"
 ACCEPTED = "accepted_code.json"
-"""In an artefact's folder: the code under which the stage was begun, where it went on under other code (``--accept-code``)."""
+"""In an artefact's folder: the changes of code that were accepted for it (``--accept-code``)."""
 RECIPE = "recipe.yaml"
-"""In a run: the whole resolved pipeline."""
+"""In a run: the resolved pipeline."""
 STAGES = "stages"
 WORK = "run"
 """In an artefact's folder: the run directory of a stage that resumes."""
 OUTPUT = "output"
-"""The output of a stage that does not, once it is whole."""
+"""In an artefact's folder: the complete output of a stage that does not resume."""
 READ = (".jsonl", ".jsonl.gz", ".parquet", ".json", ".jinja", ".safetensors", ".bin", ".model", ".py")
-"""Suffixes of what stages and loaders look for in a folder: a further file of these may be read, any other is the user's affair."""
+"""Suffixes of files that stages and loaders look for in a folder: an extra file of these could be read; others are ignored."""
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "datasets", "math-verify", "reasoning-gym")
-"""Whose versions the manifest tells; they are no part of a stage's identity (see `dunwu.pipeline.source`)."""
+"""Packages whose versions the manifest records; they are not part of a stage's identity (see `dunwu.pipeline.source`)."""
 _DIGITS = 16
 
 
@@ -56,7 +56,7 @@ class Artefact:
 
     @property
     def payload(self) -> Path:
-        """The file or folder that other stages take."""
+        """The file or folder that other stages use."""
         return self.folder / str(self.manifest["payload"])
 
     @property
@@ -66,11 +66,11 @@ class Artefact:
 
     @property
     def origin(self) -> Json:
-        """What a stage that takes it notes of where it came from."""
+        """The reference that a stage using it records."""
         return {"stage": self.stage, "identity": str(self.manifest["identity"])}
 
     def verify(self, contents: bool = True) -> None:
-        """Raise `RunError` naming the first file that is not as it was written; without ``contents`` by sizes alone."""
+        """Raise `RunError` with the first file that has changed; without ``contents`` only sizes are compared."""
         expected: dict[str, Json] = self.manifest["output"]["files"]
         found = _files(self.payload)
         if missing := min(expected.keys() - found.keys(), default=None):
@@ -80,23 +80,23 @@ class Artefact:
         for name, entry in expected.items():
             size = found[name].stat().st_size
             if size != entry["size"]:
-                raise self._damaged(f"{name} has {size} bytes, {entry['size']} were written")
+                raise self._damaged(f"{name} has {size} bytes instead of {entry['size']}")
             if contents and crc32(found[name]) != entry["crc32"]:
-                raise self._damaged(f"{name} is corrupted (its crc32 is not the one that was written)")
+                raise self._damaged(f"{name} is corrupted (its crc32 has changed)")
 
     def _damaged(self, what: str) -> RunError:
         outside = Path(self.manifest["payload"]).is_absolute()
         remedy = "put the file back" if outside else f"restore it, or delete {self.folder} and run again"
-        return RunError(f"the artefact of stage {self.stage} is damaged: {self.payload}: {what}; {remedy}")
+        return RunError(f"the artefact of stage {self.stage} is corrupt: {self.payload}: {what}; {remedy}")
 
 
-def home(run: Path, stage: str, digest: str) -> Path:
+def artefact_folder(run: Path, stage: str, digest: str) -> Path:
     """The folder of a stage's artefact with this identity."""
     return run / STAGES / stage / digest[:_DIGITS]
 
 
 def seal(folder: Path, stage: str, makes: str, payload: Path, identity: Identity, usage: Usage, seconds: float) -> Artefact:
-    """Write the manifest of what a stage made, which ends the stage."""
+    """Write the manifest of a stage's output, which finishes the stage."""
     inside = payload.is_relative_to(folder)
     manifest: Json = {
         "stage": stage,
@@ -124,7 +124,7 @@ def seal(folder: Path, stage: str, makes: str, payload: Path, identity: Identity
 
 
 def read_artefact(folder: Path) -> Artefact | None:
-    """The artefact of a folder, ``None`` where none is finished there. Raises `RunError` when its manifest is damaged."""
+    """The finished artefact of a folder, or ``None``. Raises `RunError` if its manifest is corrupt."""
     path = folder / ARTEFACT
     try:
         manifest = json.loads(path.read_bytes())
@@ -132,23 +132,23 @@ def read_artefact(folder: Path) -> Artefact | None:
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:
-        raise RunError(f"{folder} and what it lies in must be folders: move the file away that is in their place") from error
+        raise RunError(f"{folder} and its parents must be folders: move the file in their place away") from error
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         manifest, written = {}, None
     if written != config_hash(manifest):
-        raise RunError(f"{path} is damaged (it does not match its own hash): restore it, or delete {folder} and run again")
+        raise RunError(f"{path} is corrupt (it does not match its own hash): restore it, or delete {folder} and run again")
     return Artefact(folder, manifest)
 
 
 def artefacts_of(run: Path, stage: str) -> list[Artefact]:
-    """All finished artefacts of a stage, under whatever identity, the newest first."""
+    """All finished artefacts of a stage, of any identity, newest first."""
     folders = sorted((run / STAGES / stage).glob("*"))
     found = [artefact for folder in folders if (artefact := read_artefact(folder)) is not None]
     return sorted(found, key=lambda artefact: str(artefact.manifest["finished"]), reverse=True)
 
 
 def begin(folder: Path, identity: Identity) -> tuple[str, str]:
-    """Make the folder of an artefact, or go on in it. Returns what happens, for a person, and why a stage begins again (else empty)."""
+    """Create or reuse the folder of an artefact. Returns an event for the user, and the reason if a stage starts again (else empty)."""
     begun = sorted(folder.parent.glob(f"*/{IDENTITY}"), key=lambda path: path.stat().st_mtime_ns)
     newest, own, now = _read_identity(begun[-1]) if begun else None, _read_identity(folder / IDENTITY), identity.as_json()
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,16 +156,16 @@ def begin(folder: Path, identity: Identity) -> tuple[str, str]:
     with atomic_file(folder / IDENTITY) as file:
         file.write(json.dumps(now, indent=2, ensure_ascii=False).encode() + b"\n")
     if own is not None:
-        return "goes on" if own["code"] == now["code"] else "goes on under changed code", ""
+        return "resumes" if own["code"] == now["code"] else "resumes under changed code", ""
     reason = "" if newest is None else difference(newest, now)
     if newest is None or not reason:
-        return "begins", ""
-    remedy = "; --accept-code would keep what was made before" if differ_in_code_alone(newest, now) else ""
-    return f"begins again: {reason}{remedy}", reason
+        return "starts", ""
+    remedy = "; --accept-code would keep the earlier result" if differ_in_code_alone(newest, now) else ""
+    return f"starts again: {reason}{remedy}", reason
 
 
 def under_other_code(folder: Path, identity: Identity) -> Path | None:
-    """The folder of the same stage's newest artefact, finished ones first, that was begun under an identity with other code alone."""
+    """The folder of the stage's newest artefact, finished ones first, whose identity differs in code only."""
     now = identity.as_json()
     begun = [
         path for path in folder.parent.glob(f"*/{IDENTITY}") if (earlier := _read_identity(path)) and differ_in_code_alone(earlier, now)
@@ -175,7 +175,7 @@ def under_other_code(folder: Path, identity: Identity) -> Path | None:
 
 
 def _note_other_code(folder: Path, identity: Identity) -> None:
-    """Work that was begun under other code was moved here: note which files changed."""
+    """If the work in ``folder`` was started under other code, record which files changed."""
     begun = _read_identity(folder / IDENTITY)
     if begun is None or begun["code"] == dict(identity.code):
         return
@@ -189,19 +189,19 @@ def _note_other_code(folder: Path, identity: Identity) -> None:
 
 
 def accepted_code(folder: Path) -> list[Json]:
-    """When the stage in ``folder`` went on under other code, and the hashes before and after by file; the oldest first."""
+    """The accepted changes of code, oldest first: the time, and by file the hashes before and after."""
     path = folder / ACCEPTED
     try:
         found: list[Json] = json.loads(path.read_bytes())
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} is damaged ({type(error).__name__}): delete {folder} to begin the stage again") from error
+        raise RunError(f"{path} is corrupt ({type(error).__name__}): delete {folder} to restart the stage") from error
     return found
 
 
 def environment() -> Json:
-    """Versions of what the result may depend on although no identity does."""
+    """Versions that may affect a result but are not part of any identity."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -212,7 +212,7 @@ def environment() -> Json:
 
 
 def _read_identity(path: Path) -> Json | None:
-    """``None`` where there is none, or a damaged one: then work goes on under no other identity than its own."""
+    """``None`` if the file is missing or corrupt: then the folder counts for its own identity only."""
     try:
         found: Json = json.loads(path.read_bytes())
         return {part: found[part] for part in ("kind", "config", "inputs", "code")}

@@ -1,4 +1,4 @@
-"""What a stage cost: tokens, and from them and the number of weights the arithmetic. Imports no torch."""
+"""The cost of a stage: tokens, and the FLOPs computed from them and the number of weights. Imports no torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEADER_LENGTH = struct.Struct("<Q")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that were learned from, tokens that were generated, and the number of weights they went through."""
+    """Numbers of weights, of trained tokens and of generated tokens."""
 
     parameters: int = 0
     trained_tokens: int = 0
@@ -26,17 +26,17 @@ class Usage:
 
     @property
     def tokens(self) -> int:
-        """All of them."""
+        """Trained and generated tokens."""
         return self.trained_tokens + self.generated_tokens
 
     @property
     def flops(self) -> int:
-        """6ND for training and 2ND for generation (Kaplan et al., arXiv 2001.08361, section 2.1): attention and prompts are left out."""
+        """6ND for training and 2ND for generation (Kaplan et al., arXiv 2001.08361, section 2.1), without attention and prompts."""
         return self.parameters * (6 * self.trained_tokens + 2 * self.generated_tokens)
 
 
 def count_parameters(model: Path) -> int:
-    """Weights in the safetensors files of a model folder, by their headers alone; tied ones count once. 0 where there are none."""
+    """Weights in the safetensors files of a model folder, from their headers; tied weights count once. 0 if there are none."""
     return sum(math.prod(entry["shape"]) for file in sorted(model.glob("*.safetensors")) for entry in _tensors(file))
 
 

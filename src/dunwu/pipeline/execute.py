@@ -1,8 +1,8 @@
-"""Brings a pipeline to its end: each stage once, in order, whatever interrupted it before.
+"""Runs a pipeline to its end: each stage once, in order, after any interruption.
 
-A run is a directory held by one process. A stage whose artefact is there under its present identity is done. Any other is run in a folder
-of its own: trainers take up their last checkpoint, every other stage begins again in a temporary folder that is renamed when it is whole.
-So the same command after a kill at any moment ends with the same artefacts, and a change runs again only what depends on it.
+One process holds the run directory. A stage with an artefact of its current identity is done. Any other stage runs in a folder of its own:
+trainers resume from their last checkpoint, other stages start again in a temporary folder that is renamed when it is complete. So the
+same command after a kill ends with the same artefacts, and a change runs again only what depends on it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from dunwu.pipeline.artefacts import (
     STAGES,
     WORK,
     Artefact,
+    artefact_folder,
     artefacts_of,
     begin,
-    home,
     read_artefact,
     seal,
     under_other_code,
@@ -63,12 +63,13 @@ def run_pipeline(
     accept_code: bool = False,
     reporter: Reporter = QUIET,
 ) -> dict[str, Artefact]:
-    """Do or continue the stages from ``first`` to ``last`` and return their artefacts by name.
+    """Run or resume the stages from ``first`` to ``last`` and return their artefacts by name.
 
-    With ``accept_code``, what was begun or finished under other code is taken as it is, and half-done work goes on; the manifest says so.
-    With ``first``, stages that do not follow from it are not run: their present artefact is taken, else their newest.
-    Raises ``RunError`` (a run in use, a damaged artefact, an input that is not there), what the stages raise, and ``Interrupted`` when
-    it was asked to stop; everything finished stays.
+    With ``accept_code``, results made under other code are kept and half-finished work is resumed; the manifest records it.
+    With ``first``, stages that do not depend on it are not run: their current artefact is used, else their newest.
+
+    Raises ``RunError`` (run in use, corrupt artefact, missing input), what the stages raise, and ``Interrupted`` when it is stopped;
+    finished stages are kept.
     """
     selected = pipeline.between(first, last)
     for stage in selected:
@@ -91,7 +92,7 @@ def run_pipeline(
 
 
 class _Execution:
-    """The artefacts that are there so far, and how to get the next."""
+    """The artefacts made so far, and how to get the next."""
 
     def __init__(self, pipeline: Pipeline, run: Path, journal: Journal, reporter: Reporter, accept_code: bool) -> None:
         self._pipeline, self._run, self._journal, self._reporter, self._accept_code = pipeline, run, journal, reporter, accept_code
@@ -102,7 +103,7 @@ class _Execution:
         self._reporter.say(f"stage {stage.name}: {event}")
 
     def take_others(self, selected: Sequence[Stage], first: str) -> None:
-        """What ``selected`` takes from stages that are not run. Raises ``RunError`` for the first that is not there."""
+        """Load the inputs of ``selected`` from stages that are not run. Raises ``RunError`` for the first that is missing."""
         sources = dict.fromkeys(name for stage in selected for name in stage.inputs.values())
         for source in (self._pipeline[name] for name in sources if name not in [stage.name for stage in selected]):
             found = artefacts_of(self._run, source.name)
@@ -113,17 +114,17 @@ class _Execution:
                 artefact = next((each for each in found if each.manifest["identity"] == present), found[0])
                 self._there[source.name] = artefact
                 self._journal.note(source.name, "done", artefact.manifest["identity"])
-                self._say(source, f"taken as it is from {artefact.folder.name}")
+                self._say(source, f"used as it is from {artefact.folder.name}")
             else:
-                raise RunError(f"--from {first}: the artefact of stage {source.name} is needed and not there; run without --from first")
+                raise RunError(f"--from {first}: the artefact of stage {source.name} is needed but missing; run without --from first")
 
     def bring(self, stage: Stage) -> Artefact:
-        """The stage's artefact, made now unless it is there."""
+        """The stage's artefact, made now unless it exists."""
         check_files(stage)
         inputs = {key: self._there[source] for key, source in stage.inputs.items()}
         identity = identity_of(stage, {key: Input(each.hash, each.origin) for key, each in inputs.items()})
-        folder = home(self._run, stage.name, identity.digest)
-        # Of a file from outside the manifest is written anew: the same content may lie in another place by now.
+        folder = artefact_folder(self._run, stage.name, identity.digest)
+        # The manifest of an outside file is always rewritten: the same content may have moved.
         artefact = read_artefact(folder) if stage.described.function else None
         if artefact is None and self._accept_code:
             artefact = self._under_other_code(stage, identity, folder)
@@ -140,7 +141,7 @@ class _Execution:
         return artefact
 
     def _under_other_code(self, stage: Stage, identity: Identity, folder: Path) -> Artefact | None:
-        """What was finished under other code; half-done work is moved to ``folder``, to go on there."""
+        """The artefact finished under other code, if any; half-finished work is moved to ``folder``, to be resumed there."""
         earlier = None if folder.exists() else under_other_code(folder, identity)
         if earlier is None or (artefact := read_artefact(earlier)) is not None:
             return None if earlier is None else artefact
@@ -149,7 +150,7 @@ class _Execution:
         return None
 
     def _verify(self, artefact: Artefact) -> None:
-        """Before it is used; once a process."""
+        """Verify an artefact before its first use in this process."""
         if artefact.folder not in self._verified:
             artefact.verify()
             self._verified.add(artefact.folder)
@@ -169,14 +170,14 @@ class _Execution:
             raise
         except DunwuError as error:
             self._journal.note(stage.name, "failed", message=str(error))
-            remedy = f"; to begin this stage anew, delete {folder}" if isinstance(error, RunError) else ""
+            remedy = f"; to restart this stage, delete {folder}" if isinstance(error, RunError) else ""
             raise type(error)(f"stage {stage.name}: {error}{remedy}") from error
         self._say(stage, f"done in {duration(seconds)}")
         return artefact
 
 
 def _renew_manifest(out: Path, name: str, reporter: Reporter) -> None:
-    """A damaged or lost manifest must not keep finished stages out of reach: a pipeline's holds no more than its name and starts."""
+    """Rewrite a corrupt or missing manifest: it holds only the name and the starts, and must not block finished stages."""
     recipe = out / RECIPE
     if not (os.path.isdir(out / STAGES) and os.path.isfile(recipe)):  # Path.is_file would raise for a name that is too long
         return
@@ -195,7 +196,7 @@ def _renew_manifest(out: Path, name: str, reporter: Reporter) -> None:
 
 
 def check_files(stage: Stage) -> None:
-    """Raises ``DataError`` for a file from outside that is not there: now, and not when the stage's turn comes hours later."""
+    """Raises ``DataError`` for a missing outside file now, not hours later when the stage runs."""
     if isinstance(stage.work, FileConfig) and not Path(os.path.expanduser(stage.work.path)).exists():
         raise DataError(f"stage {stage.name}: {stage.work.path} does not exist; check the path")
     if missing := missing_file(stage.work):
@@ -204,23 +205,23 @@ def check_files(stage: Stage) -> None:
 
 
 def _perform(work: Work, config: Config, folder: Path, reporter: Reporter) -> tuple[Path, float]:
-    """The folder with what the work made, and the seconds it took."""
+    """Runs the work; returns the folder with its output, and the seconds it took."""
     if not work.function:
         return folder, 0.0
     module, _, name = work.function.partition(":")
     function = getattr(importlib.import_module(module), name)
     with _as_if_alone():
         if work.resumes:
-            # Of one identity: what it takes may lie elsewhere by now, made again with the same content or moved with the whole run.
+            # The identity is the same, but inputs may have moved: made again with the same content, or moved with the run.
             own = {key.removesuffix(".function"): content_hash(file.path) for key, file in outside_files(config).items() if file.function}
             relocate(folder / WORK, config.model_dump(mode="json"), own)
             function(config, folder / WORK, True, reporter=reporter)
             return folder / WORK, float(read_manifest(folder / WORK)["cost_seconds"])
-        return _make_whole(function, config, folder, reporter)
+        return _make_complete(function, config, folder, reporter)
 
 
-def _make_whole(function: Callable[..., Any], config: Config, folder: Path, reporter: Reporter) -> tuple[Path, float]:
-    """The output, whole or not there; a start that was killed is not counted in the seconds."""
+def _make_complete(function: Callable[..., Any], config: Config, folder: Path, reporter: Reporter) -> tuple[Path, float]:
+    """The output, complete or absent; the time of killed starts is not counted."""
     final = folder / OUTPUT
     if not final.exists():
         began = time.monotonic()
@@ -232,7 +233,7 @@ def _make_whole(function: Callable[..., Any], config: Config, folder: Path, repo
 
 
 def _read_seconds(file: Path) -> float:
-    """0 for a damaged file: only what is told of the cost hangs on it."""
+    """0 for a corrupt file: only the reported cost depends on it."""
     try:
         return float(json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -241,7 +242,7 @@ def _read_seconds(file: Path) -> float:
 
 @contextmanager
 def _as_if_alone() -> Iterator[None]:
-    """What a stage leaves behind in the process must not reach the next, which does not find it there when it runs after a kill."""
+    """Isolates a stage from process state left by earlier ones, which would be absent after a kill."""
     threads = torch.get_num_threads()
     random.seed(0)
     np.random.seed(0)

@@ -1,4 +1,4 @@
-"""A pipeline as data: stages, and what each takes from others. Checked when it is made. Imports no torch."""
+"""A pipeline as data: stages and their inputs from other stages, checked on creation. Imports no torch."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True)
 class Stage:
-    """A named piece of work. ``inputs`` says which keys of its configuration are filled with what which stages make.
+    """A named piece of work. ``inputs`` maps keys of its configuration to the stages whose output fills them.
 
-    Whatever the configuration has at such a key gives way to ``@STAGE``, and that to a path when the stage's turn comes.
+    The value at such a key is replaced by ``@STAGE``, and by a path when the stage runs.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Stage:
         takes = describe(self.work).takes
         for key in self.inputs:
             if not any(fnmatchcase(key, pattern) for pattern in takes):
-                known = f"it takes {', '.join(takes)}" if takes else "it takes none"
+                known = f"it takes {', '.join(takes)}" if takes else "it takes no inputs"
                 raise ConfigError(f"stage {self.name}: inputs.{key} is not an input of {self.kind}; {known}")
         object.__setattr__(self, "inputs", MappingProxyType(dict(self.inputs)))
         object.__setattr__(self, "work", self.filled({key: f"@{source}" for key, source in self.inputs.items()}))
@@ -48,7 +48,7 @@ class Stage:
 
     @property
     def described(self) -> Work:
-        """What the pipeline must know of its work."""
+        """What the pipeline must know about its work."""
         return describe(self.work)
 
     def filled(self, values: Mapping[str, str]) -> Config:
@@ -127,27 +127,27 @@ class Pipeline:
 
 
 def check_name(name: str, what: str) -> None:
-    """Raises `ConfigError` unless ``name`` can be the name of a folder anywhere and the first part of a dotted key."""
+    """Raises `ConfigError` unless ``name`` is valid as a folder name on any system and as the first part of a dotted key."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{what} name {name[:80]!r}: use lower-case letters, digits, - and _, such as cold-start")
 
 
 def _ordered(stages: Iterable[Stage]) -> list[Stage]:
-    """As given, but each after those it takes from. Raises `ConfigError` naming the cycle."""
+    """The stages in the given order, but each after its inputs. Raises `ConfigError` with the cycle if there is one."""
     waiting, done = list(stages), list[Stage]()
     while waiting:
         names = {stage.name for stage in waiting}
         ready = next((stage for stage in waiting if not names & set(stage.inputs.values())), None)
         if ready is None:
             cycle = " -> ".join(_cycle({stage.name: [each for each in stage.inputs.values() if each in names] for stage in waiting}))
-            raise ConfigError(f"the stages {cycle} take from each other in a circle: take one of these inputs away")
+            raise ConfigError(f"the stages {cycle} depend on each other in a cycle: remove one of these inputs")
         waiting.remove(ready)
         done.append(ready)
     return done
 
 
 def _cycle(sources: Mapping[str, list[str]]) -> list[str]:
-    """One cycle in the order of the work, its first stage repeated; every stage of ``sources`` has a source among them."""
+    """One cycle in execution order, with its first stage repeated; every stage of ``sources`` has a source among them."""
     path = [next(iter(sources))]
     while path[-1] not in path[:-1]:
         path.append(sources[path[-1]][0])

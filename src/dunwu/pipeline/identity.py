@@ -1,4 +1,4 @@
-"""The identity of a stage: what its output depends on. Imports no torch."""
+"""The identity of a stage: everything its output depends on. Imports no torch."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Identity:
-    """What decides a stage's output: under one identity a stage makes the same bytes on the same machine."""
+    """Everything that determines a stage's output: the same identity gives the same bytes on the same machine."""
 
     kind: str
     config: Json
-    """At keys that hold a file ``None``, or the function in it: of a file the content counts, not the place."""
+    """Keys that name a file have ``None``, or the function in it: the content of a file counts, not its path."""
     inputs: Mapping[str, str]
-    """SHA-256 by key, of what other stages made and of files from outside that are not code."""
+    """SHA-256 by key, of outputs of other stages and of outside files that are not code."""
     code: Mapping[str, str]
-    """SHA-256 by source file, of the user's own as well."""
+    """SHA-256 by source file, including custom files of the user."""
     sources: Mapping[str, Json] = field(default_factory=dict)
-    """By key, where the inputs came from; no part of the identity."""
+    """The origin of each input, by key; not part of the identity."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all of it."""
+        """SHA-256 of the identity."""
         return config_hash(self.as_json())
 
     def as_json(self) -> Json:
@@ -43,7 +43,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Input:
-    """What another stage made, as an input: its hash, and where it came from."""
+    """An input from another stage: its hash and its origin."""
 
     hash: str
     source: Json
@@ -63,20 +63,20 @@ def identity_of(stage: Stage, inputs: Mapping[str, Input]) -> Identity:
 
 
 def placeless_config(stage: Stage) -> Json:
-    """The configuration without places: ``None``, or a function's name, where inputs and files from outside stand."""
+    """The configuration without paths: inputs and outside files become ``None``, or the name of a function."""
     places: dict[str, str | None] = dict.fromkeys(stage.inputs)
     places |= {key: file.function for key, file in outside_files(stage.work).items()}
     return apply_overrides(stage.work.model_dump(mode="json"), [Override(*place) for place in places.items()], {})
 
 
 def code_of(function: str, own_files: Iterable[Path] = ()) -> dict[str, str]:
-    """The hashes of the source that a stage's function (``module:name``) can reach, and of what the user's own files can."""
+    """The hashes of the source that a stage's function (``module:name``) can reach, and of what custom files can reach."""
     module = function.partition(":")[0]
     return source_hashes([*([module_file(module)] if module else []), *own_files])
 
 
 def difference(earlier: Json, now: Json) -> str:
-    """The first thing in which two identities (`Identity.as_json`) differ, for a person; empty where they are equal."""
+    """The first difference of two identities (`Identity.as_json`), for the user; empty if they are equal."""
     for part in ("kind", "config", "inputs", "code"):
         if found := first_difference(earlier[part], now[part]):
             key, old, new = found
@@ -88,5 +88,5 @@ def difference(earlier: Json, now: Json) -> str:
 
 
 def differ_in_code_alone(earlier: Json, now: Json) -> bool:
-    """Do two identities (`Identity.as_json`) agree in all but the code?"""
+    """True if two identities (`Identity.as_json`) differ in code only."""
     return earlier["code"] != now["code"] and all(earlier[part] == now[part] for part in ("kind", "config", "inputs"))

@@ -18,7 +18,7 @@ STYLES = {"waiting": "dim", "running": "bold cyan", "done": "green", "stopped": 
 
 
 def shown(run: Path) -> RenderableType:
-    """The table of the run at ``run`` as it is now; what is wrong where it cannot be read."""
+    """The current table of the run at ``run``, or the error that prevents it."""
     try:
         return table(read_status(run)) if (run / RECIPE).is_file() else ""
     except (DunwuError, OSError) as error:
@@ -26,7 +26,7 @@ def shown(run: Path) -> RenderableType:
 
 
 def table(status: Status) -> Table:
-    """A row a stage, and the sum of them."""
+    """One row per stage, and the totals."""
     made = Table("stage", "work", "state", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("step", "time", "left", "tokens", "FLOPs"):
         made.add_column(name, justify="right")
@@ -39,7 +39,7 @@ def table(status: Status) -> Table:
 
 
 def plain_lines(status: Status) -> list[str]:
-    """The same where no table can be shown, and why a stage failed."""
+    """The same as plain lines, with the reason if a stage failed."""
     lines = []
     for stage in status.stages:
         facts = [f"step {_steps(stage)}" if _steps(stage) else "", f"took {duration(stage.seconds)}" if stage.seconds else ""]
@@ -50,12 +50,12 @@ def plain_lines(status: Status) -> list[str]:
 
 
 def conclusion(status: Status) -> str:
-    """One line about the whole."""
+    """One line about the whole run."""
     totals = status.totals()
     spent = f"{duration(totals['seconds'])} and {totals['tokens']:,.0f} tokens so far"
     if status.done:
         return f"all stages are done: {spent}"
-    running = f"process {status.pid} runs" if status.pid else "nothing runs: go on with the same `dunwu run`"
+    running = f"running as process {status.pid}" if status.pid else "not running: resume with the same `dunwu run`"
     return f"{running}; {spent}, {_all_left(status)} left"
 
 

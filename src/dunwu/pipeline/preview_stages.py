@@ -1,4 +1,4 @@
-"""What the stages of a pipeline would read of the data that is there before it runs, for ``--dry-run``: read as the stages read it."""
+"""The existing data that the stages of a pipeline would read, for ``--dry-run``; read as the stages read it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dunwu.pipeline.graph import Stage
 from dunwu.tasks.rows import SUFFIXES, local_rows
 
 DATA = ("tasks", "evaluations", "data", "validation")
-"""Keys of trainers that say where rows are from."""
+"""Keys of trainers that name sources of rows."""
 
 
 def preview_stages(stages: Sequence[Stage]) -> list[str]:
-    """What each stage reads, a line each. Raises ``UserError`` naming the stage, as the run would; what stages make is not there yet."""
+    """One line for each thing that a stage reads, except outputs of other stages. Raises ``UserError`` as the run would."""
     lines = []
     for stage in stages:
         check_files(stage)
@@ -48,7 +48,7 @@ def _read(work: Config) -> Iterator[str]:
 
 
 def _is_made(value: Any) -> bool:
-    """Whether another stage makes it, or a part of it."""
+    """True if another stage makes it or a part of it."""
     if isinstance(value, Config):
         return any(_is_made(getattr(value, name)) for name in type(value).model_fields)
     if isinstance(value, tuple | list):

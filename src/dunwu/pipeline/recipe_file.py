@@ -20,12 +20,12 @@ Json = dict[str, Any]
 
 
 def read_pipeline(file: Path, overrides: Sequence[str] = ()) -> Pipeline:
-    """The pipeline of a recipe, with overrides such as ``zero.grpo.steps=20``. Any mistake is a `ConfigError` of one line."""
+    """The pipeline of a recipe, with overrides such as ``zero.grpo.steps=20``. Any mistake raises a one-line `ConfigError`."""
     return make_pipeline(read_mapping(file), parse_overrides(overrides), default_name=file.stem.lower(), source=f"{file}: ")
 
 
 def with_overrides(pipeline: Pipeline, overrides: Sequence[str]) -> Pipeline:
-    """A pipeline that a function made, with overrides over it."""
+    """A pipeline made by a function, with overrides applied."""
     return make_pipeline(pipeline_data(pipeline), parse_overrides(overrides), pipeline.name)
 
 
@@ -35,18 +35,18 @@ def dump_pipeline(pipeline: Pipeline) -> str:
 
 
 def pipeline_data(pipeline: Pipeline) -> Json:
-    """The pipeline as plain data, every key of every configuration in it."""
+    """The pipeline as plain data, with every key of every configuration."""
     return {"name": pipeline.name, "stages": {stage.name: stage_data(stage) for stage in pipeline.stages}}
 
 
 def stage_data(stage: Stage) -> Json:
-    """A stage as plain data; keys that inputs fill are not in it."""
+    """A stage as plain data, without keys that inputs fill."""
     config = without(stage.work.model_dump(mode="json"), stage.inputs)
     return {"work": stage.kind, **({"inputs": dict(stage.inputs)} if stage.inputs else {}), **config}
 
 
 def without(data: Json, keys: Sequence[str] | Mapping[str, Any]) -> Json:
-    """A copy of ``data`` that lacks the dotted ``keys``."""
+    """A copy of ``data`` without the dotted ``keys``."""
     marked = apply_overrides(data, [Override(key, None) for key in keys], {})
     for key in keys:
         *parents, last = key.split(".")
@@ -64,7 +64,7 @@ def make_pipeline(data: Json, overrides: Sequence[Override] = (), default_name: 
     for override in overrides:
         name, _, key = override.key.partition(".")
         if name not in stages or not key:
-            raise ConfigError(f"{override.key} = {override.value!r}: begin with a stage{_nearest(name, stages)} and a dot")
+            raise ConfigError(f"{override.key} = {override.value!r}: start with a stage{_nearest(name, stages)} and a dot")
     try:
         made = tuple(_stage(name, written, [o for o in overrides if o.key.startswith(f"{name}.")]) for name, written in stages.items())
         return Pipeline(str(data.get("name", default_name)), made)

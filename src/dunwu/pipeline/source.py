@@ -1,4 +1,4 @@
-"""The source code that a stage can reach, so that a change elsewhere makes nothing run again.
+"""The source code that a stage can reach, so that changes elsewhere do not make it run again.
 
 Followed, from a stage's function on and by reading alone: every import of `dunwu`, function bodies included, and every string that is the
 dotted name of one of its modules (that is how workers are started). With a module count the files beside it that are no Python, and those
@@ -42,7 +42,7 @@ def source_hashes(entries: Iterable[Path], package: Path = PACKAGE) -> dict[str,
 
     Of Python the syntax tree is hashed, without docstrings, comments and positions; of any other file the bytes.
 
-    Raises ``ConfigError`` for a file, of the user's own, that is no Python.
+    Raises ``ConfigError`` for a custom file that is not valid Python.
     """
     begun = [entry.resolve() for entry in entries]
     waiting, found = list(begun), dict[Path, str]()

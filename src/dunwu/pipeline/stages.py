@@ -43,14 +43,14 @@ KINDS: Mapping[str, type[Config]] = MappingProxyType(
         "mix": MixingConfig,
     }
 )
-"""What `work` means in a recipe."""
+"""The values of `work` in a recipe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the pipeline must know of a piece of work.
+    """What the pipeline must know about a piece of work.
 
-    ``function`` is named as ``module:function``, so that it is imported when its turn comes. Where ``resumes``, it is called as
+    ``function`` is named as ``module:function``, and imported when the stage runs. If ``resumes``, it is called as
     ``function(config, folder, True, reporter=...)`` and resumes from what it finds in its folder; else as
     ``function(config, folder, reporter=...)`` with an empty folder that is kept only when the function returns. Without a function the
     artefact is there already.
@@ -60,14 +60,13 @@ class Work:
     function: str = ""
     resumes: bool = False
     takes: Mapping[str, ArtefactKind | None] = field(default_factory=dict)
-    """Keys of the configuration that another stage's artefact may fill (``*``: any place of a list or name), and the kind it must be."""
+    """Configuration keys that another stage's artefact may fill (``*``: any list index or name), and the kind it must have."""
     payload: Callable[[Path], Path] = lambda folder: folder
-    """From the folder the function was given to what others take."""
+    """Maps the function's folder to what other stages use."""
     usage: Callable[[Path, Path], Usage] = lambda folder, payload: Usage()
-    """From the folder and the payload to the tokens it took."""
+    """Maps the folder and the payload to the tokens used."""
     steps: int | None = None
-    """To which step its ``metrics.jsonl`` will go, for an ETA; ``None``: its run says so as ``steps`` of its manifest once it has read its
-    data."""
+    """Last step of its ``metrics.jsonl``, for an ETA; ``None``: the run writes ``steps`` into its manifest once it has read its data."""
 
 
 def describe(work: Config) -> Work:
@@ -166,11 +165,11 @@ def describe(work: Config) -> Work:
 
 
 _EVERY_BUILDER: Mapping[str, ArtefactKind] = MappingProxyType({"model": "model", "decontaminate.*.task.path": "data"})
-"""What all builders of data take: a tokenizer, and what evaluation sets are read from."""
+"""Inputs of all data builders: a tokenizer, and the evaluation sets."""
 
 
 def _builder(function: str, work: Builder, takes: Mapping[str, ArtefactKind]) -> Work:
-    """One for which models write."""
+    """A builder that uses models."""
     return Work(
         makes="data",
         function=f"dunwu.jobs.building:{function}",
@@ -185,7 +184,7 @@ def _builder(function: str, work: Builder, takes: Mapping[str, ArtefactKind]) ->
 
 
 def _local_writers(value: Any) -> Iterator[str]:
-    """The models in this process that write for a builder."""
+    """The local models that a builder generates with."""
     if isinstance(value, LocalGenerator):
         yield value.model
     elif isinstance(value, Config):
@@ -200,12 +199,12 @@ def kind_of(work: Config) -> str:
 
 
 def last_checkpoint(run: Path) -> Path:
-    """The newest checkpoint of a finished run directory. Raises `RunError` where the pointer to it is lost."""
+    """The newest checkpoint of a finished run directory. Raises `RunError` if the pointer to it is missing."""
     pointer = run / "checkpoints" / LATEST
     try:
         return pointer.with_name(pointer.read_text(encoding="utf-8").strip())
     except (OSError, ValueError) as error:
-        raise RunError(f"{pointer} is missing or damaged: write the name of the newest checkpoint into it") from error
+        raise RunError(f"{pointer} is missing or corrupt: write the name of the newest checkpoint into it") from error
 
 
 def _zero_usage(run: Path, model: Path, epochs: int) -> Usage:

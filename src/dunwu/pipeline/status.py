@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from dunwu.errors import RunError
-from dunwu.pipeline.artefacts import RECIPE, WORK, Artefact, artefacts_of, home, read_artefact
+from dunwu.pipeline.artefacts import RECIPE, WORK, Artefact, artefact_folder, artefacts_of, read_artefact
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.identity import placeless_config
 from dunwu.pipeline.journal import Entry, State, read_journal
@@ -97,14 +97,14 @@ def read_status(run: Path) -> Status:
         raise RunError(f"{run} holds no run of a pipeline ({RECIPE} is missing): pass the directory that `dunwu run` had as --out")
     pipeline, journal, pid = _pipeline(recipe, recipe.stat().st_mtime_ns), read_journal(run), running_pid(run)
     entries = {stage.name: journal.get(stage.name, Entry()) for stage in pipeline.stages}
-    there = {name: read_artefact(home(run, name, entry.identity)) for name, entry in entries.items() if entry.identity}
+    there = {name: read_artefact(artefact_folder(run, name, entry.identity)) for name, entry in entries.items() if entry.identity}
     return Status(pipeline.name, pid, guessed([_stage_status(run, stage, entries[stage.name], there, pid) for stage in pipeline.stages]))
 
 
 def guessed(stages: Sequence[StageStatus]) -> list[StageStatus]:
-    """Stages that have not begun as long as the last one of their kind that has: step by step, or as a whole where it has no steps.
+    """Estimates the time of waiting stages from the last one of the same kind: per step, or in total if it has no steps.
 
-    Not for functions of the user's own, of which one tells nothing of another.
+    Custom functions are excluded: their times are unrelated.
     """
     found: list[StageStatus] = []
     for stage in stages:
@@ -124,7 +124,7 @@ def _stage_status(run: Path, stage: Stage, entry: Entry, there: Mapping[str, Art
         return _done(stage, artefact)
     if artefact is not None or not entry.identity:
         return StageStatus(stage.name, stage.kind, "waiting", steps=stage.described.steps, left=_earlier_seconds(run, stage.name))
-    folder = home(run, stage.name, entry.identity)
+    folder = artefact_folder(run, stage.name, entry.identity)
     said = _manifest(folder)
     steps = _steps(stage, said)
     state: State = {"running": "running" if pid else "stopped", "done": "waiting"}.get(entry.state, entry.state)
@@ -144,7 +144,7 @@ def _stage_status(run: Path, stage: Stage, entry: Entry, there: Mapping[str, Art
 
 
 def _is_present(stage: Stage, artefact: Artefact, there: Mapping[str, Artefact | None]) -> bool:
-    """Whether it was made with the recipe's configuration and of what the other stages have now; changed code is not looked for here."""
+    """True if it was made with the recipe's configuration and the current inputs; changed code is not checked."""
     made_of: dict[str, str] = artefact.manifest["inputs"]
     sources = {key: there.get(name) for key, name in stage.inputs.items()}
     return artefact.manifest["config"] == placeless_config(stage) and all(
@@ -154,19 +154,19 @@ def _is_present(stage: Stage, artefact: Artefact, there: Mapping[str, Artefact |
 
 @lru_cache(maxsize=4)
 def _pipeline(recipe: Path, changed: int) -> Pipeline:
-    """The recipe of a run; ``changed`` makes a changed file another entry of the cache. A live view asks every second."""
+    """The recipe of a run; ``changed`` makes a changed file a new cache entry. The live view reads it every second."""
     return read_pipeline(recipe)
 
 
 def seconds_left(rows: Sequence[dict[str, Any]], steps: int) -> float | None:
-    """At the pace of ``rows`` of ``metrics.jsonl`` (``step`` and the Unix ``time`` of its end); ``None`` with one row alone."""
+    """Remaining time at the pace of ``rows`` of ``metrics.jsonl`` (``step``, Unix ``time`` of its end); ``None`` with a single row."""
     first, last = rows[0], rows[-1]
     done = last["step"] - first["step"]
     return (last["time"] - first["time"]) / done * max(0, steps - last["step"]) if done > 0 else None
 
 
 def read_tail(metrics: Path) -> list[dict[str, Any]]:
-    """The last rows of ``metrics.jsonl`` that can be read; none where there is no file."""
+    """The last readable rows of ``metrics.jsonl``; empty without a file."""
     try:
         with metrics.open("rb") as file:
             file.seek(max(0, metrics.stat().st_size - TAIL_BYTES))
@@ -178,13 +178,13 @@ def read_tail(metrics: Path) -> list[dict[str, Any]]:
         try:
             row = json.loads(line)
         except ValueError:
-            continue  # the first is cut by the seek, the last may be in writing
+            continue  # the seek cuts the first line, and the last may be incomplete
         rows += [row] if isinstance(row, dict) and {"step", "time"} <= row.keys() else []
     return rows
 
 
 def running_pid(run: Path) -> int | None:
-    """The process on this machine that holds the run; ``None`` where there is none."""
+    """The process on this machine that holds the run, or ``None``."""
     try:
         held = _HOLDER.fullmatch((run / "lock").read_text(encoding="utf-8"))
         start = read_manifest(run)["starts"][-1]
@@ -197,7 +197,7 @@ def running_pid(run: Path) -> int | None:
 
 
 def _has_open(pid: int, lock: Path) -> bool:
-    """Whether the process has the lock file open: after a restart of the machine its number may be another's."""
+    """True if the process has the lock file open: after a reboot its id may belong to another process."""
     try:
         return any(Path(file.path) == lock.resolve() for file in psutil.Process(pid).open_files())
     except psutil.Error:
@@ -211,18 +211,18 @@ def _done(stage: Stage, artefact: Artefact) -> StageStatus:
 
 
 def _earlier_seconds(run: Path, stage: str) -> float | None:
-    """What the stage took under another identity, as a guess; ``None`` where it never ran."""
+    """The stage's seconds under another identity, as an estimate; ``None`` if it never ran."""
     found = artefacts_of(run, stage)
     return float(found[0].manifest["cost"]["seconds"]) if found else None
 
 
 def _steps(stage: Stage, said: Mapping[str, Any]) -> int | None:
-    """To which step it goes, by its configuration or by what its run ``said`` in its manifest; ``None`` while nobody knows."""
+    """The last step, from the configuration or the manifest of its run; ``None`` if unknown."""
     return stage.described.steps or said.get("steps")
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    """That of the run directory in a stage's folder; empty where there is none."""
+    """The manifest of the run directory in a stage's folder; empty if there is none."""
     try:
         return read_manifest(folder / WORK)
     except RunError:
