@@ -1,11 +1,11 @@
 """The source code that a stage can reach, so that changes elsewhere do not make it run again.
 
-Followed, from a stage's function on and by reading alone: every import of `dunwu`, function bodies included, and every string that is the
-dotted name of one of its modules (that is how workers are started). With a module count the files beside it that are no Python, and those
-in folders beside it that hold no Python at all (C kernels, tables). **Not seen:** modules named by strings put together at run time, what
-a user's own file imports, the bundled weights (an input of the stages that use them), and other packages. Their versions stand in the
-manifest and are no part of a stage's identity: an upgrade of torch may change the last bits of a run, and is no reason to repeat days of
-training. What only presents is left out: `dunwu.analysis`, the modules of `PRESENTING`, and texts that are printed, reported or raised.
+The code is followed by reading alone, from a stage's function: every import of `dunwu`, also inside functions, and every string that is the
+dotted name of one of its modules (workers are started that way). A module includes the non-Python files beside it, and those in folders
+beside it without any Python (C kernels, tables). **Not seen:** modules named by strings put together at run time, imports of custom files,
+the bundled weights (an input of the stages that use them), and other packages. Their versions are in the manifest but not in a stage's
+identity: an upgrade of torch may change the last bits of a run, which is no reason to repeat days of training. Code that only presents is
+left out: `dunwu.analysis`, the modules of `PRESENTING`, and texts that are printed, reported or raised.
 """
 
 from __future__ import annotations
