@@ -63,7 +63,7 @@ SHORT = ("5.9M", "tiny")
 
 
 def texts(count: int) -> list[str]:
-    """The prompts in the order in which our learner takes them."""
+    """The prompts in the order in which our trainer takes them."""
     from dunwu.config.zero import ZeroConfig
     from dunwu.tasks.make import make_mixture
     from dunwu.tasks.templates import render

@@ -85,7 +85,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Learner:
+class Trainer:
     """What learns and how. ``reference`` anchors the KL and is ``None`` where beta is 0."""
 
     model: Any
@@ -101,7 +101,7 @@ def train(model: Any, tokenizer: Any, reward: Callable[[Problem, str], Reward], 
     task = make_task(CountdownTask())
     sampling = SamplingParams(settings.max_tokens, settings.temperature, stop_token_ids=stop_token_ids(tokenizer, model))
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
-    learner = Learner(model, frozen_copy(model) if algorithm.beta > 0 else None, optimiser, algorithm)
+    trainer = Trainer(model, frozen_copy(model) if algorithm.beta > 0 else None, optimiser, algorithm)
 
     for step in range(settings.steps):
         started = time.perf_counter()
@@ -116,10 +116,10 @@ def train(model: Any, tokenizer: Any, reward: Callable[[Problem, str], Reward], 
         advantages_PG = algorithm.advantage(rewards_PG, valid_PG)
         experience = Experience(tuple(repeated), tuple(completions), advantages_PG.flatten().to(model.device))
 
-        metrics = learn(learner, experience, settings, step)
+        metrics = learn(trainer, experience, settings, step)
         engine.load_weights(version=step + 1)
-        if learner.reference is not None and algorithm.reference_every and (step + 1) % algorithm.reference_every == 0:
-            learner.reference.load_state_dict(model.state_dict())
+        if trainer.reference is not None and algorithm.reference_every and (step + 1) % algorithm.reference_every == 0:
+            trainer.reference.load_state_dict(model.state_dict())
         yield {
             "step": step + 1,
             "reward": rewards_PG[valid_PG].mean().item(),
@@ -142,17 +142,17 @@ def draw_prompts(task: Task, tokenizer: Any, settings: Settings, step: int) -> l
     return [template.prompt(task.train(step * settings.prompts + i, settings.seed)) for i in range(settings.prompts)]
 
 
-def learn(learner: Learner, experience: Experience, settings: Settings, step: int) -> dict[str, float]:
+def learn(trainer: Trainer, experience: Experience, settings: Settings, step: int) -> dict[str, float]:
     """One pass over the rollouts in ``minibatches`` optimiser updates (DeepSeekMath, arXiv 2402.03300, Algorithm 1)."""
     order = torch.randperm(len(experience.completions), generator=torch.Generator().manual_seed(settings.seed * 1_000_003 + step))
     minibatches = [experience.rows(part.tolist()) for part in order.chunk(settings.minibatches)]
     # With one update the policy is still the one that sampled: the ratio is 1. With several, pi_old is the policy before the first.
-    olds = [old_logprobs(learner.model, minibatch, settings) if settings.minibatches > 1 else None for minibatch in minibatches]
-    metrics = [update(learner, minibatch, old, settings) for minibatch, old in zip(minibatches, olds, strict=True)]
+    olds = [old_logprobs(trainer.model, minibatch, settings) if settings.minibatches > 1 else None for minibatch in minibatches]
+    metrics = [update(trainer, minibatch, old, settings) for minibatch, old in zip(minibatches, olds, strict=True)]
     return {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
 
 
-def update(learner: Learner, minibatch: Experience, old: list[Tensor] | None, settings: Settings) -> dict[str, float]:
+def update(trainer: Trainer, minibatch: Experience, old: list[Tensor] | None, settings: Settings) -> dict[str, float]:
     """One optimiser update, its gradient summed over micro-batches: the denominators are those of all its rollouts."""
     lengths = [len(completion.tokens) for completion in minibatch.completions]
     denominators = Denominators(rollouts=len(lengths), tokens=sum(lengths), max_tokens=settings.max_tokens)
@@ -161,18 +161,18 @@ def update(learner: Learner, minibatch: Experience, old: list[Tensor] | None, se
         micro = minibatch.rows(indices)
         tokens = collate(micro)
         batch = GrpoBatch(
-            policy_logprobs_BT=logprobs(learner.model, tokens, settings),
+            policy_logprobs_BT=logprobs(trainer.model, tokens, settings),
             old_logprobs_BT=None if old is None else old[number],
-            reference_logprobs_BT=None if learner.reference is None else logprobs(learner.reference, tokens, settings),
+            reference_logprobs_BT=None if trainer.reference is None else logprobs(trainer.reference, tokens, settings),
             advantages_BT=micro.advantages_B[:, None].expand_as(tokens.completion_BT),
             mask_BT=tokens.completion_BT,
         )
-        part = grpo_loss(learner.algorithm, batch, denominators)
+        part = grpo_loss(trainer.algorithm, batch, denominators)
         part.loss.backward()  # type: ignore[no-untyped-call]
         parts.append(part)
-    norm = torch.nn.utils.clip_grad_norm_(learner.model.parameters(), settings.max_grad_norm)
-    learner.optimiser.step()
-    learner.optimiser.zero_grad(set_to_none=True)
+    norm = torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), settings.max_grad_norm)
+    trainer.optimiser.step()
+    trainer.optimiser.zero_grad(set_to_none=True)
     return {
         "loss": sum(part.loss.item() for part in parts),
         "kl": sum(part.kl_sum.item() for part in parts) / denominators.tokens,

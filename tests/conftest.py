@@ -1,4 +1,4 @@
-"""What tests of the trainers share: a tokenizer of the tiny world, small random and taught models, a data set, configurations, learners.
+"""What tests of the trainers share: a tokenizer of the tiny world, small random and taught models, a data set, configurations, trainers.
 
 Heavy imports stand inside the fixtures, so that tests of the light layers stay light.
 """
@@ -144,10 +144,10 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture(scope="session")
-def open_learner() -> Callable[..., Any]:
-    """``with open_learner(path, config) as learner``: a GRPO learner put together as `run_zero` does it.
+def open_trainer() -> Callable[..., Any]:
+    """``with open_trainer(path, config) as trainer``: a GRPO trainer put together as `run_zero` does it.
 
-    ``engine_of(model, tokenizer)``, ``reward`` and ``model`` replace the real ones; ``learner.run`` is its run directory.
+    ``engine_of(model, tokenizer)``, ``reward`` and ``model`` replace the real ones; ``trainer.run`` is its run directory.
     """
     from dunwu.models.loading import load_model
     from dunwu.models.lora import add_lora
@@ -210,14 +210,14 @@ def pretrain_config() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def new_pretrainer() -> Callable[..., Any]:
-    """``new_pretrainer(config, **more)``: the learner of `pretrain` with a tokenizer of 300 documents, its stream in this process."""
+    """``new_pretrainer(config, **more)``: the trainer of `pretrain` with a tokenizer of 300 documents, its stream in this process."""
     from dunwu.trainers.pretrain import Pretrainer
 
     return lambda config, **more: Pretrainer(config, DirectStream(config.seed), tokenizer_documents=300, **more)
 
 
 class SignalAfter:
-    """A learner that, after one of its steps, has its own process asked to stop."""
+    """A trainer that, after one of its steps, has its own process asked to stop."""
 
     def __init__(self, inner: Any, step: int) -> None:
         self._inner, self._step = inner, step
@@ -235,12 +235,12 @@ class SignalAfter:
 
 
 @pytest.fixture(scope="session")
-def train_learner() -> Callable[..., Path]:
-    """``train_learner(run, learner, config, stop=5)``: all steps, or those until a signal after step ``stop``; the final checkpoint."""
+def train_until() -> Callable[..., Path]:
+    """``train_until(run, trainer, config, stop=5)``: all steps, or those until a signal after step ``stop``; the final checkpoint."""
     from dunwu.trainers.train_loop import Schedule, run_steps
 
-    def train(run: Any, learner: Any, config: Any, steps: int, stop: int = 0) -> Path:
-        return run_steps(run, SignalAfter(learner, stop), Schedule(steps, config.save_every, config.keep_checkpoints, "test"))
+    def train(run: Any, trainer: Any, config: Any, steps: int, stop: int = 0) -> Path:
+        return run_steps(run, SignalAfter(trainer, stop), Schedule(steps, config.save_every, config.keep_checkpoints, "test"))
 
     return train
 

@@ -61,10 +61,10 @@ def test_the_path_is_short_and_its_files_exist() -> None:
     ids=["default", "torch", "dapo", "kl"],
 )
 def test_a_real_step_stays_on_the_path(
-    overrides: tuple[str, ...], open_learner: Callable[..., Any], zero_config: Callable[..., Any], tmp_path: Path
+    overrides: tuple[str, ...], open_trainer: Callable[..., Any], zero_config: Callable[..., Any], tmp_path: Path
 ) -> None:
     files, leaves = read_map()
-    with open_learner(tmp_path, zero_config(*overrides)) as trainer, RewardPool(rule_reward(), workers=1, timeout=5.0) as pool:
+    with open_trainer(tmp_path, zero_config(*overrides)) as trainer, RewardPool(rule_reward(), workers=1, timeout=5.0) as pool:
         trainer.pool = pool  # in a process of its own, as in a run
         trainer.step(1)
         with executed() as found:

@@ -91,9 +91,9 @@ class Bench:
     def train(self, found: TokenFile, data: str) -> None:
         """A few updates."""
         config = SftConfig(data=data, batch_size=CONVERSATIONS, sample_every=10**9, matmul_precision="float32", device="cpu")
-        learner = SftTrainer(config, self.model, self.tokenizer, TorchEngine(self.model, self.tokenizer, native=False), found)
+        trainer = SftTrainer(config, self.model, self.tokenizer, TorchEngine(self.model, self.tokenizer, native=False), found)
         for step in range(1, UPDATES + 1):
-            learner.step(step)
+            trainer.step(step)
 
 
 def main() -> None:

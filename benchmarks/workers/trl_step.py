@@ -45,7 +45,7 @@ class Turns:
 
 
 def arguments(given: dict[str, Any]) -> Any:
-    """The same learner as ours: GRPO with one update a batch, no KL, group-normalised rewards."""
+    """The same trainer as ours: GRPO with one update a batch, no KL, group-normalised rewards."""
     from trl import GRPOConfig
 
     batch = given["prompts_per_step"] * given["group"]

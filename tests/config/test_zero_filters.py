@@ -1,4 +1,4 @@
-"""Reinforcement learning draws from the whole distribution: the learner's probabilities are of that one."""
+"""Reinforcement learning draws from the whole distribution: the trainer's probabilities are of that one."""
 
 from __future__ import annotations
 

@@ -31,10 +31,10 @@ def digits(problem: Problem, text: str) -> Reward:
     return Reward(share, {"accuracy": share}, Verdict(share, "wrong"))
 
 
-def grpo_curves(open_learner: Callable[..., AbstractContextManager[Any]], config: Any, model: Any, path: Path) -> Curves:
+def grpo_curves(open_trainer: Callable[..., AbstractContextManager[Any]], config: Any, model: Any, path: Path) -> Curves:
     names = ("reward", "loss", "grad_norm", "entropy", "kl", "completions/mean_length")
-    with open_learner(path, config, model=model, reward=digits) as learner:
-        rows = [learner.step(step) for step in range(1, STEPS + 1)]
+    with open_trainer(path, config, model=model, reward=digits) as trainer:
+        rows = [trainer.step(step) for step in range(1, STEPS + 1)]
     return {name: [row[name] for row in rows] for name in names}
 
 
@@ -61,19 +61,19 @@ def compare(held: Curves, found: Curves, point: float, mean: float) -> None:
 
 
 def test_grpo(
-    open_learner: Callable[..., AbstractContextManager[Any]],
+    open_trainer: Callable[..., AbstractContextManager[Any]],
     zero_config: Callable[..., Any],
     new_policy: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
     sizes = ("grpo.prompts_per_step=4", "grpo.group_size=8", "grpo.inner_epochs=2", "grpo.beta=0.02", "grpo.reference_every=8")
     config = zero_config(*sizes, "grpo.learning_rate=5e-3", "seed=11")
-    found = grpo_curves(open_learner, config, new_policy(11), tmp_path / "run")
+    found = grpo_curves(open_trainer, config, new_policy(11), tmp_path / "run")
     compare(golden("grpo", found), found, point=0.05, mean=0.005)
 
 
-def pretrain_curves(learner: Any) -> Curves:
-    rows = [learner.step(step) for step in range(1, STEPS + 1)]
+def pretrain_curves(trainer: Any) -> Curves:
+    rows = [trainer.step(step) for step in range(1, STEPS + 1)]
     return {name: [row[name] for row in rows] for name in ("loss", "grad_norm", "num_tokens")}
 
 

@@ -34,9 +34,9 @@ def curves(model: Any, tokenizer: Any, **changed: Any) -> Curves:
     fixed = {"data": "made", "matmul_precision": "float32", "device": "cpu", "seed": 11}
     config = SftConfig.model_validate({**settings, **fixed, **changed})
     examples = list(encode_rows([talk(n) for n in range(32)], training_template("tiny", tokenizer), tokenizer))
-    learner = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer, native=False), examples)
-    assert learner.steps == STEPS
-    rows = [learner.step(step) for step in range(1, STEPS + 1)]
+    trainer = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer, native=False), examples)
+    assert trainer.steps == STEPS
+    rows = [trainer.step(step) for step in range(1, STEPS + 1)]
     return {name: [float(row[name] or 0.0) for row in rows] for name in NAMES}
 
 

@@ -39,17 +39,17 @@ class Honest:
 
 
 @pytest.fixture
-def train(tmp_path: Path, open_learner: Any, zero_config: Any, say_data: Path) -> Callable[[Any], list[dict[str, Any]]]:
+def train(tmp_path: Path, open_trainer: Any, zero_config: Any, say_data: Path) -> Callable[[Any], list[dict[str, Any]]]:
     """Train for right answers, and then for the scorer's favour too; the metrics, a row a step. A halted run raises."""
 
     def run(scorer: Any) -> list[dict[str, Any]]:
         reward = f"reward=[accuracy, format, {{kind: helpfulness, model: none, tasks: [{say_data.name}], after: {AFTER}}}]"
         wire = "tripwire={mode: divergence, part: helpfulness, share: 1.0, window: 3, rise: 0.5}"
         config = zero_config("grpo.prompts_per_step=10", "grpo.group_size=8", f"grpo.steps={STEPS}", reward, wire)
-        with open_learner(tmp_path / "run", config, reward=make_reward(config.reward, config.tripwire)) as learner:
+        with open_trainer(tmp_path / "run", config, reward=make_reward(config.reward, config.tripwire)) as trainer:
             models = ModelRewards((ModelReward(config.reward[-1], scorer),))
-            learner.group_rewards = GroupRewards(config, learner.pool.weights, models)
-            run_steps(learner.run, learner, Schedule(STEPS, config.save_every, config.keep_checkpoints, "test"))
+            trainer.group_rewards = GroupRewards(config, trainer.pool.weights, models)
+            run_steps(trainer.run, trainer, Schedule(STEPS, config.save_every, config.keep_checkpoints, "test"))
         return metrics(tmp_path)
 
     return run

@@ -34,25 +34,25 @@ PLATEAU = 0.75
 STEP_SIZE = ["grpo.prompts_per_step=10", "grpo.group_size=8", f"grpo.steps={STEPS}"]
 
 
-def accuracy(learner: Any) -> float:
-    """Share of right answers of the learner's engine on training problems, by the true verifier."""
-    prompts = learner_prompts(learner, 20)
+def accuracy(trainer: Any) -> float:
+    """Share of right answers of the trainer's engine on training problems, by the true verifier."""
+    prompts = trainer_prompts(trainer, 20)
     with RewardPool(rule_reward(), 0, 5.0) as pool:
-        rollouts = sample_groups(learner.engine, pool, prompts, learner.sampling, 8, rollout_seeds(99, EVALUATION, 20, 8)).rollouts
+        rollouts = sample_groups(trainer.engine, pool, prompts, trainer.sampling, 8, rollout_seeds(99, EVALUATION, 20, 8)).rollouts
     return sum(rollout.reward.parts["accuracy"] or 0.0 for rollout in rollouts) / len(rollouts)
 
 
-def learner_prompts(learner: Any, count: int) -> Any:
-    problems = [learner.task.train(index, 0) for index in range(count)]
-    return make_prompts(problems, learner.config.template, learner.tokenizer, learner.config.max_prompt_tokens)
+def trainer_prompts(trainer: Any, count: int) -> Any:
+    problems = [trainer.task.train(index, 0) for index in range(count)]
+    return make_prompts(problems, trainer.config.template, trainer.tokenizer, trainer.config.max_prompt_tokens)
 
 
-def learned(learner: Any) -> tuple[float, float]:
+def learned(trainer: Any) -> tuple[float, float]:
     """Accuracy before and after all steps."""
-    before = accuracy(learner)
+    before = accuracy(trainer)
     for step in range(1, STEPS + 1):
-        learner.step(step)
-    return before, accuracy(learner)
+        trainer.step(step)
+    return before, accuracy(trainer)
 
 
 class StaleEngine(TorchEngine):
@@ -81,30 +81,30 @@ def between_groups(rewards_PG: Tensor, valid_PG: Tensor) -> Tensor:
     return group_normalised(rewards_PG, valid_PG).roll(1, 0)
 
 
-def as_it_is(learner: Any) -> None:
+def as_it_is(trainer: Any) -> None:
     pass
 
 
 def with_advantage(advantage: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any], None]:
-    def plant(learner: Any) -> None:
-        learner.algorithm = replace(learner.algorithm, advantage=advantage)
+    def plant(trainer: Any) -> None:
+        trainer.algorithm = replace(trainer.algorithm, advantage=advantage)
 
     return plant
 
 
 @pytest.fixture
 def open_say(
-    open_learner: Callable[..., AbstractContextManager[Any]], zero_config: Callable[..., Any], tmp_path: Path
+    open_trainer: Callable[..., AbstractContextManager[Any]], zero_config: Callable[..., Any], tmp_path: Path
 ) -> Callable[..., AbstractContextManager[Any]]:
-    return lambda *overrides, **parts: open_learner(tmp_path / "run", zero_config(*STEP_SIZE, *overrides), **parts)
+    return lambda *overrides, **parts: open_trainer(tmp_path / "run", zero_config(*STEP_SIZE, *overrides), **parts)
 
 
 @pytest.mark.parametrize(
     "more", [(), ("grpo.beta=0.001", "grpo.minibatches=2", "grpo.learning_rate=2e-3")], ids=["one-update", "two-and-kl"]
 )
 def test_reinforcement_learning_clears_the_plateau(more: tuple[str, ...], open_say: Callable[..., AbstractContextManager[Any]]) -> None:
-    with open_say(*more) as learner:
-        before, after = learned(learner)
+    with open_say(*more) as trainer:
+        before, after = learned(trainer)
     assert before < GUESSING, "the base must not be able to do it already"
     assert after > PLATEAU
 
@@ -113,8 +113,8 @@ def test_reinforcement_learning_clears_the_plateau(more: tuple[str, ...], open_s
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_algorithm_clears_the_plateau(name: str, open_say: Callable[..., AbstractContextManager[Any]]) -> None:
     """With its own clip, KL and sampling rounds; two updates a batch, so that its ratio counts."""
-    with open_say(f"grpo.algorithm={name}", "grpo.beta=null", "grpo.minibatches=2", "grpo.learning_rate=2e-3") as learner:
-        before, after = learned(learner)
+    with open_say(f"grpo.algorithm={name}", "grpo.beta=null", "grpo.minibatches=2", "grpo.learning_rate=2e-3") as trainer:
+        before, after = learned(trainer)
     print(f"{name}: {before:.3f} -> {after:.3f}")
     assert before < GUESSING
     assert after > PLATEAU
@@ -133,8 +133,8 @@ OPTIONS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("more", OPTIONS.values(), ids=OPTIONS)
 def test_every_option_lets_it_learn(more: tuple[str, ...], open_say: Callable[..., AbstractContextManager[Any]]) -> None:
-    with open_say("grpo.minibatches=2", "grpo.learning_rate=2e-3", *more) as learner:
-        before, after = learned(learner)
+    with open_say("grpo.minibatches=2", "grpo.learning_rate=2e-3", *more) as trainer:
+        before, after = learned(trainer)
     print(f"{more}: {before:.3f} -> {after:.3f}")
     assert after > PLATEAU
 
@@ -153,14 +153,14 @@ def test_every_option_lets_it_learn(more: tuple[str, ...], open_say: Callable[..
 def test_a_planted_bug_does_not(
     plant: Callable[[Any], None], parts: dict[str, Any], open_say: Callable[..., AbstractContextManager[Any]]
 ) -> None:
-    with open_say(**parts) as learner:
-        plant(learner)
-        _, after = learned(learner)
+    with open_say(**parts) as trainer:
+        plant(trainer)
+        _, after = learned(trainer)
     assert after < GUESSING
 
 
 @pytest.mark.slow
-def test_the_bundled_base_learns_countdown(open_learner: Callable[..., AbstractContextManager[Any]], tmp_path: Path) -> None:
+def test_the_bundled_base_learns_countdown(open_trainer: Callable[..., AbstractContextManager[Any]], tmp_path: Path) -> None:
     """Level 1 (three small numbers) from the bundled base: accuracy over five steps at the end against that at the beginning."""
     try:
         bundled_path()
@@ -175,7 +175,7 @@ def test_the_bundled_base_learns_countdown(open_learner: Callable[..., AbstractC
         "grpo.beta=0",
         "sampling.max_tokens=120",
     ]
-    with open_learner(tmp_path / "run", load_config(ZeroConfig, None, [task, *sizes, "device=cpu", "sample_every=1000"])) as learner:
-        found = [learner.step(step)["rewards/accuracy"] for step in range(1, 31)]
+    with open_trainer(tmp_path / "run", load_config(ZeroConfig, None, [task, *sizes, "device=cpu", "sample_every=1000"])) as trainer:
+        found = [trainer.step(step)["rewards/accuracy"] for step in range(1, 31)]
     before, after = sum(found[:5]) / 5, sum(found[-5:]) / 5
     assert after > before + 0.1, f"{before:.2f} before, {after:.2f} after"

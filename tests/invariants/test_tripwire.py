@@ -23,14 +23,14 @@ both, so the policy finds the hole in a few steps however its sums are rounded."
 
 
 @pytest.fixture
-def train(tmp_path: Path, open_learner: Any, zero_config: Any) -> Callable[..., list[dict[str, Any]]]:
+def train(tmp_path: Path, open_trainer: Any, zero_config: Any) -> Callable[..., list[dict[str, Any]]]:
     """Train with a reward whose ``part`` is watched; the metrics, a row a step. A halted run raises."""
 
     def run(reward: str, part: str, threshold: float) -> list[dict[str, Any]]:
         wire = f"tripwire={{part: {part}, share: 1.0, threshold: {threshold}}}"
         config = zero_config("grpo.prompts_per_step=10", "grpo.group_size=8", f"grpo.steps={STEPS}", f"reward={reward}", wire)
-        with open_learner(tmp_path / "run", config, reward=make_reward(config.reward, config.tripwire)) as learner:
-            run_steps(learner.run, learner, Schedule(STEPS, config.save_every, config.keep_checkpoints, "test"))
+        with open_trainer(tmp_path / "run", config, reward=make_reward(config.reward, config.tripwire)) as trainer:
+            run_steps(trainer.run, trainer, Schedule(STEPS, config.save_every, config.keep_checkpoints, "test"))
         return metrics(tmp_path)
 
     return run

@@ -58,16 +58,16 @@ def test_a_padding_that_the_model_does_not_embed(padding: int | None, named: boo
 
 @pytest.mark.parametrize("padding", [-1, 100_000])
 def test_training_goes_on_with_it(
-    padding: int, taught_base: str, zero_config: Callable[..., Any], open_learner: Any, tmp_path: Path
+    padding: int, taught_base: str, zero_config: Callable[..., Any], open_trainer: Any, tmp_path: Path
 ) -> None:
     model, tokenizer = load_model(taught_base)
     save_model(model, tokenizer, tmp_path / "base")
     repad(tmp_path / "base", padding, named=False)
     losses = []
     for number, base in enumerate((taught_base, str(tmp_path / "base"))):
-        with open_learner(tmp_path / str(number), zero_config(f"model={base}", "matmul_precision=float32")) as learner:
-            assert (learner.tokenizer.pad_token_id >= learner.policy.model.config.vocab_size) == bool(number)
-            losses.append(learner.step(1)["loss"])
+        with open_trainer(tmp_path / str(number), zero_config(f"model={base}", "matmul_precision=float32")) as trainer:
+            assert (trainer.tokenizer.pad_token_id >= trainer.policy.model.config.vocab_size) == bool(number)
+            losses.append(trainer.step(1)["loss"])
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
 
 

@@ -79,8 +79,8 @@ def test_tokens_loss_gradient_and_metrics_equal_those_of_trl(name: str, theirs: 
         assert set(labels[len(one.ids) :]) <= {-100}
 
     config = SftConfig(data="rows", batch_size=6, matmul_precision="float32", max_grad_norm=1e9, sample_every=1000, epochs=2)
-    learner = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer, native=False), examples)
-    totals = learner._accumulate(examples)
+    trainer = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer, native=False), examples)
+    totals = trainer._accumulate(examples)
     ours = {key: parameter.grad for key, parameter in model.named_parameters()}
     gradients = load_file(theirs / f"gradients-{name}.safetensors")
     assert ours.keys() == gradients.keys()

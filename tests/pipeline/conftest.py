@@ -80,7 +80,7 @@ def few_steps() -> list[str]:
     The base answers too few puzzles for a cold start: sums of two numbers are asked instead.
     """
     sums = "{task: {kind: arithmetic, max_terms: 2}}"
-    learners = [
+    trainers = [
         override
         for stage, steps in (("zero", 3), ("dev2", 2), ("r1", 4))
         for override in (
@@ -104,7 +104,7 @@ def few_steps() -> list[str]:
         )
     ]
     return [
-        *learners,
+        *trainers,
         *suites,
         f"zero.tasks=[{sums}]",
         f"dev2.tasks=[{sums}]",

@@ -66,7 +66,7 @@ def sft_config(dated: str, tmp_path_factory: pytest.TempPathFactory) -> SftConfi
     return load_config(SftConfig, None, [f"model={dated}", f"data={data}", "template=auto", *often])
 
 
-def stopping_after(monkeypatch: pytest.MonkeyPatch, module: Any, train_learner: Any, step: int) -> Callable[[], None]:
+def stopping_after(monkeypatch: pytest.MonkeyPatch, module: Any, train_until: Any, step: int) -> Callable[[], None]:
     """Let a run stop after ``step``; call what is returned to let it go on."""
     real = module.train
 
@@ -74,8 +74,8 @@ def stopping_after(monkeypatch: pytest.MonkeyPatch, module: Any, train_learner: 
         def __init__(self, schedule: Any) -> None:
             self.save_every, self.keep_checkpoints, self.steps = schedule.save_every, schedule.keep, schedule.steps
 
-    def stopped(run: Any, learner: Any, schedule: Any) -> Path:
-        return train_learner(run, learner, Saves(schedule), schedule.steps, step)  # type: ignore[no-any-return]
+    def stopped(run: Any, trainer: Any, schedule: Any) -> Path:
+        return train_until(run, trainer, Saves(schedule), schedule.steps, step)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(module, "train", stopped)
     return lambda: monkeypatch.setattr(module, "train", real)
@@ -86,10 +86,10 @@ def prompt_of(tokenizer: Any) -> str:
 
 
 def test_fine_tuning_goes_on_the_next_day(
-    sft_config: SftConfig, clock: type[Clock], monkeypatch: pytest.MonkeyPatch, train_learner: Any, same_files: Any, tmp_path: Path
+    sft_config: SftConfig, clock: type[Clock], monkeypatch: pytest.MonkeyPatch, train_until: Any, same_files: Any, tmp_path: Path
 ) -> None:
     whole = run_sft(sft_config, tmp_path / "whole")
-    go_on = stopping_after(monkeypatch, sft_module, train_learner, 2)
+    go_on = stopping_after(monkeypatch, sft_module, train_until, 2)
     with pytest.raises(Interrupted):
         run_sft(sft_config, tmp_path / "run")
     go_on()
@@ -111,7 +111,7 @@ def test_a_run_from_before_dates_were_kept_goes_on_with_the_day_it_began(sft_con
 
 
 def test_prompts_of_reinforcement_learning_stay_as_they_are_past_midnight(
-    dated: str, zero_config: Any, clock: type[Clock], monkeypatch: pytest.MonkeyPatch, train_learner: Any, same_files: Any, tmp_path: Path
+    dated: str, zero_config: Any, clock: type[Clock], monkeypatch: pytest.MonkeyPatch, train_until: Any, same_files: Any, tmp_path: Path
 ) -> None:
     config = zero_config(f"model={dated}", "template=chat", "evaluations=[]", "grpo.steps=4")
     whole = run_zero(config, tmp_path / "whole")
@@ -119,7 +119,7 @@ def test_prompts_of_reinforcement_learning_stay_as_they_are_past_midnight(
     assert "Today: 27 Nov 2026" in prompt_of(load_model(dated)[1])  # the run has frozen it
 
     clock.today = FIRST
-    go_on = stopping_after(monkeypatch, zero_module, train_learner, 3)
+    go_on = stopping_after(monkeypatch, zero_module, train_until, 3)
     with pytest.raises(Interrupted):
         run_zero(config, tmp_path / "run")
     go_on()

@@ -70,12 +70,12 @@ def test_the_same_weights_give_the_same_pass_at_1(moved: str, taught_base: str, 
 
 
 def test_training_sampling_and_generators_stop_there_too(
-    moved: str, taught_base: str, zero_config: Callable[..., Any], open_learner: Any, tmp_path: Path
+    moved: str, taught_base: str, zero_config: Callable[..., Any], open_trainer: Any, tmp_path: Path
 ) -> None:
     end = load_model(taught_base)[1].eos_token_id
-    with open_learner(tmp_path / "run", zero_config(f"model={moved}")) as learner:
-        assert end in learner.sampling.stop_token_ids
-        assert learner.sampling.stop_token_ids == learner.engine.stop_token_ids
+    with open_trainer(tmp_path / "run", zero_config(f"model={moved}")) as trainer:
+        assert end in trainer.sampling.stop_token_ids
+        assert trainer.sampling.stop_token_ids == trainer.engine.stop_token_ids
     [[written]] = generate(make_generator(LocalGenerator(model=moved, threads=1)), ["Say 3."], 1, SamplingConfig(max_tokens=60), 0)
     assert written.finished
 

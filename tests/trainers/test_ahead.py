@@ -48,38 +48,38 @@ def test_an_error_of_the_thread_reaches_who_takes() -> None:
     source.close()
 
 
-def test_rollouts_are_one_update_old(open_learner: Callable[..., Any], zero_config: Callable[..., Any], tmp_path: Path) -> None:
-    """Step k samples with the weights of policy k - 2, which a second learner without staleness has at its step k - 1."""
+def test_rollouts_are_one_update_old(open_trainer: Callable[..., Any], zero_config: Callable[..., Any], tmp_path: Path) -> None:
+    """Step k samples with the weights of policy k - 2, which a second trainer without staleness has at its step k - 1."""
     policies: list[dict[str, torch.Tensor]] = []
     versions: list[set[int]] = []
-    with open_learner(tmp_path / "run", zero_config(*STALE), engine_of=own_engine) as learner:
+    with open_trainer(tmp_path / "run", zero_config(*STALE), engine_of=own_engine) as trainer:
         for step in range(1, 7):
-            policies.append({name: p.detach().clone() for name, p in learner.policy.model.named_parameters()})
-            seen = learner.groups.take(step)
-            learner.groups.take = lambda _, seen=seen: seen
-            used = dict(learner.engine.weights())
+            policies.append({name: p.detach().clone() for name, p in trainer.policy.model.named_parameters()})
+            seen = trainer.groups.take(step)
+            trainer.groups.take = lambda _, seen=seen: seen
+            used = dict(trainer.engine.weights())
             older = policies[max(0, step - 2)]
             assert all(torch.equal(used[name], older[name]) for name in used)
             versions.append(set().union(*(r.completion.tokens.versions for r in seen.sampled.rollouts)))
-            metrics = learner.step(step)
-            del learner.groups.take
+            metrics = trainer.step(step)
+            del trainer.groups.take
             if step > 1 and metrics["mismatch"] is not None:
                 assert metrics["mismatch"] > 1e-3  # an update lies between, not rounding alone
-        learner.close()
+        trainer.close()
     assert versions == [{0}, {0}, {1}, {2}, {3}, {4}]
 
 
 def test_stopped_and_resumed_is_uninterrupted(
-    open_learner: Callable[..., Any], zero_config: Callable[..., Any], train_learner: Callable[..., Path], same_files: Any, tmp_path: Path
+    open_trainer: Callable[..., Any], zero_config: Callable[..., Any], train_until: Callable[..., Path], same_files: Any, tmp_path: Path
 ) -> None:
     config = zero_config(*STALE)
 
     def train(path: Path, resume: bool = False, stop: int = 0) -> Path:
-        with open_learner(path, config, resume=resume, engine_of=own_engine) as learner:
+        with open_trainer(path, config, resume=resume, engine_of=own_engine) as trainer:
             try:
-                return train_learner(learner.run, learner, config, config.grpo.steps, stop)
+                return train_until(trainer.run, trainer, config, config.grpo.steps, stop)
             finally:
-                learner.close()
+                trainer.close()
 
     whole = train(tmp_path / "whole")
     with pytest.raises(Interrupted):

@@ -1,4 +1,4 @@
-"""The GRPO learner: fresh weights for the engine, the reference, failures, and bit-equal resumption."""
+"""The GRPO trainer: fresh weights for the engine, the reference, failures, and bit-equal resumption."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dunwu.run.tables import read_rollouts
 from dunwu.types import Problem, Reward, Verdict
 from tests.recorder import Recorder
 
-OpenLearner = Callable[..., AbstractContextManager[Any]]
+OpenTrainer = Callable[..., AbstractContextManager[Any]]
 ZeroConfigOf = Callable[..., Any]
 SameFiles = Callable[[Path, Path], None]
 Timeless = Callable[[Path], list[dict[str, Any]]]
@@ -38,12 +38,12 @@ class StaleEngine(TorchEngine):
 
 
 @pytest.fixture
-def train(train_learner: Callable[..., Path], open_learner: OpenLearner) -> Callable[..., Path]:
+def train(train_until: Callable[..., Path], open_trainer: OpenTrainer) -> Callable[..., Path]:
     """``train(path, config, stop=0, resume=..., reporter=...)``: the final checkpoint."""
 
     def do(path: Path, config: Any, stop: int = 0, **more: Any) -> Path:
-        with open_learner(path, config, **more) as learner:
-            return train_learner(learner.run, learner, config, config.grpo.steps, stop)
+        with open_trainer(path, config, **more) as trainer:
+            return train_until(trainer.run, trainer, config, config.grpo.steps, stop)
 
     return do
 
@@ -57,32 +57,32 @@ def assert_same_state(left: dict[str, Any], right: dict[str, Any]) -> None:
     assert all(torch.equal(left[name], right[name]) for name in left)
 
 
-def test_a_step_learns_from_fresh_rollouts(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
-    with open_learner(tmp_path / "run", zero_config("dump_rollouts_every=1")) as learner:
-        before = state_bits(learner.policy.model)
+def test_a_step_learns_from_fresh_rollouts(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_trainer(tmp_path / "run", zero_config("dump_rollouts_every=1")) as trainer:
+        before = state_bits(trainer.policy.model)
         for step in (1, 2, 3):
-            metrics = learner.step(step)
+            metrics = trainer.step(step)
             assert metrics["mismatch"] < 1e-5  # engine and trainer agree on what was sampled
-            rows = read_rollouts(learner.run.rollouts_path(step))
+            rows = read_rollouts(trainer.run.rollouts_path(step))
             assert len(rows) == 16
             assert {row["policy_version"] for row in rows} == {step - 1}
             assert metrics["num_tokens"] == sum(row["tokens"] for row in rows)
             assert metrics["reward"] == pytest.approx(sum(row["reward"] for row in rows) / 16)
             assert metrics["rewards/accuracy"] == pytest.approx(sum(row["reward_accuracy"] for row in rows) / 16)
-        assert not torch.equal(before["lm_head.weight"], learner.policy.model.lm_head.weight)
-        assert learner.engine.policy_version == 3
+        assert not torch.equal(before["lm_head.weight"], trainer.policy.model.lm_head.weight)
+        assert trainer.engine.policy_version == 3
 
 
-def test_a_stale_engine_that_says_so_is_refused(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
-    with open_learner(tmp_path / "run", zero_config(), engine_of=lambda m, t: StaleEngine(m, t, honest=True)) as learner:
-        learner.step(1)
+def test_a_stale_engine_that_says_so_is_refused(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_trainer(tmp_path / "run", zero_config(), engine_of=lambda m, t: StaleEngine(m, t, honest=True)) as trainer:
+        trainer.step(1)
         with pytest.raises(AssertionError, match="stale weights"):
-            learner.step(2)
+            trainer.step(2)
 
 
-def test_a_stale_engine_that_lies_shows_in_the_mismatch(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
-    with open_learner(tmp_path / "run", zero_config(), engine_of=lambda m, t: StaleEngine(m, t, honest=False)) as learner:
-        seen = [learner.step(step)["mismatch"] for step in (1, 2, 3)]
+def test_a_stale_engine_that_lies_shows_in_the_mismatch(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_trainer(tmp_path / "run", zero_config(), engine_of=lambda m, t: StaleEngine(m, t, honest=False)) as trainer:
+        seen = [trainer.step(step)["mismatch"] for step in (1, 2, 3)]
     assert seen[0] < 1e-5
     assert min(seen[1:]) > 1e-2
 
@@ -94,11 +94,11 @@ def failing_reward(problem: Problem, text: str) -> Reward:
     return rule_reward()(problem, text)
 
 
-def test_failed_rewards_are_counted_and_left_out(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+def test_failed_rewards_are_counted_and_left_out(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
     config = zero_config("grpo.prompts_per_step=5", "dump_rollouts_every=1")
-    with open_learner(tmp_path / "run", config, reward=failing_reward) as learner:
-        metrics = learner.step(1)
-        rows = read_rollouts(learner.run.rollouts_path(1))
+    with open_trainer(tmp_path / "run", config, reward=failing_reward) as trainer:
+        metrics = trainer.step(1)
+        rows = read_rollouts(trainer.run.rollouts_path(1))
     failed = [row for row in rows if row["reward"] is None]
     assert metrics["excluded"] == len(failed) == 4
     assert all(row["advantage"] is None and row["verdict"] == "error" for row in failed)
@@ -107,61 +107,61 @@ def test_failed_rewards_are_counted_and_left_out(open_learner: OpenLearner, zero
     assert metrics["reward"] == pytest.approx(sum(right) / len(right))
 
 
-def test_when_every_reward_fails_nothing_moves(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+def test_when_every_reward_fails_nothing_moves(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
     broken = Reward(None, {"accuracy": None}, Verdict(None, "timeout"))
-    with open_learner(tmp_path / "run", zero_config(), reward=lambda problem, text: broken) as learner:
-        before = state_bits(learner.policy.model)
-        metrics = learner.step(1)
-        assert_same_state(before, state_bits(learner.policy.model))
+    with open_trainer(tmp_path / "run", zero_config(), reward=lambda problem, text: broken) as trainer:
+        before = state_bits(trainer.policy.model)
+        metrics = trainer.step(1)
+        assert_same_state(before, state_bits(trainer.policy.model))
     assert metrics["reward"] is None
     assert (metrics["excluded"], metrics["updates"], metrics["dead_groups"]) == (16, 0, 4)
 
 
 def test_not_finite_steps_are_dumped_counted_and_end_the_run(
-    open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path, recorder: Recorder
+    open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path, recorder: Recorder
 ) -> None:
-    with open_learner(tmp_path / "run", zero_config("grpo.max_nonfinite_in_a_row=3"), reporter=recorder) as learner:
-        learner.step(1)
-        before = state_bits(learner.policy.model)
-        norm = learner.policy.model.model.norm.weight
+    with open_trainer(tmp_path / "run", zero_config("grpo.max_nonfinite_in_a_row=3"), reporter=recorder) as trainer:
+        trainer.step(1)
+        before = state_bits(trainer.policy.model)
+        norm = trainer.policy.model.model.norm.weight
         handle = norm.register_hook(lambda gradient: gradient * float("nan"))
-        assert learner.step(2)["skipped"] == 1
-        assert learner.step(3)["updates"] == 0
+        assert trainer.step(2)["skipped"] == 1
+        assert trainer.step(3)["updates"] == 0
         handle.remove()
-        assert_same_state(before, state_bits(learner.policy.model))
-        assert learner.step(4)["updates"] == 1  # a good step: the count begins again
+        assert_same_state(before, state_bits(trainer.policy.model))
+        assert trainer.step(4)["updates"] == 1  # a good step: the count begins again
         norm.register_hook(lambda gradient: gradient * float("nan"))
-        before = state_bits(learner.policy.model)
-        learner.step(5)
-        learner.step(6)
+        before = state_bits(trainer.policy.model)
+        trainer.step(5)
+        trainer.step(6)
         with pytest.raises(TrainingError, match="3 steps in a row were not finite"):
-            learner.step(7)
-        assert_same_state(before, state_bits(learner.policy.model))
-        dumped = sorted(path.name for path in (learner.run.path / "nonfinite").iterdir())
+            trainer.step(7)
+        assert_same_state(before, state_bits(trainer.policy.model))
+        dumped = sorted(path.name for path in (trainer.run.path / "nonfinite").iterdir())
         assert dumped == [f"step-{step:05d}.parquet" for step in (2, 3, 5, 6, 7)]
-        assert len(read_rollouts(learner.run.path / "nonfinite" / dumped[0])) == 16
+        assert len(read_rollouts(trainer.run.path / "nonfinite" / dumped[0])) == 16
     assert ["not finite" in text for text in recorder.of("warn")] == [True] * 5
 
 
-def test_the_reference_is_renewed_every_n_steps(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
-    with open_learner(tmp_path / "run", zero_config("grpo.beta=0.05", "grpo.reference_every=2")) as learner:
-        base = state_bits(learner.policy.model)
-        kl = [learner.step(1)["kl"]]
-        assert_same_state(base, state_bits(learner.policy.reference))
-        kl.append(learner.step(2)["kl"])
-        assert_same_state(state_bits(learner.policy.model), state_bits(learner.policy.reference))
-        kl.append(learner.step(3)["kl"])
-        kl.append(learner.step(4)["kl"])
+def test_the_reference_is_renewed_every_n_steps(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_trainer(tmp_path / "run", zero_config("grpo.beta=0.05", "grpo.reference_every=2")) as trainer:
+        base = state_bits(trainer.policy.model)
+        kl = [trainer.step(1)["kl"]]
+        assert_same_state(base, state_bits(trainer.policy.reference))
+        kl.append(trainer.step(2)["kl"])
+        assert_same_state(state_bits(trainer.policy.model), state_bits(trainer.policy.reference))
+        kl.append(trainer.step(3)["kl"])
+        kl.append(trainer.step(4)["kl"])
     assert kl[0] == pytest.approx(0.0, abs=1e-6)
     assert kl[1] > 1e-4
     assert kl[2] == pytest.approx(0.0, abs=1e-6)
     assert kl[3] > 1e-4
 
 
-def test_at_beta_0_there_is_no_reference(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
-    with open_learner(tmp_path / "run", zero_config()) as learner:
-        assert learner.policy.reference is None
-        assert "kl" not in learner.step(1)
+def test_at_beta_0_there_is_no_reference(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_trainer(tmp_path / "run", zero_config()) as trainer:
+        assert trainer.policy.reference is None
+        assert "kl" not in trainer.step(1)
 
 
 KL = ("grpo.beta=0.05", "grpo.reference_every=3", "grpo.minibatches=2")
@@ -207,15 +207,15 @@ def never_alive(problem: Problem, text: str) -> Reward:
 
 
 def test_dynamic_sampling_fills_the_batch_with_further_problems(
-    open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path
+    open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path
 ) -> None:
     sizes = ("grpo.prompts_per_step=5", "dump_rollouts_every=1", "grpo.group_size=8")
     found = {}
     for rounds in (1, 4):
         config = zero_config(*sizes, f"grpo.max_sampling_rounds={rounds}")
-        with open_learner(tmp_path / str(rounds), config, reward=never_alive) as learner:
-            metrics = learner.step(1)
-            found[rounds] = read_rollouts(learner.run.rollouts_path(1)), metrics
+        with open_trainer(tmp_path / str(rounds), config, reward=never_alive) as trainer:
+            metrics = trainer.step(1)
+            found[rounds] = read_rollouts(trainer.run.rollouts_path(1)), metrics
     (plain, few), (filled, many) = found[1], found[4]
     assert "sampling/rounds" not in few
     assert few["dead_groups"] >= 2  # an epoch has each of the five problems once
@@ -228,11 +228,11 @@ def test_dynamic_sampling_fills_the_batch_with_further_problems(
         assert not alive or before["completion"] == after["completion"]  # the first round is the same, and what was alive stays
 
 
-def test_overlong_completions_lose_reward(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+def test_overlong_completions_lose_reward(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
     config = zero_config("overlong_tokens=4", "dump_rollouts_every=1", "sampling.max_tokens=10")
-    with open_learner(tmp_path / "run", config) as learner:
-        metrics = learner.step(1)
-        rows = read_rollouts(learner.run.rollouts_path(1))
+    with open_trainer(tmp_path / "run", config) as trainer:
+        metrics = trainer.step(1)
+        rows = read_rollouts(trainer.run.rollouts_path(1))
     for row in rows:
         assert row["reward_overlong"] == pytest.approx(-max(0, row["tokens"] - 6) / 4)
         assert row["reward"] == pytest.approx(row["reward_accuracy"] + row["reward_format"] + row["reward_overlong"])
@@ -241,33 +241,33 @@ def test_overlong_completions_lose_reward(open_learner: OpenLearner, zero_config
 
 
 def test_the_entropy_bonus_moves_to_its_target_and_survives_a_resume(
-    open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path
+    open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path
 ) -> None:
     config = zero_config("grpo.entropy_bonus=0.01", "grpo.entropy_target=20", "grpo.entropy_step=0.004")
-    with open_learner(tmp_path / "run", config) as learner:
-        assert [learner.step(step)["entropy_bonus"] for step in (1, 2, 3)] == pytest.approx([0.01, 0.014, 0.018])
-        learner.save(tmp_path / "saved")
-        kept = learner.policy.entropy
-    with open_learner(tmp_path / "again", config) as learner:
-        learner.load(tmp_path / "saved")
-        assert learner.policy.entropy == kept
+    with open_trainer(tmp_path / "run", config) as trainer:
+        assert [trainer.step(step)["entropy_bonus"] for step in (1, 2, 3)] == pytest.approx([0.01, 0.014, 0.018])
+        trainer.save(tmp_path / "saved")
+        kept = trainer.policy.entropy
+    with open_trainer(tmp_path / "again", config) as trainer:
+        trainer.load(tmp_path / "saved")
+        assert trainer.policy.entropy == kept
         assert kept.coefficient == pytest.approx(0.022)
         assert kept.last is not None
 
 
-def test_the_reference_survives_a_resume(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+def test_the_reference_survives_a_resume(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
     config = zero_config("grpo.beta=0.05", "grpo.reference_every=2")
-    with open_learner(tmp_path / "run", config) as learner:
+    with open_trainer(tmp_path / "run", config) as trainer:
         for step in (1, 2, 3):
-            learner.step(step)
-        reference, policy = state_bits(learner.policy.reference), state_bits(learner.policy.model)
-        learner.save(tmp_path / "saved")
-    with open_learner(tmp_path / "again", config) as learner:
-        learner.load(tmp_path / "saved")
-        assert_same_state(state_bits(learner.policy.reference), reference)
-        assert_same_state(state_bits(learner.policy.model), policy)
-        assert learner.engine.policy_version == 3
-        assert learner.step(4)["mismatch"] < 1e-5  # the engine samples with what was loaded
+            trainer.step(step)
+        reference, policy = state_bits(trainer.policy.reference), state_bits(trainer.policy.model)
+        trainer.save(tmp_path / "saved")
+    with open_trainer(tmp_path / "again", config) as trainer:
+        trainer.load(tmp_path / "saved")
+        assert_same_state(state_bits(trainer.policy.reference), reference)
+        assert_same_state(state_bits(trainer.policy.model), policy)
+        assert trainer.engine.policy_version == 3
+        assert trainer.step(4)["mismatch"] < 1e-5  # the engine samples with what was loaded
 
 
 def test_one_seed_is_one_run(train: Callable[..., Path], zero_config: ZeroConfigOf, tmp_path: Path) -> None:
@@ -278,10 +278,10 @@ def test_one_seed_is_one_run(train: Callable[..., Path], zero_config: ZeroConfig
     assert first != other
 
 
-def test_a_checkpoint_is_a_model(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
-    with open_learner(tmp_path / "run", zero_config()) as learner:
-        learner.step(1)
-        learner.save(tmp_path / "saved")
+def test_a_checkpoint_is_a_model(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_trainer(tmp_path / "run", zero_config()) as trainer:
+        trainer.step(1)
+        trainer.save(tmp_path / "saved")
         model, tokenizer = load_model(str(tmp_path / "saved"))
-        assert_same_state(state_bits(model), state_bits(learner.policy.model))
-        assert tokenizer.get_vocab() == learner.tokenizer.get_vocab()
+        assert_same_state(state_bits(model), state_bits(trainer.policy.model))
+        assert tokenizer.get_vocab() == trainer.tokenizer.get_vocab()

@@ -16,41 +16,41 @@ from dunwu.models.lora import add_lora
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.experience import make_experience
 
-OpenLearner = Callable[..., AbstractContextManager[Any]]
+OpenTrainer = Callable[..., AbstractContextManager[Any]]
 ZeroConfigOf = Callable[..., Any]
 LORA = ("lora={rank: 4, alpha: 16}", "grpo.learning_rate=2e-2")
 REFERENCE = ("grpo.beta=0.05", "grpo.reference_every=3", "grpo.minibatches=2")
 
 
-def test_the_base_stays_and_the_adapter_learns(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
-    with open_learner(tmp_path / "run", zero_config(*LORA)) as learner:
-        before = {name: tensor.clone() for name, tensor in learner.policy.model.state_dict().items()}
-        assert set(learner.policy.optimiser.parameters) == {
-            name for name in dict(learner.policy.model.named_parameters()) if ".lora_" in name
+def test_the_base_stays_and_the_adapter_learns(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_trainer(tmp_path / "run", zero_config(*LORA)) as trainer:
+        before = {name: tensor.clone() for name, tensor in trainer.policy.model.state_dict().items()}
+        assert set(trainer.policy.optimiser.parameters) == {
+            name for name in dict(trainer.policy.model.named_parameters()) if ".lora_" in name
         }
-        rows = [learner.step(step) for step in (1, 2, 3)]
-        moved = {name for name, tensor in learner.policy.model.state_dict().items() if not torch.equal(tensor, before[name])}
+        rows = [trainer.step(step) for step in (1, 2, 3)]
+        moved = {name for name, tensor in trainer.policy.model.state_dict().items() if not torch.equal(tensor, before[name])}
     assert moved
     assert all(".lora_" in name for name in moved)
     assert sum(row["updates"] for row in rows) >= 2
     assert max(row["mismatch"] for row in rows) < 1e-4  # the engine samples W + B A, the trainer computes W x + B (A x)
 
 
-def test_an_engine_without_the_adapter_shows_in_the_mismatch(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+def test_an_engine_without_the_adapter_shows_in_the_mismatch(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
     config = zero_config(*LORA)
     base = load_model(config.model)[0]
-    with open_learner(tmp_path / "run", config, engine_of=lambda _, tokenizer: TorchEngine(base, tokenizer)) as learner:
-        seen = [learner.step(step)["mismatch"] for step in (1, 2, 3)]
+    with open_trainer(tmp_path / "run", config, engine_of=lambda _, tokenizer: TorchEngine(base, tokenizer)) as trainer:
+        seen = [trainer.step(step)["mismatch"] for step in (1, 2, 3)]
     assert seen[0] < 1e-5  # the adapter is still 0
     assert seen[2] > 1e-2
 
 
-def test_the_reference_is_the_base_and_costs_no_copy_of_it(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+def test_the_reference_is_the_base_and_costs_no_copy_of_it(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
     config = zero_config(*LORA, "grpo.beta=0.05", "grpo.reference_every=0")
     base = load_model(config.model)[0].eval()
-    with open_learner(tmp_path / "run", config) as learner:
-        kl = [learner.step(step)["kl"] for step in (1, 2, 3)]
-        policy, reference = learner.policy.model, learner.policy.reference
+    with open_trainer(tmp_path / "run", config) as trainer:
+        kl = [trainer.step(step)["kl"] for step in (1, 2, 3)]
+        policy, reference = trainer.policy.model, trainer.policy.reference
     assert kl[0] == pytest.approx(0.0, abs=1e-6)
     assert kl[2] > 1e-4
     for (name, ours), theirs in zip(policy.named_parameters(), reference.parameters(), strict=True):
@@ -62,10 +62,10 @@ def test_the_reference_is_the_base_and_costs_no_copy_of_it(open_learner: OpenLea
     assert (trained - expected).abs().max() > 1e-3
 
 
-def test_the_reference_is_renewed_with_the_adapter(open_learner: OpenLearner, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
-    with open_learner(tmp_path / "run", zero_config(*LORA, "grpo.beta=0.05", "grpo.reference_every=2")) as learner:
-        kl = [learner.step(step)["kl"] for step in (1, 2, 3, 4)]
-        saved = learner.policy.reference_parameters()
+def test_the_reference_is_renewed_with_the_adapter(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:
+    with open_trainer(tmp_path / "run", zero_config(*LORA, "grpo.beta=0.05", "grpo.reference_every=2")) as trainer:
+        kl = [trainer.step(step)["kl"] for step in (1, 2, 3, 4)]
+        saved = trainer.policy.reference_parameters()
     assert kl[1] > 1e-5
     assert kl[2] == pytest.approx(0.0, abs=1e-6)
     assert kl[3] > 1e-5
@@ -75,8 +75,8 @@ def test_the_reference_is_renewed_with_the_adapter(open_learner: OpenLearner, ze
 @pytest.mark.parametrize("more", [(), REFERENCE], ids=["beta-0", "reference"])
 def test_stopped_and_resumed_is_uninterrupted(
     more: tuple[str, ...],
-    open_learner: OpenLearner,
-    train_learner: Callable[..., Path],
+    open_trainer: OpenTrainer,
+    train_until: Callable[..., Path],
     zero_config: ZeroConfigOf,
     same_files: Callable[[Path, Path], None],
     timeless: Callable[[Path], list[dict[str, Any]]],
@@ -86,8 +86,8 @@ def test_stopped_and_resumed_is_uninterrupted(
     config = zero_config(*LORA, *more)
 
     def train(path: Path, resume: bool = False, stop: int = 0) -> Path:
-        with open_learner(path, config, resume=resume) as learner:
-            return train_learner(learner.run, learner, config, config.grpo.steps, stop)
+        with open_trainer(path, config, resume=resume) as trainer:
+            return train_until(trainer.run, trainer, config, config.grpo.steps, stop)
 
     whole = train(tmp_path / "whole")
     with pytest.raises(Interrupted):

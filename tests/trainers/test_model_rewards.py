@@ -190,15 +190,15 @@ def mixed(zero_config: Callable[..., Any], say_data: Path, folders: dict[str, st
     return make
 
 
-OpenLearner = Callable[..., AbstractContextManager[Any]]
+OpenTrainer = Callable[..., AbstractContextManager[Any]]
 
 
-def test_rules_for_reasoning_and_models_for_general_prompts(open_learner: OpenLearner, mixed: Callable[..., Any], tmp_path: Path) -> None:
+def test_rules_for_reasoning_and_models_for_general_prompts(open_trainer: OpenTrainer, mixed: Callable[..., Any], tmp_path: Path) -> None:
     config = mixed(after=1 / 3)
-    with open_learner(tmp_path / "run", config, reward=make_reward(config.reward)) as learner:
-        learner.group_rewards = GroupRewards(config, learner.pool.weights, ModelRewards.load(config.reward))
-        metrics = [learner.step(step) for step in (1, 2, 3)]
-        rows = [read_rollouts(learner.run.rollouts_path(step)) for step in (1, 2, 3)]
+    with open_trainer(tmp_path / "run", config, reward=make_reward(config.reward)) as trainer:
+        trainer.group_rewards = GroupRewards(config, trainer.pool.weights, ModelRewards.load(config.reward))
+        metrics = [trainer.step(step) for step in (1, 2, 3)]
+        rows = [read_rollouts(trainer.run.rollouts_path(step)) for step in (1, 2, 3)]
     assert all(row["reward_helpfulness"] is None for row in rows[0] + rows[1])
     assert (metrics[1]["rewards/helpfulness/applied"], metrics[1]["rewards/helpfulness"]) == (0.0, None)
     assert metrics[2]["rewards/helpfulness/applied"] > 0.2
@@ -217,8 +217,8 @@ def test_rules_for_reasoning_and_models_for_general_prompts(open_learner: OpenLe
 
 
 def test_stopped_before_it_counts_and_resumed_is_uninterrupted(
-    open_learner: OpenLearner,
-    train_learner: Callable[..., Path],
+    open_trainer: OpenTrainer,
+    train_until: Callable[..., Path],
     mixed: Callable[..., Any],
     same_files: Callable[[Path, Path], None],
     timeless: Callable[[Path], list[dict[str, Any]]],
@@ -227,9 +227,9 @@ def test_stopped_before_it_counts_and_resumed_is_uninterrupted(
     config = mixed("grpo.steps=4", after=0.5)
 
     def train(path: Path, resume: bool = False, stop: int = 0) -> Path:
-        with open_learner(path, config, resume=resume, reward=make_reward(config.reward)) as learner:
-            learner.group_rewards = GroupRewards(config, learner.pool.weights, ModelRewards.load(config.reward))
-            return train_learner(learner.run, learner, config, 4, stop)
+        with open_trainer(path, config, resume=resume, reward=make_reward(config.reward)) as trainer:
+            trainer.group_rewards = GroupRewards(config, trainer.pool.weights, ModelRewards.load(config.reward))
+            return train_until(trainer.run, trainer, config, 4, stop)
 
     whole = train(tmp_path / "whole")
     with pytest.raises(Interrupted):

@@ -21,13 +21,13 @@ NewPretrainer = Callable[..., Any]
 
 
 @pytest.fixture
-def train(train_learner: Callable[..., Path], new_pretrainer: NewPretrainer) -> Callable[..., Path]:
+def train(train_until: Callable[..., Path], new_pretrainer: NewPretrainer) -> Callable[..., Path]:
     """``train(path, config, resume=False, stop=0)``: the final checkpoint."""
 
     def do(path: Path, config: Any, resume: bool = False, stop: int = 0, reporter: Reporter = QUIET) -> Path:
         with RunDirectory.create(path, "pretrain", config.model_dump(mode="json"), config.seed, resume, reporter=reporter) as run:
-            learner = new_pretrainer(config)
-            return train_learner(run, learner, config, learner.steps, stop)
+            trainer = new_pretrainer(config)
+            return train_until(run, trainer, config, trainer.steps, stop)
 
     return do
 
@@ -49,18 +49,18 @@ def test_the_worker_writes_the_documents_of_the_corpus() -> None:
 
 
 def test_it_learns_what_the_documents_look_like(pretrain_config: ConfigOf, new_pretrainer: NewPretrainer) -> None:
-    learner = new_pretrainer(pretrain_config("tokens=18000", "learning_rate=1e-2"))
-    first = learner.held_out_loss()
+    trainer = new_pretrainer(pretrain_config("tokens=18000", "learning_rate=1e-2"))
+    first = trainer.held_out_loss()
     for step in range(1, 31):
-        learner.step(step)
-    assert learner.held_out_loss() < first - 2.0
+        trainer.step(step)
+    assert trainer.held_out_loss() < first - 2.0
 
 
 def test_the_token_budget_changes_nothing(pretrain_config: ConfigOf, new_pretrainer: NewPretrainer) -> None:
     found = []
     for budget in (10_000, 1):
-        learner = new_pretrainer(pretrain_config(f"micro_batch_tokens={budget}"))
-        metrics = learner.step(1)
+        trainer = new_pretrainer(pretrain_config(f"micro_batch_tokens={budget}"))
+        metrics = trainer.step(1)
         found.append((metrics["loss"], metrics["grad_norm"]))
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 
@@ -111,16 +111,16 @@ def test_one_seed_is_one_model(pretrain_config: ConfigOf, train: Callable[..., P
 def test_not_finite_steps_change_no_bit_and_end_the_run(
     value: float, pretrain_config: ConfigOf, new_pretrainer: NewPretrainer, recorder: Recorder
 ) -> None:
-    learner = new_pretrainer(pretrain_config("tokens=12000"), reporter=recorder)
-    learner.step(1)
-    before, place = weights_of(learner.model), learner.place
-    moments = {name: tensor.clone() for name, tensor in learner.optimiser.state()[0].items()}
-    learner.model.model.norm.weight.register_hook(lambda gradient: gradient * value)
+    trainer = new_pretrainer(pretrain_config("tokens=12000"), reporter=recorder)
+    trainer.step(1)
+    before, place = weights_of(trainer.model), trainer.place
+    moments = {name: tensor.clone() for name, tensor in trainer.optimiser.state()[0].items()}
+    trainer.model.model.norm.weight.register_hook(lambda gradient: gradient * value)
     for step in (2, 3, 4, 5):
-        assert learner.step(step)["skipped"] == 1
+        assert trainer.step(step)["skipped"] == 1
     with pytest.raises(TrainingError, match="5 steps in a row were not finite"):
-        learner.step(6)
-    assert all(map(torch.equal, before, weights_of(learner.model)))
+        trainer.step(6)
+    assert all(map(torch.equal, before, weights_of(trainer.model)))
     assert moments
-    assert all(torch.equal(tensor, moments[name]) for name, tensor in learner.optimiser.state()[0].items())
+    assert all(torch.equal(tensor, moments[name]) for name, tensor in trainer.optimiser.state()[0].items())
     assert f"documents {place} to " in recorder.of("warn")[0]

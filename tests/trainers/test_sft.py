@@ -1,4 +1,4 @@
-"""The SFT learner: its loss, its order of the data, its schedule, its guard, and bit-equal resumption."""
+"""The SFT trainer: its loss, its order of the data, its schedule, its guard, and bit-equal resumption."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def sft_config(base: Path, talks: Path) -> Callable[..., SftConfig]:
 
 @pytest.fixture(scope="module")
 def open_sft() -> OpenSft:
-    """``with open_sft(path, config) as learner``: put together as `run_sft` does it; validated on its own data."""
+    """``with open_sft(path, config) as trainer``: put together as `run_sft` does it; validated on its own data."""
 
     @contextmanager
     def opened(path: Path, config: SftConfig, resume: bool = False, reporter: Reporter = QUIET) -> Any:
@@ -70,9 +70,9 @@ def open_sft() -> OpenSft:
         if config.lora is not None:
             add_lora(model, config.lora, config.seed)
         with RunDirectory.create(path, "sft", config.model_dump(mode="json"), config.seed, resume) as run:
-            learner = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer), examples, examples[:4], reporter)
-            learner.run = run  # type: ignore[attr-defined]
-            yield learner
+            trainer = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer), examples, examples[:4], reporter)
+            trainer.run = run  # type: ignore[attr-defined]
+            yield trainer
 
     return opened
 
@@ -82,16 +82,16 @@ def parameters(model: Any) -> dict[str, torch.Tensor]:
 
 
 def test_the_loss_is_the_cross_entropy_of_what_the_assistant_says(open_sft: OpenSft, sft_config: Any, tmp_path: Path) -> None:
-    with open_sft(tmp_path / "run", sft_config()) as learner:
-        batch, total, count, hits = learner.batch(1), 0.0, 0, 0
+    with open_sft(tmp_path / "run", sft_config()) as trainer:
+        batch, total, count, hits = trainer.batch(1), 0.0, 0, 0
         with torch.no_grad():
             for one in batch:
-                logits = load_model(learner.config.model)[0](torch.from_numpy(one.ids).long()[None]).logits[0, :-1]
+                logits = load_model(trainer.config.model)[0](torch.from_numpy(one.ids).long()[None]).logits[0, :-1]
                 learned, targets = torch.from_numpy(one.learned[1:]), torch.from_numpy(one.ids[1:]).long()
                 total += cross_entropy(logits[learned], targets[learned], reduction="sum").item()
                 hits += int((logits[learned].argmax(-1) == targets[learned]).sum())
                 count += int(learned.sum())
-        metrics = learner.step(1)
+        metrics = trainer.step(1)
     assert metrics["loss"] == pytest.approx(total / count, rel=1e-5)
     assert metrics["mean_token_accuracy"] == hits / count
     assert metrics["learned_tokens"] == count
@@ -104,11 +104,11 @@ def test_micro_batches_change_nothing(open_sft: OpenSft, sft_config: Any, tmp_pa
     found = []
     for budget in (1, 10_000):
         config = sft_config("batch_size=8", f"micro_batch_tokens={budget}")
-        with open_sft(tmp_path / str(budget), config) as learner:
+        with open_sft(tmp_path / str(budget), config) as trainer:
             calls: list[int] = []
-            learner.model.model.layers[0].register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
-            metrics = learner.step(1)
-            found.append((len(calls), metrics["loss"], metrics["grad_norm"], parameters(learner.model)))
+            trainer.model.model.layers[0].register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
+            metrics = trainer.step(1)
+            found.append((len(calls), metrics["loss"], metrics["grad_norm"], parameters(trainer.model)))
     assert [one[0] for one in found] == [8, 1]
     assert found[0][1:3] == pytest.approx(found[1][1:3], rel=1e-5)
     for name, tensor in found[0][3].items():
@@ -119,12 +119,12 @@ def test_micro_batches_change_nothing(open_sft: OpenSft, sft_config: Any, tmp_pa
 def test_an_epoch_has_every_conversation_once_in_an_order_of_its_own(open_sft: OpenSft, sft_config: Any, tmp_path: Path) -> None:
     orders = []
     for seed in (0, 0, 1):
-        with open_sft(tmp_path / f"{len(orders)}", sft_config(f"seed={seed}")) as learner:
-            assert learner.steps == 6
-            batches = [[one.where for one in learner.batch(step)] for step in range(1, 7)]
+        with open_sft(tmp_path / f"{len(orders)}", sft_config(f"seed={seed}")) as trainer:
+            assert trainer.steps == 6
+            batches = [[one.where for one in trainer.batch(step)] for step in range(1, 7)]
             assert [len(batch) for batch in batches] == [4, 4, 2, 4, 4, 2]
             epochs = [list(chain.from_iterable(batches[:3])), list(chain.from_iterable(batches[3:]))]
-            everything = sorted(one.where for one in learner.examples)
+            everything = sorted(one.where for one in trainer.examples)
             assert all(sorted(epoch) == everything for epoch in epochs)
             assert epochs[0] != epochs[1]
             orders.append(epochs)
@@ -149,9 +149,9 @@ def test_the_papers_values_fit_the_configuration(sft_config: Any) -> None:
 
 def test_it_learns_and_says_so(open_sft: OpenSft, sft_config: Any, tmp_path: Path, recorder: Recorder) -> None:
     config = sft_config("epochs=10", "sample_every=15", "sampling.temperature=0.0")
-    with open_sft(tmp_path / "run", config, reporter=recorder) as learner:
-        before = learner.evaluate()
-        rows = [learner.step(step) for step in range(1, 31)]
+    with open_sft(tmp_path / "run", config, reporter=recorder) as trainer:
+        before = trainer.evaluate()
+        rows = [trainer.step(step) for step in range(1, 31)]
     assert rows[-1]["eval_loss"] < 0.5 * before["eval_loss"]
     assert rows[-1]["eval_mean_token_accuracy"] > before["eval_mean_token_accuracy"]
     assert [step for step, row in enumerate(rows, 1) if "eval_loss" in row] == list(range(3, 31, 3))
@@ -163,7 +163,7 @@ def test_stopped_and_resumed_is_uninterrupted(
     more: tuple[str, ...],
     open_sft: OpenSft,
     sft_config: Any,
-    train_learner: Callable[..., Path],
+    train_until: Callable[..., Path],
     same_files: Callable[[Path, Path], None],
     timeless: Callable[[Path], Any],
     tmp_path: Path,
@@ -171,8 +171,8 @@ def test_stopped_and_resumed_is_uninterrupted(
     config = sft_config(*more)
 
     def train(path: Path, resume: bool = False, stop: int = 0) -> Path:
-        with open_sft(path, config, resume) as learner:
-            return train_learner(learner.run, learner, config, learner.steps, stop)
+        with open_sft(path, config, resume) as trainer:
+            return train_until(trainer.run, trainer, config, trainer.steps, stop)
 
     whole = train(tmp_path / "whole")
     for stop, resume in ((1, False), (5, True)):
@@ -185,11 +185,11 @@ def test_stopped_and_resumed_is_uninterrupted(
 
 
 def test_adapters_learn_and_the_base_stays(open_sft: OpenSft, sft_config: Any, tmp_path: Path) -> None:
-    with open_sft(tmp_path / "run", sft_config(LORA)) as learner:
-        before = parameters(learner.model)
-        assert len(learner.optimiser.parameters) == sum(".lora_" in name for name in before)
-        losses = [learner.step(step)["loss"] for step in range(1, 7)]
-        moved = {name for name, tensor in parameters(learner.model).items() if not torch.equal(tensor, before[name])}
+    with open_sft(tmp_path / "run", sft_config(LORA)) as trainer:
+        before = parameters(trainer.model)
+        assert len(trainer.optimiser.parameters) == sum(".lora_" in name for name in before)
+        losses = [trainer.step(step)["loss"] for step in range(1, 7)]
+        moved = {name for name, tensor in parameters(trainer.model).items() if not torch.equal(tensor, before[name])}
     assert moved
     assert all(".lora_" in name for name in moved)
     assert losses[-1] < losses[0]
@@ -198,11 +198,11 @@ def test_adapters_learn_and_the_base_stays(open_sft: OpenSft, sft_config: Any, t
 def test_activation_checkpointing_leaves_the_update_as_it_is(open_sft: OpenSft, sft_config: Any, tmp_path: Path) -> None:
     found = []
     for on in ("false", "true"):
-        with open_sft(tmp_path / on, sft_config(f"gradient_checkpointing={on}")) as learner:
+        with open_sft(tmp_path / on, sft_config(f"gradient_checkpointing={on}")) as trainer:
             calls: list[int] = []
-            learner.model.model.layers[0].mlp.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
-            learner.step(1)
-            found.append((len(calls), parameters(learner.model)))
+            trainer.model.model.layers[0].mlp.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
+            trainer.step(1)
+            found.append((len(calls), parameters(trainer.model)))
     assert [one[0] for one in found] == [1, 2]
     assert all(torch.equal(tensor, found[1][1][name]) for name, tensor in found[0][1].items())
 
@@ -211,13 +211,13 @@ def test_activation_checkpointing_leaves_the_update_as_it_is(open_sft: OpenSft, 
 def test_not_finite_steps_change_no_bit_and_end_the_run(
     value: float, open_sft: OpenSft, sft_config: Any, tmp_path: Path, recorder: Recorder
 ) -> None:
-    with open_sft(tmp_path / "run", sft_config("epochs=9", "max_nonfinite_in_a_row=3"), reporter=recorder) as learner:
-        learner.step(1)
-        before = parameters(learner.model)
-        learner.model.model.norm.weight.register_hook(lambda gradient: gradient * value)
+    with open_sft(tmp_path / "run", sft_config("epochs=9", "max_nonfinite_in_a_row=3"), reporter=recorder) as trainer:
+        trainer.step(1)
+        before = parameters(trainer.model)
+        trainer.model.model.norm.weight.register_hook(lambda gradient: gradient * value)
         for step in (2, 3):
-            assert learner.step(step)["skipped"] == 1
+            assert trainer.step(step)["skipped"] == 1
         with pytest.raises(TrainingError, match="3 steps in a row were not finite"):
-            learner.step(4)
-        assert all(torch.equal(tensor, before[name]) for name, tensor in parameters(learner.model).items())
-        assert learner.batch(2)[0].where in recorder.of("warn")[0]
+            trainer.step(4)
+        assert all(torch.equal(tensor, before[name]) for name, tensor in parameters(trainer.model).items())
+        assert trainer.batch(2)[0].where in recorder.of("warn")[0]

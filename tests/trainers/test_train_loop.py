@@ -17,7 +17,7 @@ from tests.recorder import Recorder
 
 
 class Adder:
-    """A learner whose whole state is a number: each step adds the step to three times what was."""
+    """A trainer whose whole state is a number: each step adds the step to three times what was."""
 
     def __init__(self, at_step: Callable[[int], None] = lambda step: None) -> None:
         self.value = 0
@@ -39,10 +39,10 @@ class Adder:
 
 
 def turn(
-    path: Path, learner: Adder, steps: int = 7, save_every: int = 2, keep: int = 2, resume: bool = True, reporter: Reporter = QUIET
+    path: Path, trainer: Adder, steps: int = 7, save_every: int = 2, keep: int = 2, resume: bool = True, reporter: Reporter = QUIET
 ) -> Path:
     with RunDirectory.create(path, "test", {"a": 1}, 0, resume, reporter=reporter) as run:
-        return run_steps(run, learner, Schedule(steps, save_every, keep, "test"))
+        return run_steps(run, trainer, Schedule(steps, save_every, keep, "test"))
 
 
 def rows(path: Path) -> list[tuple[int, int]]:
@@ -54,9 +54,9 @@ def stop_at(wanted: int) -> Callable[[int], None]:
 
 
 def test_every_step_once_and_the_last_is_saved(tmp_path: Path) -> None:
-    learner = Adder()
-    final = turn(tmp_path / "run", learner)
-    assert learner.steps == list(range(1, 8))
+    trainer = Adder()
+    final = turn(tmp_path / "run", trainer)
+    assert trainer.steps == list(range(1, 8))
     assert final.name == "step-000007"
     assert sorted(p.name for p in final.parent.glob("step-*")) == ["step-000006", "step-000007"]
     assert [step for step, _ in rows(tmp_path / "run")] == list(range(1, 8))
@@ -69,13 +69,13 @@ def test_stopped_anywhere_and_taken_up_it_is_the_same(tmp_path: Path) -> None:
         path = tmp_path / f"stopped-{wanted}"
         with pytest.raises(Interrupted, match=f"stopped after step {wanted} of 7, which is saved"):
             turn(path, Adder(stop_at(wanted)))
-        learner, recorder = Adder(), Recorder()
-        turn(path, learner, reporter=recorder)
-        assert learner.steps == list(range(wanted + 1, 8))
+        trainer, recorder = Adder(), Recorder()
+        turn(path, trainer, reporter=recorder)
+        assert trainer.steps == list(range(wanted + 1, 8))
         assert [text for text in recorder.of("warn") if f"step-{wanted:06d}" in text]
         assert recorder.of("progress") == [("test", wanted, 7)]
-        assert recorder.of("step") == [(step, {}) for step in learner.steps]
-        assert learner.value == whole.value
+        assert recorder.of("step") == [(step, {}) for step in trainer.steps]
+        assert trainer.value == whole.value
         assert rows(path) == rows(tmp_path / "whole")
 
 
@@ -87,9 +87,9 @@ def test_a_crash_goes_back_to_the_newest_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         turn(tmp_path / "run", Adder(crash))
     assert [step for step, _ in rows(tmp_path / "run")] == [1, 2, 3, 4, 5]
-    learner = Adder()
-    turn(tmp_path / "run", learner)
-    assert learner.steps == [5, 6, 7]
+    trainer = Adder()
+    turn(tmp_path / "run", trainer)
+    assert trainer.steps == [5, 6, 7]
     assert [step for step, _ in rows(tmp_path / "run")] == list(range(1, 8))
 
 
@@ -99,13 +99,13 @@ def test_a_corrupt_checkpoint_is_skipped_and_named(tmp_path: Path, recorder: Rec
     with pytest.raises(Interrupted):
         turn(tmp_path / "run", Adder(stop_at(6)))
     (tmp_path / "run" / "checkpoints" / "step-000006" / "value.json").write_text("99")
-    learner = Adder()
-    turn(tmp_path / "run", learner, reporter=recorder)
+    trainer = Adder()
+    turn(tmp_path / "run", trainer, reporter=recorder)
     skipped, resumed, *_ = recorder.of("warn")
     assert "step-000006" in skipped
     assert "step-000004" in resumed
-    assert learner.steps == [5, 6, 7]
-    assert learner.value == whole.value
+    assert trainer.steps == [5, 6, 7]
+    assert trainer.value == whole.value
     assert rows(tmp_path / "run") == rows(tmp_path / "whole")
 
 
@@ -114,29 +114,29 @@ def test_with_all_checkpoints_torn_it_begins_anew(tmp_path: Path) -> None:
         turn(tmp_path / "run", Adder(stop_at(3)))
     for file in (tmp_path / "run" / "checkpoints").glob("*/value.json"):
         file.unlink()
-    learner = Adder()
-    turn(tmp_path / "run", learner)
-    assert learner.steps == list(range(1, 8))
+    trainer = Adder()
+    turn(tmp_path / "run", trainer)
+    assert trainer.steps == list(range(1, 8))
     assert [step for step, _ in rows(tmp_path / "run")] == list(range(1, 8))
 
 
 def test_a_finished_run_steps_no_further(tmp_path: Path) -> None:
     first = turn(tmp_path / "run", Adder())
-    learner = Adder()
-    assert turn(tmp_path / "run", learner) == first
-    assert learner.steps == []
-    assert learner.value > 0
+    trainer = Adder()
+    assert turn(tmp_path / "run", trainer) == first
+    assert trainer.steps == []
+    assert trainer.value > 0
 
 
-def test_a_learner_that_halts_is_saved_and_stops_the_run(tmp_path: Path) -> None:
-    learner = Adder()
+def test_a_trainer_that_halts_is_saved_and_stops_the_run(tmp_path: Path) -> None:
+    trainer = Adder()
 
     def halt(step: int) -> None:
-        learner.halted = "planted reason" if step == 3 else ""
+        trainer.halted = "planted reason" if step == 3 else ""
 
-    learner._at_step = halt
+    trainer._at_step = halt
     with pytest.raises(TrainingError, match="stopped after step 3 of 7, which is saved: planted reason"):
-        turn(tmp_path, learner)
-    assert learner.steps == [1, 2, 3]
-    assert rows(tmp_path)[-1] == (3, learner.value)
+        turn(tmp_path, trainer)
+    assert trainer.steps == [1, 2, 3]
+    assert rows(tmp_path)[-1] == (3, trainer.value)
     assert (tmp_path / "checkpoints" / "step-000003" / "value.json").exists()

@@ -1,4 +1,4 @@
-"""Rollouts of two turns with a tool's text between them, through the real learner: it learns the policy's own tokens only."""
+"""Rollouts of two turns with a tool's text between them, through the real trainer: it learns the policy's own tokens only."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Watching:
         return logprobs_BT, entropies_BT
 
 
-def test_the_tools_tokens_have_no_gradient(open_learner: Any, zero_config: Any, tmp_path: Path) -> None:
+def test_the_tools_tokens_have_no_gradient(open_trainer: Any, zero_config: Any, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text("def f(prompts, completions, **columns):\n    return [float(len(c) % 3) for c in completions]\n", encoding="utf-8")
     config = zero_config("dump_rollouts_every=1", f"reward=['{own}:f']", "sampling.max_tokens=40")
-    with open_learner(tmp_path / "run", config, reward=make_reward(config.reward)) as learner:
-        learner.engine = WithTool(learner.policy.model, learner.tokenizer)
-        learner.policy.scorer = watching = Watching(learner.policy.scorer)
-        metrics = learner.step(1)
+    with open_trainer(tmp_path / "run", config, reward=make_reward(config.reward)) as trainer:
+        trainer.engine = WithTool(trainer.policy.model, trainer.tokenizer)
+        trainer.policy.scorer = watching = Watching(trainer.policy.scorer)
+        metrics = trainer.step(1)
         assert watching.seen
         for rollouts, logprobs_BT in watching.seen:
             for row, rollout in enumerate(rollouts):

@@ -43,18 +43,18 @@ def rounded_base(taught_base: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def train_zero(rounded_base: str, zero_config: Any, open_learner: Any, train_learner: Any) -> Train:
+def train_zero(rounded_base: str, zero_config: Any, open_trainer: Any, train_until: Any) -> Train:
     def train(path: Path, *more: str, resume: bool = False, stop: int = 0) -> Path:
         config = zero_config(f"model={rounded_base}", *more)
         engine_of = (lambda model, tokenizer: TorchEngine(copy.deepcopy(model), tokenizer)) if config.grpo.staleness else None
-        with open_learner(path, config, resume=resume, engine_of=engine_of) as learner:
-            return train_learner(learner.run, learner, config, config.grpo.steps, stop)
+        with open_trainer(path, config, resume=resume, engine_of=engine_of) as trainer:
+            return train_until(trainer.run, trainer, config, config.grpo.steps, stop)
 
     return train
 
 
 @pytest.fixture
-def train_sft(rounded_base: str, train_learner: Any, tmp_path: Path) -> Train:
+def train_sft(rounded_base: str, train_until: Any, tmp_path: Path) -> Train:
     rows = [{"prompt": f"Say {n}.", "completion": f"{n} " * (1 + n % 4)} for n in range(10)]
     data = tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -67,14 +67,14 @@ def train_sft(rounded_base: str, train_learner: Any, tmp_path: Path) -> Train:
         if config.lora is not None:
             add_lora(model, config.lora, config.seed)
         with RunDirectory.create(path, "sft", config.model_dump(mode="json"), config.seed, resume) as run:
-            learner = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer), examples)
-            return train_learner(run, learner, config, learner.steps, stop)  # type: ignore[no-any-return]
+            trainer = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer), examples)
+            return train_until(run, trainer, config, trainer.steps, stop)  # type: ignore[no-any-return]
 
     return train
 
 
 @pytest.fixture
-def train_reward_model(rounded_base: str, train_learner: Any, tmp_path: Path) -> Train:
+def train_reward_model(rounded_base: str, train_until: Any, tmp_path: Path) -> Train:
     data = write_rows(tmp_path / "rows.jsonl", polite_pairs(100))
     fixed = [f"model={rounded_base}", "batch_size=16", "learning_rate=1e-3", "save_every=2", "sample_every=1000", "threads=1"]
 
@@ -85,8 +85,8 @@ def train_reward_model(rounded_base: str, train_learner: Any, tmp_path: Path) ->
             add_lora(model, config.lora, config.seed)
         examples = read_preferences(config, data, Reader(tokenizer, model.config.pad_token_id))
         with RunDirectory.create(path, "reward-model", config.model_dump(mode="json"), config.seed, resume) as run:
-            learner = RewardModelTrainer(config, model, tokenizer, *examples[:2])
-            return train_learner(run, learner, config, learner.steps, stop)  # type: ignore[no-any-return]
+            trainer = RewardModelTrainer(config, model, tokenizer, *examples[:2])
+            return train_until(run, trainer, config, trainer.steps, stop)  # type: ignore[no-any-return]
 
     return train
 
