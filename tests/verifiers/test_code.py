@@ -212,7 +212,8 @@ def test_a_test_that_is_broken_is_nobodys_zero(sandbox):
     assert judge(ROOT, broken, sandbox).status == "sandbox_error"
     helper = assert_tests("def g(x):\n    return x\nassert root(g) == 1", "root")
     judgement = judge(ROOT, helper, sandbox)
-    assert (judgement.status, judgement.detail) == ("sandbox_error", "the test passes more than data")
+    assert judgement.status == "sandbox_error"
+    assert "not plain data" in judgement.detail
     endless = assert_tests("n = 0\nwhile True:\n    n += 1\n    assert root(n) > 0", "root", limits=CodeLimits(total_seconds=1))
     assert judge(ROOT, endless, sandbox).status in ("sandbox_error", "time_limit")
 

@@ -1,1 +1,1 @@
-"""Is it right? Deterministic checks of an answer. Imports no torch."""
+"""Deterministic checks of answers. Imports no torch."""

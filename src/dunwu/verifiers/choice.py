@@ -1,12 +1,12 @@
-r"""Multiple choice: which of the options A to J does an answer take?
+r"""Multiple choice: which of the options A to J does an answer choose?
 
-Read, after Unicode's compatibility forms (full-width letters) and without LaTeX wrappers and bold marks: letters alone (``B``, ``(b)``,
-``B.``, ``A, C``, ``ABD``), a letter before its text (``B. Paris``) or its reason (``B, because ...``), a statement (``the answer is (C)``,
-``I think it is C``, ``选B``, ``答案是 B``) or a letter on the first or last line (the last of these counts, so that an answer may correct
-itself), a box with an option in it, and the option's own text where ``data["options"]`` is given.
+Accepted, once Unicode compatibility forms (full-width letters) are folded and LaTeX wrappers and bold marks removed: letters alone (``B``,
+``(b)``, ``B.``, ``A, C``, ``ABD``), a letter before its text (``B. Paris``) or its reason (``B, because ...``), a statement (``the answer
+is (C)``, ``I think it is C``, ``选B``, ``答案是 B``) or a letter on the first or last line (the last of these counts, so an answer may
+correct itself), a box with an option in it, and the option's own text if ``data["options"]`` is given.
 
-Wrong: letters offered as alternatives (``B or C``, ``B, maybe C``), different boxes side by side, a letter beside another option's text, an
-option in the last box and another stated behind it. A letter in prose (the article ``A``, the pronoun ``I``) is no answer.
+Wrong: letters offered as alternatives (``B or C``, ``B, maybe C``), different boxes side by side, a letter with another option's text, an
+option in the last box and a different one stated after it. A letter in prose (the article ``A``, the pronoun ``I``) is not an answer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STRUCK = regex.compile(r"<(s|del|strike)>.{0,200}?</\1>|~~[^~\n]{1,200}~~", reg
 _TAG = regex.compile(r"</?[A-Za-z][A-Za-z0-9]{0,9}(?:\s[^<>]{0,100})?/?>")
 _QUOTED = regex.compile(r"(?<![\w'’])[\"'“„‘«]+\s?([(\[]?[A-Ja-j][)\]]?\.?)\s?[\"'”’»]+(?![\w])|(?<![\w}\\])\{\s*([A-J])\s*\}")
 _NOISE = regex.compile(r"\\[()\[\],;: ]|\\(?:q?quad)\b|\$|`")
-# One letter or several, in one go and without a way back: hostile text costs linear time.
+# One letter or several, matched without backtracking: hostile text costs linear time.
 _OR = r"[/|]|\b(?i:or|maybe|perhaps|possibly|alternatively)\b|或者?是?|还是|也?可能是?"
 _JOIN = rf"(?:[\s,，、;；&+]|\b(?i:and)\b|和|与|以及|{_OR}){{0,6}}+"
 _THE_LETTER_I = r"I(?![a-z'’]|\s+(?:think|believe|guess|suppose|would|will|am|say|choose|pick|know|go|feel|have|had|did|do|can)\b)"
@@ -89,10 +89,10 @@ _ONE = regex.compile(r"(?i:option|choice|answer|and)|[A-Ja-j]")
 
 
 def verify_choice(problem: Problem, answer: str) -> Verdict:
-    """Does ``answer`` take exactly the options of ``problem.answer`` (``"B"``; ``"AC"``, ``"A, C"``: all of them, in any order)?
+    """Check that ``answer`` chooses exactly the options of ``problem.answer`` (``"B"``; ``"AC"``, ``"A, C"``: all of them, in any order).
 
-    ``data["options"]``, a list of texts or a mapping from letters to texts, lets an answer give the text, and bounds the letters.
-    Raises `ValueError` for a gold that is no letter, or none of the options.
+    With ``data["options"]``, a list of texts or a mapping from letters to texts, an answer may give the text, and other letters are wrong.
+    Raises `ValueError` if the gold is not a letter, or not one of the options.
     """
     options = _options(problem.data.get("options"))
     gold = _gold(problem.answer or "", options)
@@ -101,23 +101,23 @@ def verify_choice(problem: Problem, answer: str) -> Verdict:
     chosen, problem_with_it = _answered(answer, options)
     if not chosen:
         return Verdict(0.0, "wrong" if problem_with_it else "unparsable", problem_with_it or "no option")
-    return Verdict(1.0, "correct") if chosen == gold else Verdict(0.0, "wrong", f"takes {''.join(sorted(chosen))}")
+    return Verdict(1.0, "correct") if chosen == gold else Verdict(0.0, "wrong", f"chooses {''.join(sorted(chosen))}")
 
 
 def _gold(answer: str, options: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
-    """Letters, or one letter before its text (``(B) 12``), as data sets have it."""
+    """The letters of a gold: letters alone, or one letter before its text (``(B) 12``), as in some data sets."""
     letters = frozenset(regex.findall(rf"[{LETTERS}]", answer.upper()))
     if not regex.fullmatch(rf"[{LETTERS}\s,;、]+", answer.upper()):
         plain = _plain(answer)
         labelled = _ALONE.fullmatch(plain) or _LABELLED.fullmatch(plain)
         letters = _letters(labelled.group(1), options)[0] if labelled else frozenset()
     if not letters or (options and not letters <= options.keys()):
-        raise ValueError(f"gold answer {answer[:50]!r}: it must be letters of the options")
+        raise ValueError(f"gold answer {answer[:50]!r}: use letters of the options, such as 'B'")
     return letters
 
 
 def _answered(answer: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str]:
-    """As `_chosen`, of the box where there is an option in it, else of the text without its boxes."""
+    """`_chosen` of the box if it holds an option, otherwise of the text without its boxes."""
     boxes = offered_boxes(answer)
     inside = [_chosen(_plain(box), options) for box in boxes]
     if not any(letters or trouble for letters, trouble in inside):
@@ -127,7 +127,7 @@ def _answered(answer: str, options: Mapping[str, tuple[str, ...]]) -> tuple[froz
     letters, trouble = inside[0]
     behind = _last_statement(_plain(answer[find_boxes(answer)[-1][1] :]), options)
     if letters and behind and behind[0] and behind[0] != letters:
-        return frozenset(), "another option behind the box"
+        return frozenset(), "another option after the box"
     return letters, trouble
 
 
@@ -140,13 +140,15 @@ def _without_boxes(answer: str) -> str:
 
 
 def _options(given: object) -> dict[str, tuple[str, ...]]:
-    """Normalised texts by letter; empty where the problem gives none."""
+    """Normalised texts by letter; empty if the problem has none."""
     if given is None:
         return {}
     pairs = given.items() if isinstance(given, Mapping) else zip(LETTERS, given, strict=False) if isinstance(given, list | tuple) else ()
     options = {str(letter).upper(): normalise(str(text)) for letter, text in pairs}
     if not options or not options.keys() <= set(LETTERS):
-        raise ValueError(f"options {str(given)[:80]}: a list of texts, or a mapping from letters {LETTERS[0]} to {LETTERS[-1]}")
+        raise ValueError(
+            f"options {str(given)[:80]}: use a list of texts, or a mapping from letters {LETTERS[0]} to {LETTERS[-1]} to texts"
+        )
     return options
 
 
@@ -158,7 +160,7 @@ def _plain(text: str) -> str:
 
 
 def _chosen(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str]:
-    """The letters taken, or none and what is wrong with them (empty: nothing was found)."""
+    """The chosen letters, or none and what is wrong with them (empty if nothing was found)."""
     if match := _ALONE.fullmatch(text):
         return _letters(match.group(1), options)
     if (match := _LABELLED.fullmatch(text)) and not _LABELLED.search(match.group(2)):
@@ -179,16 +181,16 @@ def _chosen(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozense
 
 
 def _last_statement(text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str] | None:
-    """What the last statement or line of its own says, else the last opinion; ``None`` without any."""
-    found = [*_said(_STATEMENT, text), *_said(_NAMED, text), *_own_lines(text)] or [*_said(_OPINION, text), *_said(_FITS, text)]
+    """The letters of the last statement or letter line, else of the last opinion; ``None`` if there is none."""
+    found = [*_stated(_STATEMENT, text), *_stated(_NAMED, text), *_own_lines(text)] or [*_stated(_OPINION, text), *_stated(_FITS, text)]
     if not found:
         return None
     _, end, group = max(found)
     return (frozenset(), "alternatives") if _HEDGE.search(text, end) else _letters(group, options)
 
 
-def _said(pattern: regex.Pattern[str], text: str) -> list[tuple[int, int, str]]:
-    """``(start, end of the letters, letters)`` of what nothing before it denies."""
+def _stated(pattern: regex.Pattern[str], text: str) -> list[tuple[int, int, str]]:
+    """``(start, end of the letters, letters)`` of each match that is not denied."""
     matches = [match for match in pattern.finditer(text) if not is_denied(text, match.start(), match.end())]
     groups = [(match, next(number for number, group in enumerate(match.groups(), 1) if group)) for match in matches]
     return [
@@ -197,9 +199,9 @@ def _said(pattern: regex.Pattern[str], text: str) -> list[tuple[int, int, str]]:
 
 
 def _own_lines(text: str) -> list[tuple[int, int, str]]:
-    """The letter that is the first or the last line, where no other line is another letter: ``(start, end, letter)``.
+    """The letter on the first or last line, if no other line is a different letter: ``(start, end, letter)``.
 
-    It is none where the line before it has begun to deny something, or the line behind it does so.
+    Not counted if the line before it starts a denial or the line after it is one.
     """
     lines = [(match.start(), match.group().rstrip()) for match in _LINE.finditer(text)]
     alone = {place: match for place, (_, line) in enumerate(lines) if (match := _ALONE.fullmatch(line))}
@@ -223,7 +225,7 @@ def _letters(group: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozen
 
 
 def _labelled(letter: str, text: str, options: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], str]:
-    """``B. Paris``: the text must not be another option's, nor offer another letter."""
+    """``B. Paris``: the text must not belong to another option or offer another letter."""
     said = normalise(text)
     if _HEDGE.search(text) or (_ALONE.fullmatch(bare := text.lstrip(" .…-–—→>=")) and letter not in _ONE.findall(bare)):
         return frozenset(), "alternatives"

@@ -1,4 +1,4 @@
-"""Is a statement of a choice denied before it, supposed only, or taken back behind it?"""
+"""Is the statement of a choice denied, only supposed, attributed to others, or taken back afterwards?"""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _TAKEN_BACK = regex.compile(
 
 
 def is_denied(text: str, start: int, end: int) -> bool:
-    """Is what ``text[start:end]`` states denied or only supposed by the words before it, or asked or taken back by those behind it?"""
+    """True if the words before ``text[start:end]`` deny or only suppose it, or the words after it question it or take it back."""
     before = max(0, start - 120)
     return bool(_DENIED.search(text, max(0, start - 60), start) or _SUPPOSED.search(text, before, start) or _TAKEN_BACK.match(text, end))
 
 
 def said_by_others(text: str, start: int) -> bool:
-    """Do the words before ``start`` say whose opinion follows, and is it not the speaker's (``Nobody would say``)?"""
+    """True if the words before ``start`` attribute what follows to someone other than the speaker (``Nobody would say``)."""
     return bool(_OTHERS_SAY.search(text, max(0, start - 120), start))

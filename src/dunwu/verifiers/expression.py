@@ -1,8 +1,8 @@
-"""Arithmetic expressions: our own small parser, exact fractions, never ``eval``.
+"""A small parser for arithmetic expressions: exact fractions, never ``eval``.
 
 Grammar: ``+ - * / × ÷``, the minus sign U+2212, round parentheses (also full-width), integers in ASCII digits, spaces and tabs.
-Nothing else: no power, no sign before a number (it would be a free operation), no decimals, no other script's digits, no implied
-multiplication (``3(4)``), no two numbers side by side (``3 7`` is not 37).
+Nothing else: no powers, no sign before a number (it would be a free operation), no decimals, no digits of other scripts, no implied
+multiplication (``3(4)``), no adjacent numbers (``3 7`` is not 37).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 Exact = int | Fraction
-"""Integers stay integers while they can: fractions cost twenty times as much."""
+"""Integers stay integers as long as possible: fractions cost twenty times as much."""
 
 MAX_LENGTH = 2048
 MAX_DEPTH = 50
@@ -24,7 +24,7 @@ _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
 
 
 class NotAnExpression(ValueError):
-    """The text is not an expression of the grammar, or exceeds a bound; the message says which."""
+    """The text is outside the grammar or exceeds a bound; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Expression:
 
 
 def parse_expression(text: str) -> Expression:
-    """Evaluate ``text``; raises `NotAnExpression`, or `ZeroDivisionError` for an expression without a value.
+    """Evaluate ``text``. Raises `NotAnExpression`, or `ZeroDivisionError` if the expression has no value.
 
-    Length, depth and digits are bounded before anything is evaluated.
+    Length, depth and digits are bounded before evaluation.
     """
     tokens = _tokenise(text)
     parser = _Parser(tokens)
@@ -88,7 +88,7 @@ class _Parser:
         return value
 
     def operand(self) -> Exact:
-        """A number or a parenthesis."""
+        """A number or an expression in parentheses."""
         token = self.peek()
         self.position += 1
         if isinstance(token, int):

@@ -1,4 +1,4 @@
-"""Checks of what a text says and how it is laid out."""
+"""Checks of the content and layout of a text."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _SYMBOL = regex.compile(r"[\p{S}%#@&*/\\−-]")
 
 
 def keywords(text: str, *, keywords: list[str]) -> Found:
-    """Every one of ``keywords`` stands there as a whole word, in any case."""
+    """Every one of ``keywords`` occurs as a whole word, in any case."""
     missing = [word for word in _some(keywords) if not occurrences(text, word)]
     return not missing, f"missing: {', '.join(missing)}" if missing else "all there"
 
 
 def forbidden_words(text: str, *, words: list[str]) -> Found:
-    """None of ``words`` stands there."""
+    """None of ``words`` occurs."""
     found = [word for word in _some(words) if occurrences(text, word)]
     return not found, f"found: {', '.join(found)}" if found else "none there"
 
 
 def starts_with(text: str, *, phrase: str) -> Found:
-    """The first words are ``phrase``, in any case and with any punctuation; symbols of its own (``C++``) stand there as they are."""
+    """The first words are ``phrase``, in any case and with any punctuation; symbols in it (``C++``) must match exactly."""
     wanted = _phrase(phrase)
     holds = tokens(text.casefold())[: len(wanted)] == wanted
     if _SYMBOL.search(phrase):
@@ -44,9 +44,9 @@ def starts_with(text: str, *, phrase: str) -> Found:
 
 
 def ends_with(text: str, *, phrase: str) -> Found:
-    """The last words are ``phrase``, in any case, with its own punctuation; only quotation marks and the like follow.
+    """The last words are ``phrase``, in any case, with its own punctuation; only quotation marks and the like may follow.
 
-    A phrase without a full stop or other mark at its end may get one.
+    If the phrase has no full stop or other mark at its end, the text may add one.
     """
     wanted = _phrase(phrase)
     close = _line(phrase)
@@ -62,22 +62,22 @@ def no_commas(text: str) -> Found:
 
 
 def lower_case(text: str) -> Found:
-    """Letters, and none of them a capital."""
+    """At least one letter, and no capitals."""
     return text.islower(), "has capitals or no letters" if not text.islower() else "all lower case"
 
 
 def upper_case(text: str) -> Found:
-    """Letters, and all of them capitals where there are capitals."""
+    """At least one letter, and all in capitals (in scripts that have them)."""
     return text.isupper(), "has small letters or no letters" if not text.isupper() else "all upper case"
 
 
 def title(text: str) -> Found:
-    """A title in ``<<`` and ``>>``."""
+    """A title between ``<<`` and ``>>``."""
     return bool(_TITLE.search(text)), "a title" if _TITLE.search(text) else "no <<title>>"
 
 
 def json_format(text: str) -> Found:
-    """The whole is JSON, with or without a fence around it; see `parse_json`."""
+    """The whole text is JSON, with or without a fence around it; see `parse_json`."""
     try:
         value: Any = parse_json(text)
     except NotJson as error:
@@ -86,7 +86,7 @@ def json_format(text: str) -> Found:
 
 
 def postscript(text: str, *, marker: str = "P.S.") -> Found:
-    """``marker`` at the start of a line or behind a sentence, and something said behind it; its letters may stand apart (``P. P. S``)."""
+    """``marker`` at the start of a line or after a sentence, and some text after it; its letters may be spaced (``P. P. S``)."""
     if not marker.strip():
         raise ValueError("a blank marker")
     letters = r"\s?".join(map(regex.escape, regex.sub(r"\s", "", marker).removesuffix(".")))
@@ -96,29 +96,29 @@ def postscript(text: str, *, marker: str = "P.S.") -> Found:
 
 
 def quotation(text: str) -> Found:
-    """The whole stands in one pair of double quotation marks."""
+    """The whole text is in one pair of double quotation marks."""
     inside = text.strip()
     holds = any(inside.startswith(left) and inside.endswith(right) and tokens(inside) for left, right in _QUOTES) and len(inside) > 2
     return bool(holds), "in quotation marks" if holds else "not in quotation marks"
 
 
 def language(text: str, *, language: str) -> Found:
-    """At least `LANGUAGE_SHARE` of the words are in a script of ``language``, see `dunwu.text.language`: languages may share one."""
+    """At least `LANGUAGE_SHARE` of the words are in a script of ``language``; languages may share one (`dunwu.text.language`)."""
     if language not in LANGUAGES:
-        raise ValueError(f"language {language!r} is not known")
+        raise ValueError(f"language {language!r} is unknown: use one of {', '.join(LANGUAGES)}")
     share = language_share(text, language)
     return share is not None and share >= LANGUAGE_SHARE, "no words" if share is None else f"{share:.0%} in {language}"
 
 
 def two_responses(text: str) -> Found:
-    """Two different responses with six asterisks between them."""
+    """Two different responses separated by six asterisks."""
     pieces = [tokens(piece) for piece in regex.split(r"\*{6}", _SEPARATORS_OUTSIDE.sub("", text))]
     holds = len(pieces) == 2 and all(pieces) and pieces[0] != pieces[1]
     return holds, f"{len(pieces)} responses"
 
 
 def repeat_prompt(text: str, *, prompt: str) -> Found:
-    """First ``prompt``, word for word, then something more."""
+    """``prompt``, word for word, followed by more text."""
     wanted, found = " ".join(prompt.split()), " ".join(text.split())
     if not wanted:
         raise ValueError("a blank prompt")
@@ -127,13 +127,13 @@ def repeat_prompt(text: str, *, prompt: str) -> Found:
 
 
 def one_of(text: str, *, options: list[str]) -> Found:
-    """Exactly one of ``options`` is said, word for word, in any case (IFEval's constrained response)."""
+    """Exactly one of ``options`` occurs, word for word, in any case (IFEval's constrained response)."""
     said = [option for option in _some(options) if occurrences(text, option)]
     return len(said) == 1, f"says {', '.join(said) or 'none of them'}"
 
 
 def paragraph_start(text: str, *, paragraph: int, word: str, paragraphs: int | None = None) -> Found:
-    """Paragraph number ``paragraph`` (from 1) begins with ``word``, in any case; with ``paragraphs``, there are so many."""
+    """Paragraph number ``paragraph`` (from 1) begins with ``word``, in any case; ``paragraphs`` is the required number of them."""
     if paragraph < 1 or (paragraphs is not None and paragraphs < paragraph):
         raise ValueError(f"paragraph {paragraph} of {paragraphs}")
     found = [piece for piece in regex.split(r"\n\s*\n", text) if tokens(piece)]
@@ -143,7 +143,7 @@ def paragraph_start(text: str, *, paragraph: int, word: str, paragraphs: int | N
 
 
 def _line(text: str) -> str:
-    """In one line and one case, with straight quotation marks."""
+    """``text`` on one line and in one case, with straight quotation marks."""
     return " ".join(text.casefold().translate(_STRAIGHT).split())
 
 

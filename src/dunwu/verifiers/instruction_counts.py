@@ -1,4 +1,4 @@
-"""Checks of how much of something a text has. A limit is ``at_least``, ``at_most`` or ``exactly``; one at least must be given."""
+"""Checks that count something in a text. At least one limit is required: ``at_least``, ``at_most`` or ``exactly``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import regex
 from dunwu.text.words import occurrences, tokens
 
 Found = tuple[bool, str]
-"""Does the text follow the instruction, and what was found."""
+"""Whether the text follows the instruction, and what was found."""
 
 _ABBREVIATION = regex.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|etc|e\.g|i\.e|cf|No|Fig|approx|a\.m|p\.m|(?:[A-Z]\.)+[A-Z])\.")
 _SENTENCE_END = regex.compile(r"[.!?]+[\"'”’)\]]*+(?=\s|$)|[。！？!?]+[”’」』）]*+|\n\s*\n")
@@ -21,7 +21,7 @@ _CAPITALS = regex.compile(r"(?<![\w'])\p{Lu}(?:[\p{Lu}\p{N}]|['’-](?=\p{Lu}))*
 
 
 def within(count: int, what: str, at_least: int | None, at_most: int | None, exactly: int | None) -> Found:
-    """Is ``count`` within the limits? Raises `ValueError` without any."""
+    """Check ``count`` against the limits. Raises `ValueError` if none is given."""
     if at_least is at_most is exactly is None:
         raise ValueError("give at_least, at_most or exactly")
     holds = (at_least is None or count >= at_least) and (at_most is None or count <= at_most) and (exactly is None or count == exactly)
@@ -34,7 +34,7 @@ def word_count(text: str, *, at_least: int | None = None, at_most: int | None = 
 
 
 def sentence_count(text: str, *, at_least: int | None = None, at_most: int | None = None, exactly: int | None = None) -> Found:
-    """Texts with a word in them that end in ``. ! ? 。 ！ ？``, in a blank line or in the end; an abbreviation's full stop ends none."""
+    """Pieces with a word in them, ended by ``. ! ? 。 ！ ？``, a blank line or the end of the text, not by an abbreviation's full stop."""
     pieces = _SENTENCE_END.split(_ABBREVIATION.sub(lambda match: match.group().replace(".", ""), text))
     return within(sum(bool(tokens(piece)) for piece in pieces), "sentences", at_least, at_most, exactly)
 
@@ -47,7 +47,7 @@ def paragraph_count(
     exactly: int | None = None,
     separator: Literal["blank line", "***"] = "blank line",
 ) -> Found:
-    """Texts with a word in them between blank lines, or between lines of three asterisks."""
+    """Pieces with a word in them between blank lines, or between lines of three asterisks."""
     pieces = regex.split(r"\n\s*\n" if separator == "blank line" else r"(?m)^\s*\*{3}\s*$", text)
     return within(sum(bool(tokens(piece)) for piece in pieces), "paragraphs", at_least, at_most, exactly)
 
@@ -65,17 +65,17 @@ def highlight_count(text: str, *, at_least: int | None = None, at_most: int | No
 
 
 def placeholder_count(text: str, *, at_least: int | None = None, at_most: int | None = None, exactly: int | None = None) -> Found:
-    """Parts in square brackets, such as ``[address]``; links are none."""
+    """Parts in square brackets, such as ``[address]``, but not links."""
     return within(len(_PLACEHOLDER.findall(text)), "placeholders", at_least, at_most, exactly)
 
 
 def capital_word_count(text: str, *, at_least: int | None = None, at_most: int | None = None, exactly: int | None = None) -> Found:
-    """Words all in capitals, ``I`` and ``A`` among them."""
+    """Words all in capitals, including ``I`` and ``A``."""
     return within(len(_CAPITALS.findall(text)), "words in capitals", at_least, at_most, exactly)
 
 
 def keyword_count(text: str, *, keyword: str, at_least: int | None = None, at_most: int | None = None, exactly: int | None = None) -> Found:
-    """Times that ``keyword`` stands there as a whole word, in any case."""
+    """Times that ``keyword`` occurs as a whole word, in any case."""
     return within(occurrences(text, keyword), f"times {keyword!r}", at_least, at_most, exactly)
 
 
@@ -87,7 +87,7 @@ def letter_count(text: str, *, letter: str, at_least: int | None = None, at_most
 
 
 def section_count(text: str, *, heading: str, at_least: int | None = None, at_most: int | None = None, exactly: int | None = None) -> Found:
-    """Lines that begin with ``heading`` and a number: ``Section 1``, with or without Markdown's marks."""
+    """Lines that begin with ``heading`` and a number: ``Section 1``, with or without Markdown marks."""
     if not heading.strip():
         raise ValueError("a blank heading")
     found = regex.findall(rf"(?m)^[ \t#*]*+{regex.escape(heading.strip())}[ \t]*+\d+", text)

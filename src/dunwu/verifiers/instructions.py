@@ -1,9 +1,9 @@
-"""Instructions of form that can be checked by rule, in the manner of IFEval (arXiv 2311.07911, whose strict accuracy this is).
+"""Format instructions that a rule can check, as in IFEval (arXiv 2311.07911; this is its strict accuracy).
 
 ``data["instructions"]`` is a list of ``{"kind": ..., parameters of the kind}``, such as
 ``{"kind": "words", "at_least": 100}`` or ``{"kind": "ends_with", "phrase": "That is all."}``; the parameters are those of the functions
-in `dunwu.verifiers.instruction_counts` and `dunwu.verifiers.instruction_content`. Words of all scripts count as `dunwu.text.words` says,
-so that the same instruction works for Chinese.
+in `dunwu.verifiers.instruction_counts` and `dunwu.verifiers.instruction_content`. `dunwu.text.words` counts words of every script, so the
+same instruction works for Chinese.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dunwu.verifiers.instruction_counts import Found
 
 MAX_LENGTH = 131_072
 _INVISIBLE = regex.compile(r"[\u00AD\u200B\u2060\uFEFF]")
-"""Inside a word they would hide it from a check that a reader sees fail."""
+"""Inside a word they would hide it from a check, though a reader sees it."""
 
 _FUNCTIONS: dict[str, Callable[..., Found]] = {
     "words": counts.word_count,
@@ -51,13 +51,13 @@ _FUNCTIONS: dict[str, Callable[..., Found]] = {
     "paragraph_start": content.paragraph_start,
 }
 KINDS = {kind: validate_call(config=ConfigDict(strict=True))(function) for kind, function in _FUNCTIONS.items()}
-"""Kind to check. Parameters are checked by the functions' types: a wrong or missing one raises."""
+"""The check of each kind. Parameters are validated by the functions' types: a wrong or missing one raises."""
 
 
 def verify_instructions(problem: Problem, answer: str) -> Verdict:
-    """Does ``answer`` follow all of ``data["instructions"]``? The detail has one finding an instruction.
+    """Check that ``answer`` follows all of ``data["instructions"]``. The detail has one finding per instruction.
 
-    An unknown kind or a wrong parameter is an error without score, never a reward; so is a problem without instructions.
+    An unknown kind, a wrong parameter or a problem without instructions is an error without a score, never a reward.
     """
     instructions = problem.data["instructions"]
     if not instructions:
@@ -79,10 +79,10 @@ def verify_instructions(problem: Problem, answer: str) -> Verdict:
 
 
 def follows(instruction: Mapping[str, object], text: str) -> Found:
-    """Does ``text`` follow one instruction? Raises `ValueError` (pydantic's included) for an unknown kind or wrong parameters."""
+    """Check one instruction. Raises `ValueError` (pydantic's included) for an unknown kind or wrong parameters."""
     kind = instruction["kind"]
     if kind not in KINDS:
-        raise ValueError(f"kind {str(kind)!r} is not known: it is one of {', '.join(KINDS)}")
+        raise ValueError(f"kind {str(kind)!r} is unknown: use one of {', '.join(KINDS)}")
     return KINDS[str(kind)](text, **{key: value for key, value in instruction.items() if key != "kind"})
 
 

@@ -1,9 +1,9 @@
 """Structured answers: JSON that follows a schema.
 
-The schema is the data set's, the text is the model's. Bounded before anything is validated: length, depth, number of values, digits.
-Refused: two keys of one name, NaN and infinities, anything around the JSON but white space or one fence. ``$ref`` reaches into the schema
-only, nothing is ever fetched. A ``pattern`` runs with a time limit, as a schema's regular expression may take exponential time on a text.
-A ``format`` of `FORMATS` is checked, which JSON Schema by itself would let pass; others say nothing.
+The schema comes from the data set, the text from the model. Length, depth, number of values and digits are bounded before validation.
+Rejected: duplicate keys, NaN and infinities, anything around the JSON but white space or one fence. ``$ref`` resolves inside the schema
+only; nothing is ever fetched. A ``pattern`` runs with a time limit, since a regular expression may take exponential time on a text.
+Formats in `FORMATS` are checked, which JSON Schema by default does not do; other formats are ignored.
 Not bounded: a schema that is itself exponential (both branches of an ``anyOf`` refer back to it); give rewards a time limit.
 """
 
@@ -46,21 +46,22 @@ FORMATS: Mapping[str, Callable[[str], bool]] = {
     "uri": lambda text: regex.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*+:[^\s<>\"{}|\\^`]++", text) is not None,
     "uuid": lambda text: regex.fullmatch(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", text) is not None,
 }
-"""What is looked at of texts with a ``format``, as in RFC 3339, 3986 and 4122."""
+"""The check of each ``format``, as in RFC 3339, 3986 and 4122."""
 
 
 class NotJson(ValueError):
-    """The text is not one JSON value, or exceeds a bound; the message says why."""
+    """The text is not a single JSON value, or exceeds a bound; the message says which."""
 
 
 def verify_json_schema(problem: Problem, answer: str) -> Verdict:
-    """Is ``answer`` JSON that follows ``data["schema"]`` and, where ``data["value"]`` is given, equals it (`same`)?
+    """Check that ``answer`` is JSON that follows ``data["schema"]`` and equals ``data["value"]``, if given (`same`).
 
-    Not JSON is ``unparsable``, JSON of another form or value ``wrong``, and so is a text that makes a pattern run out of time
-    (``timeout``): it must be no way out of a bad reward. A schema that is none or refers outside is an error without score.
+    A text that is not JSON is ``unparsable``; JSON that violates the schema or has another value is ``wrong``. A text on which a pattern
+    runs out of time (``timeout``) also scores 0, so that it is no way out of a bad reward. An invalid schema, or one that refers to
+    another document, is an error without a score.
     """
     schema = problem.data["schema"]
-    if isinstance(schema, str):  # JSON in a column of text
+    if isinstance(schema, str):  # JSON in a text column
         try:
             schema = json.loads(schema)
         except (ValueError, RecursionError) as failure:
@@ -74,7 +75,7 @@ def verify_json_schema(problem: Problem, answer: str) -> Verdict:
     except (jsonschema.SchemaError, referencing.exceptions.Unresolvable, regex.error) as failure:
         return Verdict(None, "error", f"the schema: {' '.join(str(getattr(failure, 'message', failure)).split())}"[:200])
     except RecursionError:
-        return Verdict(None, "error", "the schema: refers to itself without end")
+        return Verdict(None, "error", "the schema: refers to itself endlessly")
     except TimeoutError:
         return Verdict(0.0, "timeout", f"a pattern of the schema took more than {PATTERN_SECONDS} s on this text")
     if violation is not None:
@@ -85,7 +86,7 @@ def verify_json_schema(problem: Problem, answer: str) -> Verdict:
 
 
 def parse_json(text: str) -> Any:
-    """The one JSON value that ``text`` is, with or without a fence around it; raises `NotJson`."""
+    """The JSON value in ``text``, with or without a fence around it. Raises `NotJson`."""
     if len(text) > MAX_LENGTH:
         raise NotJson(f"{len(text)} characters, at most {MAX_LENGTH}")
     fenced = _FENCED.fullmatch(text)
@@ -102,7 +103,7 @@ def parse_json(text: str) -> Any:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal as JSON: numbers by value (1 is 1.0), but ``true`` is not 1; objects in any order of keys."""
+    """True if equal as JSON: numbers by value (1 is 1.0, but ``true`` is not 1), objects in any order of keys."""
     return bool(_canonical(one) == _canonical(other))
 
 
@@ -119,7 +120,7 @@ def _check_size(text: str) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise NotJson("two keys of one name")
+        raise NotJson("duplicate keys")
     return found
 
 
@@ -136,12 +137,12 @@ def _short(text: str) -> str:
 def _finite(text: str) -> float:
     number = float(_short(text))
     if not math.isfinite(number):
-        raise NotJson("a number beyond all floats")
+        raise NotJson("a number too large for a float")
     return number
 
 
 def _canonical(value: Any) -> Any:
-    """Hashable, and equal exactly for values that are equal as JSON."""
+    """A hashable form that is equal exactly for values that are equal as JSON."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return type(value).__name__, value
     if isinstance(value, Mapping):
@@ -175,7 +176,7 @@ def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: 
 
 def _format(validator: Any, name: str, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     if isinstance(instance, str) and name in FORMATS and not FORMATS[name](instance):
-        yield jsonschema.ValidationError(f"is no {name}")
+        yield jsonschema.ValidationError(f"is not a valid {name}")
 
 
 def _is_date(text: str) -> bool:
@@ -194,7 +195,7 @@ def _is_address(kind: Callable[[str], object], text: str) -> bool:
 
 def _unique_items(validator: Any, unique: bool, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     if unique and isinstance(instance, list) and len({_canonical(item) for item in instance}) < len(instance):
-        yield jsonschema.ValidationError("has items twice")
+        yield jsonschema.ValidationError("has duplicate items")
 
 
 def _unevaluated(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
@@ -207,7 +208,7 @@ def _search(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _validator(schema_text: str) -> Any:
-    """The keywords that look at texts with regular expressions or compare all items with all are ours; the rest is jsonschema's."""
+    """jsonschema's validator, with our own versions of keywords that run regular expressions or compare all pairs of items."""
     schema = json.loads(schema_text)
     found = validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     found.check_schema(schema)

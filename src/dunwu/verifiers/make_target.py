@@ -14,15 +14,15 @@ _INTEGER = re.compile(r"[-−]?[0-9]{1,12}")
 
 
 def verify_expression(problem: Problem, answer: str) -> Verdict:
-    """`make_target` for ``data["numbers"]`` and ``data["target"]``; raises `KeyError` when the problem has none."""
+    """`make_target` for ``data["numbers"]`` and ``data["target"]``; raises `KeyError` if the problem lacks them."""
     return make_target(problem.data["numbers"], problem.data["target"], answer)
 
 
 def make_target(numbers: Sequence[int], target: int | str, answer: str) -> Verdict:
-    """Does ``answer`` use each of ``numbers`` exactly once and make ``target`` exactly?
+    """Check that ``answer`` uses each of ``numbers`` exactly once and makes ``target`` exactly.
 
-    One trailing ``= t`` is allowed when ``t`` is the target, written as an integer. Everything that offers more than one
-    expression or value (comma, ``or``, a new line, a chain of equals signs) is wrong, also when one of them is right.
+    One trailing ``= t`` is allowed if ``t`` is the target, written as an integer. An answer that offers more than one
+    expression or value (comma, ``or``, a new line, a chain of equals signs) is wrong, even if one of them is right.
     """
     goal, answer = Fraction(target), answer.strip()
     if len(answer) > MAX_LENGTH:

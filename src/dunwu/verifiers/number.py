@@ -1,14 +1,14 @@
-r"""Plain numbers: one number that is worked out, compared exactly; for tasks whose question is an expression, which would answer itself.
+r"""Plain numbers: one evaluated number, compared exactly. For tasks whose question is an expression, which would be its own answer.
 
-Everything else with a numeric gold (``number``, ``math``) is the maths verifier's, where ``2^{10}`` is 1024.
+All other problems with a numeric gold (``number``, ``math``) use the maths verifier, where ``2^{10}`` is 1024.
 
 Read as one number: integers, decimals, ``a/b``, ``\frac`` (also ``\dfrac``, ``\tfrac``), percent, thousands separators, currency
 signs, ``$...$``, ``\boxed{}`` and ``**...**``, words and a unit around it, ``x = 8``, ``答案是8。``. Full-width digits and signs count as
-the ASCII ones (Chinese text is full of them); any other foreign numeral (``²``, ``①``, ``½``, ``٣``) makes the answer unparsable.
+ASCII (they are common in Chinese text); any other non-ASCII numeral (``²``, ``①``, ``½``, ``٣``) makes the answer unparsable.
 
 Not read, and so never right: several numbers (``8 or 9``, ``1 1/2``, ``2 × 4 = 8``) and different boxes side by side; scientific
-notation, powers, roots, products with a letter (``8x``), units of one letter, words that change a number (``8 million``, ``not 8``).
-``60%`` stands for 60 as well as for 3/5: the question decides which, and the verifier does not see it.
+notation, powers, roots, products with a letter (``8x``), one-letter units, words that change a number (``8 million``, ``not 8``).
+``60%`` may mean 60 or 3/5: that depends on the question, which the verifier does not see.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_DIGITS = 1000
 
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", ord("−"): "-", ord("。"): "."}
 
-# From LaTeX and markup to plain text, in this order. Nothing here may join two numbers into one: where in doubt, a space.
+# From LaTeX and markup to plain text, in this order. No rule may join two numbers into one: if in doubt, insert a space.
 _PLAIN = (
     (re.compile(r"\\!|\^\{?\\circ\}?|\\degree|[°\"'“”`]"), ""),
     (re.compile(r"(?<=[0-9])(?:\\,|\{,\})(?=[0-9]{3}(?![0-9]))"), ","),
@@ -43,7 +43,7 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9]+\s?/\s?[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.
 _DIGIT = re.compile(r"[0-9]")
 _PERCENT = re.compile(r"\s*(?:\\?%|percent\b|per cent\b)", re.IGNORECASE)
 
-# Around the number only letters, Chinese characters and punctuation may stand: an operator would make it part of a formula.
+# Only letters, Chinese characters and punctuation may surround the number: an operator would make it part of a formula.
 _BEFORE = re.compile(r"[A-Za-z\u4e00-\u9fff\s,.:;?]*=?\s*")
 _AFTER = re.compile(r"(?:[A-Za-z\u4e00-\u9fff\s,.:;?]|(?<=[A-Za-z])/(?=[A-Za-z]))*")
 _FACTOR_BEFORE = re.compile(r"[A-Za-z]\Z|(?<![A-Za-z])[A-Za-z]\s+\Z")
@@ -59,7 +59,7 @@ _CHANGES_THE_NUMBER = re.compile(
 
 
 class NotOneNumber(ValueError):
-    """The text does not state a number in a way the verifier reads; the message says why."""
+    """The text does not state one number in a form that the verifier reads; the message says why."""
 
 
 class SeveralNumbers(NotOneNumber):
@@ -74,14 +74,14 @@ class Number:
     percent: bool = False
 
     def equals(self, other: Number) -> bool:
-        """Exactly equal; a percentage also equals its hundredth where the other side is written without percent sign."""
+        """Exactly equal; a percentage also equals its hundredth if the other number has no percent sign."""
         if self.percent == other.percent or self.value == other.value:
             return self.value == other.value
         return self.value == other.value * 100 if self.percent else self.value * 100 == other.value
 
 
 def verify_plain_number(problem: Problem, answer: str) -> Verdict:
-    """Is ``answer`` the number ``problem.answer``? A gold answer that is not one number is an error, never a reward."""
+    """Check that ``answer`` is the number ``problem.answer``. A gold answer that is not one number is an error, never a reward."""
     try:
         gold = parse_number(problem.answer or "")
     except NotOneNumber as error:
@@ -96,7 +96,7 @@ def verify_plain_number(problem: Problem, answer: str) -> Verdict:
 
 
 def parse_number(text: str) -> Number:
-    """The one number that ``text`` states; raises `NotOneNumber`. Length and digits are bounded before anything is parsed."""
+    """The number that ``text`` states; raises `NotOneNumber`. Length and digits are bounded before parsing."""
     if len(text) > MAX_LENGTH:
         raise NotOneNumber(f"{len(text)} characters, at most {MAX_LENGTH}")
     boxes = offered_boxes(text)

@@ -1,8 +1,8 @@
-r"""Why no answer was read in a completion, in words for a person. A model that solves everything and puts no answer where it was asked for
-has 0 % right: the shares of what could not be read must be seen beside that number.
+r"""Why no answer was found in a completion, in plain words. A model that solves everything but puts no answer where the prompt wants it
+scores 0 %: that number must be shown next to the share of unread completions.
 
-The rule is strict on purpose, in training and in evaluation alike: an answer stands in ``<answer>`` tags or in a box, as prompts ask for.
-``dunwu verify math`` is given answers, not completions, and takes a sentence too.
+The rule is strict on purpose, in training and in evaluation: an answer must be in ``<answer>`` tags or in a box, as prompts ask.
+``dunwu verify math`` gets answers, not completions, and accepts a sentence too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dunwu.verifiers.verify import WHOLE_TEXTS, candidate
 NO_ANSWER = r"no <answer> or \boxed{}"
 CUT_OFF = "cut off at the token limit"
 UNREADABLE = "an answer that the verifier cannot read"
-_TOLD = {
+_DESCRIPTIONS = {
     "no answer": NO_ANSWER,
     "the reasoning is not closed": "reasoning that never ends (no </think>)",
     "several answers": "several answers side by side",
@@ -35,7 +35,7 @@ _WORDS: Mapping[Reason, str] = {
 
 
 def why_unread(rollout: Rollout, end_marker: str = "") -> str:
-    """Why a rollout with the verdict ``unparsable`` has no answer that was read; empty for any other verdict."""
+    """Why no answer was read in a rollout with the verdict ``unparsable``; empty for any other verdict."""
     problem, completion = rollout.prompt.problem, rollout.completion
     if rollout.reward.verdict.reason != "unparsable":
         return ""
@@ -44,11 +44,11 @@ def why_unread(rollout: Rollout, end_marker: str = "") -> str:
         return UNREADABLE
     if completion.finish_reason == "length":
         return CUT_OFF
-    return "nothing to read" if problem.verifier in WHOLE_TEXTS else _TOLD.get(parsed.problem, NO_ANSWER)
+    return "nothing to read" if problem.verifier in WHOLE_TEXTS else _DESCRIPTIONS.get(parsed.problem, NO_ANSWER)
 
 
 def count_unread(reasons: Iterable[str]) -> dict[str, int]:
-    """How often each reason occurs, the most frequent first; empty ones are left out."""
+    """How often each reason occurs, most frequent first; empty reasons are not counted."""
     return dict(Counter(filter(None, reasons)).most_common())
 
 

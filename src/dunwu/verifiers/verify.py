@@ -1,4 +1,4 @@
-"""One entry to all verifiers."""
+"""The entry point to all verifiers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from dunwu.verifiers.reasoning_gym import verify_reasoning_gym
 from dunwu.verifiers.text import verify_text
 
 WHOLE_TEXTS = frozenset({"code", "instructions", "json_schema", "none"})
-"""Verifiers of all that the user reads, not of a short answer in it; of a problem without a verifier that is the answer too."""
+"""Verifiers that check everything the user reads, not a short answer in it. Without a verifier, all of it is the answer too."""
 
 
 def candidate(problem: Problem, completion: ParsedCompletion) -> str | None:
-    """What of a completion the problem's verifier judges; ``None`` where there is nothing."""
+    """The part of a completion that the problem's verifier checks; ``None`` if it is empty."""
     return completion.visible or None if problem.verifier in WHOLE_TEXTS else completion.answer
 
 
 def verify(problem: Problem, answer: str | None) -> Verdict:
-    """Check ``answer`` with the problem's verifier; no answer is unparsable (score 0). Without a verifier it is unverified.
+    """Check ``answer`` with the problem's verifier. A missing answer is unparsable (score 0); without a verifier it is unverified.
 
-    What needs pydantic or jsonschema is loaded when it is first asked for, as every worker of a reward loads this module.
-    No text makes it raise; a malformed *problem* does (`KeyError`, `ValueError`), and whoever computes rewards records that as ``error``.
+    Never raises because of the answer; a malformed *problem* raises `KeyError` or `ValueError`, which rewards record as ``error``.
+    Verifiers that need pydantic or jsonschema are imported on first use, since every reward worker loads this module.
     """
     if problem.verifier == "none":
         return Verdict(None, "unverified")

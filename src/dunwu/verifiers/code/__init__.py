@@ -1,4 +1,4 @@
-"""Programs: extracted, run in the sandbox, judged."""
+"""Programs: extract, run in the sandbox, judge."""
 
 from dunwu.verifiers.code.verify import verify_code
 

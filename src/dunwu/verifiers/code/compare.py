@@ -1,7 +1,7 @@
-"""Is what a program printed or returned what was expected? Checkers as values in two tables.
+"""Compare what a program printed or returned with what was expected. Checkers are values in two tables.
 
-Numbers: equal integers are equal exactly, whatever the tolerance; where either side is a decimal or float they are equal within the
-tolerance, ``|a - b| <= tolerance * max(1, |b|)``. Not a number and infinity equal nothing (as text: only themselves, letter by letter).
+Numbers: integers are compared exactly, whatever the tolerance. If either side is a decimal or float, they are equal within the
+tolerance, ``|a - b| <= tolerance * max(1, |b|)``. NaN and infinity equal nothing (as text: only the identical text).
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 TOLERANCE = 1e-6
-"""Of floats where a problem gives none."""
+"""For floats, if a problem gives no tolerance."""
 MAX_DEPTH = 100
-"""Values nested deeper are equal to nothing: a comparison must not run out of stack."""
+"""Values nested deeper equal nothing: a comparison must not exhaust the stack."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(?:(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+][0-9]{1,4})?|(?:[0-9]++\.[0-9]*+|\.[0-9]++)[eE][0-9]{1,4})")
-"""Without a point and without a sign in the exponent, ``12e4`` may as well be hexadecimal."""
+"""``12e4``, with neither a point nor a sign in the exponent, may be hexadecimal and is not a number."""
 MAX_NUMBER = 400
-"""Characters of a number in text; more are no number."""
+"""Characters of a number in text; a longer token is not a number."""
 
 TextChecker = Callable[[str, str, float | None], bool]
 ValueChecker = Callable[[Any, Any, float | None], bool]
-"""``(expected, actual, tolerance)``; a tolerance of ``None``: `TOLERANCE`, and for text only where a decimal is expected."""
+"""``(expected, actual, tolerance)``; a tolerance of ``None`` means `TOLERANCE`, for text only if a decimal is expected."""
 
 
 def lines_of(text: str) -> list[str]:
-    """Lines without trailing white space, without empty lines at the end."""
+    """Lines without trailing white space and without empty lines at the end."""
     return [line.rstrip() for line in text.rstrip().split("\n")]
 
 
 def same_lines(expected: str, actual: str, _tolerance: float | None) -> bool:
-    """The same text, but for white space at line ends and empty lines at the end."""
+    """The same text, apart from white space at line ends and empty lines at the end."""
     return lines_of(expected) == lines_of(actual)
 
 
 def same_tokens(expected: str, actual: str, tolerance: float | None) -> bool:
-    """Line by line the same words, however far apart; decimals within the tolerance."""
+    """The same words line by line, with any spacing; decimals within the tolerance."""
     wanted, given = lines_of(expected), lines_of(actual)
     return len(wanted) == len(given) and all(
         left == right or _same_line(left.split(), right.split(), tolerance) for left, right in zip(wanted, given, strict=True)
@@ -48,19 +48,19 @@ def same_tokens(expected: str, actual: str, tolerance: float | None) -> bool:
 
 
 def same_caseless(expected: str, actual: str, tolerance: float | None) -> bool:
-    """`same_tokens` whatever the case, as in ``YES`` and ``Yes``."""
+    """`same_tokens` ignoring case, as in ``YES`` and ``Yes``."""
     return same_tokens(expected.casefold(), actual.casefold(), tolerance)
 
 
 def same_numbers(expected: str, actual: str, tolerance: float | None) -> bool:
-    """`same_tokens`, integers within the tolerance too, line breaks as spaces."""
+    """`same_tokens`, but integers within the tolerance too, and line breaks count as spaces."""
     tolerance = TOLERANCE if tolerance is None else tolerance
     wanted, given = expected.split(), actual.split()
     return len(wanted) == len(given) and all(a == b or _near_tokens(a, b, tolerance) for a, b in zip(wanted, given, strict=True))
 
 
 def same_unordered_lines(expected: str, actual: str, _tolerance: float | None) -> bool:
-    """The same lines, each as often, in any order; words however far apart."""
+    """The same lines, each the same number of times, in any order; words with any spacing."""
     wanted, given = (Counter(tuple(line.split()) for line in lines_of(text)) for text in (expected, actual))
     return wanted == given
 
@@ -77,7 +77,7 @@ def _same_line(expected: Sequence[str], actual: Sequence[str], tolerance: float 
 
 
 def _same_token(expected: str, actual: str, tolerance: float | None) -> bool:
-    """Tokens that differ as text: can they be the same number?"""
+    """True if two tokens that differ as text are the same number."""
     integer = _INTEGER.fullmatch(expected) is not None
     if integer and (tolerance is None or _INTEGER.fullmatch(actual)):
         return False
@@ -93,15 +93,15 @@ def near(expected: float, actual: float, tolerance: float) -> bool:
     """Finite and within the tolerance."""
     try:
         return math.isfinite(expected) and math.isfinite(actual) and abs(expected - actual) <= tolerance * max(1.0, abs(expected))
-    except OverflowError:  # an integer beyond the floats
+    except OverflowError:  # an integer too large for a float
         return False
 
 
 def equal(expected: Any, actual: Any, tolerance: float | None, depth: int = 0, tuples: bool = False) -> bool:
-    """The same value of the same type, all the way down: a bool is no integer, a list no tuple.
+    """The same value of the same type, recursively: a bool is not an integer, a list is not a tuple.
 
-    An integer and a float may stand for each other, and with ``tuples`` a tuple for a list. Sets and keys of mappings are compared exactly,
-    the mappings' values like other values.
+    An integer may equal a float, and with ``tuples`` a tuple may equal an expected list. Sets and keys of mappings are compared exactly,
+    values of mappings like other values.
     """
     if depth > MAX_DEPTH:
         return False
@@ -126,19 +126,19 @@ def equal(expected: Any, actual: Any, tolerance: float | None, depth: int = 0, t
 
 
 def equal_lists(expected: Any, actual: Any, tolerance: float | None) -> bool:
-    """`equal`, and a tuple stands for a list: who states a problem in JSON has no tuples, and who answers it may prefer them."""
+    """`equal`, but a tuple may equal an expected list: a problem in JSON cannot contain tuples, but a program may return them."""
     return equal(expected, actual, tolerance, tuples=True)
 
 
 def _exact_set(values: Any) -> set[tuple[type, Any]]:
-    """With their types, as 1 and True are the same member of a set."""
+    """``values`` with their types, since 1 and True are the same member of a set."""
     return {(type(value), value) for value in values}
 
 
 def same_set(expected: Any, actual: Any, _tolerance: float | None) -> bool:
-    """``set(actual) == set(expected)``, as some asserts say; a string is no collection of its letters.
+    """``set(actual) == set(expected)``, as in some asserts; a string does not count as a collection of letters.
 
-    The length is bounded, as numbers whose hashes collide make a long set take quadratic time.
+    The length is bounded, since a long set of numbers whose hashes collide takes quadratic time.
     """
     collection = isinstance(actual, list | tuple | set | frozenset | dict) and len(actual) <= 1000 + 10 * len(expected)
     try:
@@ -183,4 +183,4 @@ VALUE_CHECKERS: Mapping[str, ValueChecker] = {
     "false": lambda _expected, actual, _tolerance: not actual,
 }
 TRUTH = frozenset({"true", "false"})
-"""Checkers that ask for the truth of a value only."""
+"""Checkers that need only the truth of a value."""

@@ -1,4 +1,4 @@
-"""The program in an answer: its last fenced block that is a program, else the whole answer. Nothing here parses or runs it."""
+"""The program in an answer: the last fenced block that is a program, else the whole answer. Never parses or runs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dunwu.verifiers.code.prelude import before
 
 MAX_ANSWER = 256 * 1024
 MAX_PROGRAM = 64 * 1024
-"""Characters; a longer answer or program is not looked at."""
+"""In characters; a longer answer or program is not read."""
 
 _FENCE = re.compile(r"^(?P<margin>[ \t>]*+(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]++)?+)(?P<marks>```++|~~~++)(?P<info>[^\n]*+)$", re.MULTILINE)
 _TAG = re.compile(r"[ \t{.]*+([\w+#-]*+)")
@@ -28,14 +28,14 @@ _TABS = re.compile(r"^[ \t]+", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its tag in lower case, empty without one, and its text."""
+    """A fenced block: its tag in lower case (empty if it has none) and its text."""
 
     tag: str
     text: str
 
 
 def fenced_blocks(text: str) -> list[Block]:
-    """All fenced blocks in order, also those in lists and quotations; one that is never closed ends with the text."""
+    """All fenced blocks in order, including those in lists and quotations; a block that is never closed ends with the text."""
     blocks: list[Block] = []
     opened: re.Match[str] | None = None
     for mark in _FENCE.finditer(text):
@@ -49,13 +49,13 @@ def fenced_blocks(text: str) -> list[Block]:
 
 
 def _closes(mark: re.Match[str], opened: re.Match[str]) -> bool:
-    """The same marks, as many or more, nothing behind them, and not much further in: deeper ones are text of the program."""
+    """The same marks, at least as many, nothing after them, and not indented much further: deeper marks belong to the program."""
     same = mark["marks"][0] == opened["marks"][0] and len(mark["marks"]) >= len(opened["marks"])
     return same and not mark["info"].strip() and _width(mark["margin"]) <= _width(opened["margin"]) + 3
 
 
 def _moved(line: str, cut: int) -> str:
-    """``line`` further out by at most ``cut`` columns."""
+    """``line`` dedented by at most ``cut`` columns."""
     text = line.lstrip()
     return " " * max(0, _width(line[: len(line) - len(text)]) - cut) + text if text else line
 
@@ -65,7 +65,7 @@ def _width(margin: str) -> int:
 
 
 def _block(opened: re.Match[str], content: str) -> Block:
-    """Without the margin of the list or quotation, and without one of its own that all lines have."""
+    """The block without the margin of its list or quotation, and without indentation that all lines share."""
     lines = content.removeprefix("\n").split("\n")
     if ">" in opened["margin"]:
         lines = [_QUOTED.sub("", line) for line in lines]
@@ -78,7 +78,7 @@ def _block(opened: re.Match[str], content: str) -> Block:
 
 
 def extract_program(answer: str, tests: CodeTests) -> str | None:
-    """The program that ``answer`` gives, after the problem's preamble; ``None`` where there is none or it is too long."""
+    """The program in ``answer``, after the problem's preamble; ``None`` if there is none or it is too long."""
     if len(answer) > MAX_ANSWER:
         return None
     blocks = fenced_blocks(answer)
@@ -89,7 +89,7 @@ def extract_program(answer: str, tests: CodeTests) -> str | None:
 
 
 def _best(blocks: list[Block], tests: CodeTests) -> str | None:
-    """The last block that defines the entry; else the last tagged with the language; else the last untagged one that is like a program."""
+    """The last block that defines the entry, else the last tagged with the language, else the last untagged one that looks like a program."""
     tags, like_a_program = _TAGS[tests.programming_language], _LIKE_A_PROGRAM[tests.programming_language]
     tagged = [block.text for block in blocks if block.tag in tags]
     untagged = [block.text for block in blocks if not block.tag and like_a_program.search(block.text)]
@@ -107,7 +107,7 @@ def _defines(text: str, entry: str) -> bool:
 
 
 def with_preamble(text: str, tests: CodeTests) -> str:
-    """The preamble and a program that defines the entry anew, or the preamble, whose last line opens the function, and its body."""
+    """The preamble, then ``text``: a program that defines the entry itself, or the body of the function that the preamble opens."""
     if not tests.preamble:
         return text
     preamble = tests.preamble.rstrip("\n") + "\n"
@@ -119,7 +119,7 @@ def with_preamble(text: str, tests: CodeTests) -> str:
 def indented_body(text: str) -> str:
     """A function's body, indented by at least one level.
 
-    Completions arrive with the first line's indentation stripped, and chat models write bodies flush left.
+    Completions lose the first line's indentation, and chat models write bodies flush left.
     """
     lines = _TABS.sub(lambda margin: margin[0].expandtabs(4), text.strip("\n")).split("\n")
     later = [_indentation(line) for line in lines[1:] if line.strip()]

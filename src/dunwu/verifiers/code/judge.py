@@ -1,6 +1,6 @@
-"""A program against its tests: cases run in the sandbox, outputs compared here. Expected values stay on this side.
+"""Run a program against its tests: cases run in the sandbox, outputs are compared outside. Expected values never enter the sandbox.
 
-The first failing case ends it, as the paper's reward asks for all of them. A sandbox that failed is never the program's fault.
+The first failing case ends the run, since the paper's reward requires all of them. A sandbox failure is never the program's fault.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dunwu.verifiers.code.compare import TEXT_CHECKERS, TRUTH, VALUE_CHECKERS
 from dunwu.verifiers.code.prelude import with_prelude
 
 EXHAUSTED = frozenset({"time_limit", "memory_limit", "output_limit", "compile_error", "sandbox_error"})
-"""After these no further case is run, also where every case counts: they are expensive, or will not change."""
+"""No further case runs after these, even if every case counts: they are expensive, or will not change."""
 GROWTH = 4
 """Each batch of cases is this much larger than the last: a wrong program costs few runs, a right one few calls."""
 
@@ -31,7 +31,7 @@ def _dunwu_truth(*args, **kwargs):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """``status`` is ``ok`` when all cases passed, else that of the first that did not; ``outcomes`` are of the cases that ran,
+    """``status`` is ``ok`` if all cases passed, else that of the first that did not. ``outcomes`` holds the cases that ran,
     without what they printed and returned."""
 
     status: Status
@@ -43,7 +43,7 @@ class Judgement:
 
     @property
     def share(self) -> float:
-        """Of the cases, those that passed."""
+        """The share of cases that passed."""
         return self.passed / self.total
 
 
@@ -55,13 +55,13 @@ def limits_of(limits: CodeLimits) -> Limits:
 
 
 def call_input(args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> str:
-    """What the sandbox calls a function with."""
+    """The arguments of a function call, encoded for the sandbox."""
     named = {key: encode_value(value) for key, value in (kwargs or {}).items()}
     return json.dumps({"args": [encode_value(arg) for arg in args], "kwargs": named})
 
 
 def judge_cases(source: str, tests: CodeTests, sandbox: Sandbox, every_case: bool = False) -> Judgement:
-    """Run ``source`` on the cases; with ``every_case`` go on after a failure, for the share of cases that pass."""
+    """Run ``source`` on the cases; ``every_case`` continues after a failure, for the share of cases that pass."""
     function = tests.mode == "function"
     program = truth_of(source, tests) if function else Program(source, tests.programming_language)
     grade = value_grader(tests) if function else text_grader(tests, sandbox)
@@ -77,7 +77,7 @@ def judge_cases(source: str, tests: CodeTests, sandbox: Sandbox, every_case: boo
 
 
 def outcomes_of(program: Program, inputs: Sequence[str], limits: CodeLimits, sandbox: Sandbox, started: float) -> Iterator[Outcome]:
-    """Outcomes of ``inputs`` in growing batches, while they are asked for and until all the time since ``started`` is spent."""
+    """Yield the outcomes of ``inputs``, run in growing batches on demand, until the total time since ``started`` is spent."""
     done, size, slowest = 0, 1, 1e-3
     while done < len(inputs):
         left = limits.total_seconds - (time.monotonic() - started)
@@ -94,12 +94,12 @@ def outcomes_of(program: Program, inputs: Sequence[str], limits: CodeLimits, san
 
 
 def out_of_time(limits: CodeLimits) -> Outcome:
-    """Where the cases together took too long."""
+    """The outcome if the cases together took too long."""
     return Outcome("time_limit", "", 0.0, 0.0, 0, f"more than {limits.total_seconds:g} s for all cases")
 
 
 def truth_of(source: str, tests: CodeTests) -> Program:
-    """The function behind the customary imports, or where the cases ask for truth only, the truth of what it returns, whatever its type."""
+    """The function after the usual imports; if the cases need only truth, the truth of what it returns, whatever its type."""
     source = with_prelude(source)
     if not all((case.checker or tests.checker) in TRUTH for case in tests.cases):
         return Program(source, "python", tests.entry)
@@ -107,7 +107,7 @@ def truth_of(source: str, tests: CodeTests) -> Program:
 
 
 def conclude(graded: Sequence[Outcome], total: int, started: float) -> Judgement:
-    """The judgement that the outcomes add up to."""
+    """Combine outcomes into a judgement."""
     passed = sum(outcome.status == "ok" for outcome in graded)
     failure = next((outcome for outcome in graded if outcome.status == "sandbox_error"), None) or next(
         (outcome for outcome in graded if outcome.status != "ok"), None
@@ -119,13 +119,13 @@ def conclude(graded: Sequence[Outcome], total: int, started: float) -> Judgement
 
 
 def last_line(text: str) -> str:
-    """The last line of an error output, cut to 200 characters: a traceback's end says what was wrong."""
+    """The last line of an error output, cut to 200 characters: the end of a traceback names the error."""
     lines = text.strip().splitlines()
     return lines[-1].strip()[:200] if lines else ""
 
 
 Grader = Callable[[Case, Outcome], Outcome]
-"""``ok`` becomes ``wrong_answer`` where the output is not what was expected."""
+"""Turns ``ok`` into ``wrong_answer`` if the output is not what was expected."""
 
 
 def value_grader(tests: CodeTests) -> Grader:
@@ -143,7 +143,7 @@ def value_grader(tests: CodeTests) -> Grader:
 
 
 def text_grader(tests: CodeTests, sandbox: Sandbox) -> Grader:
-    """Compare what was printed, by a checker's name or by the data set's own checker program."""
+    """Compare printed text, with a named checker or the data set's own checker program."""
 
     def grade(case: Case, outcome: Outcome) -> Outcome:
         if outcome.status != "ok":
@@ -158,9 +158,9 @@ def text_grader(tests: CodeTests, sandbox: Sandbox) -> Grader:
 
 
 def checked_by_program(checker: str, case: Case, outcome: Outcome, sandbox: Sandbox, limits: Limits) -> Outcome:
-    """Ask ``check(input, expected, output)``, which runs as a program of its own after the judged one has ended.
+    """Call ``check(input, expected, output)``, which runs as a separate program after the judged one has ended.
 
-    Only ``True`` accepts. A checker that raises or runs out refuses the output, as hostile output is what makes it do so.
+    Only ``True`` accepts. A checker that raises or exceeds a limit rejects the output, since hostile output can make it do so.
     """
     given = call_input((case.input, case.expected, outcome.stdout))
     found = sandbox.run(Program(checker, "python", "check"), [given], limits)[0]

@@ -1,7 +1,7 @@
-"""The imports that judges of functions (LeetCode and those like it) put before a program, which answers to such problems leave out.
+"""The imports that function judges such as LeetCode put before a program, and that answers to their problems omit.
 
-One line, so that a traceback is off by one. `typing` comes first and the builtins last, as others have a ``Counter`` or ``pow`` too.
-All modules are loaded before a case is run (`dunwu.sandbox.inside.server`), so the names cost next to nothing.
+They are one line, so a traceback is off by one. `typing` comes first and builtins last, since other modules define ``Counter`` or ``pow``
+too. All modules are loaded before a case runs (`dunwu.sandbox.inside.server`), so the imports cost almost nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _FUTURE = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
 
 
 def with_prelude(source: str) -> str:
-    """``source`` behind the customary imports, its own ``__future__`` imports first."""
+    """``source`` after the usual imports, with its own ``__future__`` imports first."""
     return before(PRELUDE, source)
 
 
 def before(start: str, source: str) -> str:
-    """``start`` and a line end before ``source``, whose ``__future__`` imports must stand before everything else."""
+    """``start`` on a line before ``source``, whose ``__future__`` imports must come before everything else."""
     futures = "".join(line if line.endswith("\n") else f"{line}\n" for line in _FUTURE.findall(source))
     return f"{futures}{start}\n{_FUTURE.sub('', source) if futures else source}"

@@ -1,11 +1,11 @@
-"""Assert tests that are no plain cases: they run in a process of their own, and the program in another.
+"""Assert tests that are not plain cases: the test runs in one process, the program in another.
 
-The test calls a stand-in for the program. Where the stand-in has no value yet, the test ends and says which call it wants; the program
-is run on that call; the test starts again with the values known so far, until it comes through. Only the arguments of calls reach the
-program, so nothing there is to be forged. `random` is seeded before each start, as a test must make the same calls each time.
+The test calls a stand-in for the program. If the stand-in has no value yet, the test ends and reports the call; the program
+runs on that call; the test restarts with the values known so far, until it finishes. Only the arguments of calls reach the
+program, so it has nothing to forge. `random` is seeded before each start, since a test must make the same calls each time.
 
-What it cannot express: a program that changes its arguments in place or is meant to raise (both are wrong answers here), and
-arguments that are more than data, such as functions or types (an error of the problem).
+Not supported: a program that changes its arguments in place or is meant to raise (both count as wrong answers), and
+arguments that are not plain data, such as functions or types (an error of the problem).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dunwu.verifiers.code.judge import Judgement, call_input, conclude, limits_o
 from dunwu.verifiers.code.prelude import with_prelude
 
 MAX_CALLS = 500
-"""Of one test; more is an error of the problem."""
+"""Per test; more is an error of the problem."""
 
 _HARNESS = """
 def {replay}(calls):
@@ -63,7 +63,7 @@ def {replay}(calls):
 
 
 def judge_apart(source: str, tests: CodeTests, sandbox: Sandbox) -> Judgement:
-    """Let the tests ask ``source`` for values until they pass or fail. ``total`` is 1: the test as a whole."""
+    """Run the tests on values that ``source`` computes, until they pass or fail. ``total`` is 1: the test as a whole."""
     started = time.monotonic()
     program, limits = Program(with_prelude(source), "python", tests.entry), limits_of(tests.limits)
     test = harnessed(tests)
@@ -72,19 +72,21 @@ def judge_apart(source: str, tests: CodeTests, sandbox: Sandbox) -> Judgement:
     known = outcomes_of(program, [call_input(*call) for call in plan], tests.limits, sandbox, started)
     for call, outcome in zip(plan, known, strict=False):
         if _refuse_nan(outcome).status != "ok":
-            break  # whether the test makes this call is yet to be seen
+            break  # the test may not make this call at all
         calls.append([*call, outcome.result])
     while True:
         found = sandbox.run(test, [call_input([calls])], limits)[0]
         if found.status != "ok":
-            failed = found.status in ("sandbox_error", "compile_error") or not calls  # no value of the program can be at fault
+            failed = found.status in ("sandbox_error", "compile_error") or not calls  # no value of the program can be the cause
             return conclude([replace(found, status="sandbox_error" if failed else "wrong_answer", stdout="")], 1, started)
         state, used, wanted = found.result
         if state == "passed":
             plan[:] = [call[:2] for call in calls[:used]]
             return conclude([found], 1, started)
         if state == "no data" or used >= MAX_CALLS:
-            reason = "the test passes more than data" if state == "no data" else f"the test makes more than {MAX_CALLS} calls"
+            reason = (
+                "the test passes arguments that are not plain data" if state == "no data" else f"the test makes more than {MAX_CALLS} calls"
+            )
             return conclude([replace(found, status="sandbox_error", stderr=reason)], 1, started)
         if time.monotonic() - started > tests.limits.total_seconds:
             return conclude([out_of_time(tests.limits)], 1, started)
@@ -95,7 +97,7 @@ def judge_apart(source: str, tests: CodeTests, sandbox: Sandbox) -> Judgement:
 
 
 def _refuse_nan(outcome: Outcome) -> Outcome:
-    """Not a number makes every comparison false, so ``assert not f(x) > 1`` would hold."""
+    """NaN makes every comparison false, so ``assert not f(x) > 1`` would pass."""
     refused = outcome.status == "ok" and _has_nan(outcome.result)
     return replace(outcome, status="wrong_answer", stderr="not a number") if refused else outcome
 
@@ -110,16 +112,16 @@ def _has_nan(value: Any) -> bool:
 
 @lru_cache(maxsize=2048)
 def planned_calls(_tests: CodeTests) -> list[list[Any]]:
-    """The calls ``[args, kwargs]`` that the test made of the last program that passed, to be run in one go: a list that is written to.
+    """The calls ``[args, kwargs]`` that the test made to the last program that passed, to run in one batch. The caller updates the list.
 
-    It saves time and decides nothing: a call that the test does not make is dropped.
+    It saves time only: a call that the test does not make is dropped.
     """
     return []
 
 
 @lru_cache(maxsize=2048)
 def harnessed(tests: CodeTests) -> Program:
-    """The test as a function of the program, its imports before it, and the stand-in."""
+    """The test as a function of the program, after its imports, with the stand-in."""
     tree = parse_module(tests.tests)
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     assert tests.entry is not None

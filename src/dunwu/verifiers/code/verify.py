@@ -1,4 +1,4 @@
-"""Programs as answers: right when every test passes (DeepSeek-R1, arXiv 2501.12948, section 2.2.2)."""
+"""Programs as answers: right if every test passes (DeepSeek-R1, arXiv 2501.12948, section 2.2.2)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dunwu.verifiers.code.replay import judge_apart
 
 
 def verify_code(problem: Problem, answer: str, partial: bool = False) -> Verdict:
-    """1 when the program in ``answer`` passes all tests, else 0; with ``partial`` the share of the cases that pass.
+    """1 if the program in ``answer`` passes all tests, else 0; with ``partial`` the share of cases that pass.
 
-    A program that exhausts its limits is wrong. Where the sandbox or the test itself failed there is no score. Raises `ValueError` for
-    a malformed problem.
+    A program that exceeds its limits is wrong. If the sandbox or the test itself fails, there is no score. Raises `ValueError` if the
+    problem is malformed.
     """
     tests = CodeTests.from_data(problem.data)
     program = extract_program(answer, tests)
@@ -29,7 +29,7 @@ def verify_code(problem: Problem, answer: str, partial: bool = False) -> Verdict
 
 
 def verdict_of(judgement: Judgement, partial: bool = False) -> Verdict:
-    """As a verdict; its detail begins with the status."""
+    """The verdict of a judgement; its detail begins with the status."""
     detail = ": ".join(filter(None, (judgement.status, judgement.detail)))
     if judgement.status == "ok":
         return Verdict(1.0, "correct")
@@ -40,7 +40,7 @@ def verdict_of(judgement: Judgement, partial: bool = False) -> Verdict:
 
 
 def judge(source: str, tests: CodeTests, sandbox: Sandbox, every_case: bool = False) -> Judgement:
-    """Run ``source`` against ``tests``, whatever it does. ``every_case`` goes on after a failure."""
+    """Run ``source`` against ``tests``; never raises because of ``source``. ``every_case`` continues after a failure."""
     if not _is_text(source):
         return Judgement("compile_error", 0, max(1, len(tests.cases)), 0.0, "not UTF-8 text")
     if tests.mode != "assert":
@@ -57,9 +57,9 @@ def _is_text(source: str) -> bool:
 
 
 def _judge_beside(source: str, tests: CodeTests, sandbox: Sandbox) -> Judgement:
-    """The tests after the program, in one process, and a random token printed at the end.
+    """Run the program and then its tests in one process that prints a random token at the end.
 
-    It stops a program that leaves early or prints what a pass usually prints. It does not stop one that looks for the token or the
+    This catches a program that exits early or prints what a pass usually prints. It does not stop one that looks for the token or the
     expected values in its own process (frames, source, memory) or replaces what the tests use: for evaluation, never for rewards.
     """
     started, token = time.monotonic(), secrets.token_hex(16)
@@ -67,5 +67,5 @@ def _judge_beside(source: str, tests: CodeTests, sandbox: Sandbox) -> Judgement:
     outcome = sandbox.run(Program(script), [""], limits_of(tests.limits))[0]
     judgement = conclude([outcome], 1, started)
     if judgement.status == "ok" and not outcome.stdout.endswith(f"{token}\n"):
-        return Judgement("wrong_answer", 0, 1, judgement.seconds, "it ended before its tests", (outcome,))
+        return Judgement("wrong_answer", 0, 1, judgement.seconds, "it exited before its tests ended", (outcome,))
     return judgement

@@ -1,4 +1,4 @@
-"""Answers in words against a gold in words."""
+"""Answers in words, compared with a gold in words."""
 
 from dunwu.verifiers.text.verify import verify_text
 

@@ -1,7 +1,7 @@
-"""A short answer in a sentence: the gold's words stand in it as they are, and nothing is put forward beside them or against them.
+"""A short answer in a sentence: the gold's words appear unchanged, and nothing is offered beside them or said against them.
 
-Refused are lists and alternatives around the gold, a sign, operator or unit beside it, all that `dunwu.verifiers.text.denial` takes for a
-denial, and answers beyond `MAX_SENTENCE_WORDS` words, as a text that says everything says the right thing too.
+Rejected: lists and alternatives around the gold, a sign, operator or unit next to it, everything that `dunwu.verifiers.text.denial`
+considers a denial, and answers of more than `MAX_SENTENCE_WORDS` words, since a text that says everything also says the right thing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NUMBER = regex.compile(r"\p{N}")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """An answer, normalised, cut in several ways; of a line whether it is an item of a list."""
+    """A normalised answer, split in several ways; each of ``lines`` has a flag that is true for a list item."""
 
     sides: list[Words]
     pair: list[Words]
@@ -48,7 +48,7 @@ class Statement:
 
     @classmethod
     def of(cls, answer: str, golds: Sequence[Words], read: Callable[[str], Words]) -> Statement:
-        """``answer`` as ``read`` reads it."""
+        """Split ``answer`` and normalise the pieces with ``read``."""
 
         def cut(separator: regex.Pattern[str]) -> list[Words]:
             return [piece for piece in map(read, separator.split(answer)) if piece]
@@ -66,7 +66,7 @@ class Statement:
 
 
 def contains(gold: Words, words: Words, statement: Callable[[], Statement], golds: Sequence[Words]) -> bool:
-    """Does an answer of ``words`` put forward ``gold``, and nothing beside it but other ``golds``? It is cut up only where it may."""
+    """True if an answer of ``words`` offers ``gold`` and nothing else but other ``golds``. ``statement`` is called only if needed."""
     if len(words) > MAX_SENTENCE_WORDS or _is_number(words):
         return False
     said = sum(not is_symbol(word) for word in words)
@@ -87,7 +87,7 @@ def contains(gold: Words, words: Words, statement: Callable[[], Statement], gold
 
 
 def _stands_alone(words: Words, start: int, end: int) -> bool:
-    """No sign, operator or unit beside ``words[start:end]``, which would make it another answer; ``=`` may stand before it."""
+    """True if no sign, operator or unit next to ``words[start:end]`` makes it another answer; ``=`` may precede it."""
     before, first, last, after = words[start - 1] if start else "", words[start], words[end - 1], words[end] if end < len(words) else ""
     if (before and before != "=" and is_operator(before)) or (after and is_operator(after)):
         return False
@@ -97,7 +97,7 @@ def _stands_alone(words: Words, start: int, end: int) -> bool:
 
 
 def _is_side_of_or(gold: Words, sides: list[Words], golds: Sequence[Words]) -> bool:
-    """``... Paris`` before an *or*, or ``Paris ...`` behind it, and what is on the other side is no gold."""
+    """``... Paris`` before an *or*, or ``Paris ...`` after it, and the other side is not a gold."""
     return any(
         (_ends(left, gold) and not any(_starts(right, other) for other in golds))
         or (_starts(right, gold) and not any(_ends(left, other) for other in golds))
@@ -106,7 +106,7 @@ def _is_side_of_or(gold: Words, sides: list[Words], golds: Sequence[Words]) -> b
 
 
 def _is_listed(gold: Words, items: list[Words], golds: Sequence[Words]) -> bool:
-    """One of at least `LIST_ITEMS` short items in a row, or of two numbers; words may lead to the first item and follow the last.
+    """One of at least `LIST_ITEMS` short items in a row, or of two numbers; words may precede the first item and follow the last.
 
     Items that are golds themselves do not count.
     """
@@ -122,7 +122,7 @@ def _is_listed(gold: Words, items: list[Words], golds: Sequence[Words]) -> bool:
 
 
 def _is_bullet(gold: Words, text: Statement, golds: Sequence[Words]) -> bool:
-    """First said in a line of a list, or in one of bare lines, and another of these lines holds no gold."""
+    """The gold first appears in a list item, or in one of several bare lines, and another of these lines holds no gold."""
     bullets = [words for is_bullet, words in text.lines if is_bullet]
     first = next((is_bullet for is_bullet, words in text.lines if holds(words, [gold])), False)
     bare = text.bare if all(map(_is_short, text.bare)) else []
@@ -131,7 +131,7 @@ def _is_bullet(gold: Words, text: Statement, golds: Sequence[Words]) -> bool:
 
 
 def _is_one_of_two(gold: Words, text: Statement, golds: Sequence[Words]) -> bool:
-    """``It is Paris and Rome``: nothing but two short items, and words that lead to them."""
+    """``It is Paris and Rome``: only two short items, and words that introduce them."""
     if len(text.pair) != 2 or "and" in gold:
         return False
     items = [tuple(dropwhile(_LEADS.__contains__, item)) for item in text.pair]
@@ -139,7 +139,7 @@ def _is_one_of_two(gold: Words, text: Statement, golds: Sequence[Words]) -> bool
 
 
 def _is_said_of_others(gold: Words, sentences: list[Words]) -> bool:
-    """``It is Paris. It is Rome.``: another sentence begins with the words that lead to the gold, and goes on otherwise."""
+    """``It is Paris. It is Rome.``: another sentence begins with the same words before the gold, but continues differently."""
     for sentence in sentences:
         lead = next((sentence[:start] for start in range(2, len(sentence)) if sentence[start : start + len(gold)] == gold), ())
         if lead and any(_starts(other, lead) and other[len(lead) : len(lead) + len(gold)] != gold for other in sentences):

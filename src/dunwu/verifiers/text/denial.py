@@ -1,8 +1,8 @@
-"""Does a text that holds a gold answer take it back, turn it round or put another beside it?
+"""Does a text that holds a gold answer take it back, reverse it or offer another answer too?
 
-No list of the ways to deny something is complete. The lists (`dunwu.verifiers.text.denial_words`) are wide, as people who answer a question
-rarely need any of these words: they cost 3 in 100 of the right answers (`docs/rewards.md`). Of sentences that were forged before
-the lists knew of them, more than half passed. Where a reward is learnt from, ask for an answer in a few words and take the rule ``exact``.
+No list of ways to deny something is complete. The lists (`dunwu.verifiers.text.denial_words`) are broad, since people who answer a question
+rarely need any of these words: they cost 3 in 100 right answers (`docs/rewards.md`). Of sentences forged before the lists covered them,
+more than half passed. For a reward to train on, ask for an answer in a few words and use the rule ``exact``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Words = tuple[str, ...]
 _BREAK = regex.compile(
     r"(?P<sentence>[.!?;。！？；\n]+(?=[\s\"'”’)\]*]|\p{Han}|$))|[,:，、：()（）\[\]—]+(?!\p{Nd})|\s[-–]+\s|(?i:\b(?=but\b))"
 )
-# The title of a work: words of their own, no statement. One or two quoted words may well be one.
+# The title of a work is not a statement. One or two quoted words may be one.
 _TITLE = regex.compile(r"[\"“‘'](?=\p{Lu})(?:[^\s\"“”]{1,40}+\s+){2,15}?[^\s\"“”]{1,40}?[\"”’'](?!\p{L})")
 
 YEAR = 4
@@ -29,7 +29,7 @@ YEAR = 4
 
 @dataclass(frozen=True, slots=True)
 class Clauses:
-    """The words of a text, and of each the clause and sentence it stands in."""
+    """The words of a text, with the clause and sentence of each; ``asked`` holds the sentences that are questions."""
 
     words: Words
     clause: tuple[int, ...]
@@ -38,11 +38,11 @@ class Clauses:
     rivals: tuple[Words, ...] = ()
 
     def places(self, gold: Words) -> list[int]:
-        """Where ``gold`` begins."""
+        """Positions where ``gold`` begins."""
         return [start for start in range(len(self.words) - len(gold) + 1) if self.words[start : start + len(gold)] == gold]
 
     def spans(self, ids: tuple[int, ...], start: int, end: int) -> Iterator[Words]:
-        """The words of ``start`` to ``end``, cut where ``ids`` change."""
+        """The words from ``start`` to ``end``, split where ``ids`` change."""
         while start < end:
             stop = next((at for at in range(start, end) if ids[at] != ids[start]), end)
             yield self.words[start:stop]
@@ -50,7 +50,7 @@ class Clauses:
 
 
 def clauses(text: str, read: Callable[[str], Words], golds: Sequence[Words]) -> Clauses:
-    """``text`` cut into clauses and sentences, without the titles of works in which there is no gold; ``read`` gives the words of each."""
+    """Split ``text`` into clauses and sentences, without titles of works that hold no gold; ``read`` splits a clause into words."""
     words: list[str] = []
     clause: list[int] = []
     sentence: list[int] = []
@@ -72,13 +72,13 @@ def clauses(text: str, read: Callable[[str], Words], golds: Sequence[Words]) -> 
 
 
 def holds(words: Words, golds: Sequence[Words]) -> bool:
-    """Does one of ``golds`` stand in ``words``?"""
+    """True if ``words`` contains one of ``golds``."""
     return any(words[start : start + len(gold)] == gold for gold in golds for start in range(len(words)))
 
 
 def is_denied(gold: Words, text: Clauses, words: Words) -> bool:
-    """Is ``gold`` denied, doubted, asked, superseded or made another answer in ``text``, whose words without cuts are ``words``?"""
-    if not (places := text.places(gold)):  # a cut goes through the gold
+    """True if ``text`` denies, doubts, questions, supersedes or changes ``gold``. ``words`` are the words of the unsplit text."""
+    if not (places := text.places(gold)):  # a clause break splits the gold
         text = Clauses(words, (0,) * len(words), (0,) * len(words), frozenset())
         places = text.places(gold)
     if text.rivals:
@@ -118,7 +118,7 @@ def _without(idle: set[int], words: Words, start: int, end: int) -> Words:
 
 
 def _idiomatic(words: Words) -> set[int]:
-    """Places of what sounds like a denial and is none: ``no doubt``, ``No. 1``."""
+    """Positions of words that look like a denial but are not: ``no doubt``, ``No. 1``."""
     idle = {at for at, (word, after) in enumerate(pairwise(words)) if word == "no" and after[0].isdecimal()}
     for at in range(len(words)):
         idle |= {place for idiom in listed.IDIOMS if words[at : at + len(idiom)] == idiom for place in range(at, at + len(idiom))}
@@ -130,7 +130,7 @@ def _negates(word: str) -> bool:
 
 
 def _turned(before: Words, gold: Words, after: Words, same_clause: bool) -> bool:
-    """A word beside the gold makes another answer of it: ``north of Paris``, ``5 million``."""
+    """True if a word next to the gold makes it another answer: ``north of Paris``, ``5 million``."""
     lead, last = " ".join(before[-4:]), "".join(before[-4:])
     if listed.TURNED.search(lead) or listed.UNSPACED_BEFORE.search(last) or listed.UNSPACED_AFTER.search("".join(after[:5])):
         return True
@@ -147,7 +147,7 @@ def _is_scaled(after: Words) -> bool:
 
 
 def _takes_back(clause: Words) -> bool:
-    """A later clause of the sentence: ``it is not``, ``no``; ``not Rome`` is a contrast and takes nothing back."""
+    """True if a later clause of the sentence takes the gold back: ``it is not``, ``no``; ``not Rome`` is only a contrast."""
     said = clause[1:] if clause[0] in ("but", "and") else clause
     if len(said) > 1 and said[0] in listed.CONTRASTS and said[1] not in listed.CLAIMED_SO:
         return False
@@ -155,7 +155,7 @@ def _takes_back(clause: Words) -> bool:
 
 
 def _retracts(sentence: Words) -> bool:
-    """A later sentence: ``No, it is Rome``, ``That is not right``."""
+    """True if a later sentence takes the gold back: ``No, it is Rome``, ``That is not right``."""
     if listed.RETRACTIONS.intersection(sentence[:2]):
         return True
     return any(_negates(word) and listed.CLAIMED_SO.intersection(sentence[at + 1 : at + 3]) for at, word in enumerate(sentence))

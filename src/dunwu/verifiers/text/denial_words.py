@@ -1,4 +1,4 @@
-"""The words by which a sentence takes an answer back, turns it round or puts another beside it (`dunwu.verifiers.text.denial`).
+"""The words with which a sentence takes an answer back, reverses it or adds another (`dunwu.verifiers.text.denial`).
 
 All are in the form of `dunwu.verifiers.text.words`: small letters, no articles, numbers in digits.
 """
@@ -22,7 +22,7 @@ NEGATIONS = _words(
     """not no never neither nor none nobody nothing nowhere cannot without except excepting excluding excludes exclude excluded unlike
     rather isnt arent wasnt werent dont doesnt didnt cant wont aint couldnt wouldnt shouldnt hasnt havent nope"""
 )
-"""In the sentence, before the answer or soon after it; with them every word that ends in ``n't``."""
+"""In the sentence, before the answer or soon after it; likewise every word that ends in ``n't``."""
 DENIALS = _words(
     """wrong wrongly incorrect incorrectly false falsely untrue mistaken mistakenly mistake mistakes erroneous erroneously error doubt
     doubts doubtful deny denies denied denying disagree disagrees refute refutes refuted reject rejects rejecting disprove disproved
@@ -30,13 +30,13 @@ DENIALS = _words(
     lie guess guesses guessed eliminate eliminated eliminates dismiss dismissed discard discarded forget disregard ignore scratch
     absurd ridiculous confuse confuses confused cleared blamed"""
 )
-"""Wherever they stand."""
+"""Anywhere in the text."""
 PHRASES = _phrases(
     """ruled out;rule out;rules out;out of question;strike that;scratch that;my bad;on second thought;on second thoughts;second guess;
     had it been;if it were;if it was;would be good;would have been;would have said;have said;could be;could have been;could well be;
     used to be;used to think;used to believe;used to say;once thought;second to;fails test;does fail;instead of"""
 )
-"""Wherever they stand."""
+"""Anywhere in the text."""
 HEDGES = _words(
     """perhaps maybe possibly might suppose supposing supposed assume assuming assumed imagine pretend lacks lacking avoid avoids avoiding
     resemble resembles resembling contrary candidate candidates choose pick choices options multiple multiples divisible suburb suburbs
@@ -46,18 +46,18 @@ HEDGES = _words(
 SUPERSEDED = _words("now nowadays currently today actually instead replaced superseded unless")
 """In the sentence, after the answer."""
 RETRACTIONS = _words("no not nope nah wrong wait actually sorry correction oops scratch rather instead or alternatively hmm edit")
-"""At the beginning of a later sentence."""
+"""At the start of a later sentence."""
 CLAIMED_SO = _words("true right correct it so that this answer case accurate sure certain")
-"""What a later sentence says *not* of."""
+"""Words that a later sentence negates."""
 CONTRASTS = _words("not rather unlike never without except")
-"""They begin a clause that tells the answer from another one: ``, not Rome``."""
+"""They begin a clause that contrasts the answer with another: ``, not Rome``."""
 IDIOMS = _phrases(
     """without doubt;no doubt;beyond doubt;without question;none other than;no other than;not only;not just;not merely;nothing but;
     no less than;whether or not"""
 )
-"""They sound like denials and are none."""
+"""They look like denials but are not."""
 ALL = _words("anything everything all everyone anyone nothing none")
-"""Before a ``but`` that excepts."""
+"""Before a ``but`` that means except."""
 
 TURNED = regex.compile(
     r"\b(?:(?:anything|everything|all|everyone|anyone|nothing) but|(?:far|apart|aside) from|other than|used to(?: be| have)?|formerly"
@@ -77,16 +77,16 @@ NUMBER_TURNED = regex.compile(
 )
 """Right before a number."""
 RANGE = regex.compile(r"\b(?:from|to|since|until|by)$")
-"""Right before a number that is no year: ``from 1901 to 1903`` states both, ``from 4 to 5`` neither."""
+"""Right before a number that is not a year: ``from 1901 to 1903`` states both, ``from 4 to 5`` neither."""
 SCALES = _words(
     """hundred hundreds thousand thousands million millions billion billions trillion trillions quadrillion quintillion mil bn mn lakh lakhs
     crore crores myriad googol dozen dozens score gross pair pairs couple couples k m b x times plus minus squared cubed factorial fold
     half halves third thirds quarter quarters fourth fourths fifth tenth tenths hundredth hundredths thousandth thousandths point over
     divided multiplied mod modulo percent percentage less fewer more short to or 百 千 万 亿 倍 打 多 余 几 半 点"""
 )
-"""Right behind a number."""
+"""Right after a number."""
 AMISS = _words("short less fewer many extra too ago below each")
-"""Among the three words behind a number."""
+"""Among the three words after a number."""
 UNSPACED_BEFORE = regex.compile(r"(?:[不没非未无否别]|并非|除了?|曾经?|以前|原来|不可能).{0,3}$")
 UNSPACED_AFTER = regex.compile(r"^.{0,3}(?:[不错否非]|除外|以外|之外|没有?)")
 RIVAL = regex.compile(
@@ -95,4 +95,4 @@ RIVAL = regex.compile(
     r"|(?:^|[.,;:!?]\s+|\b(?i:and|but|so|yet)\s+)((?:\p{Lu}[\w'’-]{0,40}+\s+){1,4})"
     r"(?:(?:is|was)\s+(?:the|my)\s+(?:\w+\s+)?(?:answer|choice)\b|it\s+(?:is|was)\b)"
 )
-"""Of a raw text: another answer where an answer stands, ``it is Rome``, ``Rome is the answer``."""
+"""In raw text: another answer in the place of one, ``it is Rome``, ``Rome is the answer``."""

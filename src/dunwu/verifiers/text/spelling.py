@@ -1,12 +1,12 @@
-"""Do two texts differ by spelling alone?
+"""Do two texts differ in spelling only?
 
-A ratio of letters cannot tell: ``north`` and ``south`` share three of five, and a digit or ``not`` changes little but the meaning. So each
-word must be a spelling of the word in its place, by a closed rule: the same after the variants of `_VARIANTS` (colour, organise,
-Tchaikovsky's ``y``), a plural, or in a word of eight letters and more one letter left out, doubled or swapped with its neighbour, not at
-the ends, where prefixes and endings make another word (``symmetric``, ``asymmetric``). Short words that carry no content may be missing,
-and a space.
+A similarity ratio cannot decide this: ``north`` and ``south`` share three of five letters, and a digit or ``not`` changes few letters but
+the meaning. So each word must be a spelling of the word in its place, by a closed rule: equal after the variants of `_VARIANTS` (colour,
+organise, Tchaikovsky's ``y``), a plural, or, in words of at least eight letters, one letter omitted, doubled or swapped with its
+neighbour. That must not be at the ends, where prefixes and endings make another word (``symmetric``, ``asymmetric``). Short words
+without content, and a space, may be missing.
 
-What it does not see: words of other meanings that are so near to each other and not in `_CONFUSABLE`.
+Not detected: similar words with different meanings that are not in `_CONFUSABLE`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MIN_PLURAL = 4
 MIN_VARIANT = 5
 MIN_DOUBLED = 6
 MIN_SLIP = 8
-"""Letters of the shorter word from which a plural, a variant, a doubled letter and a slip of the pen are allowed."""
+"""Minimum letters of the shorter word for a plural, a variant, a doubled letter and a typing slip."""
 
 _FILLERS = frozenset(tokens("of in on at and for to it is was are dr mr mrs ms sir st jr jnr sr 的"))
 _VARIANTS = tuple(
@@ -50,7 +50,7 @@ _SAME = frozenset(frozenset(tokens(pair)) for pair in ("jon john", "grey gray", 
 
 
 def same_but_for_spelling(gold: Sequence[str], answer: Sequence[str]) -> bool:
-    """Is each word of ``answer`` a spelling of the word of ``gold`` in its place?"""
+    """True if each word of ``answer`` is a spelling of the word of ``gold`` in its place."""
     matcher = SequenceMatcher(None, gold, answer, autojunk=False)
     return all(_alike(gold[a:b], answer[c:d]) for what, a, b, c, d in matcher.get_opcodes() if what != "equal")
 
@@ -86,7 +86,7 @@ def _folded(word: str, shorter: int) -> str:
 
 
 def _is_slip(shorter: str, longer: str) -> bool:
-    """One letter left out or two neighbours swapped, behind the first letter and before the last two."""
+    """One letter omitted or two neighbours swapped, after the first letter and before the last two."""
     start = next((at for at, (a, b) in enumerate(zip(shorter, longer, strict=False)) if a != b), len(shorter))
     if not 0 < start < len(shorter) - 2:
         return False

@@ -1,9 +1,9 @@
-r"""What counts of a text: its words, numbers and symbols, in order.
+r"""The words, numbers and symbols of a text, in order.
 
-Signs, operators, currencies, percent and degree signs, ``+``, ``#``, exponents and emoji are part of what is said (``-5`` is not ``5``,
-``-x`` not ``x``, ``C++`` not ``C``); punctuation of sentences, quotation marks, brackets, bullets and emphasis are not. A hyphen inside a
-word separates; between numbers and right before a word, number, symbol or bracket it is a minus sign. A comma groups thousands or belongs
-to the number (``1,000`` is ``1000``, ``1,5`` not ``15``).
+Signs, operators, currencies, percent and degree signs, ``+``, ``#``, exponents and emoji count (``-5`` is not ``5``, ``-x`` is not ``x``,
+``C++`` is not ``C``); sentence punctuation, quotation marks, brackets, bullets and emphasis do not. A hyphen inside a word separates;
+between numbers and right before a word, number, symbol or bracket it is a minus sign. A comma groups thousands or belongs to the number
+(``1,000`` is ``1000``, ``1,5`` is not ``15``).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NUMBERS = tokens(
 _NUMBER_WORDS = {word: str(value) for value, word in enumerate(_NUMBERS)}
 # Every repetition is bounded or possessive: hostile text costs linear time.
 _SIGNS = (
-    # A hyphen right before a word, symbol or bracket is a minus sign (-x, -log n, -$x$, -(5)): a bullet has a space behind it.
+    # A hyphen right before a word, symbol or bracket is a minus sign (-x, -log n, -$x$, -(5)): a bullet is followed by a space.
     (regex.compile(rf"(?<![^\s(\[{{=<>≤≥~≈^*/×:∶,;|\"'“$+−∞]){_D}(?=[\p{{L}}\p{{S}}$(\[{{\\*|])(?!>)"), "−"),
     (regex.compile(rf"(?<=[=<>≤≥~≈^*/×(]\s{{0,2}}){_D}(?=\s{{0,2}}[\p{{L}}\p{{S}}$(\[{{\\|)])(?!>)"), "−"),
     (regex.compile(rf"(?<=(?:(?<![\p{{L}}\p{{N}}])\p{{L}}|[\p{{N}}\])}}∞])\s{{0,2}}){_D}(?=\s{{0,2}}[(\[{{\\√∞π])"), "−"),
@@ -77,7 +77,7 @@ _PLAIN = (
         ),
         lambda match: regex.sub(r"[.\s]", "", match.group()),
     ),
-    # Hyphens that are minus signs: between numbers, before one, between or behind single letters (x-y, the grade A-).
+    # Hyphens that are minus signs: between numbers, before one, between or after single letters (x-y, the grade A-).
     (regex.compile(rf"(?<=[\p{{Nd}}%]\s{{0,2}}){_D}(?=\s{{0,2}}{_MONEY}?[.\p{{Nd}}])"), "−"),
     (regex.compile(rf"(?<![^\s(\[{{=<>≤≥~≈^*/×:∶,;\"'“$€£¥+−]){_D}(?={_MONEY}?\.?\p{{Nd}})"), "−"),
     (regex.compile(rf"(?<=\p{{Nd}}[eE]){_D}(?=\p{{Nd}})"), "−"),
@@ -96,9 +96,9 @@ _CURRENCY = regex.compile(r"\p{Sc}")
 
 
 def normalise(text: str, number_words: bool = True, factorials: bool = False) -> tuple[str, ...]:
-    """Words, numbers and symbols that count, in order: no accents, case, articles, punctuation, thousands separators.
+    """Words, numbers and symbols in order, without accents, case, articles, punctuation and thousands separators.
 
-    ``factorials``: an exclamation mark behind a number or a single letter is one; else it ends a sentence.
+    ``factorials``: an exclamation mark after a number or a single letter is a factorial; otherwise it ends a sentence.
     """
     found = [_merged(token) for token in _TOKEN.findall(_plain(text, factorials))]
     words = [token for place, token in enumerate(found) if not _is_article(found, place)]
@@ -135,21 +135,21 @@ def _plain(text: str, factorials: bool) -> str:
     text = compatible(text)
     for pattern, replacement in _PLAIN:
         text = pattern.sub(replacement, text)
-    # An overlay (≠) and marks of kana and Indic letters make another letter; the other marks are accents.
+    # An overlay (≠) and marks of kana and Indic letters make a different letter; all other marks are accents.
     decomposed = unicodedata.normalize("NFD", text)
     text = unicodedata.normalize("NFC", "".join(c for c in decomposed if unicodedata.combining(c) in (0, 1, 7, 8, 9)))
     return text if factorials else text.replace("!=", "≠").replace("!", " ")
 
 
 def _merged(token: str) -> str:
-    """Without the ending of a possessive, and without separators of thousands."""
+    """``token`` without a possessive ending and thousands separators."""
     token = token.replace("’", "'")
     token = token[:-2] if token.endswith(("'s", "'S")) else token
     return str(_GROUPED.sub(lambda match: match.group().replace(",", ""), token))
 
 
 def whole_number(words: tuple[str, ...]) -> tuple[str, ...]:
-    """A whole number alone without the zeros behind its point: ``3.0`` is ``3``; ``3.10`` may be a version and is not ``3.1``."""
+    """A lone whole number without zeros after the point: ``3.0`` is ``3``; ``3.10`` may be a version and is not ``3.1``."""
     alone = len(words) == 1 or (len(words) == 2 and words[0] == "−")
     return (*words[:-1], _ZEROS.sub("", words[-1])) if alone else words
 
