@@ -146,9 +146,7 @@ def _options(given: object) -> dict[str, tuple[str, ...]]:
     pairs = given.items() if isinstance(given, Mapping) else zip(LETTERS, given, strict=False) if isinstance(given, list | tuple) else ()
     options = {str(letter).upper(): normalise(str(text)) for letter, text in pairs}
     if not options or not options.keys() <= set(LETTERS):
-        raise ValueError(
-            f"options {str(given)[:80]}: use a list of texts, or a mapping from letters {LETTERS[0]} to {LETTERS[-1]} to texts"
-        )
+        raise ValueError(f"options {str(given)[:80]}: use a list of texts, or a mapping of letters {LETTERS[0]}-{LETTERS[-1]} to texts")
     return options
 
 

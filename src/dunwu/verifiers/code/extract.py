@@ -89,7 +89,7 @@ def extract_program(answer: str, tests: CodeTests) -> str | None:
 
 
 def _best(blocks: list[Block], tests: CodeTests) -> str | None:
-    """The last block that defines the entry, else the last tagged with the language, else the last untagged one that looks like a program."""
+    """The last block that defines the entry, else the last tagged with the language, else the last untagged one like a program."""
     tags, like_a_program = _TAGS[tests.programming_language], _LIKE_A_PROGRAM[tests.programming_language]
     tagged = [block.text for block in blocks if block.tag in tags]
     untagged = [block.text for block in blocks if not block.tag and like_a_program.search(block.text)]

@@ -84,9 +84,7 @@ def judge_apart(source: str, tests: CodeTests, sandbox: Sandbox) -> Judgement:
             plan[:] = [call[:2] for call in calls[:used]]
             return conclude([found], 1, started)
         if state == "no data" or used >= MAX_CALLS:
-            reason = (
-                "the test passes arguments that are not plain data" if state == "no data" else f"the test makes more than {MAX_CALLS} calls"
-            )
+            reason = "an argument is not plain data" if state == "no data" else f"the test makes more than {MAX_CALLS} calls"
             return conclude([replace(found, status="sandbox_error", stderr=reason)], 1, started)
         if time.monotonic() - started > tests.limits.total_seconds:
             return conclude([out_of_time(tests.limits)], 1, started)
