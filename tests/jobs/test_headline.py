@@ -126,7 +126,7 @@ def test_the_beginning_says_what_will_be_done(narrow: ConsoleReporter, capsys: p
         "grpo-r1: an algorithm",
         "countdown (5 held-out problems x 2 completions)",
         "runs/x",
-        "Ctrl-C saves and stops",
+        "Ctrl-C saves, stops",
     ):
         assert part in told
     assert max(map(len, out.splitlines())) <= 80

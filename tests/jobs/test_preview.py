@@ -37,7 +37,7 @@ def test_rows_what_is_dropped_the_first_prompt_and_tokens(zero_config: Callable[
     assert "1 prompt too long" in lines
     assert "first prompt: 'User: Say 0 train.\\nAssistant:'" in lines
     assert "tokens of a prompt" in lines
-    assert "it fits: what --memory names has 1.0 GiB" in lines
+    assert "it fits: the device of --memory has 1.0 GiB" in lines
     assert "will NOT fit" in "\n".join(preview_zero(zero_config(*of("drop")), 0.001))
     with pytest.raises(DataError, match=r"row 10 of train\.jsonl"):
         preview_zero(zero_config(*of("refuse")), 1.0)

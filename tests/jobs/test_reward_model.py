@@ -115,7 +115,7 @@ def test_safety_and_adapters(config_of: ConfigOf, tmp_path: Path) -> None:
     [
         (["data=null"], ConfigError, "data is not set; give --data FILE"),
         (["data=nowhere.jsonl"], DataError, "nowhere.jsonl does not exist"),
-        (["max_tokens=8"], DataError, "leaves nothing to train on.*longer than max_tokens"),
+        (["max_tokens=8"], DataError, "no usable training rows.*longer than max_tokens"),
         (["criterion=safety"], DataError, "nothing in column label"),
         (["device=cuda:99"], Exception, "not available"),
     ],

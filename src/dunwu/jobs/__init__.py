@@ -1,1 +1,1 @@
-"""What can be run: each job from its configuration to a finished directory."""
+"""The jobs: each takes a configuration and produces a finished directory."""

@@ -1,7 +1,7 @@
 """The stages that build data sets: `dunwu.data` with models, tokenizers and a place on disk.
 
-Those for which a model writes are run directories: what it has written is journalled as it comes in, and a stage that was stopped goes on
-from there. The others take seconds and begin again.
+Stages in which a model writes are run directories: its texts are journalled as they arrive, and a stopped stage resumes from there. The
+others take seconds and restart.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ from dunwu.run.reporter import QUIET, Reporter, duration, eta
 
 DATA, JOURNAL = "data", "written.jsonl"
 SECONDS = 10.0
-"""Between two lines of progress."""
+"""Seconds between two progress lines."""
 
 
 def run_cold_start(config: ColdStartConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Do or continue a cold start; the data set is ``out/data``."""
+    """Run or resume a cold start; the data set is ``out/data``."""
     return _written(config, out, resume, reporter, "cold-start", lambda opener, count: build_cold_start(config, opener, count))
 
 
 def run_rejection(config: RejectionConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Do or continue rejection sampling; the data set is ``out/data``."""
+    """Run or resume rejection sampling; the data set is ``out/data``."""
     return _written(config, out, resume, reporter, "rejection-sampling", lambda opener, count: rejection_sample(config, opener, count))
 
 
 def run_preferences(config: PreferencesConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Do or continue making preference pairs; the data set is ``out/data``."""
+    """Make preference pairs, or resume making them; the data set is ``out/data``."""
     return _written(config, out, resume, reporter, "preferences", lambda opener, count: build_preferences(config, opener, count))
 
 
 def run_difficulty(config: DifficultyConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Do or continue filtering by difficulty; the data set is ``out/data``."""
+    """Filter by difficulty, or resume filtering; the data set is ``out/data``."""
     return _written(config, out, resume, reporter, "difficulty", lambda opener, count: filter_by_difficulty(config, opener, count))
 
 
 def run_general(config: GeneralConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Do or continue building general data; the data set is ``out/data``."""
+    """Build general data, or resume building it; the data set is ``out/data``."""
     return _written(config, out, resume, reporter, "general", lambda opener, count: build_general(config, opener, count))
 
 
@@ -78,7 +78,7 @@ def run_mixing(config: MixingConfig, out: Path, reporter: Reporter = QUIET) -> P
 
 
 def token_counter(model: str) -> CountTokens:
-    """Counts the tokens of texts as the model's tokenizer makes them."""
+    """A function that counts the tokens of texts with the model's tokenizer."""
     tokenizer = load_tokenizer(model)
 
     def count(texts: Sequence[str]) -> list[int]:
@@ -90,11 +90,11 @@ def token_counter(model: str) -> CountTokens:
 def _written(
     config: Builder, out: Path, resume: bool, reporter: Reporter, kind: str, build: Callable[[Open, CountTokens], DataSet]
 ) -> Path:
-    """The run directory of a builder that asks models, with its data set whole or not there."""
+    """Run a builder that queries models. Its run directory has the complete data set or none."""
     take_date(out)
     with RunDirectory.create(out, kind, config.model_dump(mode="json"), config.seed, resume, reporter=reporter) as run:
         if run.finished and run.manifest["outputs"]["data"] == content_hash(out / DATA):
-            return out  # one that was damaged since is made again, of what the models have written
+            return out  # a data set damaged since is rebuilt from the journal
         count = token_counter(config.model)
 
         opened = list[Journalled]()
@@ -112,16 +112,16 @@ def _written(
 
 
 def _with_refused(made: DataSet, opened: Sequence[Journalled], reporter: Reporter) -> DataSet:
-    """The data set with what models refused among its facts; ``reporter`` gets a line for each model."""
+    """The data set with the models' refusals added to its facts; ``reporter`` gets a line for each model."""
     refused = {each.name: dict(sorted(each.refused.items())) for each in opened if each.refused}
     for name, reasons in refused.items():
         first, reason = next(iter(reasons.items()))
-        reporter.say(f"{name} refused {len(reasons)} prompts, which are left out; the first: {first}: {reason}")
+        reporter.say(f"{name} refused {len(reasons)} prompts, which are skipped; the first: {first}: {reason}")
     return replace(made, facts={**made.facts, "refused": refused}) if refused else made
 
 
 class _Progress:
-    """A line now and then: how much is written, and how long the rest will take."""
+    """A line now and then: how many are written, and how long the rest will take."""
 
     def __init__(self, name: str, reporter: Reporter) -> None:
         self._name, self._reporter = name, reporter

@@ -1,4 +1,4 @@
-"""What can be refused before a run directory is made: mistakes of the user that would otherwise show minutes later."""
+"""Checks before a run directory is made, for mistakes of the user that would otherwise show minutes later."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import PromptLimit, make_prompts
 from dunwu.data.usable import drops, held_out_problems, met_by_text_alone, sift, where
 from dunwu.errors import ConfigError, DataError
-from dunwu.jobs.headline import told_of_dropped
+from dunwu.jobs.headline import dropped_facts
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.sandbox.open import VARIABLE, open_sandbox
 from dunwu.tasks.base import Finite, Task
@@ -22,19 +22,19 @@ from dunwu.tasks.mixture import Mixture
 from dunwu.types import Problem, Prompt
 
 MOST_CHECKED = 2_000
-"""Problems of generated tasks whose prompts are made beforehand; a longer one that comes up later gives way to another problem."""
+"""Problems of generated tasks whose prompts are checked in advance; a longer one that comes up later is replaced by another problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found in the data of a run: ``rows`` that training has, and how many were ``dropped`` (of evaluations too), by kind."""
+    """Findings about the data of a run: the number of training ``rows``, and how many were ``dropped`` (also for evaluation), by kind."""
 
     rows: int
     dropped: dict[str, int]
     prompts: tuple[Prompt, ...]
-    """Of all training rows, or of the first problems of generated tasks."""
+    """Prompts of all training rows, or of the first problems of generated tasks."""
     as_text: tuple[Problem, ...]
-    """Training problems whose gold is met by the same text alone."""
+    """Training problems whose gold only an identical text matches."""
 
     def facts(self) -> dict[str, Any]:
         """For the manifest."""
@@ -42,8 +42,8 @@ class Checked:
         return {"rows": self.rows, "dropped": self.dropped, **as_text}
 
     def remarks(self) -> Iterator[tuple[str, str]]:
-        """What the user should know of them before training begins."""
-        yield from told_of_dropped(self.dropped)
+        """What the user should know about the data before training starts."""
+        yield from dropped_facts(self.dropped)
         if self.as_text:
             first = self.as_text[0]
             text = f"{len(self.as_text):,} are outside the grammar and compared as text"
@@ -51,9 +51,9 @@ class Checked:
 
 
 def check_run(config: ZeroConfig, task: Task, model: CausalLM, tokenizer: Tokenizer) -> Checked:
-    """Raise ``UserError`` for an algorithm, a sampling, a split into mini-batches, data or prompts with which a run cannot be done.
+    """Raise ``UserError`` for an algorithm, sampling, mini-batch split, data or prompts that no run can use.
 
-    Takes rows that cannot be used out of ``task`` where its configuration drops them.
+    Removes unusable rows from ``task`` if its configuration drops them.
     """
     grpo = config.grpo
     algorithm_named(grpo.algorithm)
@@ -64,10 +64,10 @@ def check_run(config: ZeroConfig, task: Task, model: CausalLM, tokenizer: Tokeni
 
 
 def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: Tokenizer) -> Checked:
-    """The part of `check_run` that reads data; ``positions`` are the model's."""
+    """The part of `check_run` that reads data; ``positions`` is the model's context length."""
     limit, dropped, rows = PromptLimit(config.template, tokenizer, config.max_prompt_tokens), Counter[str](), list[Problem]()
     for part, weighted in zip(task.tasks if isinstance(task, Mixture) else [task], config.tasks, strict=True):
-        # Where rows are dropped, so are those that leave no room for a completion among the model's positions.
+        # If rows are dropped, so are those that leave no room for a completion among the model's positions.
         room = positions - config.sampling.max_tokens if drops(weighted.task) else config.max_prompt_tokens
         dropped.update(sift(part, weighted.task, "train", replace(limit, tokens=min(limit.tokens, room))))
         rows += part.rows("train") if isinstance(part, Finite) else _first(part, config)
@@ -78,8 +78,8 @@ def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: Tokeni
         chosen = held_out_problems(held_out, limit)
         dropped.update({f"{kind} (evaluations.{place})": count for kind, count in chosen.dropped.items()})
         check_sandbox(chosen.problems)
-        asked = make_prompts(chosen.problems, config.template, tokenizer, config.max_prompt_tokens)
-        _check_room(asked, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions)
+        evaluated = make_prompts(chosen.problems, config.template, tokenizer, config.max_prompt_tokens)
+        _check_room(evaluated, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions)
     return Checked(len(rows), dict(dropped), tuple(prompts), tuple(met_by_text_alone(rows)))
 
 
@@ -89,13 +89,13 @@ def _first(task: Task, config: ZeroConfig) -> list[Problem]:
 
 
 def check_sandbox(problems: Iterable[Problem]) -> None:
-    """Raise ``UserError`` where there are programs to run and they could not be locked in."""
+    """Raise ``UserError`` if there are programs to run and no sandbox for them."""
     if any(map(program_seconds, problems)):
         open_sandbox(os.environ.get(VARIABLE, "auto"), workers=1).close()
 
 
 def _within(problems: Sequence[Problem], limit: PromptLimit) -> list[Prompt]:
-    """The prompts within the limit; those of generated tasks may be over it, if not all are. Raises ``ConfigError`` then."""
+    """The prompts within the limit. Those of generated tasks may exceed it; if all do, raises ``ConfigError``."""
     made = limit.prompts(problems)
     prompts = [prompt for prompt in made if len(prompt.token_ids) <= limit.tokens]
     if not prompts:

@@ -1,4 +1,4 @@
-"""Hashes of the data that a run reads, so that a resumed one notices when it has changed."""
+"""Hashes of the data that a run reads, so that a resumed run notices changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dunwu.tasks.rows import data_files
 
 
 def data_inputs(config: ZeroConfig, task: Task) -> dict[str, str]:
-    """``data`` (what is trained on) and ``evaluations``, where rows are read for them. To be asked before rows are dropped."""
+    """Hashes of ``data`` (trained on) and ``evaluations``, if rows are read for them. Call it before rows are dropped."""
     tasks = task.tasks if isinstance(task, Mixture) else [task]
     found = {
         "data": [hash for each, made in zip(config.tasks, tasks, strict=True) for hash in _hashes(each.task, made)],
@@ -28,7 +28,7 @@ def data_inputs(config: ZeroConfig, task: Task) -> dict[str, str]:
 
 
 def data_hashes(config: ZeroConfig) -> dict[str, dict[str, str]]:
-    """The hash of each local file of what `data_inputs` hashes as a whole; a data set of the hub is named only."""
+    """The hash of each local file that `data_inputs` covers; a data set of the hub is only named."""
     parts = {"data": [each.task for each in config.tasks], "evaluations": [each.task for each in config.evaluations]}
     return {name: {file: hash for each in tasks for file, hash in _named(each)} for name, tasks in parts.items()}
 
@@ -42,7 +42,7 @@ def _named(config: TaskConfig) -> Iterator[tuple[str, str]]:
 
 
 def _hashes(config: TaskConfig, task: Task | None) -> Iterator[str]:
-    """The hashes of a task's local files, and that of its problems, wherever they are from."""
+    """The hashes of a task's local files, and the hash of its problems, wherever they are from."""
     if not isinstance(config, DatasetTask | ChatTask | CodeTask | EnvironmentTask):
         return
     for file in _files(config):
@@ -59,7 +59,7 @@ def _files(config: DatasetTask | ChatTask | CodeTask | EnvironmentTask) -> Seque
 
 
 def _fingerprint(task: Finite) -> str:
-    """Of every split's problems, in their order."""
+    """Hash of all problems of every split, in order."""
     total = hashlib.sha256()
     for split in ("train", "validation", "test"):
         for problem in task.rows(split):

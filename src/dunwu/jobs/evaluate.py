@@ -15,7 +15,7 @@ from dunwu.data.prompts import written_date
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import write_evaluation
-from dunwu.jobs.headline import told_of_dropped
+from dunwu.jobs.headline import dropped_facts
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.run.dates import take_date
@@ -34,9 +34,9 @@ def run_evaluation(
     batch: int,
     reporter: Reporter = QUIET,
 ) -> EvaluationResult:
-    """Load, sample, verify; with ``out`` all completions (``evaluation.parquet``) and ``summary.json`` are written there.
+    """Load, sample, verify; with ``out``, write all completions (``evaluation.parquet``) and ``summary.json`` there.
 
-    ``model`` may be a model and its tokenizer, loaded already.
+    ``model`` may be an already loaded model and its tokenizer.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -49,15 +49,15 @@ def run_evaluation(
         session = replace(opened, all_rows=True)
         held_out = session.held_out(config)
         dropped = held_out.dropped
-        reporter.facts(told_of_dropped(dropped))
+        reporter.facts(dropped_facts(dropped))
         if held_out.note:
             reporter.warn(held_out.note)
         result = session.evaluate(config)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_evaluation(out / "evaluation.parquet", result)
-        asked: dict[str, Any] = {"model": name, "template": template, **({"date": day} if day else {})}
-        asked |= {"config": config.model_dump(mode="json"), "dropped": dropped, **({"note": held_out.note} if held_out.note else {})}
-        summary = {**asked, result.name: result.summary()}
+        described: dict[str, Any] = {"model": name, "template": template, **({"date": day} if day else {})}
+        described |= {"config": config.model_dump(mode="json"), "dropped": dropped, **({"note": held_out.note} if held_out.note else {})}
+        summary = {**described, result.name: result.summary()}
         (out / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return result

@@ -1,4 +1,4 @@
-"""What `dunwu zero` says at its beginning and at its end. Imports no torch."""
+"""What `dunwu zero` prints at the start and at the end. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from dunwu.evaluation.result import EvaluationResult
 from dunwu.run.reporter import Reporter, clean, duration
 
 Results = Mapping[str, Mapping[str, EvaluationResult]]
-"""Of each held-out set, the evaluations ``before`` and ``after``."""
+"""The evaluations ``before`` and ``after``, by held-out set."""
 
-STOPPING = "Ctrl-C saves and stops; the command to resume is printed then."
+STOPPING = "Ctrl-C saves, stops and prints the command to resume."
 
 
 def announce(
@@ -32,21 +32,21 @@ def announce(
     algorithm: str,
     arithmetic: Mapping[str, str],
 ) -> None:
-    """Say what is about to be done; ``algorithm`` is the line that describes it, ``arithmetic`` says what generates and what trains."""
+    """Report the plan; ``algorithm`` is the line that describes it, ``arithmetic`` says what generates and what trains."""
     reporter.say("R1-Zero: a base model, a verifier, reinforcement learning, nothing else.")
-    reporter.facts(beginning(config, run, parameters, device, threads, algorithm, arithmetic))
+    reporter.facts(plan_facts(config, run, parameters, device, threads, algorithm, arithmetic))
     reporter.say(STOPPING)
 
 
-def beginning(
+def plan_facts(
     config: ZeroConfig, run: Path, parameters: int, device: str, threads: int, algorithm: str, arithmetic: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Facts of a run that has not begun."""
+    """Facts about a run before it starts."""
     grpo = config.grpo
     rollouts = grpo.steps * grpo.prompts_per_step * grpo.group_size
     yield "model", f"{config.model} ({parameters:,} parameters)"
     if lora := config.lora:
-        yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base stays as it is"
+        yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base is frozen"
     yield "device", f"{device}, {threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else device
     weighted = len(config.tasks) > 1
     yield "tasks", ", ".join(f"{each.task.kind} (weight {each.weight:g})" if weighted else each.task.kind for each in config.tasks)
@@ -59,19 +59,19 @@ def beginning(
     yield "arithmetic", "; ".join(f"{phase}: {how}" for phase, how in arithmetic.items())
     if soft := config.overlong_tokens:
         yield "reward", f"falls by up to 1 over the last {soft} of {config.sampling.max_tokens} tokens (soft overlong punishment)"
-    told = [f"{each.task.kind} ({each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations]
-    yield "measured", f"before and after: {', '.join(told)}"
+    sets = [f"{each.task.kind} ({each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations]
+    yield "measured", f"before and after: {', '.join(sets)}"
     yield "run", str(run)
 
 
-def told_of_dropped(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """Rows that are left out; nothing where none is."""
+def dropped_facts(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """A line about unusable rows, if any."""
     if dropped:
-        yield "dropped", "rows that cannot be used: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(dropped.items()))
+        yield "dropped", "unusable rows: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(dropped.items()))
 
 
 def conclude(reporter: Reporter, results: Results, seconds: Mapping[str, float], checkpoint: Path, report: Path) -> None:
-    """Say what came out: the table, a sentence for each set, one problem before and after, and where everything is."""
+    """Report the results: the table, a sentence for each set, one problem before and after, and where everything is."""
     reporter.table(headline(results))
     reporter.facts(("", f"{name}: {changed}") for name, phases in results.items() if (changed := change(phases)))
     for phases in results.values():
@@ -80,13 +80,13 @@ def conclude(reporter: Reporter, results: Results, seconds: Mapping[str, float],
             show_pair(reporter, found.pairs[0])
             break
     reporter.say("")
-    phases_told = {"evaluate_before": "measuring before", "train": "training", "evaluate_after": "measuring after"}
-    times = ", ".join(f"{told} {duration(seconds[key])}" for key, told in phases_told.items() if key in seconds)
+    labels = {"evaluate_before": "measuring before", "train": "training", "evaluate_after": "measuring after"}
+    times = ", ".join(f"{name} {duration(seconds[key])}" for key, name in labels.items() if key in seconds)
     reporter.facts((("time", times), ("checkpoint", str(checkpoint)), ("report", str(report))))
 
 
 def headline(results: Results) -> Table:
-    """The before/after table that ends a run: a row a figure, so that 80 columns hold it."""
+    """The final before/after table: one row per figure, so that it fits into 80 columns."""
     table = Table("", *PHASES, box=SIMPLE_HEAD, pad_edge=False)
     for name, phases in results.items():
         summaries = [phases[phase].summary() if phase in phases else {} for phase in PHASES]
@@ -124,21 +124,21 @@ def change(phases: Mapping[str, EvaluationResult]) -> str:
     if not set(PHASES) <= phases.keys():
         return ""
     before, after = (phases[phase].summary() for phase in PHASES)
-    told = []
+    changes = []
     if before["pass_at_1"] is not None and after["pass_at_1"] is not None:
         verdict = f" (the intervals {found})" if (found := overlap(before, after)) else ""
-        told.append(f"accuracy {percent(before['pass_at_1'])} -> {percent(after['pass_at_1'])}{verdict}")
+        changes.append(f"accuracy {percent(before['pass_at_1'])} -> {percent(after['pass_at_1'])}{verdict}")
     for key, name, digits, unit in (
         ("thinking_length", "thinking", 0, " tokens"),
         ("reflections_per_completion", "reflective words", 1, " per completion"),
     ):
         if before[key] is not None and after[key] is not None:
-            told.append(f"{name} {plain(before[key], digits)} -> {plain(after[key], digits)}{unit}")
-    return f"{', '.join(told)}." if told else ""
+            changes.append(f"{name} {plain(before[key], digits)} -> {plain(after[key], digits)}{unit}")
+    return f"{', '.join(changes)}." if changes else ""
 
 
 def show_pair(reporter: Reporter, pair: Pair) -> None:
-    """One problem before and after as text."""
+    """Print one problem before and after."""
     reporter.say(f"\nThe same problem before and after ({pair.kind}; the report has more):")
     reporter.sample("problem", pair.problem)
     for side in pair.sides:

@@ -33,7 +33,7 @@ def run_measure(config: EvaluateConfig, out: Path, reporter: Reporter = QUIET) -
     with EvaluationSession.open(
         model, tokenizer, config.engine, config.template, config.max_prompt_tokens, config.reward_workers, config.reward_timeout
     ) as session:
-        for held_out in config.evaluations:  # what cannot be asked shows before anything is sampled
+        for held_out in config.evaluations:  # fail on unusable problems before anything is sampled
             session.held_out(held_out)
         for name, held_out in zip(set_names(config.evaluations), config.evaluations, strict=True):
             reporter.say(f"{held_out.problems} held-out problems of {name}, {held_out.samples} completions each")
@@ -45,7 +45,7 @@ def run_measure(config: EvaluateConfig, out: Path, reporter: Reporter = QUIET) -
 
 
 def set_names(evaluations: Sequence[EvalConfig]) -> list[str]:
-    """One name per held-out set: the task's kind, numbered where a kind occurs again."""
+    """One name per held-out set: the task's kind, numbered if a kind occurs again."""
     seen: Counter[str] = Counter()
     names = []
     for each in evaluations:

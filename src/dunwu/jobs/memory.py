@@ -1,22 +1,22 @@
-"""How much memory a run of R1-Zero needs, from the model's config.json and the run's values. Imports no torch.
+"""Estimate the memory of an R1-Zero run from the model's config.json and the run's configuration. Imports no torch.
 
 What the trainer holds (sizes in bytes; D width, Q and K the widths of queries and of keys, I the MLP's, L layers, V vocabulary, H heads)::
 
     weights        4 a parameter: float32, also where matrices are multiplied in bfloat16
-    gradients      4 a trained parameter, from an update until the next one begins
+    gradients      4 a trained parameter, from an update until the next one starts
     optimiser      8 a trained parameter: AdamW's two moments
-    reference      4 a trained parameter, where beta is above 0
+    reference      4 a trained parameter, if beta is above 0
     sampler        4 a parameter, with staleness 1
     activations    of each token of a micro-batch and each layer, in float32    24 D + 12 Q + 8 K + 16 I
                    with matrices multiplied in bfloat16                         26 D + 10 Q + 8 K +  8 I
-                   and where attention keeps its weights (CUDA in float32)      + 4 H T + 8 Q, T the longest row
+                   and if attention keeps its weights (CUDA in float32)         + 4 H T + 8 Q, T the longest row
                    with gradient_checkpointing                                  4 D a layer, and one layer in full
-    copies         2 a weight of a matrix, where they are multiplied in bfloat16
+    copies         2 a weight of a matrix, if they are multiplied in bfloat16
     logits         two chunks of 2^25 float32, the gradient of the output layer, and in bfloat16 its copies
     cache          of the engine: 2 K L a position, of all slots, for the longest prompt and completion
 
-A micro-batch is at most `micro_batch_tokens`, or one longest row. The engine's cache and the trainer's activations are not there at the
-same time, unless rollouts are generated ahead. Not counted: torch's own context (about 0.5 GiB on CUDA) and fragmentation.
+A micro-batch is at most `micro_batch_tokens`, or one longest row. The engine's cache and the trainer's activations never coexist, unless
+rollouts are generated ahead. Not counted: torch's own context (about 0.5 GiB on CUDA) and fragmentation.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ GIB = 2**30
 LOGITS_AT_ONCE = 2**25
 """As in `dunwu.models.logprobs`."""
 HEADROOM = 0.95
-"""Share of a device's memory that a run may plan with."""
+"""Share of a device's memory that a run may use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dimensions:
-    """Of a decoder: see the legend above. ``matrices`` counts the weights of the layers' linear maps, ``others`` norms and biases."""
+    """Dimensions of a decoder: see the legend above. ``matrices`` counts the weights of linear maps, ``others`` norms and biases."""
 
     layers: int
     width: int
@@ -55,7 +55,7 @@ class Dimensions:
 
     @property
     def matrices(self) -> int:
-        """Weights of all linear maps but the output layer."""
+        """Weights of all linear maps except the output layer."""
         return self.layers * (2 * self.width * self.queries + 2 * self.width * self.keys + 3 * self.width * self.inner)
 
     @property
@@ -68,29 +68,29 @@ class Dimensions:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Bytes by what they are for: held all the time, only while training, only while generating."""
+    """Bytes by purpose: held all the time, only while training, only while generating."""
 
     held: Mapping[str, int]
     training: Mapping[str, int]
     generating: Mapping[str, int]
     together: bool
-    """Whether training and generation go on at the same time."""
+    """True if training and generation run at the same time."""
 
     @property
     def peak(self) -> int:
-        """The most that is held at any time."""
+        """Peak bytes at any time."""
         parts = sum(self.training.values()), sum(self.generating.values())
         return sum(self.held.values()) + (sum(parts) if self.together else max(parts))
 
 
 def model_files(model: str) -> Path | None:
-    """The folder of a model: a local one, or that of a hub model which was fetched before; ``None`` where there is none."""
+    """The folder of a model: local, or the cache of a hub model fetched before; ``None`` if there is none."""
     cached = None if (folder := model_folder(model)) else _cached(model)
     return folder or (cached.parent if cached else None)
 
 
 def read_dimensions(model: str) -> Dimensions | None:
-    """From the config.json on this machine; ``None`` where there is none, or where it is of no decoder."""
+    """Dimensions from the config.json on this machine; ``None`` if it is missing or not of a decoder."""
     folder = model_files(model)
     try:
         return None if folder is None else dimensions(json.loads((folder / "config.json").read_text(encoding="utf-8")))
@@ -99,7 +99,7 @@ def read_dimensions(model: str) -> Dimensions | None:
 
 
 def dimensions(config: Mapping[str, Any]) -> Dimensions:
-    """Raises ``KeyError`` for a configuration that is no decoder's of the Llama kind."""
+    """Dimensions from a configuration. Raises ``KeyError`` if it is not of a Llama-like decoder."""
     heads = int(config["num_attention_heads"])
     head = int(config.get("head_dim") or config["hidden_size"] // heads)
     return Dimensions(
@@ -117,7 +117,7 @@ def dimensions(config: Mapping[str, Any]) -> Dimensions:
 
 
 def budget(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bool) -> Budget:
-    """Of a run whose longest prompt has ``longest_prompt`` tokens; ``cuda`` says how attention is computed."""
+    """Memory of a run whose longest prompt has ``longest_prompt`` tokens; ``cuda`` decides how attention is computed."""
     grpo, algorithm = config.grpo, with_config(algorithm_named(config.grpo.algorithm), config.grpo)
     trained = size.parameters if config.lora is None else _adapters(size, config.lora.rank, config.lora.targets)
     held = {"weights": 4 * size.parameters + (4 * trained if config.lora else 0), "gradients": 4 * trained, "optimiser": 8 * trained}
@@ -143,10 +143,10 @@ def budget(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bool
     return Budget(held, training, generating, bool(grpo.staleness))
 
 
-def tell(found: Budget) -> list[str]:
-    """The lines of a plan."""
+def budget_lines(found: Budget) -> list[str]:
+    """The budget as text: a line for each phase, then the peak."""
     parts = {"held": found.held, "while training": found.training, "while generating": found.generating}
-    lines = [f"memory {name}: {_told(values)}" for name, values in parts.items()]
+    lines = [f"memory {name}: {_itemised(values)}" for name, values in parts.items()]
     return [*lines, f"memory at most: {in_words(found.peak)}"]
 
 
@@ -156,12 +156,12 @@ def in_words(size: float) -> str:
 
 
 def fits(found: Budget, room: int) -> bool:
-    """Whether it stays within what may be planned with of ``room`` bytes."""
+    """True if the peak fits into the usable share of ``room`` bytes."""
     return found.peak <= HEADROOM * room
 
 
 def remedies(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bool, room: int) -> Iterator[str]:
-    """Values with which the run fits, one change after another, each with what it then needs."""
+    """Single changes with which the run fits, each with the memory it then needs."""
     changes: list[tuple[str, ZeroConfig]] = []
     if not config.gradient_checkpointing:
         changes.append(("gradient_checkpointing: true", config.model_copy(update={"gradient_checkpointing": True})))
@@ -181,7 +181,7 @@ def remedies(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bo
 def _activations(size: Dimensions, tokens: int, longest: int, half: bool, cuda: bool, checkpointing: bool) -> int:
     d, q, k, i = size.width, size.queries, size.keys, size.inner
     layer = 26 * d + 10 * q + 8 * k + 8 * i if half else 24 * d + 12 * q + 8 * k + 16 * i
-    if cuda:  # float32 attention with grouped heads has no other kernel there: its weights are kept, and keys and values repeated
+    if cuda:  # the only float32 kernel for grouped heads there keeps the attention weights and repeats keys and values
         layer += 4 * size.heads * longest + 8 * q
     transient = 4 * (d + 2 * i) + (8 * size.heads * longest if cuda else 0)
     kept = size.layers * 4 * d + layer if checkpointing else size.layers * layer
@@ -199,7 +199,7 @@ def _adapters(size: Dimensions, rank: int, targets: tuple[str, ...]) -> int:
     return size.layers * rank * sum(ends[target] for target in targets)
 
 
-def _told(values: Mapping[str, int]) -> str:
+def _itemised(values: Mapping[str, int]) -> str:
     parts = ", ".join(f"{name} {in_words(value)}" for name, value in values.items())
     return f"{in_words(sum(values.values()))} ({parts})"
 

@@ -1,4 +1,4 @@
-"""Outside files that a configuration names: inputs of a stage that no other stage made. Imports no torch."""
+"""Outside files named in a configuration: inputs of a stage that no other stage made. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CODE = re.compile(r"(.+\.py):(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class OutsideFile:
-    """A file or folder, and the function in it, if one is named."""
+    """A file or folder, and the function in it if one is named."""
 
     path: Path
     function: str | None = None
@@ -32,7 +32,7 @@ def outside_files(work: Config) -> dict[str, OutsideFile]:
 
 
 def missing_file(work: Config) -> tuple[str, str] | None:
-    """The first dotted key, with its value, that names a local file or folder which does not exist."""
+    """The first dotted key and its value that name a local file or folder that does not exist."""
     return next(((key, text) for key, text, kind in references(work) if _is_local(text, kind) and _file(text, kind) is None), None)
 
 

@@ -1,4 +1,4 @@
-"""The stage that is a function of the user's own."""
+"""The stage that calls a custom function."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dunwu.run.reporter import QUIET, Reporter
 
 
 def run_own(config: OwnConfig, out: Path, reporter: Reporter = QUIET) -> Path:
-    """Call the function with the empty folder ``out``, the paths of its files and its parameters. What it prints is its own affair.
+    """Call the function with the empty folder ``out``, the paths of its files and its parameters. Its output is not captured.
 
-    What it raises goes through with its traceback, which its author needs. Raises `DataError` where it leaves ``out`` empty.
+    Its exceptions pass through with their traceback, which its author needs. Raises `DataError` if ``out`` is still empty afterwards.
     """
     load_function(config.function)(out, {name: Path(path) for name, path in config.files.items()}, **config.parameters)
     if not any(out.iterdir()):
-        raise DataError(f"{config.function} wrote nothing into its folder: it must write there what it makes")
+        raise DataError(f"{config.function} wrote nothing into its folder: write its result there")
     return out

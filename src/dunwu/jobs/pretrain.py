@@ -1,7 +1,7 @@
-"""The tiny base model from beginning to end: pre-train it, round it, measure it, write its card.
+"""The tiny base model from start to finish: pre-train it, round it, measure it, write its card.
 
-``RUN/model/`` is the result: a plain Hugging Face folder in bfloat16 with ``card.json``. Everything on the card is measured on the rounded
-weights, because they are what is used. The folder appears whole or not at all, and is made afterwards for a run that has finished before.
+``RUN/model/`` is the result: a plain Hugging Face folder in bfloat16 with ``card.json``. The card is measured on the rounded weights,
+because those are used. The folder is written atomically, and also for a run that finished earlier without it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ EVALUATIONS = (
 
 
 def run_pretrain(config: PretrainConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Do or continue one run and return its model folder. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
+    """Start or resume one run and return its model folder. Raises ``Interrupted`` when asked to stop, after saving."""
     final = pretrain(config, out, resume, reporter)
     folder = out / MODEL
     if not (folder / CARD).is_file():
@@ -72,13 +72,13 @@ def _make_model(config: PretrainConfig, out: Path, final: Path, making: Path, re
     """Write the rounded model and its card into the empty folder ``making``."""
     rounded_model, tokenizer = load_model(str(final), dtype=torch.bfloat16)
     save_model(rounded_model, tokenizer, making)
-    # safetensors writes for the owner alone; a model that is installed for others must be readable by them
+    # safetensors makes files readable by the owner only; a model installed for others must be readable by them
     (making / WEIGHTS).chmod(0o644)
     write_card(making, make_card(config, out, final, making, reporter))
 
 
 def make_card(config: PretrainConfig, run: Path, final: Path, folder: Path, reporter: Reporter = QUIET) -> dict[str, Any]:
-    """Measure the model in ``folder``, which was made from the checkpoint ``final`` of ``run``, and tell how it was made."""
+    """The card of the model in ``folder``, made from the checkpoint ``final`` of ``run``: how it was made, and how good it is."""
     device = pick_device(config.device)
     model, tokenizer = load_model(str(folder), device)
     weights = dict(config.sources or DEFAULT_WEIGHTS)
@@ -103,7 +103,7 @@ def make_card(config: PretrainConfig, run: Path, final: Path, folder: Path, repo
 
 
 def _training_facts(run: Path, final: Path) -> dict[str, Any]:
-    """Tokens, documents, seconds of all steps, machine and code version, from what the run wrote down."""
+    """Tokens, documents, seconds of all steps, machine and code version, from the run's records."""
     manifest, rows = read_manifest(run), read_metrics(run)
     return {
         "tokens": sum(row["num_tokens"] for row in rows),
@@ -115,7 +115,7 @@ def _training_facts(run: Path, final: Path) -> dict[str, Any]:
 
 
 def _machine(environment: Mapping[str, Any], device: str) -> dict[str, Any]:
-    """The machine the run began on. What its manifest does not hold is told only where the card is made on the same one."""
+    """The machine the run started on. Facts missing from its manifest are added only if the card is made on the same machine."""
     facts = {"cores": environment["cpu_count"], "torch": environment["torch"], "python": environment["python"]}
     if environment["host"] != socket.gethostname():
         return facts
@@ -140,7 +140,7 @@ def held_out_loss(config: PretrainConfig, model: CausalLM, tokenizer: Tokenizer)
 
 
 def _base_facts(model: CausalLM, tokenizer: Tokenizer, reporter: Reporter) -> dict[str, Any]:
-    """``base_<set>``: pass@1 with its interval and what is needed to read it, for each held-out set."""
+    """``base_<set>``: pass@1 with its interval and its settings, for each held-out set."""
     facts = {}
     with EvaluationSession.open(model, tokenizer, EngineConfig(), TEMPLATE, MAX_PROMPT_TOKENS) as session:
         for each in EVALUATIONS:

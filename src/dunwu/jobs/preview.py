@@ -1,4 +1,4 @@
-"""What a run would read and need, for ``--dry-run``: the data is read and checked as the run does it, nothing is trained or written."""
+"""What a run would read and need, for ``--dry-run``: the data is read and checked as in the run, nothing is trained or written."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dunwu.data.io.chat_examples import Counts, Example
 from dunwu.data.io.token_file import bytes_on_disk
 from dunwu.data.usable import sift
 from dunwu.jobs.checks import Checked, check_data
-from dunwu.jobs.headline import told_of_dropped
-from dunwu.jobs.memory import GIB, budget, fits, in_words, model_files, read_dimensions, remedies, tell
+from dunwu.jobs.headline import dropped_facts
+from dunwu.jobs.memory import GIB, budget, budget_lines, fits, in_words, model_files, read_dimensions, remedies
 from dunwu.jobs.reward_checks import check_parts, check_reward
 from dunwu.jobs.reward_model import read_examples as read_preferences
 from dunwu.jobs.sft import example_readers
@@ -31,12 +31,12 @@ from dunwu.tasks.rows import local_rows, stream_rows
 from dunwu.trainers.reward_model_examples import Reader
 
 SHOWN = 600
-"""Characters of a first prompt."""
+"""Characters shown of the first prompt."""
 UNBOUNDED = 1 << 30
 
 
 def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]:
-    """Rows, what is dropped, the first prompt, tokens of prompts, and the memory it needs. Raises ``UserError`` as the run would."""
+    """Rows, dropped rows, the first prompt, prompt tokens and the memory needed. Raises ``UserError`` as the run would."""
     check_parts(config)
     task, tokenizer, size = make_mixture(config.tasks), _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
@@ -49,18 +49,18 @@ def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]
         return [*lines, f"memory: the config.json of {config.model} is not on this machine, so it cannot be computed"]
     cuda = config.device.startswith("cuda") or (config.device == "auto" and torch.cuda.is_available())
     found = budget(size, config, longest, cuda)
-    lines += tell(found)
+    lines += budget_lines(found)
     room, place = _room(config.device, room_gib)
     if room is None:
-        return [*lines, "memory to compare with: there is no such device here; --memory GIB names what yours has"]
+        return [*lines, "memory to compare with: unknown, as this machine has no such device; give it with --memory GIB"]
     if fits(found, room):
         return [*lines, f"it fits: {place} has {in_words(room)}"]
-    ways = "; or ".join(remedies(size, config, longest, cuda, room)) or "less of several, or a larger device"
+    ways = "; or ".join(remedies(size, config, longest, cuda, room)) or "several of these lower, or take a larger device"
     return [*lines, f"it will NOT fit: {place} has {in_words(room)}; set {ways}"]
 
 
 def preview_sft(config: SftConfig) -> list[str]:
-    """Conversations, tokens, and what is too long."""
+    """Conversations, tokens, and conversations that are too long."""
     tokenizer, size = _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
         paths = [path for path in (config.data, config.validation) if path is not None]
@@ -78,7 +78,7 @@ def preview_sft(config: SftConfig) -> list[str]:
 
 
 def preview_reward_model(config: RewardModelConfig) -> list[str]:
-    """Examples to train on and held out, and what is left out."""
+    """Training and held-out examples, and what is excluded."""
     tokenizer = _tokenizer(config.model)
     if config.data is None:
         return []
@@ -87,24 +87,24 @@ def preview_reward_model(config: RewardModelConfig) -> list[str]:
     train, _, counts = read_preferences(config, Path(config.data).expanduser(), Reader(tokenizer, tokenizer.pad_token_id))
     lengths = sorted(len(row) for example in train for row in example.rows)
     first = tokenizer.decode(list(train[0].rows[0]))
-    told = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
-    return [f"rows: {told}", f"tokens of a row: {_spread(lengths)}", f"first row: {_quoted(first)}"]
+    rows = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
+    return [f"rows: {rows}", f"tokens of a row: {_spread(lengths)}", f"first row: {_quoted(first)}"]
 
 
 def _data(checked: Checked, task: Task) -> Iterator[str]:
-    rows = f"{checked.rows:,} rows" if _all_finite(task) else f"{checked.rows:,} problems looked at, of those that are generated the first"
+    rows = f"{checked.rows:,} rows" if _all_finite(task) else f"{checked.rows:,} problems checked, of generated ones the first"
     yield f"training data: {rows} of {_names(task)}"
-    yield from (f"{name}: {told}" for name, told in checked.remarks())
+    yield from (f"{name}: {text}" for name, text in checked.remarks())
     yield f"tokens of a prompt: {_spread(sorted(len(prompt.token_ids) for prompt in checked.prompts))}"
     yield f"first prompt: {_quoted(checked.prompts[0].text)}"
 
 
 def _rows(config: ZeroConfig, task: Task) -> Iterator[str]:
-    """Without a tokenizer: what can be said of the rows themselves."""
+    """What is known about the rows without a tokenizer."""
     for part, weighted in zip(_parts(task), config.tasks, strict=True):
         dropped = sift(part, weighted.task, "train", None)
         yield f"training data: {len(part.rows('train')):,} rows of {part.name}" if isinstance(part, Finite) else f"generated: {part.name}"
-        yield from (f"{name}: {told}" for name, told in told_of_dropped(dropped))
+        yield from (f"{name}: {text}" for name, text in dropped_facts(dropped))
     yield f"first problem: {_quoted(task.train(0, config.seed).text)}"
 
 
@@ -129,19 +129,19 @@ def _quoted(text: str) -> str:
 
 
 def _unknown(model: str) -> str:
-    return f"prompts: the tokenizer of {model} is not on this machine, so tokens are not counted and long prompts not looked for"
+    return f"prompts: the tokenizer of {model} is not on this machine, so tokens are not counted and long prompts not found"
 
 
 def _tokenizer(model: str) -> Tokenizer | None:
-    """``None`` for a model that would have to be fetched first."""
+    """The tokenizer; ``None`` for a model that would have to be downloaded first."""
     folder = model_files(model)
     return None if folder is None else load_tokenizer(str(folder))
 
 
 def _room(device: str, named: float | None) -> tuple[int | None, str]:
-    """Bytes that the run may have, and whose they are."""
+    """Bytes that the run may use, and the device they are on."""
     if named is not None:
-        return int(named * GIB), "what --memory names"
+        return int(named * GIB), "the device of --memory"
     if device.startswith("cuda") or (device == "auto" and torch.cuda.is_available()):
         here = torch.cuda.is_available() and (torch.device(device).index or 0 if device != "auto" else 0) < torch.cuda.device_count()
         return (int(torch.cuda.get_device_properties(device if ":" in device else 0).total_memory), device) if here else (None, device)

@@ -1,4 +1,4 @@
-"""What can be refused of a run's reward before it begins: by the run, and by a dry run, which loads no reward model."""
+"""Checks of a run's reward before it starts, also for a dry run: no reward model is loaded."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dunwu.trainers.reward_model_scoring import check_reward_model
 from dunwu.types import Problem
 
 LOOKED_AT = 1000
-"""Training problems among which each reward model must find one to score; within so many a mixture has its shares."""
+"""Training problems among which each reward model must find one to score; enough for a mixture to have its shares."""
 
 
 def check_reward(config: ZeroConfig, task: Task) -> ComposedReward:
-    """The reward of one rollout. Raises ``UserError`` for a part, function or task with which no run can be done.
+    """The reward of one rollout. Raises ``UserError`` for a part, function or task that no run can use.
 
-    Takes the ``task`` with its unusable rows dropped already: a reward model must find a problem to score among those that remain.
+    Unusable rows of ``task`` must have been dropped: each reward model must find a problem to score among the remaining ones.
     """
     reward = make_reward(config.reward, config.tripwire)
     names = [part.name for part in (task.tasks if isinstance(task, Mixture) else [task])]
@@ -32,7 +32,7 @@ def check_reward(config: ZeroConfig, task: Task) -> ComposedReward:
 
 
 def check_parts(config: ZeroConfig) -> None:
-    """What needs no data: functions, names of parts, and the reward models that no other stage makes, unloaded. Raises ``UserError``."""
+    """Check without data: functions, names of parts, and (unloaded) reward models from outside the pipeline. Raises ``UserError``."""
     make_reward(config.reward, config.tripwire)
     for part in config.reward:
         if isinstance(part, ModelPartConfig) and not part.model.startswith("@"):

@@ -1,4 +1,4 @@
-"""A reward model from beginning to end: read the data, train, measure on what was held out."""
+"""A reward model from start to finish: read the data, train, measure on held-out examples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.io.preferences import read_labelled, read_pairs
 from dunwu.errors import ConfigError, DataError
 from dunwu.jobs.headline import STOPPING
-from dunwu.jobs.reward_model_quality import measure, show, telling_examples
+from dunwu.jobs.reward_model_quality import measure, notable_examples, show
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path
 from dunwu.models.heads import load_scorer, set_label
@@ -34,7 +34,7 @@ SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")
 
 @stopping_at_once()
 def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
+    """Start or resume one run and return its directory. Raises ``Interrupted`` when asked to stop, after saving."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
     take_date(out)
     data = _data_path(config)
@@ -60,7 +60,7 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False,
         figures = measure(held_out, agreements)
         if not run.finished:
             (run.path / EXAMPLES).parent.mkdir(exist_ok=True)
-            run.write_json(EXAMPLES, {"examples": telling_examples(trainer, agreements)})
+            run.write_json(EXAMPLES, {"examples": notable_examples(trainer, agreements)})
             run.write_json("summary.json", _summary(config, run, figures, counts, str(device)))
             run.finish({"checkpoint": final})
             write_report(run.path)
@@ -70,15 +70,15 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False,
 
 
 def read_examples(config: RewardModelConfig, data: Path, reader: Reader) -> tuple[list[Example], list[Example], dict[str, int]]:
-    """Examples to train on and examples held out, and counts of what the data held. Raises ``DataError`` where none are left."""
+    """Training examples, held-out examples, and counts of rows by fate. Raises ``DataError`` if either set is empty."""
     found = read_pairs(data, config.only) if config.criterion == "helpfulness" else read_labelled(data, config.only)
     train, train_out = make_examples(found.train, config.criterion, reader, config.max_tokens)
     held_out, held_out_out = make_examples(found.held_out, config.criterion, reader, config.max_tokens)
     counts = {"training": len(train), "held out": len(held_out), "in training too, dropped": found.leaked}
     counts |= {f"left out: {reason}": number for reason, number in sorted((train_out + held_out_out).items())}
     if not train or not held_out:
-        told = ", ".join(f"{name} {number}" for name, number in counts.items())
-        raise DataError(f"{data} leaves nothing to {'train on' if not train else 'hold out'} ({told}): add rows or raise max_tokens")
+        rows = ", ".join(f"{name} {number}" for name, number in counts.items())
+        raise DataError(f"{data} has no usable {'training' if not train else 'held-out'} rows ({rows}): add rows or raise max_tokens")
     return train, held_out, counts
 
 
@@ -99,16 +99,16 @@ def _announce(
     reporter: Reporter, config: RewardModelConfig, out: Path, trainer: RewardModelTrainer, counts: dict[str, int], device: str
 ) -> None:
     unit = "pairs" if config.criterion == "helpfulness" else "answers"
-    seen = "what the user reads" if config.criterion == "helpfulness" else "everything, chain of thought included"
-    reporter.say(f"Reward model for {config.criterion}: it is shown {seen}.")
-    told = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
+    seen = "what the user reads" if config.criterion == "helpfulness" else "everything, including the chain of thought"
+    reporter.say(f"Reward model for {config.criterion}: it sees {seen}.")
+    rows = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
     trained = sum(parameter.numel() for parameter in trainer.optimiser.parameters.values())
     balanced = " of balanced lengths" if config.balance_lengths else ""
     reporter.facts(
         (
             ("model", f"{config.model} ({trained:,} parameters trained)"),
             ("device", device),
-            ("data", f"{unit}: {told}"),
+            ("data", f"{unit}: {rows}"),
             ("training", f"{trainer.steps} steps of {config.batch_size} {unit}{balanced}"),
             ("run", str(out)),
         )

@@ -1,4 +1,4 @@
-"""How good a reward model is on what was held out: accuracy with its interval, calibration, and how much it goes by length."""
+"""Quality of a reward model on held-out examples: accuracy with its interval, calibration, and how much it favours length."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from dunwu.trainers.reward_model_examples import Example, seen_by
 SHOWN = 2
 """Examples of each kind."""
 ABOUT = 0.1
-"""Answers whose lengths differ by at most this share of the longer count as about as long."""
+"""Answers whose lengths differ by at most this share of the longer count as equally long."""
 
 
 def measure(examples: Sequence[Example], agreements: Sequence[float]) -> dict[str, Any]:
-    """Figures of held-out ``examples``; ``agreements`` are log-odds of what was preferred (`RewardModelTrainer.agreements`). JSON-able.
+    """Figures of held-out ``examples``, JSON-able; ``agreements`` are log-odds of the preferred answer (`RewardModelTrainer.agreements`).
 
-    Accuracy counts every conversation the same, however many pairs it has, and a tie as wrong. ``longer_preferred`` is the share of the
-    pairs of unequal length in which the longer answer is scored higher, and ``longer_chosen`` the share in which it was chosen: a model
-    that goes by length has more of the first than the data have of the second.
+    Accuracy weighs every conversation equally, however many pairs it has, and counts a tie as wrong. ``longer_preferred`` is the share of
+    pairs of unequal length in which the longer answer is scored higher, ``longer_chosen`` the share in which it was chosen: a model that
+    favours length has a higher first than second.
     """
     correct = [int(agreement > 0) for agreement in agreements]
     confidence_N = torch.tensor(agreements, dtype=torch.float64).abs().sigmoid()
@@ -45,17 +45,17 @@ def measure(examples: Sequence[Example], agreements: Sequence[float]) -> dict[st
     return found
 
 
-def telling_examples(trainer: RewardModelTrainer, agreements: Sequence[float]) -> list[dict[str, Any]]:
-    """Held-out examples with their scores, as the model was shown them: the surest that are wrong and right, and the least sure."""
+def notable_examples(trainer: RewardModelTrainer, agreements: Sequence[float]) -> list[dict[str, Any]]:
+    """Held-out examples with their scores, as the model saw them: the surest right and wrong ones, and the least sure."""
     order = sorted(range(len(agreements)), key=agreements.__getitem__)
     wrong, right = ([i for i in order if (agreements[i] > 0) == side] for side in (False, True))
     chosen = {"right, surest": right[-SHOWN:][::-1], "wrong, surest": wrong[:SHOWN]}
     taken = [*chosen["right, surest"], *chosen["wrong, surest"]]
     chosen["least sure"] = sorted((i for i in order if i not in taken), key=lambda i: abs(agreements[i]))[:SHOWN]
-    return [_told(kind, trainer, trainer.held_out[i]) for kind, places in chosen.items() for i in places]
+    return [_scored(kind, trainer, trainer.held_out[i]) for kind, places in chosen.items() for i in places]
 
 
-def _told(kind: str, trainer: RewardModelTrainer, example: Example) -> dict[str, Any]:
+def _scored(kind: str, trainer: RewardModelTrainer, example: Example) -> dict[str, Any]:
     with torch.no_grad():
         given = trainer.scores([example])[0].tolist()
     item = example.item
@@ -72,7 +72,7 @@ def _label(item: LabelledAnswer) -> str:
 
 
 def show(reporter: Reporter, figures: dict[str, Any]) -> None:
-    """The table that ends a run."""
+    """Print the final table of a run."""
     table = Table("held out", "number", "accuracy (95 % interval)", box=SIMPLE_HEAD, pad_edge=False)
     for name, group in (("all", figures), *figures["groups"].items()):
         low, high = (percent(bound) for bound in group["interval"])
@@ -98,7 +98,7 @@ def _accuracy(examples: Sequence[Example], correct: Sequence[int]) -> dict[str, 
 
 
 def _groups(examples: Sequence[Example]) -> Iterator[tuple[str, list[int]]]:
-    """Pairs by which answer is longer; labelled answers by label, and by length (the shorter and the longer half)."""
+    """Indices of pairs by which answer is longer; of labelled answers by label, and by length (the shorter and the longer half)."""
     places = range(len(examples))
     if len(examples[0].rows) == 2:
         longer = [_longer(example) for example in examples]
@@ -118,7 +118,7 @@ def _longer(example: Example) -> int:
 
 
 def _length(examples: Sequence[Example], agreements: Sequence[float]) -> dict[str, Any]:
-    """What length has to do with it, of pairs; nothing for labelled answers."""
+    """Effect of length, for pairs; empty for labelled answers."""
     if len(examples[0].rows) != 2:
         return {}
     differences = [example.lengths[0] - example.lengths[1] for example in examples]

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning from beginning to end: read the conversations, train, measure the held-out loss before and after."""
+"""Supervised fine-tuning from start to finish: read the conversations, train, measure the held-out loss before and after."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SUMMARY = "summary.json"
 
 @stopping_at_once()
 def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
+    """Start or resume one run and return its directory. Raises ``Interrupted`` when asked to stop, after saving."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     take_date(out)
@@ -62,8 +62,8 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
         data = {name: asdict(found.counts) for name, found in sets.items()}
         arithmetic = {"generation": engine.decoder, "training": trainer.scorer.name}
         run.note({"steps": trainer.steps, "data": data, "arithmetic": arithmetic})
-        reporter.say("Supervised fine-tuning: the loss is on what the assistant says, reasoning and end token included.")
-        reporter.facts(beginning(config, out, str(device), sets, trainer))
+        reporter.say("Supervised fine-tuning: the loss covers the assistant's turns, including reasoning and end token.")
+        reporter.facts(plan_facts(config, out, str(device), sets, trainer))
         before = measure_before(run, trainer)
         final = run_steps(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN))
         rows = read_metrics(run.path)
@@ -76,7 +76,7 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
 
 
 def example_readers(config: SftConfig, template: TrainingTemplate, tokenizer: Tokenizer, positions: int) -> dict[str, ExampleReader]:
-    """Of ``data`` and, where there is one, ``validation``. Raises ``UserError`` for a maximum length that the model does not have."""
+    """Readers of ``data`` and, if set, ``validation``. Raises ``UserError`` for a maximum length beyond the model's positions."""
     longest = config.max_length or positions
     if longest > positions:
         raise ConfigError(f"max_length = {longest}: the model has {positions} positions; set it to {positions} at most")
@@ -100,7 +100,7 @@ def files(config: SftConfig) -> dict[str, dict[str, str]]:
 
 
 def measure_before(run: RunDirectory, trainer: SftTrainer) -> dict[str, float]:
-    """The validation metrics of the model as it came; measured once, as a run that goes on has another model. Empty without a set."""
+    """Validation metrics of the untrained model; measured once, as a resumed run no longer has it. Empty without a validation set."""
     path = run.path / BEFORE
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
@@ -122,14 +122,14 @@ def summary(config: SftConfig, device: str, before: dict[str, float], rows: list
     }
 
 
-def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, TokenFile], trainer: SftTrainer) -> Iterator[tuple[str, str]]:
-    """Facts of a run that has not begun."""
+def plan_facts(config: SftConfig, run: Path, device: str, sets: dict[str, TokenFile], trainer: SftTrainer) -> Iterator[tuple[str, str]]:
+    """Facts about a run before it starts."""
     yield "model", f"{config.model} ({sum(parameter.numel() for parameter in trainer.model.parameters()):,} parameters)"
     if lora := config.lora:
-        yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base stays as it is"
+        yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base is frozen"
     yield "device", f"{device}, {trainer.scorer.name}"
     day = written_date(config.template, trainer.tokenizer)
-    yield "template", config.template + (f"; it writes the date {day}, whenever the run goes on" if day else "")
+    yield "template", config.template + (f"; it writes the date {day}, also after a resume" if day else "")
     for name, found in sets.items():
         yield name, str(found.counts)
     yield "training", f"{config.epochs} epochs of {trainer.updates_per_epoch} updates of {config.batch_size} conversations"
@@ -137,12 +137,12 @@ def beginning(config: SftConfig, run: Path, device: str, sets: dict[str, TokenFi
 
 
 def conclusion(before: dict[str, float], rows: list[dict[str, Any]], final: Path) -> Iterator[tuple[str, str]]:
-    """What came out."""
-    yield "loss", f"{_told(rows[0]['loss'])} at the first update, {_told(rows[-1]['loss'])} at the last"
+    """Facts about the result."""
+    yield "loss", f"{_loss(rows[0]['loss'])} at the first update, {_loss(rows[-1]['loss'])} at the last"
     if before:
-        yield "held out", f"loss {_told(before['eval_loss'])} before, {_told(rows[-1]['eval_loss'])} after"
+        yield "held out", f"loss {_loss(before['eval_loss'])} before, {_loss(rows[-1]['eval_loss'])} after"
     yield "checkpoint", str(final)
 
 
-def _told(value: float | None) -> str:
+def _loss(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.4f}"

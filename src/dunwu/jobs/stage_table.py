@@ -1,4 +1,4 @@
-"""The stage that puts the suites of a pipeline's checkpoints into one table and checks the thresholds: `stages.json` and `stages.md`."""
+"""The stage that compares the suites of a pipeline's checkpoints in one table and checks thresholds: `stages.json` and `stages.md`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ WIN_RATE = "helpfulness.win_rate"
 
 
 def run_stage_table(config: StageTableConfig, out: Path, reporter: Reporter = QUIET) -> Path:
-    """Write the table into ``out``. An unmet threshold is named there and by ``reporter``; it is no error.
+    """Write the table into ``out``. An unmet threshold is named there and by ``reporter``; it is not an error.
 
-    Raises `DataError` for a row that is no suite, `ConfigError` where answers were judged by different models.
+    Raises `DataError` for a row that is not a suite, `ConfigError` if answers were judged by different models.
     """
     suites = {row.name: Path(row.path) for row in config.rows}
     summaries = {name: read_suite(folder) for name, folder in suites.items()}
@@ -40,16 +40,16 @@ def run_stage_table(config: StageTableConfig, out: Path, reporter: Reporter = QU
 
 
 def read_suite(folder: Path) -> Json:
-    """Metrics and judges from ``suite.json`` of what a stage of kind `suite` made. Raises `DataError` where it is not there."""
+    """Metrics and judges from the ``suite.json`` of a `suite` stage. Raises `DataError` if it is missing."""
     try:
         found = json.loads((folder / SUMMARY).read_bytes())
         return {"metrics": found["metrics"], "judges": found["judges"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder} holds no suite ({SUMMARY}: {type(error).__name__}): give what a stage of kind `suite` made") from error
+        raise DataError(f"{folder} has no suite ({SUMMARY}: {type(error).__name__}): give the output of a stage of kind `suite`") from error
 
 
 def win_rates(baseline: str, suites: Mapping[str, Path], summaries: Mapping[str, Json]) -> dict[str, Estimate]:
-    """Of each other row that has answers to the general prompts how often they are judged better than the baseline's."""
+    """For each other row with answers to the general prompts, how often they are judged better than the baseline's."""
     judge = summaries[baseline]["judges"].get("helpfulness")
     if judge is None:
         raise ConfigError(f"baseline = {baseline!r}: its suite has no helpfulness; leave baseline out, or give its suite helpfulness")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM outside the training loop, where there is nothing to be saved first."""
+"""Ctrl-C and SIGTERM outside the train loop, where there is nothing to save."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dunwu.run.interrupt import SIGNALS
 
 @contextmanager
 def stopping_at_once() -> Iterator[None]:
-    """Within ``with`` (or as a decorator) SIGINT and SIGTERM raise `Interrupted` right away.
+    """Within ``with`` (or as a decorator) SIGINT and SIGTERM raise `Interrupted` immediately.
 
-    For phases that lose only their own time: loading, measuring, reporting. `Interrupt`, within the training loop, takes the signals over
-    and gives them back. Outside the main thread, where Python takes no signals, it does nothing.
+    For phases that lose only their own time: loading, measuring, reporting. Within the train loop `Interrupt` handles the signals and
+    restores this handler. Does nothing outside the main thread, where Python handles no signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -32,4 +32,4 @@ def stopping_at_once() -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    raise Interrupted(f"{signal.Signals(number).name}: stopped; what was finished before is on disk")
+    raise Interrupted(f"{signal.Signals(number).name}: stopped; finished parts are saved")

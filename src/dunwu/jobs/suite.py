@@ -1,4 +1,4 @@
-"""The stage that puts a checkpoint through the suite: one sampling pass per set, every measure from it, a set on disk never again."""
+"""The stage that runs the suite on a checkpoint: one sampling pass per set gives every measure; a set on disk is not sampled again."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ from dunwu.trainers.reward_model_scoring import RewardModel
 from dunwu.types import Completion, Problem, Prompt, Verdict
 
 SUITE = "suite"
-"""In the stage's run directory: what other stages take."""
+"""Folder of the stage's run directory that other stages read."""
 SUMMARY = "suite.json"
 SECONDS = 10.0
-"""Between two rows of ``metrics.jsonl``."""
+"""Seconds between two rows of ``metrics.jsonl``."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """One set, its problems read."""
+    """One held-out set with its problems."""
 
     kind: SetKind
     name: str
@@ -63,12 +63,12 @@ class HeldOut:
 
     @property
     def verified(self) -> bool:
-        """Whether its problems have answers."""
+        """True if its problems have gold answers."""
         return self.kind in ("reasoning", "general")
 
     @property
     def title(self) -> str:
-        """What messages and files call it."""
+        """Its name in messages and files."""
         return f"{self.kind}-{self.name}" if self.name else self.kind
 
     @property
@@ -78,16 +78,16 @@ class HeldOut:
 
     @property
     def completions(self) -> int:
-        """How many are drawn."""
+        """How many are sampled."""
         return len(self.problems) * self.samples
 
 
 @stopping_at_once()
 def run_suite(config: SuiteConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Do or continue one suite and return its run directory; ``out / "suite"`` has a Parquet file per set and ``suite.json``.
+    """Start or resume one suite and return its run directory; ``out / "suite"`` has a Parquet file per set and ``suite.json``.
 
     Those hold neither times nor paths: the same model and configuration give the same bytes on the same machine, interrupted or not.
-    Raises ``UserError`` for a model, a set or a reward model that cannot be used, before anything is sampled.
+    Raises ``UserError`` for an unusable model, set or reward model, before anything is sampled.
     """
     torch.set_num_threads(config.threads or torch.get_num_threads())
     take_date(out, config.model)
@@ -96,7 +96,7 @@ def run_suite(config: SuiteConfig, out: Path, resume: bool = False, reporter: Re
     with RunDirectory.create(out, "suite", config.model_dump(mode="json"), 0, resume, measured.inputs, reporter=reporter) as run:
         folder = run.path / SUITE
         with Pace(run, measured.sets, folder) as pace, measured:
-            sets = [measured.bring(each, folder, pace) for each in measured.sets]
+            sets = [measured.load_or_measure(each, folder, pace) for each in measured.sets]
         with atomic_file(folder / SUMMARY) as file:
             file.write(json.dumps(summary(sets, measured.inputs), indent=2, ensure_ascii=False).encode() + b"\n")
         if not run.finished:
@@ -113,7 +113,7 @@ def summary(sets: Sequence[SuiteSet], inputs: dict[str, str]) -> dict[str, Any]:
 
 
 def held_out_sets(config: SuiteConfig, limit: PromptLimit | None = None) -> list[HeldOut]:
-    """Every set of the suite, in order. Raises ``UserError`` for data, gold answers or (with a limit) prompts that cannot be used."""
+    """Every set of the suite, in order. Raises ``UserError`` for unusable data, gold answers or (with a limit) prompts."""
     sets = [_verified("reasoning", name, each, limit) for name, each in config.reasoning.items()]
     sets += [_verified("general", name, each, limit) for name, each in config.general.items()]
     if helpful := config.helpfulness:
@@ -133,20 +133,20 @@ def _verified(kind: SetKind, name: str, config: EvalConfig, limit: PromptLimit |
 def _unverified(
     kind: SetKind, config: PromptSet, wanted: Callable[[Problem], bool], judge: Criterion | None, limit: PromptLimit | None
 ) -> HeldOut:
-    """The prompts that are ``wanted``, in order, drawn at random where there are more than asked for."""
+    """The ``wanted`` prompts in order; a random sample if there are more than configured."""
     task = make_task(config.task)
     sift(task, config.task, config.split, limit)
     problems = [problem for problem in task.held_out(config.split, sys.maxsize) if wanted(problem)]
     if not problems:
-        told = f" of the categories {', '.join(config.task.categories)}" if config.task.categories else ""
-        raise DataError(f"{config.task.path} has no {config.split} prompts{told} for {kind}: give it rows, see ChatTask")
+        limits = f" of the categories {', '.join(config.task.categories)}" if config.task.categories else ""
+        raise DataError(f"{config.task.path} has no {config.split} prompts{limits} for {kind}: add rows, see ChatTask")
     drawn = Random(f"{config.seed}-{kind}").sample(range(len(problems)), min(config.problems, len(problems)))
     chosen = tuple(problems[place] for place in sorted(drawn))
     return HeldOut(kind, "", chosen, config.samples, config.sampling, config.seed, "category", judge)
 
 
 class Pace:
-    """How far a suite is, on the terminal and as rows of ``metrics.jsonl``, a completion being a step; from where it was taken up again."""
+    """Progress of a suite on the terminal and in ``metrics.jsonl``, one step per completion; a resumed suite starts at its last count."""
 
     def __init__(self, run: RunDirectory, sets: Sequence[HeldOut], folder: Path) -> None:
         self._run, self._titles = run, [each.title for each in sets]
@@ -166,14 +166,14 @@ class Pace:
     def __exit__(self, *error: Any) -> None:
         self._progress.__exit__(*error)
 
-    def begin(self, held_out: HeldOut) -> None:
-        """The completions that follow are of this set."""
+    def start(self, held_out: HeldOut) -> None:
+        """Count the following completions for this set."""
         self._run.reporter.say(f"{len(held_out.problems)} prompts of {held_out.title}, {held_out.samples} completions each")
         self._set = f"{held_out.title} ({self._titles.index(held_out.title) + 1} of {len(self._titles)})"
         self._log()
 
     def advance(self) -> None:
-        """Another completion is there."""
+        """Count one more completion."""
         self._done += 1
         self._advance(self._done, {"set": self._set})
         if time.monotonic() - self._logged >= SECONDS:
@@ -214,11 +214,11 @@ class _Suite:
             )
         )
 
-    def bring(self, held_out: HeldOut, folder: Path, pace: Pace) -> SuiteSet:
-        """The set from the disk, or measured now and written whole."""
+    def load_or_measure(self, held_out: HeldOut, folder: Path, pace: Pace) -> SuiteSet:
+        """The set from disk, or measured now and written atomically."""
         path = folder / held_out.file
         if not path.exists():
-            pace.begin(held_out)
+            pace.start(held_out)
             rows = self._judged(held_out, self._measured(held_out, pace))
             with atomic_file(path) as file:
                 pq.write_table(rows_table(rows, SuiteRow), file, compression="zstd")
@@ -246,7 +246,7 @@ class _Suite:
 
 
 def suite_row(prompt: Prompt, sample: int, completion: Completion, verdict: Verdict | None, end: str, category_column: str) -> SuiteRow:
-    """All that is measured of one completion without a model."""
+    """All measurements of one completion that need no model."""
     problem, text = prompt.problem, prompt.prefill + completion.text
     read, visible = readability(problem, text, end), look_at(text, end).completion.visible
     category = problem.data.get(category_column)

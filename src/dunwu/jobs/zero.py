@@ -1,4 +1,4 @@
-"""R1-Zero from beginning to end: measure the base, train it by reinforcement learning, measure again, report."""
+"""R1-Zero from start to finish: measure the base, train it by reinforcement learning, measure again, report."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SECONDS = "evaluations/seconds.json"
 
 @stopping_at_once()
 def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Do or continue one run and return its directory. Raises ``Interrupted`` when it was asked to stop; all is saved then."""
+    """Start or resume one run and return its directory. Raises ``Interrupted`` when asked to stop, after saving."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     take_date(out)
@@ -59,7 +59,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     task = make_mixture(config.tasks)
-    # Who samples while the trainer updates has weights of its own.
+    # A sampler that runs while the trainer updates needs its own weights.
     sampler = copy.deepcopy(model) if config.grpo.staleness else model
     engine = build_engine(config.engine, sampler, tokenizer)
     data = data_inputs(config, task)
@@ -90,7 +90,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         )
         reporter.facts(checked.remarks())
         if day := written_date(config.template, tokenizer):
-            reporter.facts((("date", f"{day}, which the chat template writes, whenever the run goes on"),))
+            reporter.facts((("date", f"{day}, which the chat template writes, also after a resume"),))
         session = EvaluationSession(engine, tokenizer, pool, config.template, config.max_prompt_tokens)
         evaluator = Evaluator(run, config.evaluations, session)
         evaluator.measure("before")
@@ -111,14 +111,14 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
 
 
 def _record_card(run: RunDirectory, folder: Path | None) -> None:
-    """The base model's card goes into the manifest, so that the report can quote it wherever the run is moved."""
+    """Copy the base model's card into the manifest, so that the report can quote it wherever the run is moved."""
     card = None if folder is None else folder / "card.json"
     if card is not None and card.is_file():
         run.manifest["base_card"] = json.loads(card.read_text(encoding="utf-8"))
 
 
 class Evaluator:
-    """Held-out measurements of a run; one that is on disk already is read, not made again."""
+    """Held-out measurements of a run; one that is already on disk is read, not repeated."""
 
     def __init__(self, run: RunDirectory, evaluations: Sequence[EvalConfig], session: EvaluationSession) -> None:
         self._run, self._evaluations, self._session = run, evaluations, session
@@ -141,13 +141,13 @@ class Evaluator:
                 result = self._session.evaluate(config)
                 result = replace(result, name=name)
                 write_evaluation(path, result)
-                told = result.summary()
-                self._run.reporter.say(f"{phase}: {name}: {describe_verdicts(told['verdicts'], told['unread'])}")
+                found = result.summary()
+                self._run.reporter.say(f"{phase}: {name}: {describe_verdicts(found['verdicts'], found['unread'])}")
                 self._add_seconds(f"evaluate_{phase}", time.monotonic() - began)
             self.results.setdefault(name, {})[phase] = result
 
     def _add_seconds(self, phase: str, seconds: float) -> None:
-        """Kept on disk: a run that is taken up again reads its measurements and would not know what they had cost."""
+        """Kept on disk: a resumed run reads its measurements and would not know what they cost."""
         self._seconds[phase] = self._seconds.get(phase, 0.0) + seconds
         self._run.write_json(SECONDS, self._seconds)
 
