@@ -36,7 +36,7 @@ help:
 	@echo "make r1     all of R1 on this machine, from nothing: environment, four stages, report (about 20 minutes on two cores)"
 	@echo "make test   the environment and all tests but those that take minutes; the slowest are listed"
 	@echo "make test-all   all tests, the slow ones too"
-	@echo "make test-levels   the tests of numbers, learning and resume as on lesser processors, one DUNWU_ISA after the other"
+	@echo "make test-levels   the tests of numbers, learning and resume as on smaller processors, for each DUNWU_ISA in turn"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks of speed, into $(BENCH) (about 10 minutes; LONG=1: all rows, an hour)"
 	@echo "make docs   the documentation as a site, with every configuration key: site/index.html"
@@ -47,7 +47,7 @@ demo:
 	@echo "  1. make $(VENV) and install PyTorch ($(FLAVOUR)) and Dunwu    a few minutes, the first time only"
 	@echo "  2. measure the base model, train it, measure it again         about 5 minutes on two cores (15 without AMX)"
 	@echo "  3. write $(DEMO)/report.html                                  seconds"
-	@echo "About 6 minutes in all. Ctrl-C saves and stops; make demo goes on from there."
+	@echo "About 6 minutes in all. Ctrl-C saves and stops; make demo resumes."
 	@$(MAKE) --no-print-directory $(READY)
 	$(BIN)/dunwu zero --recipe recipes/tiny/zero.yaml --out $(DEMO) $(if $(wildcard $(DEMO)/manifest.json),--resume)
 
