@@ -5,6 +5,7 @@ Heavy imports stand inside the fixtures, so that tests of the light layers stay 
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import random
@@ -31,6 +32,12 @@ def pytest_configure() -> None:
         isa.levels_in_force()
     except UserError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what collection made from garbage collection: a pipeline collects after each stage, which took seconds with it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -11,7 +11,7 @@ from talk import claim_stdout, orders, settings
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from dunwu.models.logprobs import token_logprobs
-from dunwu.models.precision import matmul_precision, use_causal_attention
+from dunwu.models.precision import attention, matmul_precision
 
 PROMPT = 16
 
@@ -20,7 +20,6 @@ def make_model(shape: dict[str, int]) -> Any:
     """A random model ready for training."""
     torch.manual_seed(0)
     model = Qwen2ForCausalLM(Qwen2Config(**shape, tie_word_embeddings=True))
-    use_causal_attention(model)
     return model.train()
 
 
@@ -30,7 +29,7 @@ def step(model: Any, given: dict[str, Any], rows: int, tokens: int, chunk: int) 
     ids_BT = torch.randint(2, model.config.vocab_size, (rows, PROMPT + tokens), generator=generator)
     completion_BT = (torch.arange(PROMPT + tokens) >= PROMPT).expand_as(ids_BT)
     before, began = psutil.Process().memory_info().rss, time.perf_counter()
-    with matmul_precision(given["precision"], model.device):
+    with matmul_precision(given["precision"], model.device), attention(model):
         logprobs_BT, entropies_BT = token_logprobs(model, ids_BT, torch.ones_like(ids_BT), completion_BT, chunk=chunk)
     logprobs_BT.sum().backward()
     norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in model.parameters()])

@@ -31,7 +31,7 @@ def test_a_dry_run_prints_a_recipe_and_makes_nothing(
         (["--recipe", "big"], "invalid choice 'big'"),
         (["--sed", "3"], "did you mean --seed?"),
         (["zero.grpo.stepss=3"], "did you mean grpo.steps?"),
-        (["zerro.grpo.steps=3"], "begin with a stage, such as zero"),
+        (["zerro.grpo.steps=3"], "a stage, such as zero"),
         (["--until", "dev9"], "no stage 'dev9'"),
     ],
 )

@@ -17,7 +17,7 @@ from dunwu.errors import ConfigError, Interrupted, UserError
 def stub(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[RewardModelConfig, Path, bool]], stop: bool = False) -> None:
     """The pipeline, without torch."""
 
-    def run_reward_model(config: RewardModelConfig, out: Path, resume: bool) -> Path:
+    def run_reward_model(config: RewardModelConfig, out: Path, resume: bool, reporter: object) -> Path:
         calls.append((config, out, resume))
         if stop:
             raise Interrupted("stopped after step 3 of 9, which is saved")

@@ -69,7 +69,7 @@ def test_data_must_be_named(tmp_path: Path) -> None:
 
 
 def test_a_stopped_run_says_next_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def run_sft(config: SftConfig, out: Path, resume: bool) -> Path:
+    def run_sft(config: SftConfig, out: Path, resume: bool, reporter: object) -> Path:
         raise Interrupted(json.dumps([config.data, str(out), resume]))
 
     stub = types.ModuleType("dunwu.jobs.sft")

@@ -60,7 +60,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_flattered_reward_model_stops_the_run(train: Callable[..., Any], tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"since it first counted `helpfulness` has risen from .* hidden check has fallen from"):
+    with pytest.raises(TrainingError, match=r"`helpfulness` has risen from .* hidden check has fallen from"):
         train(Flattered())
     rows = metrics(tmp_path)
     before, last = rows[int(STEPS * AFTER) - 1], rows[-1]

@@ -100,7 +100,7 @@ def test_overrides_reach_every_stage_and_its_inputs(file: Path) -> None:
         ("stages: {a: {work: zero, inputs: model}}", "stage a: inputs = model: expected lines of `key: stage`"),
         ("stages: {a: {work: zero, inputs: {model: 3}}}", "stage a: inputs = {'model': 3}"),
         ("stages: {a: {work: zero, model: tiny, inputs: {model: b}}, b: {work: zero}}", "stage a: model is given twice"),
-        ("stages: {a: {work: zero, inputs: {model: b}}, b: {work: zero, inputs: {model: a}}}", "a -> b -> a take from each other"),
+        ("stages: {a: {work: zero, inputs: {model: b}}, b: {work: zero, inputs: {model: a}}}", "a -> b -> a"),
         ("stages: {a: {work: zero, inputs: {model: bse}}, base: {work: zero}}", "inputs.model = 'bse' is not a stage; did you mean base?"),
         ("stages: {../a: {work: zero}}", "stage name '../a': use lower-case letters"),
         ("stages: {1: {work: zero}}", "stages.1 = "),
@@ -121,9 +121,9 @@ def test_a_mistake_is_one_line_with_the_remedy(text: str, said: str, tmp_path: P
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("zeor.grpo.steps=3", "zeor.grpo.steps = 3: begin with a stage, such as zero, and a dot"),
-        ("seed=3", "seed = 3: begin with a stage"),
-        ("zero=3", "zero = 3: begin with a stage"),
+        ("zeor.grpo.steps=3", "zeor.grpo.steps = 3: start with a stage, such as zero, and a dot"),
+        ("seed=3", "seed = 3: start with a stage"),
+        ("zero=3", "zero = 3: start with a stage"),
         ("zero.grpo.lr=1", "stage zero: unknown key grpo.lr: did you mean grpo.learning_rate?"),
         ("zero.model=tiny", "stage zero: model is given twice"),
         ("zero.inputs.model=nowhere", "inputs.model = 'nowhere' is not a stage"),

@@ -68,7 +68,7 @@ def sft_config(dated: str, tmp_path_factory: pytest.TempPathFactory) -> SftConfi
 
 def stopping_after(monkeypatch: pytest.MonkeyPatch, module: Any, train_until: Any, step: int) -> Callable[[], None]:
     """Let a run stop after ``step``; call what is returned to let it go on."""
-    real = module.train
+    real = module.run_steps
 
     class Saves:
         def __init__(self, schedule: Any) -> None:
@@ -77,8 +77,8 @@ def stopping_after(monkeypatch: pytest.MonkeyPatch, module: Any, train_until: An
     def stopped(run: Any, trainer: Any, schedule: Any) -> Path:
         return train_until(run, trainer, Saves(schedule), schedule.steps, step)  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(module, "train", stopped)
-    return lambda: monkeypatch.setattr(module, "train", real)
+    monkeypatch.setattr(module, "run_steps", stopped)
+    return lambda: monkeypatch.setattr(module, "run_steps", real)
 
 
 def prompt_of(tokenizer: Any) -> str:

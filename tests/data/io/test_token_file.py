@@ -225,5 +225,5 @@ def test_a_disk_without_room_is_refused_with_the_size_of_the_whole(
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=size))
     with pytest.raises(RunError, match=r"takes about 1 MiB and the disk has 0"):
         make(reader)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=2 * size))
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=1 << 30))
     make(reader)
