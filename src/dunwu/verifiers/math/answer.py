@@ -1,8 +1,8 @@
-r"""Which answer does a text give? The whole of a short text, or what its markers point at.
+r"""Find the answer in a text: all of a short text, or what its markers point at.
 
-In this order: nothing before the first ``</think>`` answers; the content of ``<answer>`` (several must agree); the last ``\boxed{}``,
-unless different ones are offered side by side (`dunwu.text.boxes`); what follows the last of ``####``, ``answer is``, ``Answer:``, ``A:``,
-``答案是``; the only line that is one letter; the only formula between dollar signs; the text as it is.
+Text before the first ``</think>`` is ignored. Then, in this order: the content of ``<answer>`` (several must agree); the last ``\boxed{}``,
+unless different ones are offered side by side (`dunwu.text.boxes`); the text after the last ``####``, ``answer is``, ``Answer:``, ``A:``
+or ``答案是``; the only line that is one letter; the only formula between dollar signs; the unchanged text.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _MARKER = re.compile(
 _ITEM = re.compile(r"(?:^|[\n,;.，；。]|\band)[ \t]{0,4}[B-PR-Z][ \t]{0,4}[:：]", re.IGNORECASE)
 _END = re.compile(r"\n(?![\s$|\[(]*-?[0-9]+[\s,|]+-?[0-9][-0-9\s,|\])$.]*\Z)|。|\.\s+(?=[A-Z])|(?<!\.)\.\s*\Z")
 _CALCULATION = re.compile(r"<<[^<>=\n]{1,200}=[^<>=\n]{1,100}>>(?=[0-9])")
-"""What GSM8K's solutions hold for a calculator: ``<<9*2=18>>18``."""
+"""Calculator annotations in GSM8K's solutions: ``<<9*2=18>>18``."""
 _CLAUSE = re.compile(r"[.,;:!?\n。，；：！？]|\b(?:so|thus|then|hence|therefore|but|and)\b", re.IGNORECASE)
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _SENTENCE = re.compile(r"[A-Za-z\u4e00-\u9fff\s,.:;，。：*'-]*")
 _SIGN_BEFORE = re.compile(r"-\s*\Z|(?<![\w)*])\.\s*\Z|\.\Z")
-"""Outside the dollars, and yet part of the number: ``-$5$``, ``.$5$``."""
+"""Outside the dollar signs, but part of the number: ``-$5$``, ``.$5$``."""
 _ASIDE = re.compile(
     r"(?<=\S)\s*[（(]\s*(?:since|because|as|where|which|rounded|from|by|using|so|that is|note|i\.e\.|e\.g\.|因为|即)(?![A-Za-z])"
     r"[^()（）]{0,200}[)）]\s*[.。]?\s*\Z",
@@ -41,7 +41,7 @@ _NESTING = re.compile(r"[({\[]|[)}\]]")
 
 
 class NoAnswer(ValueError):
-    """The text gives no answer that can be judged; the message says why."""
+    """The text gives no answer that can be checked; the message says why."""
 
 
 class SeveralAnswers(NoAnswer):
@@ -49,7 +49,7 @@ class SeveralAnswers(NoAnswer):
 
 
 def find_answer(text: str) -> str:
-    """The answer that ``text`` gives, within bounds; raises `NoAnswer`. Takes linear time."""
+    """The answer in ``text``, within bounds; raises `NoAnswer`. Takes linear time."""
     answers = find_answers(text)
     if len(answers) > 1:
         raise SeveralAnswers("several boxes")
@@ -57,7 +57,7 @@ def find_answer(text: str) -> str:
 
 
 def find_answers(text: str) -> tuple[str, ...]:
-    """The answer that ``text`` gives, or those of different boxes side by side, each within bounds; raises `NoAnswer`."""
+    """The answer in ``text``, or those of different boxes side by side, each within bounds; raises `NoAnswer`."""
     if len(text) > MAX_TEXT:
         raise NoAnswer(f"{len(text)} characters, at most {MAX_TEXT}")
     return tuple(map(_bounded, _pointed_at(_CALCULATION.sub("", _after_thinking(text)))))
@@ -77,7 +77,7 @@ def _bounded(answer: str) -> str:
 
 
 def nesting(text: str) -> int:
-    """How deep brackets of any kind are nested."""
+    """How deeply brackets of any kind are nested."""
     depth = deepest = 0
     for mark in _NESTING.findall(text):
         depth += 1 if mark in "({[" else -1
@@ -123,21 +123,21 @@ def _pointed_at(text: str) -> tuple[str, ...]:
 
 
 def _with_names(text: str) -> tuple[str, ...]:
-    r"""Boxes side by side: ``x=\boxed{1}`` and ``y=\boxed{2}`` as ``x = 1`` and ``y = 2`` where each has a name."""
+    r"""Boxes side by side; ``x=\boxed{1}`` and ``y=\boxed{2}`` become ``x = 1`` and ``y = 2`` if each has a name."""
     boxes = [(name, _innermost(content)) for name, content in named_boxes(text)]
     named = all(name for name, _ in boxes)
     return tuple(dict.fromkeys(f"{name} = {content}" if named else content for name, content in boxes))
 
 
 def _clause_before(text: str, marker: re.Match[str]) -> str:
-    """What the same line and clause says before a marker."""
+    """The text before a marker in the same line and clause."""
     if marker.group()[0] in "\n#":
         return ""
     return _CLAUSE.split(text[max(marker.start() - 120, 0) : marker.start()])[-1]
 
 
 def _innermost(box: str) -> str:
-    """The content of a box in a box; a few levels are honest."""
+    """The content of a box in a box, up to a few levels."""
     for _ in range(3):
         inner = offered_boxes(box)
         if len(inner) != 1 or not box.startswith("\\boxed"):
@@ -147,7 +147,7 @@ def _innermost(box: str) -> str:
 
 
 def _only_formula(text: str) -> str:
-    """The formula of a sentence that has just one, no digits outside it, and words that leave it as it is; otherwise the text."""
+    """The only formula of a sentence with no digits outside it and only words that leave it unchanged; otherwise the text."""
     formulas = list(_FORMULA.finditer(text[: MAX_LENGTH * 2]))
     if len(formulas) != 1:
         return text

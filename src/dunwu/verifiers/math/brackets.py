@@ -1,4 +1,4 @@
-"""Texts taken apart at their brackets."""
+"""Split texts with regard to brackets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ OPENING, CLOSING = "([{⦃‹", ")]}⦄›"
 
 
 def split(text: str, separators: str) -> list[str]:
-    """At separators outside all brackets; ``(`` may be closed by ``]`` as in intervals. Trailing separators are dropped."""
+    """Split at separators outside all brackets; ``]`` may close ``(``, as in intervals. Trailing separators are dropped."""
     parts, depth, start = [], 0, 0
     for place, mark in enumerate(text):
         if mark in OPENING:
@@ -20,7 +20,7 @@ def split(text: str, separators: str) -> list[str]:
 
 
 def one_pair(text: str) -> bool:
-    """Is the first bracket closed by the last?"""
+    """True if the last bracket closes the first."""
     depth = 0
     for place, mark in enumerate(text):
         depth += (mark in OPENING) - (mark in CLOSING)

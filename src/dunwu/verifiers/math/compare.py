@@ -1,6 +1,6 @@
-"""Do two values agree? Decided from their structure down to single expressions, whose comparison is a parameter.
+"""Compare two values, from their structure down to single expressions, whose comparison is a parameter.
 
-Three answers: yes, no, and ``None`` where an expression could not be decided here (`exact_equal` leaves some to the worker process).
+The result is true, false, or ``None`` if an expression could not be decided (`exact_equal` leaves some to the worker process).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HUNDREDTH = Fraction(1, 100)
 
 
 def exact_equal(gold: Scalar, found: Scalar) -> Equal:
-    """By normal form, then by value at a few points; ``None`` where the values agree but the forms do not. Unread texts by their text."""
+    """Compare normal forms, then values at a few points; ``None`` if values agree but forms do not. Unread texts are compared as text."""
     if gold.form is None or found.form is None:
         return gold.form is found.form and same_text(gold, found)
     if gold.form.terms == found.form.terms:
@@ -48,7 +48,7 @@ def exact_equal(gold: Scalar, found: Scalar) -> Equal:
 
 
 def same_text(gold: Scalar, found: Scalar) -> bool:
-    """Equal but for braces and spaces that separate no numbers."""
+    """Equal apart from braces, and from spaces that do not separate numbers."""
     return _bare(gold.text) == _bare(found.text) != ""
 
 
@@ -57,7 +57,7 @@ def _bare(text: str) -> str:
 
 
 def _any(verdicts: Iterable[Equal]) -> Equal:
-    """Kleene's disjunction; stops at the first yes."""
+    """Kleene's disjunction; stops at the first true value."""
     undecided = False
     for verdict in verdicts:
         if verdict:
@@ -67,14 +67,14 @@ def _any(verdicts: Iterable[Equal]) -> Equal:
 
 
 class Comparison:
-    """Values compared under a policy, ``decide`` being asked about pairs of expressions (gold first)."""
+    """Compares values under a policy; ``decide`` compares a pair of expressions (gold first)."""
 
     def __init__(self, policy: MathPolicy, decide: Decide = exact_equal) -> None:
         self._policy = policy
         self._decide = decide
 
     def equal(self, gold: Value, found: Value) -> Equal:
-        """Is ``found`` the value of ``gold``?"""
+        """True if ``found`` equals ``gold``; ``None`` if undecided."""
         if isinstance(gold, Tagged) or isinstance(found, Tagged):
             return self._tagged(gold, found)
         if isinstance(gold, Relation) or isinstance(found, Relation):
@@ -95,7 +95,7 @@ class Comparison:
         return False
 
     def _tagged(self, gold: Value, found: Value) -> bool:
-        """Notations of their own, the same notation on both sides; some also beside what says the same in another."""
+        """Special notations: both sides must use the same, or, for some, one side its equivalent in another notation."""
         if isinstance(gold, Tagged) and isinstance(found, Tagged):
             if gold.kind == found.kind == "clock":
                 return same_time(gold, found)
@@ -119,8 +119,8 @@ class Comparison:
         return False
 
     def _meanings(self, value: Value) -> tuple[Value, ...]:
-        """``5 = x`` turned round; a true chain (``2 * 4 = 8``, ``x = 2 * 4 = 8``, ``x = 1/3 ≈ 0.33``) as its last exact side or a
-        decimal near it, its name kept; any other value as it is."""
+        """``5 = x`` reversed; a true chain (``2 * 4 = 8``, ``x = 2 * 4 = 8``, ``x = 1/3 ≈ 0.33``) as its last exact side or a
+        decimal near it, with its name; any other value unchanged."""
         if not isinstance(value, Relation) or not set(value.signs) <= {"=", "≈"}:
             return (value,)
         sides, signs = value.sides, value.signs
@@ -151,7 +151,7 @@ class Comparison:
         return self.equal(gold, found)
 
     def _may_drop(self, relation: Relation, is_gold: bool) -> bool:
-        """Does the right-hand side alone say the same? Not of a gold that is the equation of a curve."""
+        """True if the right-hand side alone says the same. It does not if the gold is the equation of a curve."""
         left, right = relation.sides[0], relation.sides[-1]
         if not self._policy.prefix or relation.signs != ("=",):
             return False
@@ -165,7 +165,7 @@ class Comparison:
         return not (is_gold and (names & _COORDINATES or right.form is None or not right.form.terms))
 
     def _sets(self, gold: Value, found: Value) -> Equal:
-        """As sets of reals, where both state one."""
+        """Compare as sets of reals, if both sides state one."""
         expected, present = real_set(gold), real_set(found)
         if expected is None or present is None or len(expected.pieces) != len(present.pieces):
             return False
@@ -257,7 +257,7 @@ class Comparison:
         return self._any_order(gold.items, found.items) if kinds == {"list", "set"} or kinds in ({"set"}, {"union"}) else False
 
     def _lists(self, gold: Collection, found: Collection) -> Equal:
-        """By label where both have labels, in order where only the gold has them or a sequence goes on, else in any order."""
+        """By label if both have labels, in order if only the gold has them or a sequence continues, otherwise in any order."""
         if self._policy.ordered:
             return self._all(zip(gold.items, found.items, strict=True))
         expected, present = labels(gold), labels(found)
@@ -269,7 +269,7 @@ class Comparison:
         return self._any_order(gold.items, found.items)
 
     def _vectors(self, gold: Collection, found: Collection) -> Equal:
-        """A column or row beside a tuple; a matrix beside a tuple of rows."""
+        """A column or row compared with a tuple, or a matrix with a tuple of rows."""
         matrix, other = (gold, found) if gold.kind == "matrix" else (found, gold)
         items = other.items
         if all(isinstance(item, Collection) and item.kind == "tuple" and len(item.items) == matrix.columns for item in items):
@@ -281,7 +281,7 @@ class Comparison:
         return self._all(zip(matrix.items, items, strict=True) if matrix is gold else zip(items, matrix.items, strict=True))
 
     def _all(self, pairs: Iterable[tuple[Value, Value]]) -> Equal:
-        """Kleene's conjunction; stops at the first no."""
+        """Kleene's conjunction; stops at the first false value."""
         undecided = False
         for gold, found in pairs:
             equal = self._member(gold, found)
@@ -291,14 +291,14 @@ class Comparison:
         return None if undecided else True
 
     def _member(self, gold: Value, found: Value) -> Equal:
-        """As items of a collection: there a set of one is not its item (``{1, {2}}`` and ``{1, 2}``)."""
+        """Compare items of a collection: there a set of one item is not that item (``{1, {2}}`` is not ``{1, 2}``)."""
         nested = {isinstance(value, Collection) and value.kind == "set" for value in (gold, found)}
         if nested == {True, False} and not any(isinstance(value, Relation) for value in (gold, found)):
             return False
         return self.equal(gold, found)
 
     def _any_order(self, golds: Sequence[Value], founds: Sequence[Value]) -> Equal:
-        """Each gold item has its own partner: certain partners first, as equality is transitive, then undecided ones."""
+        """Match each gold item with its own partner: certain partners first, since equality is transitive, then undecided ones."""
         left, rest = [], list(founds)
         for gold in golds:
             place = next((place for place, found in enumerate(rest) if self._member(gold, found) is True), None)
@@ -315,7 +315,7 @@ class Comparison:
 
 
 def _unwrapped(value: Value, other: Value) -> Value:
-    """A collection of one as its item, where the other side is a single value."""
+    """The item of a collection of one, if the other side is a single value."""
     if isinstance(value, Collection) and len(value.items) == 1 and not isinstance(other, Collection) and value.kind in ("list", "set"):
         return value.items[0]
     return value
@@ -350,7 +350,7 @@ def _negated(scalar: Scalar) -> Scalar:
 
 
 def _rounds_to(gold: Scalar, found: Scalar) -> bool:
-    """Is ``found`` within half a unit of the last decimal that the gold is written with?"""
+    """True if ``found`` is within half a unit of the gold's last decimal."""
     digits = gold.text.partition(".")[2]
     values = [form.rational if (form := scalar.form) is not None else None for scalar in (gold, found)]
     if not digits.isdigit() or values[0] is None or values[1] is None:
@@ -368,7 +368,7 @@ def _as_quantity(scalar: Scalar) -> tuple[str, Fraction] | None:
 
 
 def _near(exact: Value, decimal: Value) -> bool:
-    """Is ``decimal``, a plain number, less than one unit of its last digit from ``exact``?"""
+    """True if ``decimal``, a plain number, is less than one unit of its last digit from ``exact``."""
     value = _rational(decimal)
     if value is None or not isinstance(exact, Scalar) or not isinstance(decimal, Scalar) or exact.node is None:
         return False
@@ -379,12 +379,12 @@ def _near(exact: Value, decimal: Value) -> bool:
 
 
 def _positional(gold: Collection) -> bool:
-    """Words that exclude each other, such as ``true, false``, answer one question each; others say that they are in order."""
+    """True if the order matters: words that exclude each other (``true, false``) answer one question each, or the text names an order."""
     if any(_ORDERED.search(item.unit) for item in gold.items if isinstance(item, Scalar)):
         return True
     return any(contradict(_text(one), _text(other)) for one, other in pairwise(gold.items))
 
 
 def _linked_apart(gold: Collection, found: Collection) -> bool:
-    """Conditions linked by *or* beside the same ones linked by *and*."""
+    """True if one side links its conditions by *or* and the other by *and*."""
     return {gold.brackets, found.brackets} == {"⋁", "⋀"} and any(isinstance(item, Collection) and item.variable for item in gold.items)

@@ -1,4 +1,4 @@
-r"""Repeating decimals: ``0.1\overline{6}``, ``0.\dot{1}\dot{8}``, ``0.333\ldots`` and ``0.(3)`` become the fractions they stand for."""
+r"""Repeating decimals: ``0.1\overline{6}``, ``0.\dot{1}\dot{8}``, ``0.333\ldots`` and ``0.(3)`` become fractions."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-r"""The normal form of an expression: a sum of terms, rational coefficient times square root times powers of symbols.
+r"""The normal form of an expression: a sum of terms, each a rational coefficient times a square root times powers of symbols.
 
 Square roots of different square-free integers are linearly independent over the rationals, and so are powers of pi and of free symbols:
-two forms made of nothing else are equal exactly when the expressions are. What does not fit (``cos(2t)``, ``2^x``, ``1/(a+b)``) becomes
-a symbol of its own, named after its normal form, and the form is *open*: equal open forms are equal, unequal ones decide nothing.
+two forms of only these are equal exactly if the expressions are. Anything else (``cos(2t)``, ``2^x``, ``1/(a+b)``) becomes a symbol of its
+own, named after its normal form, and the form is *open*: equal open forms mean equal expressions, unequal ones decide nothing.
 Symbols stand for positive reals, so that :math:`\sqrt{p}\sqrt{p} = p`.
 """
 
@@ -17,31 +17,31 @@ from hashlib import sha256
 from dunwu.verifiers.math.syntax import Call, Node, Number, Power, Product, Sum, Symbol, TooLarge
 
 MAX_BITS = 32_768
-"""Of a number; also what bounds powers and factorials."""
+"""Of a number; also bounds powers and factorials."""
 MAX_TERMS = 200
 MAX_PAIRS = 50_000
 MAX_POWER = 30
-"""Of a sum, multiplied out; higher powers stay closed."""
+"""Of a sum that is expanded; higher powers stay closed."""
 MAX_FACTORIAL = 2500
 MAX_NAME = 256
 _FACTORED_BELOW = 10**12
 HALF = Fraction(1, 2)
 
 Monomial = tuple[int, tuple[tuple[str, Fraction], ...]]
-"""A square-free radicand (negative: times i) and the powers of symbols, sorted by name."""
+"""A square-free radicand (negative means times i) and the powers of symbols, sorted by name."""
 ONE: Monomial = (1, ())
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """``terms`` without zero coefficients; ``exact`` unless something in it is only known by name."""
+    """``terms`` has no zero coefficients; ``exact`` unless a part is known only by name."""
 
     terms: dict[Monomial, Fraction]
     exact: bool = True
 
     @property
     def rational(self) -> Fraction | None:
-        """The value of a form without roots and symbols."""
+        """The value of a form without roots and symbols, otherwise ``None``."""
         if not self.terms:
             return Fraction(0)
         return self.terms.get(ONE) if len(self.terms) == 1 else None
@@ -54,7 +54,7 @@ class Form:
 
 
 def normal_form(node: Node) -> Form:
-    """The normal form of ``node``; raises `TooLarge`, and `ZeroDivisionError` for an expression without a value."""
+    """The normal form of ``node``. Raises `TooLarge`, or `ZeroDivisionError` if the expression has no value."""
     match node:
         case Number(value):
             return constant(value)
@@ -81,7 +81,7 @@ def difference(left: Form, right: Form) -> Form:
 
 
 def _name(value: Fraction) -> str:
-    """In hexadecimal: Python refuses to write very long decimal numbers."""
+    """In hexadecimal, since Python refuses to format very long decimal numbers."""
     return f"{value.numerator:x}/{value.denominator:x}"
 
 
@@ -90,7 +90,7 @@ def scaled(form: Form, factor: Fraction) -> Form:
 
 
 def _opaque(name: str) -> Form:
-    """A symbol for what is only known by name; a long name is hashed, as names that hold names grow with each power."""
+    """A symbol for a part known only by name; a long name is hashed, since nested names grow with each power."""
     if len(name) > MAX_NAME:
         name = sha256(name.encode()).hexdigest()
     return Form({(1, ((name, Fraction(1)),)): Fraction(1)}, exact=False)
@@ -155,7 +155,7 @@ def _monomial_product(left: Monomial, right: Monomial, coefficient: Fraction) ->
 
 
 def _inverse(form: Form) -> Form:
-    """1/form: exact for one term and for sums of square roots, whose denominators are made rational; otherwise a name."""
+    """1/form: exact for one term and for sums of square roots (the denominator is rationalised), otherwise a named symbol."""
     if not form.terms:
         raise ZeroDivisionError("division by zero")
     numerator = constant(Fraction(1))
@@ -171,10 +171,10 @@ def _inverse(form: Form) -> Form:
 
 
 def _conjugation(form: Form) -> int | None:
-    """A factor (or -1, for i) of some radicands of a sum of square roots whose root may change its sign; ``None`` where symbols occur.
+    """A factor (or -1, for i) of some radicands of a sum of square roots whose root may change its sign; ``None`` if symbols occur.
 
-    Square-free numbers without a common factor are independent modulo squares, so no primes are needed: each radicand is a product of
-    some of the pairwise coprime factors that greatest common divisors split them into.
+    Coprime square-free numbers are independent modulo squares, so no primes are needed: greatest common divisors split the radicands into
+    pairwise coprime factors, and each radicand is a product of some of them.
     """
     if any(powers for _, powers in form.terms) or not form.exact or len(form.terms) > 8:
         return None
@@ -239,7 +239,7 @@ def _monomial_power(base: Form, exponent: int) -> Form:
 
 
 def _root(form: Form, degree: int) -> Form:
-    """The real root where there is one: the cube root of -8 is -2. Square roots of negative numbers are imaginary."""
+    """The real root if there is one: the cube root of -8 is -2. Square roots of negative numbers are imaginary."""
     value = form.rational
     if value is None and len(form.terms) == 1:
         (((radicand, powers), coefficient),) = form.terms.items()
@@ -280,7 +280,7 @@ def _integer_root(value: int, degree: int) -> int | None:
 
 
 def _square_part(value: int) -> tuple[int, int]:
-    """``(s, f)`` with ``value == s * s * f`` and ``f`` square-free; trial division up to the cube root, then a test for a square."""
+    """``(s, f)`` with ``value == s * s * f`` and ``f`` square-free: trial division up to the cube root, then a test for a square."""
     square, free, prime = 1, 1, 2
     while prime * prime * prime <= value:
         exponent = 0

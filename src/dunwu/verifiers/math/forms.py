@@ -1,7 +1,7 @@
-r"""Answers whose notation has a meaning of its own: clock times, durations, remainders, dimensions, numerals of another base, sequences.
+r"""Answers in special notations: clock times, durations, remainders, dimensions, numerals of another base, sequences.
 
-None of them is arithmetic: ``6:00 PM`` is no quotient, ``17 R 2`` no product, ``5 7 2 4`` no list that may be put in another order. A gold
-of such a form is met by an answer of the same form only.
+None of them is arithmetic: ``6:00 PM`` is not a quotient, ``17 R 2`` not a product, ``5 7 2 4`` not a list in any order. A gold in such a
+notation matches only answers in the same notation.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dunwu.verifiers.math.units import NAMES, Unit, unit_scale
 
 @dataclass(frozen=True)
 class Tagged:
-    """A reading in a notation of its own, compared by its ``key``.
+    """A reading in a special notation, compared by its ``key``.
 
     ``kind``: clock, quantity, remainder, dimensions, product (of matrices, of vectors), (clock) ratio, based, sequence, grid or literal.
-    ``exclusive``: as a gold it has no other reading.
+    ``exclusive``: a gold with this reading has no other.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Side:
-    """One of several dimensions; its unit is ``None`` where none of known scale stands there."""
+    """One of several dimensions; its unit is ``None`` if it has none of known scale."""
 
     length: Fraction
     unit: Unit | None
@@ -90,7 +90,7 @@ MAX_CELLS = 400
 
 
 def tagged(text: str) -> tuple[Tagged, ...]:
-    """All that the raw ``text`` states in notations of their own. Takes linear time."""
+    """All readings of the raw ``text`` in special notations. Takes linear time."""
     plain = _plain(text)
     if plain.casefold() in ("noon", "midnight"):
         return (Tagged("clock", (720, 0, "pm") if plain.casefold() == "noon" else (0, 0, "am")),)
@@ -114,7 +114,7 @@ def _spaced(text: str) -> str:
 
 
 def _ordered_product(text: str) -> Tagged | None:
-    """Products whose factors do not commute: vectors with a cross, matrices of which one is inverted or transposed, and ``AB - BA``."""
+    """Products whose factors do not commute: cross products, matrices with one inverted or transposed, and ``AB - BA``."""
     if _VECTORS.fullmatch(text):
         return Tagged("product", tuple(re.sub(r"[\s{}]", "", factor) for factor in text.split("×")))
     if sums := _MATRIX_SUM.fullmatch(text):
@@ -132,7 +132,7 @@ def _plain(text: str) -> str:
 
 
 def same_sides(one: Tagged, other: Tagged) -> bool:
-    """Sides of the same lengths, in order; a side without a unit of known scale meets its number in any."""
+    """Sides of the same lengths, in order; a side without a unit of known scale matches its number in any unit."""
     return len(one.key) == len(other.key) and all(starmap(_same_side, zip(one.key, other.key, strict=True)))
 
 
@@ -171,7 +171,7 @@ def _digits(text: str) -> str:
 
 
 def roman(text: str) -> int | None:
-    """The value of the cleaned ``(iv)`` or ``xl``; without brackets of i, v, x and l alone, as ``cd`` is a product."""
+    """The value of the cleaned ``(iv)`` or ``xl``; without brackets only i, v, x and l are read, since ``cd`` is a product."""
     match = _ROMAN.fullmatch(text)
     digits = match.group(1).casefold() if match else ""
     if len(digits) < 2 or not _NUMERAL.fullmatch(digits) or not (text.lstrip("‹ ")[0] in "([" or set(digits) <= set("ivxl")):
@@ -181,7 +181,7 @@ def roman(text: str) -> int | None:
 
 
 def _literal(text: str) -> Tagged | None:
-    """What digits and signs spell without arithmetic: dates, telephone and version numbers."""
+    """Digits and signs that are not arithmetic: dates, telephone and version numbers."""
     if date := _DATE.fullmatch(text):
         day, month, year = date.group(2) or date.group(3), date.group(1) or date.group(4), date.group(5)
         return Tagged("literal", (month[:3].casefold(), int(day), year))
@@ -189,7 +189,7 @@ def _literal(text: str) -> Tagged | None:
 
 
 def _clock(text: str) -> Tagged | None:
-    """Minutes since midnight, seconds, and the half of the day where it is known."""
+    """A time of day: minutes since midnight, seconds, and the half of the day if known."""
     match = _CLOCK.fullmatch(text)
     if match is None:
         return None
@@ -206,7 +206,7 @@ def _clock(text: str) -> Tagged | None:
 
 
 def same_time(gold: Tagged, found: Tagged) -> bool:
-    """The same time of day; a gold that does not say which half of the day is met by either."""
+    """The same time of day; a gold that does not give the half of the day matches either."""
     (minutes, seconds, half), (others, other_seconds, other_half) = gold.key, found.key
     assert isinstance(minutes, int)
     assert isinstance(others, int)
@@ -241,7 +241,7 @@ def _quantity(text: str) -> Tagged | None:
 
 
 def _dimensions(text: str) -> Tagged | None:
-    """``3 x 4``, ``3 by 4 by 5 cm``: the sides in order. With a multiplication sign it may be a product as well."""
+    """``3 x 4``, ``3 by 4 by 5 cm``: the sides in order. With a multiplication sign it may also be a product."""
     bare = _SHAPE.sub("", re.sub(r"\Aan?\s+(?=[0-9])", "", text))
     shaped, text = bare != text, bare
     marks = list(_BY.finditer(text))
@@ -261,7 +261,7 @@ def _dimensions(text: str) -> Tagged | None:
 
 
 def _ratio(text: str) -> Tagged | None:
-    """Numbers as multiples of the first. ``10:30`` is a time before it is a ratio: only ``20:60``, which is none, may meet it as one."""
+    """Numbers as multiples of the first. ``10:30`` is first a time: as a ratio it matches only one that is not a time, like ``20:60``."""
     names, equal, numbers = text.partition("=")
     letters = [name.strip() for name in names.split(":")] if equal else []
     if letters and letters == sorted(set(letters)) and len(letters) == numbers.count(":") + 1 and all(map(_LETTER.fullmatch, letters)):
@@ -283,7 +283,7 @@ def _sequence(text: str) -> Tagged | None:
 
 
 def _grid(plain: str) -> Tagged | None:
-    """Lines of equally many numbers."""
+    """Lines with the same number of numbers each."""
     lines = [line.strip("|[](), ") for line in plain.splitlines() if line.strip("|[](), -")]
     if len(lines) < 2:
         return None

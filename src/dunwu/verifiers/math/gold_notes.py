@@ -1,6 +1,6 @@
-"""Golds that are no answers: notes in the answer column that there is none, or that it stands elsewhere.
+"""Golds that are not answers: notes in the answer column that there is none, or that it is elsewhere.
 
-As a gold such a note would be compared as words, and nobody but a model that writes the same note could be right.
+Such a note would be compared as words, and only a model that writes the same note could be right.
 """
 
 from __future__ import annotations
@@ -42,6 +42,6 @@ _AROUND = " \t\r\n.。!！:：;；,，()（）[]【】<>‹›\"'“”‘’*_~
 
 
 def is_note(text: str) -> bool:
-    """Does ``text``, a gold without LaTeX around its words, say that there is no answer here? It is short, as notes are."""
+    """True if ``text``, a gold without LaTeX around its words, is a short note that there is no answer."""
     bare = text.strip(_AROUND)
     return len(text) <= 200 and (_NOTE.fullmatch(bare) is not None if bare else text.strip() != "")

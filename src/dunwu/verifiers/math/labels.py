@@ -20,9 +20,9 @@ _SHORT = re.compile(
 
 
 def short_labels(items: Sequence[str]) -> list[tuple[str, str]]:
-    """Label and value of each of ``A: 5``, ``(b) 7``, ``c is 9``, ``(ii) = 3``, ``2. 8``; empty where one has none or two have the same.
+    """Label and value of ``A: 5``, ``(b) 7``, ``c is 9``, ``(ii) = 3``, ``2. 8``; empty if an item has none or two have the same.
 
-    Numbers count from 1 in any order: ``1. 5`` may be a decimal.
+    Numeric labels must be 1 to n, in any order: a single ``1. 5`` may be a decimal.
     """
     matches = [match for item in items if (match := _SHORT.fullmatch(item))]
     if len(matches) < max(len(items), 2):
@@ -35,20 +35,20 @@ def short_labels(items: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def named_items(name: Value, value: Value) -> Value:
-    """``(y,x) = (1,2)`` as ``y=1, x=2``; any other value as it is."""
+    """``(y,x) = (1,2)`` as ``y=1, x=2``; any other value unchanged."""
     if not (isinstance(name, Collection) and isinstance(value, Collection) and len(name.items) == len(value.items)):
         return value
     return Collection("list", tuple(Relation((one, item), ("=",)) for one, item in zip(name.items, value.items, strict=True)))
 
 
 def labels(value: Collection) -> list[str]:
-    """A label for each item where all have different ones (names before, or units behind); else none."""
+    """A label per item if all have different ones (names before or units after them), otherwise empty."""
     names = [_label(item) for item in value.items]
     return names if all(names) and len(set(names)) == len(names) else []
 
 
 def partners(expected: list[str], present: list[str]) -> list[int]:
-    """For each label the place of the only one that says the same, perhaps in more words; empty where they do not match one to one."""
+    """For each label the index of the only one that says the same, perhaps in more words; empty if they do not match one to one."""
     places: list[int] = []
     for label in expected:
         words = set(label.split())
@@ -70,7 +70,7 @@ def _label(item: Value) -> str:
 
 
 def by_letter(value: Collection) -> tuple[Value, ...]:
-    """The items, ``y=2, x=1`` in the order of their letters."""
+    """The items; those like ``y=2, x=1`` in the order of their letters."""
     names = labels(value)
     if names and all(len(name) == 1 for name in names):
         return tuple(item for _, item in sorted(zip(names, value.items, strict=True), key=lambda pair: pair[0]))

@@ -1,6 +1,6 @@
-"""Values of an expression at fixed pseudo-random points: what two expressions differ at, they are not equal at all.
+"""Values of an expression at fixed pseudo-random points: two expressions that differ at a point are not equal.
 
-The arithmetic is a parameter: ``cmath`` here (microseconds), ``mpmath`` with 120 digits in the worker process.
+The arithmetic is a parameter: ``cmath`` in this process (microseconds), ``mpmath`` with 320 digits in the worker process.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from dunwu.verifiers.math.syntax import Call, Node, Number, Power, Product, Sum,
 POSITIVE = (0.4, 1.0, 2.7, 7.0, 29.0, 130.0, 1009.0)
 """Scales of the points at which all symbols are positive."""
 NEGATIVE = (0.7, 9.0, 160.0)
-"""Scales of those at which all are negative."""
+"""Scales of the points at which all symbols are negative."""
 MIXED = 2 * (3.1, 9.0, 35.0, 160.0, 0.6, 1200.0)
-"""Scales of those at which symbols have signs of both kinds. They are twice six, so that any two letters have all combinations of signs."""
+"""Scales of the points with symbols of both signs. They are twice six, so that any two letters get all combinations of signs."""
 GRIDS = (("twelfth", 1), ("square", 1), ("half", 1), ("twelfth", 1), ("square", 1), ("half", 1), ("twelfth", -1), ("half", -1))
-"""Of points where a floor or a ceiling meets an integer, and the signs of symbols there."""
+"""Grids of points at which floors and ceilings hit integers, with the sign of the symbols there."""
 REACH = 3
-"""Points of each sign lie this many times beyond the largest number of the expressions, so that ``|x + 5000|`` changes its sign."""
+"""Points of each sign reach this many times beyond the largest number of the expressions, so that ``x + 5000`` changes its sign."""
 TOLERANCE = 1e-7
-"""Relative; far above the rounding of doubles, so that a difference is a real one."""
+"""Relative; far above the rounding of doubles, so that a difference is real."""
 ROUNDING = 1e-10
-"""Of the largest number that was added on the way: what smaller differences say is lost to cancellation."""
+"""Relative to the largest intermediate summand: smaller differences are lost to cancellation."""
 MAX_COMBINATORIAL = 150
 LARGEST_EXPONENT = 1e6
 LARGEST_ANGLE = 1e250
@@ -38,12 +38,12 @@ _RECIPROCALS = {"cot": "tan", "sec": "cos", "csc": "sin", "coth": "tanh", "sech"
 
 
 class NoValue(ValueError):
-    """The expression cannot be evaluated here."""
+    """The expression cannot be evaluated at this point."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where symbols take values: near ``scale``, all positive (``sign`` 1), all negative (-1) or of both signs (0)."""
+    """Values of symbols: near ``scale``, all positive (``sign`` 1), all negative (-1) or of both signs (0)."""
 
     place: int
     scale: Fraction
@@ -54,9 +54,9 @@ class Point:
 
 @dataclass(slots=True)
 class Context:
-    """An arithmetic: a module with ``sin``, ``log`` ..., and its conversion of fractions and of i, pi and e.
+    """An arithmetic: a module with ``sin``, ``log`` ..., its conversion of fractions, and its i, pi and e.
 
-    ``largest`` is the greatest size of a number that was added since it was set to 0.
+    ``largest`` is the largest absolute value that was added since it was set to 0.
     """
 
     module: Any
@@ -73,7 +73,7 @@ def doubles() -> Context:
 
 
 def points(*nodes: Node) -> tuple[Point, ...]:
-    """Fixed points, and some beyond the numbers of ``nodes``. The first is positive and small."""
+    """Fixed points, plus some beyond the numbers in ``nodes``. The first is positive and small."""
     largest = max(_numbers(nodes), default=Fraction(0))
     scales = [*((scale, 1) for scale in POSITIVE), *((scale, -1) for scale in NEGATIVE), *((scale, 0) for scale in MIXED)]
     exact = [(Fraction(scale).limit_denominator(10), sign) for scale, sign in scales]
@@ -86,7 +86,7 @@ def points(*nodes: Node) -> tuple[Point, ...]:
 
 
 def _rounds(node: Node) -> bool:
-    """Does ``node`` hold a floor or a ceiling?"""
+    """True if ``node`` contains a floor or a ceiling."""
     match node:
         case Call(name, children):
             return name in ("floor", "ceil") or any(map(_rounds, children))
@@ -112,7 +112,7 @@ FIRST = points()[0]
 
 
 def evaluate(node: Node, point: Point, context: Context) -> Any:
-    """The complex value at a point; raises `NoValue`, `OverflowError`, `ZeroDivisionError` or `ValueError` where there is none."""
+    """The complex value at a point; raises `NoValue`, `OverflowError`, `ZeroDivisionError` or `ValueError` if there is none."""
     match node:
         case Number(value):
             return context.number(value)
@@ -137,9 +137,9 @@ def evaluate(node: Node, point: Point, context: Context) -> Any:
 
 
 def differ(left: Node, right: Node) -> bool:
-    """Do the expressions have clearly different values at some point? ``False`` proves nothing.
+    """True if the expressions have clearly different values at some point. ``False`` proves nothing.
 
-    A right-hand side that overflows at the smallest point, where the left one has a value, differs too.
+    A right-hand side that overflows at the smallest point, while the left one has a value there, differs too.
     """
     for point in points(left, right):
         context = doubles()
@@ -163,12 +163,12 @@ def differ(left: Node, right: Node) -> bool:
 
 
 def comparable(expected: Any, found: Any, point: Point, tolerance: Any) -> bool:
-    """Where symbols are negative, an expected value that is not real decides nothing: its root or logarithm is meant elsewhere."""
+    """If symbols are negative, an expected value that is not real decides nothing: its root or logarithm is meant for positive ones."""
     return point.sign > 0 or abs(expected.imag) <= tolerance * abs(expected)
 
 
 def _sample(name: str, point: Point) -> Fraction:
-    """A fixed number for each name and point, within 20 % above the point's scale."""
+    """A fixed number for each name and point, at most 20 % above the point's scale."""
     if name == "\\infty":
         raise NoValue("infinity")
     code = zlib.crc32(f"{name} {point.place}".encode())
@@ -186,7 +186,7 @@ def _sample(name: str, point: Point) -> Fraction:
 
 
 def _power(base: Any, exponent: Node, point: Point, context: Context) -> Any:
-    """A negative real to the power of a fraction with an odd denominator is real, as its root is."""
+    """A power; a negative real to a fraction with an odd denominator is real, like its root."""
     value = evaluate(exponent, point, context)
     _bounded(value, LARGEST_EXPONENT)
     fraction = _fraction(exponent)
@@ -196,13 +196,13 @@ def _power(base: Any, exponent: Node, point: Point, context: Context) -> Any:
 
 
 def _bounded(value: Any, most: float) -> None:
-    """Raise ``OverflowError`` for what would take seconds, or digits that nobody has."""
+    """Raise ``OverflowError`` for a value that takes seconds, or more digits than are kept, to compute."""
     if abs(value) > most:
         raise OverflowError(f"more than {most:g}")
 
 
 def _fraction(node: Node) -> Fraction | None:
-    """The value of an exponent such as ``5/3`` as it is parsed: a number, or a number times powers of -1 of numbers."""
+    """The value of an exponent such as ``5/3`` as parsed: a number, or a product of numbers and inverses of numbers."""
     match node:
         case Number(value):
             return value
@@ -237,7 +237,7 @@ def _call(name: str, values: list[Any], context: Context) -> Any:
 
 
 def _rounded(name: str, value: Any, context: Context) -> int:
-    """The floor or ceiling; what is an integer but for rounding is that integer."""
+    """The floor or ceiling; a value that is an integer up to rounding is that integer."""
     near = math.floor(value + 0.5)
     if abs(value - near) <= (1e-9 if context.module is cmath else context.module.mpf(10) ** -300) * max(1, abs(near)):
         return int(near)
@@ -245,14 +245,14 @@ def _rounded(name: str, value: Any, context: Context) -> int:
 
 
 def _root(value: Any, degree: Any, context: Context) -> Any:
-    """Real for an odd degree of a negative real."""
+    """The root; real for a negative real and an odd degree."""
     if value.imag == 0 and value.real < 0 and degree.imag == 0 and degree.real % 2 == 1:
         return -((-value) ** (1 / degree))
     return value ** (1 / degree)
 
 
 def _combinatorial(values: list[Any], context: Context) -> Any:
-    """``n!`` and ``n`` over ``k`` by the gamma function, for reals of moderate size."""
+    """``n!`` and ``n`` choose ``k`` by the gamma function, for reals of moderate size."""
     if any(value.imag != 0 or abs(value.real) > MAX_COMBINATORIAL for value in values):
         raise NoValue("a factorial")
     if len(values) == 1:

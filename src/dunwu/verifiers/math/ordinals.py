@@ -14,7 +14,7 @@ _ORDINAL = re.compile(rf"(?:the )?(?:({'|'.join(_ORDINALS)})|([0-9]{{1,4}})(?:st
 
 
 def ordinal_value(text: str) -> Scalar | None:
-    """What an ordinal, in words or digits, counts; ``third`` alone may also be a part."""
+    """The number of an ordinal in words or digits; ``third`` alone may also be a fraction."""
     match = _ORDINAL.fullmatch(text.strip(" .$"))
     if match is None:
         return None

@@ -1,7 +1,7 @@
-"""math-verify as it comes, beside our verifier: ``python -m dunwu.verifiers.math.plain`` judges lines ``[gold, text]`` on its stdin.
+"""Unmodified math-verify, to compare with our verifier: ``python -m dunwu.verifiers.math.plain`` judges lines ``[gold, text]`` on stdin.
 
-For comparisons only. It runs in a process of its own because it takes seconds on power towers, holds them in one thread, and hands
-arithmetic to ``parse_expr``; a row that takes longer than `ROW_SECONDS` loses its process.
+For comparisons only. It runs in its own process because it takes seconds on power towers, has a time limit in the main thread only, and passes
+arithmetic to ``parse_expr``; if a row takes longer than `ROW_SECONDS`, its process is killed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class PlainVerdict:
-    """``equal`` is ``None`` where its process had to be killed."""
+    """``equal`` is ``None`` if the process had to be killed."""
 
     equal: bool | None
     seconds: float
@@ -49,7 +49,7 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 def _ask(process: subprocess.Popen[bytes], line: bytes, seconds: float) -> bytes | None:
-    """The answer to one line; ``None`` when the process does not give one in time."""
+    """The answer to one line; ``None`` if the process gives none in time."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -76,7 +76,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     for line in sys.stdin:
         gold, text = json.loads(line)
-        # Expressions are marked as such, as its documentation advises; a bare answer may be read with or without.
+        # Expressions are marked, as its documentation advises; a bare answer is read with and without the mark.
         marked = [text] if "$" in text or "\\boxed" in text or "\n" in text else [text, f"${text}$"]
         expected = parse(f"${gold}$")
         print(json.dumps(any(verify(expected, parse(one)) for one in marked)), flush=True)

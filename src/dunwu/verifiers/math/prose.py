@@ -1,4 +1,4 @@
-"""A formula in a sentence: where it stands, and whether the words around it leave it as it is."""
+"""A formula in a sentence: find it, and check that the words around it leave it unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIGNS = frozenset({"minus", "negative"})
 _SIGN_BEFORE = re.compile(r"[-−–.±][\s()\[\]‹›]*\Z")
 """Before a number in words: ``-five``, ``.five``."""
 _SIGN_AFTER = re.compile(r"[\s()\[\]‹›]*[-−–!]")
-"""Behind one: ``five!``, ``five-ish``."""
+"""After a number in words: ``five!``, ``five-ish``."""
 _OTHER_SIGNS = re.compile(r"[^\w\s.,:;!?'\"‹›()\[\]{}*。，：；！？、“”‘’-]")
 _SAID = re.compile(
     r"(?:(?<=[0-9)}|])|(?<=[-+*/][A-Za-z])|(?<=[-+*/] [A-Za-z]))"
@@ -50,9 +50,9 @@ class Prose:
 
 
 def only_formula(text: str) -> Prose | None:
-    """The cleaned ``text`` around its one formula; ``None`` where it has none, several, or no words.
+    """The cleaned ``text`` around its only formula; ``None`` if it has none, several, or no words.
 
-    ``f(2) is 5`` is one formula; ``990 dollars in 5 days`` too, of which the days are not.
+    ``f(2) is 5`` has one formula, and so has ``990 dollars in 5 days``, whose days do not count.
     """
     if not _SUBSTANCE.search(text):
         return None
@@ -88,7 +88,7 @@ def _only_formula(text: str) -> Prose | None:
 
 
 def _classified(text: str) -> list[tuple[str, int, int]]:
-    """Pieces as word, maths or neutral; what stands in brackets is maths."""
+    """Pieces as word, maths or neutral; anything in brackets is maths."""
     pieces: list[tuple[str, int, int]] = []
     depth = 0
     for match in _PIECE.finditer(text):
@@ -112,7 +112,7 @@ def _classified(text: str) -> list[tuple[str, int, int]]:
 
 
 def _is_word(text: str, start: int, end: int) -> bool:
-    """A letter that is an article, a pronoun or the subject of the sentence."""
+    """True for a letter that is an article, a pronoun or the subject of the sentence."""
     article = text[start:end] in ("a", "A", "I") and re.match(r"\s+[A-Za-z]{2}", text[end:]) is not None
     return article or SUBJECT.match(text, start) is not None
 
@@ -137,7 +137,7 @@ def spoken_number(text: str) -> tuple[str, Fraction, str] | None:
 
 
 def _spoken_in_chinese(text: str) -> tuple[str, Fraction, str] | None:
-    """After a verb that states it, before a unit of counting: ``一共有七十二人``; ``三角形`` counts nothing."""
+    """A number after a verb that states it and before a counting unit: ``一共有七十二人``; ``三角形`` counts nothing."""
     count = _CHINESE_COUNT.search(text)
     if count is None or len(_CHINESE_DIGIT.findall(text)) > 1:
         return None

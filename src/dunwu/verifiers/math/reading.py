@@ -1,8 +1,8 @@
-r"""What an answer states: a number or expression, words, an equation or inequality, or a collection of such.
+r"""Read what an answer states: a number or expression, words, an equation or inequality, or a collection of these.
 
-Read from cleaned text (`dunwu.verifiers.math.text`). ``(1,2)`` is a tuple in order, which may also be an open interval (the brackets
+The input is cleaned text (`dunwu.verifiers.math.text`). ``(1,2)`` is an ordered tuple, which may also be an open interval (the brackets
 must agree), ``\{1,2\}`` a set, ``1, 2`` and ``1 or 2`` a bare list; ``3 \pm 2`` is a list of two; ``0 < x \le 1`` is an interval. Words
-before an expression are its label, words behind it its unit; words that make it another number (``twice``, ``is wrong``) make it unread.
+before an expression are its label, words after it its unit; words that make it another number (``twice``, ``is wrong``) leave it unread.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from dunwu.verifiers.math.values import (
 
 MAX_ITEMS = 100
 MAX_MARKS = 4
-"""Colons and membership signs of one value: each is read by recursion."""
+"""Colons and membership signs in one value: each is read recursively."""
 _PAIRS = dict(zip("([{⦃", ")]}⦄", strict=True))
 _OR = re.compile(r"(?<![A-Za-z])or(?![A-Za-z])|(?<=[0-9)}⦄\]])\s*或\s*")
 _AND = re.compile(r"(?<![A-Za-z])and(?![A-Za-z])|(?<=[0-9)}⦄\]])\s*和\s*")
@@ -82,18 +82,18 @@ _OUTSIDE = re.compile(r"\A\s*([A-Za-z])\s*∉\s*(\S.*)\Z", re.DOTALL)
 _LETTER_UNIT = re.compile(
     r"(?<=[0-9)}\s])\s*(?:(?:[kcdmµμ]?[mgsLlJNWVAKTC]|\\?Ω|\\Omega|h|Hz|Pa|kPa|mol|eV|min)(?:\s*\^\s*\{?\s*-?[1-3]\s*\}?)?(?:\s*[*/]?\s*(?=[A-Za-z])|\s*\Z)){1,3}\Z"
 )
-"""Units of one letter or so: a product where the other side has letters, a unit where it has none."""
+"""Units of a few letters: a product if the other side has letters, otherwise a unit."""
 _LABEL = re.compile(
     r"\A\s*(?:‹([^›]*?)\s*[:：=]\s*›|(‹[^›]*›|[A-Za-z][A-Za-z' -]{1,40}|[A-Z](?=\s*:\s*[-0-9\\]))\s*[:：])\s*(\S.*)\Z", re.DOTALL
 )
 _UNOPENED = re.compile(r"(?<![^\s,;⋀])([A-Za-z]|[ivx]{2,5}|[0-9]{1,2})\)")
 _LETTERED = re.compile(r"(?:[A-Z]|\((?:[A-Ha-h]|[ivx]{1,5}|[0-9]{1,2})\))\s*[:.]?\s+(?=[-0-9\\])")
 _ROW = re.compile(rf"(?<=[^\s,;])[.;]?\s+(?={_LETTERED.pattern})")
-"""What parts labelled items that stood in lines of their own."""
+"""The space between labelled items that were on separate lines."""
 
 
 def readings_of_pair(gold: str, answer: str, policy: MathPolicy) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
-    """All readings of a gold and of an answer. A letter is a unit (``12 m²``) only where the other side has no letters."""
+    """All readings of a gold and of an answer. A letter is a unit (``12 m²``) only if the other side has no letters."""
     golds, founds = gold_readings(gold, policy), readings(answer, policy.full_width, policy.trailing_text, spoken=True)
     if (place := ordinal_value(gold)) and (other := ordinal_value(answer)):  # 3rd and third
         return (*golds, place), (*founds, other)
@@ -106,13 +106,13 @@ def readings_of_pair(gold: str, answer: str, policy: MathPolicy) -> tuple[tuple[
 
 
 def gold_readings(text: str, policy: MathPolicy) -> tuple[Value, ...]:
-    """All that a gold may state; ``two lines`` is words, and not 2."""
+    """All readings of a gold; ``two lines`` is words, not 2."""
     return readings(text, policy.full_width, policy.trailing_text, spoken=False)
 
 
 @lru_cache(maxsize=8192)
 def readings(text: str, full_width: bool, prose: bool, spoken: bool) -> tuple[Value, ...]:
-    """All that the raw ``text`` may state: where commas can separate thousands or items both; a notation of its own; a sentence."""
+    """All readings of the raw ``text``: commas as separators of thousands and of items, special notations, a sentence."""
     special = tagged(text)
     plain = clean(text, full_width)
     joined = plain if any(bracket in plain for bracket in "([⦃") else _THOUSANDS.sub(lambda m: re.sub("[ ,]", "", m.group()), plain)
@@ -134,7 +134,7 @@ def readings(text: str, full_width: bool, prose: bool, spoken: bool) -> tuple[Va
 
 
 def read(text: str) -> Value:
-    """The value that the cleaned ``text`` states; always one, be it an unread scalar."""
+    """The value of the cleaned ``text``, an unread scalar if nothing else."""
     text = text.strip()
     for condition in (_PARAMETER, _QUANTIFIER):
         if (declared := condition.search(text)) and declared.start():
@@ -178,7 +178,7 @@ def read(text: str) -> Value:
 
 
 def labelled_list(text: str) -> Collection | None:
-    """The cleaned ``A: 5, B: 7``: a list whose items have labels of one letter or number."""
+    """A list whose items have labels of one letter or number, from the cleaned text: ``A: 5, B: 7``."""
     if _UNOPENED.match(text):
         text = _UNOPENED.sub(r"(\1)", text)
     if _LETTERED.match(text):
@@ -216,7 +216,7 @@ def _item(text: str) -> Value:
 
 
 def _sentence(text: str, spoken: bool = True, item: bool = False, money: bool = False) -> Value | None:
-    """The value of the only formula in a sentence, or of the only number spoken in one; ``None`` where there is none or are several."""
+    """The value of the only formula in a sentence, or of the only number spelled in it; ``None`` if there is none or several."""
     if prose := only_formula(text):
         before, after, value = prose.before, prose.after, read(prose.formula)
     elif spoken and (found := spoken_number(text)):
@@ -249,7 +249,7 @@ def _environment(opening: str, name: str, body: str, closing: str) -> Value:
 
 
 def _system_row(row: str) -> str:
-    """A row of a system; in one of a piecewise function the value and its condition are a pair."""
+    """A row of a system; in a piecewise function the value and its condition are a pair."""
     cells = row.split("&")
     if len(cells) == 2 and not _RELATION.match(cells[1].strip()) and not _RELATION.search(cells[0]):
         condition = re.sub(r"‹\s*(?:if|for|when|where|otherwise)\s*›", "", cells[1]).strip(" ,") or "otherwise"
@@ -258,7 +258,7 @@ def _system_row(row: str) -> str:
 
 
 def _enclosed(text: str) -> Value | None:
-    """What stands in one pair of brackets, where that is more than a grouped expression."""
+    """The value in one pair of brackets; ``None`` if they only group an expression."""
     if not text or text[0] not in _PAIRS or text[-1] not in CLOSING or not one_pair(text):
         return None
     inside, brackets = text[1:-1], text[0] + text[-1]
@@ -293,7 +293,7 @@ def _scalar_or_collection(text: str) -> Value:
 
 
 def _labelled(text: str) -> Value | None:
-    """``Alice: 5`` as an equation of its label."""
+    """``Alice: 5`` as an equation with the label on the left."""
     match = _LABEL.match(text) if text.count(":") <= MAX_MARKS else None
     label = "" if match is None else (match.group(1) or match.group(2) or "").strip("‹› ")
     return Relation((Words(label), read(match.group(3))), ("=",)) if match is not None and label else None
@@ -344,7 +344,7 @@ def _distance(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value | None:
 
 
 def _shifted(end: Scalar, constant: Form, factor: Fraction) -> Scalar:
-    """``(end - constant) / factor``; an infinite end changes its sign only."""
+    """``(end - constant) / factor``; an infinite end changes only its sign."""
     if sign := infinite(end):
         return INFINITIES[(sign > 0) == (factor > 0)]
     if end.node is None:
@@ -354,7 +354,7 @@ def _shifted(end: Scalar, constant: Form, factor: Fraction) -> Scalar:
 
 
 def form_node(form: Form) -> Node:
-    """An expression of which ``form`` is the normal form."""
+    """An expression with the normal form ``form``."""
     terms: list[Node] = []
     for (radicand, powers), coefficient in form.terms.items():
         root = Call("root", (Number(Fraction(radicand)), Number(Fraction(2))))
@@ -363,7 +363,7 @@ def form_node(form: Form) -> Node:
 
 
 def _letters(values: tuple[Value, ...]) -> bool:
-    """Does any expression in ``values`` contain a letter, or is any of them unread?"""
+    """True if an expression in ``values`` contains a letter or is unread."""
     return any(_has_letters(value) for value in values)
 
 

@@ -1,4 +1,4 @@
-"""One expression with what may stand around it: a unit, a percent sign, words."""
+"""One expression with what may surround it: a unit, a percent sign, words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dunwu.verifiers.math.text import FUNCTIONS
 from dunwu.verifiers.math.values import DIVISION_BY_ZERO, Relation, Scalar, Value, Words, times
 from dunwu.verifiers.math.words import number_in_words
 
-# No unit that is also a product of physics, such as mg, ms or kw: those are read in \text{} only.
+# Units that are also products in physics, such as mg, ms or kw, are not listed: those are read in \text{} only.
 _UNITS = (
     "mm|cm|dm|km|kg|lbs?|oz|ft|feet|foot|in|inch(?:es)?|yards?|miles?|mph|kph|kmh|hrs?|hours?|min|mins|minutes?|sec|secs|seconds?"
     "|days?|weeks?|months?|years?|cents?|dollars?|bucks|euros?|pounds?|yuan|rmb|usd|grams?|liters?|litres?|gallons?|meters?|metres?"
@@ -44,7 +44,7 @@ _CJK_UNIT = re.compile(
 
 
 def read_scalar(text: str) -> Value:
-    """The expression in ``text`` with its unit, as an equation where words lead to it; words where there is none; or an unread scalar."""
+    """The expression in ``text`` with its unit, an equation if a label precedes it, words if there is none, or an unread scalar."""
     spoken = number_in_words(text.strip("‹› "))
     if spoken is not None:
         return of_number(text, spoken)
@@ -70,13 +70,13 @@ def read_scalar(text: str) -> Value:
 
 
 def of_number(text: str, value: Fraction) -> Scalar:
-    """A scalar of a known value."""
+    """A scalar with a known value."""
     node = Number(value)
     return Scalar(text, node, normal_form(node))
 
 
 def _is_name(text: str) -> bool:
-    """Letters that are a name, not a product: ``IX``, ``TTFF``, ``no``, ``ABCD``; ``xyz`` and ``mg`` are products."""
+    """True for letters that are a name (``IX``, ``TTFF``, ``no``, ``ABCD``), not a product (``xyz``, ``mg``)."""
     if not _LETTERS.fullmatch(text) or text in FUNCTIONS or text in ("pi", "theta"):
         return False
     return text.isupper() or text.casefold() in _SMALL_WORDS or len(text) > 3 or len(set(text)) < len(text)
@@ -88,14 +88,14 @@ def _expression(text: str) -> Scalar:
         return Scalar(text, node, normal_form(node))
     except (Unreadable, TooLarge) as error:
         return Scalar(text, problem=str(error))
-    except RecursionError:  # the caller may have left us little of the stack
+    except RecursionError:  # the caller may have used most of the stack
         return Scalar(text, problem="nested too deeply")
     except ZeroDivisionError:
         return Scalar(text, problem=DIVISION_BY_ZERO)
 
 
 def _without_unit(text: str) -> tuple[str, str, int]:
-    """The expression, the unit behind it, and the factor of words such as million."""
+    """The expression, the unit after it, and the factor of words such as million."""
     match = _TEXT_UNIT.search(text) or _BARE_UNIT.search(text) or _CJK_UNIT.search(text)
     found = match.group() if match is not None and match.start() else ""
     body = text[: len(text) - len(found)].strip() if found else text

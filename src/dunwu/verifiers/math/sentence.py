@@ -1,8 +1,8 @@
-"""Words around a number: do they leave it as it is?
+"""Do the words around a number leave it unchanged?
 
-Words that change a number (``twice``, ``short by``, ``is too small``) are an open class. So `keeps` accepts what it knows: a verb that
-states a value, a unit behind the number, ``in total``. What it does not know leaves the number unread. `changes` names the words that
-change a number wherever they stand.
+Words that change a number (``twice``, ``short by``, ``is too small``) are an open class. So `keeps` accepts only known words: a verb that
+states a value, a unit after the number, ``in total``. Unknown words leave the number unread. `changes` finds words that change a number
+in any position.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _SIMPLER = (
 
 
 def spelled(text: str) -> str:
-    """In lower case; what is spelled like another word (``May``, ``it's``, ``adds up to``, ``the two trains``) made plain."""
+    """``text`` in lower case; phrases that look like others (``May``, ``it's``, ``adds up to``, ``the two trains``) are simplified."""
     plain = _MAY.sub("month", re.sub("[‹›]", " ", text.replace("’", "'"))).casefold()
     for pattern, simple in _SIMPLER:
         plain = pattern.sub(simple, plain)
@@ -88,7 +88,7 @@ _PHRASES = re.compile(
 _OF_ANSWER = re.compile(r"\b(?:than|times|of|plus|minus)(?:\s+(?:the|my|his|her|our|their|your))?\s*\Z")
 _LONE_LETTER = re.compile(r"(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])")
 SUBJECT = re.compile(r"(?<![A-Za-z\\'])[A-Za-z](?=\s+(?:is|equals|must|should|will)\b|\s*(?:的|等于|为|是))")
-"""A letter that a sentence speaks of: ``the value of x is``, ``x的值为``."""
+"""A letter that is the subject of a sentence: ``the value of x is``, ``x的值为``."""
 _WHILE = re.compile(r"\bover\s+(?:the|an?|his|her|their)\b")
 _SAME_SIDE = (
     (re.compile(r"\b([ap])\.\s?m\b\.?"), r"\1m"),
@@ -102,9 +102,9 @@ _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[\u4e00-\u9fff]+")
 
 
 def keeps(before: str, after: str, money: bool = False) -> bool:
-    """Do the words around an expression leave it as it is: ``There are``, ``apples in all``? What is not known to does not.
+    """True if the words around an expression are known to leave it unchanged: ``There are``, ``apples in all``.
 
-    ``money``: a sign of a currency stood before it, which is its unit.
+    ``money``: a currency sign preceded it, which is its unit.
     """
     if changes(before, after) or _QUESTION.fullmatch(before):
         return False
@@ -119,7 +119,7 @@ def _words(text: str) -> list[str]:
 
 
 def _leads(words: list[str], unit: bool) -> bool:
-    """May a number follow? After a verb that states it; before a unit, after most other words (``She embroidered 5 flowers``)."""
+    """True if a number may follow: after a verb that states it, or, before a unit, after most words (``She embroidered 5 flowers``)."""
     if not words:
         return True
     last = words[-1]
@@ -135,7 +135,7 @@ def _leads(words: list[str], unit: bool) -> bool:
 
 
 def _trails(words: list[str]) -> bool:
-    """May this follow a number: nothing, a unit, ``in all``, ``is the answer``?"""
+    """True if the words may follow a number: nothing, a unit, ``in all``, ``is the answer``."""
     if not words:
         return True
     if chinese.CHINESE.match(words[0]):
@@ -146,7 +146,7 @@ def _trails(words: list[str]) -> bool:
         named = words[place] in ("a", "an") and not {"solution", "root", "zero", "answer"}.isdisjoint(words[place:])
         return words[place] in PREDICATES or named
     if first == "in":
-        return not rest or rest[0] in IN or rest in (["long"], ["wide"], ["tall"], ["high"])  # alone it is the inch
+        return not rest or rest[0] in IN or rest in (["long"], ["wide"], ["tall"], ["high"])  # "in" alone is the inch
     if first in TRAILING:
         return True
     if first in ("less", "fewer"):
@@ -159,7 +159,7 @@ def _is_unit(word: str) -> bool:
 
 
 def changes(before: str, after: str) -> bool:
-    """Do words before or after an expression make it another one (``twice``, ``reciprocal of``, ``is wrong``, ``squared``)?"""
+    """True if words before or after an expression make it another one (``twice``, ``reciprocal of``, ``is wrong``, ``squared``)."""
     first, then = spelled(before), spelled(without_rival(after))
     lead, tail = _words(first), _words(then)
     words = {*lead, *tail}
@@ -174,7 +174,7 @@ def changes(before: str, after: str) -> bool:
 
 
 def denies(clause: str) -> bool:
-    """Does a clause before ``the answer is 5`` take it back, or speak of another number (``I doubt that``, ``half``)?"""
+    """True if a clause before ``the answer is 5`` denies it, or makes it another number (``I doubt that``, ``half``)."""
     words = _words(clause)
     denied = (DENYING - {"if", "without"}) | TURNING
     other = _OF_ANSWER.search(spelled(clause)) or _PHRASES.search(spelled(clause))
@@ -183,14 +183,14 @@ def denies(clause: str) -> bool:
 
 
 def disturbs(before: str, after: str) -> bool:
-    """More mathematics around an expression: digits, or a letter of its own."""
+    """True if there is more maths around an expression: digits, or a single letter."""
     if any(char.isdigit() for char in before + after):
         return True
     return any(_LONE_LETTER.search(SUBJECT.sub(" ", re.sub("‹[^›]*›", " ", text))) for text in (before, after))
 
 
 def _allowed(before: str, after: str) -> set[str]:
-    """Changing words that change nothing where they stand: ``square meters``, ``over the weekend``."""
+    """Words of `CHANGING` that change nothing in this context: ``square meters``, ``over the weekend``."""
     allowed = set()
     if re.search(r"\b(?:square|cubic)\s+[a-z]{2,}", after) or re.search(
         r"\bsquare\s+(?:has|is)\b|\broots?\s+(?:of\s+(?:the\s+)?[a-z]+\s+)?(?:is|are|equals?)\b|\bremainder\s+is\b", before
@@ -202,7 +202,7 @@ def _allowed(before: str, after: str) -> set[str]:
 
 
 def contradict(gold: str, found: str) -> bool:
-    """Do the words around two numbers exclude each other (north and south, a.m. and p.m., profit and loss, ago and in 5 years)?"""
+    """True if the words around two numbers exclude each other (north and south, a.m. and p.m., profit and loss, ago and in 5 years)."""
     expected, present = (_opposites(text) for text in (gold, found))
     return any((one := group & expected) and (other := group & present) and not one & other for group in (*EXCLUSIVE, *CHINESE_EXCLUSIVE))
 

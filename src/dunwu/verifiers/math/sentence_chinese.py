@@ -1,4 +1,4 @@
-"""Chinese words around a number: do they leave it as it is (`dunwu.verifiers.math.sentence`)?"""
+"""Do Chinese words around a number leave it unchanged (`dunwu.verifiers.math.sentence`)?"""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
 def changes(before: str, after: str) -> bool:
-    """Do the words make the number another one (``30的两倍``, ``不到30``, ``减去30``)?"""
+    """True if the words make the number another one (``30的两倍``, ``不到30``, ``减去30``)."""
     return bool(_AWAY.search(before) or _CHANGING.search(before) or _CHANGING.search(after) or _SCALE.match(after))
 
 
 def leads(words: str, unit: bool) -> bool:
-    """May a number follow: after a word that states it (``共有``), before a unit after any other?"""
+    """True if a number may follow: after a word that states it (``共有``), or, before a unit, after any other."""
     return not _AWAY.search(words) and (unit or _LEADS.search(words) is not None)
 
 
 def trails(words: str) -> bool:
-    """May the words follow a number: a unit or measure word, ``就是答案``?"""
+    """True if the words may follow a number: a unit or measure word, ``就是答案``."""
     return (_UNIT.match(words) or _TRAILS.match(words)) is not None
 
 
 def denies(clause: str) -> bool:
-    """Does a clause before ``答案是`` say that it is not the answer, or not of it?"""
+    """True if a clause before ``答案是`` denies it, or makes it another number (``一半的``)."""
     return _DENYING.search(clause) is not None

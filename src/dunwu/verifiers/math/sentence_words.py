@@ -1,4 +1,4 @@
-"""Words that change a number, and words that may stand around one and leave it as it is (`dunwu.verifiers.math.sentence`)."""
+"""Words that change a number, and words that may surround one without changing it (`dunwu.verifiers.math.sentence`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHANGING = DENYING | _set(
     dozens hundred hundreds thousand thousands mil bn mn gross lakh lakhs crore crores googol googols googolplex myriad myriads kilo
     mega giga ppm bps permille"""
 )
-"""Words that make a number another one, or no answer, wherever they stand."""
+"""Words that, in any position, make a number another one or not an answer."""
 TURNING = _set(
     """half twice thrice double doubled triple tripled negative opposite inverse reciprocal negation square cube root multiple nobody's"""
 )
@@ -55,7 +55,7 @@ HEADS = _set(
     probability rate profit loss maximum minimum weight age time solution score range median mode radius diameter circumference
     temperature difference product quotient measure chance percentage interest balance quantity degree size slope"""
 )
-"""Nouns of which ``of`` leaves the number as it is: ``a total of 5``."""
+"""Nouns that an ``of`` may follow without changing the number: ``a total of 5``."""
 STATING = HEADS | _set(
     """is are was were be been being am has have had having equals equal gives give gave giving gets get got getting yields yield makes
     make made making leaves leave left leaving becomes become became means mean needs need needed requires require takes take took costs
@@ -76,12 +76,12 @@ TO = _set(
 WITH_UNIT = _set("in after at for by with on from another each every his her its their our my your the a an additional extra")
 """Words after which a number needs a unit: ``in 5 years``."""
 EQUATING = _set("is are was were be equals equal")
-"""Verbs that set the number apart from all that is said before: ``the probability that two are red is 1/3``."""
+"""Verbs that separate the number from everything before it: ``the probability that two are red is 1/3``."""
 DETERMINERS = _set("the a an his her its their our my your this that")
 COPULAS = _set("is are was were be being been will would should must can has have had do does did may")
-"""Verbs that say something of the number before them."""
+"""Verbs that describe the number before them."""
 PREDICATES = _set("the our my your his her their its correct right needed required possible left remaining sold what how all there")
-"""What they may say: ``is the answer``, ``are left``."""
+"""Words that may follow these verbs: ``is the answer``, ``are left``."""
 TRAILING = _set(
     """each left total altogether overall together more remaining per a an of at on during every because as exactly only now today still
     there here this that needed required possible times for respectively long tall old high wide deep away apart percent combined used
@@ -95,14 +95,14 @@ GIVING = _set(
     earns earned get gets got bring brings brought lend lent need"""
 )
 OBJECTS = _set("him her them us me you")
-"""Whom a verb of `GIVING` may name before a number: ``it takes him 25 minutes``."""
+"""Objects that a verb of `GIVING` may have before a number: ``it takes him 25 minutes``."""
 CLOSED = _set(
     """to with from by into onto upon via through toward towards against along among and when where while which who whom whose that since
     until till before after past up down off out below above beneath so then it they he she we i you me him them us some be am"""
 )
-"""Prepositions, conjunctions and pronouns: no units, and they do not lead to a number."""
+"""Prepositions, conjunctions and pronouns: they are not units and do not introduce a number."""
 SUBJECTS = _set("it this that these those there the a an he she they we you")
-"""Words that after a verb at the beginning ask a question."""
+"""Words that form a question after a verb at the start."""
 EXCLUSIVE = _groups(
     """north south east west northeast northwest southeast southwest; left right; up down; upward upwards downward downwards; above below;
     over under; inside outside; inner outer; top bottom; front back; increase decrease; increases decreases; increased decreased;
@@ -120,4 +120,4 @@ CHINESE_EXCLUSIVE = _groups(
     """东 南 西 北; 左 右; 上午 下午; 上升 下降; 增加 减少; 盈利 亏损; 赚 亏; 收入 支出; 顺时针 逆时针;
     最大 最小; 奇数 偶数; 公元前 公元后; 递增 递减; 以上 以下"""
 )
-"""The same in Chinese, found as parts of a text."""
+"""The same in Chinese, found anywhere in a text."""

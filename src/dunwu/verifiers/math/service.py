@@ -1,4 +1,4 @@
-"""The process-wide handle of the maths worker: started when first needed, one request at a time, closed at exit."""
+"""The process-wide handle of the maths worker: started on first use, one request at a time, closed at exit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BACKSTOP_SECONDS = 2.4
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``equal`` is the finding where ``kind`` is equal; else there is none. ``gold_ready``: the gold alone had been read by then."""
+    """``equal`` is the result if ``kind`` is ``equal``, and meaningless otherwise. ``gold_ready``: the worker had read the gold."""
 
     kind: Literal["equal", "timeout", "failed", "died"]
     equal: bool = False
@@ -36,7 +36,7 @@ class WorkerGone(Exception):
 
 
 class MathService:
-    """``judge`` may be called from any thread; a forked copy of this process starts a worker of its own."""
+    """``judge`` may be called from any thread; a forked copy of this process starts its own worker."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,19 +46,19 @@ class MathService:
         self._requests = 0
 
     def judge(self, gold: str, answer: str | None, policy: MathPolicy) -> Outcome:
-        """Compare in the worker; a worker that dies is replaced and asked once more. Without ``answer``: can the gold be read?"""
+        """Compare in the worker; if it dies, start another and retry once. Without ``answer``, only check that the gold can be read."""
         with self._lock:
             outcome = self._once(gold, answer, policy)
             return self._once(gold, answer, policy) if outcome.kind == "died" else outcome
 
     def start(self) -> None:
-        """Start the worker now (about a second) rather than at the first answer that needs it."""
+        """Start the worker now (about a second) instead of at the first answer that needs it."""
         with self._lock:
             if self._channel is None:
                 self._launch()
 
     def close(self) -> None:
-        """End the worker and release all it held; the next `judge` starts another."""
+        """Stop the worker and release its resources; the next `judge` starts another."""
         with self._lock:
             self._stop()
 
@@ -90,7 +90,7 @@ class MathService:
                 message = self._receive(deadline)
             except TimeoutError:
                 self._stop()
-                return Outcome("timeout", gold_ready=gold_ready, detail="stopped from outside")
+                return Outcome("timeout", gold_ready=gold_ready, detail="killed")
             match message:
                 case [of, "gold"] if of == number:
                     gold_ready = True

@@ -14,7 +14,7 @@ _NEAR = 1e-9
 
 @dataclass(frozen=True)
 class End:
-    """One end of an interval: where it is, and whether it belongs to it."""
+    """One end of an interval: its position, and whether it belongs to the interval."""
 
     value: Scalar
     place: float
@@ -23,14 +23,14 @@ class End:
 
 @dataclass(frozen=True)
 class RealSet:
-    """Disjoint intervals in ascending order; ``variable`` is empty where none was named."""
+    """Disjoint intervals in ascending order; ``variable`` is empty if none was named."""
 
     pieces: tuple[tuple[End, End], ...]
     variable: str = field(default="", compare=False)
 
 
 def real_set(value: Value) -> RealSet | None:
-    """The set of reals that ``value`` states; ``None`` where it states none, or one whose ends are no constants."""
+    """The set of reals that ``value`` states; ``None`` if it states none, or one whose ends are not constants."""
     match value:
         case Relation(sides, ("≠",)) if is_name(sides[0]):
             point = real_set(Collection("set", (sides[1],)))
@@ -54,14 +54,14 @@ def real_set(value: Value) -> RealSet | None:
 
 
 def ends(one: RealSet, other: RealSet) -> Iterator[tuple[Value, Value]]:
-    """The ends of two sets of equally many intervals, in pairs."""
+    """Pairs of the ends of two sets with equally many intervals."""
     for mine, yours in zip(one.pieces, other.pieces, strict=True):
         for end, partner in zip(mine, yours, strict=True):
             yield end.value, partner.value
 
 
 def same_ends(one: RealSet, other: RealSet) -> bool:
-    """Do the same ends belong to both?"""
+    """True if the same ends belong to both sets."""
     return all(
         end.closed == partner.closed
         for mine, yours in zip(one.pieces, other.pieces, strict=True)
@@ -74,7 +74,7 @@ def _is_pair(value: Value) -> bool:
 
 
 def _is_interval(value: Value) -> bool:
-    """No point: an end is infinite, or the brackets differ."""
+    """An interval and not a point: an end is infinite, or the brackets differ."""
     return isinstance(value, Collection) and (value.brackets in ("(]", "[)") or any(map(infinite, value.items)))
 
 
@@ -84,7 +84,7 @@ def _is_condition(value: Value) -> bool:
 
 
 def place(scalar: Scalar) -> float | None:
-    """Where on the real line a constant lies; ``None`` where it has letters or is not real."""
+    """The position of a constant on the real line; ``None`` if it has letters or is not real."""
     if sign := infinite(scalar):
         return sign * math.inf
     if scalar.node is None or any(name not in ("pi", "e") for name in symbols(scalar.node)):
@@ -128,7 +128,7 @@ def _without(whole: Value, rest: list[Value]) -> RealSet | None:
 
 
 def _linked(items: tuple[Value, ...], link: str) -> RealSet | None:
-    """Conditions linked by *or* or *and*; linked by commas alone they exclude each other or hold together."""
+    """Conditions linked by *or* or *and*; if linked by commas only, they exclude each other or hold together."""
     joined = _joined(items)
     if joined is None or link == "⋁":
         return joined

@@ -1,6 +1,6 @@
-"""What doubles leave open, decided with 320 digits (mpmath). Runs in the worker process only.
+"""Decide with 320 digits (mpmath) what doubles leave open. Runs in the worker process only.
 
-Two expressions of our grammar whose doubles agree are evaluated again at the same points: equal to 80 digits at all of them is equal.
+Two expressions of our grammar whose doubles agree are evaluated again at the same points. They are equal if 80 digits agree everywhere.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dunwu.verifiers.math.values import Scalar, symbols
 mpmath.mp.dps = 320
 AGREEMENT = mpmath.mpf(10) ** -80
 ROUNDING = mpmath.mpf(10) ** -300
-"""Of the largest number that was added on the way: smaller differences are lost to cancellation."""
+"""Relative to the largest intermediate summand: smaller differences are lost to cancellation."""
 LARGEST_BESIDE_ZERO = mpmath.mpf(10) ** 20
-"""What may be added on the way to something that is to be 0."""
+"""The largest intermediate summand allowed if the expected value is 0."""
 
 
 def _number(value: Fraction) -> Any:
@@ -33,7 +33,7 @@ def precise() -> Context:
 
 
 def decide(gold: Scalar, found: Scalar) -> Equal:
-    """`exact_equal`, and where that is open the comparison described above; an expression without a value equals nothing."""
+    """`exact_equal`, or if that is undecided the comparison described above; an expression without a value equals nothing."""
     equal = exact_equal(gold, found)
     if equal is not None:
         return equal
@@ -48,7 +48,7 @@ def decide(gold: Scalar, found: Scalar) -> Equal:
             continue
         if not mpmath.isfinite(expected) or not mpmath.isfinite(value) or not comparable(expected, value, point, AGREEMENT):
             continue
-        if not _can_tell(abs(expected), context.largest):
+        if not _is_decidable(abs(expected), context.largest):
             lost += 1
             continue
         if abs(expected - value) > max(AGREEMENT * max(abs(expected), abs(value)), ROUNDING * context.largest):
@@ -57,15 +57,15 @@ def decide(gold: Scalar, found: Scalar) -> Equal:
     return agreed > lost
 
 
-def _can_tell(size: Any, largest: Any) -> bool:
-    """Is what cancellation may have taken small beside the expected value? Else ``5`` and ``1/(10^307 + x)`` would agree."""
+def _is_decidable(size: Any, largest: Any) -> bool:
+    """True if the possible loss to cancellation is small next to the expected value. Else ``5`` and ``1/(10^307 + x)`` would agree."""
     doubt = ROUNDING * largest
     return bool(largest <= LARGEST_BESIDE_ZERO if size <= doubt else doubt <= AGREEMENT * size)
 
 
 def _in_range(gold: Scalar, found: Scalar, point: Point) -> bool:
-    """Do doubles hold all values on the way? At large points the precise ones would take too long otherwise. A constant has one value,
-    whose powers are bounded (`dunwu.verifiers.math.numeric`)."""
+    """True if all intermediate values fit in doubles: beyond them, precise ones take too long. A constant is always in range, since its
+    powers are bounded (`dunwu.verifiers.math.numeric`)."""
     assert gold.node is not None
     assert found.node is not None
     if not {*symbols(gold.node), *symbols(found.node)} - {"e", "pi", "i"}:

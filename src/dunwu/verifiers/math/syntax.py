@@ -1,10 +1,10 @@
-r"""One mathematical expression as a tree: our own parser, so that sympy never sees text that a model wrote.
+r"""Parse one mathematical expression into a tree. The parser is our own, so that sympy never sees text that a model wrote.
 
 Grammar: decimals, ``1e-5``, letters (each a symbol, with subscripts and primes), Greek commands, ``+ - * /``, implied products, powers,
 ``\frac``, ``\sqrt[n]{}``, ``\binom``, ``n!``, ``|x|``, floor and ceiling, elementary functions with and without parentheses, mixed numbers
-(``2\frac{1}{2}``), degrees. ``f(2)`` and ``I(0)``, a letter applied to a single number or letter, are names of their own.
+(``2\frac{1}{2}``), degrees. ``f(2)`` and ``I(0)``, a letter applied to a single number or letter, are names.
 
-Not in the grammar, on purpose: sums, products, integrals and limits (who repeats the question has not answered it), macros, two
+Deliberately not in the grammar: sums, products, integrals and limits (repeating the question is not an answer), macros, two
 numbers side by side, and words.
 """
 
@@ -19,11 +19,11 @@ from dunwu.verifiers.math.text import FUNCTIONS
 
 MAX_DEPTH = 50
 MAX_TOKENS = 300
-"""Final answers have fewer than a hundred; what is longer is padding."""
+"""Final answers have fewer than a hundred; longer ones are padding."""
 MAX_EXPONENT_10 = 1000
 _MARK_COMMANDS = "angle triangle overline vec hat bar tilde widehat overrightarrow arc odot mathcal mathbf"
 MARKS = frozenset(_MARK_COMMANDS.split())
-"""Commands that make a name of the letters behind them: ``\\angle ABC`` is no product."""
+"""Commands that make a name of the letters after them: ``\\angle ABC`` is not a product."""
 _SYMBOL_COMMANDS = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau upsilon phi varphi chi psi "
     "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar infty emptyset "
@@ -43,11 +43,11 @@ _VOWEL = re.compile("[aeiouAEIOU]")
 
 
 class Unreadable(ValueError):
-    """The text is not an expression of the grammar; the message says why."""
+    """The text is outside the grammar; the message says why."""
 
 
 class TooLarge(ValueError):
-    """A number of the expression, or the expression itself, exceeds a bound."""
+    """The expression, or a number in it, exceeds a bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _tokenise(text: str) -> list[tuple[str, str]]:
 
 
 class _Parser:
-    """Recursive descent; the depth of recursion is bounded by `MAX_DEPTH`."""
+    """Recursive descent, at most `MAX_DEPTH` deep."""
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self.tokens = tokens
@@ -143,7 +143,7 @@ class _Parser:
         return self.kind == "mark" and self.peek() == mark
 
     def take(self, mark: str) -> bool:
-        """Whether ``mark`` was next; then it is passed."""
+        """Consume ``mark`` and return true if it is next."""
         found = self.at(mark)
         self.position += found
         return found
@@ -173,7 +173,7 @@ class _Parser:
                 return factors[0] if len(factors) == 1 else Product(tuple(factors))
 
     def begins_factor(self) -> bool:
-        """Does an implied product go on? With a number only behind a factorial: ``2 3`` is no product, ``3!6!`` is one."""
+        """True if an implied product continues. A number continues it only after a factorial: ``3!6!`` is a product, ``2 3`` is not."""
         if self.kind == "number":
             return self.position > 0 and self.peek(-1) == "!"
         if self.kind == "mark":
@@ -204,7 +204,7 @@ class _Parser:
                 return node
 
     def argument(self, whole_number: bool = False) -> Node:
-        """What a command without parentheses takes: a group, or one token (of a number its first digit, unless ``whole_number``)."""
+        """The argument of a command without parentheses: a group or one token (only a number's first digit, unless ``whole_number``)."""
         if self.at("{"):
             return self.group("{")
         if whole_number and (self.at("-") or self.at("+")):
@@ -224,7 +224,7 @@ class _Parser:
         return node
 
     def atom(self) -> Node:
-        """What stands between operators; all recursion passes here."""
+        """An operand; all recursion passes through this method."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise TooLarge(f"nested deeper than {MAX_DEPTH}")
@@ -266,7 +266,7 @@ class _Parser:
         return Number(whole)
 
     def symbol(self, name: str) -> Node:
-        """A letter with its primes and subscript; applied to a single number or letter it is a name too."""
+        """A letter with its primes and subscript; a letter applied to a single number or letter is a name too."""
         while self.take("'"):
             name += "'"
         if self.take("_"):
@@ -329,7 +329,7 @@ class _Parser:
                 letters += self.peek()
                 self.position += 1
         if not letters:
-            raise Unreadable(f"nothing behind \\{name}")
+            raise Unreadable(f"nothing after \\{name}")
         return self.symbol(f"\\{name} {min(letters, letters[::-1]) if name == 'angle' else letters}")
 
     def function(self, name: str) -> Node:
@@ -371,7 +371,7 @@ def _function(name: str, argument: Node, base: Node | None) -> Node:
 
 def _number(text: str) -> Fraction:
     mantissa, _, exponent = text.lower().partition("e")
-    if not mantissa.strip("."):  # what is left of ``1e5`` or ``1.`` behind a command that takes one digit
+    if not mantissa.strip("."):  # the rest of ``1e5`` or ``1.`` after a command that takes one digit
         raise Unreadable("a number without digits")
     if exponent and abs(int(exponent)) > MAX_EXPONENT_10:
         raise TooLarge("an exponent of ten above 1000")

@@ -1,8 +1,8 @@
-r"""Spellings of maths made one: LaTeX, Unicode and plain text become short marks that the readers split and parse.
+r"""Unify spellings of maths: LaTeX, Unicode and plain text become short marks that the readers split and parse.
 
 After `clean`: ``⦃ ⦄`` are set braces, ``‹ ›`` enclose words (``\text{...}``), ``¶`` ends a row of a matrix, ``±∓≤≥≠≈∪∖∈°%…`` stand for
-their commands, ``⋁`` and ``⋀`` for *or* and *and* between formulas, ``*`` and ``/`` for all products and quotients. Everything else that
-is not ASCII stays, and no reader accepts it. ``\text{}`` is transparent where its content is no word: ``\text{17}`` is 17, and
+their commands, ``⋁`` and ``⋀`` for *or* and *and* between formulas, ``*`` and ``/`` for all products and quotients. Any other character
+that is not ASCII stays, and no reader accepts it. ``\text{}`` is ignored if its content is not a word: ``\text{17}`` is 17, and
 ``5\text{/6}`` is 5/6.
 """
 
@@ -41,7 +41,7 @@ _COMBINATIONS = re.compile(
     r"|C ?_ ?\{? ?([0-9]{1,4}) ?\}? ?\^ ?\{? ?([0-9]{1,4}) ?\}?|([0-9]{1,4}) ?C ?([0-9]{1,4}))(?![0-9A-Za-z])"
 )
 _OUTWARD = re.compile(r"((?:\A|(?<=[∪∈∉∖=]))\s*)([\[\]])([^\[\]]{1,60}[,;][^\[\]]{1,60})([\[\]])(?=\s*(?:\Z|[∪∖,.]))")
-"""``]1,5[``: an open end by a bracket turned outward."""
+"""``]1,5[``: a bracket turned outward marks an open end."""
 _LENGTHS = "m|cm|mm|km|ft|in|yd|(?:centi|kilo|milli)?met(?:er|re)s?|feet|foot|inch(?:es)?|yards?|miles?"
 _LETTER_COMBINATIONS = re.compile(
     r"(?<![A-Za-z0-9\\])(?:C ?\( ?([a-z](?:[+-][0-9])?) ?, ?([a-z0-9]) ?\)|(?:\{ ?\} ?)?[_^] ?\{? ?([a-z]) ?\}? ?C ?_ ?\{? ?([a-z0-9]) ?\}?"
@@ -160,7 +160,7 @@ _STEPS: tuple[_Step, ...] = (
     (re.compile(r"([(\[][^()\[\]]{1,60},[^()\[\]]{1,60}[)\]])\s*[Uu]\s*(?=[(\[][^()\[\]]{1,60},)"), r"\1∪"),
     (_OUTWARD, lambda m: f"{m.group(1)}{'(' if m.group(2) == ']' else '['}{m.group(3)}{')' if m.group(4) == '[' else ']'}"),
     (re.compile(r"\A\s*⦃\s*([^|:⦃⦄]*[^|:⦃⦄\s])\s*[|:]\s*([a-z]\s*∈\s*\\mathbb[ZN])\s*⦄\s*\Z"), r"\1, \2"),
-    # The mixed number 1 1/2; nothing else may put two numbers side by side.
+    # The mixed number 1 1/2; no other notation may put two numbers side by side.
     (re.compile(r"(?<![0-9./^_{])([0-9]+) +([0-9]+) ?/ ?([0-9]+)(?![0-9./])"), r"\1\\frac{\2}{\3}"),
     (re.compile(r"\s+"), " "),
 )
@@ -168,7 +168,7 @@ _STEPS: tuple[_Step, ...] = (
 
 @lru_cache(maxsize=4096)
 def clean(text: str, full_width: bool = True) -> str:
-    """``text`` in the marks above, without the punctuation that ends a sentence."""
+    """``text`` in the marks above, without punctuation at its end."""
     if full_width:
         text = text.translate(_FULL_WIDTH)
     text = _WORDS.sub(_words, _CROSS.sub(_cross, text).translate(_UNICODE))
@@ -195,7 +195,7 @@ def _words(match: re.Match[str]) -> str:
 
 
 def _cross(match: re.Match[str]) -> str:
-    """The vector beside the cross as a name of its own, which keeps the order of the factors and is no factor of a dot product."""
+    """The vector next to the cross as a name of its own, which keeps the order of the factors and is not a factor of a dot product."""
     name = next(group for group in match.groups() if group)
     return rf"\vec{{C}}_{{{name}}} " if match.group()[0] == "\\" else rf")\vec{{CC}}_{{{name}}} "
 
@@ -213,19 +213,19 @@ def _prefix_fractions(text: str) -> str:
 
 
 def _binomial(match: re.Match[str]) -> str:
-    """``C(5,2)``, ``5C2``, ``C_5^2`` and the like; what is no choice of some from more stays as it is."""
+    """``C(5,2)``, ``5C2``, ``C_5^2`` and the like as binomials; unchanged if it does not choose some from more."""
     numbers = [int(group) for group in match.groups() if group]
     top, bottom = max(numbers), min(numbers)
     return rf"\binom{{{top}}}{{{bottom}}}" if match.lastindex != 6 or numbers[0] >= numbers[1] else match.group()
 
 
 def with_binomials(text: str) -> str:
-    """``C(n,2)``, ``_nC_2`` and ``C_n^2`` of the cleaned ``text`` as binomials; ``C_n^2`` may be a square instead."""
+    """The cleaned ``text`` with ``C(n,2)``, ``_nC_2`` and ``C_n^2`` as binomials; ``C_n^2`` may be a square instead."""
     return _LETTER_COMBINATIONS.sub(r"\\binom{\1\3\5}{\2\4\6}", text)
 
 
 def _group_around(text: str, place: int) -> tuple[int, int]:
-    """Where the contents of the innermost braces around ``place`` begin and end; the ends of ``text`` where there are none."""
+    """Start and end of the contents of the innermost braces around ``place``; of the whole ``text`` if there are none."""
     depth, start = 0, place
     while start > 0 and depth >= 0:
         start -= 1
@@ -239,5 +239,5 @@ def _group_around(text: str, place: int) -> tuple[int, int]:
 
 
 def closed_up(text: str) -> str:
-    """Without spaces, but for one between digits: ``1 2`` is two numbers and never 12."""
+    """``text`` without spaces, except one between digits: ``1 2`` is two numbers and never 12."""
     return _GAP.sub("", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""Units whose scale is known: two numbers with such units of one dimension are compared as quantities."""
+"""Units of known scale: two numbers with such units of the same dimension are compared as quantities."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 
 Unit = tuple[str, Fraction]
-"""Dimension and size in the dimension's base unit."""
+"""The dimension, and the size in the dimension's base unit."""
 
 _TABLE = {
     "length": {
@@ -63,7 +63,7 @@ _LONE_DOLLAR = re.compile(r"\A[^$]*(?<!\\)\$(?=[0-9.])[^$]*\Z")
 
 
 def unit_scale(text: str) -> Unit | None:
-    """The dimension and size of a unit such as ``cm``, ``square meters``, ``km/h``; ``None`` where it is not in the table."""
+    """The dimension and size of a unit such as ``cm``, ``square meters``, ``km/h``; ``None`` if it is not in the table."""
     plain = re.sub(r"[‹›{}\\.*]|\bof\b.*", " ", _ARC.sub(r"arc\1\2", text.casefold())).strip()
     plain = _ABBREVIATIONS.get(plain, plain)
     parts = re.split(r"\s*(?:/|\bper\b|\ban?\b)\s*", plain)
@@ -86,13 +86,13 @@ def _power(text: str) -> Unit | None:
 
 
 def currencies(text: str) -> set[str]:
-    """The currencies whose sign ``text`` shows; a dollar sign around a formula is none."""
+    """The currencies in ``text``; dollar signs around a formula do not count."""
     named = {_CURRENCIES[sign] for sign in _CURRENCY.findall(text.casefold())}
     return named | ({"dollar"} if _LONE_DOLLAR.match(text) else set())
 
 
 def angle(unit: str) -> str:
-    """``degrees``, ``radians``, or nothing where ``unit`` is neither."""
+    """``degrees``, ``radians``, or empty if ``unit`` is neither."""
     name = unit.strip("‹› ").casefold()
     if name in ("rad", "radian", "radians", "弧度"):
         return "radians"

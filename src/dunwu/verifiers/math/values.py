@@ -1,4 +1,4 @@
-r"""The values that answers state: a number or expression, words, an equation or inequality, a collection of such."""
+r"""The values that answers state: a number or expression, words, an equation or inequality, a collection of these."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BRACED = re.compile(r"\{[^{}]*\}|\([^()]*\)")
 
 @dataclass(frozen=True)
 class Scalar:
-    """One expression with its normal form; both ``None`` where the text is not in the grammar, too large or without a value."""
+    """One expression with its normal form; both are ``None`` if the text is outside the grammar, too large or without a value."""
 
     text: str
     node: Node | None = None
@@ -49,7 +49,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Relation:
-    """``sides[0] signs[0] sides[1] ...``; signs are of ``= < > ≤ ≥ ≠ ≈``. A label is the left side of an equation."""
+    """``sides[0] signs[0] sides[1] ...`` with signs from ``= < > ≤ ≥ ≠ ≈``. A label is the left side of an equation."""
 
     sides: tuple[Value, ...]
     signs: tuple[str, ...]
@@ -57,8 +57,8 @@ class Relation:
 
 @dataclass(frozen=True)
 class Collection:
-    """``kind``: list, set, tuple, union, minus, matrix, determinant. ``brackets`` of a tuple, such as ``"(]"``, or what links a list (``⋁``
-    or ``⋀``); ``columns`` of a matrix."""
+    """``kind``: list, set, tuple, union, minus, matrix, determinant. ``brackets``: of a tuple, such as ``"(]"``, or the link of a list,
+    ``⋁`` or ``⋀``. ``columns``: of a matrix."""
 
     kind: str
     items: tuple[Value, ...]
@@ -75,13 +75,13 @@ INFINITIES = tuple(Scalar(text, node, normal_form(node)) for text, node in (("-\
 
 
 def infinite(value: Value) -> int:
-    """1 and -1 for plus and minus infinity, else 0."""
+    """1 or -1 for plus or minus infinity, otherwise 0."""
     forms = [infinity.form for infinity in INFINITIES]
     return 2 * forms.index(value.form) - 1 if isinstance(value, Scalar) and value.form in forms else 0
 
 
 def is_name(value: Value) -> bool:
-    """Can ``value`` be the left-hand side of ``x = 5``: a symbol, a name such as ``AB``, ``P(A)`` or ``P(X=2)``, words?"""
+    """True if ``value`` can be the left-hand side of ``x = 5``: a symbol, a name such as ``AB``, ``P(A)`` or ``P(X=2)``, words."""
     if isinstance(value, Words):
         return not changes(re.sub(r"(?<![A-Za-z'])[A-Za-z](?![A-Za-z'])|[0-9]", " ", value.text), "")
     if not isinstance(value, Scalar):
@@ -101,7 +101,7 @@ def _reads_as_name(text: str) -> bool:
 
 
 def is_quantity(value: Value) -> bool:
-    """Can ``value = 5`` state what was asked for: ``m+n``, ``a^2+b^2``, ``|a-b|``, ``a/b``? An affine function of one letter cannot."""
+    """True if ``value = 5`` can state the requested value: ``m+n``, ``a^2+b^2``, ``|a-b|``, ``a/b``, but not an affine ``2x``."""
     if not isinstance(value, Scalar) or value.node is None or value.form is None:
         return False
     names = set(symbols(value.node)) - {"pi", "i", "e", "\\infty"}
@@ -113,7 +113,7 @@ def _bare_words(text: str) -> str:
 
 
 def name_of(value: Value) -> str:
-    """The name as compared: letters and digits only."""
+    """The name for comparison: letters and digits only."""
     if isinstance(value, Collection):
         return ",".join(map(name_of, value.items))
     return re.sub(r"[\s{}\\‹›]", "", value.text) if isinstance(value, Scalar | Words) else ""
@@ -139,7 +139,7 @@ def symbols(node: Node) -> Iterator[str]:
 
 
 def solve(value: Value) -> tuple[Scalar, Fraction, Form] | None:
-    """``(x, a, b)`` of a value ``a x + b`` in one letter, with a rational ``a``."""
+    """``(x, a, b)`` of a value ``a x + b`` in one letter, with rational ``a``."""
     if not isinstance(value, Scalar) or value.form is None or not value.form.exact:
         return None
     linear = [(m, c) for m, c in value.form.terms.items() if any(name not in ("pi", "e") for name, _ in m[1])]

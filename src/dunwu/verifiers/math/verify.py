@@ -1,29 +1,29 @@
 r"""Maths answers: equivalent to the gold or not.
 
-An answer is found in the text (`answer`), bounded, cleaned (`text`), read by our own grammar (`reading`, `syntax`) and
-compared (`compare`): exactly by normal forms, by values at a few points where unequal forms decide nothing, and what is then still
-open with 320 digits in a killable worker process (`worker`). No ``eval``, and no ``parse_expr``, sees model text. What `MathPolicy`
-does not settle:
+An answer is found in the text (`answer`), bounded, cleaned (`text`), read by our own grammar (`reading`, `syntax`) and compared
+(`compare`): exactly by normal forms; if unequal forms decide nothing, by values at a few points; and if that leaves the question open,
+with 320 digits in a worker process that can be killed (`worker`). Neither ``eval`` nor ``parse_expr`` ever sees model text. Rules beyond
+`MathPolicy`:
 
-- A tuple or interval agrees in order and brackets; ``(1,2)`` is not ``\{1,2\}``; a bare list ``1, 2`` agrees with a set in any order and
-  with a tuple in order. Items with labels (``Al: 5, Bob: 7``; ``A: 5, B: 7``; ``8 black, 9 white``) agree by label, without them in order.
-- Several answers are wrong for a gold of one; a box for each item of a list is the list.
-- A chain of equations must hold: ``2 * 4 = 8`` is 8, ``5 = 6`` is nothing. ``m+n = 293`` is 293; ``2x = 8`` is an equation, and not 8.
+- Tuples and intervals must agree in order and brackets; ``(1,2)`` is not ``\{1,2\}``; a bare list ``1, 2`` matches a set in any order and
+  a tuple in order. Items with labels (``Al: 5, Bob: 7``; ``A: 5, B: 7``; ``8 black, 9 white``) match by label, without labels in order.
+- Several answers are wrong if the gold is a single one; one box per item of a list is the list.
+- A chain of equations must hold: ``2 * 4 = 8`` is 8, ``5 = 6`` is nothing. ``m+n = 293`` is 293; ``2x = 8`` is an equation, not 8.
 - Decimals are exact: 0.33 is not 1/3, but ``1/3 \approx 0.33`` is. Square roots are principal, odd roots of negative numbers real. Letters
-  are reals: expressions must agree at positive values, and at negative ones where both are real, also beyond their largest number. The
+  are reals: expressions must agree at positive values, and at negative ones if both are real, also beyond their largest number. The
   factors of a product of matrices (``A^{-1}B``) or of vectors (``\vec a \times \vec b``) do not commute.
-- Words compare with their signs and symbols, without case, articles and punctuation; a choice by its letter or its value, never by
-  another letter. A number spelled in words is a number. Words around a number are passed over where they are known to leave it as it
-  is (``There are 5 apples in all``); words that change it (``twice``), that are not known to keep it (``short by 5``) or that contradict
-  the gold's (``north`` for ``south``) are not.
-- A number of units of known scale is a quantity: 5 cm is 0.05 m and not 5 m, 5 cm² or \$5; a missing unit, or one of
-  unknown scale, is passed over.
-- Notations with a meaning of their own (`forms`: clock times, remainders, dimensions, numerals of a base, sequences) meet the same
-  notation only. A letter, a sum sign or a macro outside the grammar is compared as text; `reads_as_text` says which golds those are.
+- Words are compared with their signs and symbols, ignoring case, articles and punctuation; a choice by its letter or its value, never by
+  another letter. A number spelled in words is a number. Words around a number are ignored only if they are known to leave it unchanged
+  (``There are 5 apples in all``), not if they change it (``twice``), are not known to keep it (``short by 5``) or contradict the gold's
+  (``north`` for ``south``).
+- A number with a unit of known scale is a quantity: 5 cm is 0.05 m, but not 5 m, 5 cm² or \$5. A missing unit, or one of unknown scale,
+  is ignored.
+- Special notations (`forms`: clock times, remainders, dimensions, numerals of a base, sequences) match only the same notation. A letter,
+  a sum sign or a macro outside the grammar is compared as text; `reads_as_text` says which golds those are.
 - An expression of more than 300 symbols, or that needs a number of more than 32768 bits, a factorial above 2500 or more than 200 terms, is
-  unparsable, at once.
+  unparsable at once.
 
-A time-out scores 0 where the gold alone could be read in time, as the answer is to blame; else there is no score.
+A timeout scores 0 if the gold alone could be read in time, since the answer is the cause; otherwise there is no score.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _CHOOSING = re.compile(
     r"(?i:[\s.,:;()\[\]‹›]|\b(?:i|we|so|hence|thus|therefore|finally|clearly|the|my|a|it|that|one|only|choose|chose|pick|select|think|believe|conclude|choice"
     r"|option|answer|letter|correct|right|best|true|final|is|must|be)\b|\b[A-J]\b)*+"
 )
-"""Words that choose, and none that could deny or limit it."""
+"""Words that choose, without any that could deny or limit the choice."""
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SUBJECT = re.compile(
     r"\A\s*(?:it|this|that|they|these|he|she)(?:\s+(?:is|are|was|were)\b|'s)\s+"
@@ -67,14 +67,14 @@ _SUBJECT = re.compile(
 
 
 def verify_math(problem: Problem, answer: str) -> Verdict:
-    """Is ``answer`` equivalent to ``problem.answer``? A gold that cannot be judged, or is no number where one is due, is an error."""
+    """Check that ``answer`` is equivalent to ``problem.answer``. An invalid gold, or one that must be a number and is not, is an error."""
     if problem.verifier == "number" and not any(_is_number(value) for value in answer_readings(problem.answer or "")):
         return Verdict(None, "error", "the gold answer: not a number")
     return compare_math(problem.answer or "", answer)
 
 
 def compare_math(gold: str, prediction: str, policy: MathPolicy = DEFAULT) -> Verdict:
-    """Is the answer that ``prediction`` gives (a whole completion or a bare answer) equivalent to ``gold``? No text makes it raise."""
+    """Compare the answer in ``prediction`` (a whole completion or a bare answer) with ``gold``. No text makes it raise."""
     if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(prediction):
         return _verdict(int(gold) == int(prediction))
     try:
@@ -91,7 +91,7 @@ def compare_math(gold: str, prediction: str, policy: MathPolicy = DEFAULT) -> Ve
 
 
 def check_gold(gold: str, policy: MathPolicy = DEFAULT) -> str | None:
-    """``None`` where answers can be verified against ``gold``; else a line that says why not."""
+    """``None`` if answers can be verified against ``gold``, otherwise one line that says why not."""
     if _INTEGER.fullmatch(gold):
         return None
     try:
@@ -109,7 +109,7 @@ def check_gold(gold: str, policy: MathPolicy = DEFAULT) -> str | None:
 
 
 def reads_as_text(gold: str, policy: MathPolicy = DEFAULT) -> bool:
-    """Is ``gold``, which `check_gold` accepts, outside the grammar, so that only an answer of the same text meets it?"""
+    """True if ``gold``, which `check_gold` accepts, is outside the grammar, so that only an answer with the same text matches it."""
     try:
         answer = _gold(gold)
     except NoAnswer:
@@ -118,7 +118,7 @@ def reads_as_text(gold: str, policy: MathPolicy = DEFAULT) -> bool:
 
 
 def answer_readings(text: str) -> tuple[Value, ...]:
-    """All that the answer in ``text`` may state; nothing where it gives none or several."""
+    """All possible readings of the answer in ``text``; empty if it gives none or several."""
     try:
         return readings(find_answer(text), True, True, True)
     except NoAnswer:
@@ -132,24 +132,24 @@ def _is_number(value: Value) -> bool:
 def _gold(text: str) -> str:
     gold = find_answer(text)
     if is_note(clean(gold)) or ("boxed" not in text and is_note(text)):
-        raise NoAnswer("no answer, but a note that there is none")
+        raise NoAnswer("a note instead of an answer")
     return gold
 
 
 def _may_take_long(values: tuple[Value, ...]) -> bool:
-    """Only forms that are not exact are ever evaluated in the worker."""
+    """Only forms that are not exact are evaluated in the worker."""
     return any(isinstance(value, Scalar) and value.form is not None and not value.form.exact for value in values)
 
 
 def _judge(gold: str, answer: str, policy: MathPolicy) -> Verdict:
     try:
         return _judge_here(gold, answer, policy) or _judge_in_worker(gold, answer, policy)
-    except RecursionError:  # the caller may have left us little of the stack
+    except RecursionError:  # the caller may have used most of the stack
         return Verdict(0.0, "unparsable", "nested too deeply")
 
 
 def _judge_several(gold: str, answers: tuple[str, ...], policy: MathPolicy) -> Verdict:
-    """A box for each item of a gold list; or boxes that all say the same."""
+    """One box per item of a gold list, or boxes that all say the same."""
     values = gold_readings(gold, policy)
     kinds = ("list", "set", "tuple") if all(" = " in answer for answer in answers) else ("list", "set")
     if any(isinstance(value, Collection) and value.kind in kinds and len(value.items) == len(answers) for value in values):
@@ -161,7 +161,7 @@ def _judge_several(gold: str, answers: tuple[str, ...], policy: MathPolicy) -> V
 
 @lru_cache(maxsize=4096)
 def _judge_here(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
-    """The verdict, unless it takes the worker. Cached: the completions of a group often share their answer."""
+    """The verdict, or ``None`` if it needs the worker. Cached: the completions of a group often share their answer."""
     if not policy.full_width and _FULL_WIDTH.search(answer):
         return Verdict(0.0, "unparsable", "full-width characters")
     chosen = _choice(gold, answer, policy)
@@ -186,7 +186,7 @@ def _judge_here(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
 
 
 def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
-    """A gold that is the letter of a choice, alone or before its value; ``None`` where it is none, or the answer names no letter."""
+    """The verdict if the gold is the letter of a choice, alone or before its value; ``None`` if not, or if the answer names no letter."""
     said_in = answer
     gold, answer = clean(gold, policy.full_width), clean(answer, policy.full_width)
     alone, labelled = _LETTER.fullmatch(gold), _LETTER_AND_VALUE.fullmatch(gold)
@@ -211,7 +211,7 @@ def _choice(gold: str, answer: str, policy: MathPolicy) -> Verdict | None:
 
 
 def _chooses(letter: str, answer: str) -> bool:
-    """Does a sentence take that option: ``I choose B``, ``Hence option B is correct``?"""
+    """True if a sentence chooses that option: ``I choose B``, ``Hence option B is correct``."""
     sentence = answer.replace("**", "")
     if letter > LETTERS[-1] or not _CHOOSING.fullmatch(clean(sentence)):
         return False
@@ -223,7 +223,7 @@ def _verdict(equal: bool) -> Verdict:
 
 
 def _same_words(values: tuple[Value, ...], gold: str, answer: str, policy: MathPolicy) -> bool:
-    """The same text; or the same words and symbols, where the gold is words or outside the grammar."""
+    """The same text, or the same words and symbols if the gold is words or outside the grammar."""
     if isinstance(values[0], Tagged):
         return False
     gold, answer = clean(gold, policy.full_width), clean(answer, policy.full_width)

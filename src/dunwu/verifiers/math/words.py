@@ -1,4 +1,4 @@
-"""Words in maths: numbers spoken in words, and texts as compared."""
+"""Words in maths: numbers spelled in words, and the key by which texts are compared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ARTICLE = re.compile(r"(?<![A-Za-z\\])(?:an?|the)[\s›]+(?=\w{2,})", re.IGNORE
 
 
 def number_in_words(text: str) -> Fraction | None:
-    """The number that ``text`` spells out, English or Chinese (``minus seventeen``, ``三分之二``); ``None`` where it is none."""
+    """The number that ``text`` spells out in English or Chinese (``minus seventeen``, ``三分之二``); ``None`` if it is not a number."""
     text = text.strip().casefold()
     if _CHINESE_NUMBER.fullmatch(text):
         return _chinese(text)
@@ -77,7 +77,7 @@ def _with_parts(words: list[str]) -> Fraction | None:
 
 
 def _whole(words: list[str]) -> int | None:
-    """A whole number; each word must fit where it stands."""
+    """A whole number; each word must fit its position."""
     if words and words[0] in ("a", "an") and len(words) > 1 and words[1] in ("hundred", "dozen", *_LARGE):
         words = ["one", *words[1:]]
     if words and words[-1] == "dozen":
@@ -141,9 +141,9 @@ def _chinese_whole(text: str) -> int | None:
 
 
 def words_key(text: str) -> tuple[str, ...]:
-    r"""A text answer as compared: words in lower case, numbers, commands and symbols, without articles and punctuation.
+    r"""The key by which text answers are compared: lower-case words, numbers, commands and symbols, without articles and punctuation.
 
-    A hyphen between letters joins words and does not count; before a digit or a sign it does: ``-5`` is not ``5``, ``C++`` not ``C``.
+    A hyphen between letters does not count; one before a digit or a sign does: ``-5`` is not ``5``, ``C++`` is not ``C``.
     """
     joined = _ARTICLE.sub("", re.sub(r"(?<=[A-Za-z])[-–](?=[A-Za-z])", " ", text.replace("’", "'")))
     return tuple(token.casefold() for token in _TOKEN.findall(joined) if token not in _PUNCTUATION)

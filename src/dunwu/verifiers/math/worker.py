@@ -1,11 +1,11 @@
 """The worker process of the maths verifier: ``python -m dunwu.verifiers.math.worker CHANNEL`` (a descriptor).
 
-A zygote imports mpmath once and forks a child that serves. The child arms a timer before each request whose signal, SIGALRM, has its
-default action: the kernel ends the process whatever Python or a C library is doing. The zygote says so on the channel and forks the next
-child, which takes milliseconds. Both end when the parent closes the channel or dies;
-the child also dies with the zygote. It is not a sandbox: what it is given was parsed before.
+A zygote imports mpmath once and forks a child that serves. Before each request the child arms a timer whose signal, SIGALRM, has its
+default action: the kernel ends the process whatever Python or a C library is doing. The zygote reports that on the channel and forks the
+next child, which takes milliseconds. Both end when the parent closes the channel or dies; the child also dies with the zygote. This is
+not a sandbox: its input was parsed before.
 
-Lines of JSON: a request is ``[id, gold, answer, policy]``; the child answers ``[id, "gold"]`` once the gold has been read and evaluated,
+Messages are lines of JSON. A request is ``[id, gold, answer, policy]``. The child sends ``[id, "gold"]`` after it has evaluated the gold,
 then ``[id, "equal", true]`` (or false), or ``[id, "failed", message]``; the zygote adds ``[0, "timeout"]`` or ``[0, "died", message]``.
 """
 
@@ -67,7 +67,7 @@ def serve(channel: socket.socket) -> None:
 
 
 def _judge(channel: socket.socket, number: int, gold: str, answer: str | None, policy: MathPolicy) -> bool:
-    """Is ``answer`` equal to ``gold``? Without an answer: can the gold be evaluated in time?"""
+    """True if ``answer`` equals ``gold``. Without an answer, only the gold is evaluated, to see if that is possible in time."""
     from dunwu.verifiers.math.symbolic import decide
 
     golds, founds = readings_of_pair(gold, answer or gold, policy)
