@@ -1,6 +1,6 @@
 """Unmodified math-verify, to compare with our verifier: ``python -m dunwu.verifiers.math.plain`` judges lines ``[gold, text]`` on stdin.
 
-For comparisons only. It runs in its own process because it takes seconds on power towers, has a time limit in the main thread only, and passes
+For comparisons only. It runs in its own process because it takes seconds on power towers, can limit time only in the main thread and passes
 arithmetic to ``parse_expr``; if a row takes longer than `ROW_SECONDS`, its process is killed.
 """
 
