@@ -447,7 +447,7 @@ def money_sentences(rng: Rng) -> str:
 
 
 def named_powers(rng: Rng) -> str:
-    """What is known by name only, raised and named again: each level repeats the name below once a term."""
+    """Nested opaque powers: each level repeats the name of the level below once per term."""
     text = rng.choice(("x", "1+x", "x+y", r"\sqrt{2}"))
     for _ in range(rng.randint(2, 14)):
         head = rng.choice((r"\sin", r"\cos", r"\ln", "e^", "2^", r"\sqrt", r"\frac{1}", r"\sqrt[3]"))
@@ -525,7 +525,7 @@ PIECES = (*"".join(PIECES).split("|"), "|", "\n", "\u200b")
 
 
 def runs_of_pieces(rng: Rng) -> str:
-    """A few pieces of notation, one after another or in turn, until the text is long."""
+    """A few pieces of notation, repeated one after another or in turn, until the text is long."""
     pieces, length = rng.choices(PIECES, k=rng.randint(1, 4)), rng.choice((200, 1000, 2000))
     if rng.random() < 0.5:
         return "".join(piece * (length // len(pieces) // max(len(piece), 1)) for piece in pieces)
@@ -544,7 +544,7 @@ KINDS: tuple[Callable[[Rng], str], ...] = tuple(
 
 
 def hostile(count: int, seed: int = 11) -> Iterator[tuple[str, str, str]]:
-    """``count`` of ``(kind, gold, answer)``, the kinds in turn."""
+    """``count`` tuples ``(kind, gold, answer)``, cycling through the kinds."""
     rng = random.Random(seed)
     for number in range(count):
         kind = KINDS[number % len(KINDS)]

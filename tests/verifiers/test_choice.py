@@ -227,7 +227,7 @@ def test_spellings_of_a_choice(answer: str) -> None:
 
 
 @pytest.mark.parametrize("answer", NOT_B)
-def test_what_is_supposed_or_taken_back_is_no_choice(answer: str) -> None:
+def test_a_supposed_or_retracted_statement_is_not_a_choice(answer: str) -> None:
     assert verify_choice(question("B"), answer).score == 0.0
 
 
@@ -305,11 +305,11 @@ def test_no_text_raises(text: str) -> None:
         "\n",
     ],
 )
-def test_hostile_text_comes_to_an_end(piece: str) -> None:
+def test_hostile_text_terminates(piece: str) -> None:
     assert verify_choice(question("D"), (piece * 2048)[:2048]).score == 0.0
 
 
-# A letter beside its explanation, and what only looks like one.
+# A letter with its explanation, and texts that only look like one.
 EXPLAINED = [
     ("B", "**Final Answer: (B)**"),
     ("B", "Answer - B"),
@@ -531,12 +531,12 @@ NOT_TAKEN = [
 
 
 @pytest.mark.parametrize(("gold", "answer"), EXPLAINED)
-def test_a_letter_beside_its_explanation(gold: str, answer: str) -> None:
+def test_a_letter_with_its_explanation(gold: str, answer: str) -> None:
     assert verify_choice(question(gold), answer).score == 1.0
 
 
 @pytest.mark.parametrize(("gold", "answer"), NOT_TAKEN)
-def test_what_does_not_take_an_option(gold: str, answer: str) -> None:
+def test_text_that_chooses_no_option(gold: str, answer: str) -> None:
     assert verify_choice(question(gold), answer).score == 0.0
 
 
@@ -546,6 +546,6 @@ def test_options_that_differ_by_a_sign(options: list[str], answer: str, score: f
 
 
 @pytest.mark.parametrize("gold", ["B", "(B)", "b", "B.", "B. Paris", "(B) Paris", r"\textbf{(B)}\ 5", "**B**"])
-def test_golds_as_data_sets_have_them(gold: str) -> None:
+def test_golds_in_the_forms_of_data_sets(gold: str) -> None:
     assert verify_choice(question(gold), "B").score == 1.0
     assert verify_choice(question(gold), "C").score == 0.0

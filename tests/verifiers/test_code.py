@@ -1,4 +1,4 @@
-"""Programs of answers in the real sandbox."""
+"""Programs in answers, run in the real sandbox."""
 
 import os
 import shutil
@@ -100,14 +100,14 @@ class Solution:
 """
 
 
-def test_functions_have_the_customary_imports(verify):
+def test_functions_have_the_usual_imports(verify):
     assert verify(DOUBLE, USES_THE_PRELUDE).score == 1.0
     assert verify(DOUBLE, f"from __future__ import annotations\n{USES_THE_PRELUDE}").score == 1.0
     apart = assert_tests("for n in range(3):\n    assert double(n) == 2 * n", "double")
     assert verify(apart, USES_THE_PRELUDE).score == 1.0
 
 
-def test_a_tuple_for_a_list_where_no_test_says_otherwise(verify):
+def test_a_tuple_may_stand_for_a_list_by_default(verify):
     pair = "def pair(x):\n    return ((x, x),)"
     assert verify(CodeTests(mode="function", entry="pair", cases=(Case(input="((1,), {})", expected="[[1, 1]]"),)), pair).score == 1.0
     assert verify(CodeTests(mode="function", entry="pair", cases=(Case(input="((1,), {})", expected="[(1, True)]"),)), pair).score == 0.0
@@ -170,7 +170,7 @@ def check(candidate):
 ROOT = "def root(x):\n    return x ** 0.5\n"
 
 
-def test_a_test_with_a_loop_runs_apart(verify):
+def test_a_test_with_a_loop_runs_in_its_own_process(verify):
     tests = assert_tests(LOOP, "root")
     assert (tests.mode, tests.forgeable) == ("assert", False)
     for _ in range(2):  # the second time the calls are known
@@ -179,7 +179,7 @@ def test_a_test_with_a_loop_runs_apart(verify):
     assert len(planned_calls(tests)) == 7
 
 
-def test_a_sleeper_is_not_waited_for_at_each_known_call(sandbox):
+def test_a_program_that_sleeps_is_stopped_early(sandbox):
     tests = assert_tests(LOOP, "root", limits=CodeLimits(wall_seconds=2, total_seconds=1))
     planned_calls(tests).extend([[[n], {}] for n in range(100)])
     judgement = judge("import time\ndef root(x):\n    time.sleep(0.3)\n    return x ** 0.5", tests, sandbox)
@@ -203,11 +203,11 @@ def test_a_sleeper_is_not_waited_for_at_each_known_call(sandbox):
         ("def root(x):\n    import inspect\n    return [f.frame.f_locals for f in inspect.stack()]", "runtime_error"),
     ],
 )
-def test_what_runs_apart_cannot_be_forged(sandbox, program, status):
+def test_a_test_in_its_own_process_cannot_be_forged(sandbox, program, status):
     assert judge(program, assert_tests(LOOP, "root", limits=QUICK), sandbox).status == status
 
 
-def test_a_test_that_is_broken_is_nobodys_zero(sandbox):
+def test_a_broken_test_gives_no_score(sandbox):
     broken = assert_tests("import no_such_module\nfor n in [1]:\n    assert root(n) == 1", "root")
     assert judge(ROOT, broken, sandbox).status == "sandbox_error"
     helper = assert_tests("def g(x):\n    return x\nassert root(g) == 1", "root")

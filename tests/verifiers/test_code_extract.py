@@ -40,7 +40,7 @@ def test_stdio(answer, program):
     assert extract_program(answer, STDIO) == program
 
 
-def test_an_inline_fence_is_no_fence():
+def test_an_inline_fence_is_not_a_block():
     assert extract_program("Use ```x``` here", STDIO) == "Use ```x``` here"
 
 
@@ -63,7 +63,7 @@ def test_ways_to_define_the_function(program):
 
 
 def run_f(source, *args):
-    """The extracted programs of this file are ours: run one."""
+    """Run an extracted program. The programs in this file are our own."""
     namespace = {}
     exec(compile(ast.parse(source), "program", "exec"), namespace)
     return namespace["f"](*args)
@@ -86,12 +86,12 @@ def run_f(source, *args):
         "from __future__ import annotations\ndef f(x: Unknown) -> Unknown:\n    return helper(x + 1)",
     ],
 )
-def test_completions_go_on_from_the_preamble(answer):
+def test_completions_continue_the_preamble(answer):
     program = extract_program(answer, COMPLETION)
     assert run_f(program, 2) == 3
 
 
-def test_a_preamble_without_the_signature_stands_before_the_program():
+def test_a_preamble_without_the_signature_precedes_the_program():
     tests = FUNCTION.model_copy(update={"preamble": "import math"})
     assert extract_program("def f():\n    return math.pi", tests) == "import math\n\ndef f():\n    return math.pi"
 
@@ -139,5 +139,5 @@ def test_fences_in_lists_quotations_and_with_info_strings(answer):
 
 
 @pytest.mark.parametrize("piece", ["```", "```\n", "   ```\n", "> ", "- ", "~~~\n", "    ```python\n", " "])
-def test_hostile_fences_come_to_an_end(piece):
+def test_hostile_fences_terminate(piece):
     extract_program(piece * (200_000 // len(piece)), STDIO)

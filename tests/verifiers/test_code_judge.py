@@ -1,4 +1,4 @@
-"""Order, limits and blame, with a sandbox whose outcomes are written down."""
+"""Order, limits and blame, with a sandbox of scripted outcomes."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ from dunwu.verifiers.code.verify import judge, verdict_of
 
 
 class Scripted:
-    """Answers each input by a function and remembers what it was given."""
+    """Answers each input with a function and records its inputs."""
 
     def __init__(self, answer):
         self.answer, self.batches, self.programs = answer, [], []
@@ -49,7 +49,7 @@ def test_a_right_program_needs_few_calls():
     assert [len(batch) for batch in sandbox.batches] == [1, 4, 16, 64, 15]
 
 
-def test_the_first_wrong_case_ends_it():
+def test_the_first_wrong_case_ends_the_run():
     sandbox = Scripted(lambda _program, given: outcome("0\n"))
     judgement = judge("x", echo(100), sandbox)
     assert (judgement.status, judgement.passed, len(judgement.outcomes)) == ("wrong_answer", 1, 2)
@@ -94,7 +94,7 @@ def test_a_case_that_raises_is_one_case_but_an_exhausted_limit_is_the_end():
         ("sandbox_error", None, "error"),
     ],
 )
-def test_only_a_failed_sandbox_leaves_no_score(status, score, reason):
+def test_only_a_failed_sandbox_gives_no_score(status, score, reason):
     judgement = judge("x", echo(1), Scripted(lambda _program, given: outcome(given, status)))
     verdict = verdict_of(judgement)
     assert (verdict.score, verdict.reason) == (score, reason)
@@ -102,7 +102,7 @@ def test_only_a_failed_sandbox_leaves_no_score(status, score, reason):
         assert verdict.detail == f"{status}: WhatError: why"
 
 
-def test_a_sandbox_that_fails_midway_is_no_zero_even_with_partial_credit():
+def test_a_sandbox_that_fails_midway_gives_no_score_even_with_partial_credit():
     sandbox = Scripted(lambda _program, given: outcome(given, "sandbox_error" if given == "3\n" else "ok"))
     assert verdict_of(judge("x", echo(9), sandbox, every_case=True), partial=True).score is None
 
@@ -127,7 +127,7 @@ def test_a_lone_surrogate_is_the_programs_fault():
     assert judge("x = '\ud800'", echo(1), sandbox).status == "compile_error"
 
 
-def test_values_go_in_with_their_types():
+def test_arguments_keep_their_types():
     def answer(program, given):
         call = json.loads(given)
         return outcome(result=[program.entry, *map(decode_value, call["args"]), decode_value(call["kwargs"]["k"])])
@@ -193,7 +193,7 @@ def test_forgeable_tests_need_their_token():
         ({"mode": "stdio", "cases": [{"input": "", "expected": "", "tolerance": -1}]}, "tolerance"),
     ],
 )
-def test_malformed_problems_are_refused(fields, message):
+def test_malformed_problems_are_rejected(fields, message):
     with pytest.raises(ValueError, match=message) as caught:
         CodeTests.from_data(fields)
     assert "\n" not in str(caught.value)

@@ -39,7 +39,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_everything_else_is_refused(text):
+def test_everything_else_is_rejected(text):
     with pytest.raises(NotAnExpression):
         parse_expression(text)
 

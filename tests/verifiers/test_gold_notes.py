@@ -1,4 +1,4 @@
-"""Notes in the answer column are no golds."""
+"""Notes in the answer column are not golds."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def rows(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("gold", rows(NOTES))
-def test_a_note_that_there_is_no_answer_is_no_gold(gold: str) -> None:
+def test_a_note_is_not_a_gold(gold: str) -> None:
     assert check_gold(gold)
 
 
 @pytest.mark.parametrize("gold", rows(ANSWERS))
-def test_words_that_answer_are_a_gold(gold: str) -> None:
+def test_an_answer_in_words_is_a_gold(gold: str) -> None:
     assert check_gold(gold) is None
 
 

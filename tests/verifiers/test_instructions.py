@@ -1,4 +1,4 @@
-"""Instructions of form: each with a text that follows it and one that nearly does."""
+"""Format instructions, each with a text that follows it and one that almost does."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("instruction", "text", "near_miss"), CASES, ids=lambda value: str(value)[:40])
-def test_follows_and_nearly_follows(instruction: dict[str, Any], text: str, near_miss: str) -> None:
+def test_following_and_almost_following(instruction: dict[str, Any], text: str, near_miss: str) -> None:
     assert follows(instruction, text)[0] is True, follows(instruction, text)
     assert follows(instruction, near_miss)[0] is False, follows(instruction, near_miss)
 
@@ -69,7 +69,7 @@ def verify(instructions: Any, answer: str) -> Any:
     return verify_instructions(Problem(id="i", task="t", text="", verifier="instructions", data={"instructions": instructions}), answer)
 
 
-def test_all_must_hold_and_each_is_reported() -> None:
+def test_all_instructions_must_hold_and_each_is_reported() -> None:
     both = [{"kind": "no_commas"}, {"kind": "words", "at_most": 3}]
     assert verify(both, "one two").score == 1.0
     found = verify(both, "one two three four")
@@ -107,13 +107,13 @@ def test_a_wrong_instruction_is_an_error_and_never_a_reward(instruction: Any) ->
     assert found.detail
 
 
-def test_no_instructions_are_no_reward() -> None:
+def test_no_instructions_give_no_reward() -> None:
     assert verify([], "text").score is None
     with pytest.raises(KeyError):
         verify_instructions(Problem(id="i", task="t", text="", verifier="instructions"), "text")
 
 
-def test_empty_and_endless_answers() -> None:
+def test_empty_and_overlong_answers() -> None:
     assert verify([{"kind": "no_commas"}], " ").reason == "unparsable"
     assert verify([{"kind": "no_commas"}], "x " * 100_000).reason == "unparsable"
 
@@ -124,12 +124,12 @@ def test_no_text_raises(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["*", "* ", "[", "<<", '"', "A.", "1. ", "P.S.", ".", "`", "\n"])
-def test_hostile_text_comes_to_an_end(piece: str) -> None:
+def test_hostile_text_terminates(piece: str) -> None:
     text = "a" + piece * (100_000 // len(piece))
     assert verify([instruction for instruction, *_ in CASES], text).score == 0.0
 
 
-# As IFEval's own checks have it, in our words: instruction and a text that follows it, or does not.
+# IFEval's own checks, with our texts: an instruction, and a text that follows it or does not.
 FOLLOWED: list[tuple[dict[str, Any], str]] = [
     ({"kind": "ends_with", "phrase": " Is that all?"}, "Is that all?"),
     ({"kind": "ends_with", "phrase": "  Is that all? "}, "Well.\nIs that all?\n"),
@@ -194,6 +194,6 @@ def test_spellings_that_do_not_follow(instruction: dict[str, Any], text: str) ->
     assert follows(instruction, text)[0] is False, follows(instruction, text)
 
 
-def test_invisible_characters_hide_no_word() -> None:
+def test_invisible_characters_do_not_hide_words() -> None:
     assert verify([{"kind": "forbidden_words", "words": ["but"]}], "all b\u200but one").score == 0.0
     assert verify([{"kind": "words", "at_least": 2}], "o\u00adne").score == 0.0

@@ -29,7 +29,7 @@ def verdict(schema: Any, answer: str, **data: Any) -> Any:
         ('{"name": "Ada", "age": 36}', "correct"),
         ('```json\n{"name": "Ada", "age": 36}\n```', "correct"),
         ('\n```\n{"name": "Ada", "age": 36}\n```\n', "correct"),
-        ('{"name": "Ada", "age": 36.0}', "correct"),  # an integer, as JSON has it
+        ('{"name": "Ada", "age": 36.0}', "correct"),  # an integer in JSON
         ('{"name": "ada", "age": 36}', "wrong"),
         ('{"name": "Ada", "age": -1}', "wrong"),
         ('{"name": "Ada", "age": true}', "wrong"),
@@ -98,13 +98,13 @@ def test_a_schema_that_cannot_be_checked_is_an_error(schema: Any) -> None:
 
 
 @pytest.mark.parametrize("schema", [{"pattern": "^(a|aa)+$"}, {"items": {"pattern": "^(a|a)*$"}}])
-def test_a_pattern_that_takes_for_ever_is_the_answers_fault(schema: Any) -> None:
+def test_a_pattern_that_times_out_is_the_answers_fault(schema: Any) -> None:
     text = '"' + "a" * 60 + 'b"'
     found = verdict(schema, f"[{text}]" if "items" in schema else text)
     assert (found.score, found.reason) == (0.0, "timeout")
 
 
-def test_our_keywords_do_what_jsonschemas_do() -> None:
+def test_our_keywords_agree_with_jsonschema() -> None:
     schema = {"patternProperties": {"^n_": {"type": "integer"}}, "additionalProperties": {"type": "string"}}
     assert verdict(schema, '{"n_a": 1, "b": "x"}').score == 1.0
     assert verdict(schema, '{"n_a": "1", "b": "x"}').score == 0.0
@@ -165,15 +165,15 @@ NOT_FOLLOWED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("schema", "answer"), FOLLOWED)
-def test_what_follows_a_schema(schema: Any, answer: str) -> None:
+def test_valid_values(schema: Any, answer: str) -> None:
     assert verdict(schema, answer).score == 1.0
 
 
 @pytest.mark.parametrize(("schema", "answer"), NOT_FOLLOWED)
-def test_what_only_looks_like_it(schema: Any, answer: str) -> None:
+def test_invalid_values(schema: Any, answer: str) -> None:
     assert verdict(schema, answer).score == 0.0
 
 
-def test_a_schema_in_a_column_of_text() -> None:
+def test_a_schema_in_a_text_column() -> None:
     assert verdict('{"type": "integer"}', "5").score == 1.0
     assert verdict('{"type": ', "5").score is None

@@ -32,7 +32,7 @@ def test_exact_fractions_and_negative_targets():
         ("3 * 7 + 4 * 2 + 0", "wrong"),  # a number that is not given
         ("3 * 7 + 4 + 4", "wrong"),  # one reused, one missing
         ("7 * 4 + 3 / 3", "wrong"),
-        ("3 * 7 + 2 * 4 + 2 - 2", "wrong"),  # all of them, and one twice more
+        ("3 * 7 + 2 * 4 + 2 - 2", "wrong"),  # all of them, and one two more times
         ("29", "wrong"),
         ("29 = 29", "wrong"),
         ("3 + 7 + 2 + 4", "wrong"),
@@ -78,7 +78,7 @@ def test_a_division_by_zero_is_wrong():
 
 
 @given(st.text() | st.text(alphabet="2347+-*/()= ,or\n²３", max_size=40))
-def test_no_text_raises_and_only_the_numbers_given_win(answer):
+def test_no_text_raises_and_only_the_given_numbers_win(answer):
     verdict = verify_expression(problem(), answer)
     assert verdict.score in (0.0, 1.0)
     if verdict.score == 1.0:

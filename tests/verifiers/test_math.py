@@ -22,7 +22,7 @@ def judge(gold, answer, **policy):
 
 
 RIGHT = [
-    # one number in many dresses
+    # one number in many notations
     *[("8", a) for a in ["8", "８", "8.0", "+8", "8 apples", "8kg", "8 km/h", "8千克", "共有8个", "等于８。", "答案是8。", "答案：8"]],
     *[("8", a) for a in ["**8**", "(8)", "{8}"]],
     *[("8", a) for a in [r"8\text{ cm}^2", r"8\mathrm{m}^{3}", r"8 \frac{\text{m}}{\text{s}}", r"8\,\text{m/s}", r"8\ \text{units}^2"]],
@@ -163,7 +163,7 @@ def test_sets_have_no_order_and_tuples_do(numbers, rng):
 
 
 @pytest.mark.parametrize("gold", ["7", "-1,200", r"\frac{1}{2}", "2^{4950}", r"\text{even}", "x^2+1", r"(0,\infty)", r"\overline{AB}"])
-def test_golds_that_can_be_judged(gold):
+def test_valid_golds(gold):
     assert check_gold(gold) is None
     assert judge(gold, rf"\boxed{{{gold}}}").score == 1.0
 
@@ -171,14 +171,14 @@ def test_golds_that_can_be_judged(gold):
 @pytest.mark.parametrize(
     "gold", ["", "  ", r"\boxed{1} or \boxed{2}", r"\frac{1}{0}", "(", "proof", "Not found.", r"\text{N/A}", "…", "见解析"]
 )
-def test_golds_that_cannot(gold):
+def test_invalid_golds(gold):
     message = check_gold(gold)
     assert message is not None
     assert "gold" in message
 
 
 @pytest.mark.parametrize("gold", [r"\sum_{k=1}^n k", "9^{9^{9}}", r"A \sim B_{1}^{2} 3", "x2"])
-def test_golds_outside_the_grammar_are_met_by_their_text_alone(gold):
+def test_golds_outside_the_grammar_match_only_their_text(gold):
     assert check_gold(gold) is None
     assert reads_as_text(gold)
     assert judge(gold, rf"\boxed{{{gold}}}").score == 1.0
@@ -186,7 +186,7 @@ def test_golds_outside_the_grammar_are_met_by_their_text_alone(gold):
 
 
 @pytest.mark.parametrize("gold", ["7", r"\text{even}", "6:00 PM", "(1,2]", r"\sqrt{2}", "17 R 2"])
-def test_golds_of_the_grammar_are_not_only_text(gold):
+def test_golds_in_the_grammar_are_not_compared_as_text(gold):
     assert check_gold(gold) is None
     assert not reads_as_text(gold)
 
@@ -206,7 +206,7 @@ def test_long_texts_take_linear_time(text):
     assert judge("8", text + r" </think> \boxed{8}").score == 1.0
 
 
-def test_no_score_is_remembered_where_the_worker_failed(monkeypatch):
+def test_a_worker_failure_is_not_cached(monkeypatch):
     monkeypatch.setattr(SERVICE, "judge", lambda *_: Outcome("died", detail="gone"))
     assert judge("e^{x+y}", "e^ye^x").score is None
     monkeypatch.undo()
@@ -234,7 +234,7 @@ def test_agreement_with_labelled_data(path, prediction, label, share):
     assert sum(found) / len(found) >= share
 
 
-def test_golds_of_math_are_judged():
+def test_the_golds_of_math_are_valid():
     golds = [row["answer"] for row in rows("math", "math500_test.jsonl")]
     assert [gold for gold in golds if check_gold(gold)] == []
     assert [gold for gold in golds if judge(gold, rf"Thus \boxed{{{gold}}}.").score != 1.0] == []
@@ -242,14 +242,14 @@ def test_golds_of_math_are_judged():
 
 
 @pytest.mark.parametrize("answer", ["1 2", "$1$ $2$", r"1\ 2", r"1 \quad 2", "1\n2", r"1\,2", "{1}{2}", r"\boxed{1 2}", "1 .2", "1. 2"])
-def test_a_space_between_digits_joins_no_numbers(answer):
+def test_a_space_between_digits_does_not_join_numbers(answer):
     assert judge("12", answer).score == 0.0
     assert judge("1.2", answer).score == 0.0
     assert judge("1200", "1 200").score == 1.0
 
 
 @pytest.mark.parametrize("answer", ["e^{e^{e^{10}}}", r"\exp(\frac{n!}{\sqrt{10^{-9000}}})", "n^{(999999999989)^{100}}", r"\sinh(10^{9})"])
-def test_a_tower_of_powers_takes_no_time_out(answer):
+def test_a_tower_of_powers_does_not_time_out(answer):
     verdict = compare_math("e^{1000}", answer)
     assert verdict.score == 0.0
     assert verdict.reason != "timeout"

@@ -25,7 +25,7 @@ def test_hand_computed_forms():
 
 
 @pytest.mark.parametrize("text", [r"\cos(x)", "2^x", r"\frac{1}{a+b}", r"\sqrt[3]{2}", r"\sqrt{x^2}"])
-def test_what_is_only_known_by_name_decides_no_inequality(text):
+def test_unequal_open_forms_decide_nothing(text):
     assert not normal_form(parse(text)).exact
 
 
@@ -38,7 +38,7 @@ def test_bounds(text):
 
 
 @pytest.mark.parametrize("text", ["2 3", r"\frac{1}{2}3", "x2", "", "(1", "1)", "1+", r"\foo", "five", "a^b^c", "5!!", r"\sum x", "²"])
-def test_what_is_not_in_the_grammar(text):
+def test_text_outside_the_grammar_is_unreadable(text):
     with pytest.raises(Unreadable):
         parse(text)
 

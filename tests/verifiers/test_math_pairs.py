@@ -1,8 +1,8 @@
-"""Pairs of gold and answer after the kinds that other projects' graders test, in our own words and values; and the faults once found here.
+"""Pairs of gold and answer of the kinds that other projects' graders test, with our own words and values; and faults of earlier versions.
 
-A row of ``math_pairs.jsonl`` and ``math_pairs_more_b.jsonl``: ``gold``, ``prediction``, ``right``, ``kind``, ``source`` (the suite where
-the kind was seen). Labels follow mathematics and ordinary reading, not what the verifier does; where graders differ, ``policy`` says what
-the label rests on.
+A row of ``math_pairs.jsonl`` and ``math_pairs_more_b.jsonl``: ``gold``, ``prediction``, ``right``, ``kind``, ``source`` (the suite with
+such a kind). Labels follow mathematics and ordinary reading, not what the verifier does; if graders differ, ``policy`` gives the reason
+for the label.
 """
 
 import json
@@ -42,12 +42,12 @@ def test_fault(row):
 
 
 @pytest.mark.parametrize("gold", sorted({row["gold"] for row in PAIRS}))
-def test_gold_of_a_pair_is_judged_and_equals_itself(gold):
+def test_the_gold_of_a_pair_is_valid_and_equals_itself(gold):
     assert check_gold(gold) is None
     assert compare_math(gold, gold).reason == "correct"
 
 
-def test_the_pairs_cover_what_they_promise():
+def test_every_kind_of_pair_has_wrong_answers():
     assert len(PAIRS) >= 250
     assert len({(row["gold"], row["prediction"]) for row in PAIRS}) == len(PAIRS)
     kinds = {row["kind"] for row in PAIRS}

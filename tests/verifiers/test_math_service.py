@@ -1,4 +1,4 @@
-"""The worker process: what it decides, what it survives, and that nothing of it is left."""
+"""The worker process: decisions, failures and clean-up."""
 
 import os
 import signal
@@ -17,12 +17,12 @@ from dunwu.verifiers.math.verify import compare_math
 
 POLICY = MathPolicy()
 SLOW = ("e^{1000}", "e^{e^{e^{10}}}")
-"""Two numbers beyond doubles: the comparison is left to the worker, which could not finish it without a bound on exponents."""
+"""Two numbers too large for doubles: the worker compares them, and could not finish without a bound on exponents."""
 
 
 @pytest.fixture(scope="module")
 def unbounded(tmp_path_factory):
-    """Workers that are started now have no such bound, so that something takes too long."""
+    """Workers started in these tests have no such bound, so that a comparison takes too long."""
     folder = tmp_path_factory.mktemp("unbounded")
     text = "from dunwu.verifiers.math import numeric\nnumeric.LARGEST_EXPONENT = float('inf')\n"
     (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
@@ -49,13 +49,13 @@ def family(service):
     return zygote, zygote.children()[0]
 
 
-def test_it_decides_what_doubles_cannot(service):
+def test_the_worker_decides_what_doubles_cannot(service):
     assert service.judge(r"\ln 6", r"\ln 2 + \ln 3", POLICY).equal
     assert not service.judge("e", "e+10^{-30}", POLICY).equal
     assert service.judge(r"\overline{AB} + 1", r"1 + \overline{AB}", POLICY).kind == "equal"
 
 
-def test_a_time_out_costs_the_child_only(service):
+def test_a_timeout_ends_only_the_child(service):
     zygote, child = family(service)
     outcome = service.judge(*SLOW, POLICY)
     assert (outcome.kind, outcome.gold_ready) == ("timeout", True)
@@ -65,7 +65,7 @@ def test_a_time_out_costs_the_child_only(service):
     assert len(zygote.children()) == 1
 
 
-def test_the_answer_is_to_blame_for_a_time_out_unless_the_gold_is(unbounded):
+def test_a_timeout_scores_0_unless_the_gold_caused_it(unbounded):
     verdict = compare_math(*SLOW)
     assert (verdict.score, verdict.reason) == (0.0, "timeout")
     verdict = compare_math(SLOW[1], "e^{1000}")
@@ -78,7 +78,7 @@ def test_a_child_or_zygote_that_is_killed_is_replaced(service):
     assert service.judge("x", "x", POLICY).equal
     _, child = family(service)
     zygote.kill()
-    child.wait(10)  # it dies with the zygote, and could still answer until it has
+    child.wait(10)  # it dies with the zygote, but could still answer until then
     assert service.judge("x", "x", POLICY).equal
     assert family(service)[0] != zygote
 
@@ -91,7 +91,7 @@ def test_a_frozen_worker_is_noticed(service):
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_threads_share_it(service):
+def test_threads_share_the_worker(service):
     found = []
     threads = [
         threading.Thread(target=lambda n=n: found.append((n, service.judge(rf"\ln {n}", rf"2 \ln \sqrt{{{n}}}", POLICY).equal)))
@@ -104,7 +104,7 @@ def test_threads_share_it(service):
     assert sorted(found) == [(n, True) for n in range(2, 10)]
 
 
-def test_nothing_is_left_open():
+def test_close_releases_everything():
     service = MathService()
     before = len(list(Path("/proc/self/fd").iterdir()))
     for n in range(2, 30):
@@ -117,7 +117,7 @@ def test_nothing_is_left_open():
     assert not child.is_running()
 
 
-def test_nothing_outlives_a_parent_that_is_killed():
+def test_workers_end_when_the_parent_is_killed():
     code = (
         "import time; from dunwu.verifiers.math.service import SERVICE as s; s.start(); print(s._process.pid, flush=True); time.sleep(60)"
     )

@@ -13,16 +13,16 @@ from tests.verifiers.hostile_answers import KINDS, hostile
 
 EXACT_SECONDS = 0.5
 TOTAL_SECONDS = 3.0
-"""The worker's two, what it may take to be stopped from outside, and the caller's part."""
+"""Two for the worker, plus the time to kill it and the caller's part."""
 REASONS = ("correct", "wrong", "unparsable", "timeout")
 
 
 TRIES = 3
-"""An answer is slow where it is slow each time: once may be the garbage collector's or another process's doing."""
+"""An answer is slow if it is slow each time: once may be due to the garbage collector or another process."""
 
 
 def slow_ones(cases, limit, clock=time.process_time):
-    """``(seconds, kind, gold, answer)`` of those that took longer than ``limit`` in every try; by default of this process alone."""
+    """``(seconds, kind, gold, answer)`` of answers that took longer than ``limit`` in every try; by default in this process only."""
     found = []
     for kind, gold, answer in cases:
         seconds = judged_in(gold, answer, clock)
@@ -50,7 +50,7 @@ def judged_in(gold, answer, clock=time.process_time):
 
 @pytest.fixture
 def no_worker(monkeypatch):
-    """What is left to the worker counts as unparsable at once, so that only the caller's process is measured."""
+    """Comparisons for the worker count as unparsable at once, so that only the caller's process is measured."""
     monkeypatch.setattr(SERVICE, "judge", lambda *_: Outcome("failed", gold_ready=True, detail="not asked"))
 
 

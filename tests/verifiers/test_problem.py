@@ -1,4 +1,4 @@
-"""Problems that nothing could be verified against are named as such."""
+"""Problems that cannot be verified are reported."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ WELL_FORMED: list[tuple[VerifierName, Any, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("verifier", "answer", "data"), MALFORMED)
-def test_a_malformed_problem_has_a_fault_of_one_line(verifier: VerifierName, answer: Any, data: dict[str, Any]) -> None:
+def test_a_malformed_problem_has_a_one_line_fault(verifier: VerifierName, answer: Any, data: dict[str, Any]) -> None:
     fault = problem_fault(Problem(id="p", task="t", text="?", verifier=verifier, answer=answer, data=data))
     assert fault
     assert "\n" not in fault
@@ -65,5 +65,5 @@ def test_a_malformed_problem_has_a_fault_of_one_line(verifier: VerifierName, ans
 
 
 @pytest.mark.parametrize(("verifier", "answer", "data"), WELL_FORMED)
-def test_a_problem_in_order_has_none(verifier: VerifierName, answer: Any, data: dict[str, Any]) -> None:
+def test_a_valid_problem_has_no_fault(verifier: VerifierName, answer: Any, data: dict[str, Any]) -> None:
     assert problem_fault(Problem(id="p", task="t", text="?", verifier=verifier, answer=answer, data=data)) is None

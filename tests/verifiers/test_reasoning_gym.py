@@ -53,30 +53,30 @@ def test_no_answer_runs_as_code(name, tmp_path):
     assert not marker.exists()
 
 
-def test_number_puzzles_want_the_given_numbers():
+def test_number_puzzles_require_the_given_numbers():
     problem = item("puzzle24")
-    assert verify(problem, "(1 + 1 + 1) * 8").score == 0.0  # the data set's own scorer takes any four numbers
+    assert verify(problem, "(1 + 1 + 1) * 8").score == 0.0  # the data set's own scorer accepts any four numbers
     assert reasoning_gym.get_score_answer_fn("puzzle24")("(1 + 1 + 1) * 8", problem.data) == 1.0
 
 
-def test_an_exception_is_an_error_without_score():
+def test_an_exception_is_an_error_without_a_score():
     for problem in (item("chain_sum", 0, metadata=None, size="many"), Problem(id="x", task="x", text="", verifier="reasoning_gym")):
         verdict = verify(problem, "1")
         assert (verdict.score, verdict.reason) == (None, "error")
         assert verdict.detail
 
 
-def test_the_stored_item_serves_where_it_cannot_be_made_again():
+def test_the_stored_item_is_used_if_it_cannot_be_regenerated():
     problem = item("chain_sum", question="another question", answer="77")
     assert verify(problem, "77").score == 1.0
 
 
-def test_endless_answers_are_refused():
+def test_overlong_answers_are_rejected():
     assert verify(item("chain_sum"), "1" * 20_001).reason == "unparsable"
 
 
 RUNNERS = {"eval", "exec", "compile", "__import__", "parse_expr", "sympify", "parse_latex", "lambdify", "literal_eval", "loads"}
-"""What may run or build anything out of a text. `json.loads` is none of it, `pickle.loads` is."""
+"""Functions that can run or build anything from a text: `pickle.loads`, for example, but not `json.loads`."""
 
 
 def scorer_source(name: str) -> Iterator[ast.AST]:
@@ -101,7 +101,7 @@ def scorer_source(name: str) -> Iterator[ast.AST]:
 
 
 def runs_text(tree: ast.AST) -> set[str]:
-    """Names of `RUNNERS` that ``tree`` calls; a `parse_expr` of a data set's own is none."""
+    """Names of `RUNNERS` that ``tree`` calls; a data set's own `parse_expr` does not count."""
     called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     return {call for call in called if call.split(".")[-1] in RUNNERS and call not in ("json.loads", "parse_expr_of_its_own")}
 
@@ -114,7 +114,7 @@ def evaluating_scorers() -> set[str]:
 
 def test_every_scorer_that_evaluates_is_replaced_or_screened():
     found = evaluating_scorers()
-    assert found >= {"binary_matrix", "countdown", "simple_integration", "bitwise_arithmetic"}  # the search does see them
+    assert found >= {"binary_matrix", "countdown", "simple_integration", "bitwise_arithmetic"}  # the search finds known ones
     assert found <= ours.NUMBER_PUZZLES | ours.SHAPES.keys() | ours.EVALUATE_THE_ITEM | ours.COMPARED.keys()
 
 
@@ -145,7 +145,7 @@ FOOLED = [
 
 @pytest.mark.parametrize(("name", "attack"), FOOLED)
 def test_answers_that_fool_its_scorers(name, attack):
-    """Each of them gets 1.0 from the data set's own scorer for some item."""
+    """Each of them gets 1.0 from the data set's own scorer on some item."""
     fooled = 0
     for index in range(5):
         problem = item(name, index)
@@ -165,13 +165,13 @@ def test_probabilities():
 
 
 @pytest.mark.parametrize(("name", "answer"), [("game_of_life", "{{}}"), ("prime_factorization", "seven"), ("boxnet", "[0]")])
-def test_breaking_the_scorer_is_no_way_out(name, answer):
-    """The scorer raises for the answer and not without one: a reward of 0, not a rollout that is left out."""
+def test_breaking_the_scorer_does_not_help(name, answer):
+    """If the scorer raises for the answer but not without one, the reward is 0; the rollout is not dropped."""
     assert (verify(item(name), answer.format()).score, verify(item(name), answer.format()).reason) == (0.0, "unparsable")
 
 
 @pytest.mark.parametrize("name", sorted(ours.EVALUATE_THE_ITEM))
-def test_what_is_stored_is_not_evaluated(name, tmp_path):
+def test_stored_items_are_not_evaluated(name, tmp_path):
     marker = tmp_path / "ran"
     attack = f"open({str(marker)!r}, 'w')"
     stored = {"problem": attack, "integrand": attack, "variable": "x", "direction": "ascending"}

@@ -33,11 +33,11 @@ def rollout(text: str, finish: FinishReason = "stop", prefill: str = "") -> Roll
         ("<answer> </answer>", "stop", "", "an empty <answer>"),
     ],
 )
-def test_the_reason_is_told(text: str, finish: FinishReason, prefill: str, why: str) -> None:
+def test_reasons(text: str, finish: FinishReason, prefill: str, why: str) -> None:
     assert why_unread(rollout(text, finish, prefill)) == why
 
 
-def test_counts_in_words() -> None:
+def test_describe_verdicts() -> None:
     counted = count_unread([NO_ANSWER, "", CUT_OFF, NO_ANSWER])
     assert counted == {NO_ANSWER: 2, CUT_OFF: 1}
     told = describe_verdicts({"unparsable": 20}, {NO_ANSWER: 20})

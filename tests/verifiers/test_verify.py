@@ -14,7 +14,7 @@ NUMBER = Problem(id="n", task="gsm8k", text="", verifier="number", answer="24")
 PLAIN = Problem(id="a", task="arithmetic", text="3 * 8", verifier="plain_number", answer="24")
 
 
-def test_each_problem_goes_to_its_verifier():
+def test_each_problem_uses_its_verifier():
     assert verify(EXPRESSION, "3 * 8").score == 1.0
     assert verify(NUMBER, "3 * 8").score == 1.0
     assert verify(PLAIN, "3 * 8").score == 0.0

@@ -29,7 +29,7 @@ def test_honest_rewrites_are_right(name):
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_the_golds_are_judged(name):
+def test_the_golds_are_valid(name):
     assert [gold for gold, _ in right_answers(name, 30) if check_gold(gold) is not None] == []
 
 

@@ -14,7 +14,7 @@ Function = Callable[[Fraction], object]
 
 
 def values(function: Function) -> Hashable:
-    """The key of a function of x: its values where it has one."""
+    """The key of a function of x: its values where it is defined."""
     found = []
     for point in POINTS:
         try:

@@ -1,4 +1,4 @@
-"""What the forms of answers share: a gold with right and wrong answers, dressings, words that turn an answer round, numbers in words.
+"""Shared by all forms of answers: a gold with right and wrong answers, wrappers, words that reverse an answer, numbers in words.
 
 Whether an answer is wrong is known from its *key*, the value as the form itself computes it (fractions, 40 digits, sets of values), never
 from the verifier: an answer whose key is the gold's is dropped, a key of ``None`` marks what is wrong whatever it is worth.
@@ -27,7 +27,7 @@ class Case:
     right: tuple[str, ...]
     wrong: tuple[Keyed, ...]
     prose: bool = True
-    """Words around the gold ("twice 5", "more than 5") make it wrong; not so for a set of numbers such as an interval."""
+    """Words around the gold ("twice 5", "more than 5") make it wrong, except for a set of numbers such as an interval."""
     also: frozenset[Hashable] = frozenset()
     """Other keys that are right."""
 
@@ -121,7 +121,7 @@ def key_of(value: Any) -> Hashable:
 
 
 def bare(text: str) -> list[Keyed]:
-    """The letters and digits of ``text`` alone, spaced and joined: what is left without signs, fraction bars and roots."""
+    """Only the letters and digits of ``text``, spaced and joined, without signs, fraction bars and roots."""
     parts = re.findall(r"[A-Za-z]+|[0-9]+", re.sub(r"\\[A-Za-z]+", " ", text))
     found = []
     for joint in (" ", "", ", "):

@@ -1,4 +1,4 @@
-"""Forms that are read sign by sign: numbers in other bases, remainders, dimensions, sequences, grids."""
+"""Forms that are read symbol by symbol: numbers in other bases, remainders, dimensions, sequences, grids."""
 
 from __future__ import annotations
 

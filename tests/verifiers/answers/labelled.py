@@ -1,4 +1,4 @@
-"""Several values that are told apart by names, and ratios."""
+"""Several values with names, and ratios."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def labelled(rng: Rng) -> Case:
 
 
 def counted_things(rng: Rng) -> Case:
-    """Numbers labelled by what stands behind them."""
+    """Numbers labelled by the words after them."""
     (a, b), (m, n) = rng.sample(COLOURS, 2), rng.sample(range(2, 40), 2)
 
     def spell(*pairs: tuple[int, str]) -> Keyed:

@@ -138,7 +138,7 @@ def truth_patterns(rng: Rng) -> Case:
 
 
 def figures(rng: Rng) -> Case:
-    """Angles and triangles by their letters; the ends of an angle may change places."""
+    """Angles and triangles by their letters; the ends of an angle may be swapped."""
     (mark, sign), letters = rng.choice(((r"\angle", "∠"), (r"\triangle", "△"))), rng.sample("ABCDEPQRSTXYZ", 3)
     a, b, c = letters
 

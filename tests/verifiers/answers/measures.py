@@ -1,4 +1,4 @@
-"""Numbers with what they measure: units, money, degrees, times; and numbers in words."""
+"""Numbers with units, money, degrees and times; and numbers in words."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ def recurring(rng: Rng) -> Case:
 
 
 def one_of_several(rng: Rng) -> Case:
-    """A number among other numbers of a sentence."""
+    """A number among other numbers in a sentence."""
     n = rng.randint(2, 99)
     m, k = (value for value in rng.sample(range(100, 999), 2))
     wrong: list[Keyed] = [(f"{m} - {m - other} = {other}", key_of(other)) for other in digits_changed(rng, n) if other > 0]

@@ -59,7 +59,7 @@ def test_exact(gold: str, answer: str, expected: float) -> None:
     assert score(gold, answer) == expected
 
 
-def test_other_golds_are_no_alternatives() -> None:
+def test_other_golds_are_not_alternatives() -> None:
     assert score(["wheat", "rice", "corn"], "The crops are wheat, rice and corn.", match="contains") == 1.0
     assert score(["wheat", "rice", "corn"], "The crops are wheat, rice, tea and tin.", match="contains") == 0.0
     assert score(["solidus", "slash"], "It is a solidus or slash.", match="contains") == 1.0
@@ -71,7 +71,7 @@ def test_one_of_several_golds_is_enough() -> None:
     assert verify_text(Problem(id="t", task="t", text="", verifier="text", answer="Paris"), "paris").score == 1.0
 
 
-def test_number_words_may_stay_words() -> None:
+def test_number_words_can_be_turned_off() -> None:
     assert score("7", "seven") == 1.0
     assert score("7", "seven", number_words=False) == 0.0
 
@@ -145,12 +145,12 @@ def test_not_contained(gold: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(("gold", "answer"), FORGED)
-def test_what_denies_or_turns_the_gold_does_not_contain_it(gold: str, answer: str) -> None:
+def test_a_denied_or_changed_gold_is_not_contained(gold: str, answer: str) -> None:
     assert score(gold, answer, match="contains") == 0.0
 
 
 @pytest.mark.parametrize(("gold", "answer"), GIVEN)
-def test_what_gives_the_gold_in_a_sentence_contains_it(gold: str, answer: str) -> None:
+def test_a_gold_in_a_sentence_is_contained(gold: str, answer: str) -> None:
     assert score(gold, answer, match="contains") == 1.0
 
 
@@ -174,7 +174,7 @@ def test_what_gives_the_gold_in_a_sentence_contains_it(gold: str, answer: str) -
     ],
 )
 @pytest.mark.parametrize("threshold", [60, 90])
-def test_fuzzy_takes_no_other_word(left: str, right: str, threshold: float) -> None:
+def test_fuzzy_rejects_other_words(left: str, right: str, threshold: float) -> None:
     assert score(left, right, match="fuzzy", threshold=threshold) == score(right, left, match="fuzzy", threshold=threshold) == 0.0
 
 
@@ -191,7 +191,7 @@ def test_fuzzy_takes_no_other_word(left: str, right: str, threshold: float) -> N
         ("the recieved pronunciation", "the received pronunciation"),
     ],
 )
-def test_fuzzy_takes_spellings(left: str, right: str) -> None:
+def test_fuzzy_accepts_spellings(left: str, right: str) -> None:
     assert score(left, right, match="fuzzy", threshold=80) == score(right, left, match="fuzzy", threshold=80) == 1.0
 
 
@@ -203,7 +203,7 @@ def test_a_problem_that_cannot_be_verified_raises(data: dict[str, Any]) -> None:
         verify_text(Problem(id="t", task="t", text="", verifier="text", data=data), "Paris")
 
 
-def test_endless_answers_are_refused() -> None:
+def test_overlong_answers_are_rejected() -> None:
     verdict = verify_text(Problem(id="t", task="t", text="", verifier="text", answer="Paris"), "Paris " * 1000)
     assert (verdict.score, verdict.reason) == (0.0, "unparsable")
 
@@ -213,7 +213,7 @@ def test_no_text_raises(text: str, match: str) -> None:
     assert score("Paris", text, match=match) in (0.0, 1.0)
 
 
-# Answers that are not each other's, whatever the rule and whichever is the gold.
+# Different answers, under every rule and whichever is the gold.
 DIFFERENT = [
     ("3.10", "3.1"),
     ("3.50", "3.5"),
@@ -451,7 +451,7 @@ def test_spellings_of_one_answer(gold: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(("gold", "answer"), BESIDE_A_SYMBOL)
-def test_a_gold_beside_a_sign_is_not_contained(gold: str, answer: str) -> None:
+def test_a_gold_next_to_a_sign_is_not_contained(gold: str, answer: str) -> None:
     assert score(gold, answer, match="contains") == 0.0
 
 
@@ -460,18 +460,18 @@ def test_a_gold_with_symbols_is_contained(gold: str, answer: str) -> None:
     assert score(gold, answer, match="contains") == 1.0
 
 
-def test_an_exclamation_mark_is_a_factorial_where_the_gold_has_one() -> None:
+def test_an_exclamation_mark_is_a_factorial_if_the_gold_has_one() -> None:
     assert score("5!", "5") == score("n!", "n") == 0.0
     assert score("5!", "5!") == score("5", "5!") == 1.0
 
 
-def test_an_article_before_a_word_only() -> None:
+def test_articles_are_dropped_only_before_a_word() -> None:
     assert score("vitamin A", "vitamin") == 0.0
     assert score("a dog", "dog") == score("dog", "The dog") == 1.0
 
 
 @pytest.mark.parametrize("piece", ["*", "* ", "$a ", "-", "1-", "1,", "\\text{", "(-", "a - ", "½", "**a", "minus 5 ", "1:", "·", "$"])
-def test_hostile_text_comes_to_an_end(piece: str) -> None:
+def test_hostile_text_terminates(piece: str) -> None:
     assert score("Paris", (piece * 4096)[:4096], match="contains") == 0.0
 
 

@@ -29,12 +29,12 @@ YEAR = 4
 
 @dataclass(frozen=True, slots=True)
 class Clauses:
-    """The words of a text, with the clause and sentence of each; ``asked`` holds the sentences that are questions."""
+    """The words of a text, with the clause and sentence of each; ``questions`` holds the interrogative sentences."""
 
     words: Words
     clause: tuple[int, ...]
     sentence: tuple[int, ...]
-    asked: frozenset[int]
+    questions: frozenset[int]
     rivals: tuple[Words, ...] = ()
 
     def places(self, gold: Words) -> list[int]:
@@ -54,7 +54,7 @@ def clauses(text: str, read: Callable[[str], Words], golds: Sequence[Words]) -> 
     words: list[str] = []
     clause: list[int] = []
     sentence: list[int] = []
-    asked: set[int] = set()
+    questions: set[int] = set()
     position, at = 0, 0
     text = _TITLE.sub(lambda title: title.group() if holds(read(title.group()), golds) else " ", text)
     for number, mark in enumerate([*_BREAK.finditer(text), None]):
@@ -64,11 +64,11 @@ def clauses(text: str, read: Callable[[str], Words], golds: Sequence[Words]) -> 
         sentence += [at] * len(found)
         if mark and mark["sentence"]:
             if regex.search("[?？]", mark["sentence"]):
-                asked.add(at)
+                questions.add(at)
             at += 1
         position = mark.end() if mark else position
     rivals = tuple(found for rival in listed.RIVAL.finditer(text) if (found := read(rival[1] or rival[2])) and not holds(found, golds))
-    return Clauses(tuple(words), tuple(clause), tuple(sentence), frozenset(asked), rivals)
+    return Clauses(tuple(words), tuple(clause), tuple(sentence), frozenset(questions), rivals)
 
 
 def holds(words: Words, golds: Sequence[Words]) -> bool:
@@ -94,7 +94,7 @@ def is_denied(gold: Words, text: Clauses, words: Words) -> bool:
 
 
 def _is_denied_at(start: int, end: int, text: Clauses, idle: set[int], negative: bool) -> bool:
-    if text.sentence[start] in text.asked:
+    if text.sentence[start] in text.questions:
         return True
     first = next(at for at in range(start, -1, -1) if at == 0 or text.sentence[at - 1] != text.sentence[start])
     last = next((at for at in range(end, len(text.words)) if text.sentence[at] != text.sentence[end - 1]), len(text.words))

@@ -117,7 +117,7 @@ def compatible(text: str) -> str:
 
 
 def has_factorial(text: str) -> bool:
-    """Whether ``text`` has ``5!`` or ``n!``."""
+    """True if ``text`` contains ``5!`` or ``n!``."""
     return _FACTORIAL.search(text) is not None
 
 
@@ -127,7 +127,7 @@ def is_symbol(token: str) -> bool:
 
 
 def is_operator(token: str) -> bool:
-    """A symbol that changes what stands beside it, as ``-``, ``%`` and ``$`` do and an emoji does not."""
+    """True for a symbol that changes its neighbour, such as ``-``, ``%`` and ``$``, but not an emoji."""
     return is_symbol(token) and (unicodedata.category(token[0]) != "So" or token == "°")
 
 
