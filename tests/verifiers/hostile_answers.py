@@ -1,7 +1,7 @@
-"""Answers made to be slow, by kind: ``hostile(count, seed)`` gives ``(kind, gold, answer)``, the same for the same seed.
+"""Answers designed to be slow, by kind: ``hostile(count, seed)`` yields ``(kind, gold, answer)``, the same for the same seed.
 
-Each kind is a function of a random generator. A third of the answers stand in a box, some in ``<answer>`` or behind text, as the search for
-the answer is under attack as well.
+Each kind is a function of a random generator. A third of the answers are in a box, some in ``<answer>`` or after text, to attack the search
+for the answer too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Shared by all forms of answers: a gold with right and wrong answers, wrappers, words that reverse an answer, numbers in words.
 
-Whether an answer is wrong is known from its *key*, the value as the form itself computes it (fractions, 40 digits, sets of values), never
-from the verifier: an answer whose key is the gold's is dropped, a key of ``None`` marks what is wrong whatever it is worth.
+The *key* of an answer decides if it is wrong, never the verifier. It is the value that the form itself computes (fractions, 40 digits, sets
+of values): an answer with the gold's key is dropped, and a key of ``None`` marks an answer that is always wrong.
 """
 
 from __future__ import annotations
