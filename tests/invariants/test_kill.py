@@ -19,7 +19,7 @@ import pytest
 from dunwu.cli.main import main
 from dunwu.errors import Interrupted
 from dunwu.jobs.stopping import stopping_at_once
-from dunwu.run.checkpoint import newest_whole
+from dunwu.run.checkpoint import newest_valid
 from dunwu.run.directory import read_manifest
 from dunwu.run.step_manifest import verify_checkpoint
 
@@ -158,7 +158,7 @@ def test_a_second_trainer_is_refused(forker: Any, command: list[str], tmp_path: 
 
 
 def last_step(run: Path) -> int:
-    newest = newest_whole(run / "checkpoints", lambda folder, reason: pytest.fail(reason))
+    newest = newest_valid(run / "checkpoints", lambda folder, reason: pytest.fail(reason))
     assert newest is not None
     verify_checkpoint(newest)
     return int(newest.name.removeprefix("step-"))

@@ -270,7 +270,7 @@ def test_a_data_set_without_answers_is_refused(say_overrides: Sequence[str], tmp
 @pytest.mark.parametrize(
     ("arguments", "overrides", "part"),
     [
-        ([], [], "continue it with --resume or choose another --out"),
+        ([], [], "pass --resume or choose another --out"),
         (["--resume"], ["grpo.learning_rate=1e-3"], "has grpo.learning_rate = 0.003, not 0.001: put it back or choose another --out"),
         (["--resume", "--seed", "5"], [], "has seed = 0, not 5"),
     ],

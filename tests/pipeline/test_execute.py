@@ -234,7 +234,7 @@ def test_a_run_belongs_to_one_process_and_one_pipeline(workshop: Any, tmp_path: 
         run_pipeline(Pipeline("other", (workshop.stage("a"),)), workshop.run)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("Dear", encoding="utf-8")
-    with pytest.raises(RunError, match="is not empty and holds no run"):
+    with pytest.raises(RunError, match="is not empty and not a run"):
         run_pipeline(workshop.diamond(), tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
 

@@ -17,7 +17,7 @@ import pytest
 from dunwu.errors import CheckpointError, RunError
 from dunwu.run import atomic
 from dunwu.run.atomic import REMOVING, WRITING, atomic_file, atomic_folder, remove_leftovers
-from dunwu.run.checkpoint import newest_whole, save_checkpoint
+from dunwu.run.checkpoint import newest_valid, save_checkpoint
 from dunwu.run.directory import content_hash
 from dunwu.run.step_manifest import verify_checkpoint
 
@@ -77,10 +77,10 @@ def test_a_saved_step_is_whole_named_by_the_pointer_and_carries_its_metadata(tmp
 def test_newest_whole_orders_by_number_not_by_name(tmp_path):
     save(tmp_path, 999_999)
     save(tmp_path, 1_000_000)
-    newest = newest_whole(tmp_path, never_skips)
+    newest = newest_valid(tmp_path, never_skips)
     assert newest is not None
     assert newest.name == "step-1000000"
-    assert newest_whole(tmp_path / "absent", never_skips) is None
+    assert newest_valid(tmp_path / "absent", never_skips) is None
 
 
 def test_old_steps_go_except_those_to_keep(tmp_path):
@@ -101,7 +101,7 @@ def test_a_flipped_bit_anywhere_is_detected_and_the_file_named(tmp_path, name):
     generator = random.Random(0)
     for bit in [0, SIZE * 8 - 1, *(generator.randrange(SIZE * 8) for _ in range(100))]:
         flip_a_bit(folder / name, bit)
-        with pytest.raises(CheckpointError, match=f"{name} is corrupted"):
+        with pytest.raises(CheckpointError, match=f"{name} is corrupt"):
             verify_checkpoint(folder)
         flip_a_bit(folder / name, bit)
     verify_checkpoint(folder)
@@ -177,11 +177,11 @@ def test_damage_is_detected_the_previous_step_used_and_the_torn_one_replaced(tmp
     with pytest.raises(CheckpointError, match="step-000002"):
         verify_checkpoint(newer)
     skipped: list[tuple[Path, str]] = []
-    assert newest_whole(tmp_path, lambda folder, reason: skipped.append((folder, reason))) == older
+    assert newest_valid(tmp_path, lambda folder, reason: skipped.append((folder, reason))) == older
     assert [folder for folder, _ in skipped] == [newer]
     assert "step-000002" in skipped[0][1]
     assert content_step(save(tmp_path, 2)) == 2
-    assert newest_whole(tmp_path, never_skips) == newer
+    assert newest_valid(tmp_path, never_skips) == newer
     assert not list(tmp_path.glob("*.tmp"))
 
 
@@ -203,7 +203,7 @@ def test_foreign_files_in_a_step_are_no_damage(tmp_path):
     before = content_hash(folder)
     put_foreign(folder)
     assert verify_checkpoint(folder) == {"a": 1}
-    assert newest_whole(tmp_path, never_skips) == folder
+    assert newest_valid(tmp_path, never_skips) == folder
     assert save(tmp_path, 1) == folder
     assert foreign_in(folder) == list(FOREIGN)
     assert content_hash(folder) == before
@@ -217,7 +217,7 @@ def test_an_old_step_goes_and_the_users_files_in_it_stay(tmp_path):
     assert not (tmp_path / "step-000001" / "model.bin").exists()
     assert not (tmp_path / "step-000001" / "manifest.json").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001", "step-000003", "step-000004"]
-    assert newest_whole(tmp_path, never_skips) == tmp_path / "step-000004"
+    assert newest_valid(tmp_path, never_skips) == tmp_path / "step-000004"
 
 
 @pytest.mark.parametrize("damage", [cut, lose, lose_manifest])
@@ -378,7 +378,7 @@ def test_a_torn_later_step_does_not_push_out_the_one_just_saved(tmp_path):
     save(tmp_path, 100)
     lose(save(tmp_path, 200), tmp_path)
     save(tmp_path, 150, keep=1)
-    newest = newest_whole(tmp_path, lambda folder, reason: None)
+    newest = newest_valid(tmp_path, lambda folder, reason: None)
     assert newest == tmp_path / "step-000150"
 
 
@@ -410,12 +410,12 @@ class FullDisk:
 def test_disk_full_at_any_point_before_the_rename_loses_nothing(tmp_path, monkeypatch, number):
     older = save(tmp_path, 1)
     monkeypatch.setattr(atomic.os, "fsync", FullDisk(number))
-    with pytest.raises(RunError, match=r"disk full while writing .*step-000002.*last whole checkpoint is safe") as caught:
+    with pytest.raises(RunError, match=r"disk full while writing .*step-000002.*last valid checkpoint is safe") as caught:
         save(tmp_path, 2, keep=1)
     assert "\n" not in str(caught.value)
     monkeypatch.undo()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step-000001"]
-    assert newest_whole(tmp_path, never_skips) == older
+    assert newest_valid(tmp_path, never_skips) == older
     assert content_step(save(tmp_path, 2, keep=1)) == 2
 
 
@@ -428,7 +428,7 @@ def test_disk_full_as_the_writer_meets_it(tmp_path):
 
     with pytest.raises(RunError, match="disk full"):
         save_checkpoint(tmp_path, 2, full, keep=1)
-    assert newest_whole(tmp_path, never_skips) == older
+    assert newest_valid(tmp_path, never_skips) == older
 
 
 def test_disk_full_in_the_words_of_safetensors(tmp_path):
@@ -519,7 +519,7 @@ if calls:
     for name in ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir"):
         setattr(atomic.os, name, dies_at(getattr(atomic.os, name)))
 atomic.remove_leftovers(root)
-found = checkpoint.newest_whole(root, lambda folder, reason: print("SKIPPED", folder, reason, flush=True))
+found = checkpoint.newest_valid(root, lambda folder, reason: print("SKIPPED", folder, reason, flush=True))
 step = int(found.name[5:]) if found else 0
 while True:
     step += 1
@@ -542,7 +542,7 @@ def check_after_death(root: Path, output: str, before: int) -> int:
     said = [int(line.split()[1]) for line in output.splitlines() if line.startswith("saved")]
     for folder in root.glob("step-??????"):
         verify_checkpoint(folder)
-    newest = newest_whole(root, never_skips)
+    newest = newest_valid(root, never_skips)
     step = int(newest.name.removeprefix("step-")) if newest else 0
     assert step >= max(said, default=before)
     if newest:

@@ -71,7 +71,7 @@ def test_finish_records_output_hashes_and_cost_and_the_run_can_be_opened_again(t
 
 def test_an_existing_run_is_not_overwritten(tmp_path):
     create(tmp_path / "run").close()
-    with pytest.raises(RunError, match=r"exists: continue it with --resume or choose another --out"):
+    with pytest.raises(RunError, match=r"exists: pass --resume or choose another --out"):
         create(tmp_path / "run")
 
 
@@ -79,7 +79,7 @@ def test_an_existing_run_is_not_overwritten(tmp_path):
 @pytest.mark.parametrize("name", ["thesis.tex", "config.yaml"])
 def test_a_folder_of_somebody_else_is_refused_and_left_as_it_is(tmp_path, resume, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(RunError, match="not empty and holds no run: choose another --out"):
+    with pytest.raises(RunError, match="not empty and not a run: choose another --out"):
         create(tmp_path, resume)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -147,9 +147,9 @@ def test_a_damaged_manifest_is_refused(tmp_path):
     text = manifest.read_text()
     for damaged in ("", "[]", "{}", text.replace('"steps": 10', '"steps": 11'), text[:-5]):
         manifest.write_text(damaged)
-        with pytest.raises(RunError, match=r"manifest\.json is damaged"):
+        with pytest.raises(RunError, match=r"manifest\.json is corrupt"):
             create(tmp_path / "run", resume=True)
-    with pytest.raises(RunError, match="holds no run"):
+    with pytest.raises(RunError, match="is not a run"):
         read_manifest(tmp_path)
 
 
@@ -276,14 +276,14 @@ def test_a_rewind_deletes_the_rollouts_of_the_run_and_no_other_file(tmp_path):
     assert sorted(path.name for path in (run.path / "rollouts").iterdir()) == ["step-00001.parquet", "step-00003.parquet.old"]
 
 
-def test_a_folder_with_a_lock_of_another_program_is_no_run(tmp_path):
+def test_a_folder_with_a_lock_of_another_program_is_not_a_run(tmp_path):
     (tmp_path / "lock").write_text("held by my own program")
-    with pytest.raises(RunError, match="holds no run"):
+    with pytest.raises(RunError, match="not a run"):
         create(tmp_path)
     assert (tmp_path / "lock").read_text() == "held by my own program"
 
 
-def test_a_run_that_was_killed_at_its_birth_begins_again(tmp_path):
+def test_a_run_killed_at_its_start_starts_again(tmp_path):
     (tmp_path / "lock").write_text("pid 7 on host box.example\n")
     (tmp_path / "config.yaml.k3_x9z0a.tmp").mkdir()
     (tmp_path / "manifest.json.k3_x9z0b.tmp").mkdir()
@@ -353,7 +353,7 @@ def test_rewind_drops_later_rollouts(tmp_path):
 
 def test_a_resumed_run_must_be_rewound_before_it_logs(tmp_path):
     create(tmp_path / "run").close()
-    with create(tmp_path / "run", resume=True) as run, pytest.raises(AssertionError, match="rewound"):
+    with create(tmp_path / "run", resume=True) as run, pytest.raises(AssertionError, match="rewind"):
         run.log(1, {})
 
 
@@ -368,7 +368,7 @@ def test_rows_are_strict_json(tmp_path):
 
 def test_damage_within_the_metrics_is_told_not_dropped(tmp_path):
     (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1}\n{"ste\n{"step": 3}\n')
-    with pytest.raises(RunError, match=r"metrics\.jsonl line 2 is damaged"):
+    with pytest.raises(RunError, match=r"metrics\.jsonl line 2 is corrupt"):
         read_metrics(tmp_path)
 
 
@@ -382,7 +382,7 @@ def test_disk_full_in_log_leaves_whole_rows_and_one_clear_message(tmp_path, monk
         before = (run.path / "metrics.jsonl").read_bytes()
         with monkeypatch.context() as patch:
             patch.setattr(run_directory.os, "fsync", full_disk)
-            with pytest.raises(RunError, match=r"disk full while writing .*metrics\.jsonl.*last whole checkpoint is safe"):
+            with pytest.raises(RunError, match=r"disk full while writing .*metrics\.jsonl.*last valid checkpoint is safe"):
                 run.log(2, {"a": 1.0})
         assert (run.path / "metrics.jsonl").read_bytes() == before
         run.log(2, {"a": 1.0})

@@ -1,4 +1,4 @@
-"""The clock: every step once, saved in time, taken up where the newest whole checkpoint is, stopped by a signal."""
+"""The train loop: every step once, saved in time, resumed from the newest valid checkpoint, stopped by a signal."""
 
 from __future__ import annotations
 

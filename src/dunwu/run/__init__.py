@@ -1,1 +1,1 @@
-"""What a run leaves on disk and how it is held: the directory, checkpoints, the lock, progress, interrupts."""
+"""A run on disk and while it works: the directory, checkpoints, the lock, progress, interrupts."""

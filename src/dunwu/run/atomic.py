@@ -1,11 +1,11 @@
-"""Files and folders that are replaced whole or not at all, and nothing deleted that is not provably ours. Imports no torch.
+"""Atomic writes of files and folders; only files that are provably ours are deleted. Imports no torch.
 
-What is being made lies in a folder ``NAME.xxxxxxxx.tmp`` beside its final place, together with an empty file ``.dunwu-writing``, and is
-renamed when it is whole and on the disk. What it replaces, and what is to be deleted, is first moved into such a folder with
-``.dunwu-removing``. A process that was killed leaves these folders, and only what bears such a file is deleted afterwards: a
-``step-000009.tmp`` of the user's stays, and so does a folder that was killed before its mark was written.
+New content is written to a folder ``NAME.xxxxxxxx.tmp`` beside its target, together with an empty marker file ``.dunwu-writing``, and
+renamed once it is complete and on disk. Content that is replaced or deleted is first moved into such a folder with the marker
+``.dunwu-removing``. A killed process leaves these folders behind, and only folders with a marker are deleted later: a user's
+``step-000009.tmp`` stays, and so does a folder whose process was killed before it wrote the marker.
 
-Where a file of the user's has the name of a new one, it is moved to ``NAME.old``.
+If a user's file has the name of a new one, it is moved to ``NAME.old``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open ``path`` for writing so that it is replaced whole, on disk, or not at all."""
+    """Open ``path`` for writing; it is replaced atomically and synced to disk."""
     with clear_disk_full(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _temporary(path, WRITING) as folder:
@@ -49,10 +49,10 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: Path, reporter: Reporter = QUIET) -> Iterator[Path]:
-    """An empty folder that becomes ``path``, on disk, when it is filled, or not at all.
+    """An empty folder to fill, which then becomes ``path`` atomically and synced to disk.
 
-    Files of an earlier ``path`` that are not ours stay: in the new folder, or in ``NAME.old`` where a new file has their name.
-    Raises ``RunError`` when the disk is full.
+    Files of an earlier ``path`` that are not ours stay: in the new folder, or in ``NAME.old`` if a new file has their name.
+    Raises ``RunError`` if the disk is full.
     """
     with clear_disk_full(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,32 +71,32 @@ def atomic_folder(path: Path, reporter: Reporter = QUIET) -> Iterator[Path]:
 
 
 def remove_step(path: Path, reporter: Reporter = QUIET) -> None:
-    """Delete a step's folder, without what is not ours. Killed midway it leaves nothing that looks like a step."""
+    """Delete our files of a step's folder. If killed midway, nothing that looks like a step remains."""
     with _temporary(path, REMOVING, reporter) as folder:
         os.rename(path, folder / path.name)
 
 
 def remove_leftovers(folder: Path, reporter: Reporter = QUIET) -> None:
-    """Finish or delete what a killed process was writing or removing in ``folder``; say which ``step-*.tmp`` stay since they are not ours.
+    """Delete what a killed process was writing or removing in ``folder``; warn of each ``step-*.tmp`` that stays because it is not ours.
 
-    Only for the holder of the run's lock, who knows that the run is its own: a live trainer's save looks the same.
+    Only for the holder of the run's lock: a live trainer's save looks the same.
     """
     for path in sorted(folder.glob("*.tmp")):
         if is_temporary(path) and (mark := _mark(path)):
             _clear(path, mark, reporter)
         elif path.name.startswith("step-"):
-            reporter.warn(f"{path} stays: no file in it shows that Dunwu wrote it; delete it if you do not need it")
+            reporter.warn(f"{path} stays: no marker shows that Dunwu wrote it; delete it if you do not need it")
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether ``path`` is a folder that a killed process was writing in: marked, or empty since it was killed before that."""
+    """True if ``path`` is a folder that a killed process was writing in: marked, or still empty."""
     if _TEMPORARY.fullmatch(path.name) is None or not _is_folder(path):
         return False
     return bool(_mark(path)) or not any(path.iterdir())
 
 
 def set_aside(path: Path, reporter: Reporter = QUIET) -> Path:
-    """Rename a file or folder that is in the way to ``NAME.old``, or the next free name, and say so. Returns the new path."""
+    """Rename a file or folder that is in the way to ``NAME.old``, or the next free name, and warn. Returns the new path."""
     kept = _free_name(path)
     _keep(path, kept, reporter)
     return kept
@@ -104,19 +104,19 @@ def set_aside(path: Path, reporter: Reporter = QUIET) -> Path:
 
 @contextmanager
 def clear_disk_full(path: Path) -> Iterator[None]:
-    """Turn "no space left" (also as safetensors words it) into one ``RunError`` that names ``path``."""
+    """Turn "no space left" (also from safetensors) into one ``RunError`` that names ``path``."""
     try:
         yield
     except (OSError, SafetensorError) as error:
         number = error.errno if isinstance(error, OSError) else None
-        # safetensors writes files from Rust and keeps the error number in its text only
+        # safetensors writes files from Rust and has the error number only in its text
         if number in _DISK_FULL or any(f"os error {code})" in str(error) for code in _DISK_FULL):
-            raise RunError(f"disk full while writing {path}: free space, then go on (the last whole checkpoint is safe)") from error
+            raise RunError(f"disk full while writing {path}: free space, then resume (the last valid checkpoint is safe)") from error
         raise
 
 
 def fsync_path(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
+    """Sync a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -126,10 +126,10 @@ def fsync_path(path: Path) -> None:
 
 @contextmanager
 def _temporary(final: Path, mark: str, reporter: Reporter = QUIET) -> Iterator[Path]:
-    """A new marked folder beside ``final``, cleared at the end, also of an error."""
+    """A new marked folder beside ``final``, cleared at the end, also after an error."""
     folder = Path(tempfile.mkdtemp(prefix=f"{final.name}.", suffix=".tmp", dir=final.parent))
     try:
-        # Not brought to the disk: after a power cut a lost mark leaves a folder that stays, which is the safe side.
+        # Not synced: if a power cut loses the mark, the folder stays, which is the safe side.
         (folder / mark).touch()
         yield folder
     finally:
@@ -141,7 +141,7 @@ def _mark(folder: Path) -> str:
 
 
 def _clear(folder: Path, mark: str, reporter: Reporter) -> None:
-    """Empty a marked folder, its mark last, so that a further kill leaves it marked."""
+    """Delete a marked folder, its mark last, so that another kill leaves it marked."""
     for inner in [path for path in folder.iterdir() if path.name != mark]:
         if mark == REMOVING:
             _remove_ours(inner, folder.with_name(inner.name), reporter)
@@ -154,10 +154,10 @@ def _clear(folder: Path, mark: str, reporter: Reporter) -> None:
 
 
 def _remove_ours(old: Path, final: Path, reporter: Reporter) -> None:
-    """Delete our files of ``old``, which lay at ``final``; the others go back there."""
+    """Delete our files in ``old``, formerly ``final``; move the others back there."""
     for path in [*(old / name for name in own_paths(old)), old]:
         if _is_folder(path):
-            with suppress(OSError):  # not empty: something of the user's is in it
+            with suppress(OSError):  # not empty: it has files of the user
                 path.rmdir()
         elif path != old:
             path.unlink()
@@ -166,7 +166,7 @@ def _remove_ours(old: Path, final: Path, reporter: Reporter) -> None:
 
 
 def _give_back(old: Path, final: Path, kept: Path, reporter: Reporter) -> None:
-    """Move ``old`` to ``final``, and what has another file of its name there to ``kept``."""
+    """Move ``old`` to ``final``, and files whose name is taken there by a different file to ``kept``."""
     if not os.path.lexists(final):
         os.rename(old, final)
     elif _is_folder(old) and _is_folder(final):
@@ -182,7 +182,7 @@ def _give_back(old: Path, final: Path, kept: Path, reporter: Reporter) -> None:
 def _keep(path: Path, kept: Path, reporter: Reporter) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     os.rename(path, kept)
-    reporter.warn(f"{kept} holds what was there before: Dunwu did not write it, or it has changed since")
+    reporter.warn(f"{kept} has the earlier content: Dunwu did not write it, or it has changed since")
 
 
 def _free_name(path: Path) -> Path:

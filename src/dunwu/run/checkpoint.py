@@ -1,12 +1,12 @@
-"""Checkpoints that are whole or not there: written beside, checked by size and crc32, renamed into place.
+"""Atomic checkpoints: written beside, checked by size and crc32, renamed into place.
 
-A step is a folder ``step-000100`` that is never written into again. It is written under another name, ``manifest.json`` records size and
-crc32 of each file, everything is fsynced, the folder renamed, its parent fsynced, and only then does the pointer file ``latest`` name it
-and do older steps go. A kill at any moment leaves the newest whole step usable (see `dunwu.run.atomic`).
+A step is a folder ``step-000100`` that is never modified. It is written under a temporary name, ``manifest.json`` records size and crc32
+of each file, everything is fsynced, the folder renamed, its parent fsynced; only then is the pointer file ``latest`` updated and are
+older steps deleted. After a kill at any moment the newest valid step is usable (see `dunwu.run.atomic`).
 
-What a manifest does not name is not ours (``.DS_Store``, ``.nfs*``, a ``.gguf``, notes): it is no damage and is never deleted.
+Files that a manifest does not name are not ours (``.DS_Store``, ``.nfs*``, a ``.gguf``, notes): they are no damage and never deleted.
 
-Imports no torch, so that reports and tools can look for checkpoints as well.
+Imports no torch, so that reports and tools can find checkpoints too.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def save_checkpoint(
     """Save one step and return its folder.
 
     ``write`` fills an empty folder. Afterwards the newest ``keep`` steps and those in ``keep_steps`` remain.
-    A step that is already there and whole is left as it is; a torn one is replaced. Files that are not ours stay.
-    Raises ``RunError`` when the disk is full; nothing that was whole before is lost then.
+    A valid step that already exists is kept, a corrupt one is replaced. Files that are not ours stay.
+    Raises ``RunError`` if the disk is full; no valid step is lost then.
     """
     assert keep >= 1, "at least the step just saved must stay"
     final = root / step_folder(step)
-    if not _is_whole(final):
+    if not _is_valid(final):
         with atomic_folder(final, reporter) as folder:
             write(folder)
             write_step_manifest(folder, step, metadata or {})
@@ -51,8 +51,8 @@ def save_checkpoint(
     return final
 
 
-def newest_whole(root: Path, on_skip: Callable[[Path, str], None]) -> Path | None:
-    """The newest step whose manifest checks, or ``None``; ``on_skip(folder, reason)`` hears of each newer one passed over."""
+def newest_valid(root: Path, on_skip: Callable[[Path, str], None]) -> Path | None:
+    """The newest valid step, or ``None``; ``on_skip(folder, reason)`` is called for each newer step that is skipped."""
     for step in sorted(_steps(root), reverse=True):
         folder = root / step_folder(step)
         try:
@@ -64,7 +64,7 @@ def newest_whole(root: Path, on_skip: Callable[[Path, str], None]) -> Path | Non
     return None
 
 
-def _is_whole(path: Path) -> bool:
+def _is_valid(path: Path) -> bool:
     try:
         verify_checkpoint(path)
     except CheckpointError:
@@ -79,9 +79,9 @@ def _steps(root: Path) -> list[int]:
 
 
 def _remove_old(root: Path, saved: int, keep: int, keep_steps: Collection[int], reporter: Reporter) -> None:
-    """Delete steps older than the newest ``keep`` up to ``saved``. A later one is torn and was passed over: it takes nobody's place.
+    """Delete steps older than the newest ``keep`` up to ``saved``.
 
-    Nor does a folder without a manifest of its step, which holds nothing that is known to be ours.
+    Not counted: later steps, which are corrupt and were skipped, and folders without a manifest of their step, as nothing in them is ours.
     """
     past = sorted(step for step in _steps(root) if step <= saved and own_paths(root / step_folder(step)))
     for step in past[:-keep]:
@@ -90,5 +90,5 @@ def _remove_old(root: Path, saved: int, keep: int, keep_steps: Collection[int], 
 
 
 def _is_protected(folder: Path) -> bool:
-    """Whether a step is a link to what lies elsewhere, or anything in it is write-protected: the user wants to keep it."""
+    """True if a step is a symlink or anything in it is write-protected: the user wants to keep it."""
     return folder.is_symlink() or any(not path.lstat().st_mode & stat.S_IWUSR for path in (folder, *folder.rglob("*")))

@@ -1,7 +1,7 @@
-"""The reporter of the command line: text on stdout, warnings on stderr, bars and live tables where there is a terminal.
+"""The reporter of the command line: text on stdout, warnings on stderr, bars and live tables on a terminal.
 
-All of it is printed as text: markup is not interpreted, control characters are removed, and question marks stand for what the encoding of
-the output lacks.
+Everything is printed as plain text: markup is not interpreted, control characters are removed, and characters that the output encoding
+lacks become question marks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dunwu.run.reporter import SAMPLE_CHARACTERS, Advance, Field, Reporter, clea
 LABEL = 12
 WIDEST = 100
 INTERVAL = 15.0
-"""Seconds between two lines of progress where there is no bar."""
+"""Seconds between two progress lines if there is no bar."""
 
 
 class ConsoleReporter(Reporter):
@@ -39,11 +39,11 @@ class ConsoleReporter(Reporter):
         self._console.print(self._safe(text), soft_wrap=True, highlight=False)
 
     def warn(self, text: str) -> None:
-        # Not a console of its own: rich sends what is printed to sys.stderr above a bar or a live table, where there is one.
+        # No separate console: rich prints what goes to sys.stderr above a bar or live table.
         print(_encodable(clean(text), sys.stderr.encoding), file=sys.stderr, flush=True)
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
-        """In two columns, values wrapped. Paths are never broken: they are there to be copied."""
+        """Print two columns, values wrapped. Paths are never broken, so that they can be copied."""
         width = min(WIDEST, self._console.width)
         for name, value in facts:
             first = f"  {name:<{LABEL}}" if name else ""
@@ -53,7 +53,7 @@ class ConsoleReporter(Reporter):
             self.say("\n".join(wrapped.wrap(clean(value)) or [first]))
 
     def sample(self, title: str, text: str) -> None:
-        """Beneath a rule with the title; what is beyond 2,000 characters is only counted."""
+        """Print the text below a rule with the title; characters beyond 2,000 are only counted."""
         more = f" ... ({len(text) - SAMPLE_CHARACTERS} characters more)" if len(text) > SAMPLE_CHARACTERS else ""
         self._console.print(Rule(self._safe(title), align="left", characters="-"))
         self.say(text[:SAMPLE_CHARACTERS] + more)
@@ -63,7 +63,7 @@ class ConsoleReporter(Reporter):
 
     @contextmanager
     def progress(self, total: int, description: str, start: int = 0) -> Iterator[Advance]:
-        """A bar on a terminal; else a line at the first step, at the last, and at most every `INTERVAL` seconds between."""
+        """A bar on a terminal; otherwise a line at the first step, the last, and at most every `INTERVAL` seconds in between."""
         began, printed = self._clock(), -INTERVAL
 
         def line(step: int, metrics: Mapping[str, Field]) -> str:
@@ -94,7 +94,7 @@ class ConsoleReporter(Reporter):
 
 
 def _encodable(text: str, encoding: str | None) -> str:
-    """``text`` with question marks for what the encoding lacks."""
+    """``text`` with question marks for characters that the encoding lacks."""
     encoding = encoding or "utf-8"
     return text.encode(encoding, errors="replace").decode(encoding)
 

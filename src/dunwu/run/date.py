@@ -8,19 +8,19 @@ _frozen: date | None = None
 
 
 def freeze_date(day: str | None = None) -> str:
-    """From now on templates write ``day`` (ISO, such as 2026-11-27; ``None``: today's, UTC). Returns it."""
+    """Make templates write ``day`` from now on (ISO, such as 2026-11-27; ``None``: today, UTC). Returns it."""
     global _frozen
     _frozen = date.fromisoformat(day) if day else _today()
     return _frozen.isoformat()
 
 
 def run_date() -> str:
-    """The date that templates write, in ISO form; today's where none was frozen."""
+    """The date that templates write, in ISO form; today if none is frozen."""
     return (_frozen or _today()).isoformat()
 
 
 def strftime_now(form: str) -> str:
-    """What a chat template calls for the date; the time of day is midnight."""
+    """The function that chat templates call for the date; the time is midnight."""
     return datetime.combine(date.fromisoformat(run_date()), time()).strftime(form)
 
 

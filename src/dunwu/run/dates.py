@@ -10,7 +10,7 @@ from dunwu.run.directory import CONFIG, MANIFEST, read_manifest
 
 def take_date(path: Path | None, model: str = "") -> str:
     """Freeze the date that chat templates write, and return it (ISO): that of the run at ``path``, else of the run that ``model`` is a
-    checkpoint of, else today's. A run that begins keeps it in its manifest.
+    checkpoint of, else today. A new run stores it in its manifest.
     """
     folder = Path(model).expanduser().resolve()
     places = [path, *([folder, *folder.parents[:2]] if model and folder.is_dir() else [])]

@@ -1,4 +1,4 @@
-"""The run directory: everything a person or a tool may want of a run, in plain formats, and a lock so that one trainer writes it.
+"""The run directory: everything about a run in plain formats, and a lock so that only one trainer writes to it.
 
 ``config.yaml``, ``manifest.json``, ``metrics.jsonl``, ``rollouts/``, ``checkpoints/``, ``lock``. Imports no torch.
 """
@@ -44,7 +44,7 @@ _BIRTH_FILES = frozenset({"lock", CONFIG, TOKENS})
 _LOCK = re.compile(rb"(pid \d+ on host .*\n)?")
 _ROLLOUTS = re.compile(r"step-(\d{5,})\.parquet")
 
-# A forked worker would keep its parent's flock alive after the parent was killed, so each child gives its copy up at birth.
+# A forked worker would keep its parent's flock after the parent is killed, so each child closes its copy at once.
 _held_locks: set[int] = set()
 
 
@@ -58,7 +58,7 @@ os.register_at_fork(after_in_child=_close_locks_in_child)
 
 
 class RunDirectory:
-    """One run on disk, held by one process. Made by ``create``; a context manager that releases the lock. ``resumed``: it existed."""
+    """One run on disk, locked by one process. Made by ``create``; a context manager that releases the lock. ``resumed``: it existed."""
 
     def __init__(self, path: Path, lock: int, manifest: Json, resumed: bool, reporter: Reporter) -> None:
         self.path = path
@@ -86,10 +86,10 @@ class RunDirectory:
         """Start a run in a new or empty directory, or resume an existing one with ``resume``.
 
         ``config`` is resolved and JSON-able; ``inputs`` maps the name of each input to its hash (see ``content_hash``).
-        ``files`` has the path and hash of each file of an input, so that a refusal can name the one that has changed.
-        With ``resume`` and nothing to resume, the run starts (``resumed`` is false). A key of the configuration may change if
+        ``files`` has the path and hash of each file of an input, so that an error can name the changed one.
+        With ``resume`` but nothing to resume, the run starts (``resumed`` is false). A key of the configuration may change if
         ``may_change(key, old value, new value)``; the manifest and ``config.yaml`` then get the new value. ``prepare`` writes files that
-        the run needs into its folder ``tokens``, under its lock, and returns hashes of further inputs.
+        the run needs into its folder ``tokens``, under the lock, and returns hashes of further inputs.
         Raises ``RunError``: directory in use by another trainer (pid and host), not empty, of another kind, config or input, not writable.
         """
         normal: Json = json.loads(json.dumps(dict(config)))
@@ -104,7 +104,7 @@ class RunDirectory:
                 undo.callback(_remove_unused, path)
             resumed = (path / MANIFEST).exists()
             if resumed and not resume:
-                raise RunError(f"run {path} exists: continue it with --resume or choose another --out")
+                raise RunError(f"run {path} exists: pass --resume or choose another --out")
             if prepare is not None:
                 if resumed:  # another run's files must stay
                     known = {**read_manifest(path)["inputs"], **identity["inputs"]}
@@ -132,7 +132,7 @@ class RunDirectory:
 
     @property
     def finished(self) -> bool:
-        """Whether ``finish`` was called, in this process or an earlier one."""
+        """True if ``finish`` was called, in this process or an earlier one."""
         return self.manifest["finished"] is not None
 
     @property
@@ -147,15 +147,15 @@ class RunDirectory:
     def log(self, step: int, metrics: Mapping[str, Metric]) -> None:
         """Append one row ``{"step", "time", **metrics}`` to ``metrics.jsonl``; NaN and infinities become null.
 
-        Log a step before its checkpoint is saved, so that a kill between the two loses no row. A resumed run is rewound first.
+        Log a step before saving its checkpoint, so that a kill in between loses no row. Rewind a resumed run first.
         """
-        assert self._may_log, "a resumed run is rewound to its checkpoint before it logs"
+        assert self._may_log, "rewind a resumed run to its checkpoint before logging"
         assert not metrics.keys() & {"step", "time"}, "step and time are set here"
         row = {"step": step, "time": round(time.time(), 3)} | {name: _finite(value) for name, value in metrics.items()}
         _append_line(self.path / METRICS, json.dumps(row, ensure_ascii=False, allow_nan=False))
 
     def rewind(self, step: int | None) -> None:
-        """Drop metrics and rollouts later than ``step``, the step of the checkpoint that is resumed from (``None``: all of them)."""
+        """Drop metrics and rollouts after ``step``, the step of the checkpoint to resume from (``None``: all of them)."""
         last = -1 if step is None else step
         rows = read_metrics(self.path)
         if (self.path / METRICS).exists():
@@ -167,22 +167,22 @@ class RunDirectory:
         self._may_log = True
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        """Write a file such as ``summary.json``, whole or not at all."""
+        """Write a file such as ``summary.json`` atomically."""
         _write(self.path / name, _as_json(value))
 
     def note(self, facts: Mapping[str, Any]) -> None:
-        """Add facts to the manifest now, for whoever looks at the run while it goes on; ``steps`` is what an ETA is told by."""
+        """Add facts to the manifest now, for readers of the running run; an ETA is computed from ``steps``."""
         self.manifest |= facts
         self.write_json(MANIFEST, self.manifest)
 
     def finish(self, outputs: Mapping[str, Path]) -> None:
-        """Record that the run is done, with the hash of each output."""
+        """Record that the run is finished, with the hash of each output."""
         hashes = {name: content_hash(path) for name, path in outputs.items()}
         self.manifest |= {"finished": _now(), "outputs": hashes}
         self._record_cost()
 
     def close(self) -> None:
-        """Record the time spent and give the lock back; further calls do nothing."""
+        """Record the time spent and release the lock; further calls do nothing."""
         if self._lock not in _held_locks:
             return
         try:
@@ -197,20 +197,20 @@ class RunDirectory:
 
 
 def read_manifest(path: Path) -> Json:
-    """``manifest.json`` of a run; needs no lock. Raises ``RunError`` when it is missing or damaged."""
+    """``manifest.json`` of a run; needs no lock. Raises ``RunError`` if it is missing or corrupt."""
     try:
         manifest: Json = json.loads((path / MANIFEST).read_bytes())
         if config_hash(manifest["config"]) == manifest["config_hash"]:
             return manifest
     except FileNotFoundError as error:
-        raise RunError(f"{path} holds no run ({MANIFEST} is missing): pass a run directory") from error
+        raise RunError(f"{path} is not a run ({MANIFEST} is missing): pass a run directory") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path / MANIFEST} is damaged ({type(error).__name__}): restore it or choose another --out") from error
-    raise RunError(f"{path / MANIFEST} is damaged (its config does not match its config_hash): restore it or choose another --out")
+        raise RunError(f"{path / MANIFEST} is corrupt ({type(error).__name__}): restore it or choose another --out") from error
+    raise RunError(f"{path / MANIFEST} is corrupt (its config does not match its config_hash): restore it or choose another --out")
 
 
 def read_metrics(path: Path) -> list[Json]:
-    """Rows of ``metrics.jsonl`` of a run, without a last line that was cut off; raises ``RunError`` for any other line that is no row."""
+    """Rows of ``metrics.jsonl`` of a run, without a truncated last line; raises ``RunError`` for any other invalid line."""
     file = path / METRICS
     lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
     rows: list[Json] = []
@@ -220,19 +220,19 @@ def read_metrics(path: Path) -> list[Json]:
         except ValueError:
             row = None
         if not isinstance(row, dict) or not isinstance(row.get("step"), int):
-            raise RunError(f"{file} line {number} is damaged: delete that line")
+            raise RunError(f"{file} line {number} is corrupt: delete that line")
         rows.append(row)
     return rows
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
-    """SHA-256 of a configuration, whatever the order of its keys."""
+    """SHA-256 of a configuration, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
 def relocate(path: Path, config: Mapping[str, Any], code: Mapping[str, str]) -> None:
-    """Write the configuration that it goes on with into the run at ``path``, if there is one, and the hashes of the user's own code by
-    the name of the input. The caller knows that it may go on: places alone differ, or comments, or changed code was accepted.
+    """Write the configuration to resume with into the run at ``path``, if there is one, and the hashes of custom code by the name of the
+    input. The caller has checked that it may resume: only paths or comments differ, or changed code was accepted.
     """
     if not (path / MANIFEST).exists():
         return
@@ -253,13 +253,13 @@ def _as_yaml(config: Json) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
+    """Write text atomically."""
     with atomic_file(path) as file:
         file.write(text.encode())
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's relative names and contents (of those files that `counted_files` gives)."""
+    """SHA-256 of a file, or of the relative names and contents of a folder's `counted_files`."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -270,7 +270,7 @@ def content_hash(path: Path) -> str:
 
 
 def code_version() -> str:
-    """Package version, and where the package lies in a git repository that tracks it the commit: ``0.1.0+g1a2b3c4d5e6f.dirty``."""
+    """Package version, and the commit if the package is in a git repository that tracks it: ``0.1.0+g1a2b3c4d5e6f.dirty``."""
     package = Path(__file__).resolve().parent
     if _git(package, "ls-files", "--error-unmatch", Path(__file__).name) is None:
         return VERSION
@@ -282,7 +282,7 @@ def code_version() -> str:
 
 
 def _refuse_foreign(path: Path) -> None:
-    """Refuse what is not a run directory, before anything is written there. A run killed at its birth has a lock but no manifest yet."""
+    """Refuse a path that is not a run directory, before anything is written. A run killed at its start has a lock but no manifest yet."""
     try:
         names = {entry.name for entry in path.iterdir() if not (is_foreign(entry.name) or is_temporary(entry))}
         killed_at_birth = "lock" in names and _LOCK.fullmatch((path / "lock").read_bytes()) is not None
@@ -291,12 +291,12 @@ def _refuse_foreign(path: Path) -> None:
     except OSError as error:
         raise RunError(f"{path} cannot be a run directory ({error.strerror}): choose another --out") from error
     if MANIFEST not in names and (names - _BIRTH_FILES or (names and not killed_at_birth)):
-        raise RunError(f"{path} is not empty and holds no run: choose another --out")
+        raise RunError(f"{path} is not empty and not a run: choose another --out")
 
 
 def _remove_unused(path: Path) -> None:
-    """Remove a directory that was made for a start that failed, unless a whole file is in it."""
-    with suppress(OSError):  # not there, or not empty
+    """Remove a directory that was made for a failed start, unless it has complete files."""
+    with suppress(OSError):  # missing, or not empty
         (path / TOKENS).rmdir()
     if os.listdir(path) == ["lock"]:
         (path / "lock").unlink()
@@ -357,7 +357,7 @@ def _new_manifest(identity: Json) -> Json:
 
 
 def _close_killed_start(path: Path, manifest: Json) -> None:
-    """Give a start that was killed the time until its last metrics row, so that the cost of a run misses little."""
+    """Set the time of a killed start to that of its last metrics row, so that the cost of a run misses little."""
     if manifest["starts"] and manifest["starts"][-1]["seconds"] is None:
         began = datetime.fromisoformat(manifest["starts"][-1]["started"]).timestamp()
         last = max((row.get("time", began) for row in read_metrics(path)), default=began)
@@ -370,7 +370,7 @@ def _cost(manifest: Json) -> float:
 
 
 def _append_line(path: Path, text: str) -> None:
-    """Append a whole line, on disk, or nothing."""
+    """Append a line to the file on disk, complete or not at all."""
     with clear_disk_full(path), path.open("ab", buffering=0) as file:
         before = os.fstat(file.fileno()).st_size
         rest = memoryview(text.encode() + b"\n")

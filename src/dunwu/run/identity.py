@@ -1,4 +1,4 @@
-"""Whether a run that is resumed is the one that began: of the same kind, configuration, seed and inputs. Imports no torch."""
+"""Check that a resumed run is the one that was started: same kind, configuration, seed and inputs. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ABSENT = "(absent)"
 
 
 def check_same_run(path: Path, manifest: Json, identity: Json, may_change: Callable[[str, Any, Any], bool], reporter: Reporter) -> None:
-    """Raise ``RunError`` unless ``manifest``, that of the run at ``path``, is of the same kind, config, seed and inputs as ``identity``.
+    """Raise ``RunError`` unless ``manifest``, of the run at ``path``, has the same kind, config, seed and inputs as ``identity``.
 
     Keys of the config for which ``may_change(key, old value, new value)`` holds may differ; ``reporter`` gets a line for each.
     """
     old, new = manifest["config"], identity["config"]
     changed = {key: (old[key], new[key]) for key in old.keys() & new.keys() if old[key] != new[key] and may_change(key, old[key], new[key])}
     for key, (before, now) in sorted(changed.items()):
-        reporter.say(f"{key} is {now!r} from here on; it was {before!r}")
+        reporter.say(f"{key} is {now!r} from now on; it was {before!r}")
     identity = {**identity, "config": {**new, **{key: before for key, (before, _) in changed.items()}}}
     for name in ("kind", "config", "seed", "inputs"):
         if found := first_difference(manifest[name], identity[name], "" if name == "config" else name):
@@ -33,14 +33,14 @@ def check_same_run(path: Path, manifest: Json, identity: Json, may_change: Calla
 
 
 def _changed(manifest: Json, identity: Json, name: str) -> str:
-    """The files of an input that are not as they were, or that are gone; all of them where their hashes were not recorded."""
+    """The changed or missing files of an input; all of them if their hashes were not recorded."""
     old, new = (each.get("files", {}).get(name, {}) for each in (manifest, identity))
     names = list(dict.fromkeys([*new, *old]))
     return ", ".join(file for file in names if old.get(file) != new.get(file)) or ", ".join(names)
 
 
 def first_difference(old: object, new: object, key: str = "") -> tuple[str, object, object] | None:
-    """Dotted key, old and new value of the first leaf in which two configurations differ; ``None`` where they are equal."""
+    """Dotted key, old and new value of the first leaf in which two configurations differ; ``None`` if they are equal."""
     if isinstance(old, list) and isinstance(new, list):
         old, new = dict(enumerate(old)), dict(enumerate(new))
     if not (isinstance(old, dict) and isinstance(new, dict)):

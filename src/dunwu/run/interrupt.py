@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupt:
     """Within ``with``, the first SIGINT or SIGTERM sets ``requested``; the second ends the process with code 130 or 143.
 
-    The loop looks at ``requested`` between steps. Outside the main thread, where Python takes no signals, it does nothing.
+    The loop checks ``requested`` between steps. Does nothing outside the main thread, where Python handles no signals.
     """
 
     def __init__(self) -> None:
@@ -45,12 +45,12 @@ class Interrupt:
             os._exit(128 + number)
         else:
             self.requested = True
-            # os.write: print may not be entered again from within a print that the signal cut short
+            # os.write: print is not reentrant, and the signal may have interrupted a print
             os.write(2, f"\n{signal.Signals(number).name}: saving, then stopping (once more: stop at once)\n".encode())
 
     @staticmethod
     def _handle_in_child(number: int) -> None:
-        """A forked worker inherits this handler: Ctrl-C (sent to the whole group) is its parent's affair, SIGTERM ends it."""
+        """A forked worker inherits this handler: it leaves Ctrl-C (sent to the whole group) to its parent, and SIGTERM ends it."""
         if number != signal.SIGINT:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

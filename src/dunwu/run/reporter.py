@@ -1,6 +1,6 @@
-"""What a run says while it works: to nobody, to the terminal (`dunwu.run.console`), or to a class of the user's. Imports no torch.
+"""Where the messages of a run go: nowhere, to the terminal (`dunwu.run.console`), or to a custom class. Imports no torch.
 
-Every function that runs something takes a ``reporter``, hands it to what it calls, and prints nothing itself.
+Every function that runs something takes a ``reporter``, passes it on, and prints nothing itself.
 """
 
 from __future__ import annotations
@@ -16,38 +16,38 @@ if TYPE_CHECKING:
 
 Field = float | int | str | None
 Advance = Callable[[int, Mapping[str, Field]], None]
-"""Reports a step as done, with the metrics to show beside it."""
+"""Called with a finished step and the metrics to show beside it."""
 
 SAMPLE_CHARACTERS = 2000
 
 
 class Reporter:
-    """Receives what a run says. This one drops it; a subclass overrides the methods for what it wants to receive.
+    """Receives the messages of a run. This class drops them; a subclass overrides the methods it needs.
 
-    Texts may hold what models or users wrote: control characters, markup, anything.
+    Texts may contain output of models or users: control characters, markup, anything.
     """
 
     def say(self, text: str) -> None:
-        """What is being done or was found; one line or several."""
+        """A message about progress or findings; one or more lines."""
 
     def warn(self, text: str) -> None:
-        """What the user should look at although the run continues."""
+        """A problem that the user should look at although the run continues."""
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
-        """Names and values. The name is empty for a sentence about the whole."""
+        """Names and values. An empty name marks a sentence about all of them."""
 
     def sample(self, title: str, text: str) -> None:
-        """A text that a model wrote."""
+        """A text written by a model."""
 
     def table(self, table: Table) -> None:
-        """Figures, as a table of `rich`."""
+        """Figures as a `rich` table."""
 
     def progress(self, total: int, description: str, start: int = 0) -> AbstractContextManager[Advance]:
-        """A context in which a loop runs from after step ``start`` to step ``total``; ``advance(step, metrics)`` follows each step."""
+        """A context for a loop over the steps after ``start`` up to ``total``, which calls ``advance(step, metrics)`` after each step."""
         return nullcontext(lambda step, metrics: None)
 
     def live(self, draw: Callable[[], RenderableType]) -> AbstractContextManager[object]:
-        """A context in which what ``draw`` returns may stay in view, drawn again and again, beneath everything else."""
+        """A context in which the result of ``draw`` may stay in view below all other output, redrawn repeatedly."""
         return nullcontext()
 
 
@@ -55,9 +55,9 @@ QUIET = Reporter()
 
 
 def eta(done: int, total: int, elapsed: float) -> float | None:
-    """Seconds left after ``done`` of ``total`` steps in ``elapsed``: ``elapsed / done * (total - done)``; ``None`` if ``done`` is 0.
+    """Remaining seconds after ``done`` of ``total`` steps in ``elapsed``: ``elapsed / done * (total - done)``; ``None`` if ``done`` is 0.
 
-    Count both from where this process began, so that steps made before a resume don't make it look fast.
+    Count both from the start of this process, so that steps before a resume do not make it look fast.
     """
     if total <= done:
         return 0.0
@@ -65,7 +65,7 @@ def eta(done: int, total: int, elapsed: float) -> float | None:
 
 
 def duration(seconds: float | None) -> str:
-    """``45s``, ``3m20s``, ``2h05m``; ``?`` where unknown."""
+    """``45s``, ``3m20s``, ``2h05m``; ``?`` if unknown."""
     if seconds is None:
         return "?"
     whole = round(seconds)
@@ -77,5 +77,5 @@ def duration(seconds: float | None) -> str:
 
 
 def clean(text: str) -> str:
-    """``text`` without what can steer a terminal: control and format characters (newline and tab stay), lone surrogates."""
+    """``text`` without characters that control a terminal: control and format characters (newline and tab stay), lone surrogates."""
     return "".join(character for character in text if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs"))

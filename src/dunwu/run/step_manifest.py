@@ -1,4 +1,4 @@
-"""The manifest of a checkpoint: size and crc32 of each file that was written, and by that which files are ours. Imports no torch."""
+"""The manifest of a checkpoint: size and crc32 of each file that we wrote. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from dunwu.errors import CheckpointError
 MANIFEST = "manifest.json"
 _STEP_FOLDER = re.compile(r"step-(\d{6,})")
 _FOREIGN = re.compile(r"\..*|Thumbs\.db|desktop\.ini|.*\.gguf", re.IGNORECASE)
-"""Names that systems and other tools leave in folders. No output of ours begins with a dot."""
+"""Names of files that systems and other tools put into folders. None of our files starts with a dot."""
 
 
 def step_folder(step: int) -> str:
-    """Name of the folder of a step: ``step-000100``."""
+    """Folder name of a step: ``step-000100``."""
     return f"step-{step:06d}"
 
 
 def folder_step(path: Path) -> int | None:
-    """The step of a checkpoint folder by its name; ``None`` for any other name."""
+    """The step in the name of a checkpoint folder; ``None`` for any other name."""
     match = _STEP_FOLDER.fullmatch(path.name)
     step = int(match.group(1)) if match else None
     return step if step is not None and path.name == step_folder(step) else None
 
 
 def write_step_manifest(folder: Path, step: int, metadata: Mapping[str, Any]) -> None:
-    """Write ``manifest.json`` over the files that are in ``folder``, after which nothing may be written there."""
+    """Write ``manifest.json`` for the files in ``folder``; nothing may be written there afterwards."""
     assert not (folder / MANIFEST).exists(), f"{MANIFEST} belongs to the checkpoint"
     entries = {name: {"size": path.stat().st_size, "crc32": crc32(path)} for name, path in sorted(_files(folder).items())}
     (folder / MANIFEST).write_text(_render({"step": step, "files": entries, "metadata": dict(metadata)}), encoding="utf-8")
 
 
 def verify_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the metadata of a whole checkpoint; raise ``CheckpointError`` naming the first file that is not as it was written."""
+    """Return the metadata of a valid checkpoint; raise ``CheckpointError`` naming the first file that differs from what was written."""
     manifest = _read_manifest(path)
-    if folder_step(path) not in (None, manifest["step"]):  # a copy under a name of its own is whole too
+    if folder_step(path) not in (None, manifest["step"]):  # a copy under another name is valid too
         raise CheckpointError(f"checkpoint {path}: {MANIFEST} is of step {manifest['step']}")
     expected: dict[str, dict[str, int]] = manifest["files"]
     if missing := min(expected.keys() - _files(path).keys(), default=None):
@@ -54,16 +54,16 @@ def verify_checkpoint(path: Path) -> dict[str, Any]:
         if size != entry["size"]:
             raise CheckpointError(f"checkpoint {path}: {name} has {size} bytes, {entry['size']} were written")
         if crc != entry["crc32"]:
-            raise CheckpointError(f"checkpoint {path}: {name} is corrupted (crc32 {crc:08x}, written {entry['crc32']:08x})")
+            raise CheckpointError(f"checkpoint {path}: {name} is corrupt (crc32 {crc:08x}, written {entry['crc32']:08x})")
     metadata: dict[str, Any] = manifest["metadata"]
     return metadata
 
 
 def own_paths(folder: Path) -> list[str]:
-    """What of a step's folder is ours, by relative name: the files that are as large as its manifest says, the folders in which it names
-    files, the innermost first, and the manifest. Deleted in that order a kill leaves the manifest that says what is ours.
+    """Our relative paths in a step's folder: files of the size given in the manifest, the folders of files it names, innermost first,
+    and the manifest. If they are deleted in this order, a kill leaves the manifest that lists our files.
 
-    Empty where the manifest cannot be read or is of another step: nothing there is known to be ours then.
+    Empty if the manifest is unreadable or of another step: then nothing there is known to be ours.
     """
     try:
         manifest = _read_manifest(folder)
@@ -80,15 +80,13 @@ def own_paths(folder: Path) -> list[str]:
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a file of this name is one that systems and other tools leave in folders."""
+    """True for names of files that systems and other tools put into folders."""
     return _FOREIGN.fullmatch(name) is not None
 
 
 def counted_files(folder: Path) -> dict[str, Path]:
-    """The files of a folder that belong to it, by relative name: of a checkpoint those of its manifest and the manifest itself.
-
-    Elsewhere all but the names that systems and other tools leave in folders.
-    """
+    """The files that count as content of a folder, by relative name: in a checkpoint the manifest and the files it names, elsewhere all
+    except `is_foreign` ones."""
     files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     if named := _named(folder):
         return {name.as_posix(): path for name, path in files.items() if name.as_posix() in {*named, MANIFEST}}
@@ -96,7 +94,7 @@ def counted_files(folder: Path) -> dict[str, Path]:
 
 
 def _named(folder: Path) -> set[str]:
-    """The files that a step's manifest names; none where it cannot be read."""
+    """The files named in a step's manifest; none if it is unreadable."""
     try:
         return set(_read_manifest(folder)["files"])
     except CheckpointError:
@@ -104,7 +102,7 @@ def _named(folder: Path) -> set[str]:
 
 
 def _render(body: dict[str, Any]) -> str:
-    """The manifest's text. It carries its own crc32, so that a flipped bit in a size, a step or the metadata shows."""
+    """The manifest's text. It contains its own crc32, which detects a flipped bit in a size, the step or the metadata."""
     return json.dumps({"crc32": zlib.crc32(json.dumps(body).encode()), **body}, indent=2)
 
 
@@ -115,10 +113,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"checkpoint {path}: {MANIFEST} cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise CheckpointError(f"checkpoint {path}: {MANIFEST} is corrupted ({error})") from error
+        raise CheckpointError(f"checkpoint {path}: {MANIFEST} is corrupt ({error})") from error
     body = {key: value for key, value in manifest.items() if key != "crc32"} if isinstance(manifest, dict) else {}
     if text != _render(body) or body.keys() != {"step", "files", "metadata"}:
-        raise CheckpointError(f"checkpoint {path}: {MANIFEST} is corrupted (it does not match its own crc32)")
+        raise CheckpointError(f"checkpoint {path}: {MANIFEST} is corrupt (it does not match its own crc32)")
     return body
 
 

@@ -1,4 +1,4 @@
-"""Tables on disk: rollouts, one Parquet file a step and one row a rollout, and rows that are dataclasses."""
+"""Tables on disk: rollouts (one Parquet file per step, one row per rollout) and dataclass rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dunwu.run.atomic import atomic_file
 from dunwu.types import Group, Rollout
 
 _COLUMNS: Mapping[object, pa.DataType] = {str: pa.string(), int: pa.int32(), float: pa.float64(), bool: pa.bool_()}
-"""By the type of a field; one of several names is text."""
+"""Column type by the type of a field; a literal of names is text."""
 
 ThinkingTokens = Callable[[Rollout], int] | Sequence[int]
 
@@ -46,7 +46,7 @@ _TYPES: Mapping[str, pa.DataType] = {
 
 
 def rows_table(rows: Sequence[Any], kind: type) -> pa.Table:
-    """``rows`` of the dataclass ``kind``, whose fields are text, numbers or truth values, perhaps ``None``: a column for each."""
+    """``rows`` of the dataclass ``kind`` as a table with a column per field; fields are text, numbers or booleans, or ``None``."""
     plain = [{name: _text(value) if isinstance(value, str) else value for name, value in asdict(row).items()} for row in rows]
     fields = [(name, _COLUMNS.get((get_args(hint) or (hint,))[0], pa.string())) for name, hint in get_type_hints(kind).items()]
     return pa.Table.from_pylist(plain, schema=pa.schema(fields))
@@ -55,11 +55,11 @@ def rows_table(rows: Sequence[Any], kind: type) -> pa.Table:
 def write_rollouts(
     path: Path, groups: Sequence[Group], advantages: Sequence[float | None], step: int, thinking_tokens: ThinkingTokens
 ) -> None:
-    """Write the rollouts of ``groups``, in order, as one Parquet file that is replaced whole or not at all.
+    """Write the rollouts of ``groups``, in order, atomically as one Parquet file.
 
     ``advantages`` (``None`` for an excluded rollout) and ``thinking_tokens`` (counts, or a function that counts the tokens before
     ``</think>``) follow the rollouts' order. Each part of the reward becomes a column ``reward_<part>``. ``data`` is the
-    problem's data as JSON. Raises ``RunError`` when the disk is full.
+    problem's data as JSON. Raises ``RunError`` if the disk is full.
     """
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     counts = [thinking_tokens(rollout) for rollout in rollouts] if callable(thinking_tokens) else list(thinking_tokens)
@@ -75,7 +75,7 @@ def write_rollouts(
 
 
 def read_rollouts(path: Path) -> list[dict[str, Any]]:
-    """Rows of a file of ``write_rollouts`` with ``data`` decoded; raises ``DataError`` when it cannot be read."""
+    """Rows of a file of ``write_rollouts`` with ``data`` decoded; raises ``DataError`` if it cannot be read."""
     try:
         rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
@@ -84,7 +84,7 @@ def read_rollouts(path: Path) -> list[dict[str, Any]]:
 
 
 def holds_rollouts(path: Path) -> bool:
-    """Whether ``path`` is a file of ``write_rollouts``, by its columns."""
+    """True if ``path`` has the columns of ``write_rollouts``."""
     try:
         return _TYPES.keys() <= set(pq.read_schema(path).names)
     except (OSError, pa.ArrowInvalid):
@@ -126,5 +126,5 @@ def _row(rollout: Rollout, parts: Sequence[str]) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    """``text`` as UTF-8 can hold it: a lone surrogate, which byte fallback may produce, becomes a question mark."""
+    """``text`` as valid UTF-8: a lone surrogate, which byte fallback may produce, becomes a question mark."""
     return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dunwu.errors import Interrupted, TrainingError
-from dunwu.run.checkpoint import newest_whole, save_checkpoint
+from dunwu.run.checkpoint import newest_valid, save_checkpoint
 from dunwu.run.directory import RunDirectory
 from dunwu.run.interrupt import Interrupt
 from dunwu.run.step_manifest import folder_step
@@ -66,13 +66,13 @@ def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule) -> Path:
                 raise TrainingError(f"stopped after step {step} of {schedule.steps}, which is saved: {trainer.halted}")
             if interrupt.requested:
                 raise Interrupted(f"stopped after step {step} of {schedule.steps}, which is saved")
-    newest = newest_whole(run.checkpoints, _say_skipped(run))
+    newest = newest_valid(run.checkpoints, _say_skipped(run))
     assert newest is not None, "the final step was just saved"
     return newest
 
 
 def _resume(run: RunDirectory, trainer: Trainer) -> int:
-    folder = newest_whole(run.checkpoints, _say_skipped(run)) if run.resumed else None
+    folder = newest_valid(run.checkpoints, _say_skipped(run)) if run.resumed else None
     step = None if folder is None else folder_step(folder)
     if run.resumed:
         run.rewind(step)
