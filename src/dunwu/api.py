@@ -1,6 +1,6 @@
-"""Dunwu for Python: what `import dunwu` gives, each from plain arguments to a result (docs/python.md). The work itself is in `dunwu.jobs`.
+"""The Python interface: the functions of `import dunwu`, from plain arguments to a result (docs/python.md). `dunwu.jobs` does the work.
 
-Modules that load torch are imported where a function needs them: to check an answer, none is.
+Modules that load torch are imported inside the functions that need them, so that checking an answer loads none.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ Model = str | Path | tuple[Any, Any]
 Messages = Sequence[Mapping[str, str]]
 """A conversation: `[{"role": "user", "content": ...}]`."""
 CONSOLE = ConsoleReporter()
-"""Prints what a run says, as the command line does."""
+"""Prints the messages of a run as the command line does."""
 BASE = "tiny/zero"
-"""The recipe of `train_grpo` where none is given."""
+"""The default recipe of `train_grpo`."""
 
 
 def train_grpo(
@@ -58,10 +58,10 @@ def train_grpo(
     """Train a model by reinforcement learning from verified answers, as R1-Zero was (`dunwu zero`), and return the run.
 
     The configuration is `recipe` with `keys` over it; both have the keys of `ZeroConfig`, such as `model="tiny"`, `tasks="countdown"`,
-    `reward=["accuracy", "format"]` and `grpo={"steps": 20}`. `out` is the run directory; with `resume` a run there is continued.
-    Progress is printed; `reporter=None` prints nothing, a `dunwu.run.reporter.Reporter` of yours receives what the run says.
+    `reward=["accuracy", "format"]` and `grpo={"steps": 20}`. `out` is the run directory; `resume` resumes a run there.
+    Progress is printed; `reporter=None` prints nothing, a custom `dunwu.run.reporter.Reporter` receives the messages of the run.
 
-    Raises `UserError` for a mistake, `TrainingError`, and after Ctrl-C, when all is saved, `Interrupted` (a `KeyboardInterrupt`).
+    Raises `UserError` for a mistake, `TrainingError`, and after Ctrl-C, once everything is saved, `Interrupted` (a `KeyboardInterrupt`).
     """
     from dunwu.jobs.zero import run_zero
 
@@ -90,7 +90,7 @@ def train_reward_model(
     reporter: Reporter | None = CONSOLE,
     **keys: Any,
 ) -> Run:
-    """Train a reward model on preferences or labels (`dunwu reward-model`), and return the run. Otherwise as `train_grpo`.
+    """Train a reward model on preferences or labels (`dunwu reward-model`), and return the run. Arguments and errors as in `train_grpo`.
 
     The keys are those of `RewardModelConfig`, such as `data="pairs.jsonl"` and `criterion="safety"`.
     """
@@ -108,10 +108,10 @@ def run_pipeline(
     reporter: Reporter | None = CONSOLE,
     **stages: Mapping[str, Any],
 ) -> dict[str, Artefact]:
-    """Do or continue the stages of a pipeline (`dunwu run`); `"r1"` means R1 on the tiny model. What is finished is not done again.
+    """Run the stages of a pipeline (`dunwu run`) that are not finished yet; `"r1"` means R1 on the tiny model.
 
-    `stages` are keys over the recipe's, by stage, such as `zero={"grpo": {"steps": 20}}`; `first` and `last` limit what is done.
-    Returns by stage what was made: `["zero"].payload` is the file or folder. Raises as `train_grpo`; the same call goes on.
+    `stages` are keys over the recipe's, by stage, such as `zero={"grpo": {"steps": 20}}`; `first` and `last` limit the stages.
+    Returns the artefact of each stage: `["zero"].payload` is the file or folder. Raises as `train_grpo`; the same call resumes.
     """
     from dunwu.pipeline.execute import run_pipeline
     from dunwu.pipeline.recipe_file import make_pipeline, pipeline_data
@@ -137,7 +137,7 @@ def evaluate(
     """Measure a model on held-out problems (`dunwu eval`): `.summary()` has pass@1 with its 95 % interval, `.rows` every completion.
 
     `task` is a name such as `countdown` or `gsm8k`, a data file, or its keys. `keys` are those of `EvalConfig`, such as `problems=100`
-    and `sampling={"temperature": 0.6}`. `template`: by default the one the model was trained with. `out`: a folder to keep it in.
+    and `sampling={"temperature": 0.6}`. `template`: by default the one the model was trained with. `out`: a folder for the results.
     """
     from dunwu.jobs.evaluate import run_evaluation
 
@@ -154,7 +154,7 @@ def evaluate(
 def load_model(name: str | Path = "tiny", device: str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """A model and its tokenizer from `tiny`, a local folder (a run directory: its newest checkpoint) or a hub id; in float32.
 
-    Both are those of `transformers`. Raises `ModelError` with what is missing or broken.
+    Both are `transformers` objects. Raises `ModelError` that names what is missing or corrupt.
     """
     from dunwu.models import loading
 
@@ -179,9 +179,9 @@ class Engine:
     def generate(
         self, prompts: str | Problem | Sequence[str | Problem | Messages], *, samples: int = 1, seed: int = 0, **sampling: Any
     ) -> list[Completion]:
-        """`samples` completions of each prompt, those of one prompt together; the same seed gives the same texts.
+        """`samples` completions of each prompt, grouped by prompt; the same seed gives the same texts.
 
-        A text is continued as it is; a problem or a conversation is put into the template. `sampling` are keys of `SamplingConfig`, such as
+        A text is continued verbatim; a problem or a conversation is put into the template. `sampling` are keys of `SamplingConfig`, such as
         `max_tokens=200` and `temperature=0.6`. Raises `UserError` for a prompt that does not fit.
         """
         from dunwu.data.prompts import sampling_params
@@ -194,16 +194,16 @@ class Engine:
         return self._engine.generate([Request(tokens[place // samples], params, drawn) for place, drawn in enumerate(seeds)])
 
     def _tokens(self, prompt: str | Problem | Messages) -> tuple[int, ...]:
-        from dunwu.models.beginning import beginning, encode
+        from dunwu.models.bos import bos_text, encode
 
         if isinstance(prompt, str):
-            return tuple(encode(self.tokenizer, [prompt], beginning(self.tokenizer))[0])
+            return tuple(encode(self.tokenizer, [prompt], bos_text(self.tokenizer))[0])
         if isinstance(prompt, Problem):
             return self.template.prompt(prompt).token_ids
         if self.template.name not in TEMPLATES:
             return self.template.prompt(Problem("prompt", "chat", "", "none"), prompt).token_ids
         if [turn["role"] for turn in prompt] != ["user"]:
-            raise DataError(f"template {self.template.name!r} writes one question, no conversation: give one turn of the user's")
+            raise DataError(f"template {self.template.name!r} takes one question, not a conversation: give one user turn")
         return self.template.prompt(Problem("prompt", "chat", prompt[0]["content"], "none")).token_ids
 
 
@@ -216,9 +216,9 @@ def problems(
 
 
 def verify(problem: Problem | str, answer: str, *, kind: VerifierName = "math", data: Mapping[str, Any] | None = None) -> Verdict:
-    """Is `answer` right? `problem` is a problem, or a gold answer that is compared as `kind` says, with the `data` that kind needs.
+    """Verify `answer`. `problem` is a problem, or a gold answer to compare by the verifier `kind`, with the `data` that it needs.
 
-    A verdict has a score (`None` where the verifier failed), a reason and a detail. Raises `DataError` where no answer could be verified.
+    A verdict has a score (`None` if the verifier failed), a reason and a detail. Raises `DataError` for a problem that cannot be verified.
     """
     if isinstance(problem, str):
         problem = Problem("gold", "own", "", kind, problem, data=data or {})
@@ -228,20 +228,20 @@ def verify(problem: Problem | str, answer: str, *, kind: VerifierName = "math", 
 
 
 def reward(problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy", "format")) -> list[Reward]:
-    """The reward of each completion of a problem, as a run with `reward=parts` gives it: the total, and the score of each part.
+    """The reward of each completion of a problem, as in a run with `reward=parts`: the total, and the score of each part.
 
-    Raises `ConfigError`, also for parts that no text has by itself: reward models, and functions that compare the whole group.
+    Raises `ConfigError`, also for parts that need more than one text: reward models, and functions that compare the whole group.
     """
     chosen = _config(ZeroConfig, {"reward": parts}, "zero", {}).reward
     for part in chosen:
         if isinstance(part, ModelPartConfig) or (isinstance(part, OwnPart) and part.sees == "group"):
-            raise ConfigError(f"reward: {part.kind} needs a whole run or group: leave it out here")
+            raise ConfigError(f"reward: {part.kind} needs a whole run or group: remove it")
     made = make_reward(chosen)
     return [compute(made, problem, text) for text in ([texts] if isinstance(texts, str) else texts)]
 
 
 def _config(kind: type[AnyConfig], recipe: Config | Recipe, command: str, keys: Mapping[str, Any]) -> AnyConfig:
-    """The recipe with the keys over it, tasks by name spelled out."""
+    """The recipe with the keys over it, task names replaced by their keys."""
     data = with_preset(merge(_data(recipe, command), _plain(keys)))
     if "tasks" in data:
         given = data["tasks"] if isinstance(data["tasks"], list) else [data["tasks"]]
@@ -250,7 +250,7 @@ def _config(kind: type[AnyConfig], recipe: Config | Recipe, command: str, keys: 
 
 
 def _weighted(source: Any, template: str) -> Any:
-    """A source of a mixture, which may be given as its task alone."""
+    """A source of a mixture; `source` may be only its task."""
     return source if isinstance(source, Mapping) and "task" in source else {"task": _task(source, template)}
 
 
@@ -261,12 +261,12 @@ def _data(recipe: Config | Recipe, command: str) -> dict[str, Any]:
 
 
 def _task(task: Any, template: str) -> Any:
-    """The keys of a task that may be given by its name; a model that is not of the tiny world reads the rules in full."""
+    """The keys of a task, which may be given by name; models outside the tiny world get the full rules."""
     return _plain(parse_task(task, "short" if template == "tiny" else "full") if isinstance(task, str) else task)
 
 
 def _plain(value: Any) -> Any:
-    """Configurations, paths and tuples as YAML has them."""
+    """Configurations, paths and tuples as YAML data."""
     if isinstance(value, Config):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):

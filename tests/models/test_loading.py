@@ -162,7 +162,7 @@ def test_hub_model_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(loading.AutoTokenizer, "from_pretrained", offline)
     assert refusal("nobody/no-model") == (
-        "'nobody/no-model' is neither a folder nor a hub model that can be fetched (We couldn't connect); check the name or the network"
+        "'nobody/no-model' is neither a folder nor a hub model that can be downloaded (We couldn't connect); check the name or the network"
     )
 
 

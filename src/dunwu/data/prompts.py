@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 
 from dunwu.config.blocks import SamplingConfig
 from dunwu.errors import ConfigError, DataError
-from dunwu.models.beginning import begin_once, beginning, encode
+from dunwu.models.bos import bos_text, encode, start_with
 from dunwu.models.chat import AUTO, FORMATS, Message, dropped_turn, form, form_end, form_start
 from dunwu.models.chat_text import apply_chat, writes_date
 from dunwu.models.protocols import Tokenizer
@@ -57,7 +57,7 @@ class PromptTemplate:
             if lost := dropped_turn(text, others):
                 shown = " ".join(lost.content.split())[:60]
                 raise DataError(f"problem {problem.id}: the chat template drops or rewrites {shown!r}; choose another template")
-        text = begin_once(text.removeprefix(self.start), self.start) if self.name not in (CHAT, AUTO) else text
+        text = start_with(text.removeprefix(self.start), self.start) if self.name not in (CHAT, AUTO) else text
         return Prompt(problem, text, tuple(encode(self.tokenizer, [text], self.start)[0]), prefill)
 
 
@@ -65,7 +65,7 @@ def prompt_template(name: str, tokenizer: Tokenizer) -> PromptTemplate:
     """The template of this name. Raises ``ConfigError``: unknown, or not one for this tokenizer."""
     if name not in NAMES:
         raise ConfigError(f"unknown template {name!r}: choose from {', '.join(NAMES)}")
-    start = beginning(tokenizer)
+    start = bos_text(tokenizer)
     if name in TEMPLATES:
         return PromptTemplate(name, tokenizer, start)
     if name in FORMATS:

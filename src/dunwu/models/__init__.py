@@ -1,1 +1,1 @@
-"""Checkpoints in and out, log-probabilities, and the parsing of reasoning."""
+"""Loading and saving models, log-probabilities, and parsing of reasoning."""

@@ -1,4 +1,4 @@
-"""Where models lie: the tiny base model that comes with the package, checkpoints of a run, and the template each is prompted with."""
+"""Paths of models: the tiny base model of the package, checkpoints of a run, and the template that each is prompted with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BUNDLED_NAME = "tiny"
 
 
 def bundled_path() -> Path:
-    """Folder of the bundled tiny base model. Raises ``ModelError`` when the installation lacks it."""
+    """Folder of the bundled tiny base model. Raises ``ModelError`` if the installation lacks it."""
     folder = Path(__file__).resolve().parent.parent / "assets" / "tiny-base"
     if not (folder / "config.json").is_file():
         raise ModelError(f"the bundled model is missing at {folder}; make it with `dunwu pretrain --recipe tiny`")
@@ -19,7 +19,7 @@ def bundled_path() -> Path:
 
 
 def newest_checkpoint(folder: Path) -> Path:
-    """Of a run directory; any other folder is given back as it is."""
+    """The newest checkpoint of a run directory; any other folder is returned unchanged."""
     pointer = folder / "checkpoints" / "latest"
     if (folder / "config.json").exists() or not pointer.is_file():
         return folder
@@ -33,14 +33,14 @@ def run_above(folder: Path) -> Path | None:
 
 
 def trained_template(model: str) -> str | None:
-    """The template of the run that a local model is from; ``None`` where there is no run, or one without a template."""
+    """The template of the run that a local model is from; ``None`` without a run or if it has no template."""
     run = run_above(Path(model)) if Path(model).is_dir() else None
     template = None if run is None else read_mapping(run / "config.yaml").get("template")
     return None if template is None else str(template)
 
 
 def default_template(model: str) -> str:
-    """The template that a model is prompted with unless another is asked for: that of its run, else `r1-zero`."""
+    """The default template to prompt a model with: that of its run, else `r1-zero`."""
     folder = Path(model)
     if model == BUNDLED_NAME or folder.resolve() == bundled_path():
         return "tiny"

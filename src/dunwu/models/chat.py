@@ -1,8 +1,8 @@
-"""Training chat templates: how a conversation becomes the text that a model learns from, its reasoning kept.
+"""Training chat templates: they turn a conversation into the text that a model learns from, and keep its reasoning.
 
 A template made for inference deletes the reasoning of earlier turns, because it is not fed back; as a training target it would teach
-that there was none. So the forms are written here, and the tokenizer's own template (`auto`) is used only once it has shown that it
-keeps all reasoning. They are jinja, so that what is learned from is the very text that transformers and vLLM make with the checkpoint.
+that there was none. So we define our own forms, and the tokenizer's template (`auto`) is used only after a test that it keeps all
+reasoning. The forms are jinja, so that transformers and vLLM make exactly the training text with the checkpoint.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal
 from jinja2 import TemplateError
 
 from dunwu.errors import ConfigError, DataError
-from dunwu.models.beginning import begin_once, beginning
+from dunwu.models.bos import bos_text, start_with
 from dunwu.models.chat_text import apply_chat
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.tasks.templates import TEMPLATES
@@ -28,7 +28,7 @@ AUTO, PLAIN = "auto", "plain"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. ``reasoning`` comes before ``content``; ``learned``: an assistant's turn that is a target."""
+    """One turn. ``reasoning`` comes before ``content``; ``learned``: an assistant turn is a training target."""
 
     role: Role
     content: str
@@ -38,7 +38,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of a rendered conversation; ``learned`` where the model is to write it."""
+    """A piece of a rendered conversation; ``learned`` if it is a training target."""
 
     text: str
     learned: bool = False
@@ -46,10 +46,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class TrainingTemplate:
-    """A template that `training_template` has tried.
+    """A template that `training_template` has tested.
 
     ``apply(messages, add_generation_prompt)`` renders, ``end`` is the token that ends an assistant's turn, ``reserved`` finds the tokens
-    that no message may spell, ``start`` is what a form of ours begins with because the tokenizer begins every text so.
+    that no message may contain, ``start`` is the BOS text that our forms start with.
     """
 
     name: str
@@ -60,10 +60,10 @@ class TrainingTemplate:
     start: str = ""
 
     def render(self, messages: Sequence[Message]) -> list[Segment]:
-        """The conversation in pieces, the last one learned: what follows the last end token teaches nothing and is left out.
+        """The conversation in pieces, the last one learned: text after the last end token teaches nothing and is omitted.
 
-        A learned piece is what the model writes in its turn: from where the prompt for this turn ends to the end token, which is included.
-        Raises ``DataError`` where a message spells a reserved token, or the template drops something or rewrites an earlier turn.
+        A learned piece is what the model writes in its turn: from the end of the prompt for this turn through the end token.
+        Raises ``DataError`` if a message contains a reserved token, or the template drops something or rewrites an earlier turn.
         """
         self._check_reserved(messages)
         chat = [self._readable(message) for message in messages]
@@ -85,13 +85,13 @@ class TrainingTemplate:
         return segments
 
     def prompt(self, messages: Sequence[Message]) -> str:
-        """The text after which the model writes its turn. Raises ``DataError`` where the template drops a turn."""
+        """The text after which the model writes its turn. Raises ``DataError`` if the template drops a turn."""
         text = self._apply([self._readable(message) for message in messages], True)
         _refuse_dropped(text, messages)
         return text
 
     def adopt(self, tokenizer: Tokenizer, model: CausalLM) -> None:
-        """Make the template and its end token those of the tokenizer and the model, so that a saved checkpoint is prompted and stops so."""
+        """Set the template and its end token in the tokenizer and the model, so that a saved checkpoint is prompted and stops with them."""
         if self.name != PLAIN:
             tokenizer.chat_template = self.jinja
         tokenizer.eos_token = self.end
@@ -104,7 +104,7 @@ class TrainingTemplate:
     def _readable(self, message: Message) -> dict[str, str]:
         read = {"role": message.role, "content": message.content}
         if message.reasoning and self.name == AUTO:
-            # A template that is not ours need not know reasoning by a key of its own.
+            # Other templates may have no key for reasoning.
             read["content"] = f"<think>\n{message.reasoning}\n</think>\n\n{message.content}"
         elif message.reasoning:
             read["reasoning_content"] = message.reasoning
@@ -112,19 +112,19 @@ class TrainingTemplate:
 
     def _check_reserved(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            free = self.name == PLAIN and message.role != "assistant"  # plain prompts are text in a form of the user's own
+            free = self.name == PLAIN and message.role != "assistant"  # plain prompts are text in a custom form
             if not free and (found := self.reserved.search(f"{message.reasoning}\n{message.content}")):
                 raise DataError(f"the {message.role}'s text contains {found.group()!r}, which only the template may write; take it out")
 
     def _apply(self, chat: list[dict[str, str]], continued: bool) -> str:
         try:
-            return begin_once(self.apply(chat, continued).removeprefix(self.start), self.start)
+            return start_with(self.apply(chat, continued).removeprefix(self.start), self.start)
         except TemplateError as error:
             raise DataError(f"the template refuses it ({' '.join(str(error).split())[:200]})") from error
 
 
 def dropped_turn(text: str, messages: Sequence[Message]) -> Message | None:
-    """The first turn whose reasoning and content do not stand in ``text``, which a template wrote, behind those of the turns before."""
+    """The first turn whose reasoning or content is missing from ``text``, written by a template, after those of the earlier turns."""
     position = 0
     for message in messages:
         for part in (message.reasoning.strip(), message.content.strip()):
@@ -141,9 +141,9 @@ def _refuse_dropped(text: str, messages: Sequence[Message]) -> None:
 
 
 def training_template(name: str, tokenizer: Tokenizer) -> TrainingTemplate:
-    """The template of this name for this tokenizer, tried on a conversation of two turns with reasoning.
+    """The template of this name for this tokenizer, tested on a conversation of two turns with reasoning.
 
-    Raises ``ConfigError`` with the remedy: unknown, tokens that the tokenizer lacks, or (`auto`) one that loses reasoning.
+    Raises ``ConfigError`` with the remedy if it is unknown, needs tokens that the tokenizer lacks, or (`auto`) loses reasoning.
     """
     if name not in (*FORMATS, AUTO):
         raise ConfigError(f"unknown template {name!r}: choose from {', '.join([*FORMATS, AUTO])}")
@@ -171,20 +171,20 @@ def training_template(name: str, tokenizer: Tokenizer) -> TrainingTemplate:
 
 
 def form(name: str, tokenizer: Tokenizer) -> str:
-    """The form of this name for this tokenizer: it begins as the tokenizer begins every text."""
-    start = _literal(beginning(tokenizer))
+    """The form of this name for this tokenizer, with the tokenizer's BOS text."""
+    start = _literal(bos_text(tokenizer))
     return FORMATS[name] if FORMATS[name].startswith(start) else start + FORMATS[name]
 
 
 def form_start(jinja: str, tokenizer: Tokenizer) -> str:
-    """What a template of ours begins with, also one that training has stored in a tokenizer; empty for others, which are left alone."""
-    return beginning(tokenizer) if jinja in {form(name, tokenizer) for name in FORMATS} else ""
+    """The BOS text that our templates start with, also those that training has stored in a tokenizer; empty for others."""
+    return bos_text(tokenizer) if jinja in {form(name, tokenizer) for name in FORMATS} else ""
 
 
 def form_end(name: str, tokenizer: Tokenizer) -> str | None:
-    """The token that ends an assistant's turn in the form of this name, where that is not the tokenizer's own end token.
+    """The token that ends an assistant's turn in the form of this name; ``None`` if it is the tokenizer's end token.
 
-    Raises ``ConfigError`` for a form that needs tokens which the tokenizer lacks.
+    Raises ``ConfigError`` for a form that needs tokens that the tokenizer lacks.
     """
     _check_tokens(name, set(_MARKER.findall(FORMATS[name])), tokenizer, f"choose another template, such as {PLAIN!r}")
     return _ENDS.get(name)
@@ -197,7 +197,7 @@ def _continuation(before: str, text: str) -> str:
 
 
 def _end_token(text: str, tokens: set[str]) -> str:
-    """The token right behind the last assistant's turn of the rendered `PROBE`."""
+    """The token right after the last assistant turn of the rendered `PROBE`."""
     after = text.rpartition(PROBE[-1].content)[2].lstrip()
     found = [token for token in tokens if after.startswith(token)]
     if not found:
@@ -219,7 +219,7 @@ PROBE = (
     Message("user", "And three birds?"),
     Message("assistant", "They have 6.", reasoning="Two each, and three of them."),
 )
-"""Tried on each template: two turns, each with its reasoning."""
+"""The test of each template: two turns, each with its reasoning."""
 
 _MARKER = re.compile(r"<[|｜][^|｜<>']+[|｜]>")
 
@@ -233,14 +233,14 @@ Around = tuple[str, str]
 
 
 def _literal(text: str) -> str:
-    """``text`` as an expression: jinja swallows line ends behind its tags."""
+    """``text`` as an expression: jinja swallows line ends after its tags."""
     return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if text else ""
 
 
 def _form(
     system: Around, user: Around, assistant: Around, reasoning: Around = _LINES, start: str = "", end: str = "", ends_sentence: bool = False
 ) -> str:
-    """A template from what stands before and after a turn of each role; ``end`` (none: the tokenizer's) comes right after the assistant's.
+    """A template from the texts before and after a turn of each role; ``end`` (none: the tokenizer's) comes right after the assistant's.
 
     ``ends_sentence`` as in `dunwu.tasks.templates`.
     """
@@ -295,5 +295,5 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         "deepseek": _form(("", ""), ("<｜User｜>", ""), ("<｜Assistant｜>", ""), start="<｜begin▁of▁sentence｜>", end=_ENDS["deepseek"]),
     }
 )
-"""Our own, by name: `tiny` and `r1-zero` go on from the prompts of reinforcement learning, `chatml` is Qwen's form, `deepseek` that of
+"""Our forms by name: `tiny` and `r1-zero` extend the prompts of reinforcement learning, `chatml` is Qwen's form, `deepseek` that of
 DeepSeek-V3 and R1, and `plain` adds nothing but the end token."""

@@ -1,4 +1,4 @@
-"""A conversation as a tokenizer's chat template writes it. All of Dunwu's conversations are written here, so that a run has one date."""
+"""Renders conversations with a tokenizer's chat template. All rendering goes through this module, so that a run has one date."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from dunwu.run.date import strftime_now
 
 _ANSWER = "Eight and a half."
 _TURNS = ({"role": "user", "content": "How many?"}, {"role": "assistant", "content": _ANSWER})
-# What the code of a template raises, besides what it raises on purpose, for a conversation it was not written for.
+# Errors in a template's code, apart from those it raises on purpose, for a conversation that it was not written for.
 _TEMPLATE_ERRORS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 def apply_chat(tokenizer: Tokenizer, chat: Sequence[Mapping[str, str]], continued: bool, template: str | None = None) -> str:
-    """The text of ``chat``, with the beginning of the next answer where ``continued``; ``template`` (jinja) instead of the tokenizer's own.
+    """The text of ``chat``, with the start of the next answer if ``continued``; ``template`` (jinja) replaces the tokenizer's own.
 
-    Raises jinja's ``TemplateError`` where the template refuses the conversation or its code fails.
+    Raises jinja's ``TemplateError`` if the template refuses the conversation or its code fails.
     """
     jinja = template or tokenizer.get_chat_template()
     if writes_date(jinja):
-        from transformers.utils.chat_template_utils import _compile_jinja_template  # what is light reads templates too
+        from transformers.utils.chat_template_utils import _compile_jinja_template  # light modules import this one
 
-        # transformers passes data alone to a template, so its clock is replaced in the compiled template, which it keeps.
+        # transformers passes only data to a template, so we replace the clock in the compiled template, which it caches.
         _compile_jinja_template(jinja).globals["strftime_now"] = strftime_now
     try:
         return str(tokenizer.apply_chat_template(list(chat), chat_template=jinja, tokenize=False, add_generation_prompt=continued))
@@ -33,7 +33,7 @@ def apply_chat(tokenizer: Tokenizer, chat: Sequence[Mapping[str, str]], continue
 
 
 def writes_date(jinja: object) -> bool:
-    """Whether a template asks for the date."""
+    """True if a template uses the date."""
     return isinstance(jinja, str) and "strftime_now" in jinja
 
 

@@ -4,8 +4,8 @@ With logits ``z = h W^T / temperature``, ``p = softmax(z)`` and entropy ``H = -s
 
     d log p_y / d z_v = [v = y] - p_v                 d H / d z_v = -p_v (log p_v + H)
 
-So the gradient needs of the forward pass only ``log sum_v exp z_v`` and ``H`` of each position. The backward pass makes the logits again,
-a chunk at a time, and turns them in place into their gradient: two chunks in float32 are all that is held, however long the batch.
+So the gradient needs only ``log sum_v exp z_v`` and ``H`` of each position from the forward pass. The backward pass recomputes the logits
+chunk by chunk and turns them into their gradient in place: it holds two chunks in float32, however long the batch.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def score_in_chunks(
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities and entropies (N) of ``targets_N`` after ``hidden_ND``, ``chunk`` positions at a time.
 
-    Products are made in the weight's type, or in that of the autocast around the call; all sums are float32.
+    Products are in the weight's type, or in that of the surrounding autocast; all sums are float32.
     """
-    assert head.bias is None, "an output layer with a bias is not scored in chunks"
+    assert head.bias is None, "an output layer with a bias cannot be scored in chunks"
     kind = hidden_ND.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else head.weight.dtype
     settings = Settings(dtype, temperature, entropy_gradient, chunk)
@@ -36,7 +36,7 @@ def score_in_chunks(
 
 @dataclass(frozen=True)
 class Settings:
-    """Type of the products, and what the caller asks for."""
+    """Type of the products, and the caller's settings."""
 
     dtype: torch.dtype
     temperature: float
@@ -83,7 +83,7 @@ class _Scores(torch.autograd.Function):
 
 
 def _logits(hidden_ND: Tensor, weight_VD: Tensor, settings: Settings) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Rows, their logits at the temperature in float32, and as much spare memory; both are used again for the next rows."""
+    """Rows, their logits at the temperature in float32, and a spare buffer of the same size; both are reused for the next rows."""
     memory = torch.empty(2, settings.chunk, len(weight_VD), device=hidden_ND.device)
     for start in range(0, len(hidden_ND), settings.chunk):
         rows = slice(start, start + settings.chunk)

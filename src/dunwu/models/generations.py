@@ -1,7 +1,7 @@
-"""Saved configurations that transformers 4 and 5 read alike: what moved between them is written in both places.
+"""Saved configurations that both transformers 4 and 5 can read: keys that moved are written in both places.
 
-transformers 4 does not know ``rope_parameters`` and would take its default base of 10,000 without a word, and it knows neither the generic
-tokenizer class of transformers 5 nor its list of special tokens.
+transformers 4 does not know ``rope_parameters`` and would silently use its default base of 10,000; nor does it know the generic tokenizer
+class of transformers 5 or its list of special tokens.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
 _MOVED = ("rope_theta", "partial_rotary_factor")
-"""Keys of ``rope_parameters`` that stood at the top of the configuration; the others are those of ``rope_scaling``."""
+"""Keys of ``rope_parameters`` that were at the top level of the configuration; the others were in ``rope_scaling``."""
 
 
 def write_for_both(folder: Path, dtype: str) -> None:
-    """Rewrite the configurations of a model and tokenizer that transformers 5 has saved in ``folder``; ``dtype`` is that of the weights."""
+    """Rewrite the configurations of a model and tokenizer saved by transformers 5 in ``folder``; ``dtype`` is that of the weights."""
     _rewrite(folder / CONFIG, lambda config: _with_both_ropes(config) | {"dtype": dtype, "torch_dtype": dtype})
     _rewrite(folder / TOKENIZER, _known_to_both)
 
@@ -25,7 +25,7 @@ def write_for_both(folder: Path, dtype: str) -> None:
 def _with_both_ropes(config: dict[str, Any]) -> dict[str, Any]:
     rope = config.get("rope_parameters")
     if not rope or any(isinstance(value, Mapping) for value in rope.values()):
-        return config  # none, or one for each type of layer, which transformers 4 has no place for
+        return config  # none, or one per layer type, which transformers 4 cannot express
     scaling = {name: value for name, value in rope.items() if name not in _MOVED}
     moved = {name: rope[name] for name in _MOVED if name in rope}
     return {**config, **moved, "rope_scaling": None if scaling.get("rope_type", "default") == "default" else scaling}

@@ -1,7 +1,7 @@
-"""A scalar head on the last token of a causal language model: the shape of a reward model.
+"""A scalar head on the last token of a causal language model: the form of a reward model.
 
-It is `transformers`' own sequence classifier with one label, so its folder is loaded by ``AutoModelForSequenceClassification`` as it is,
-and gives the same scores there. The one label's name says what the model judges.
+It is the sequence classifier of `transformers` with one label, so ``AutoModelForSequenceClassification`` loads its folder and gives the
+same scores. The label's name is the criterion.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ HEAD = "score.weight"
 def load_scorer(
     name_or_path: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32, seed: int | None = None
 ) -> tuple[RewardHeadModel, Tokenizer]:
-    """A model with a scalar head, and its tokenizer: from a folder that has one, or from a causal model, with a new head of ``seed``.
+    """A model with a scalar head, and its tokenizer: from a folder that has a head, or from a causal model with a new head of ``seed``.
 
-    Raises ``ModelError`` with one line: for what `load_model` refuses, for a head of another form, and without ``seed`` for no head.
+    Raises ``ModelError`` as `load_model`, for a head of another form, and for a missing head without ``seed``.
     """
     model, tokenizer, missing = load_checkpoint(AutoModelForSequenceClassification, name_or_path, dtype, num_labels=1)
     _check(name_or_path, model, missing, seed)
@@ -36,9 +36,9 @@ def load_scorer(
 
 
 def scores(model: RewardHeadModel, ids_BT: Tensor, precision: Precision = "float32") -> Tensor:
-    """One score a row, ``[B]`` in float32: the head on the last token that is not padding, as `transformers` takes it.
+    """One score per row, ``[B]`` in float32: the head on the last token that is not padding, as in `transformers`.
 
-    Padding stands on the right, where causality hides it; so no mask is needed. ``precision`` is that of the layers below the head.
+    Padding is on the right, where causality hides it, so no mask is needed. ``precision`` is that of the layers below the head.
     """
     with matmul_precision(precision, ids_BT.device):
         hidden_BTD = model.base_model(input_ids=ids_BT, use_cache=False).last_hidden_state
@@ -49,19 +49,19 @@ def scores(model: RewardHeadModel, ids_BT: Tensor, precision: Precision = "float
 
 
 def label_of(model: RewardHeadModel) -> str:
-    """What the model's one label is called."""
+    """The name of the model's only label."""
     return str(model.config.id2label[0])
 
 
 def set_label(model: RewardHeadModel, label: str) -> None:
-    """Name the one label; the name is saved with the model."""
+    """Set the name of the only label; it is saved with the model."""
     model.config.id2label, model.config.label2id = {0: label}, {label: 0}
 
 
 def scorer_label(name_or_path: str) -> str | None:
-    """What the one label of a local model is called, read without its weights; ``None`` for a model of the hub.
+    """The name of a local model's only label, read without its weights; ``None`` for a model of the hub.
 
-    Raises ``ModelError`` for a model that is not there, one with damaged files and one without a head.
+    Raises ``ModelError`` for a missing model, corrupt files or a missing head.
     """
     load_tokenizer(name_or_path)
     folder = local_folder(name_or_path)
@@ -89,7 +89,7 @@ def _check(source: str, model: RewardHeadModel, missing: set[str], seed: int | N
 
 
 def _new_head(model: RewardHeadModel, seed: int) -> None:
-    """Drawn as the other layers were, but from a generator of its own: a head is a function of its seed."""
+    """Initialise the head like other layers, but with its own generator: it depends on its seed only."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.empty(model.score.weight.shape).normal_(std=model.config.initializer_range, generator=generator)
     with torch.no_grad():
@@ -97,7 +97,7 @@ def _new_head(model: RewardHeadModel, seed: int) -> None:
 
 
 def _set_padding(source: str, model: RewardHeadModel, tokenizer: Tokenizer) -> None:
-    """The classifier finds a row's last token by the padding token of its configuration, so there must be one."""
+    """Ensure a padding token in the configuration: the classifier finds a row's last token by it."""
     padding = padding_id(tokenizer, model)
     if padding is None:
         raise ModelError(f"the tokenizer of {source!r} has neither a padding nor an end token that the model embeds; give it one")

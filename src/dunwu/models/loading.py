@@ -1,4 +1,4 @@
-"""Hugging Face checkpoints in and out. Loading never unpickles and never runs code from a checkpoint."""
+"""Load and save Hugging Face checkpoints. Loading never unpickles and never runs code from a checkpoint."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16}
 _STORED = "stored_dtype"
 HUB_SECONDS = 10.0
-"""For the hub's first answer."""
+"""Timeout for the hub's first answer."""
 _GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
 # transformers would save these with the tokenizer: a checkpoint must not depend on where it was loaded from.
 _HOW_IT_WAS_LOADED = ("is_local", "local_files_only")
-# What transformers, the hub client and safetensors raise for files that are absent, malformed or out of reach.
+# Errors of transformers, the hub client and safetensors for missing, malformed or unreachable files.
 _LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError, StrictDataclassError)
 _WHOLE = {"F64", "F32", "F16", "BF16"}
-# Tables that older versions saved and every model makes anew; of a reward model's backbone the head that it replaces.
+# Tables that older versions saved and every model recomputes; in the backbone of a reward model, the head that it replaces.
 _NEEDLESS = re.compile(r"(.*rotary_emb\.inv_freq|.*\.attn\.(masked_)?bias)")
 _HEAD = re.compile(r"lm_head\..*")
 
@@ -51,8 +51,8 @@ _HEAD = re.compile(r"lm_head\..*")
 def load_model(name_or_path: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> tuple[CausalLM, Tokenizer]:
     """Load a causal language model and its tokenizer: ``tiny`` (bundled), a local folder, or a hub id.
 
-    Raises ``ModelError`` with one line that names the path and what is missing or broken. A parameter that the checkpoint lacks is an error
-    too: transformers would fill it with random numbers.
+    Raises ``ModelError`` that names the path and what is missing or corrupt. A missing parameter is an error too: transformers would fill
+    it with random numbers.
     """
     model, tokenizer, missing = load_checkpoint(AutoModelForCausalLM, name_or_path, dtype)
     refuse_missing(name_or_path, missing)
@@ -71,7 +71,7 @@ def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings
             tokenizer.init_kwargs.pop(key, None)
         model, missing, unknown = _load_weights(auto, source, dtype, local=folder is not None, **settings)
         _switch_dropout_off(model)
-        # The bundled model was rounded for its size alone, and what is trained from it is kept in full.
+        # The bundled model was rounded only for its size; models trained from it are saved unrounded.
         setattr(model, _STORED, torch.float32 if name_or_path == BUNDLED_NAME else _stored_dtype(source, folder))
     except _LOAD_ERRORS as error:
         raise ModelError(_explain(name_or_path, folder, error)) from error
@@ -89,25 +89,25 @@ def load_tokenizer(name_or_path: str) -> Tokenizer:
 
 
 def refuse_missing(name: str, missing: Collection[str]) -> None:
-    """Raise ``ModelError`` where a checkpoint lacks parameters."""
+    """Raise ``ModelError`` if a checkpoint lacks parameters."""
     if missing:
         raise ModelError(f"model {name!r} lacks {len(missing)} parameters, first {min(missing)!r}; the checkpoint is incomplete")
 
 
 def _refuse_unknown(name: str, unknown: Collection[str]) -> None:
-    """Raise ``ModelError`` for weights that the configuration has no place for, such as a bias or a layer: transformers drops them."""
+    """Raise ``ModelError`` for weights that do not fit the configuration, such as a bias or a layer: transformers drops them."""
     if unknown := [key for key in unknown if not _NEEDLESS.fullmatch(key)]:
         raise ModelError(
-            f"model {name!r} has {len(unknown)} weights that its config.json has no place for, first {min(unknown)!r};"
-            " the two do not belong together"
+            f"model {name!r} has {len(unknown)} weights that do not fit its config.json, first {min(unknown)!r};"
+            " take both from the same model"
         )
 
 
 def save_model(model: LanguageModel, tokenizer: Tokenizer, folder: Path | str, dtype: torch.dtype | None = None) -> None:
-    """Write a folder with safetensors weights, configuration and tokenizer that transformers (4 and 5) and vLLM load as it is.
+    """Write a folder with safetensors weights, configuration and tokenizer that transformers (4 and 5) and vLLM can load.
 
-    The weights are rounded to ``dtype`` (``None``: they stay in the model's). Of a model with adapters they are merged, and the adapter,
-    not rounded, lies beside them.
+    The weights are rounded to ``dtype`` (``None``: the model's). Adapters are merged, and the adapter is also saved separately, not
+    rounded.
     """
     adapted, dtype = has_adapters(model), dtype or model.dtype
     state = merged_state(model) if adapted else model.state_dict() if dtype != model.dtype else None
@@ -120,7 +120,7 @@ def save_model(model: LanguageModel, tokenizer: Tokenizer, folder: Path | str, d
 
 
 def _rounded(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """Tensors that are one (tied weights) stay one."""
+    """The state rounded to ``dtype``; tied weights stay tied."""
     made: dict[int, Tensor] = {}
     for tensor in state.values():
         made.setdefault(tensor.data_ptr(), tensor.to(dtype) if tensor.is_floating_point() else tensor)
@@ -128,13 +128,13 @@ def _rounded(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tenso
 
 
 def saved_dtype(model: LanguageModel, precision: SavePrecision) -> torch.dtype:
-    """In what the weights of a model are saved: ``loaded`` is that of the files it was loaded from, of a new model its own."""
+    """The dtype in which to save a model: ``loaded`` is that of the files it was loaded from, or of the model itself if it is new."""
     found: torch.dtype = getattr(model, _STORED, model.dtype) if precision == "loaded" else getattr(torch, precision)
     return found
 
 
 def load_weights_into(model: LanguageModel, folder: Path) -> None:
-    """Copy the weights that ``save_model`` wrote into a live model of the same shape, or its adapter into a model with adapters."""
+    """Copy the weights written by ``save_model`` into an existing model of the same shape, or its adapter into a model with adapters."""
     if has_adapters(model):
         load_adapter(model, folder / FOLDER)
         return
@@ -145,19 +145,19 @@ def load_weights_into(model: LanguageModel, folder: Path) -> None:
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """``auto``: the first of CUDA, MPS and CPU that is there. Raises ``UserError`` for a device that is not."""
+    """The device; ``auto``: the first available of CUDA, MPS and CPU. Raises ``UserError`` for an unavailable device."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"device {name!r} is not available here; use `auto` or `cpu`") from error
+        raise UserError(f"device {name!r} is not available; use `auto` or `cpu`") from error
     return device
 
 
 def stop_token_ids(tokenizer: Tokenizer, model: LanguageModel) -> tuple[int, ...]:
-    """The tokens that end a completion of this model, wherever it is sampled, without repeats.
+    """The tokens that end a completion of this model in any engine, without repeats.
 
     In order: the tokenizer's end of sequence, those of the generation configuration and of the model's, the one that ends a turn in the
     tokenizer's chat template.
@@ -177,7 +177,7 @@ def _listed(value: Any) -> tuple[Any, ...]:
 
 
 def padding_id(tokenizer: Tokenizer, model: LanguageModel) -> int | None:
-    """A token to pad with that the model has an embedding of: the configured padding, else an end; ``None`` where none is inside."""
+    """A padding token that the model embeds: the configured padding, else an end token; ``None`` if it embeds none of them."""
     listed = (model.config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)
     return next((token for token in listed if token is not None and 0 <= token < model.get_input_embeddings().num_embeddings), None)
 
@@ -185,7 +185,7 @@ def padding_id(tokenizer: Tokenizer, model: LanguageModel) -> int | None:
 def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
     """The configuration and the names of the weights.
 
-    Raises ``ModelError`` unless ``folder`` holds a configuration, a tokenizer and whole safetensors weights.
+    Raises ``ModelError`` unless ``folder`` has a valid configuration, a tokenizer and complete safetensors weights.
     """
     config, names = _read_json(folder / "config.json", "a Hugging Face model folder has one"), set[str]()
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
@@ -196,7 +196,7 @@ def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
                 types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise ModelError(
-                f"weights {path} cannot be read ({_first_line(error)}); the file is missing, cut short or damaged, fetch it again"
+                f"weights {path} cannot be read ({_first_line(error)}); the file is missing, truncated or corrupt: download it again"
             ) from error
         names |= types.keys()
         if packed := [name for name, kind in types.items() if kind not in _WHOLE and name.endswith("weight")]:
@@ -220,9 +220,9 @@ def local_folder(name_or_path: str) -> Path | None:
 
 @lru_cache(maxsize=1)
 def _hub_answers() -> bool:
-    """Whether the hub can be reached: without it only files that were fetched before are looked for.
+    """True if the hub can be reached; otherwise only cached files are used.
 
-    The hub client would ask six times for each file, which none of its settings changes and which takes minutes.
+    The hub client would try six times for each file, which takes minutes and cannot be configured.
     """
     try:
         httpx.head(constants.ENDPOINT, timeout=HUB_SECONDS)
@@ -243,7 +243,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _stored_dtype(source: str, folder: Path | None) -> torch.dtype:
-    """What most tensors of the weights are stored in."""
+    """The dtype of most tensors in the weights."""
     config = _beside(source, folder, "config.json")
     counts = Counter[torch.dtype]()
     for path in [] if config is None else _weight_files(config.parent)[:1]:
@@ -265,10 +265,10 @@ def _read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
-    """A tokenizer that gives the ids of tokenizer.json, which the model was trained with: AutoTokenizer's choice, or the file as it is.
+    """A tokenizer that gives the ids of tokenizer.json, which the model was trained with: AutoTokenizer's choice, or the plain file.
 
-    For some model types (qwen2 among them) AutoTokenizer ignores a generic class name, and for a class of another family it builds that
-    family's tokenizer around the vocabulary: other ids, without a word.
+    For some model types (such as qwen2) AutoTokenizer ignores a generic class name, and for a class of another family it builds that
+    family's tokenizer around the vocabulary, which silently gives other ids.
     """
     classes = [AutoTokenizer, PreTrainedTokenizerFast]
     if folder is not None and _described(source, folder).get("tokenizer_class") in _GENERIC_TOKENIZERS:
@@ -280,7 +280,7 @@ def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
                 tokenizer: Tokenizer = kind.from_pretrained(source, local_files_only=folder is not None or not _hub_answers())
         except _LOAD_ERRORS as error:
             if folder is None:
-                raise  # a hub that cannot be reached is not asked again
+                raise  # do not query an unreachable hub again
             failures.append(error)
             continue
         file = _beside(source, folder, "tokenizer.json")
@@ -288,10 +288,7 @@ def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
             return tokenizer
     if not probe:
         raise failures[0]
-    raise ModelError(
-        f"the tokenizer of {source} gives other ids than its tokenizer.json, as for {probe[:40]!r}, and the model knows one of them only;"
-        " fix tokenizer_config.json"
-    )
+    raise ModelError(f"the tokenizer of {source} gives other ids than its tokenizer.json, as for {probe[:40]!r}; fix tokenizer_config.json")
 
 
 def _described(source: str, folder: Path | None) -> dict[str, Any]:
@@ -300,7 +297,7 @@ def _described(source: str, folder: Path | None) -> dict[str, Any]:
 
 
 def _beside(source: str, folder: Path | None, name: str) -> Path | None:
-    """A file of the model, where it has it; of a hub model the one that was fetched with it."""
+    """A file of the model if it has it; for a hub model, the cached one."""
     if folder is not None:
         return folder / name if (folder / name).is_file() else None
     quiet = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
@@ -313,7 +310,7 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
     file = _beside(source, folder, "config.json")
     config = {} if file is None else _read_json(file, "")
     if _pads_outside(config):
-        settings = {**settings, "pad_token_id": None}  # an embedding would refuse it, or take it for its last row
+        settings = {**settings, "pad_token_id": None}  # an embedding would refuse it, or use its last row
     with _quiet():
         model, info = auto.from_pretrained(
             source,
@@ -325,7 +322,7 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
             **settings,
         )
     if "eos_token_id" not in config:
-        # transformers has a default for the family, such as 2, whatever that token is in this vocabulary.
+        # transformers has a default id for the family, such as 2, which may be any token in this vocabulary.
         model.config.eos_token_id = None
         if _beside(source, folder, "generation_config.json") is None and model.can_generate():
             model.generation_config.eos_token_id = None
@@ -333,7 +330,7 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
 
 
 def _switch_dropout_off(model: LanguageModel) -> None:
-    """The engine samples without dropout: a policy trained with it would not be the one that samples. The configuration keeps its value."""
+    """Disable dropout but keep its configured value: the engine samples without it, so a policy trained with it would differ."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -348,7 +345,7 @@ def _pads_outside(config: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bar, nor the table in which transformers tells of missing parameters: the caller decides what they mean."""
+    """Hide the progress bar and transformers' table of missing parameters, which the caller handles."""
     enabled, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -362,8 +359,8 @@ def _quiet() -> Iterator[None]:
 
 def _explain(name: str, folder: Path | None, error: BaseException) -> str:
     if folder is not None:
-        return f"model folder {folder} cannot be loaded ({_first_line(error)}); check that its files belong together"
-    return f"{name!r} is neither a folder nor a hub model that can be fetched ({_first_line(error)}); check the name or the network"
+        return f"model folder {folder} cannot be loaded ({_first_line(error)}); take all its files from the same model"
+    return f"{name!r} is neither a folder nor a hub model that can be downloaded ({_first_line(error)}); check the name or the network"
 
 
 def _first_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 from dunwu.models.chunked_scores import score_in_chunks
 from dunwu.models.protocols import CausalLM
 
-# Logits (float32) held at once where the caller does not say: 128 MiB.
+# Default number of logits (float32) held at once: 128 MiB.
 LOGITS_AT_ONCE = 2**25
 
 
@@ -30,9 +30,9 @@ def token_logprobs(
     Both results are (B, T) float32, aligned with ``input_ids_BT``: entry t belongs to token t and was predicted at t - 1; entries outside
     ``completion_mask`` (bool, B, T; never true at t = 0) are 0. Gradients flow through the log-probabilities, and with
     ``entropy_gradient`` through the entropies too.
-    ``attention_mask_BT`` is 1 on tokens and 0 on padding, which must stand on the right: causality then hides it, positions count from 0,
-    and attention needs no mask. Only completion positions meet the vocabulary, ``chunk`` of them at a time (0: as fits ``LOGITS_AT_ONCE``);
-    where there are several chunks, no logits are kept (`chunked_scores`).
+    ``attention_mask_BT`` is 1 on tokens and 0 on padding, which must be on the right: causality then hides it, positions count from 0,
+    and attention needs no mask. Logits are computed at completion positions only, ``chunk`` of them at a time (0: as fits
+    ``LOGITS_AT_ONCE``); with several chunks, no logits are kept (`chunked_scores`).
     """
     assert temperature > 0, f"temperature is {temperature}; log-probabilities need a positive one"
     assert not completion_mask[:, 0].any(), "nothing predicts the first token"

@@ -1,10 +1,10 @@
 """LoRA: low-rank adapters on a frozen model (Hu et al., arXiv 2106.09685). The one file that imports peft.
 
-An adapted linear map computes, after section 4.1 (Eq. 3 and the scale stated with it)::
+An adapted linear map computes, as in section 4.1 (Eq. 3 and its scale)::
 
     h = W x + (alpha / rank) * B A x        W (out, in) frozen, A (rank, in), B (out, rank)
 
-B begins as 0, so the first policy is the base model to the bit.
+B is initialised to 0, so the first policy is bit-identical to the base model.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from dunwu.models.protocols import LanguageModel
 ADAPTER = "policy"
 """The adapter's name inside the model; peft's files leave it out."""
 FOLDER = "adapter"
-"""Where it lies beside merged weights. In their own folder transformers would put it on top of them."""
+"""The adapter's subfolder beside merged weights. In their folder, transformers would apply it on top of them."""
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 _PREFIX = "base_model.model."  # of every name in peft's files
 
 
 def add_lora(model: LanguageModel, lora: LoraConfig, seed: int) -> None:
-    """Freeze ``model`` and give it adapters, in place; A is drawn from ``seed``. Raises ``UserError`` where that cannot be done."""
+    """Freeze ``model`` and give it adapters, in place; A is drawn from ``seed``. Raises ``UserError`` if that is not possible."""
     try:
         import peft
     except ImportError as error:
@@ -46,40 +46,40 @@ def add_lora(model: LanguageModel, lora: LoraConfig, seed: int) -> None:
 
 
 def is_adapted(module: Any) -> bool:
-    """Whether a module is a linear map with an adapter of `add_lora`."""
+    """True if a module is a linear map with an adapter of `add_lora`."""
     return ADAPTER in getattr(module, "lora_A", ())
 
 
 def has_adapters(model: LanguageModel) -> bool:
-    """Whether `add_lora` was here."""
+    """True if the model has adapters of `add_lora`."""
     return any(map(is_adapted, model.modules()))
 
 
 @torch.no_grad()
 def effective_weight(linear: Any) -> Tensor:
-    """The one matrix ``W + (alpha / rank) * B A`` (out, in) of an adapted map, made anew: the adapter as it is now."""
+    """The matrix ``W + (alpha / rank) * B A`` (out, in) of an adapted map, computed from its current values."""
     weight: Tensor = linear.base_layer.weight + linear.get_delta_weight(ADAPTER)
     return weight
 
 
 def merged_state(model: LanguageModel) -> dict[str, Tensor]:
-    """The state of the plain model that computes what ``model`` and its adapters compute."""
+    """The state of a plain model equivalent to ``model`` with its adapters."""
     state = {name.replace(".base_layer.", "."): tensor for name, tensor in model.state_dict().items() if ".lora_" not in name}
     return state | {f"{name}.weight": effective_weight(module) for name, module in model.named_modules() if is_adapted(module)}
 
 
 def save_adapter(model: LanguageModel, folder: Path) -> None:
-    """Write the adapter alone, as peft reads it on top of the base model."""
+    """Write only the adapter, which peft can load on top of the base model."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in _adapter(model).items()}, folder / WEIGHTS, {"format": "pt"})
-    # peft's own writer leaves its sets in an order that changes from process to process.
+    # peft writes its sets in an order that changes from process to process.
     settings = json.dumps(model.peft_config[ADAPTER].to_dict(), indent=2, sort_keys=True, default=sorted)
     (folder / SETTINGS).write_text(settings + "\n", encoding="utf-8")
 
 
 @torch.no_grad()
 def load_adapter(model: LanguageModel, folder: Path) -> None:
-    """Copy a saved adapter into the one that ``model`` has; raises ``CheckpointError`` where they differ in names or shapes."""
+    """Copy a saved adapter into that of ``model``; raises ``CheckpointError`` if their names or shapes differ."""
     try:
         saved = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
@@ -92,6 +92,6 @@ def load_adapter(model: LanguageModel, folder: Path) -> None:
 
 
 def _adapter(model: LanguageModel) -> dict[str, Tensor]:
-    """The adapter's parameters under the names of peft's files."""
+    """The adapter's parameters by their names in peft's files."""
     inner = f".{ADAPTER}."
     return {_PREFIX + name.replace(inner, "."): tensor for name, tensor in model.named_parameters() if inner in name}

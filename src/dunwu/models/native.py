@@ -1,8 +1,8 @@
-"""C sources of the package, compiled for this machine at their first use where it has a compiler. Nothing needs them: torch is there.
+"""C sources of the package, compiled for this machine on first use if it has a compiler. They are optional: torch is the fallback.
 
-A library is kept in the user's cache, under the hash of its source, of the compiler, of its flags and of the processor. It is written
-under another name and renamed, so that processes that build it together do no harm. `DUNWU_NATIVE=0` in the environment does without;
-`DUNWU_ISA` caps the instructions that the compiler may use, and so the paths through the sources (`dunwu/isa.py`).
+A library is cached for the user under the hash of its source, compiler, flags and processor. It is written under a temporary name and
+renamed, so that several processes may build it at once. `DUNWU_NATIVE=0` in the environment disables it; `DUNWU_ISA` limits the
+instructions that the compiler may use, and so the paths through the sources (`dunwu/isa.py`).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ COMPILE_SECONDS = 120
 
 
 class NativeUnavailable(Exception):
-    """Why there is no native library here; never reaches the user as an error."""
+    """The reason why there is no native library; never reaches the user as an error."""
 
 
 @functools.cache
 def library(source: Path) -> ctypes.CDLL:
-    """The library made of one C file. Raises ``NativeUnavailable`` with the reason; the reason is found once per process."""
+    """The library built from one C file. Raises ``NativeUnavailable`` with the reason, which is determined once per process."""
     if os.environ.get(SWITCH, "1") == "0":
         raise NativeUnavailable(f"{SWITCH}=0 in the environment")
     compiler = next((path for name in (os.environ.get("CC"), "cc", "gcc", "clang") if name and (path := shutil.which(name))), None)
@@ -72,7 +72,7 @@ def check_ids(sequences: Iterable[Sequence[int]], vocabulary: int) -> None:
 
 
 def is_silu(activation: Any) -> bool:
-    """Whether an activation of transformers is x * sigmoid(x), by what it computes."""
+    """True if an activation of transformers computes x * sigmoid(x)."""
     x = torch.linspace(-4, 4, 9)
     return bool(torch.equal(activation(x), torch.nn.functional.silu(x)))
 
@@ -88,7 +88,7 @@ def _compile(command: list[str], target: Path) -> None:
 
 
 def _cache() -> Path:
-    """A folder of ours alone: what lies there is loaded as code."""
+    """A folder that only we can write to, since its files are loaded as code."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "dunwu" / "native"
     try:
@@ -105,7 +105,7 @@ def _temporary_cache() -> Path:
 
 
 def _tunings() -> list[tuple[str, ...]]:
-    """Options to try in turn: the level in force, then lower ones for a compiler that does not know it."""
+    """Options to try in order: the current level, then lower ones for compilers that do not know it."""
     if platform.machine() not in X86:
         return [("-march=native",), ("-mcpu=native",)]
     levels = levels_in_force()
@@ -121,7 +121,7 @@ def _fingerprint(source: Path, compiler: str, tuning: tuple[str, ...]) -> str:
 
 
 def _processor() -> str:
-    """What ``native`` in a compiler's options looks at: on Linux the flags, elsewhere the name."""
+    """What ``native`` in a compiler's options depends on: on Linux the flags, elsewhere the name."""
     information = Path("/proc/cpuinfo")
     if information.exists():
         wanted = ("flags", "Features", "model name", "CPU part")

@@ -1,4 +1,4 @@
-"""The trainer's log-probabilities and their gradient in C, for CPUs with AMX: `kernels/score.c` behind ctypes and autograd.
+"""The trainer's log-probabilities and their gradient in C, for CPUs with AMX: `kernels/score.c` through ctypes and autograd.
 
 Products are bfloat16, sums and everything else float32. Nothing is padded, and a prompt that several completions share is computed once.
 """
@@ -24,7 +24,7 @@ from dunwu.models.protocols import CausalLM
 SOURCE = KERNELS / "score.c"
 MODEL_TYPES = ("qwen2", "llama")
 MULTIPLE, LARGEST_HEAD_DIM = 32, 256
-# Each thread has its own gradient of every weight, and each weight is packed twice.
+# Each thread has a gradient of every weight, and each weight is packed twice.
 LARGEST_MODEL = 200_000_000
 _QKV, _O, _GATE_UP, _DOWN = range(4)
 _LANES = 16
@@ -53,10 +53,10 @@ class _Batch(Structure):
 
 @dataclass(frozen=True)
 class Packed:
-    """Prompts and completions one behind the other, in shares for the threads. All arrays are int32.
+    """Concatenated prompts and completions, divided among the threads. All arrays are int32, except ``order``.
 
-    ``sequences`` (S, 4): rows [begin, end) behind the rows [prefix_begin, prefix_end). ``order`` has, for each scored position, its place
-    in the completions laid end to end.
+    ``sequences`` (S, 4): rows [begin, end) after the rows [prefix_begin, prefix_end). ``order`` has, for each scored position, its index
+    in the concatenated completions.
     """
 
     tokens: NDArray[np.int32]
@@ -72,7 +72,7 @@ class Packed:
 
 
 class _Packer:
-    """Lays out one group after the other."""
+    """Concatenates one group after another."""
 
     def __init__(self) -> None:
         self.tokens, self.positions, self.at, self.targets, self.order = (list[int]() for _ in range(5))
@@ -80,7 +80,7 @@ class _Packer:
         self.longest = 0
 
     def add(self, prompt: TokenIds, completions: Sequence[TokenIds], places: Sequence[int]) -> None:
-        """``places``: where the scores of each completion begin."""
+        """Append a group; ``places`` are the indices where the scores of each completion start."""
         begin = len(self.tokens)
         self.tokens += prompt
         self.positions += range(len(prompt))
@@ -88,7 +88,7 @@ class _Packer:
         self.sequences.append((begin, end, begin, begin))
         for completion, place in zip(completions, places, strict=True):
             first = len(self.tokens)
-            # The last token predicts nothing that is scored.
+            # The last token predicts no scored token.
             self.tokens += completion[:-1]
             self.positions += range(len(prompt), len(prompt) + len(completion) - 1)
             self.at += [end - 1, *range(first, len(self.tokens))]
@@ -100,7 +100,7 @@ class _Packer:
 
 
 def pack(prompts: Sequence[TokenIds], completions: Sequence[TokenIds], threads: int) -> Packed:
-    """Group completions by equal prompts, and give each thread groups of about as many tokens in all."""
+    """Group completions by prompt, and give each thread groups with about the same total of tokens."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, prompt in enumerate(prompts):
         groups.setdefault(tuple(prompt), []).append(index)
@@ -126,7 +126,7 @@ def pack(prompts: Sequence[TokenIds], completions: Sequence[TokenIds], threads: 
 
 
 def _shares(sizes: Sequence[int], threads: int) -> list[list[int]]:
-    """Indices for each thread: the largest first, each to the thread that has least; within a thread in their order."""
+    """Indices for each thread: assigned largest first to the thread with the least load, then sorted within each thread."""
     shares: list[list[int]] = [[] for _ in range(threads)]
     load = [0] * threads
     for index in sorted(range(len(sizes)), key=lambda i: (-sizes[i], i)):
@@ -139,7 +139,7 @@ def _shares(sizes: Sequence[int], threads: int) -> list[list[int]]:
 class NativeScorer:
     """Log-probabilities of completions under one model, with a gradient for all its parameters.
 
-    One forward pass at a time: its backward pass, where there is one, comes before the next forward pass.
+    One forward pass at a time: its backward pass, if any, comes before the next forward pass.
     """
 
     def __init__(self, model: CausalLM) -> None:
@@ -161,14 +161,14 @@ class NativeScorer:
             raise NativeUnavailable("not enough memory for packed copies and gradients of the weights")
 
     def __del__(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         if getattr(self, "_handle", None):
             self._lib.score_free(self._handle)
 
     def logprobs(
         self, prompts: Sequence[TokenIds], completions: Sequence[TokenIds], temperature: float = 1.0, *, entropy_gradient: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of all completion tokens and entropies of their distributions, completions laid end to end, float32.
+        """Log-probabilities of all completion tokens and entropies of their distributions, completions concatenated, float32.
 
         Prompts and completions must not be empty. Gradients flow as in ``logprobs.token_logprobs``. Raises ``ModelError`` for a token id
         outside the vocabulary.
@@ -203,7 +203,7 @@ class NativeScorer:
         entropies_gradient: Tensor | None,
     ) -> list[Tensor]:
         """Gradients of all parameters, in their order."""
-        assert self._current is packed, "the backward pass of another batch: one forward pass at a time"
+        assert self._current is packed, "backward pass of another batch: run one forward pass at a time"
         self._current = None
         batch = _batch(packed, temperature, logprobs, entropies)
         batch.logprobs_gradient = logprobs_gradient.data_ptr()
@@ -212,7 +212,7 @@ class NativeScorer:
         return self._gradients()
 
     def _load(self, longest: int) -> None:
-        """Pack the weights as they are now. Every time: an optimiser's fused update leaves no trace on a tensor that could be asked for."""
+        """Pack the current weights. Always, because an optimiser's fused update does not change a tensor's version."""
         embedding = self._model.model.embed_tokens.weight
         if len(self._rope[0]) < longest:
             cos, sin = self._model.model.rotary_emb(embedding, torch.arange(longest)[None])
@@ -275,7 +275,7 @@ class _Score(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class _Matrix:
-    """Where `score.c` has a weight: layer, kind, first output, whether sixteen outputs alternate with another's; and its bias."""
+    """Where `score.c` stores a weight: layer, kind, first output, whether its outputs alternate with another's by 16, and its bias."""
 
     where: tuple[int, int, int, int]
     bias: Tensor | None = None
@@ -304,7 +304,7 @@ def _parameters(model: CausalLM) -> list[tuple[_Place, Tensor]]:
 
 
 def availability() -> tuple[bool, str]:
-    """Whether this machine trains natively, or why not."""
+    """True and the arithmetic if this machine trains natively, else False and the reason."""
     try:
         _library()
     except NativeUnavailable as reason:
@@ -313,7 +313,7 @@ def availability() -> tuple[bool, str]:
 
 
 def check_model(model: CausalLM) -> None:
-    """Raise ``NativeUnavailable`` with the reason unless `score.c` computes this model, all or none of whose parameters are trained."""
+    """Raise ``NativeUnavailable`` with the reason unless `score.c` supports this model; all or none of its parameters must be trained."""
     config, attention = model.config, model.model.layers[0].self_attn
     if config.model_type not in MODEL_TYPES:
         raise NativeUnavailable(f"model_type {config.model_type!r} is not among {', '.join(MODEL_TYPES)}")

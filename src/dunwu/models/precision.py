@@ -1,4 +1,4 @@
-"""bfloat16 matrix multiplications on float32 weights, where the machine is faster at them.
+"""bfloat16 matrix multiplications on float32 weights, for machines where they are faster.
 
 Autocast alone is not enough on a CPU: the backward pass of bfloat16 attention is several times slower there than that of float32 attention
 (0.8 s against 0.1 s of a step measured on an AMX machine), so attention itself stays in float32.
@@ -21,17 +21,17 @@ from dunwu.models.protocols import LanguageModel
 Precision = Literal["float32", "bfloat16"]
 
 CAUSAL = "causal_float32"
-"""Attention for training: causal, float32, no mask (padding stands on the right, where causality hides it)."""
+"""Attention for training: causal, float32, no mask (padding is on the right, where causality hides it)."""
 
 
 def matmul_precision(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
-    """A context in which linear layers multiply in ``precision``; everything that sums stays float32."""
+    """A context in which linear layers multiply in ``precision``; sums stay float32."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 @contextmanager
 def attention(model: LanguageModel, name: str = CAUSAL) -> Iterator[None]:
-    """Forward passes of ``model`` within this context attend by the function registered as ``name``; afterwards the model is as it was."""
+    """A context in which ``model`` uses the attention function registered as ``name``; its setting is restored afterwards."""
     before = model.config._attn_implementation
     model.set_attn_implementation(name)
     try:
@@ -41,9 +41,9 @@ def attention(model: LanguageModel, name: str = CAUSAL) -> Iterator[None]:
 
 
 def checkpoint_activations(model: LanguageModel) -> None:
-    """Keep only the input of each layer for the backward pass, and compute the rest again.
+    """Keep only the input of each layer for the backward pass, and recompute the rest.
 
-    That happens after the forward pass, when its `attention` is gone: so the name is remembered and used again.
+    The recomputation runs outside the `attention` context of the forward pass, so its name is remembered and reused.
     """
 
     def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
@@ -64,11 +64,11 @@ def causal_attention(
 ) -> tuple[Tensor, None]:
     """Scaled dot-product attention of ``query`` (B, H, T, D) on grouped ``key`` and ``value``; returns (B, T, H, D) in the query's type.
 
-    With ``sliding_window`` a token sees itself and the ``sliding_window - 1`` before it. Raises ``ModelError`` for what is not computed.
+    With ``sliding_window`` a token sees itself and the ``sliding_window - 1`` before it. Raises ``ModelError`` for unsupported kinds.
     """
     for unknown in ("softcap", "s_aux"):
         if others.get(unknown) is not None:
-            raise ModelError(f"attention with {unknown} is not computed in training; take a model of the Qwen or Llama family")
+            raise ModelError(f"attention with {unknown} is not supported in training; take a model of the Qwen or Llama family")
     with torch.autocast(query.device.type, enabled=False):
         seen = _window(query.shape[2], sliding_window, query.device)
         mixed = F.scaled_dot_product_attention(
@@ -78,7 +78,7 @@ def causal_attention(
 
 
 def _window(length: int, sliding_window: int | None, device: torch.device) -> Tensor | None:
-    """Which tokens see which, (T, T); ``None`` where no sequence is longer than the window."""
+    """Which tokens see which, (T, T); ``None`` if no sequence is longer than the window."""
     if sliding_window is None or length <= sliding_window:
         return None
     places = torch.arange(length, device=device)

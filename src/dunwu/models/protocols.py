@@ -1,4 +1,4 @@
-"""What Dunwu uses of a model and of a tokenizer; those of transformers, which has no types here, are such."""
+"""The interface that Dunwu uses of models and tokenizers; those of transformers, which has no type hints, satisfy it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-if TYPE_CHECKING:  # a chat template is read where torch is not loaded
+if TYPE_CHECKING:  # chat templates are read without torch
     import torch
     from torch import Tensor, nn
 
 
 class LanguageModel(Protocol):
-    """A decoder of transformers with any head."""
+    """A transformers decoder with any head."""
 
     config: Any
     generation_config: Any
@@ -58,7 +58,7 @@ class RewardHeadModel(LanguageModel, Protocol):
 
 
 class Tokenizer(Protocol):
-    """A fast tokenizer of transformers."""
+    """A fast transformers tokenizer."""
 
     chat_template: str | None
     init_kwargs: dict[str, Any]

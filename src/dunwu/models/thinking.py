@@ -1,4 +1,4 @@
-r"""``<think> ... </think> <answer> ... </answer>``: what a completion reasons, and what it answers."""
+r"""``<think> ... </think> <answer> ... </answer>``: the reasoning and the answer of a completion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 class ParsedCompletion:
     """``reasoning`` and ``answer`` stripped of outer white space (``None``: there is none); ``problem`` says why it is not well-formed.
 
-    ``visible`` is what a user reads: all that follows the reasoning, without answer tags; empty where the reasoning never ends.
+    ``visible`` is what a user reads: everything after the reasoning, without answer tags; empty if the reasoning never ends.
     """
 
     reasoning: str | None
@@ -30,13 +30,13 @@ class ParsedCompletion:
 def parse_completion(text: str, end_marker: str = "") -> ParsedCompletion:
     r"""Parse prefill + completion.
 
-    Well-formed is exactly ``<think>...</think>``, white space, ``<answer>...</answer>`` with something in it, and nothing else
-    but white space and at most one ``end_marker``; each tag once. The answer of other texts, by the same rule for all:
+    Well-formed is exactly ``<think>...</think>``, white space, a non-empty ``<answer>...</answer>``, and nothing else
+    but white space and at most one ``end_marker``; each tag once. Rules for the answer of any other text:
 
-    1. Only what follows the first ``</think>`` can answer, without think tags the whole text; reasoning that is never closed has no answer.
-    2. There must be one ``<answer>`` and one ``</answer>``, in this order; its content is the answer, whatever stands around it.
-       More of either is several answers, which is none.
-    3. Where neither tag occurs, the last ``\boxed{}`` answers, unless different boxes are offered side by side (`dunwu.text.boxes`).
+    1. Only text after the first ``</think>`` can answer; without think tags, the whole text. Unclosed reasoning has no answer.
+    2. There must be one ``<answer>`` and one ``</answer>``, in this order; the text between is the answer, whatever surrounds it.
+       More of either means several answers, which count as none.
+    3. If neither tag occurs, the last ``\boxed{}`` is the answer, unless different boxes are offered side by side (`dunwu.text.boxes`).
     """
     text = text.strip()
     if end_marker and text.endswith(end_marker):
@@ -49,7 +49,7 @@ def parse_completion(text: str, end_marker: str = "") -> ParsedCompletion:
 
 
 def _split_reasoning(text: str) -> tuple[str | None, str, bool]:
-    """The reasoning, the text that may answer, and whether the reasoning is closed (or there is none)."""
+    """The reasoning, the text that may contain the answer, and whether the reasoning is closed (or absent)."""
     head, close, tail = text.partition("</think>")
     _, open_tag, inside = head.partition("<think>")
     if close:
@@ -58,7 +58,7 @@ def _split_reasoning(text: str) -> tuple[str | None, str, bool]:
 
 
 def _find_answer(tail: str) -> tuple[str | None, str]:
-    """The answer and what is wrong with it; at most one of them is there, except for an answer that is only in a box."""
+    """The answer and what is wrong with it; both are given only for an answer in a box."""
     opened, closed = tail.count("<answer>"), tail.count("</answer>")
     if opened == closed == 0:
         boxes = offered_boxes(tail)
@@ -76,7 +76,7 @@ def _find_answer(tail: str) -> tuple[str | None, str]:
 
 
 def _malformation(text: str, tail: str) -> str:
-    """Why a text with one answer is not well-formed; empty when it is."""
+    """Why a text with one answer is not well-formed; empty if it is."""
     for tag in TAGS:
         if text.count(tag) != 1:
             return f"{text.count(tag)} times {tag}"
@@ -88,7 +88,7 @@ def _malformation(text: str, tail: str) -> str:
 
 
 class Encoder(Protocol):
-    """What is needed of a tokenizer to count tokens."""
+    """The part of a tokenizer that counts tokens."""
 
     @property
     def eos_token(self) -> str | None: ...
@@ -97,7 +97,7 @@ class Encoder(Protocol):
 
 
 def thinking_tokens(rollout: Rollout, tokenizer: Encoder) -> int:
-    """Tokens of the reasoning, encoded anew as ``</think>`` need not be one token: 0 without think tags, all of it if never closed."""
+    """Tokens of the reasoning, re-encoded because ``</think>`` may not be one token: 0 without think tags, all of it if never closed."""
     completion = rollout.completion
     reasoning = parse_completion(rollout.prompt.prefill + completion.text, tokenizer.eos_token or "").reasoning
     return min(len(tokenizer.encode(reasoning, add_special_tokens=False)), completion.tokens.sampled_count) if reasoning else 0

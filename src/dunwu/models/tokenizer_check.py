@@ -1,4 +1,4 @@
-"""Does a loaded tokenizer give the ids of its ``tokenizer.json``? transformers builds some around the vocabulary alone."""
+"""Check that a loaded tokenizer gives the ids of its ``tokenizer.json``: transformers builds some from the vocabulary alone."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PROBES = (
     r"\frac{1}{2} \le \sqrt{x^2 + 1} $\boxed{7}$ <think>so</think><answer>4</answer>",
     "naïve Ünïcödé ﬁ ① 😀 e\u0301 \u00a0 ​",
 )
-"""English, Chinese, digits, white space, code, formulas, and what normalisers change."""
+"""English, Chinese, digits, white space, code, formulas, and characters that normalisers change."""
 MOST_ADDED = 256
-"""Added tokens that are tried."""
+"""Maximum number of added tokens to try."""
 
 
 def difference(tokenizer: Tokenizer, file: Path) -> str:
-    """The first probe that ``tokenizer`` and the tokenizer.json at ``file`` encode or decode otherwise; empty where they agree."""
+    """The first probe that ``tokenizer`` and the tokenizer.json at ``file`` encode or decode differently; empty if they agree."""
     written = tokenizers.Tokenizer.from_file(str(file))
     written.no_truncation()
     written.no_padding()

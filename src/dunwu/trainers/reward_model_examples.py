@@ -20,7 +20,7 @@ from dunwu.config.reward_model import Criterion, RewardModelConfig
 from dunwu.data.builders.length_balance import draw_couples, make_strata, never_drawn
 from dunwu.data.io.preferences import Conversation, LabelledAnswer, Pair
 from dunwu.errors import DataError
-from dunwu.models.beginning import beginning, encode
+from dunwu.models.bos import bos_text, encode
 from dunwu.models.chat import dropped_turn
 from dunwu.models.chat_text import apply_chat
 from dunwu.models.protocols import Tokenizer
@@ -75,7 +75,7 @@ class Reader:
 
     def __init__(self, tokenizer: Tokenizer, padding: int | None) -> None:
         self._tokenizer = tokenizer
-        self._start = "" if tokenizer.chat_template else beginning(tokenizer)
+        self._start = "" if tokenizer.chat_template else bos_text(tokenizer)
         end = tokenizer.eos_token_id
         self.end = () if end is None or end == padding else (end,)
 

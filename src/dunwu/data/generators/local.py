@@ -12,7 +12,7 @@ import torch
 from dunwu.config.data import LocalGenerator
 from dunwu.data.generators.base import Chat, OnCompletion, Request, TextCompletion, plain
 from dunwu.data.prompts import prompt_template, sampling_params
-from dunwu.models.beginning import encode
+from dunwu.models.bos import encode
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.protocols import Tokenizer

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dunwu.data.io.conversations import conversation
 from dunwu.errors import DataError
-from dunwu.models.beginning import encode
+from dunwu.models.bos import encode
 from dunwu.models.chat import Segment, TrainingTemplate
 from dunwu.models.protocols import Tokenizer
 from dunwu.tasks.rows import Row, stream_rows

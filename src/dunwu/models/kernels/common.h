@@ -154,7 +154,7 @@ static void transpose16(const uint32_t *from, size_t from_stride, uint32_t *to, 
 ALWAYS __m512i widen(const float *from) { return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from))); }
 
 /* Up to sixteen rows of floats as the second factor of a product over their columns: [column / 2][16][2]; rows that are missing are 0.
- * `padded` columns, a multiple of 32, of which those behind `columns` are 0. */
+ * `padded` columns, a multiple of 32; those after `columns` are 0. */
 static void pack_rows(const float *from, int32_t columns, int32_t rows, int32_t padded, bf16 *to) {
     uint32_t words[16 * 16];
     float edge[32];

@@ -1,10 +1,10 @@
-/* Log-probabilities of given tokens under a Qwen2- or Llama-type decoder, and the gradient of what is made of them. For a CPU with AMX.
+/* Log-probabilities of given tokens under a Qwen2- or Llama-type decoder, and the gradient of a loss on them. For a CPU with AMX.
  *
  * The forward pass keeps what the backward pass needs; between them the caller computes its loss from the log-probabilities. Products are
  * bfloat16 on tiles with sums in float32; the residual stream, norms, softmax and all gradients of weights are float32.
  *
- * Tokens lie one behind the other without padding, in sequences. A sequence may stand behind a prefix, which is another sequence's tokens:
- * a group's prompt is computed once, and its gradient is that of all its completions. Each thread has its own sequences (prefixes with
+ * Sequences of tokens are concatenated without padding. A sequence may have a prefix, which is another sequence: a group's prompt is
+ * computed once, and its gradient is the sum over its completions. Each thread has its own sequences (prefixes with
  * them) and its own gradients of the weights, which are added up in the order of the threads: one thread count, one result.
  *
  * It does not check its arguments: `native_logprobs.py`, its only caller, does.
@@ -57,7 +57,7 @@ typedef struct {
 
 typedef struct {
     const int32_t *tokens, *positions; /* by row */
-    const Sequence *sequences;         /* prefixes before those that stand behind them */
+    const Sequence *sequences;         /* prefixes before the sequences that use them */
     const int32_t *at, *targets;       /* scored: row whose next token is scored, and that token */
     const int32_t *row_parts, *sequence_parts, *scored_parts; /* threads + 1: where each thread's share begins */
     float inverse_temperature;

@@ -14,7 +14,7 @@ from dunwu.data.io.chat_examples import encode_rows
 from dunwu.data.io.preferences import user_turn
 from dunwu.data.prompts import NAMES, make_prompts
 from dunwu.errors import ConfigError
-from dunwu.models.beginning import beginning
+from dunwu.models.bos import bos_text
 from dunwu.models.chat import FORMATS, Message, training_template
 from dunwu.models.loading import load_model, save_model
 from dunwu.tasks.rows import Row
@@ -67,7 +67,7 @@ def test_a_plain_prompt_that_writes_it_has_one(tokenizer: Any) -> None:
 def test_without_one_nothing_is_added(template: str) -> None:
     plain = byte_level()
     plain.chat_template = CHATS["does not"]
-    assert beginning(plain) == ""
+    assert bos_text(plain) == ""
     if template in ("llama3", "deepseek"):
         with pytest.raises(ConfigError, match="which the tokenizer lacks"):
             prompted(template, plain)
