@@ -74,7 +74,7 @@ def test_a_saved_step_is_whole_named_by_the_pointer_and_carries_its_metadata(tmp
     assert manifest["files"]["model.bin"]["size"] == SIZE
 
 
-def test_newest_whole_orders_by_number_not_by_name(tmp_path):
+def test_newest_valid_orders_by_number_not_by_name(tmp_path):
     save(tmp_path, 999_999)
     save(tmp_path, 1_000_000)
     newest = newest_valid(tmp_path, never_skips)
