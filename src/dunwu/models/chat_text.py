@@ -45,6 +45,6 @@ def chat_end(tokenizer: Tokenizer) -> str | None:
         text = apply_chat(tokenizer, _TURNS, continued=False)
     except TemplateError:
         return None
-    behind = text.rpartition(_ANSWER)[2].lstrip()
+    after = text.rpartition(_ANSWER)[2].lstrip()
     special = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special} | set(tokenizer.all_special_tokens)
-    return max((token for token in special if token and behind.startswith(token)), key=len, default=None)
+    return max((token for token in special if token and after.startswith(token)), key=len, default=None)

@@ -97,7 +97,7 @@ def _logits(hidden_ND: Tensor, weight_VD: Tensor, settings: Settings) -> Iterato
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """``total += left @ right``, without a copy where the types are the same."""
+    """``total += left @ right``, without a copy if the types are the same."""
     if left.dtype == total.dtype:
         total.addmm_(left, right)
     else:

@@ -150,7 +150,7 @@ static void backward(const Linear *l, const bf16 *a, int32_t stride, int32_t row
     product(l, l->backward, l->inputs, l->outputs, a, stride, rows, block, 0, target);
 }
 
-/* Rows two by two: [row / 2][column][2]; rows behind the last are 0, up to a multiple of 32. */
+/* Rows two by two: [row / 2][column][2]; rows after the last are 0, up to a multiple of 32. */
 static void pair_rows(const bf16 *from, int32_t stride, int32_t rows, int32_t columns, bf16 *to) {
     for (int32_t row = 0; row < round_up(rows, 32); row += 2)
         for (int32_t c = 0; c < columns; c += LANES) {
@@ -740,7 +740,7 @@ void score_free(Scorer *e) {
     free(e->layers), free(e);
 }
 
-/* NULL where memory is short or the system allows no tiles. */
+/* NULL if memory is short or the system does not allow tiles. */
 Scorer *score_new(const Shape *shape, int32_t threads) {
     if (!amx_allowed()) return NULL;
     Scorer *e = calloc(1, sizeof *e);
@@ -765,11 +765,11 @@ Scorer *score_new(const Shape *shape, int32_t threads) {
     return e;
 }
 
-/* Room for shares of that many rows and scored positions, and sequences (prefix included) of that length; 0 where memory is short. */
+/* Room for shares of that many rows and scored positions, and sequences (prefix included) of that length; 0 if memory is short. */
 int32_t score_reserve(Scorer *e, int32_t most_rows, int32_t most_scored, int32_t longest) {
     free_works(e);
     const Shape *s = &e->shape;
-    /* Tiles read and norms write up to a block behind the last row. */
+    /* Tiles read and norms write up to a block after the last row. */
     const size_t rows = (size_t)round_up(most_rows, ROWS) + 64, dim = (size_t)s->head_dim, width = (size_t)round_up(longest, 32) + 32;
     const size_t q = (size_t)s->heads * dim, hidden = (size_t)s->hidden, intermediate = (size_t)s->intermediate, outputs = (size_t)e->head.outputs;
     size_t widest = 2 * intermediate > outputs ? 2 * intermediate : outputs;
@@ -821,7 +821,7 @@ static size_t output_of(int32_t at, int32_t interleave, int32_t row) {
     return (size_t)at + (size_t)(interleave ? row / LANES * BLOCK + row % LANES : row);
 }
 
-/* Rows of a weight (rows x inputs, contiguous) as outputs `at`, `at` + 1, ...; with `interleave`, sixteen at a time and sixteen left out.
+/* Rows of a weight (rows x inputs, contiguous) as outputs `at`, `at` + 1, ...; with `interleave`, sixteen at a time, skipping sixteen.
  * `at` is a multiple of sixteen. */
 void score_pack(Scorer *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, const float *weight, const float *bias) {
     Linear *l = linear_of(e, layer, kind);
@@ -853,7 +853,7 @@ static void take(float **from, int32_t threads, size_t at, float *to, size_t cou
     }
 }
 
-/* The gradient of what `score_pack` was given with the same arguments, taken out: the next one begins at 0. `bias` may be NULL. */
+/* The gradient of what `score_pack` was given with the same arguments, moved out: the next one starts at 0. `bias` may be NULL. */
 void score_weight_gradient(Scorer *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, float *weight, float *bias) {
     Linear *l = linear_of(e, layer, kind);
     for (int32_t row = 0; row < rows; row++) {
