@@ -1,4 +1,4 @@
-"""Real processes: killed, asked to stop, started twice; what is taken up again ends as if nothing had happened."""
+"""Real processes: killed, asked to stop, started twice; a resumed run ends as an uninterrupted one does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`run_zero` on reasoning and general prompts with a reward model: measured, trained, taken up again, reported."""
+"""`run_zero` on reasoning and general prompts with a reward model: measured, trained, resumed, reported."""
 
 from __future__ import annotations
 
