@@ -12,7 +12,7 @@ import pytest
 from dunwu.config.tasks import ChatTask, CodeTask, CountdownTask, DatasetTask, EnvironmentTask
 from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import PromptLimit, fitting
-from dunwu.data.usable import BAD_GOLD, HALF, TOO_LONG, UNREADABLE, held_out_problems, met_by_text_alone, sift, unusable
+from dunwu.data.usable import BAD_GOLD, HALF, TOO_LONG, UNREADABLE, held_out_problems, matched_as_text, sift, unusable
 from dunwu.errors import DataError
 from dunwu.tasks.make import make_task
 from dunwu.types import Problem
@@ -98,7 +98,7 @@ def test_a_generated_problem_whose_prompt_is_too_long_gives_way_to_the_same_othe
 def test_golds_outside_the_grammar_are_counted():
     golds = ["5", r"A \sim x2", "6:00 PM", r"\sum_{k=1}^n k"]
     problems = [Problem(id=gold, task="t", text="?", verifier="math", answer=gold) for gold in golds]
-    assert [problem.answer for problem in met_by_text_alone(problems)] == [golds[1], golds[3]]
+    assert [problem.answer for problem in matched_as_text(problems)] == [golds[1], golds[3]]
 
 
 def test_the_rows_of_the_file_are_counted_and_the_setting_is_not_advised_where_it_is_set(tmp_path: Path, limit: PromptLimit) -> None:

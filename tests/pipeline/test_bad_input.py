@@ -157,7 +157,7 @@ WORKS = {
 @pytest.mark.parametrize(
     ("work", "row", "part"),
     [
-        ("sft", {"text": "x"}, "no column messages, and not both of prompt and completion (columns: text); rename them"),
+        ("sft", {"text": "x"}, "neither messages, nor prompt and completion (columns: text); rename the columns"),
         ("sft", {"messages": []}, "messages is []; give a list of {role, content}"),
         ("sft", {"messages": [ASK, {**SAY, "content": 2}]}, "messages[1]: content and reasoning_content must be text, and content is 2"),
         ("sft", {"messages": [SAY, ASK]}, "it begins with an assistant's turn"),
@@ -171,7 +171,7 @@ WORKS = {
         ("zero", {"problem": "q"}, "no column answer or solution (columns: problem): set answer_column"),
         ("zero", {"problem": 3, "answer": "4"}, "int instead of text in column problem"),
         ("chat", {"prompt": 3}, "prompt is not a question"),
-        ("mix", {"text": "x"}, "no column messages"),
+        ("mix", {"text": "x"}, "neither messages, nor prompt"),
         ("mix", {"prompt": "q", "completion": "a", "note": "\ud83d"}, "it has half a character"),
         ("clean", {"messages": [ASK, {**SAY, "content": None}]}, "and content is None; write it as text"),
         ("general", {"prompt": 3, "completion": "x"}, "prompt is 3; give a list of {role, content}"),

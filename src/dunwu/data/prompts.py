@@ -1,4 +1,4 @@
-"""Problems in their template, tokenised, and how completions of them are drawn."""
+"""Prompts: problems rendered in a template and tokenised, and the sampling parameters of their completions."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from dunwu.text.surrogates import refuse_surrogates
 from dunwu.types import Problem, Prompt, SamplingParams
 
 NAMES = (*TEMPLATES, *(name for name in FORMATS if name not in TEMPLATES), CHAT, AUTO)
-"""Templates that prompt: those of training too (`dunwu.models.chat`); ``auto`` is ``chat``, the tokenizer's own."""
+"""Prompt templates, the training templates (`dunwu.models.chat`) included; ``auto`` is ``chat``, the tokenizer's own."""
 MOST_TRIES = 10_000
-"""Problems of a generated task that are drawn for a place until the prompt of one fits."""
+"""At most this many problems of a generated task are tried until a prompt fits."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplate:
-    """A template for one tokenizer. ``start`` is what it writes first because the tokenizer begins every text so, ``jinja`` a form's
-    (``None``: the tokenizer's own), and ``end`` the token that ends an answer, where only the template says so."""
+    """A template for one tokenizer. ``start``: the text with which the tokenizer starts every sequence; ``jinja``: the chat template
+    (``None``: the tokenizer's own); ``end``: the token that ends an answer, if only the template defines it."""
 
     name: str
     tokenizer: Tokenizer
@@ -38,12 +38,12 @@ class PromptTemplate:
     end: str | None = None
 
     def prompt(self, problem: Problem, chat: Sequence[Mapping[str, str]] = ()) -> Prompt:
-        """The prompt of ``problem``, or of the conversation ``chat`` about it; a text template writes no conversation.
+        """The prompt of ``problem``, or of the conversation ``chat`` about it, which a text template cannot render.
 
-        Raises ``DataError`` where a template refuses it, or drops or rewrites a turn of the user's or the system's.
+        Raises ``DataError`` if a template refuses it, or drops or rewrites a user's or system's turn.
         """
         if self.name in TEMPLATES:
-            assert not chat, "a text template writes no conversation"
+            assert not chat, "a text template cannot render a conversation"
             text, prefill = render(problem, self.name)
         else:
             turns = chat or [{"role": "user", "content": problem.text}]
@@ -52,7 +52,7 @@ class PromptTemplate:
             except TemplateError as error:
                 refusal = " ".join(str(error).split())[:200]
                 raise DataError(f"problem {problem.id}: the chat template refuses it ({refusal}); choose another template") from error
-            # What the assistant thought in earlier turns is not fed back: that much a template may drop.
+            # A template may drop the assistant's earlier reasoning, which is not fed back.
             others = [Message("user", turn["content"]) for turn in turns if turn["role"] != "assistant"]
             if lost := dropped_turn(text, others):
                 shown = " ".join(lost.content.split())[:60]
@@ -62,7 +62,7 @@ class PromptTemplate:
 
 
 def prompt_template(name: str, tokenizer: Tokenizer) -> PromptTemplate:
-    """The template of this name. Raises ``ConfigError``: unknown, or not one for this tokenizer."""
+    """The template ``name``. Raises ``ConfigError`` if it is unknown or does not fit this tokenizer."""
     if name not in NAMES:
         raise ConfigError(f"unknown template {name!r}: choose from {', '.join(NAMES)}")
     start = bos_text(tokenizer)
@@ -76,7 +76,7 @@ def prompt_template(name: str, tokenizer: Tokenizer) -> PromptTemplate:
 
 
 def make_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokenizer, max_prompt_tokens: int) -> list[Prompt]:
-    """Render and encode. A prompt that is too long is refused with ``DataError``: cut, it would be another problem."""
+    """Render and encode. Raises ``DataError`` for a prompt that is too long, which would be another problem if it were cut."""
     prompts = encode_prompts(problems, template, tokenizer)
     for prompt in prompts:
         if len(prompt.token_ids) > max_prompt_tokens:
@@ -88,7 +88,7 @@ def make_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokenize
 
 
 def encode_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokenizer) -> list[Prompt]:
-    """Render and encode, however long the prompts become."""
+    """Render and encode, without a limit of length."""
     written = prompt_template(template, tokenizer)
     prompts = []
     for problem in problems:
@@ -99,21 +99,21 @@ def encode_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokeni
 
 @dataclass(frozen=True, slots=True)
 class PromptLimit:
-    """How prompts are made, and the most tokens that one may have."""
+    """How prompts are made, and the largest number of tokens allowed."""
 
     template: str
     tokenizer: Tokenizer
     tokens: int
 
     def prompts(self, problems: Sequence[Problem]) -> list[Prompt]:
-        """Rendered and encoded, however long."""
+        """The prompts of ``problems``, without a limit of length."""
         return encode_prompts(problems, self.template, self.tokenizer)
 
 
 def fitting(draw: Callable[[int], Problem], stream: int, limit: PromptLimit) -> tuple[Prompt, int]:
-    """The prompt of ``draw(stream)``, or of the first further stream whose prompt fits, and the number of prompts that were too long.
+    """The first prompt that fits, of ``draw(stream)`` or of further streams, and the number of prompts that were too long.
 
-    A function of its arguments alone. Raises ``DataError`` where none of `MOST_TRIES` fits.
+    Depends on its arguments only. Raises ``DataError`` if none of `MOST_TRIES` fits.
     """
     for tries in range(MOST_TRIES):
         other = stream if tries == 0 else int(np.random.SeedSequence([stream, tries]).generate_state(1, np.uint64)[0])
@@ -122,17 +122,17 @@ def fitting(draw: Callable[[int], Problem], stream: int, limit: PromptLimit) -> 
             return prompt, tries
     raise DataError(
         f"{MOST_TRIES} problems in a row have prompts over max_prompt_tokens = {limit.tokens}, the last with"
-        f" {len(prompt.token_ids)} tokens: raise it; --resume goes on"
+        f" {len(prompt.token_ids)} tokens: raise it, then continue with --resume"
     )
 
 
 def written_date(template: str, tokenizer: Tokenizer) -> str | None:
-    """The date (ISO) that prompts in ``template`` name; ``None`` where they name none."""
+    """The date (ISO) in prompts of ``template``; ``None`` if they have none."""
     return run_date() if template in (CHAT, AUTO) and writes_date(tokenizer.chat_template) else None
 
 
 def sampling_params(sampling: SamplingConfig, template: str, tokenizer: Tokenizer, engine: Engine) -> SamplingParams:
-    """How completions of prompts in ``template`` are drawn: they end at the model's stop tokens and at the template's own."""
+    """The sampling parameters of prompts in ``template``; completions end at the model's stop tokens or the template's."""
     end = prompt_template(template, tokenizer).end
     ends = [] if end is None else [int(tokenizer.convert_tokens_to_ids(end))]
     return SamplingParams(**sampling.model_dump(), stop_token_ids=tuple(dict.fromkeys((*engine.stop_token_ids, *ends))))

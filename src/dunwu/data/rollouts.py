@@ -1,4 +1,4 @@
-"""Sampling and rewarding: from prompts to groups of rollouts. Rewards are computed while the engine goes on generating."""
+"""Sampling and rewarding: from prompts to groups of rollouts. Rewards are computed while the engine is generating."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SampledGroups:
     generate_seconds: float
     reward_seconds: float
     too_long: int = 0
-    """Problems that gave way to others, as their prompts were too long."""
+    """Problems that were replaced because their prompts were too long."""
 
     @property
     def rollouts(self) -> list[Rollout]:
@@ -31,9 +31,9 @@ class SampledGroups:
 
 
 def rollout_seeds(seed: int, purpose: int, prompts: int, group_size: int, first: int = 0) -> list[int]:
-    """P*G seeds of 63 bits. Each depends on ``seed``, ``purpose`` (a step, say), its prompt's place and its own, nothing else.
+    """P*G seeds of 63 bits. Each depends only on ``seed``, ``purpose`` (such as a step), its prompt's index and its own.
 
-    ``first`` is the place of the first prompt.
+    ``first`` is the index of the first prompt.
     """
     return [
         int(np.random.SeedSequence([seed, purpose, prompt, sample]).generate_state(1, np.uint64)[0] >> np.uint64(1))
@@ -51,7 +51,7 @@ def sample_groups(
     seeds: Sequence[int],
     on_completion: OnCompletion | None = None,
 ) -> SampledGroups:
-    """Draw ``group_size`` completions of each prompt and reward every one of them; without a ``pool`` they have no reward."""
+    """Sample ``group_size`` completions of each prompt and compute their rewards; without a ``pool`` they have none."""
 
     def reward(index: int, completion: Completion) -> None:
         prompt = prompts[index // group_size]

@@ -1,7 +1,7 @@
-"""Which rows of a data set can be used at all: a prompt within the limit, and a gold that answers can be verified against.
+"""Usable rows of a data set: their prompt is within the limit, and answers can be verified against their gold.
 
-All rows of a split are looked at before any is drawn: a run must not meet a bad one at its thousandth step. A generated task has no such
-rows; a problem of one whose prompt is too long is replaced when it is drawn (`dunwu.data.prompts.fitting`).
+All rows of a split are checked before any is drawn, so that a run does not fail at its thousandth step. Generated tasks have no rows; if
+the prompt of a generated problem is too long, the problem is replaced when it is drawn (`dunwu.data.prompts.fitting`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ UNREADABLE = "without a problem or an answer"
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A row that cannot be used: its kind (one of the constants above), and what to say of it."""
+    """A row that cannot be used: the kind (one of the constants above), and the detail for messages."""
 
     problem: Problem
     kind: str
@@ -37,14 +37,14 @@ class Unusable:
 
 
 def unusable(problems: Sequence[Problem], limit: PromptLimit | None) -> list[Unusable]:
-    """The problems that cannot be used, in order, each by the first reason; without a limit prompts are not made."""
+    """The problems that cannot be used, in order, each with the first reason; without ``limit`` prompts are not checked."""
     found = []
     readable = [problem for problem in problems if not has_surrogates(problem.text)]
     lengths = {p.problem.id: len(p.token_ids) for p in limit.prompts(readable)} if limit else {}
     for problem in problems:
-        told = _gold(problem.answer or "")[0] if problem.verifier == "math" else _fault(problem)
-        if told:
-            found.append(Unusable(problem, BAD_GOLD, told))
+        fault = _gold(problem.answer or "")[0] if problem.verifier == "math" else _fault(problem)
+        if fault:
+            found.append(Unusable(problem, BAD_GOLD, fault))
         elif has_surrogates(problem.text):
             found.append(Unusable(problem, HALF, "it has half a character"))
         elif limit and lengths[problem.id] > limit.tokens:
@@ -54,15 +54,15 @@ def unusable(problems: Sequence[Problem], limit: PromptLimit | None) -> list[Unu
     return found
 
 
-def met_by_text_alone(problems: Sequence[Problem]) -> list[Problem]:
-    """The problems whose gold is outside the grammar of the maths verifier, so that only an answer of the same text is right."""
+def matched_as_text(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems whose gold the maths verifier cannot parse, so that only an answer with the same text is right."""
     return [problem for problem in problems if problem.verifier == "math" and _gold(problem.answer or "")[1]]
 
 
 def sift(task: Task, config: TaskConfig, split: Split, limit: PromptLimit | None) -> dict[str, int]:
-    """Take the unusable rows of a split out of ``task`` where its configuration drops them; how many rows, by kind.
+    """Drop the unusable rows of a split from ``task``, if its configuration allows that; returns their number by kind.
 
-    Raises ``DataError`` that names the first such row where it does not, and where none is left. Generated tasks have no rows.
+    Raises ``DataError`` with the first such row if it does not, or if no row remains. Generated tasks have no rows.
     """
     if not isinstance(task, Finite):
         return {}
@@ -75,41 +75,41 @@ def sift(task: Task, config: TaskConfig, split: Split, limit: PromptLimit | None
     task.drop(split, {each.problem.id for each in found})
     if found and not task.rows(split):
         rows = dropped.total() - task.unreadable
-        raise DataError(f"all {rows} {split} rows of {task.name} are dropped; the first: {_told(found[0])}")
+        raise DataError(f"all {rows} {split} rows of {task.name} are dropped; the first: {_describe(found[0])}")
     return dict(+dropped)
 
 
 def drops(config: TaskConfig) -> bool:
-    """Whether unusable rows are left out; generated tasks have none."""
+    """True if the task drops unusable rows; generated tasks have none."""
     return getattr(config, "unusable", "refuse") == "drop"
 
 
 def refusal(found: Sequence[Unusable]) -> str:
     """The first unusable row, the number of others, and the remedy."""
     others = f" (and {len(found) - 1} more rows)" if len(found) > 1 else ""
-    return f"{_told(found[0], others)}, or set the task's `unusable: drop` to leave such rows out"
+    return f"{_describe(found[0], others)}, or set the task's `unusable: drop` to drop such rows"
 
 
-def _told(first: Unusable, others: str = "") -> str:
-    """A row, what is wrong with it, and the remedy."""
+def _describe(first: Unusable, others: str = "") -> str:
+    """A row, its fault, and the remedy."""
     return f"{where(first.problem)}: {first.detail}{others}: {'raise it' if first.kind == TOO_LONG else 'fix or remove the row'}"
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutProblems:
-    """What an evaluation asks, the name of its task, and how many rows of the split were dropped, by kind."""
+    """The problems of an evaluation, the name of its task, and the number of dropped rows by kind."""
 
     name: str
     problems: list[Problem]
     dropped: dict[str, int]
     note: str = ""
-    """Where the problems are not those of the split."""
+    """Set if the problems are not those of the split."""
 
 
 def held_out_problems(config: EvalConfig, limit: PromptLimit | None, all_rows: bool = False) -> HeldOutProblems:
-    """The problems of an evaluation, all usable. Raises ``DataError`` as `sift`.
+    """The usable problems of an evaluation. Raises ``DataError`` as `sift`.
 
-    ``all_rows``: use all rows, with a note, if the data set is too small to have rows in the split. A run that trains on it must not.
+    ``all_rows``: use all rows, with a note, if no row of a small data set is in the split. Never set it in a run that trains on the set.
     """
     task = make_task(config.task)
     moved = task.hold_out_all(config.split) if all_rows and isinstance(task, Dataset) else 0
@@ -119,16 +119,16 @@ def held_out_problems(config: EvalConfig, limit: PromptLimit | None, all_rows: b
 
 
 def where(problem: Problem) -> str:
-    """What a message calls the row of a problem."""
+    """The name of a problem's row in messages."""
     return f"row {problem.data['row']} of {problem.data['source']}" if "row" in problem.data else f"problem {problem.id}"
 
 
 def _fault(problem: Problem) -> str | None:
-    """Tests of programs are looked at where they are read (`dunwu.tasks.code_rows`)."""
+    """The fault of a problem; tests of programs were checked when they were read (`dunwu.tasks.code_rows`)."""
     return None if problem.verifier == "code" else problem_fault(problem)
 
 
 @lru_cache(maxsize=1 << 18)
 def _gold(gold: str) -> tuple[str | None, bool]:
-    """What is wrong with a gold, and whether only an answer of the same text meets it."""
+    """The fault of a gold, and whether only an answer with the same text matches it."""
     return check_gold(gold), reads_as_text(gold)

@@ -11,7 +11,7 @@ from typing import Any
 from dunwu.algorithms.recipes import algorithm_named
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import PromptLimit, make_prompts
-from dunwu.data.usable import drops, held_out_problems, met_by_text_alone, sift, where
+from dunwu.data.usable import drops, held_out_problems, matched_as_text, sift, where
 from dunwu.errors import ConfigError, DataError
 from dunwu.jobs.headline import dropped_facts
 from dunwu.models.protocols import CausalLM, Tokenizer
@@ -80,7 +80,7 @@ def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: Tokeni
         check_sandbox(chosen.problems)
         evaluated = make_prompts(chosen.problems, config.template, tokenizer, config.max_prompt_tokens)
         _check_room(evaluated, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions)
-    return Checked(len(rows), dict(dropped), tuple(prompts), tuple(met_by_text_alone(rows)))
+    return Checked(len(rows), dict(dropped), tuple(prompts), tuple(matched_as_text(rows)))
 
 
 def _first(task: Task, config: ZeroConfig) -> list[Problem]:

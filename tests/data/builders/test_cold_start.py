@@ -107,7 +107,7 @@ def test_several_sources_and_a_limit(sums: str, write_rows: Any, count: Callable
     [
         ([("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")], "one user turn"),
         ([("user", "a"), ("assistant", "<think>b")], "its reasoning is not closed"),
-        ([("assistant", "a")], "begins with an assistant"),
+        ([("assistant", "a")], "starts with an assistant"),
     ],
 )
 def test_rows_of_the_wrong_shape(turns: list[tuple[str, str]], message: str, write_rows: Any, count: Callable[..., Any]) -> None:

@@ -267,7 +267,7 @@ def test_what_was_written_is_kept_and_only_the_rest_is_asked(alive: int, prompts
         ({"prompt": "a", "first": "x"}, "rows.jsonl, row 1: nothing in column second"),
         ({"first": "x", "second": "y"}, "row 1: nothing in column prompt"),
         ({"prompt": "a", "first": 3, "second": "y"}, "row 1: first is int instead of text"),
-        ({"prompt": [{"role": "assistant", "content": "a"}], "first": "x", "second": "y"}, "ends with the user's turn"),
+        ({"prompt": [{"role": "assistant", "content": "a"}], "first": "x", "second": "y"}, "ends with a user turn"),
         ({"prompt": "a\ud800", "first": "x", "second": "y"}, "half a character"),
     ],
 )

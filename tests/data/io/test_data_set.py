@@ -83,12 +83,12 @@ def test_a_long_value_is_cut_in_the_card_only() -> None:
 
 
 def test_a_card_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="missing or damaged"):
+    with pytest.raises(DataError, match="missing or corrupt"):
         read_card(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"facts": 3}', "{"])
 def test_a_card_that_is_none(text: str, tmp_path: Path) -> None:
     (tmp_path / "card.json").write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match="make the data set again"):
+    with pytest.raises(DataError, match="build the data set again"):
         read_card(tmp_path)

@@ -79,7 +79,7 @@ def test_labels(tmp_path: Path) -> None:
         ({"chosen": None}, r"row 1: nothing in column chosen \(columns: prompt, chosen, rejected\)"),
         ({"rejected": 5}, "rejected is int instead of text"),
         ({"rejected": TALK}, "rejected is list instead of text"),
-        ({"prompt": TALK[:2]}, "ends with the user's turn"),
+        ({"prompt": TALK[:2]}, "ends with a user turn"),
         ({"prompt": [{"role": "tool", "content": "x"}]}, "neither text nor a list"),
         ({"prompt": ["hi"]}, "neither text nor a list"),
         ({"prompt": []}, "neither text nor a list"),

@@ -74,7 +74,7 @@ def test_what_is_no_review_is_left_alone(rows: Path, tmp_path: Path) -> None:
     assert other.read_text(encoding="utf-8") == "mine\n"
 
 
-def test_a_damaged_decision_is_told(rows: Path, tmp_path: Path) -> None:
+def test_a_corrupt_decision_is_refused(rows: Path, tmp_path: Path) -> None:
     (tmp_path / "kept.jsonl.review").write_text('{"key": 1}\n', encoding="utf-8")
-    with pytest.raises(DataError, match="line 1 is damaged"):
+    with pytest.raises(DataError, match="line 1 is corrupt"):
         Review(rows, tmp_path / "kept.jsonl")

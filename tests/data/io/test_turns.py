@@ -81,7 +81,7 @@ def test_what_describes_a_turn_is_passed_over(key: str) -> None:
         ({"thinking": "a", "content": "<think>b</think>2"}, "think tags"),
         ({"content": [{"type": "tool_use", "name": "add"}]}, "content[0] is {'type': 'tool_use'"),
         ({"content": [{"type": "redacted_thinking", "data": "x"}]}, "redacted_thinking"),
-        ({"content": [{"type": "text", "text": "2"}, {"type": "thinking", "thinking": "a"}]}, "reasoning behind the answer"),
+        ({"content": [{"type": "text", "text": "2"}, {"type": "thinking", "thinking": "a"}]}, "reasoning after the answer"),
         ({"content": [{"type": "text", "text": "2", "audio": "x"}]}, "'audio'"),
         ({"content": ["2"]}, "content[0] is '2'"),
         ({"content": []}, "must be text"),
@@ -126,5 +126,5 @@ def test_columns_that_say_nothing_new_are_no_mistake() -> None:
 
 
 def test_with_every_turn_masked_nothing_is_left() -> None:
-    with pytest.raises(DataError, match="no assistant's turn to learn"):
+    with pytest.raises(DataError, match="no assistant turn to learn"):
         conversation(row(messages=[ASK, {**SAY, "weight": 0}]))

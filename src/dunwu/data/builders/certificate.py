@@ -1,7 +1,7 @@
-"""Decontamination with a certificate: which evaluation sets were compared with how many rows, what was found, and which sets they were.
+"""Decontamination with a certificate: the evaluation sets, the number of rows compared with each, and the overlaps found.
 
-DeepSeek-R1 (Nature 645, Methods): training text that shares a 10-gram with a benchmark's question or solution is removed. Beside that, a
-question with the numbers of a puzzle of an evaluation set is removed, in whatever order and words it gives them.
+DeepSeek-R1 (Nature 645, Methods): training text that shares a 10-gram with a benchmark's question or solution is removed. We also remove
+questions with the numbers of a puzzle in an evaluation set, in any order and wording.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NUMBER_LIST = re.compile(r"[0-9]+(?:\s*[,，、]\s*[0-9]+)+")
 
 
 def text_shares_multiset(text: str, multisets: Collection[tuple[int, ...]] = GAME24_HELD_OUT) -> bool:
-    """Whether a list of numbers in ``text``, separated by commas as in a problem statement, is one of ``multisets``."""
+    """True if a comma-separated list of numbers in ``text`` is one of ``multisets``."""
     lists = (_NUMBER.findall(found) for found in _NUMBER_LIST.findall(text))
     return any(tuple(sorted(map(int, digits))) in multisets for digits in lists)
 
@@ -43,7 +43,7 @@ def words(text: str) -> list[str]:
 
 
 def ngrams(text: str, n: int = N) -> set[Ngram]:
-    """All runs of ``n`` words. A shorter text counts as one run, so that a short benchmark question is found where it stands alone."""
+    """All runs of ``n`` words. A shorter text is one run, so that a short benchmark question matches a row that is nothing else."""
     sequence = words(text)
     if len(sequence) < n:
         return {tuple(sequence)} if sequence else set()
@@ -52,7 +52,7 @@ def ngrams(text: str, n: int = N) -> set[Ngram]:
 
 @dataclass
 class Certificate:
-    """What was compared with one evaluation set; ``hits`` are the first rows that were removed, with what they share with which problem."""
+    """The comparison with one evaluation set; ``hits`` are the first removed rows, each with the shared text and the problem's id."""
 
     name: str
     problems: int
@@ -64,10 +64,10 @@ class Certificate:
 
 
 class Benchmark:
-    """One evaluation set, ready to be looked for."""
+    """One evaluation set, indexed for comparison."""
 
     def __init__(self, name: str, problems: Sequence[Problem], solutions: Mapping[str, str] = MappingProxyType({})) -> None:
-        """``solutions`` by problem id, beside what the problems hold themselves."""
+        """``solutions``: further solution texts by problem id."""
         self._grams: Mapping[Ngram, str] = {
             gram: each.id for each in problems for text in _texts(each, solutions) for gram in ngrams(text, N)
         }
@@ -75,7 +75,7 @@ class Benchmark:
         self.certificate = Certificate(name, len(problems), _hash(problems))
 
     def hit(self, question: str, others: Iterable[str]) -> bool:
-        """Whether a row has anything of this set; counted either way."""
+        """True if a row overlaps with this set; counts the row either way."""
         self.certificate.compared += 1
         found = self._find(question, others)
         if found is None:
@@ -98,12 +98,12 @@ class Benchmark:
 
 
 def open_benchmarks(sets: Sequence[EvaluationSet]) -> list[Benchmark]:
-    """The evaluation sets, read and checked. Raises ``UserError`` where one cannot be had."""
+    """The evaluation sets, read and checked. Raises ``UserError`` if one is unavailable."""
     return [_open(each) for each in sets]
 
 
 def is_clean(benchmarks: Sequence[Benchmark], question: str, others: Sequence[str]) -> bool:
-    """Whether a row has nothing of any set; every set is looked at, so that each certificate counts all rows."""
+    """True if a row overlaps with no set. All sets are compared, so that each certificate counts every row."""
     hits = [benchmark.hit(question, others) for benchmark in benchmarks]
     return not any(hits)
 
@@ -114,14 +114,14 @@ def _open(each: EvaluationSet) -> Benchmark:
 
 
 def _solutions(task: DatasetTask, problems: Sequence[Problem]) -> dict[str, str]:
-    """The answer columns of a data set as they were written: of a worked solution the problem keeps the final answer alone."""
+    """The raw answer columns of a data set, because a problem keeps only the final answer of a worked solution."""
     rows = {(Path(row.source).name, row.number): row for row in load_rows(task.path)}
     found = {problem.id: rows[problem.data["source"], problem.data["row"]].columns for problem in problems}
     return {each: "\n".join(str(columns[key]) for key in answer_columns(task) if columns.get(key)) for each, columns in found.items()}
 
 
 def _texts(problem: Problem, solutions: Mapping[str, str]) -> list[str]:
-    """The question, and the answer and solution where they are long enough to be text: a benchmark does not own the answer 42."""
+    """The question, and the answer and solution if they have at least `N` words: sharing the answer 42 is no overlap."""
     others = [problem.answer, problem.data.get("solution"), solutions.get(problem.id)]
     return [problem.text, *(text for text in others if isinstance(text, str) and len(words(text)) >= N)]
 

@@ -1,4 +1,4 @@
-"""Cleaning: rows normalised, filtered, without doubles and without what evaluation sets hold."""
+"""Cleaning: normalise and filter rows, and remove duplicates and overlaps with evaluation sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dunwu.tasks.rows import local_rows
 
 
 def clean_rows(config: CleaningConfig, count: CountTokens) -> DataSet:
-    """The rows that are kept, in their order, with all their columns. Raises ``DataError`` for a row of no known form."""
+    """The kept rows in order, with all their columns. Raises ``DataError`` for a row in an unknown format."""
     benchmarks = open_benchmarks(config.decontaminate)
     rows = local_rows(Path(config.data).expanduser())
     rows = [replace(row, columns=normalised(row.columns)) for row in rows] if config.normalise else rows

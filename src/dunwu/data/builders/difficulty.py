@@ -1,4 +1,4 @@
-"""Difficulty: problems that a model solves always or never teach it nothing by reinforcement; keep those in between, by its pass rate."""
+"""Difficulty: reinforcement learns nothing from problems that a model always or never solves; keep those in between, by pass rate."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from dunwu.types import Problem
 
 BINS = 10
 READABLE = get_args(DatasetTask.model_fields["verifier"].annotation)
-"""Verifiers of the problems that rows of a data set can hold: those that go by an answer, or by a column of the row."""
+"""Verifiers of problems that a data set's rows can store: they need an answer or one column of the row."""
 
 
 def filter_by_difficulty(config: DifficultyConfig, open_generator: Open, count: CountTokens) -> DataSet:
-    """The problems between the bounds as rows with ``pass_rate``, for a data set as a task.
+    """The problems between the bounds as rows with ``pass_rate``, to be used as a task of kind ``dataset``.
 
-    Raises ``ConfigError`` for a task whose problems rows cannot hold, before anything is sampled; other ``UserError``s as `sample`.
+    Raises ``ConfigError`` before sampling if rows cannot store the task's problems; other ``UserError``s as `sample`.
     """
     benchmarks = open_benchmarks(config.decontaminate)
     problems = training_problems([WeightedTask(task=config.task)], config.prompts, config.seed)
@@ -53,12 +53,12 @@ def filter_by_difficulty(config: DifficultyConfig, open_generator: Open, count: 
 
 
 def _check_readable(problems: Sequence[Problem], kind: str) -> None:
-    """A countdown puzzle has no answer to write down, and a program's tests are no column that `DatasetTask` reads."""
+    """Refuse problems such as countdown puzzles, which have no answer, and programs, whose tests `DatasetTask` does not read."""
     verifiers = {problem.verifier for problem in problems}
     if unreadable := ", ".join(sorted(verifiers.difference(READABLE))):
         raise ConfigError(
-            f"task.kind = {kind!r}: its problems are verified by {unreadable}, and rows of problem and answer cannot hold what that needs;"
-            " choose its difficulty by its own keys, or give a task whose problems have answers, such as dataset or arithmetic"
+            f"task.kind = {kind!r}: the verifier {unreadable} needs more than rows of problem and answer can store;"
+            " set the difficulty by the task's own keys, or use a task whose problems have answers, such as dataset or arithmetic"
         )
 
 

@@ -40,7 +40,7 @@ class Draft:
 
     @property
     def completion(self) -> str:
-        """As a model would write it."""
+        """The draft in the form of a model's completion."""
         return f"<think>{self.reasoning}</think>{self.reply}"
 
     def row(self, form: str = "think", special_token: str = "") -> dict[str, Any]:
@@ -55,10 +55,7 @@ class Draft:
 
 
 def split_reply(text: str) -> tuple[str, str] | None:
-    """Reasoning and what follows it, with its answer tags.
-
-    ``None`` if the reasoning is not closed or has tags inside, or nothing follows it.
-    """
+    """Reasoning, and the reply with its answer tags; ``None`` if the reasoning is not closed or contains tags, or the reply is empty."""
     if "<think>" not in text and "</think>" not in text:
         return ("", text.strip()) if text.strip() else None
     reasoning, reply = parse_completion(text).reasoning or "", text.partition("</think>")[2].strip()
@@ -101,7 +98,8 @@ def finish(drafts: Sequence[Draft], config: ReplyBuilder, funnel: Funnel, benchm
 
 
 def tidy_code(text: str, code: str) -> bool:
-    """``balanced``: every opened fence is closed by one of its kind, at least as long; ``none``: there is no fence."""
+    """True if the code blocks are as ``code`` demands. ``balanced``: each fence is closed by one of the same kind, at least as long;
+    ``none``: there are no fences."""
     opened = ""
     for fence in _FENCE.findall(text):
         if code == "none":

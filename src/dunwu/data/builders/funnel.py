@@ -14,7 +14,7 @@ SHOWN = 2
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One filter: items before it, items removed, and the first removed ones as examples for a reader."""
+    """One filter: items before it, items removed, and the first removed ones as examples."""
 
     name: str
     before: int
@@ -53,7 +53,7 @@ class Funnel:
         return [item for item, kept in zip(items, verdicts, strict=True) if kept]
 
     def refuse_empty(self, items: Sequence[object]) -> None:
-        """Raise ``DataError`` if no item is left, naming the filter that removed most."""
+        """Raise ``DataError`` if no items remain, naming the filter that removed most."""
         if items:
             return
         entered = self._entered or (self.steps[0].before if self.steps else 0)
@@ -61,6 +61,6 @@ class Funnel:
             raise DataError(f"there were no {self.what} to start with: check the sources")
         worst = max(self.steps, key=lambda step: step.removed)
         raise DataError(
-            f"none of {entered} {self.what} is left: the filter {worst.name!r} removed most,"
+            f"the filters removed all {entered} {self.what}; {worst.name!r} removed most,"
             f" {worst.removed} of {worst.before}; relax it, or use better data or a better model"
         )

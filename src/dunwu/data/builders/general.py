@@ -85,7 +85,7 @@ def _drafts(name: str, source: TinyGeneral | GeneralFiles, config: GeneralConfig
 
 
 def _draft(name: str, source: TinyGeneral, item: Item, worse: bool) -> Draft:
-    """Column ``reply`` says for the card whether it is good or worse; a worse reply has no reasoning."""
+    """A draft with the good or the worse reply, named in its column ``reply`` for the card; a worse reply has no reasoning."""
     reply, reasoning, quality = (item.worse, "", "worse") if worse else (item.reply, item.reasoning, "good")
     return Draft(item.question, reasoning, _tagged(source, reply), name, item.language, {"kind": item.kind, "reply": quality})
 
@@ -99,7 +99,7 @@ def _row(draft: Draft) -> Json:
 def _with_thoughts(
     drafts: Sequence[Draft], teacher: TeacherConfig, open_generator: Open, seed: int
 ) -> tuple[list[Draft], Mapping[str, Any]]:
-    """Add reasoning to drafts without any; a draft stays as it is if the teacher's reply is truncated, empty or has tags."""
+    """Add reasoning to drafts without any; a draft stays unchanged if the teacher's reply is truncated, empty or has tags."""
     generator = open_generator(teacher.generator)
     places = [place for place, draft in enumerate(drafts) if not draft.reasoning and _one_turn(draft)]
     prompts = [_THINK.format(question=fenced(drafts[place].question), reply=fenced(drafts[place].reply)) for place in places]
@@ -115,7 +115,7 @@ def _with_thoughts(
 
 
 def _one_turn(draft: Draft) -> bool:
-    """Whether it is one question and one answer, so that its texts alone give a row."""
+    """True if the draft is one question and one answer, so that a row can be made of its texts."""
     several = [value for key in ("messages", "prompt", "completion") if isinstance(value := draft.columns.get(key), list)]
     return not several or (len(several) == 1 and len(draft.columns.get("messages", ())) == 2)
 

@@ -1,12 +1,12 @@
-"""Couples of rows in which length says nothing about what is preferred.
+"""Sampling of preference rows such that length does not predict preference.
 
-Longer answers are chosen more often, by people and by models, so a reward model learns that longer is better unless the data say nothing of
-it. DeepSeek-R1 (Nature 645:633-638, Methods) keeps chosen and rejected answers of comparable length over the whole data set. Here it holds
-within strata: rows are sorted by the size of their length difference and cut into strata of neighbours; in each stratum as many rows
-whose chosen answer is the longer are drawn as rows whose rejected answer is, in couples of one each. Whatever the size of the difference,
-its sign then says nothing. The rarer side is used several times if need be, the commoner one thinned out.
+People and models prefer longer answers, so a reward model learns that longer is better unless the data are balanced. DeepSeek-R1 (Nature
+645:633-638, Methods) balances the lengths of chosen and rejected answers over the whole data set. We balance them within strata: rows are
+sorted by the size of their length difference and cut into strata of neighbours. Each stratum yields couples of one row whose chosen
+answer is longer and one whose rejected answer is longer, so that the sign of a difference of any size carries no information. Rows of the
+rarer side are repeated up to a limit; some rows of the other side are not used.
 
-For answers that are judged one by one the sides are the labels and the size is the length: as many safe ones as unsafe ones of any length.
+For answers with labels, the sides are the labels and the size is the length: as many safe as unsafe answers of any length.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from itertools import pairwise
 from random import Random
 
 STRATUM = 32
-"""Rows of a stratum: few enough to be of one size, enough for both sides to occur."""
+"""Rows in a stratum: few enough to be of similar size, enough for both sides to occur."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Places of rows of like size, by side; ``couples`` of them are drawn in an epoch."""
+    """Indices of rows of similar size, by side; ``couples`` is the number drawn in an epoch."""
 
     one: tuple[int, ...]
     other: tuple[int, ...]
     couples: int
 
     def draw(self, rng: Random) -> list[tuple[int, int]]:
-        """The couples of an epoch, a row of each side."""
+        """The couples of an epoch, one row of each side."""
         return list(zip(_draw(self.one, self.couples, rng), _draw(self.other, self.couples, rng), strict=True))
 
 
 def make_strata(sides: Sequence[int], sizes: Sequence[float], most_repeats: int) -> list[Stratum]:
-    """Strata of rows with these sides (1, -1, or 0 for a row that fits either) and sizes.
+    """Strata of rows with the given sides (1, -1, or 0 for a row that fits either) and sizes.
 
-    A row is drawn at most ``most_repeats`` times an epoch; a stratum without one of the sides gives no couple.
+    A row is drawn at most ``most_repeats`` times an epoch; a stratum that lacks one of the sides yields no couples.
     """
     assert len(sides) == len(sizes), "a side and a size for each row"
     order = sorted(range(len(sides)), key=lambda i: sizes[i])
@@ -53,7 +53,7 @@ def draw_couples(strata: Sequence[Stratum], rng: Random) -> list[tuple[int, int]
 
 
 def never_drawn(strata: Sequence[Stratum]) -> int:
-    """Rows of strata without one of the sides, which no epoch uses."""
+    """The number of rows that no epoch uses, because their stratum lacks one of the sides."""
     return sum(len(stratum.one) + len(stratum.other) for stratum in strata if not stratum.couples)
 
 
@@ -68,7 +68,7 @@ def _stratum(places: Sequence[int], sides: Sequence[int], most_repeats: int) -> 
 
 
 def _draw(places: Sequence[int], count: int, rng: Random) -> list[int]:
-    """``count`` of them, each as often as any other, give or take one."""
+    """``count`` indices; the numbers of draws of any two differ by at most one."""
     drawn: list[int] = []
     while len(drawn) < count:
         drawn += rng.sample(places, min(len(places), count - len(drawn)))

@@ -1,6 +1,6 @@
-"""Mixing: data sets put together in stated proportions of rows or tokens.
+"""Mixing: combine data sets in given proportions of rows or tokens.
 
-DeepSeek-R1 (arXiv 2501.12948, section 2.3.3) learns from about 600k rows of reasoning and 200k others.
+DeepSeek-R1 (arXiv 2501.12948, section 2.3.3) is trained on about 600k rows with reasoning and 200k others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dunwu.tasks.rows import local_rows
 
 
 def mix_rows(config: MixingConfig, count: CountTokens) -> DataSet:
-    """The mixture in a random order; ``source`` is a row's source in the mixture, and behind a slash the one it had before."""
+    """The mixture in random order; a row's ``source`` becomes ``NAME/SOURCE``, its source's name here and the one it had before."""
     benchmarks = open_benchmarks(config.decontaminate)
     drafts = {name: [as_draft(row) for row in local_rows(Path(source.data).expanduser())] for name, source in config.sources.items()}
     funnel = Funnel()
@@ -53,9 +53,9 @@ def mix_rows(config: MixingConfig, count: CountTokens) -> DataSet:
 
 
 def targets(shares: Mapping[str, float], sizes: Mapping[str, Sequence[int]], total: int | None, most_repeats: int) -> dict[str, int]:
-    """Rows or tokens of each source, which add up to the total by the method of largest remainders.
+    """Rows or tokens of each source, rounded by largest remainders to add up to ``total``.
 
-    Without a total, the largest of which no source falls short.
+    Without ``total``: the largest that every source can supply.
     """
     whole = sum(shares.values())
     if total is None:
@@ -69,7 +69,7 @@ def targets(shares: Mapping[str, float], sizes: Mapping[str, Sequence[int]], tot
 
 
 def draw(sizes: Sequence[int], wanted: int, most_repeats: int, rng: Random) -> list[int]:
-    """Places of rows in random order, each once before any is repeated, until ``wanted`` is reached as nearly as a row allows."""
+    """Indices of rows in random order, each once before any is repeated, with a total size as near to ``wanted`` as whole rows allow."""
     chosen, got = list[int](), 0
     for place in _passes(len(sizes), most_repeats, rng):
         if got >= wanted or got + sizes[place] - wanted > wanted - got:

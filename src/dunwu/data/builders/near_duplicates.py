@@ -1,4 +1,4 @@
-"""Texts that say nearly the same: found by MinHash (Broder 1997), decided by the Jaccard index itself."""
+"""Near-duplicate texts: candidates by MinHash (Broder 1997), confirmed by the exact Jaccard index."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import regex
 from rensa import RMinHash, RMinHashLSH  # type: ignore[import-untyped]
 
 PERMUTATIONS, BANDS = 128, 32
-"""Of 4 rows each: a pair with a Jaccard index of 0.7 is missed once in 6,000 times, one of 0.5 once in 8."""
+"""4 permutations a band: a pair with a Jaccard index of 0.7 is missed once in 6,000 times, one of 0.5 once in 8."""
 RUN = 3
 _UNIT = regex.compile(r"\p{Han}|[\p{L}\p{N}--\p{Han}]+|[^\s\p{L}\p{N}]", regex.VERSION1)
 
 
 def shingles(text: str) -> frozenset[str]:
-    """Runs of three words, Chinese characters or symbols, in lower case; a shorter text is one run."""
+    """All runs of three words, Chinese characters or symbols, in lower case; a shorter text is one run."""
     units = _UNIT.findall(text.lower())
     return frozenset(" ".join(units[start : start + RUN]) for start in range(max(1, len(units) - RUN + 1)))
 
@@ -27,7 +27,7 @@ def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
 
 
 def first_of_their_kind(texts: Sequence[str], threshold: float) -> list[bool]:
-    """Which texts are not as similar as ``threshold`` to an earlier one that is kept."""
+    """True for each text whose similarity to all earlier kept texts is below ``threshold``."""
     index = RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=BANDS)
     sets = [shingles(text) for text in texts]
     kept = []
@@ -41,7 +41,7 @@ def first_of_their_kind(texts: Sequence[str], threshold: float) -> list[bool]:
 
 
 def most_different(texts: Sequence[str], number: int) -> list[int]:
-    """Places of ``number`` texts, in order: the first, then each time the one least like any that is chosen (by MinHash)."""
+    """Sorted indices of ``number`` texts: the first, then repeatedly the one least similar (by MinHash) to those chosen."""
     if len(texts) <= number:
         return list(range(len(texts)))
     sketches = [_sketch(shingles(text)) for text in texts]

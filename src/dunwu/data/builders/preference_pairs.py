@@ -117,7 +117,7 @@ def _candidates(row: Row) -> Candidates:
 
 
 def _first(keys: Sequence[object]) -> list[bool]:
-    """Which keys occur for the first time."""
+    """True for each key that occurs for the first time."""
     places = {key: place for place, key in reversed([*enumerate(keys)])}
     return [places[key] == place for place, key in enumerate(keys)]
 

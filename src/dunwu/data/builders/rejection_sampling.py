@@ -42,7 +42,7 @@ def rejection_sample(config: RejectionConfig, open_generator: Open, count: Count
 
 
 def drafts_of(sampled: Sequence[Sampled], funnel: Funnel) -> list[Draft]:
-    """Finished answers with a reply, as drafts named after their task."""
+    """Finished answers with a reply as drafts, whose source is their task."""
     split = [split_reply(each.completion.text) if each.completion.finished else None for each in sampled]
     left = funnel.keep("truncated, or with misplaced tags", sampled, [each is not None for each in split], show)
     parts = [each for each in split if each is not None]
@@ -56,7 +56,7 @@ def draft_of(problem: Problem, reasoning: str, reply: str, source: str = "") -> 
 
 
 def at_most(drafts: Sequence[Draft], number: int, funnel: Funnel) -> list[Draft]:
-    """At most ``number`` answers to a problem, the most different ones."""
+    """At most ``number`` answers to a problem, those that differ most."""
     groups: dict[str, list[int]] = {}
     for place, draft in enumerate(drafts):
         groups.setdefault(draft.columns["problem_id"], []).append(place)

@@ -1,4 +1,4 @@
-"""Answers of a model to the problems of tasks, each with its verdict by the rule verifier."""
+"""A model's answers to the problems of tasks, with the verdicts of the rule verifier."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dunwu.text.surrogates import refuse_surrogates
 from dunwu.types import Problem, Verdict
 
 MOST_REPEATS = 20
-"""The stream of a task is read up to this many times the wanted number, to find problems that did not occur before."""
+"""To find ``number`` different problems, at most this many times ``number`` are read from a task's stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Sampled:
 
     @property
     def right(self) -> bool:
-        """A failed verifier counts as not right."""
+        """True if the verdict is 1; a failed verifier counts as wrong."""
         return self.verdict.score is not None and self.verdict.score >= 1.0
 
 
 def training_problems(tasks: Sequence[WeightedTask], number: int, seed: int) -> list[Problem]:
-    """The first ``number`` different training problems; fewer where the tasks have no more."""
+    """The first ``number`` different training problems, or fewer if the tasks have no more."""
     task = make_mixture(tasks)
     for part, weighted in zip(task.tasks if isinstance(task, Mixture) else [task], tasks, strict=True):
         sift(part, weighted.task, "train", None)
@@ -59,9 +59,9 @@ def sample(
     workers: int,
     timeout: float,
 ) -> list[Sampled]:
-    """``how.samples`` answers to each problem, asked with ``prompts``, and their verdicts; problem by problem.
+    """``how.samples`` answers to each problem, prompted with ``prompts``, and their verdicts; problem by problem.
 
-    Refused answers are dropped: they are not wrong answers.
+    Refused answers are dropped, since they are not wrong answers.
     """
     answers = generate(generator, prompts, how.samples, how.sampling, seed, [problem.id for problem in problems])
     asked = [(problem, answer) for problem, group in zip(problems, answers, strict=True) for answer in group if not answer.refused]
@@ -71,13 +71,13 @@ def sample(
 
 
 def _refuse_broken_verifier(verdicts: Sequence[Verdict]) -> None:
-    """Raise ``DataError`` if every verdict failed, for example because golds are unreadable or there is no sandbox."""
+    """Raise ``DataError`` if the verifier failed on every answer, for example because golds are unreadable or there is no sandbox."""
     if verdicts and all(verdict.reason in ("error", "timeout") for verdict in verdicts):
         raise DataError(f"the verifier failed on all {len(verdicts)} answers: {verdicts[0].detail or verdicts[0].reason}; check the task")
 
 
 def verify_all(answers: Sequence[tuple[Problem, str]], workers: int, timeout: float) -> list[Verdict]:
-    """The rule verifier's verdict on each completion, in processes that can be killed."""
+    """The rule verifier's verdict on each completion; it runs in processes that can be killed."""
     with RewardPool(rule_reward(), workers, timeout) as pool:
         for key, (problem, text) in enumerate(answers):
             pool.submit(key, problem, text)
@@ -86,7 +86,7 @@ def verify_all(answers: Sequence[tuple[Problem, str]], workers: int, timeout: fl
 
 
 def pass_rates(sampled: Sequence[Sampled]) -> dict[str, float | None]:
-    """Share of right answers by problem id, of those that could be verified; ``None`` where none could."""
+    """Share of correct answers by problem id, among those that could be verified; ``None`` if none could."""
     scores: dict[str, list[bool]] = {}
     for each in sampled:
         scores.setdefault(each.problem.id, []).extend([each.right] if each.verdict.score is not None else [])

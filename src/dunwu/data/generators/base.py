@@ -89,7 +89,7 @@ def plain(chat: Chat) -> list[dict[str, str]]:
 
 
 def fenced(text: str) -> str:
-    """``text`` between fences longer than any run of backticks in it: nothing that it says can close them."""
+    """``text`` between fences longer than any run of backticks in it, so that nothing inside can close them."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}\n{text}\n{fence}"
 
@@ -113,7 +113,7 @@ class Scripted:
             text = attempt(lambda request=request: self.function(plain(request.chat), request.seed), self._refuse)  # type: ignore[misc]
             if not isinstance(text, str):
                 raise ConfigError(f"{self.name} returned a {type(text).__name__}: it must return the text that answers the messages")
-            # As from an endpoint, half a character becomes a question mark.
+            # A lone surrogate becomes a question mark, as with an endpoint.
             texts.append(TextCompletion(text.encode("utf-8", "replace").decode()))
             on_completion(place, texts[-1])
         return texts

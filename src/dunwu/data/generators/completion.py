@@ -16,7 +16,7 @@ SHOWN = 160
 MOST_BYTES = 1 << 24
 FILTERED = "content_filter"
 FINISHED = ("stop", None, "eos", "eos_token", "end_turn", "stop_sequence")
-"""Finish reasons of an answer that ended by itself; some endpoints give none."""
+"""Finish reasons of a complete answer; some endpoints give none."""
 _PLAIN, _PACKED = ("", "identity"), ("gzip", "x-gzip", "deflate")
 _ANY_HEADER = zlib.MAX_WBITS | 32
 
@@ -26,7 +26,7 @@ class TooLarge(Exception):
 
 
 async def post(client: httpx.AsyncClient, url: str, content: str) -> httpx.Response:
-    """The whole response. Raises `TooLarge` for one of more than `MOST_BYTES`, also once it is unpacked."""
+    """The whole response. Raises `TooLarge` if it has more than `MOST_BYTES`, packed or unpacked."""
     async with client.stream("POST", url, content=content, headers={"Accept-Encoding": "identity"}) as response:
         body = bytearray()
         async for chunk in response.aiter_raw():
@@ -39,7 +39,7 @@ async def post(client: httpx.AsyncClient, url: str, content: str) -> httpx.Respo
 
 
 def _unpack(body: bytes, packing: str) -> bytes:
-    """One layer, to a bounded size: two of them unpack a megabyte to a terabyte."""
+    """Unpack one layer to a bounded size; two layers could expand a megabyte to a terabyte."""
     if packing in _PLAIN:
         return body
     if packing not in _PACKED:
@@ -91,12 +91,12 @@ def read_answer(response: httpx.Response) -> TextCompletion | None:
 
 
 def retry_after(response: httpx.Response) -> float:
-    """Seconds the endpoint asks to wait; 0 if it gives none, or a date."""
+    """Seconds to wait as requested by the endpoint; 0 if it gives none, or a date."""
     asked = response.headers.get("retry-after", "")
     return float(asked) if asked.isascii() and asked.isdigit() else 0.0
 
 
 def short(text: str) -> str:
-    """The beginning of a text on one line, without control characters."""
+    """The start of a text on one line, without control characters."""
     shown = "".join(character if character.isprintable() else " " for character in text[: 4 * SHOWN])
     return " ".join(shown.split())[:SHOWN] or "nothing"

@@ -1,6 +1,6 @@
-"""The data card: what a data set holds, where it came from, what was taken out of it and why. As JSON, and as a page to read.
+"""The data card of a data set, as JSON and as Markdown: its rows, their sources, and what each filter removed.
 
-Without times and paths of the machine: the same data set has the same card.
+It has no times or local paths, so that equal data sets have equal cards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class DataCard:
-    """``sources``: rows by source that the data set has. ``facts``: counts of the work that made it. ``tokens``: of whole rows."""
+    """``sources``: number of rows by source. ``facts``: statistics of the builder. ``tokens``: statistics of whole rows."""
 
     title: str
     sources: Mapping[str, int]
@@ -39,7 +39,7 @@ class DataCard:
 
 
 def token_statistics(lengths: Sequence[int]) -> dict[str, float]:
-    """Rows, sum, mean, median, 95 % (the smallest length that at least 95 % do not exceed), largest."""
+    """Rows, sum, mean, median, 95th percentile (the smallest length that at least 95 % do not exceed) and maximum."""
     ordered = sorted(lengths)
     high = ordered[-(-95 * len(ordered) // 100) - 1]
     return {
@@ -53,7 +53,7 @@ def token_statistics(lengths: Sequence[int]) -> dict[str, float]:
 
 
 def row_text(row: Mapping[str, Any]) -> str:
-    """All text of a row's own content, for counting: its turns with their reasoning, or its texts."""
+    """The text of a row whose tokens are counted: its turns with their reasoning, or its text columns."""
     if isinstance(turns := row.get("messages"), list):
         keys = (*REASONING_KEYS, "content")
         return "\n".join("".join(str(turn.get(key) or "") for key in keys) for turn in turns if isinstance(turn, dict))
@@ -70,18 +70,18 @@ def write_card(out: Path, card: DataCard) -> None:
 
 
 def read_card(folder: Path) -> Json:
-    """``card.json`` of a data set. Raises ``DataError`` where it is missing or damaged."""
+    """``card.json`` of a data set. Raises ``DataError`` if it is missing or corrupt."""
     try:
         card: Json = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder / CARD} is missing or damaged: make the data set again") from error
+        raise DataError(f"{folder / CARD} is missing or corrupt: build the data set again") from error
     if not isinstance(card, dict) or not isinstance(card.get("facts"), dict):
-        raise DataError(f"{folder / CARD} is not a data card: make the data set again")
+        raise DataError(f"{folder / CARD} is not a data card: build the data set again")
     return card
 
 
 def escaped(value: Any) -> str:
-    """A value as one line that no page and no terminal takes for anything but text."""
+    """A value as one line of plain text, without HTML or control characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     shown = text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text)} characters)"
     visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)

@@ -1,4 +1,4 @@
-"""Conversations as token ids with a mask of what is learned, exact to the token, as a stream."""
+"""Conversations as a stream of token ids with a mask of the tokens that are trained on."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from dunwu.tasks.rows import Row, stream_rows
 TokenIds = list[int]
 Encode = Callable[[list[str]], list[TokenIds]]
 CHARACTERS_AT_ONCE = 4_000_000
-"""Text that is tokenised together, on all cores; the tokenizer needs about 50 bytes for a character."""
+"""Characters tokenised in one call, on all cores; the tokenizer needs about 50 bytes for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One conversation as tokens (T): ``learned`` is true where the loss is, never at the first token, always at the last."""
+    """One conversation as tokens (T); ``learned`` is true for tokens with a loss, never for the first, always for the last."""
 
     ids: NDArray[np.int32]
     learned: NDArray[np.bool_]
     where: str
-    """The row it came from, as a message calls it."""
+    """The name of its row in messages."""
     position: int = 0
-    """Of the row (`Row.position`)."""
+    """`Row.position` of its row."""
 
     @property
     def start(self) -> int:
-        """Place of the first learned token; at least 1."""
+        """Index of the first learned token; at least 1."""
         return int(self.learned.argmax())
 
     @property
@@ -48,7 +48,7 @@ class Example:
 
 
 class Examples(Protocol):
-    """Examples by their number: a list, or a file of which no more than what is asked for is in memory."""
+    """Examples by index: a list, or a memory-mapped file."""
 
     def __len__(self) -> int: ...
 
@@ -59,7 +59,7 @@ class Examples(Protocol):
 
 @dataclass(slots=True)
 class Counts:
-    """What a file of conversations held; ``too_long`` were dropped."""
+    """Counts of a file of conversations; ``too_long`` ones were dropped."""
 
     conversations: int = 0
     too_long: int = 0
@@ -73,7 +73,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class ExampleReader:
-    """All rows of a file or folder in their order. A row over ``max_length`` tokens is refused, or dropped and counted; none is cut."""
+    """Reads all rows of a file or folder in order. A row over ``max_length`` tokens is refused, or dropped and counted, never cut."""
 
     path: Path
     template: TrainingTemplate
@@ -82,7 +82,7 @@ class ExampleReader:
     overlong: Literal["refuse", "drop"]
 
     def read(self, counts: Counts) -> Iterator[Example]:
-        """The examples, added to ``counts`` one by one. Raises ``DataError`` that names the row and the remedy."""
+        """Yield the examples and add each to ``counts``. Raises ``DataError`` with the row and the remedy."""
         for example in encode_rows(stream_rows(self.path), self.template, self.tokenizer):
             if len(example.ids) <= self.max_length:
                 counts.conversations += 1
@@ -100,7 +100,7 @@ class ExampleReader:
 
 
 class Fingerprint:
-    """SHA-256 of ids and flags: the same rows may be written otherwise by another template, or on another day."""
+    """SHA-256 of ids and flags, because another template or date renders the same rows differently."""
 
     def __init__(self) -> None:
         self._total = hashlib.sha256()
@@ -113,14 +113,14 @@ class Fingerprint:
 
 
 def encode_rows(rows: Iterable[Row], template: TrainingTemplate, tokenizer: Tokenizer) -> Iterator[Example]:
-    """The rows as examples, in their order; `CHARACTERS_AT_ONCE` of them are in memory."""
+    """The rows as examples, in order; about `CHARACTERS_AT_ONCE` characters are in memory."""
     for part in _parts((row, _render(row, template)) for row in rows):
         encoded = encode_segments([segments for _, segments in part], lambda texts: encode(tokenizer, texts, template.start))
         for (row, _), (ids, learned) in zip(part, encoded, strict=True):
-            # Nothing predicts the very first token, which is learned where a plain prompt is empty.
+            # Nothing predicts the first token, which would be learned if a plain prompt is empty.
             learned[0] = False
             if not learned[-1]:
-                raise DataError(f"{row.where}: nothing of it can be learned; give it a prompt")
+                raise DataError(f"{row.where}: it has no token to learn; give it a prompt")
             yield Example(np.array(ids, np.int32), np.array(learned, np.bool_), row.where, row.position)
 
 
@@ -147,9 +147,9 @@ def _render(row: Row, template: TrainingTemplate) -> list[Segment]:
 def encode_segments(rendered: Sequence[Sequence[Segment]], encode: Encode) -> Iterator[tuple[TokenIds, list[bool]]]:
     """Ids and learned flags of each conversation.
 
-    A text is tokenised as a whole, and a piece ends where the tokens of the text so far end: these are what the model is given as
-    its prompt. (Offsets do not tell: many tokenizers leave white space out of them.) Where a token would lie across the end of a piece, the
-    text is cut there, as it is at inference.
+    A text is tokenised as a whole, and a segment ends where the tokens of the text up to its end do, since a prompt at inference has these
+    tokens. (Offsets are not reliable: many tokenizers exclude white space from them.) If a token would cross the end of a segment, the text
+    is cut there, as at inference.
     """
     beginnings = [list(accumulate(segment.text for segment in segments)) for segments in rendered]
     encoded = iter(encode([text for texts in beginnings for text in texts]))
@@ -163,8 +163,8 @@ def _joined(segments: Sequence[Segment], prefixes: Sequence[TokenIds], texts: Se
     for place, (segment, prefix) in enumerate(zip(segments, prefixes, strict=True)):
         if whole[: len(prefix)] != prefix:
             cut = texts[place]
-            behind = [text[len(cut) :] for text in texts[place + 1 :]]
-            ids, flags = _joined(segments[place + 1 :], encode(behind), behind, encode)
+            rest = [text[len(cut) :] for text in texts[place + 1 :]]
+            ids, flags = _joined(segments[place + 1 :], encode(rest), rest, encode)
             return prefix + ids, learned + [segment.learned] * (len(prefix) - len(learned)) + flags
         learned += [segment.learned] * (len(prefix) - len(learned))
     return whole, learned

@@ -18,12 +18,11 @@ TOOL_COLUMNS = ("tools", "functions", "tool_calls", "documents")
 
 
 def conversation(row: Row) -> tuple[Message, ...]:
-    """The turns of a row.
+    """The turns of a row. Raises ``DataError`` with the row and the remedy.
 
-    Of ``messages`` every assistant's turn is learned; of ``prompt`` and ``completion``, each a text or a list of messages, only those of
-    the completion. Reasoning stands in the content, or beside it under one of `REASONING_KEYS`; a turn with ``weight: 0`` (`MASK_KEYS`) is
-    not learned.
-    Raises ``DataError`` with the row and the remedy.
+    All assistant turns of ``messages`` are learned. ``prompt`` and ``completion`` are each a text or a list of messages, and only the
+    completion's turns are learned. Reasoning is in the content, or beside it under one of `REASONING_KEYS`; a turn with ``weight: 0``
+    (`MASK_KEYS`) is not learned.
     """
     columns = row.columns
     if columns.get("messages") is not None:
@@ -34,20 +33,20 @@ def conversation(row: Row) -> tuple[Message, ...]:
         messages = [replace(message, learned=False) for message in prompt]
         messages += _with_reasoning(_messages(columns["completion"], "assistant", "completion", row), row)
     else:
-        raise _mistake(row, f"no column messages, and not both of prompt and completion (columns: {', '.join(columns)}); rename them")
+        raise _mistake(row, f"neither messages, nor prompt and completion (columns: {', '.join(columns)}); rename the columns")
     _refuse_columns(row, messages)
     if messages[0].role == "assistant":
-        raise _mistake(row, "it begins with an assistant's turn; begin with a user's, which may be empty")
+        raise _mistake(row, "it starts with an assistant turn; start with a user turn, which may be empty")
     if not any(message.role == "assistant" and message.learned for message in messages):
-        raise _mistake(row, "it has no assistant's turn to learn; add one or drop the row")
+        raise _mistake(row, "it has no assistant turn to learn; add one or drop the row")
     for place, (before, after) in enumerate(pairwise(messages), 2):
         if before.role == after.role:
-            raise _mistake(row, f"turn {place} is the {after.role}'s, as the one before it; join the two or put in what was between")
+            raise _mistake(row, f"turn {place} has the role {after.role}, as the one before it; join the two or add the missing turn")
     return tuple(messages)
 
 
 def _parsed(value: Any, row: Row) -> Any:
-    """The list that a text of JSON holds, as Parquet exports write it; other values as they are."""
+    """The list in a JSON text, as Parquet exports write it; other values unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -55,22 +54,22 @@ def _parsed(value: Any, row: Row) -> Any:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list):
-        raise _mistake(row, f"messages is the text {short(value)} and no JSON list; give a list of {{role, content}}")
+        raise _mistake(row, f"messages is {short(value)}, not a JSON list; give a list of {{role, content}}")
     return found
 
 
 def _refuse_second(row: Row, messages: list[Message]) -> None:
-    """A ``prompt`` or ``completion`` beside ``messages`` must be one of its turns: otherwise it would be lost."""
+    """Refuse a ``prompt`` or ``completion`` beside ``messages`` that is not one of its turns, since it would be lost."""
     said = {message.content.strip() for message in messages}
     for name in ("prompt", "completion"):
         value = row.columns.get(name)
         texts = [turn.get("content") if isinstance(turn, dict) else turn for turn in value] if isinstance(value, list) else [value]
         if not is_empty(value) and not all(isinstance(text, str) and text.strip() in said for text in texts):
-            raise _mistake(row, f"it has messages and also {name}, which is none of their turns; drop one of the two columns")
+            raise _mistake(row, f"it has messages and also {name}, which is not one of their turns; drop one of the two columns")
 
 
 def _with_reasoning(completion: list[Message], row: Row) -> list[Message]:
-    """A completion that is a text may have its reasoning in a column of its own."""
+    """The completion with its reasoning, which may be in a separate column if the completion is a text."""
     content = row.columns["completion"]
     if not isinstance(content, str):
         return completion
@@ -92,20 +91,20 @@ def _messages(value: Any, role: Role, column: str, row: Row) -> list[Message]:
 def _message(turn: Any, where: str, place: int, row: Row) -> Message:
     message = read_turn(turn, f"{row.where}: {where}")
     if message.role == "system" and place > 0:
-        raise _mistake(row, f"{where} is a system's turn behind another; put it first or drop it")
+        raise _mistake(row, f"{where} is a system turn after another turn; put it first or drop it")
     refuse_surrogates(f"{message.reasoning}{message.content}", f"{row.where}: {where}")
     return message
 
 
 def _refuse_columns(row: Row, messages: list[Message]) -> None:
-    """Columns beside the conversation that belong into it: what they say would be lost."""
+    """Refuse columns that belong to the conversation but are not in it, since they would be lost."""
     columns = row.columns
     said = "\n".join(f"{message.reasoning}\n{message.content}" for message in messages)
     for name in (*REASONING_KEYS, *SYSTEM_COLUMNS):
         text = columns.get(name)
         if not is_empty(text) and not isinstance(text, bool | int | float) and not (isinstance(text, str) and text.strip() in said):
             remedy = f"as {REASONING_KEY} of its turn" if name in REASONING_KEYS else "as the first turn"
-            raise _mistake(row, f"the column {name} is not part of the conversation; put it there {remedy}, or drop the column")
+            raise _mistake(row, f"the column {name} is not part of the conversation; add it {remedy}, or drop the column")
     for name in TOOL_COLUMNS:
         if not is_empty(columns.get(name)) and columns[name] != "[]":
             raise _mistake(row, f"the column {name} is not read and might change what is learned; drop it, or write it into a turn")

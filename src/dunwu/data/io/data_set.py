@@ -1,4 +1,4 @@
-"""What a builder of data hands back: rows, and all that their card tells."""
+"""The result of a data builder: rows, and the contents of their card."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class DataSet:
-    """Rows in their order, and how they came about."""
+    """Rows in order, and how they were made."""
 
     title: str
     rows: Sequence[Json]
@@ -31,9 +31,9 @@ class DataSet:
     file: str = ROWS
 
     def write(self, out: Path, count: CountTokens, seed: int) -> DataCard:
-        """Rows and card into the folder ``out``; what JSON cannot hold, such as a date out of Parquet, becomes text.
+        """Write rows and card into ``out``; values that JSON lacks, such as dates of Parquet, become text.
 
-        Raises ``DataError`` where no row is left.
+        Raises ``DataError`` if there are no rows.
         """
         self.funnel.refuse_empty(self.rows)
         with (out / self.file).open("w", encoding="utf-8") as lines:

@@ -1,4 +1,4 @@
-"""What a model has written, on disk as it comes in: a stage that was stopped asks for nothing twice, and what was paid for is kept."""
+"""A journal of completions, written as they arrive, so that a resumed stage does not request (and pay for) any of them twice."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from typing import Protocol, runtime_checkable
 from dunwu.data.generators.base import Generator, OnCompletion, Request, TextCompletion, plain
 
 Progress = Callable[[int, int], None]
-"""Is told how many of how many requests are written."""
+"""Called with the number of completed requests and the total."""
 AT_ONCE = 512
-"""Requests in a call of a generator that is not independent, rounded up to whole prompts."""
+"""Requests in one call of a generator that is not independent, rounded up so that no prompt is split."""
 
 
 @runtime_checkable
 class Recalls(Protocol):
-    """A generator that takes into account what it wrote before this start."""
+    """A generator that takes the completions of earlier starts into account."""
 
     def recall(self, request: Request, completion: TextCompletion) -> None:
-        """Take note of what the journal holds for a request."""
+        """Register a completion from the journal."""
 
 
 class Journalled:
-    """A generator that looks into its journal first.
+    """A generator that takes completions from its journal if they are there.
 
-    Of a generator whose answers depend on what else is asked in the same call, the calls are cut by place alone, and one of which anything
-    is missing is made again as a whole: the texts are those of a stage that was never stopped.
+    If completions depend on the other requests of a call, calls are divided by index only, and an incomplete call is repeated as a whole:
+    the texts are those of an uninterrupted stage.
     """
 
     def __init__(self, generator: Generator, path: Path, progress: Progress = lambda done, total: None) -> None:
@@ -45,7 +45,7 @@ class Journalled:
         """See `Generator`."""
         keys, done = _keys(self.name, requests), 0
 
-        def told() -> None:
+        def advance() -> None:
             nonlocal done
             done += 1
             self._progress(done, len(requests))
@@ -57,7 +57,7 @@ class Journalled:
             asked = missing if self.independent or not missing else list(part)
             done += len(part) - len(asked)
             if asked:
-                self._ask([requests[place] for place in asked], [keys[place] for place in asked], told)
+                self._request([requests[place] for place in asked], [keys[place] for place in asked], advance)
         completions = [self._known[key] for key in keys]
         for place, text in enumerate(completions):
             on_completion(place, text)
@@ -65,7 +65,7 @@ class Journalled:
                 self.refused.setdefault(requests[place].id, text.refused)
         return completions
 
-    def _ask(self, requests: Sequence[Request], keys: Sequence[str], told: Callable[[], None]) -> None:
+    def _request(self, requests: Sequence[Request], keys: Sequence[str], advance: Callable[[], None]) -> None:
         with self._path.open("ab") as file:
             if file.tell() and not _ends_with_newline(self._path):
                 file.write(b"\n")  # the last line was cut off by a kill
@@ -79,14 +79,14 @@ class Journalled:
                 file.flush()
                 if self.independent:
                     os.fsync(file.fileno())
-                told()
+                advance()
 
             self._generator.complete(requests, keep)
             os.fsync(file.fileno())
 
 
 def _calls(requests: Sequence[Request]) -> Iterator[range]:
-    """Places in calls of `AT_ONCE` requests, none of which parts the requests of one prompt."""
+    """Indices of the requests of each call: `AT_ONCE` or a few more, so that no prompt's requests are split."""
     start = end = 0
     for _, members in groupby(requests, key=lambda request: request.chat):
         end += len(list(members))
@@ -98,7 +98,7 @@ def _calls(requests: Sequence[Request]) -> Iterator[range]:
 
 
 def _keys(name: str, requests: Sequence[Request]) -> list[str]:
-    """A request's hash, numbered where the same one occurs again."""
+    """The hash of each request, numbered if it occurs again."""
     seen: dict[str, int] = {}
     keys = []
     for request in requests:
@@ -110,7 +110,7 @@ def _keys(name: str, requests: Sequence[Request]) -> list[str]:
 
 
 def _read(path: Path) -> Iterator[tuple[str, TextCompletion]]:
-    """Every whole line; one that was cut off is passed over, and what it held is asked for again."""
+    """The complete lines; a truncated line is skipped, and its completion is requested again."""
     if not path.exists():
         return
     for line in path.read_bytes().split(b"\n"):

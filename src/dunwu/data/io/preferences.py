@@ -1,7 +1,7 @@
-"""Preference data: pairs of answers of which one is preferred, and answers that are safe or unsafe, from files of the user.
+"""Preference data from files: pairs of a preferred and a rejected answer, and answers labelled safe or unsafe.
 
-A prompt is a text, or a conversation that ends with the user's turn (a list of ``{"role", "content"}``). Columns: ``prompt``, ``chosen``,
-``rejected`` and, if there is one, ``margin``; or ``prompt``, ``completion``, ``label`` (``safe`` or ``unsafe``).
+A prompt is a text, or a conversation that ends with a user turn (a list of ``{"role", "content"}``). Columns: ``prompt``, ``chosen``,
+``rejected`` and optionally ``margin``; or ``prompt``, ``completion``, ``label`` (``safe`` or ``unsafe``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Conversation = tuple[Message, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two answers to a conversation, as they were written, chain of thought and all; ``margin``: by how much the chosen one is better."""
+    """Two answers to a conversation, chains of thought included; ``margin``: by how much the chosen one is better."""
 
     prompt: Conversation
     chosen: str
@@ -37,7 +37,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class LabelledAnswer:
-    """An answer to a conversation, as it was written, and whether it is safe."""
+    """An answer to a conversation, its chain of thought included, and whether it is safe."""
 
     prompt: Conversation
     completion: str
@@ -49,7 +49,7 @@ AnyItem = TypeVar("AnyItem", Pair, LabelledAnswer)
 
 @dataclass(frozen=True, slots=True)
 class PreferenceData(Generic[AnyItem]):
-    """Items to train on and items held out; no conversation is in both. ``leaked`` counts training rows dropped for that reason."""
+    """Training and held-out items; no conversation is in both. ``leaked`` counts training rows dropped for that reason."""
 
     train: tuple[AnyItem, ...]
     held_out: tuple[AnyItem, ...]
@@ -57,7 +57,7 @@ class PreferenceData(Generic[AnyItem]):
 
 
 def read_pairs(path: Path, only: Mapping[str, str]) -> PreferenceData[Pair]:
-    """All pairs of a file or folder whose columns have the values of ``only``. Raises ``DataError`` for a row that is no pair."""
+    """All pairs of a file or folder whose columns have the values of ``only``. Raises ``DataError`` for a row that is not a pair."""
     return _read(path, only, _pair)
 
 
@@ -67,13 +67,13 @@ def read_labelled(path: Path, only: Mapping[str, str]) -> PreferenceData[Labelle
 
 
 def pair_row(pair: Pair) -> dict[str, Any]:
-    """The row of a pair, which `read_pairs` reads back to an equal one."""
+    """The row of a pair; `read_pairs` reads it back to an equal one."""
     prompt = [{"role": turn.role, "content": turn.content} for turn in pair.prompt]
     return {"prompt": prompt, "chosen": pair.chosen, "rejected": pair.rejected, "margin": pair.margin}
 
 
 def user_turn(text: str) -> Conversation:
-    """A conversation that is one question."""
+    """A conversation of one user turn."""
     return (Message("user", text),)
 
 
@@ -97,14 +97,14 @@ def _read(path: Path, only: Mapping[str, str], item_of: Callable[[Row], AnyItem]
 
 
 def _is_held_out(row: Row, prompt: Conversation, named: Set[str]) -> bool:
-    """Files named after a held-out split decide; without one, or with nothing else, a tenth by the hash of the conversation's text."""
+    """True if the row's file is named after a held-out split. If no file is, or all are, a tenth is held out by the hash of the prompt."""
     if named & {"test", "validation"} and named & {"train", "unnamed"}:
         return row.split in ("test", "validation")
     return held_out_by_hash(prompt)
 
 
 def held_out_by_hash(prompt: Conversation) -> bool:
-    """Whether a reward model is measured on this prompt where no file says so: true of a tenth."""
+    """True for the tenth of all prompts on which a reward model is evaluated if no file is named after a split."""
     return split_of_text(text_of(prompt)) == "test"
 
 
@@ -130,18 +130,18 @@ def _labelled(row: Row) -> LabelledAnswer:
 
 
 def conversation_of(row: Row) -> Conversation:
-    """The prompt of a row, without the reasoning of its earlier turns, which no model is shown. Raises ``DataError`` where it is none."""
+    """The prompt of a row without the reasoning of earlier turns, which models do not see. Raises ``DataError`` if it is invalid."""
     prompt = _column(row, "prompt")
     if isinstance(prompt, str):
         return user_turn(prompt)
     turns = _turns(prompt, f"{row.where}: prompt")
     if not turns or turns[-1].role != "user":
-        raise DataError(f"{row.where}: prompt is neither text nor a list of {{role, content}} that ends with the user's turn: fix the row")
+        raise DataError(f"{row.where}: prompt is neither text nor a list of {{role, content}} that ends with a user turn: fix the row")
     return tuple(Message(turn.role, turn.content) for turn in turns)
 
 
 def answer_of(row: Row, column: str) -> str:
-    """Text, or (as some data sets have it) messages of which the last is the assistant's; its reasoning stands in think tags before it."""
+    """The answer of a row: a text, or the last of several messages, if it is the assistant's, with its reasoning in think tags."""
     value = _column(row, column)
     turns = _turns(value, f"{row.where}: {column}")
     if turns and turns[-1].role == "assistant":
@@ -153,7 +153,7 @@ def answer_of(row: Row, column: str) -> str:
 
 
 def _turns(value: Any, where: str) -> Conversation | None:
-    """``value`` as a conversation, ``None`` where it is none. Raises ``DataError`` for a turn with more in it than is read."""
+    """``value`` as a conversation, ``None`` if it is not one. Raises ``DataError`` for a turn with unknown keys."""
     if not isinstance(value, list) or not all(isinstance(turn, dict) and turn.get("role") in ROLES for turn in value):
         return None
     if not all(isinstance(turn.get("content"), str | list) for turn in value):

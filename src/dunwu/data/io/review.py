@@ -1,7 +1,6 @@
-"""People look through rows: each is kept, rejected or edited. Decisions are on disk as they are made, so a review is never done twice.
+"""Review of rows by people, who keep, reject or edit each one. Decisions are saved as they are made.
 
-Beside the file of kept rows lies ``NAME.review``: one line a decision. It is what counts; the kept rows are written from it anew when a
-review goes on.
+They are in ``NAME.review`` beside the file of kept rows, one a line; the kept rows are written again from them when a review is resumed.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ class Review:
     """The rows of a file, the decisions so far, and the next row."""
 
     def __init__(self, rows: Path, kept: Path) -> None:
-        """Raises ``DataError`` for rows that cannot be read, and where ``kept`` is something else than the outcome of a review."""
+        """Raises ``DataError`` for unreadable rows, and if ``kept`` exists but is not the result of a review."""
         self._decisions = kept.with_name(f"{kept.name}.review")
         self._kept = kept
         self.rows = local_rows(rows)
         if kept.exists() and (kept.samefile(rows) or not self._decisions.exists()):
-            raise DataError(f"{kept} exists and is not the outcome of a review: choose another --out")
+            raise DataError(f"{kept} exists and is not the result of a review: choose another --out")
         self._decided = self._read()
         self._open = [row for row in self._numbered() if row[0] not in self._decided]
         lines = [_line(entry["row"]) for entry in self._decided.values() if entry["decision"] != "reject"]
@@ -42,12 +41,12 @@ class Review:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows, how many are decided, and how."""
+        """The number of rows, of decided ones, and of each decision."""
         made = Counter(str(entry["decision"]) for entry in self._decided.values())
         return {"rows": len(self.rows), "decided": len(self._decided), **{name: made[name] for name in ("keep", "edit", "reject")}}
 
     def decide(self, decision: Decision, edited: Json | None = None) -> None:
-        """Decide on the current row; ``edit`` keeps what it has been made into."""
+        """Decide on the current row; ``edit`` keeps ``edited`` instead."""
         assert (edited is not None) == (decision == "edit"), f"{decision} with {edited!r}"
         key, row = self._open.pop(0)
         made_of = row.columns if edited is None else edited
@@ -58,7 +57,7 @@ class Review:
             _append(self._kept, made_of)
 
     def _numbered(self) -> list[tuple[str, Row]]:
-        """Rows by the hash of their content, numbered where one occurs again: a file may grow while it is reviewed."""
+        """Rows with the hash of their content, which still identifies them if the file grows; equal rows are numbered."""
         seen: Counter[str] = Counter()
         found = []
         for row in self.rows:
@@ -75,9 +74,9 @@ class Review:
                 entry: Json = json.loads(line)
                 found[entry["key"]] = {"key": entry["key"], "decision": entry["decision"], "row": dict(entry["row"])}
             except (ValueError, TypeError, KeyError) as error:
-                raise DataError(f"{self._decisions}, line {number} is damaged: fix or delete it") from error
+                raise DataError(f"{self._decisions}, line {number} is corrupt: fix or delete it") from error
         if self._decisions.exists():
-            self._decisions.write_bytes(whole + b"\n" if whole else b"")  # without a last line that was cut off
+            self._decisions.write_bytes(whole + b"\n" if whole else b"")  # without a truncated last line
         return found
 
 

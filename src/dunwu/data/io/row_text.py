@@ -1,4 +1,4 @@
-"""What a row of any known form says: its question, its reasoning, its answer."""
+"""The question, reasoning and answer of a row in any known format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONVERSATION_COLUMNS = ("messages", "completion")
 
 
 def as_draft(row: Row) -> Draft:
-    """The row as a draft with all its columns. Raises ``DataError`` that names a row of no known form."""
+    """The row as a draft with all its columns. Raises ``DataError`` with the row if its format is unknown."""
     columns = row.columns
     refuse_surrogates(columns, row.where)
     question = next((columns[key] for key in PROBLEM_COLUMNS if isinstance(columns.get(key), str)), None)
@@ -31,7 +31,7 @@ def as_draft(row: Row) -> Draft:
 
 
 def normalised(value: Any) -> Any:
-    """``value`` with every text in it normalised: NFC, one kind of line end, no control characters, nothing blank around it."""
+    """``value`` with all its texts normalised: NFC, line ends as ``\\n``, no control characters, no white space at either end."""
     if isinstance(value, str):
         text = unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n")
         return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs")).strip()

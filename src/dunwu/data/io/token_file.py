@@ -1,4 +1,4 @@
-"""Examples in a file of tokens (Arrow's IPC format): written as a stream, read through a memory map, so that no row stays in memory."""
+"""Examples in a token file (Arrow's IPC format), written as a stream and read through a memory map, so that no row stays in memory."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from dunwu.tasks.rows import ROWS_AT_ONCE, data_files
 
 
 class TokenFile:
-    """The examples of a file that `token_file` wrote, in the order of the rows."""
+    """The examples of a token file, in the order of the rows."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ``OSError`` or ``ValueError`` (pyarrow's are such) for a file that is not there or corrupt."""
+        """Raises ``OSError`` or ``ValueError`` (pyarrow's errors are subclasses) if the file is missing or corrupt."""
         content = pa.ipc.open_file(pa.memory_map(str(path)))
         end = content.get_batch_with_custom_metadata(content.num_record_batches - 1).custom_metadata
         if end is None:
@@ -53,17 +53,17 @@ class TokenFile:
         return map(self.__getitem__, range(len(self)))
 
     def verify(self) -> None:
-        """Raise ``ValueError`` where the contents are not what was written."""
-        self._rows.validate(full=True)  # offsets first: what lies outside of the file must not be read
+        """Raise ``ValueError`` if the contents have changed since they were written."""
+        self._rows.validate(full=True)  # offsets first: nothing outside the file must be read
         if Fingerprint().add(self) != self.fingerprint:
             raise ValueError("the tokens have changed since they were written")
 
 
 def token_file(path: Path, reader: ExampleReader, data_hash: str, vocabulary: int, reporter: Reporter = QUIET) -> TokenFile:
-    """The examples of ``reader`` in a file at ``path``, which is written unless it is there already.
+    """The token file of ``reader`` at ``path``, written unless a valid one exists.
 
-    It is written again where it is corrupt or was made of other data (`content_hash`), by another tokenizer, template or code. Raises
-    ``DataError`` as ``reader``, ``ModelError`` for a token outside the model's vocabulary, ``RunError`` where the disk has no room.
+    It is rewritten if it is corrupt or was made from other data (`content_hash`) or by another tokenizer, template or code. Raises
+    ``DataError`` as ``reader``, ``ModelError`` for a token outside the model's vocabulary, ``RunError`` if the disk is too full.
     """
     key = _key(reader, data_hash, vocabulary)
     with suppress(OSError, ValueError, TypeError, LookupError):
@@ -77,7 +77,7 @@ def token_file(path: Path, reader: ExampleReader, data_hash: str, vocabulary: in
 
 
 def bytes_on_disk(tokens: int, vocabulary: int) -> int:
-    """The size of a token file, without what it holds of each row: a number and a bit for each token."""
+    """The size of a token file's ids and flags; the few bytes of each row are not counted."""
     return tokens * _dtype(vocabulary).itemsize + tokens // 8
 
 
@@ -106,7 +106,7 @@ def _batch(part: Sequence[Example], schema: Any, vocabulary: int) -> Any:
 
 
 def _checked_room(path: Path, expected: int) -> int:
-    """``expected``, the size of the file going by its first rows."""
+    """``expected``, the size estimated from the first rows. Raises `RunError` if the disk has less room."""
     free = shutil.disk_usage(path.parent).free
     if expected > free:
         raise RunError(f"{path} takes about {_mib(expected):,} MiB and the disk has {free >> 20:,}: free space or choose another --out")
@@ -114,7 +114,7 @@ def _checked_room(path: Path, expected: int) -> int:
 
 
 def _key(reader: ExampleReader, data_hash: str, vocabulary: int) -> str:
-    """Of all that decides what is written."""
+    """The hash of everything that the file's contents depend on."""
     template = reader.template
     with TemporaryDirectory() as folder:
         reader.tokenizer.save_pretrained(folder)
@@ -127,7 +127,7 @@ def _key(reader: ExampleReader, data_hash: str, vocabulary: int) -> str:
 
 
 def _dtype(vocabulary: int) -> np.dtype[Any]:
-    """The smallest that holds every id."""
+    """The smallest type that holds every id."""
     return np.dtype(np.min_scalar_type(vocabulary - 1))
 
 

@@ -1,7 +1,7 @@
-"""One turn of a conversation, as data sets write it: its text, its reasoning, and whether it is learned.
+"""One turn of a conversation in the formats of public data sets: its text, its reasoning, and whether it is learned.
 
-What is not read is refused by its name: a key that is dropped without a word, such as a tool call, would train another model than the
-row's author meant. Keys of `HARMLESS` describe a turn and change nothing.
+Unknown keys are refused by name, because dropping one silently, such as a tool call, would train a model other than the row's author
+meant. Keys in `HARMLESS` only describe a turn.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ REASONING_KEYS = (
     "chain_of_thought",
     "cot",
 )
-"""What data sets call the chain of thought; the first is ours."""
+"""Names of the chain of thought in data sets; the first is ours."""
 MASK_KEYS = ("weight", "train", "loss", "training", "train_on_turn", "learn", "trainable")
-"""False or 0: the turn is context, and no target."""
+"""False or 0: the turn is context, not a target."""
 HARMLESS = frozenset(
     {
         *("name", "id", "uuid", "message_id", "parent_id", "parent", "index", "turn", "turn_id", "timestamp", "time", "date", "created"),
@@ -34,7 +34,7 @@ HARMLESS = frozenset(
         *("num_tokens", "finish_reason", "stop_reason"),
     }
 )
-"""Keys of a turn that say something about it."""
+"""Keys that only describe a turn."""
 ROLES = get_args(Role)
 TAGS = ("<think>", "</think>")
 
@@ -57,18 +57,18 @@ def read_turn(turn: Any, where: str) -> Message:
     if role != "assistant":
         if reasoning or learned:
             raise DataError(
-                f"{where}: reasoning and {', '.join(MASK_KEYS[:3])} belong to an assistant's turn; take them out of the {role}'s"
+                f"{where}: reasoning and {', '.join(MASK_KEYS[:3])} belong to an assistant turn; remove them from this {role} turn"
             )
         return Message(role, content)
     if not content and not reasoning:
-        raise DataError(f"{where} is empty, which would teach to say nothing; drop the row")
+        raise DataError(f"{where} is empty, which would train the model to say nothing; drop the row")
     if reasoning and any(tag in text for tag in TAGS for text in (content, reasoning)):
         raise DataError(f"{where} has both {REASONING_KEY} and think tags in its text; give the reasoning once, without tags")
     return Message(role, content, reasoning, learned is not False)
 
 
 def is_empty(value: Any) -> bool:
-    """Nothing: Parquet gives every row of a struct all keys, and fills them up."""
+    """True for ``None`` and empty values, with which Parquet fills missing keys."""
     return value is None or (isinstance(value, str | list | tuple | Mapping) and not value)
 
 
@@ -79,7 +79,7 @@ def short(value: Any) -> str:
 
 
 def one_reasoning(found: Iterable[tuple[str, str]], where: str) -> str:
-    """The one chain of thought among ``(key, text)``, or none. Raises ``DataError`` where two differ."""
+    """The only chain of thought among ``(key, text)``, or an empty text. Raises ``DataError`` if two differ."""
     texts = {text: key for key, text in found if text}
     if len(texts) > 1:
         raise DataError(f"{where} has two chains of thought, in {' and '.join(texts.values())}; keep one")
@@ -91,7 +91,7 @@ def _refuse_others(turn: Mapping[str, Any], known: set[str] | frozenset[str], wh
     if other is not None:
         raise DataError(
             f"{where} has the key {other!r}, which is not read and might change what is learned;"
-            f" take it out or write it into the content ({REASONING_KEY}: reasoning; weight: 0 or 1)"
+            f" remove it or write it into the content ({REASONING_KEY}: reasoning; weight: 0 or 1)"
         )
 
 
@@ -108,7 +108,7 @@ def _content(turn: Mapping[str, Any], where: str) -> tuple[str, str]:
         if kind == "text":
             texts.append(text)
         elif texts:
-            raise DataError(f"{where}: content[{place}] is reasoning behind the answer; put the reasoning first")
+            raise DataError(f"{where}: content[{place}] is reasoning after the answer; put the reasoning first")
         else:
             thoughts.append(text)
     return "".join(texts), "\n".join(thoughts)
@@ -137,7 +137,7 @@ def _reasoning(turn: Mapping[str, Any], thought: str, where: str) -> str:
 
 
 def _learned(turn: Mapping[str, Any], where: str) -> bool | None:
-    """What the masks say, ``None`` without one."""
+    """The value of the masks; ``None`` if there are none."""
     given = {key: turn[key] for key in MASK_KEYS if turn.get(key) is not None}
     for key, value in given.items():
         if not isinstance(value, bool | int | float) or value not in (0, 1):
