@@ -1,4 +1,4 @@
-"""Chains of ``+ - *`` to be computed with the usual precedence."""
+"""Chain arithmetic: compute chains of ``+ - *`` with the usual precedence."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Arithmetic:
         return self._problem(f"arithmetic-train-{seed}-{index}", draw_chain(terms, "train", rng), language)
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
-        """Different expressions; lengths take turns, and so do languages within a length."""
+        """Different expressions, alternating between lengths, and between languages within a length."""
         rng = Random(f"{seed}-{split}-arithmetic")
         lengths, languages = range(2, self.config.max_terms + 1), self.config.languages
         chains: dict[str, Chain] = {}
@@ -77,7 +77,7 @@ class Arithmetic:
 
 
 def draw_chain(terms: int, split: Split, rng: Random) -> Chain:
-    """A chain of ``terms`` numbers whose multiset belongs to ``split``; its value and all its running sums lie in 0..999.
+    """A chain of ``terms`` numbers whose multiset belongs to ``split``; its value and all its running sums are in 0..999.
 
     Factors are at most 12, other terms at most 99.
     """
@@ -95,7 +95,7 @@ def draw_chain(terms: int, split: Split, rng: Random) -> Chain:
 
 
 def signed_products(numbers: Sequence[int], operators: Sequence[str]) -> list[int]:
-    """The summands of a chain, products multiplied out: ``3-4*5+6`` gives ``[3, -20, 6]``."""
+    """The summands of a chain, with products evaluated: ``3-4*5+6`` gives ``[3, -20, 6]``."""
     factors: list[list[int]] = [[numbers[0]]]
     for operator, number in zip(operators, numbers[1:], strict=True):
         if operator == "*":

@@ -1,8 +1,8 @@
-"""Assert tests (HumanEval, MBPP) turned into cases by reading them, so that expected values stay away from the program.
+"""Static conversion of assert tests (HumanEval, MBPP) into cases, so that the program never sees expected values.
 
-A test that is more than asserts about literal calls (a loop, a random input) is kept as source. It can still run in a process of its
-own, which asks the program for each value (`dunwu.verifiers.code.replay`), unless it needs names of the program itself, such as a class
-that the program defines: then it must run beside the program and is forgeable.
+A test with more than asserts about literal calls (a loop, a random input) is kept as source. It runs in a separate process that calls the
+program for each value (`dunwu.verifiers.code.replay`), unless it needs names of the program, such as a class that the program defines:
+then it must run in the program's process and is forgeable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from dunwu.tasks.code_tests import Case, CodeLimits, CodeTests
 
 MAX_FOLDED = 10**6
-"""Bound of exponents and of the length of folded sequences."""
+"""Largest number of repetitions of a folded sequence."""
 
 _FOLDABLE: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -31,11 +31,11 @@ _CONSTRUCTORS: dict[str, Callable[[Any], Any]] = {"set": set, "frozenset": set, 
 
 
 class NotStatic(ValueError):
-    """The test is not a plain statement about literal calls."""
+    """The test has more than asserts about literal calls."""
 
 
 def assert_tests(tests: str, entry: str, preamble: str = "", limits: CodeLimits | None = None, public: int = 0) -> CodeTests:
-    """The strongest form that ``tests`` can have: cases, else asserts that run apart, else forgeable asserts.
+    """The strongest possible form of ``tests``: cases, else asserts in a separate process, else forgeable asserts.
 
     A function ``check`` of one parameter is called with ``entry`` (HumanEval). The first ``public`` cases are public.
     Raises `SyntaxError` for tests that are not Python.
@@ -53,20 +53,20 @@ def assert_tests(tests: str, entry: str, preamble: str = "", limits: CodeLimits 
 
 
 def parse_module(source: str) -> ast.Module:
-    """`ast.parse` of a data set's Python, whose escapes that are none (``"\\d"``) are no concern of ours."""
+    """`ast.parse` without warnings, since the code of data sets has invalid escapes (``"\\d"``)."""
     with warnings.catch_warnings(action="ignore"):
         return ast.parse(source)
 
 
 def free_names(source: str) -> set[str]:
-    """Names that ``source`` reads and neither binds nor finds among the builtins."""
+    """Names that ``source`` reads but does not bind, builtins excluded."""
     tree = parse_module(source)
     read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return read - bound_names(tree) - vars(builtins).keys()
 
 
 def needs_more_than_data(tree: ast.Module, entry: str) -> bool:
-    """Whether values of other types pass between test and program: bytes or complex numbers anywhere, lambdas or builtins as arguments."""
+    """True if test and program exchange values other than plain data: bytes or complex numbers, or functions as arguments."""
     check = _check_function(tree)
     names = {entry, check.args.args[0].arg} if check else {entry}
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names]
@@ -82,7 +82,7 @@ def _is_odd_constant(node: ast.AST) -> bool:
 
 
 def bound_names(tree: ast.Module) -> set[str]:
-    """Names that a module binds anywhere, in its functions too."""
+    """Names that a module binds anywhere, its functions included."""
     names: set[str] = set()
     for node in ast.walk(tree):
         match node:
@@ -119,7 +119,7 @@ def _cases(tree: ast.Module, entry: str) -> Iterator[Case]:
 
 
 def _is_inert(statement: ast.stmt) -> bool:
-    """Imports, constants, bare names and literal assignments change nothing that literal calls could see."""
+    """True for imports, constants, bare names and literal assignments, which cannot affect literal calls."""
     match statement:
         case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Expr(value=ast.Constant() | ast.Name()):
             return True
@@ -156,7 +156,7 @@ def _equal(left: ast.expr, right: ast.expr, name: str) -> Case:
 
 
 def _near(call: ast.expr, right: ast.expr, name: str, absolute: float = 0.0, relative: float = 0.0) -> Case:
-    """Tolerances multiply ``max(1, |expected|)``, so what the test says is scaled."""
+    """A case with a tolerance, scaled because `Case.tolerance` is relative to ``max(1, |expected|)``."""
     expected = float(fold(right))
     tolerance = max(absolute, relative * abs(expected)) / max(1.0, abs(expected))
     return Case(input=_input(call, name), expected=literal(expected), tolerance=tolerance)
@@ -180,7 +180,7 @@ def _folds(node: ast.expr) -> bool:
 
 
 def fold(node: ast.expr) -> Any:
-    """The value of a literal, also with arithmetic on literals and ``set(...)`` and the like around one. Raises `NotStatic`."""
+    """The value of a literal, of arithmetic on literals, or of a constructor such as ``set(...)``. Raises `NotStatic` for all else."""
     try:
         match node:
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _FOLDABLE:
@@ -213,7 +213,7 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def literal(value: Any) -> str:
-    """``repr`` of plain data that can be read again; raises `NotStatic` for bytes, complex numbers, infinity and not a number."""
+    """``repr`` of plain data, to be read by `ast.literal_eval`. Raises `NotStatic` for bytes, complex numbers, infinity and NaN."""
     text = repr(value)
     tree = ast.parse(text, mode="eval")
     if any(map(_is_odd_constant, ast.walk(tree))) or not _reads_as(tree, value):

@@ -1,4 +1,4 @@
-"""What a task is: a source of problems, endless for training and fixed for evaluation."""
+"""Tasks: sources of problems, endless for training and fixed for evaluation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Task(Protocol):
 
     @property
     def name(self) -> str:
-        """What metrics and reports call the task."""
+        """The name in metrics and reports."""
         ...
 
     def train(self, index: int, seed: int) -> Problem:
@@ -28,20 +28,20 @@ class Task(Protocol):
         ...
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
-        """At most ``limit`` distinct problems of ``split``; fewer only where the task has no more."""
+        """At most ``limit`` distinct problems of ``split``; fewer only if the task has no more."""
         ...
 
 
 class Finite:
-    """A task of so many rows, all read when it is made: what is wrong with one can be known before any is drawn."""
+    """A task with a finite number of rows, all read when it is made, so that mistakes are found before any is drawn."""
 
     name: str
     _problems: dict[Split, list[Problem]]
     unreadable: int = 0
-    """Rows left out when the task was made: without a problem or an answer."""
+    """Rows without a problem or an answer, dropped when the task was made."""
 
     def copies(self, split: Split, problem: Problem) -> int:
-        """Rows of a split that hold this problem; one of them counts."""
+        """Number of rows of a split with this problem; only one of them is used."""
         return 1
 
     def rows(self, split: Split) -> Sequence[Problem]:
@@ -49,15 +49,15 @@ class Finite:
         return self._problems[split]
 
     def drop(self, split: Split, ids: Set[str]) -> None:
-        """Take the problems with these ids out of a split."""
+        """Drop the problems with these ids from a split."""
         if ids:
             self._problems[split] = [problem for problem in self._problems[split] if problem.id not in ids]
 
 
 def read_rows(rows: Sequence[Row], read: Callable[[Row], Made], drop: bool, name: str) -> tuple[list[Made], int]:
-    """What ``read`` makes of each row, and how many rows it refused with ``DataError`` and were dropped.
+    """The results of ``read`` for all rows, and the number of rows dropped because it raised ``DataError``.
 
-    Raises ``DataError`` for the first refused row where rows are not dropped, and where all of them are.
+    Raises ``DataError`` for the first refused row unless ``drop``, and if all rows are dropped.
     """
     made: list[Made] = []
     refused: list[DataError] = []
@@ -66,7 +66,7 @@ def read_rows(rows: Sequence[Row], read: Callable[[Row], Made], drop: bool, name
             made.append(read(row))
         except DataError as error:
             if not drop:
-                raise DataError(f"{error}, or set the task's `unusable: drop` to leave such rows out") from error
+                raise DataError(f"{error}, or set the task's `unusable: drop` to drop such rows") from error
             refused.append(error)
     if refused and not made:
         raise DataError(f"all {len(refused)} rows of {name} are dropped; the first: {refused[0]}")
@@ -74,7 +74,7 @@ def read_rows(rows: Sequence[Row], read: Callable[[Row], Made], drop: bool, name
 
 
 def permuted(index: int, size: int, seed: int) -> tuple[int, int]:
-    """Walk over ``size`` items in a fresh order each epoch: ``(epoch, position)`` of the ``index``-th step, position in ``[0, size)``."""
+    """``(epoch, position)`` of the ``index``-th draw from ``size`` items, which are in a new random order each epoch."""
     epoch, offset = divmod(index, size)
     return epoch, _order(size, seed, epoch)[offset]
 
@@ -87,7 +87,7 @@ def _order(size: int, seed: int, epoch: int) -> tuple[int, ...]:
 
 
 def drawn(problems: Sequence[Problem], limit: int, key: str) -> list[Problem]:
-    """All of ``problems`` in order, or ``limit`` of them drawn at random by ``key`` where there are more."""
+    """``problems`` in order; if there are more than ``limit``, a random sample of that size, seeded with ``key``."""
     if limit >= len(problems):
         return list(problems)
     chosen = Random(key).sample(range(len(problems)), max(limit, 0))

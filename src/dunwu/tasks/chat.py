@@ -1,7 +1,7 @@
-"""General prompts: questions without an answer that a rule could check, for reward models (DeepSeek-R1, section 2.3.4).
+"""General prompts: questions that rules cannot verify, for reward models (DeepSeek-R1, section 2.3.4).
 
-A row is JSON with ``prompt`` (text, or a list with one user's turn) or ``messages`` (that turn, and maybe an answer), and, where there are
-such, ``reference``, ``category``, ``language`` and ``harmful``.
+A row has ``prompt`` (text, or a list with one user turn) or ``messages`` (that turn, and optionally an answer), and optionally
+``reference``, ``category``, ``language`` and ``harmful``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dunwu.types import Language, Problem, Split
 
 
 class Chat(Finite):
-    """Rows of a file or folder, all read and checked when it is made. Files named after a split decide; else the hash of the prompt."""
+    """Rows of a file or folder, all read and checked when it is made. Splits follow file names, else the hash of the prompt."""
 
     def __init__(self, config: ChatTask) -> None:
         self.name = config.name
@@ -38,20 +38,20 @@ class Chat(Finite):
         return problems[permuted(index, len(problems), seed)[1]]
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
-        """Rows of ``split`` in order, drawn at random where ``limit`` is smaller than the split."""
+        """Rows of ``split`` in order, or a random sample of ``limit`` if there are more."""
         problems = self._of(split)
         return drawn(problems, limit, f"{seed}-{split}-chat")
 
     def _of(self, split: Split) -> list[Problem]:
         if not self._problems[split]:
             counts = ", ".join(f"{name} {len(members)}" for name, members in self._problems.items())
-            told = f" of the categories {', '.join(self._config.categories)}" if self._config.categories else ""
-            raise DataError(f"{self._config.path} has no {split} rows{told} ({counts}): add rows, or a file named {split}")
+            which = f" of the categories {', '.join(self._config.categories)}" if self._config.categories else ""
+            raise DataError(f"{self._config.path} has no {split} rows{which} ({counts}): add rows, or a file named {split}")
         return self._problems[split]
 
 
 def _checked(row: Row, config: ChatTask) -> Row:
-    """The row in plain form, after a look at whether it is a problem."""
+    """The row in plain form. Raises `DataError` if it is not a problem."""
     plain = _plain(row)
     problem_text(plain, DatasetTask(path=config.path, problem_column="prompt"))
     _problem(plain, config)
@@ -63,7 +63,7 @@ def _wanted(row: Row, categories: tuple[str, ...]) -> bool:
 
 
 def _plain(row: Row) -> Row:
-    """The row with its prompt as one text, and an answer among its messages as the reference."""
+    """The row with its prompt as one text, and the answer in its messages, if any, as the reference."""
     column = "prompt" if row.columns.get("prompt") is not None else "messages"
     found = row.columns.get(column)
     columns = {name: value for name, value in row.columns.items() if name != "messages"}
@@ -75,12 +75,12 @@ def _plain(row: Row) -> Row:
 
 
 def _turns(found: Any, where: str, column: str) -> tuple[str, str | None]:
-    """A user's turn and, where there is one, the answer. Other conversations are refused: cut to a question they would be other prompts."""
+    """The user turn, and the answer if any. Other conversations are refused, because cutting them would change the prompt."""
     turns = found if isinstance(found, list) and all(isinstance(turn, Mapping) for turn in found) else []
     roles = [turn.get("role") for turn in turns]
     contents = [turn.get("content") for turn in turns]
     if roles not in (["user"], ["user", "assistant"]) or not all(isinstance(content, str) for content in contents):
-        raise DataError(f"{where}: {column} is not a question, as text or as one user's turn with at most an answer: fix or drop the row")
+        raise DataError(f"{where}: {column} must be text, or one user turn and at most one answer: fix or drop the row")
     return contents[0], contents[1] if len(contents) == 2 else None
 
 
@@ -88,9 +88,9 @@ def _problem(row: Row, config: ChatTask) -> Problem:
     columns = row.columns
     harmful, language = columns.get("harmful") or False, columns.get("language") or config.language
     if not isinstance(harmful, bool):
-        raise DataError(f"{row.where}: harmful is {harmful!r}: give true or false, or leave it out")
+        raise DataError(f"{row.where}: harmful is {harmful!r}: give true or false, or drop the column")
     if language not in get_args(Language):
-        raise DataError(f"{row.where}: language is {language!r}: give {' or '.join(get_args(Language))}, or leave it out")
+        raise DataError(f"{row.where}: language is {language!r}: give {' or '.join(get_args(Language))}, or drop the column")
     text = columns["prompt"].strip()
     described = {name: columns[name] for name in ("reference", "category") if columns.get(name) is not None}
     return Problem(

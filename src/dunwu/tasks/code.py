@@ -1,4 +1,4 @@
-"""Code data sets as tasks: HumanEval, MBPP, Code Jam and CodeContests by name, from a local folder or the hub, and files like them."""
+"""Code data sets as tasks: HumanEval, MBPP, Code Jam and CodeContests by name (local or from the hub), and files in their formats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dunwu.types import Problem, Split
 
 @dataclass(frozen=True, slots=True)
 class KnownCode:
-    """Where a data set lies: below ``DUNWU_DATA``, or on the hub (none: local only). ``test_only``: it is for evaluation."""
+    """A data set's path below ``DUNWU_DATA`` and its hub id (``None``: local only). ``test_only``: for evaluation only."""
 
     local: str
     hub_id: str | None
@@ -39,8 +39,8 @@ _SPLITS: dict[str, Split] = {"train": "train", "prompt": "train", "validation": 
 class Code(Finite):
     """Problems whose answers are programs, all read and checked when it is made.
 
-    Training leaves out forgeable problems (`dunwu.tasks.asserts`), which ``forgeable`` counts; evaluation has them. ``skipped`` counts
-    rows without tests, ``duplicates`` texts that occur again (held-out splits keep theirs).
+    Training excludes forgeable problems (`dunwu.tasks.asserts`), counted by ``forgeable``; evaluation includes them. ``skipped`` counts
+    rows without tests, ``duplicates`` repeated texts (a text in several splits stays in a held-out one).
     """
 
     def __init__(self, config: CodeTask) -> None:
@@ -48,7 +48,7 @@ class Code(Finite):
         self._test_only = config.dataset is not None and KNOWN_CODE[config.dataset].test_only
         self.skipped = self.duplicates = 0
         self.solutions: dict[str, str] = {}
-        """The data set's own, by the problem's id."""
+        """Reference solutions by problem id."""
         rows = code_rows(config)
         named = {_named_split(row) for row in rows}
         found: dict[Split, list[CodeProblem]] = {"test": [], "validation": [], "train": []}
@@ -64,7 +64,7 @@ class Code(Finite):
         self._problems = {**self.problems, "train": training}
 
     def train(self, index: int, seed: int) -> Problem:
-        """An epoch is one pass over the training problems that cannot be forged, in a random order."""
+        """An epoch is one pass over the training problems that are not forgeable, in a random order."""
         training = self._problems["train"]
         if not training:
             reason = "is for evaluation only" if self._test_only else f"has no training problems ({self._counts()})"
@@ -72,7 +72,7 @@ class Code(Finite):
         return training[permuted(index, len(training), seed)[1]]
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
-        """Problems of ``split`` in the data set's order, drawn at random where ``limit`` is smaller than the split."""
+        """Problems of ``split`` in the data set's order, or a random sample of ``limit`` if there are more."""
         problems = self._problems[split]
         if not problems:
             raise DataError(f"code data set {self.name!r} has no {split} problems ({self._counts()}): choose another split or data set")
@@ -102,7 +102,7 @@ class Code(Finite):
 
 
 def code_rows(config: CodeTask) -> list[Row]:
-    """The rows of a named data set, from the local folder where it is there, or of a file, a folder or a hub id."""
+    """The rows of a named data set (from the local folder if it exists, else the hub), or of a file, a folder or a hub id."""
     if config.dataset is None:
         return load_rows(config.path or "")
     known, root = KNOWN_CODE[config.dataset], os.environ.get(DATA_VARIABLE)
@@ -110,12 +110,14 @@ def code_rows(config: CodeTask) -> list[Row]:
     if local is not None and local.exists():
         return local_rows(local)
     if known.hub_id is None:
-        raise DataError(f"code data set {config.dataset!r} is not on the hub: set {DATA_VARIABLE} to the folder that has {known.local}")
+        raise DataError(
+            f"code data set {config.dataset!r} is not on the hub: set {DATA_VARIABLE} to the folder that contains {known.local}"
+        )
     return hub_rows(known.hub_id, known.subset)
 
 
 def _named_split(row: Row) -> Split | None:
-    """What the row's ``split`` column, its file or the hub says."""
+    """The split in the row's ``split`` column, or else of its file or the hub; ``None`` if there is none."""
     column = row.columns.get("split")
     if isinstance(column, str) and column in _SPLITS:
         return _SPLITS[column]
@@ -123,7 +125,7 @@ def _named_split(row: Row) -> Split | None:
 
 
 def split_of_row(row: Row, text: str, named: set[Split | None]) -> Split:
-    """Its named split; training and unnamed rows make up the held-out splits that no row is named after, by the hash of their text."""
+    """The row's named split. Held-out splits without named rows get training and unnamed rows by the hash of their text."""
     split = _named_split(row) or "train"
     hashed = split_of_text(text)
     return hashed if split == "train" and hashed not in named else split

@@ -1,11 +1,11 @@
-"""A file of tasks that programs are graded on: ``{"limits": {...}, "problems": {name: {...}}}``.
+"""A file of programming problems: ``{"limits": {...}, "problems": {name: {...}}}``.
 
 A problem has ``mode`` (``stdio``, ``function`` or ``assert``), ``entry``, and ``cases`` or, for ``assert``, ``tests``. A case is
 ``{"stdin", "stdout"}`` or ``{"args", "returns"}``. The limits are ``cpu_s``, ``wall_s``, ``memory_mib`` and ``stdout_mib`` of a case,
-and ``total_s`` for all cases of a program (1.8 times ``wall_s``: one that sleeps through each case is not waited for).
+and ``total_s`` for all cases of a program (by default 1.8 times ``wall_s``, so that a program cannot sleep through every case).
 
-In what is expected, ``{ORACLE}`` stands for a random answer that is new for each graded program, so that the problem cannot be solved
-and a pass is a forged or stolen one.
+``{ORACLE}`` in an expected value is replaced by a random answer for each program. Such a problem cannot be solved, so a pass is forged or
+stolen.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _OPTIONS = ("checker", "checker_program", "tolerance", "preamble")
 
 
 def new_oracle() -> str:
-    """An answer that cannot be guessed."""
+    """A random answer that cannot be guessed."""
     return f"SBX-ORACLE-{secrets.token_hex(16)}"
 
 
 class ProblemFile:
-    """The problems of a file, by name. Raises DataError where it is not one."""
+    """The problems of a file, by name. Raises DataError if the file is invalid."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,7 +43,7 @@ class ProblemFile:
             raise DataError(f"{path}: {reason}: give a file of problems") from error
         problems = content.get("problems") if isinstance(content, dict) else None
         if not isinstance(problems, dict) or not problems:
-            raise DataError(f'{path}: no problems: give a JSON object with "problems", an object of at least one by name')
+            raise DataError(f'{path}: no problems: give a JSON object with "problems", an object with at least one problem by name')
         self._problems = problems
         self._limits = content.get("limits") or {}
         for name in problems:
@@ -51,11 +51,11 @@ class ProblemFile:
 
     @property
     def names(self) -> list[str]:
-        """Of all problems."""
+        """The names of all problems."""
         return list(self._problems)
 
     def tests(self, name: str, programming_language: ProgrammingLanguage = "python") -> CodeTests:
-        """What a program is judged by, with a fresh oracle. Raises DataError for an unknown or malformed problem."""
+        """The tests of a problem, with a new oracle. Raises DataError for an unknown or malformed problem."""
         if name not in self._problems:
             raise DataError(f"{self.path}: no problem {name!r}: it has {', '.join(self.names)}")
         try:

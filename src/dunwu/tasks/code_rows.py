@@ -1,4 +1,4 @@
-"""Rows of code data sets as problems: HumanEval, MBPP, and programs that read standard input, told apart by their columns."""
+"""Rows of code data sets as problems: HumanEval, MBPP, and programs that read standard input, recognised by their columns."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dunwu.tasks.code_tests import Case, CodeLimits, CodeTests, ProgrammingLangu
 from dunwu.tasks.rows import Row
 
 PUBLIC_ASSERTS = 1
-"""Of an MBPP problem, shown to name the function and its arguments; a model that sees all of them can write them down as its program."""
+"""Asserts of an MBPP problem in the prompt, which give the function and its arguments; a program could hard-code them if all were shown."""
 
 LANGUAGES: dict[ProgrammingLanguage, str] = {"python": "Python 3", "cpp": "C++17"}
 
 
 @dataclass(frozen=True, slots=True)
 class CodeProblem:
-    """A row as a problem: what the model reads, what it is judged by, and the data set's own solution where there is one."""
+    """A row as a problem: its prompt text, its tests, and the data set's solution if it has one."""
 
     id: str
     text: str
@@ -34,7 +34,7 @@ class CodeProblem:
 
 
 def code_problem(row: Row, config: CodeTask) -> CodeProblem | None:
-    """The problem of a row; ``None`` for a row that has no tests. Raises DataError with the row where it cannot be read."""
+    """The problem of a row; ``None`` if it has no tests. Raises DataError with the row if it is invalid."""
     for columns, read in FORMATS:
         if columns <= row.columns.keys():
             try:
@@ -42,7 +42,9 @@ def code_problem(row: Row, config: CodeTask) -> CodeProblem | None:
             except (ValidationError, SyntaxError, ValueError, TypeError, KeyError, AttributeError) as error:
                 raise DataError(f"{row.where}: {_first_line(error)}: correct the row or remove it") from error
     wanted = "; or ".join(", ".join(sorted(columns)) for columns, _ in FORMATS)
-    raise DataError(f"{row.where}: columns {', '.join(map(str, row.columns)) or 'none'} are of no known code data set: give {wanted}")
+    raise DataError(
+        f"{row.where}: columns {', '.join(map(str, row.columns)) or 'none'} are not those of a known code data set: give {wanted}"
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -113,7 +115,7 @@ def _stdio(row: Row, config: CodeTask) -> CodeProblem | None:
 
 
 def _pairs(tests: Any) -> list[tuple[str, str]]:
-    """Inputs and outputs: a list of objects, or (CodeContests) an object of two lists."""
+    """Pairs of input and output, from a list of objects or (CodeContests) an object with two lists."""
     if not tests:
         return []
     if isinstance(tests, Mapping):
@@ -126,7 +128,7 @@ def _case(pair: tuple[str, str], public: bool) -> Case:
 
 
 def limits(config: CodeTask, columns: Mapping[str, Any] | None = None) -> CodeLimits:
-    """The task's limits, raised to those of the problem (CodeContests' ``time_limit`` and ``memory_limit_bytes``)."""
+    """The task's limits, or the problem's if they are higher (CodeContests' ``time_limit`` and ``memory_limit_bytes``)."""
     columns = columns or {}
     given = columns.get("time_limit") or {}
     seconds = (given.get("seconds") or 0) + (given.get("nanos") or 0) / 1e9 if isinstance(given, Mapping) else float(given)
@@ -148,4 +150,4 @@ FORMATS: tuple[tuple[frozenset[str], Callable[[Row, CodeTask], CodeProblem | Non
     (frozenset({"statement", "public_tests"}), _stdio),
     (frozenset({"description", "public_tests"}), _stdio),
 )
-"""Columns that tell a format, and its reader."""
+"""The columns that identify each format, and its reader."""

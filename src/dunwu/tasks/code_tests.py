@@ -1,7 +1,7 @@
-"""What a program is judged by: the schema of ``Problem.data`` where the verifier is ``code``.
+"""The tests of a program: the schema of ``Problem.data`` for the verifier ``code``.
 
-Values of functions are written as Python literals (``"([1, 2], 'a')"``), which keep the tuples, sets and integer keys that JSON loses;
-they are read with `ast.literal_eval`, which runs nothing.
+Arguments and returned values are Python literals (``"([1, 2], 'a')"``), which preserve the tuples, sets and integer keys that JSON lacks.
+They are read with `ast.literal_eval`, which runs nothing.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ ValueCheckerName = Literal["equal", "lists", "set", "unordered", "any_of", "true
 
 
 class Case(Config):
-    """One input and what is expected for it."""
+    """One input and the expected output."""
 
     input: str
     """stdio: standard input; function: the literal ``(args, kwargs)``, such as ``"((3, 4), {})"``."""
     expected: str
-    """stdio: standard output; function: the returned value as a literal."""
+    """stdio: standard output; function: the return value as a literal."""
     public: bool = False
-    """Shown to the model; the others are hidden. All must be right."""
+    """True if the model sees the case. All cases must pass, hidden ones included."""
     checker: TextCheckerName | ValueCheckerName | None = None
-    """Instead of the problem's checker."""
+    """Overrides the problem's checker."""
     tolerance: Annotated[float, Field(ge=0)] | None = None
-    """Instead of the problem's tolerance."""
+    """Overrides the problem's tolerance."""
 
 
 class CodeLimits(Config):
-    """What a program may use; for one case, except ``total_seconds``."""
+    """Limits of a program, per case except for ``total_seconds``."""
 
     cpu_seconds: Annotated[float, Field(gt=0)] = 2.0
     wall_seconds: Annotated[float, Field(gt=0)] = 4.0
     memory_mib: Annotated[int, Field(gt=0)] = 512
     output_kib: Annotated[int, Field(gt=0)] = 1024
     total_seconds: Annotated[float, Field(gt=0)] = 10.0
-    """For all cases of one program together, on the clock."""
+    """Wall time of all cases of one program together."""
 
 
 class CodeTests(Config):
-    """How a program is run and when it is right.
+    """How a program is run and when it is correct.
 
     ``stdio``: the program reads a case's input and prints. ``function``: its function ``entry`` (or the method of ``Solution``) is called.
-    ``assert``: ``tests`` is Python source that calls ``entry``; it runs apart from the program, which sees arguments only, unless
-    ``forgeable``.
+    ``assert``: ``tests`` is Python source that calls ``entry``; unless ``forgeable``, it runs in a separate process, and the program sees
+    only the arguments.
     """
 
     mode: Mode
@@ -66,20 +66,20 @@ class CodeTests(Config):
     cases: tuple[Case, ...] = ()
     tests: str = ""
     preamble: str = ""
-    """Python that belongs before the program: imports, helpers, and the signature that a completion goes on from."""
+    """Python to put before the program: imports, helpers, and the signature that a completion continues."""
     checker: TextCheckerName | ValueCheckerName | None = None
-    """Tables in `dunwu.verifiers.code.compare`; ``None``: ``tokens`` for text, for values ``lists`` (as ``equal``, and a tuple
-    stands for a list)."""
+    """Name in the tables of `dunwu.verifiers.code.compare`; ``None``: ``tokens`` for text, ``lists`` for values (as ``equal``, but tuples
+    equal lists)."""
     checker_program: str | None = None
-    """stdio with many right answers: trusted Python with ``check(input, expected, output) -> bool``, run as a program of its own."""
+    """For stdio problems with many right answers: trusted Python with ``check(input, expected, output) -> bool``, run as a program."""
     tolerance: Annotated[float, Field(ge=0)] | None = None
     """Numbers ``a`` and expected ``b`` are equal when ``|a - b| <= tolerance * max(1, |b|)``."""
     limits: CodeLimits = CodeLimits()
     forgeable: bool = False
-    """The tests can only run beside the program, where it can forge a pass: for evaluation, never for rewards."""
+    """The tests must run in the program's process, where it can forge a pass: only for evaluation, never for rewards."""
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Self:
+    def _check_consistency(self) -> Self:
         function = self.mode != "stdio"
         known: tuple[str | None, ...] = (None, *get_args(ValueCheckerName if function else TextCheckerName))
         odd = next((checker for checker in (self.checker, *(case.checker for case in self.cases)) if checker not in known), None)
@@ -98,12 +98,12 @@ class CodeTests(Config):
         return self
 
     def to_data(self) -> dict[str, Any]:
-        """JSON-able, for ``Problem.data``; what has its default is left out, ``forgeable`` excepted."""
+        """The JSON form for ``Problem.data``; defaults are omitted, except ``forgeable``."""
         return {**self.model_dump(mode="json", exclude_defaults=True), "forgeable": self.forgeable}
 
     @classmethod
     def from_data(cls, data: Any) -> CodeTests:
-        """Of ``Problem.data``; raises `ValueError` with the first mistake where it is malformed."""
+        """The tests in ``Problem.data``. Raises `ValueError` with the first mistake if it is malformed."""
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -113,8 +113,7 @@ class CodeTests(Config):
 
 
 def read_literal(text: str) -> Any:
-    """The plain value that ``text`` is, with integers of any length, of which Python by itself reads 4,300 digits. Raises as
-    `ast.literal_eval`."""
+    """The value of a literal, with integers of any length (Python's own limit is 4,300 digits). Raises as `ast.literal_eval`."""
     return ast.literal_eval(_with_hexadecimals(text) if _LONG_NUMBER.search(text) else text)
 
 
@@ -136,7 +135,7 @@ def _hexadecimal(digits: str) -> str:
 
 
 def program_seconds(problem: Problem) -> float:
-    """Seconds that the tests of a program for ``problem`` may take together; 0 where no program is verified."""
+    """Seconds that the tests of a program for ``problem`` may take in total; 0 if its answer is not a program."""
     if problem.verifier != "code":
         return 0.0
     try:

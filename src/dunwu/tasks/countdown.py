@@ -18,9 +18,9 @@ from dunwu.types import Language, Problem, Split
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How hard a problem is: how many numbers from 1 to ``largest``, and the range of the target.
+    """A level of difficulty: ``count`` numbers from 1 to ``largest``, and the range of the target.
 
-    ``bound`` is the largest intermediate result of the solution that a problem is made from.
+    ``bound`` is the largest intermediate result of the solution from which a problem is made.
     """
 
     count: int
@@ -49,7 +49,7 @@ DrawKey = tuple[tuple[int, ...], int]
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """The numbers in the order in which they are shown, the target, and the level they were drawn for."""
+    """The numbers in the order of the prompt, the target, and the level."""
 
     numbers: tuple[int, ...]
     target: int
@@ -57,7 +57,7 @@ class Draw:
 
     @property
     def key(self) -> DrawKey:
-        """What makes two problems the same: the number multiset and the target."""
+        """Number multiset and target, which identify a problem."""
         return tuple(sorted(self.numbers)), self.target
 
 
@@ -79,7 +79,7 @@ class Countdown:
         return self._problem(f"countdown-train-{seed}-{index}", draw(level, "train", rng), language)
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
-        """Levels take turns, and so do languages within a level; no two problems have the same number multiset and target."""
+        """Problems alternating between levels, and between languages within a level; no two have the same numbers and target."""
         seen: set[DrawKey] = set()
         streams = [distinct_draws(level, split, seed, seen) for level in dict.fromkeys(self.config.levels)]
         draws = islice(_take_turns(streams), max(limit, 0))
@@ -115,7 +115,7 @@ def draw(level: int, split: Split, rng: Random) -> Draw:
 
 
 def distinct_draws(level: int, split: Split, seed: int, seen: set[DrawKey]) -> Iterator[Draw]:
-    """Problems of one level that are not in ``seen``, to which they are added; ends when new ones have become too rare to find."""
+    """Yields problems of one level that are not in ``seen``, and adds them to it; ends when new ones have become too rare."""
     rng = Random(f"{seed}-{split}-{level}-countdown")
     repeats = 0
     while repeats < _REPEATS_UNTIL_EXHAUSTED:
@@ -129,7 +129,7 @@ def distinct_draws(level: int, split: Split, seed: int, seen: set[DrawKey]) -> I
 
 
 def _random_result(numbers: tuple[int, ...], bound: int, rng: Random) -> int:
-    """Combine two random numbers by a random possible operation until one is left; its value, in ``[0, bound]``."""
+    """Combine two random numbers by a random valid operation until one remains; returns its value, in ``[0, bound]``."""
     pool = list(numbers)
     while len(pool) > 1:
         a = pool.pop(rng.randrange(len(pool)))
@@ -147,7 +147,7 @@ def _random_result(numbers: tuple[int, ...], bound: int, rng: Random) -> int:
 
 
 def _take_turns(streams: list[Iterator[Draw]]) -> Iterator[Draw]:
-    """One draw of each stream in turn; a stream that has ended is passed over."""
+    """One draw of each stream in turn, without those that have ended."""
     active = list(streams)
     while active:
         for stream in list(active):

@@ -21,7 +21,7 @@ from dunwu.tasks.splits import split_of_text
 from dunwu.types import Language, Problem, Split, VerifierName
 
 DATA_VARIABLE = "DUNWU_DATA"
-"""Environment variable: a folder whose sub-folders ``gsm8k`` and ``math`` are read instead of the hub."""
+"""Environment variable with a folder, whose sub-folders ``gsm8k`` and ``math`` are read instead of the hub."""
 
 PROBLEM_COLUMNS = ("problem", "question", "prompt")
 ANSWER_COLUMNS = ("answer", "solution")
@@ -29,9 +29,9 @@ ANSWER_COLUMNS = ("answer", "solution")
 
 @dataclass(frozen=True, slots=True)
 class KnownDataset:
-    """A data set known by name: its hub id and subset, whether rows without an answer are skipped, and whether all answers are numbers.
+    """A data set known by name. ``skip_unanswered``: skip rows without an answer; ``numeric``: all answers are numbers.
 
-    On the hub the test split of ``math`` is the whole MATH test set; a local folder may hold MATH-500 instead.
+    On the hub the test split of ``math`` is the whole MATH test set; a local folder may contain MATH-500 instead.
     """
 
     hub_id: str
@@ -49,8 +49,8 @@ KNOWN = {
 class Dataset(Finite):
     """Rows of a data set, all read and checked when it is made.
 
-    ``skipped`` counts rows of ``math`` whose answer is missing; ``duplicates`` counts rows whose problem
-    text had occurred before (a text in a held-out split is never a training problem).
+    ``skipped`` counts rows of ``math`` without an answer; ``duplicates`` counts rows with a repeated problem text (a text in a held-out
+    split is never a training problem).
     """
 
     def __init__(self, config: DatasetTask) -> None:
@@ -70,8 +70,8 @@ class Dataset(Finite):
             if not readable:
                 raise DataError(f"all {len(rows)} rows of {config.path} are dropped; the first: {_refusal(rows[0], config, skip)}")
             self.unreadable, rows = len(rows) - len(readable), readable
-        elif told := next(filter(None, (_refusal(row, config, skip) for row in rows)), None):
-            raise DataError(f"{told}, or set the task's `unusable: drop` to leave such rows out")
+        elif refusal := next(filter(None, (_refusal(row, config, skip) for row in rows)), None):
+            raise DataError(f"{refusal}, or set the task's `unusable: drop` to drop such rows")
         assigned = assign_splits(rows, config)
         self.duplicates = len(rows) - sum(map(len, assigned.values()))
         self._copies = {split: Counter(problem_text(row, config) for row in of) for split, of in by_split(rows, config).items()}
@@ -85,11 +85,11 @@ class Dataset(Finite):
                     self._problems[split].append(problem)
 
     def copies(self, split: Split, problem: Problem) -> int:
-        """Rows of a split that hold this problem; one of them counts."""
+        """Number of rows of a split with this problem; only one of them is used."""
         return self._copies[split][problem.text]
 
     def hold_out_all(self, split: HeldOut) -> int:
-        """Make all rows those of ``split`` where none fell into it and no file is named after a split; how many, else 0."""
+        """If ``split`` is empty and no file is named after a split, move all rows into it; returns their number, else 0."""
         if self._named or self._problems[split]:
             return 0
         rows = [problem for problems in self._problems.values() for problem in problems]
@@ -103,7 +103,7 @@ class Dataset(Finite):
         return problems[permuted(index, len(problems), seed)[1]]
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
-        """Rows of ``split`` in the data set's order, drawn at random where ``limit`` is smaller than the split."""
+        """Rows of ``split`` in the data set's order, or a random sample of ``limit`` if there are more."""
         problems = self._of(split)
         return drawn(problems, limit, f"{seed}-{split}-dataset")
 
@@ -134,7 +134,7 @@ class Dataset(Finite):
 
 
 def _refusal(row: Row, config: DatasetTask, skip_unanswered: bool) -> str:
-    """What is wrong with a row that has no problem or no answer; empty where nothing is."""
+    """The error message for a row without a problem or an answer, else an empty text."""
     try:
         problem_text(row, config)
         if answer_of(row, config) is None and not skip_unanswered:
@@ -145,10 +145,10 @@ def _refusal(row: Row, config: DatasetTask, skip_unanswered: bool) -> str:
 
 
 def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, dict[str, Any]] | None:
-    """The verifier, the gold answer in its form, and data that the verifier reads besides; ``None`` for a row without an answer.
+    """The verifier, the gold answer in its form, and further data for the verifier; ``None`` for a row without an answer.
 
-    Raises DataError for an answer that the verifier cannot use. Whether a gold that is not a number can be verified against is looked at
-    when a run begins (`dunwu.jobs.checks`).
+    Raises DataError for an answer that the verifier cannot use. Golds that are not numbers are checked when a run starts
+    (`dunwu.jobs.checks`).
     """
     if config.verifier in ("json_schema", "instructions"):
         wanted = "schema" if config.verifier == "json_schema" else "instructions"
@@ -178,7 +178,7 @@ def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, 
 
 
 def _readable(value: Any, row: Row, column: str) -> str:
-    """An answer as text. Raises DataError with the type of one that is none."""
+    """An answer as text. Raises DataError with the type of any other value."""
     text = value if isinstance(value, str) else cell_text(value)
     if text is None:
         kind = f"a list of {len(value)}" if isinstance(value, list) else f"{type(value).__name__} {str(value)[:40]!r}"
@@ -188,7 +188,7 @@ def _readable(value: Any, row: Row, column: str) -> str:
 
 
 def other_columns(row: Row, config: DatasetTask) -> dict[str, Any]:
-    """Columns besides problem and answer, in JSON's types (a date becomes text): verifiers and a user's own reward may need them."""
+    """Columns besides problem and answer, in JSON's types (a date becomes text), for verifiers and custom rewards."""
     used = {first_filled(row, problem_columns(config)), *answer_columns(config)}
     others = {name: value for name, value in row.columns.items() if name not in used}
     return dict(json.loads(json.dumps(others, default=str)))
@@ -228,7 +228,7 @@ def by_split(rows: Sequence[Row], config: DatasetTask) -> dict[Split, list[Row]]
 
 
 def assign_splits(rows: Iterable[Row], config: DatasetTask) -> dict[Split, list[Row]]:
-    """Rows by split, without repeated problem texts; held-out rows keep theirs, training rows give way."""
+    """Rows by split, without repeated problem texts; a text in several splits stays in a held-out one."""
     assigned = by_split(list(rows), config)
     seen: set[str] = set()
     for split, members in assigned.items():
@@ -241,7 +241,7 @@ def assign_splits(rows: Iterable[Row], config: DatasetTask) -> dict[Split, list[
 
 
 def check_columns(row: Row, config: DatasetTask) -> None:
-    """Refuse a data set whose first row lacks the columns, naming those it has."""
+    """Raise `DataError` with the existing columns if the first row lacks one that is needed."""
     for role, wanted in (("problem", problem_columns(config)), ("answer", answer_columns(config))):
         if not set(wanted) & set(row.columns):
             present = ", ".join(map(str, row.columns)) or "none"
@@ -259,17 +259,17 @@ def answer_columns(config: DatasetTask) -> tuple[str, ...]:
 
 
 def first_filled(row: Row, columns: tuple[str, ...]) -> str | None:
-    """The first of ``columns`` that has something in it."""
+    """The first of ``columns`` that is not empty."""
     return next((column for column in columns if not _is_empty(row.columns.get(column))), None)
 
 
 def _is_empty(value: Any) -> bool:
-    """Nothing, or not a number, which pandas writes for nothing."""
+    """True for ``None``, empty values, and NaN, which pandas writes for missing ones."""
     return value is None or value in ("", [], {}) or (isinstance(value, float) and value != value)
 
 
 def problem_text(row: Row, config: DatasetTask) -> str:
-    """The problem of a row; anything but text is refused."""
+    """The problem of a row. Raises `DataError` unless it is text."""
     column = first_filled(row, problem_columns(config))
     text = None if column is None else row.columns[column]
     if not isinstance(text, str) or not text.strip():
@@ -279,7 +279,7 @@ def problem_text(row: Row, config: DatasetTask) -> str:
 
 
 def difficulty_of(row: Row) -> float | None:
-    """The ``level`` or ``difficulty`` column where it is a number (``5``, or ``"Level 5"`` as in MATH)."""
+    """The ``level`` or ``difficulty`` column if it is a number (``5``, or ``"Level 5"`` as in MATH)."""
     for column in ("level", "difficulty"):
         text = cell_text(row.columns.get(column))
         match = re.fullmatch(r"(?:Level )?(\d+(?:\.\d+)?)", text) if text else None

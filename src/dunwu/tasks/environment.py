@@ -1,4 +1,4 @@
-"""The rows of an environment in the manner of the `verifiers` library, as problems; its rubric is the part `environment` of the reward."""
+"""Environments of the `verifiers` library: their rows as problems. Their rubric is the part `environment` of the reward."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dunwu.types import Problem, Split
 
 
 class Environment(Finite):
-    """Rows of ``dataset`` and, where there is one, of ``eval_dataset``, which is then the test split.
+    """Rows of ``dataset``, and of ``eval_dataset``, which is the test split if it exists.
 
-    A row has ``question``, or ``prompt`` as messages (the last one of the user's counts), and maybe ``answer`` and ``info``. The answer
-    is checked as text (verifier `text`) for the metrics; what the policy learns from is the reward that the run names.
+    A row has ``question``, or ``prompt`` as messages (the last user message is used), and optionally ``answer`` and ``info``. The answer
+    is verified as text (verifier `text`) for the metrics; the policy is trained on the run's reward.
     """
 
     def __init__(self, config: EnvironmentTask) -> None:
@@ -31,7 +31,7 @@ class Environment(Finite):
         self.unreadable = unreadable + more
         kept = {problem.text for problem in held_out}
         if kept.issuperset(problem.text for problem in rows):
-            held_out, kept = [], set()  # the library gives the training rows where there are no others
+            held_out, kept = [], set()  # the library returns the training rows if there is no eval_dataset
         self._problems: dict[Split, list[Problem]] = {"train": [], "validation": [], "test": held_out}
         for problem in rows:
             split = split_of_text(problem.text)
@@ -46,13 +46,13 @@ class Environment(Finite):
         return problems[permuted(index, len(problems), seed)[1]]
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
-        """Rows of ``split`` in order, drawn at random where ``limit`` is smaller than the split."""
+        """Rows of ``split`` in order, or a random sample of ``limit`` if there are more."""
         problems = self._problems[split]
         return drawn(problems, limit, f"{seed}-{split}-environment")
 
 
 def _rows(environment: Any, name: str) -> list[Mapping[str, Any]]:
-    """``environment.NAME``, or ``get_NAME()`` where the library makes it on demand."""
+    """``environment.NAME``, or ``get_NAME()`` if the library makes it on demand."""
     found = getattr(environment, name, None)
     make = getattr(environment, f"get_{name}", None)
     if found is None and callable(make):
@@ -86,5 +86,5 @@ def _question(row: Mapping[str, Any]) -> str:
         return str(row["question"]).strip()
     if isinstance(messages, str):
         return messages.strip()
-    asked = [message["content"] for message in messages or () if isinstance(message, Mapping) and message.get("role") == "user"]
-    return str(asked[-1]).strip() if asked else ""
+    questions = [message["content"] for message in messages or () if isinstance(message, Mapping) and message.get("role") == "user"]
+    return str(questions[-1]).strip() if questions else ""

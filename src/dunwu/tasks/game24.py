@@ -14,7 +14,7 @@ from dunwu.types import Language, Problem, Split
 
 
 class Game24:
-    """Puzzles of the Game of 24; ``difficulty`` is the rank, ``data`` holds the numbers and how people fared."""
+    """Puzzles of the Game of 24; ``difficulty`` is the rank, ``data`` holds the numbers, solving times and solve rates."""
 
     name = "game24"
 
@@ -22,13 +22,13 @@ class Game24:
         self.config = config
 
     def train(self, index: int, seed: int) -> Problem:
-        """An epoch is one pass over the training puzzles in a random order; the language is drawn anew each time."""
+        """An epoch is one pass over the training puzzles in a random order; the language is drawn each time."""
         puzzles = puzzles_of("train")
         _, position = permuted(index, len(puzzles), seed)
         return self._problem(puzzles[position], Random(f"{seed}-{index}-game24").choice(self.config.languages))
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
-        """Puzzles of ``split`` in rank order, drawn at random where ``limit`` is smaller than the split; languages take turns."""
+        """Puzzles of ``split`` in rank order, or a random sample of ``limit`` if there are more; languages alternate."""
         puzzles = puzzles_of(split)
         if limit < len(puzzles):
             chosen = Random(f"{seed}-{split}-game24").sample(puzzles, max(limit, 0))
@@ -56,7 +56,7 @@ class Game24:
 
 @cache
 def puzzles_of(split: Split) -> tuple[Puzzle, ...]:
-    """The puzzles of a split in rank order. Puzzles whose multiset falls into ``test`` without being ranked 901-1000 are in none."""
+    """The puzzles of a split in rank order. Puzzles whose multiset is ``test`` but whose rank is not 901-1000 are in no split."""
     if split == "test":
         return tuple(puzzle for puzzle in load_puzzles() if puzzle.rank in GAME24_TEST_RANKS)
     return tuple(puzzle for puzzle in load_puzzles() if split_of(puzzle.numbers) == split and not is_reserved(puzzle.numbers))

@@ -1,4 +1,4 @@
-"""Gold answers: found in a data set's answer column and brought into the plain form that the ``number`` verifier compares with."""
+"""Gold answers: extracted from a data set's answer column and converted to the plain form that the ``number`` verifier compares."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _DOLLARS = re.compile(r"^([+-]?)(?:\\?\$)+")
 
 
 def gold_text(cell: str) -> str:
-    """The final answer in a cell: what follows the last ``####`` (GSM8K), else the last box (MATH), else the whole cell.
+    """The final answer in a cell: the text after the last ``####`` (GSM8K), else the last box (MATH), else the whole cell.
 
-    Different boxes side by side are no single answer: the cell stays whole, and the maths verifier refuses it as a gold.
+    Several different boxes are not a single answer: the whole cell is returned, and the maths verifier refuses it as a gold.
     """
     if "####" in cell:
         return cell.rpartition("####")[2].strip()
@@ -26,10 +26,10 @@ def gold_text(cell: str) -> str:
 
 
 def gold_number(text: str) -> str | None:
-    """``text`` as a plain integer, decimal or fraction (``"1234"``, ``"-0.5"``, ``"3/4"``); ``None`` where it is not one.
+    """``text`` as a plain integer, decimal or fraction (``"1234"``, ``"-0.5"``, ``"3/4"``); ``None`` if it is not one.
 
-    Python's ``Fraction`` reads every result. Understood are thousands commas, a dollar sign and ``\\frac``. Percentages,
-    units, mixed numbers and exponents are refused: what they equal depends on the question.
+    Python's ``Fraction`` reads every result. Thousands commas, a dollar sign and ``\\frac`` are understood. Percentages, units, mixed
+    numbers and exponents are refused, because their value depends on the question.
     """
     plain = text.replace("−", "-").replace("{,}", ",").replace(r"\!", "").strip()
     plain = _DOLLARS.sub(r"\1", plain).rstrip("$ ").removesuffix(".")
@@ -50,8 +50,8 @@ def gold_number(text: str) -> str | None:
 
 
 def cell_text(cell: object) -> str | None:
-    """A cell of a row as text: strings as they are, finite numbers without exponent, booleans as ``True`` and ``False``, the one item of a
-    list; ``None`` for anything else or nothing."""
+    """A cell of a row as text: strings unchanged, finite numbers without exponent, booleans as ``True`` and ``False``, the only item of a
+    list; ``None`` for anything else and for empty cells."""
     if isinstance(cell, str):
         return cell if cell.strip() else None
     if isinstance(cell, list | tuple):

@@ -30,7 +30,7 @@ from dunwu.tasks.reasoning_gym import ReasoningGym
 
 
 def make_task(config: TaskConfig) -> Task:
-    """The task that ``config`` describes. Raises UserError where it cannot be made."""
+    """The task that ``config`` describes. Raises UserError if it cannot be made."""
     match config:
         case CountdownTask():
             return Countdown(config)
@@ -53,7 +53,7 @@ def make_task(config: TaskConfig) -> Task:
 
 
 def make_mixture(sources: Sequence[WeightedTask]) -> Task:
-    """The weighted mixture of ``sources``; a single one is that task itself."""
+    """The weighted mixture of ``sources``; a single source is returned as its own task."""
     if len(sources) == 1:
         return make_task(sources[0].task)
     return Mixture([(make_task(source.task), source.weight) for source in sources])

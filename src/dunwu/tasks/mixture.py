@@ -11,14 +11,14 @@ from dunwu.tasks.base import HeldOut, Task
 from dunwu.types import Problem
 
 BLOCK = 1000
-"""Consecutive training problems within which the weights hold exactly (to one problem)."""
+"""Number of consecutive training problems in which the weights are exact (to one problem)."""
 
 
 class Mixture:
     """Draws each training problem from one of several tasks.
 
-    Each block of 1000 problems has its shares in a random order, and each task is walked through without gaps:
-    a data set in a mixture is still seen once an epoch.
+    Each block of 1000 problems contains the shares in a random order. Each task's problems are used without gaps, so that an epoch of a
+    data set is still one pass.
     """
 
     name = "mixture"
@@ -37,7 +37,7 @@ class Mixture:
         return self.tasks[chosen].train(block * slots.count(chosen) + slots[:offset].count(chosen), seed)
 
     def held_out(self, split: HeldOut, limit: int, seed: int = 0) -> list[Problem]:
-        """Each task's held-out problems, in numbers that follow the weights, task after task."""
+        """Held-out problems of each task in turn, in proportion to the weights."""
         counts = shares(limit, self._weights)
         return [problem for task, count in zip(self.tasks, counts, strict=True) if count for problem in task.held_out(split, count, seed)]
 

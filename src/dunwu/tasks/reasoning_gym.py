@@ -15,14 +15,14 @@ from dunwu.tasks.splits import is_reserved, split_of, split_of_text
 from dunwu.types import Problem, Split
 
 UNIVERSE_SEED = 0
-"""Seed of the ``size`` items that all splits are taken from; the seeds of ``train`` and ``held_out`` only order them."""
+"""Seed of the ``size`` items of all splits; the seeds of ``train`` and ``held_out`` only order them."""
 
 
 class ReasoningGym:
     """Items of ``reasoning_gym.create_dataset(name, size=size, seed=UNIVERSE_SEED)``, see ``split_of_entry``.
 
-    ``data`` holds what made the item (``name``, ``size``, ``seed``, ``index``) and the item as JSON (``question``, ``answer``,
-    ``metadata``). JSON turns tuples into lists, which the scoring of ``arc_agi`` and ``rearc`` minds: there the item has to be made again.
+    ``data`` holds the item's origin (``name``, ``size``, ``seed``, ``index``) and the item as JSON (``question``, ``answer``, ``metadata``).
+    JSON turns tuples into lists, which breaks the scoring of ``arc_agi`` and ``rearc``: their items must be generated again.
     """
 
     def __init__(self, config: ReasoningGymTask) -> None:
@@ -31,7 +31,7 @@ class ReasoningGym:
         self._dataset = create(config.name, config.size)
 
     def train(self, index: int, seed: int) -> Problem:
-        """An epoch visits the items in a random order; in the place of a held-out item comes a random training item."""
+        """An epoch is one pass over the items in a random order; a random training item replaces each held-out one."""
         _, position = permuted(index, self._config.size, seed)
         return next(self._from_split("train", self._positions(position, f"{seed}-{index}")))
 
@@ -46,7 +46,7 @@ class ReasoningGym:
         return list(found.values())
 
     def _positions(self, first: int, seed: str) -> Iterator[int]:
-        """``first``, then random positions, many enough to meet a training item, which four in five are."""
+        """``first``, then up to 1,000 random positions; four in five items are for training."""
         rng = Random(seed)
         yield first
         for _ in range(1000):
@@ -73,7 +73,7 @@ class ReasoningGym:
 
 
 def split_of_entry(entry: dict[str, Any]) -> Split | None:
-    """The split of an item: by its number multiset where it has whole numbers (``countdown``, ``puzzle24``), else by its question.
+    """The split of an item: by its number multiset if it has whole numbers (``countdown``, ``puzzle24``), else by its question.
 
     ``None`` for the reserved multisets of the Game of 24.
     """

@@ -20,17 +20,17 @@ from dunwu.types import Split
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 FileSplit = Literal["train", "validation", "test", "unnamed"]
 ROWS_AT_ONCE = 256
-"""Of a Parquet file, in memory."""
+"""Rows of a Parquet file in memory."""
 
 _BLANK = " \t\r\n\ufeff"
-"""Around a line of JSONL; files that were put together have byte order marks inside."""
+"""Stripped from lines of JSONL; concatenated files have byte order marks inside."""
 _MISTAKES = (
     (re.compile(r"\x00"), "it looks like UTF-16 without a byte order mark; save it as UTF-8"),
-    (re.compile(r"[}\]]\s*,$"), "a comma behind it"),
+    (re.compile(r"[}\]]\s*,$"), "a comma after it"),
     (re.compile(r"^\[$"), "the file is one JSON array"),
     (re.compile(r",\s*[}\]]"), "a comma before a closing bracket"),
 )
-"""Of lines that are no JSON: the first pattern that is found says why, else Python does."""
+"""Reasons for invalid JSON: that of the first pattern found in the line, else Python's own message."""
 
 _SPLIT_WORDS: dict[str, Split] = {
     "train": "train",
@@ -44,23 +44,23 @@ _SPLIT_WORDS: dict[str, Split] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its columns, the file (or hub id) and split it came from, and its number counted from 1 (in JSONL: the line)."""
+    """One row: its columns, its file (or hub id) and split, and its number from 1 (in JSONL: the line)."""
 
     columns: dict[str, Any]
     source: str
     number: int
     split: FileSplit
     position: int = 0
-    """Bytes of the files that were read up to here, for an ETA."""
+    """Bytes of the files read so far, for an ETA."""
 
     @property
     def where(self) -> str:
-        """What an error message calls the row."""
+        """The row's name in error messages."""
         return f"{self.source}, row {self.number}"
 
 
 def local_rows(path: Path) -> list[Row]:
-    """All rows of a file, or of the data files in a folder and its sub-folders. Raises DataError where there are none."""
+    """All rows of a file, or of the data files in a folder and its sub-folders. Raises DataError if there are none."""
     return list(stream_rows(path))
 
 
@@ -70,7 +70,7 @@ def first_row(path: Path) -> Row:
 
 
 def stream_rows(path: Path) -> Iterator[Row]:
-    """`local_rows` one after the other; none is kept."""
+    """`local_rows` as a stream, which keeps none of them."""
     row, done = None, 0
     for file in data_files(path):
         split = split_of_name(file.name)
@@ -82,7 +82,7 @@ def stream_rows(path: Path) -> Iterator[Row]:
 
 
 def data_files(path: Path) -> list[Path]:
-    """The data files at ``path``, in the order of their names."""
+    """The data files at ``path``, sorted by name."""
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file())
         if not files:
@@ -91,12 +91,12 @@ def data_files(path: Path) -> list[Path]:
     if not path.exists():
         raise DataError(f"{path} does not exist: give a {', '.join(SUFFIXES)} file or a folder of them")
     if not path.name.endswith(SUFFIXES):
-        raise DataError(f"{path} is of an unknown kind: convert it to one of {', '.join(SUFFIXES)}")
+        raise DataError(f"{path} has an unknown format: convert it to one of {', '.join(SUFFIXES)}")
     return [path]
 
 
 def split_of_name(name: str) -> FileSplit:
-    """The split that a file is named after: ``math500_test.jsonl`` is test, ``train-00000.parquet`` train, ``rows.jsonl`` unnamed."""
+    """The split in a file's name: ``math500_test.jsonl`` is test, ``train-00000.parquet`` train, ``rows.jsonl`` unnamed."""
     for word in re.split(r"[^a-z]+", name.lower()):
         if word in _SPLIT_WORDS:
             return _SPLIT_WORDS[word]
@@ -124,7 +124,7 @@ def hub_rows(hub_id: str, subset: str | None) -> list[Row]:
 
 
 def _read(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
-    """The number of each row, its columns, and how many bytes of the file were read."""
+    """The number of each row, its columns, and the number of bytes of the file read so far."""
     return _read_parquet(file) if file.name.endswith(".parquet") else _read_jsonl(file)
 
 
@@ -136,7 +136,7 @@ def _read_parquet(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
         with parquet.ParquetFile(file, buffer_size=1 << 20) as content:
             names = content.schema_arrow.names
             if double := next((name for name in names if names.count(name) > 1), None):
-                raise DataError(f"{file} has two columns of the name {double!r}: rename one or drop it")
+                raise DataError(f"{file} has two columns named {double!r}: rename or drop one")
             size, rows = file.stat().st_size, content.metadata.num_rows
             batches = content.iter_batches(ROWS_AT_ONCE)
             for number, columns in enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), 1):
@@ -146,7 +146,7 @@ def _read_parquet(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
 
 
 def _read_jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
-    """Blank lines are skipped, and counted in the row numbers."""
+    """Blank lines are skipped, but count in the row numbers."""
     number = 0
     try:
         with file.open("rb") as raw, gzip.open(raw) if file.name.endswith(".gz") else raw as content:
@@ -161,7 +161,7 @@ def _read_jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
 
 
 def _encoding(start: bytes) -> str:
-    """UTF-8, or what a byte order mark says."""
+    """UTF-8, or the encoding of the byte order mark."""
     if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "utf-32"
     return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
@@ -171,7 +171,7 @@ def _parse_line(line: str, file: Path, number: int) -> dict[str, Any]:
     try:
         columns = json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
-        reason = next((told for pattern, told in _MISTAKES if pattern.search(line)), str(error))
+        reason = next((mistake for pattern, mistake in _MISTAKES if pattern.search(line)), str(error))
         raise DataError(f"{file}, row {number}: not valid JSON ({reason}): one JSON object a line is needed") from error
     if not isinstance(columns, dict):
         raise DataError(f"{file}, row {number}: {type(columns).__name__} instead of a JSON object: one object a line is needed")
@@ -182,5 +182,5 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"two keys of the name {next(name for name in names if names.count(name) > 1)!r}")
+        raise ValueError(f"two keys named {next(name for name in names if names.count(name) > 1)!r}")
     return found

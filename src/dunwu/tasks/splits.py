@@ -1,6 +1,6 @@
-"""Which problems are for training and which are held out, decided by the numbers of a problem alone.
+"""Training and held-out splits, which depend only on a problem's numbers.
 
-Every task with numbers asks here, so a number multiset that one of them trains on is never a test problem of another.
+All tasks with numbers share them, so a number multiset in one task's training split is never in another's test split.
 The published test set of the Game of 24, ranks 901-1000 (Tree of Thoughts, arXiv 2305.10601), is reserved:
 no other problem, whatever its target, may have one of these multisets.
 """
@@ -23,7 +23,7 @@ GAME24_HELD_OUT: frozenset[tuple[int, ...]] = frozenset(
 
 
 def is_reserved(numbers: Iterable[int]) -> bool:
-    """Whether the multiset of ``numbers`` belongs to the Game of 24's test set and so to nothing else."""
+    """True if the multiset of ``numbers`` is reserved for the test set of the Game of 24."""
     return tuple(sorted(numbers)) in GAME24_HELD_OUT
 
 
@@ -33,7 +33,7 @@ def split_of(numbers: Iterable[int]) -> Split:
 
 
 def split_of_text(text: str) -> Split:
-    """The split of a problem known only by its text, in the same proportions."""
+    """The split of a problem by its text, in the same proportions."""
     bucket = int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:8]) % 10
     if bucket < 8:
         return "train"

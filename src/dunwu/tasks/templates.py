@@ -1,4 +1,4 @@
-"""Prompt templates: how a problem becomes the text that a model continues."""
+"""Prompt templates, which turn a problem into the text that a model continues."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ CHAT = "chat"
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """``before`` and ``after`` the problem's text; ``prefill`` is the beginning of the completion, written for the model.
+    """Text ``before`` and ``after`` the problem; ``prefill`` is the start of the completion, given to the model.
 
-    ``ends_sentence``: the problem is followed by a full stop unless it ends with punctuation.
+    ``ends_sentence``: add a full stop to the problem unless it ends with punctuation.
     """
 
     before: str
@@ -41,17 +41,17 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
         "r1-zero-prefilled": Template(_R1_ZERO, " Assistant: ", prefill="<think>\n", ends_sentence=True),
     }
 )
-"""By name. ``chat``, the tokenizer's own template, is the one that is not written here."""
+"""By name. ``chat``, the tokenizer's own template, is not among them."""
 
 _OPEN_THINK = re.compile(r"<think>\s*\Z")
 _ENDS_WITH_PUNCTUATION = re.compile(r"[.!?:;。！？：；]\Z")
 
 
 def render(problem: Problem, template: str, apply_chat: Callable[[str], str] | None = None) -> tuple[str, str]:
-    """The prompt's text, its prefill included at the end, and the prefill alone.
+    """The prompt's text, which ends with the prefill, and the prefill alone.
 
-    ``apply_chat`` turns the problem's text into a prompt and is needed for ``chat`` only; a ``<think>`` that it leaves
-    open at the end is the prefill. Raises ConfigError for an unknown template.
+    ``apply_chat`` turns the problem's text into a prompt and is needed for ``chat`` only; an open ``<think>`` at its end is the prefill.
+    Raises ConfigError for an unknown template.
     """
     if template == CHAT:
         if apply_chat is None:

@@ -1,7 +1,7 @@
-"""How problems of the built-in tasks are worded.
+"""The wording of problems of the built-in tasks.
 
-``short`` is the tiny world's wording, which the bundled base model was pre-trained on;
-``full`` states the rules and where the answer goes, for any other model.
+``short`` is the tiny world's wording, on which the bundled base model was pre-trained;
+``full`` states the rules and the place of the answer, for any other model.
 """
 
 from __future__ import annotations
