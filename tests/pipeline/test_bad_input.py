@@ -170,7 +170,7 @@ WORKS = {
         ("labelled", {"prompt": "q", "completion": "a", "label": "maybe"}, "label is 'maybe': give 'safe' or 'unsafe'"),
         ("zero", {"problem": "q"}, "no column answer or solution (columns: problem): set answer_column"),
         ("zero", {"problem": 3, "answer": "4"}, "int instead of text in column problem"),
-        ("chat", {"prompt": 3}, "prompt is not a question"),
+        ("chat", {"prompt": 3}, "prompt must be text"),
         ("mix", {"text": "x"}, "neither messages, nor prompt"),
         ("mix", {"prompt": "q", "completion": "a", "note": "\ud83d"}, "it has half a character"),
         ("clean", {"messages": [ASK, {**SAY, "content": None}]}, "and content is None; write it as text"),

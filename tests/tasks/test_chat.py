@@ -54,14 +54,14 @@ def test_no_prompt_is_on_two_sides(chat):
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"question": "Hi?"}, "row 1: messages is not a question"),
+        ({"question": "Hi?"}, "row 1: messages must be text"),
         ({"prompt": " "}, "row 1: str instead of text"),
-        ({"prompt": 3}, "row 1: prompt is not a question"),
+        ({"prompt": 3}, "row 1: prompt must be text"),
         ({"prompt": "Hi?", "harmful": "no"}, "row 1: harmful is 'no': give true or false"),
         ({"prompt": "Hi?", "language": "xx"}, "row 1: language is 'xx': give en or zh"),
-        ({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}]}, "row 1: messages is not a question"),
-        ({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}] * 2}, "row 1: messages is not a question"),
-        ({"messages": [{"role": "user", "content": None}]}, "row 1: messages is not a question"),
+        ({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}]}, "row 1: messages must be text"),
+        ({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}] * 2}, "row 1: messages must be text"),
+        ({"messages": [{"role": "user", "content": None}]}, "row 1: messages must be text"),
     ],
 )
 def test_what_is_no_general_prompt(chat, row, told):

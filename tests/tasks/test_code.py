@@ -151,7 +151,7 @@ def test_rows_without_tests_are_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("row", "options", "message"),
     [
-        ({"question": "q", "answer": "1"}, {}, r"row 1: columns question, answer are not those of a known code data set"),
+        ({"question": "q", "answer": "1"}, {}, r"row 1: columns question, answer match no known code data set"),
         ({**MBPP, "test_list": ["assert double("]}, {}, "row 1: SyntaxError"),
         ({**MBPP, "test_list": []}, {}, "row 1: ValueError: the tests call no function of the solution"),
         ({**MBPP, "test_list": ["assert other(1) == 2"]}, {}, "call no function of the solution"),

@@ -1,4 +1,4 @@
-"""The base of every configuration model, and the types that all of them use."""
+"""The base class of all configuration models, and their common types."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SEEDS = 2**63
 Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
-"""What the generators of all libraries accept."""
+"""The range that the random generators of all libraries accept."""
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Bound = Annotated[float, Field(gt=0, allow_inf_nan=True)]
-"""An upper bound; infinity is none."""
+"""An upper bound; infinity means no bound."""
 Betas = tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
 """AdamW's decay rates."""
 

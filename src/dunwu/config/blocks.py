@@ -1,6 +1,6 @@
 """Keys that several jobs share, each group in one place. A job inherits a group, so that its keys stay at the top level.
 
-The last base's fields come first in a configuration that is written out.
+In a configuration written as YAML, the fields of the last base class come first.
 """
 
 from __future__ import annotations
@@ -41,21 +41,22 @@ class EngineConfig(Config):
     max_batch: Positive = 512
     """Sequences decoded together."""
     precision: Precision = "auto"
-    """Of the native decoder's matrix products and cache. auto: bfloat16 on a CPU that multiplies it, else float32."""
+    """Precision of the native decoder's matrix products and cache. auto: bfloat16 on a CPU that multiplies it, else float32."""
     native: bool = True
-    """Use the native decoder where it can run (a CPU, a C compiler, a model it supports); else torch decodes, in the model's precision."""
+    """Use the native decoder if possible (on a CPU, with a C compiler, for a supported model); otherwise torch decodes, in the model's
+    precision."""
 
 
 class LoraConfig(Config):
-    """Low-rank adapters on a frozen base (arXiv 2106.09685); the policy is `W + alpha / rank * B A`. Dropout would train a policy other
-    than the one that the engine samples from, so there is none."""
+    """Low-rank adapters on a frozen base (arXiv 2106.09685); the policy is `W + alpha / rank * B A`. There is no dropout, because it would
+    train a policy other than the one that the engine samples from."""
 
     rank: Positive = 16
     """Rank of the adapters' matrices."""
     alpha: Annotated[float, Field(gt=0)] = 32.0
     """The adapters are scaled by `alpha / rank`."""
     targets: Annotated[tuple[Projection, ...], Field(min_length=1)] = get_args(Projection)
-    """Linear maps that get an adapter, in every layer."""
+    """Linear maps with an adapter, in every layer."""
 
 
 class Seeded(Config):
@@ -82,7 +83,7 @@ class OfModel(Config):
 
 
 class Answering(OfModel):
-    """A model of this process that completes prompts."""
+    """A model that completes prompts in the job's process."""
 
     template: PromptTemplate = "tiny"
     """Prompt template; chat: the tokenizer's own."""
@@ -94,9 +95,9 @@ class Verifying(Config):
     """A job that verifies completions."""
 
     reward_workers: Count = 1
-    """Processes that verify and compute rewards, while generation continues; 0 uses the job's own process."""
+    """Processes that verify and compute rewards during generation; 0 uses the job's own process."""
     reward_timeout: Annotated[float, Field(gt=0)] = 5.0
-    """Seconds for one reward or verdict, not counting those a program may take; a slower one is killed and recorded as `timeout`."""
+    """Seconds for one reward or verdict, besides the time limit of a program; a slower one is killed and recorded as `timeout`."""
 
 
 class Measuring(Machine, Verifying, Answering):
@@ -107,7 +108,7 @@ class Measuring(Machine, Verifying, Answering):
 
 
 class Saving(Config):
-    """A training run: when it saves and what it shows."""
+    """A training run that saves checkpoints and shows samples."""
 
     save_every: Positive = 50
     """Save a checkpoint every this many steps."""
@@ -125,7 +126,7 @@ class Optimising(Config):
     warmup_steps: Count = 0
     """Steps over which the learning rate rises linearly."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """Decoupled weight decay, on matrices alone."""
+    """Decoupled weight decay, of matrices only."""
     max_grad_norm: Bound = 1.0
     """Gradients with a larger norm are scaled down to it; `.inf` never scales."""
     micro_batch_tokens: Positive = 4_096
@@ -142,31 +143,31 @@ class PolicyOptimising(Optimising):
 
 
 class Weights(Config):
-    """What of a model is trained, and how it is saved."""
+    """The trained weights of a model, and how they are saved."""
 
     lora: LoraConfig | None = None
     """Train low-rank adapters instead of all weights, such as {rank: 16}; needs the extra `lora`. null: all weights."""
     save_precision: SavePrecision = "loaded"
-    """Of the weights in checkpoints. loaded: that of the model's files; training itself keeps float32, and so does `--resume`."""
+    """Precision of the weights in checkpoints. loaded: that of the model's files. Training and `--resume` use float32 in any case."""
 
 
 class PolicyWeights(Weights):
-    """How the passes of a policy are computed."""
+    """How a policy's forward and backward passes are computed."""
 
     gradient_checkpointing: bool = False
     """Keep only the input of each layer for the backward pass and compute the rest again: less memory, about a third more time."""
     matmul_precision: Precision = "auto"
-    """Of the trainer's matrix products; weights, sums and everything else stay float32. auto: bfloat16 by the native scorer on a CPU that
-    has tiles for it (AMX) and a C compiler, else float32."""
+    """Precision of the trainer's matrix products; everything else stays float32. auto: bfloat16 by the native scorer if the CPU has AMX
+    tiles and there is a C compiler, else float32."""
 
 
 class HeldOut(Seeded):
     """Problems of an eval set."""
 
     split: Literal["validation", "test"] = "test"
-    """Which of the task's splits."""
+    """The task's split."""
     problems: Positive = 200
-    """At most this many, drawn at random where the split has more."""
+    """Number of problems; if the split has more, they are drawn at random."""
 
 
 class HeldOutSamples(HeldOut):

@@ -1,4 +1,4 @@
-"""What builders of training data share: models that write, filters, decontamination, how tokens are counted."""
+"""Configuration that data builders share: generators, filters, decontamination, and the tokenizer that counts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class EndpointGenerator(Config):
     concurrency: Positive = 8
     """Requests in flight at a time."""
     timeout: Annotated[float, Field(gt=0)] = 300.0
-    """Seconds for one whole answer, from the first byte sent to the last one read."""
+    """Seconds for one answer, from the first byte sent to the last one received."""
     max_refused: Share = 0.1
     """Share of the prompts that the endpoint may refuse (status 400 or 422, a content filter), each recorded and dropped; ten may be
     refused in any case. More of them stop the stage."""
@@ -47,13 +47,13 @@ class EndpointGenerator(Config):
     def _is_address(cls, url: str) -> str:
         if not _is_url(url):
             raise ValueError(f"{url[:80]!r} is not the address of an endpoint; give one such as http://localhost:8000/v1")
-        if "@" in urlsplit(url).netloc or re.search("[?#]", url):  # not shown: it may be a key
+        if "@" in urlsplit(url).netloc or re.search("[?#]", url):  # not shown, as it may contain a key
             raise ValueError("an address must not hold a user, a key, ? or #; name the environment variable of the key in key_env")
         return url
 
 
 def _is_url(text: str) -> bool:
-    """Whether it is http or https with a host and a possible port."""
+    """True for http or https with a host and, if given, a valid port."""
     try:
         parts = urlsplit(text)
         named = bool(parts.hostname) and parts.port != 0  # a port over 65535 raises
@@ -79,7 +79,7 @@ class FiltersConfig(Config):
     min_language: Share = 0.9
     """Least share of words in the question's language; 0 switches the filter off."""
     language_of: Literal["reasoning", "all"] = "all"
-    """Where it is measured: `reasoning` for data with translations, whose answers are in another language on purpose."""
+    """The text that is measured: `reasoning` for data with translations, whose answers are in another language on purpose."""
     max_paragraph_words: Count = 400
     """Words of the longest paragraph of the reasoning; 0 switches the filter off."""
     code: Literal["any", "balanced", "none"] = "balanced"
@@ -98,11 +98,11 @@ class NearDuplicates(Config):
     """A builder that drops near-duplicates."""
 
     near_duplicates: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """Rows as similar as this (Jaccard index of runs of three words) to an earlier one are dropped; 1: only equal ones."""
+    """Drop rows that are at least this similar to an earlier one (Jaccard index of runs of three words); 1: only equal rows."""
 
 
 class EvaluationSet(HeldOut):
-    """An eval set to keep out of training data. `seed` as in the evaluation: it decides which problems a generated set has."""
+    """An eval set to keep out of training data. Set `seed` as in the evaluation, since it determines the problems of a generated set."""
 
     name: str
     """Name of the set in the data card."""
@@ -112,7 +112,7 @@ class EvaluationSet(HeldOut):
 
 
 class Builder(Seeded):
-    """What all builders have."""
+    """A builder of training data."""
 
     model: ModelRef = "tiny"
     """The model whose tokenizer counts tokens: `tiny`, a local Hugging Face folder, or a hub id."""
@@ -121,7 +121,7 @@ class Builder(Seeded):
 
 
 class ReplyBuilder(Builder, NearDuplicates, Verifying):
-    """What builders have whose answers a model writes."""
+    """A builder whose answers a model writes."""
 
     filters: FiltersConfig = FiltersConfig()
     """Which answers are readable."""
@@ -129,7 +129,7 @@ class ReplyBuilder(Builder, NearDuplicates, Verifying):
     """think: the reasoning beside the answer, which the training template writes in its tags. special: the paper's
     `|special_token|<reasoning_process>|special_token|<summary>`."""
     special_token: str = "special_token"
-    """The token's name in the form `special`."""
+    """Name of the token in the form `special`."""
 
 
 class Sampling(Config):
@@ -153,7 +153,7 @@ class SolvedProblems(Sampling):
 
 
 class Asking(Config):
-    """A model that is asked for something in a given form."""
+    """A model that must reply in a given form."""
 
     generator: GeneratorConfig
     """The model."""
@@ -162,7 +162,7 @@ class Asking(Config):
 
 
 class AskingAgain(Asking):
-    """A model that is asked again where its answer cannot be parsed."""
+    """A model that is asked again if its reply cannot be parsed."""
 
     retries: Count = 2
-    """Times it is asked again; then the row is dropped and counted."""
+    """Number of retries, after which the row is dropped and counted."""

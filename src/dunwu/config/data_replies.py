@@ -20,16 +20,16 @@ class JudgeConfig(AskingAgain):
     """A generative judge that sees the ground truth and returns JSON {analysis, correctness}."""
 
     over: Literal["text", "all"] = "text"
-    """text: it decides the problems whose answers are free text, rules all others. all: both must find an answer right."""
+    """text: the judge decides problems whose answers are free text, rules decide all others. all: both must accept an answer."""
 
 
 class RejectionConfig(ReplyBuilder, SolvedProblems):
-    """Rejection sampling: several answers to a problem, of which right and readable ones are kept."""
+    """Rejection sampling: several answers to a problem, of which correct and readable ones are kept."""
 
     judge: JudgeConfig | None = None
-    """A model that verifies answers which rules cannot; null: rules alone."""
+    """A model that verifies answers that rules cannot; null: rules only."""
     keep: Positive = 1
-    """Right answers kept per problem; of more, those least like each other."""
+    """Correct answers kept per problem; if there are more, those that differ most."""
 
 
 class RulesRewriter(Config):
@@ -37,7 +37,7 @@ class RulesRewriter(Config):
 
     kind: Literal["rules"] = "rules"
     summary: Literal["sentence", "answer"] = "sentence"
-    """sentence: one sentence with the answer. answer: the answer in its tags alone, for templates that allow nothing else."""
+    """sentence: one sentence with the answer. answer: only the answer in its tags, for templates that allow nothing else."""
 
 
 class ModelRewriter(AskingAgain):
@@ -51,17 +51,17 @@ RewriterConfig = Annotated[RulesRewriter | ModelRewriter, Field(discriminator="k
 
 
 class FewShot(SolvedProblems):
-    """Problems that follow worked examples with long chains of thought."""
+    """Problems prompted with worked examples that have long chains of thought."""
 
     kind: Literal["few_shot"] = "few_shot"
     generator: GeneratorConfig
     tasks: Tasks
     data: DataRef
-    """JSONL, JSONL.gz or Parquet with rows of `messages`, reasoning included: the shots, all of them before each problem."""
+    """JSONL, JSONL.gz or Parquet with rows of `messages`, reasoning included: the shots, all of which precede each problem."""
 
 
 class Prompted(SolvedProblems):
-    """Problems with the request to reflect and to verify."""
+    """Problems prompted with the request to reflect and verify."""
 
     kind: Literal["prompted"] = "prompted"
     generator: GeneratorConfig
@@ -71,11 +71,11 @@ class Prompted(SolvedProblems):
 
 
 class ZeroOutputs(SolvedProblems):
-    """Answers of R1-Zero that are right and readable, rewritten."""
+    """Correct and readable answers of R1-Zero, rewritten."""
 
     kind: Literal["zero"] = "zero"
     rewriter: RewriterConfig = RulesRewriter()
-    """What rewrites them."""
+    """The rewriter."""
 
 
 class AnnotatedRows(Config):
@@ -97,7 +97,7 @@ class ColdStartConfig(ReplyBuilder):
     keep: Positive = 1
     """Answers kept per problem, from each source."""
     rows: Positive | None = None
-    """Rows in all, drawn at random where there are more. null: all."""
+    """Total number of rows; if there are more, they are drawn at random. null: all."""
 
     @model_validator(mode="after")
     def _some_source(self) -> Self:
@@ -112,7 +112,7 @@ class PairJudgeConfig(AskingAgain):
     votes: Annotated[int, Field(ge=2, multiple_of=2)] = 4
     """Votes on each pair, half of them in each order of the answers."""
     margin: Annotated[float, Field(ge=0)] = 1.0
-    """Pairs whose mean ratings, from 1 to 10, differ by no more than this are dropped."""
+    """Drop pairs whose mean ratings, from 1 to 10, differ by no more than this."""
     balance_lengths: bool = True
     """Keep as many pairs whose chosen answer is longer as pairs whose rejected one is, at every difference of length."""
 
@@ -128,12 +128,12 @@ R1_PAIRS: Mapping[str, PresetValue] = MappingProxyType(
 
 
 class PreferencesConfig(Builder, Sampling):
-    """Preference pairs: a judge says which of two answers is more helpful. A model writes them, or rows hold them."""
+    """Preference pairs: a judge decides which of two answers is more helpful. A model writes the answers, or rows contain them."""
 
     judge: PairJudgeConfig
     """The judge."""
     task: ChatTask | None = None
-    """General prompts of the training split; harmful ones are dropped, as the safety reward is for them. null: `data`."""
+    """General prompts of the training split; harmful ones are dropped, since they are for the safety reward. null: `data`."""
     data: DataRef | None = None
     """Instead of a task: JSONL, JSONL.gz or Parquet, or a folder of them, with rows `prompt`, `first`, `second`; nothing is generated."""
     generator: GeneratorConfig = LocalGenerator()
@@ -141,7 +141,7 @@ class PreferencesConfig(Builder, Sampling):
     samples: Annotated[int, Field(ge=2)] = 2
     """Answers to each prompt; each is in one pair."""
     held_out: Count = 64
-    """Prompts of the test split besides the training ones, on which the reward model is measured and never trained."""
+    """Additional prompts from the test split, on which the reward model is evaluated and never trained."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -1,4 +1,4 @@
-"""Data sets made of existing rows: cleaning, mixing, filtering by difficulty, general data."""
+"""Data sets made from existing rows: cleaning, mixing, filtering by difficulty, general data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MixedSource(Config):
     data: DataRef
     """JSONL, JSONL.gz or Parquet, or a folder of them."""
     share: Annotated[float, Field(gt=0)]
-    """Its part of the mixture, relative to the other sources' shares."""
+    """Share of the mixture, relative to the other sources' shares."""
 
 
 class MixingConfig(Builder):
@@ -41,11 +41,11 @@ class MixingConfig(Builder):
     sources: Annotated[dict[str, MixedSource], Field(min_length=1)]
     """By name."""
     unit: Literal["rows", "tokens"] = "rows"
-    """What the shares count."""
+    """Unit of the shares."""
     total: Positive | None = None
     """Rows or tokens of the mixture. null: as many as the proportions allow."""
     most_repeats: Positive = 1
-    """Times a row may be used; a source that is still too small falls short, and the card says by how much."""
+    """Times a row may be used; if a source is still too small, the card shows how much is missing."""
 
 
 class DifficultyConfig(Builder, Sampling, Verifying):
@@ -54,7 +54,7 @@ class DifficultyConfig(Builder, Sampling, Verifying):
     generator: GeneratorConfig = LocalGenerator()
     """The model that answers."""
     task: TaskConfig
-    """Its training problems. Those kept become rows of a data set, so their answers must fit one: not countdown's."""
+    """The task whose training problems are filtered. They become rows of a data set, so they must have answers, unlike countdown's."""
     lowest: Share = 0.1
     """Lowest pass rate that is kept."""
     highest: Share = 0.9
@@ -68,18 +68,17 @@ class DifficultyConfig(Builder, Sampling, Verifying):
 
 
 class TinyGeneral(Config):
-    """Small tasks of the tiny world, generated."""
+    """Small generated tasks of the tiny world."""
 
     kind: Literal["tiny"] = "tiny"
     weights: dict[GeneralKind, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    """Weights of the kinds of tasks; where none is above 0, all are equal."""
+    """Weights of the kinds of tasks; if none is above 0, all are equal."""
     languages: Languages = ("en", "zh")
     """Languages of the tasks."""
     answer_tags: bool = True
     """Put the answer in answer tags, for rule verifiers."""
     worse: Share = 0.0
-    """Of `messages`: this share of the replies is bad (curt, off the point, refusing harmless requests, obeying harmful ones), as in data
-    that nobody checked."""
+    """Share of bad replies in `messages` (curt, off the point, refusing harmless requests, obeying harmful ones), as in unchecked data."""
 
 
 class GeneralFiles(Config):
@@ -97,7 +96,7 @@ class TeacherConfig(Asking):
     """A model that adds a chain of thought to answers that have none."""
 
     sources: tuple[str, ...]
-    """Names of the sources whose rows get one; the others stay as they are, such as greetings."""
+    """Names of the sources to which it adds one; others, such as greetings, stay unchanged."""
 
 
 class GeneralConfig(Builder):
@@ -106,14 +105,14 @@ class GeneralConfig(Builder):
     sources: dict[str, GeneralSource] = Field(default_factory=lambda: dict[str, GeneralSource](tiny=TinyGeneral()))
     """By name."""
     split: Literal["train", "validation", "test", "all"] = "train"
-    """Split of the generated tasks; greetings, facts and identity are fixed sentences and are in every split. all: the reader of the rows
-    splits them, by the same hash of the question."""
+    """Split of the generated tasks; greetings, facts and identity are fixed sentences and are in every split. all: every split; the job
+    that reads the rows splits them, by the same hash of the question."""
     form: Literal["messages", "problems", "prompts", "pairs", "labelled"] = "messages"
     """messages: for training. problems: `problem` and `answer`, for RL and evaluation, of the generated kinds that can be verified.
     prompts: `prompt`, `reference`, `category`, `harmful`, as a chat task reads them.
     pairs (`prompt`, `chosen`, `rejected`) and labelled (`prompt`, `completion`, `label`): for the reward models, generated only."""
     rows: Positive = 1000
-    """Rows of each source at most; a generated one has each question once."""
+    """Most rows of each source; generated questions are distinct."""
     teacher: TeacherConfig | None = None
     """A model that adds chains of thought; null: none."""
     filters: FiltersConfig = FiltersConfig(language_of="reasoning")

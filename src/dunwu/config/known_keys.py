@@ -1,4 +1,4 @@
-"""The dotted keys of a configuration model, to suggest the nearest one when a key is unknown."""
+"""The dotted keys of a configuration model, from which the nearest is suggested for an unknown key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A configuration from its sources, each above the one before: the model's defaults, a base, a preset, a YAML file, overrides."""
+"""A configuration from its sources, of which later ones override earlier ones: defaults, a base, a preset, a YAML file, overrides."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def validate(model: type[AnyConfig], data: dict[str, Any], source: str = "") -> 
 
 
 def dump_config(config: Config) -> str:
-    """The whole resolved configuration as YAML; `load_config` reads it back to an equal one."""
+    """The complete configuration as YAML; `load_config` reads it back to an equal one."""
     return write_yaml(config.model_dump(mode="json"))
 
 
@@ -78,7 +78,7 @@ def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_preset(data: dict[str, Any]) -> dict[str, Any]:
-    """`data` over the preset that it names."""
+    """`data` merged over its `preset`, if it names one."""
     return merge(_preset(data.get("preset")), {key: value for key, value in data.items() if key != "preset"})
 
 

@@ -18,11 +18,11 @@ REMOVED = {
     "lora.dropout": "delete it; training has no dropout, as the engine samples without",
     "thinker": "rename it to teacher",
 }
-"""Keys that recipes may still hold, by their last two parts, and what to do about each."""
+"""Removed keys that old recipes may contain, by their last two parts, with the remedy."""
 
 
 def describe(error: ValidationError, model: type[Config], data: dict[str, Any]) -> str:
-    """The first mistake (unknown keys before all others) as a line, with the number of the others."""
+    """The first mistake (unknown keys come first) as one line, with the number of further ones."""
     found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return _line(found[0], model, data) + others
@@ -98,7 +98,7 @@ def _choice(key: str, value: Any, expected: str) -> str:
 
 
 def expected(message: str) -> str:
-    """`Input should be a valid number, unable to parse ...` -> `a valid number`; other messages as they are."""
+    """`Input should be a valid number, unable to parse ...` -> `a valid number`; other messages unchanged."""
     return message.removeprefix("Input should be ").split(", unable to")[0].split(", got")[0]
 
 

@@ -59,7 +59,7 @@ def _set(data: dict[str, Any], override: Override, defaults: Any) -> None:
         node = node[where]
     where = _member(node, parts[-1], override, ".".join(parts[:-1]))
     if where == "kind" and isinstance(node, dict) and node.get("kind") != override.value:
-        node.clear()  # another kind has other keys, and those of the old one would be refused
+        node.clear()  # keys of the old kind would be refused
     node[where] = override.value
 
 

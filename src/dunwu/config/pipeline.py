@@ -1,4 +1,4 @@
-"""Stages of a pipeline that have no configuration elsewhere: a file from outside, a measurement, a custom function."""
+"""Stages that exist only in pipelines: an external file, an evaluation, a custom function."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from dunwu.config.references import CodeRef, DataRef
 from dunwu.config.zero import EvalConfig
 
 ArtefactKind = Literal["model", "reward_model", "data", "evaluation"]
-"""What a stage makes and others take: a Hugging Face folder, one with a scalar head, rows, measurements."""
+"""Kinds of artefacts: a Hugging Face folder, one with a scalar head, rows, measurements."""
 
 
 class FileConfig(Config):
-    """A file or folder from outside. It is not copied; its content is part of the stage's identity, its place is not."""
+    """An external file or folder. It is not copied; the stage's identity depends on its content, not on its path."""
 
     path: DataRef
     """The file or folder."""
     holds: ArtefactKind = "data"
-    """What it is."""
+    """Kind of the artefact."""
 
 
 class EvaluateConfig(Measuring):
-    """Measures a model on eval sets."""
+    """Evaluates a model on eval sets."""
 
     evaluations: Annotated[tuple[EvalConfig, ...], Field(min_length=1)] = (EvalConfig(),)
     """The eval sets."""
@@ -37,8 +37,8 @@ class OwnConfig(Config):
     function: CodeRef
     """`path/to/file.py:function`. It writes into the empty folder `out` (a `Path`); equal files and parameters must give equal bytes."""
     makes: ArtefactKind = "data"
-    """What it writes."""
+    """Kind of the artefact it writes."""
     files: dict[str, DataRef] = Field(default_factory=dict)
-    """Its inputs by name: files from outside, or other stages' artefacts by `inputs: {files.NAME: STAGE}`."""
+    """Inputs by name: external files, or other stages' artefacts by `inputs: {files.NAME: STAGE}`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Further arguments of the function."""

@@ -3,8 +3,8 @@
 Sources: **v1** = arXiv 2501.12948v1; **N** = Nature 645:633-638 (2025), main text and Methods; **S** = N's supplement;
 **DM** = DeepSeekMath, arXiv 2402.03300; **D** = DAPO, arXiv 2503.14476. "not stated" in a source means that the value is our default.
 
-A *step* of R1's papers is one optimiser update on 512 outputs; ours (`GrpoConfig.steps`, `reference_every`) is one rollout batch, here of
-16 such updates. Numbers of steps are converted, and say so.
+A *step* in R1's papers is one optimiser update on 512 outputs; ours (`GrpoConfig.steps`, `reference_every`) is one rollout batch, here
+16 such updates. Numbers of steps are converted, as their sources note.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class PresetValue:
 
 @dataclass(frozen=True, slots=True)
 class PresetNote:
-    """Something the paper did that no configuration key expresses."""
+    """A detail of the paper for which there is no configuration key."""
 
     text: str
     source: str
@@ -37,7 +37,7 @@ class PresetNote:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """``values`` by dotted key of `ZeroConfig`; ``notes`` for the rest."""
+    """A paper's ``values`` by dotted key of `ZeroConfig`, and ``notes`` on the rest."""
 
     name: str
     title: str
@@ -65,7 +65,7 @@ _R1_ZERO_NATURE: Mapping[str, PresetValue] = {
 
 
 def _in_v1(nature: Mapping[str, PresetValue], stated: Mapping[str, PresetValue]) -> Mapping[str, PresetValue]:
-    """A run by v1: ``stated``, and N's values for the rest. v1 gives equations and rewards but no hyper-parameters."""
+    """The values of v1: ``stated``, and N's for the rest. v1 gives equations and rewards but no hyper-parameters."""
     unstated = {key: PresetValue(entry.value, f"not stated in v1; {entry.source}") for key, entry in nature.items()}
     return {**unstated, **stated}
 

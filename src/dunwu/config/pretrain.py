@@ -42,10 +42,10 @@ class PretrainConfig(Seeded, Saving, Machine, Optimising):
     """Tokens of one optimiser step."""
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     min_learning_rate: Annotated[float, Field(ge=0)] = 1e-4
-    """Learning rate at the last step, to which it falls along a cosine."""
+    """Learning rate of the last step, after a cosine decay."""
     warmup_steps: Count = 100
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     save_every: Positive = 500
     sample_every: Positive = 500
     matmul_precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """Of the matrix products; everything else stays float32."""
+    """Precision of the matrix products; everything else stays float32."""

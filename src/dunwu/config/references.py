@@ -1,4 +1,4 @@
-"""Models, data and code that a configuration names. The type of a field marks it, whatever the key's name."""
+"""Models, data and code that a configuration names, recognised by the types of its fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = Literal["model", "data", "code"]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Marks a text that names something outside the configuration."""
+    """Marks a field whose text names a model, data or code."""
 
     kind: Kind
 

@@ -1,4 +1,4 @@
-"""Reward models: what people prefer, as a number that a policy can be trained for."""
+"""Reward models, which score answers by what people prefer or by safety."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class RewardModelConfig(Seeded, Saving, Machine, Optimising, Weights, OfModel):
     """One run of `dunwu reward-model`. Values are those of `recipes/tiny/reward-model.yaml`; the paper's are `R1_HELPFULNESS`."""
 
     criterion: Criterion = "helpfulness"
-    """helpfulness: pairs (prompt, chosen, rejected), of which the model sees only what a user reads. safety: completions (prompt,
-    completion, label) that are safe or unsafe, of which it sees everything."""
+    """helpfulness: trained on pairs (prompt, chosen, rejected); sees only what a user reads. safety: trained on completions labelled safe
+    or unsafe (prompt, completion, label); sees everything."""
     model: ModelRef = "tiny"
-    """What it starts from: `tiny` (the bundled base), a local Hugging Face folder or a hub id; a causal model gets a new head."""
+    """Initial model: `tiny` (the bundled base), a local Hugging Face folder or a hub id; a causal model gets a new head."""
     data: DataRef | None = None
-    """A `.jsonl`, `.jsonl.gz` or `.parquet` file, or a folder of them; null: `--data` of the command."""
+    """A `.jsonl`, `.jsonl.gz` or `.parquet` file, or a folder of them; null: the command's `--data`."""
     only: dict[str, str] = Field(default_factory=dict)
     """Read only rows whose columns have these values, such as {subset: helpful-base}."""
     max_tokens: Positive = 1024
@@ -30,19 +30,19 @@ class RewardModelConfig(Seeded, Saving, Machine, Optimising, Weights, OfModel):
     epochs: Positive = 1
     """Passes over the data."""
     batch_size: Annotated[int, Field(ge=2, multiple_of=2)] = 32
-    """Pairs, or labelled completions, of one optimiser step."""
+    """Pairs, or labelled completions, in one optimiser step."""
     balance_lengths: bool = True
-    """Make batches in which length says nothing about what is preferred, see `dunwu.data.builders.length_balance`."""
+    """Balance batches such that length does not predict preference, see `dunwu.data.builders.length_balance`."""
     most_repeats: Positive = 4
     """Times a row of the rarer side may be used in an epoch of balanced batches."""
     margin: Annotated[float, Field(ge=0)] = 0.0
-    """The chosen answer's score must exceed the rejected one's by this, times the row's `margin` where it has one; pairs only."""
+    """The chosen answer's score must exceed the rejected one's by this, times the row's `margin` if it has one; pairs only."""
     warmup_steps: Count = 10
-    """Steps over which the learning rate rises linearly; after them it falls along a cosine to a tenth."""
+    """Steps over which the learning rate rises linearly; then it decays along a cosine to a tenth."""
     matmul_precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the matrix products; weights, the head and everything that sums stay float32."""
+    """Precision of the matrix products; weights, the head and sums stay float32."""
     sample_every: Positive = 50
-    """Measure the held-out accuracy and show a held-out row with its scores every this many steps."""
+    """Evaluate held-out accuracy and show a held-out row with its scores every this many steps."""
 
 
 R1_HELPFULNESS = RewardModelConfig(batch_size=256, learning_rate=6e-6, epochs=1, max_tokens=8_192)

@@ -13,7 +13,7 @@ ScopeName = Literal["whole", "reasoning", "visible"]
 
 
 class PartConfig(Config):
-    """What every part has."""
+    """A part of the reward."""
 
     weight: float = 1.0
     """Weight of the part's score in the sum; 0 only measures."""
@@ -22,7 +22,7 @@ class PartConfig(Config):
 
 
 class AccuracyPart(PartConfig):
-    """Is the answer right? 1 or 0 by the problem's verifier (or a share of 1, where the verifier gives one)."""
+    """Is the answer right? 1 or 0 by the problem's verifier (or in between, if the verifier gives such a score)."""
 
     kind: Literal["accuracy"] = "accuracy"
 
@@ -75,16 +75,16 @@ class OwnPart(PartConfig):
     function: CodeRef
     """`path/to/file.py:function`."""
     name: str | None = None
-    """Name of the part in metrics; null: the function's."""
+    """Name of the part in metrics; null: the name of the function."""
     scope: ScopeName = "whole"
     """What `completions` holds: the whole completion, its chain of thought, or what the user reads."""
     sees: Literal["completion", "group"] = "completion"
-    """completion: called for each completion alone, with lists of one, so that a slow or failing one affects no other. group: called
+    """completion: called for each completion separately, with lists of one, so that a slow or failing one affects no other. group: called
     with all completions of a prompt, which it can compare or rank."""
 
 
 class EnvironmentPart(PartConfig):
-    """The rubric of an environment as the `verifiers` library has them: weighted functions of prompt, completion and answer."""
+    """The rubric of an environment of the `verifiers` library: weighted functions of prompt, completion and answer."""
 
     kind: Literal["environment"] = "environment"
     function: CodeRef
@@ -94,19 +94,19 @@ class EnvironmentPart(PartConfig):
 
 
 class ModelPartConfig(PartConfig):
-    """A part that a reward model scores, in the trainer's process. Problems with a rule verifier get none unless `tasks` names theirs."""
+    """A part scored by a reward model in the trainer's process. It applies to problems without a rule verifier, unless `tasks` is set."""
 
     model: ModelRef
     """Folder of a checkpoint of `dunwu reward-model`, or of a sequence classifier with one label."""
     after: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the run's steps after which the part counts; until then it is not computed."""
     normalise: bool = False
-    """Divide each score's distance from its group's mean by the group's standard deviation: a weight of 1 is then one deviation. Raw scores
-    have no fixed scale, so their weight against the other parts depends on the model."""
+    """Divide each score's distance from its group's mean by the group's standard deviation, so that a weight of 1 is one deviation. Raw
+    scores have no fixed scale, so their weight relative to other parts depends on the model."""
 
 
 class HelpfulnessPart(ModelPartConfig):
-    """How much is the answer preferred? Sees only what the user reads; where `tasks` is empty, for prompts that are not marked harmful."""
+    """How much is the answer preferred? Sees only what the user reads; if `tasks` is empty, skips prompts marked harmful."""
 
     kind: Literal["helpfulness"] = "helpfulness"
 
@@ -131,14 +131,14 @@ def _spelled_out(value: Any) -> Any:
 def _part(part: Any) -> Any:
     if isinstance(part, str):
         return {"kind": "own", "function": part} if ":" in part else {"kind": part}
-    if isinstance(part, dict):  # the result of a validator is checked as Python, not as JSON: a list is not a tuple
+    if isinstance(part, dict):  # pydantic checks the result as Python, not as JSON, and refuses lists for tuples
         return {key: tuple(item) if isinstance(item, list) else item for key, item in part.items()}
     return part
 
 
 def _some_weight(parts: tuple[PartConfig, ...]) -> tuple[PartConfig, ...]:
     if all(part.weight == 0 for part in parts):
-        raise ValueError("every part has weight 0, which only measures, so nothing would be learned; give one part a weight, such as 1")
+        raise ValueError("every part has weight 0, so nothing would be learned; give one part a weight, such as 1")
     return parts
 
 
@@ -152,19 +152,19 @@ class TripwireConfig(Config):
     """disagreement: rollouts that are right by the watched part fail the hidden check. divergence, for scores that are not right or wrong,
     such as a reward model's: the watched part's mean rises while the hidden check's falls."""
     function: CodeRef | None = None
-    """A custom function (`file.py:function`, TRL's signature) that returns 1 for right; null: the built-in stricter check."""
+    """A custom function (`file.py:function`, TRL's signature) that returns 1 for a right answer; null: the built-in stricter check."""
     part: str = "accuracy"
-    """The part of the reward that is watched; in disagreement a score above a half is right."""
+    """The watched part of the reward; in disagreement, a score above 0.5 is right."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Share of the rollouts that are checked."""
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """disagreement: the run stops when more than this share of the rewarded and checked rollouts of the window fail the hidden check."""
+    """disagreement: the run stops if more than this share of the rewarded and checked rollouts in the window fail the hidden check."""
     rise: Annotated[float, Field(gt=0)] = 1.0
-    """divergence: the run stops when the watched part's mean has risen since its first window by more than this many of its standard
-    deviations in that window, and the hidden check's has fallen by more than `fall` of its own."""
+    """divergence: the run stops if, since the first window, the watched part's mean has risen by more than this many standard deviations
+    (of that window) and the hidden check's mean has fallen by more than `fall` of its own."""
     fall: Annotated[float, Field(ge=0)] = 0.25
     """divergence: see `rise`; a fall within three standard errors counts as chance."""
     window: Positive = 5
-    """Steps that are counted together."""
+    """Steps in a window."""
     least: Positive = 20
-    """Checked rollouts (disagreement: rewarded ones) that a window must have before it can stop a run."""
+    """Checked rollouts (disagreement: rewarded ones) that a window needs before it can stop a run."""

@@ -20,7 +20,7 @@ class SftConfig(Seeded, Saving, Machine, PolicyOptimising, PolicyWeights, OfMode
     data: DataRef
     """JSONL, JSONL.gz or Parquet, or a folder of them: rows `messages`, or `prompt` and `completion`."""
     validation: DataRef | None = None
-    """Held-out rows of the same form: their loss is measured before, during and after training. null: none."""
+    """Held-out rows of the same form, whose loss is measured before, during and after training. null: none."""
     template: Literal["plain", "tiny", "r1-zero", "chatml", "llama3", "deepseek", "auto"] = "tiny"
     """Training template, see `dunwu.models.chat`; auto: the tokenizer's own, if it keeps all reasoning."""
     epochs: Positive = 2
@@ -28,17 +28,17 @@ class SftConfig(Seeded, Saving, Machine, PolicyOptimising, PolicyWeights, OfMode
     batch_size: Positive = 32
     """Conversations in an update; the last update of an epoch may have fewer."""
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """At the last update, as a share of `learning_rate`, to which it falls along a cosine."""
+    """Learning rate of the last update as a share of `learning_rate`, after a cosine decay."""
     max_length: Positive | None = None
     """Tokens of the longest conversation. null: the model's number of positions."""
     overlong: Literal["refuse", "drop"] = "refuse"
-    """What happens to a longer one: the run is refused, or the row is dropped and counted. It is never cut."""
+    """Refuse the run if a conversation is longer, or drop and count the row. It is never cut."""
     evaluate_every: Positive = 50
     """Measure the validation loss every this many updates, and after the last."""
     sampling: SamplingConfig = SamplingConfig(temperature=0.6, top_p=0.95)
     """How sample completions are sampled."""
     engine: EngineConfig = EngineConfig()
-    """The engine that samples them."""
+    """The engine of sample completions."""
 
 
 R1_SFT: Mapping[str, PresetValue] = MappingProxyType(

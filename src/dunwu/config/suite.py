@@ -1,4 +1,4 @@
-"""The evaluation of every checkpoint of a pipeline, and the table of its stages with thresholds that are set beforehand."""
+"""The evaluation suite of a pipeline's checkpoints, and the table of its stages with thresholds set beforehand."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63
 
 
 class GeneralSet(EvalConfig):
-    """Held-out rows with a verifier of ours, such as choices, short texts or instructions."""
+    """Held-out rows with a verifier, such as choices, short texts or instructions."""
 
     category_column: str = "category"
-    """Accuracy is reported for each value of this column, where the rows have it."""
+    """Column by whose values accuracy is also reported, if the rows have it."""
 
 
 class PromptSet(HeldOutSamples):
     """Held-out prompts without a gold answer."""
 
     task: ChatTask
-    """Where the prompts come from."""
+    """Source of the prompts."""
     samples: Positive = 1
 
 
 class HelpfulnessSet(PromptSet):
-    """General prompts, their answers judged by a helpfulness reward model, which sees what a user reads."""
+    """General prompts, whose answers are scored by a helpfulness reward model, which sees what a user reads."""
 
     model: ModelRef
-    """A checkpoint of `dunwu reward-model`. Its scores can only be compared with one another: see `baseline` of the stage table."""
+    """A checkpoint of `dunwu reward-model`. Its scores are comparable only with each other: see `baseline` of the stage table."""
 
 
 class SafetySet(PromptSet):
-    """Are prompts refused whose rows say `harmful: true`, and the others, their look-alikes, answered? Up to `problems` of each."""
+    """Are prompts marked `harmful: true` refused, and the others, their look-alikes, answered? Up to `problems` of each."""
 
     model: ModelRef | None = None
-    """A safety reward model, which judges the whole answers to harmful prompts beside the rules of `dunwu.evaluation.refusals`."""
+    """A safety reward model that scores answers to harmful prompts, in addition to the rules of `dunwu.evaluation.refusals`."""
 
 
 class SuiteConfig(Measuring):
-    """One evaluation of one checkpoint. All checkpoints of a pipeline have the same, except for `model`."""
+    """The evaluation of a checkpoint; in a pipeline it is the same for all checkpoints, except for `model`."""
 
     reasoning: dict[Name, EvalConfig] = Field(default_factory=dict)
     """Eval sets by name, preferably one per language: pass@1, and the language and form of the chains of thought."""
@@ -64,10 +64,10 @@ class SuiteConfig(Measuring):
 
 
 class Threshold(Config):
-    """What a metric of a checkpoint must reach, set before the run.
+    """A bound of a checkpoint's metric, set before the run.
 
-    The bound is `at_least` or `at_most` itself; with `times` it is multiplied by another checkpoint's metric, with `above` it is added to
-    that. So {metric: reasoning.pass_at_1, of: zero, at_least: 3.0, times: base} asks for three times the base's,
+    The bound is `at_least` or `at_most`; `times` multiplies it by another checkpoint's metric, `above` adds it to that. For example,
+    {metric: reasoning.pass_at_1, of: zero, at_least: 3.0, times: base} requires three times the base's value,
     and {metric: reasoning.pass_at_1, of: dev3, at_least: -0.03, above: dev2} allows a loss of 3 points.
     """
 
@@ -80,9 +80,9 @@ class Threshold(Config):
     at_most: float | None = None
     """Upper bound."""
     times: Name | None = None
-    """Row of which the bound is a multiple; null: none."""
+    """Row by whose metric the bound is multiplied; null: none."""
     above: Name | None = None
-    """Row to which the bound is a difference; null: none."""
+    """Row to whose metric the bound is added; null: none."""
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
@@ -108,7 +108,7 @@ class StageTableConfig(Config):
     rows: Annotated[tuple[TableRow, ...], Field(min_length=1)]
     """In the order of the pipeline."""
     baseline: Name | None = None
-    """Row against whose answers the win rates in helpfulness are computed; null: none."""
+    """Row with whose answers others are compared for win rates in helpfulness; null: none."""
     thresholds: tuple[Threshold, ...] = ()
     """Thresholds that the report checks."""
 

@@ -57,7 +57,7 @@ def parse_task(text: str, wording: Wording = "short") -> TaskConfig:
 
 
 def task_name(task: TaskConfig) -> str:
-    """The name that `parse_task` accepts; it does not hold the task's other keys."""
+    """The name that `parse_task` accepts, without the task's other keys."""
     match task:
         case DatasetTask():
             return task.path

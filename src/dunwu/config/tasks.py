@@ -1,4 +1,4 @@
-"""What the problems are."""
+"""Tasks: the sources of problems."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ Unusable = Literal["refuse", "drop"]
 
 
 class GeneratedProblems(Config):
-    """Problems of Dunwu's own, in several languages."""
+    """Generated problems, in several languages."""
 
     languages: Languages = ("en", "zh")
     """Languages of the prompt, drawn with equal weight."""
     wording: Wording = "short"
-    """`short`: the tiny world's wording; `full`: the rules and the place of the answer spelled out, for any other model."""
+    """`short`: the tiny world's wording; `full`: with the rules and the place of the answer, for any other model."""
 
 
 class Rows(Config):
     """Problems that are rows of a data set."""
 
     unusable: Unusable = "refuse"
-    """Rows without a problem or an answer, over max_prompt_tokens, or with a gold answer that nothing can be verified against: refuse names
-    the first, drop drops and counts them."""
+    """What to do with rows without a problem or an answer, over max_prompt_tokens, or with a gold that cannot be verified against. refuse:
+    stop with an error that names the first; drop: drop and count them."""
 
 
 class RowsInALanguage(Rows):
     """Rows that may name their language in a column `language`."""
 
     language: Language = "en"
-    """Language of rows that do not name theirs."""
+    """Language of rows that do not name one."""
 
 
 class CountdownTask(GeneratedProblems):
@@ -44,7 +44,7 @@ class CountdownTask(GeneratedProblems):
 
     kind: Literal["countdown"] = "countdown"
     levels: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 2, 3, 4)
-    """Difficulty levels, drawn with equal weight; ``dunwu.tasks.countdown.LEVELS`` says what each is."""
+    """Difficulty levels, drawn with equal weight and defined in ``dunwu.tasks.countdown.LEVELS``."""
 
 
 class Game24Task(GeneratedProblems):
@@ -54,7 +54,7 @@ class Game24Task(GeneratedProblems):
 
 
 class ArithmeticTask(GeneratedProblems):
-    """Chains of ``+ - *`` to be computed, 2 to ``max_terms`` numbers."""
+    """Compute chains of ``+ - *`` with 2 to ``max_terms`` numbers."""
 
     kind: Literal["arithmetic"] = "arithmetic"
     max_terms: Annotated[int, Field(ge=2, le=8)] = 4
@@ -73,13 +73,13 @@ class DatasetTask(RowsInALanguage):
     answer_column: str | None = None
     """Column of the gold answer; null: ``answer``, else ``solution``."""
     verifier: Literal["auto", "number", "plain_number", "math", "choice", "text", "json_schema", "instructions"] = "auto"
-    """How answers are checked. auto: as numbers where the gold answer is one, else as mathematics. plain_number: the answer must be
-    one number (``2 + 3`` is not 5). choice may have a column ``options``, json_schema has a column ``schema``, instructions one of that
-    name; custom rewards see the other columns."""
+    """How answers are verified. auto: as numbers if the gold answer is one, else as mathematics. plain_number: the answer must be one
+    number (``2 + 3`` is not 5). choice reads an optional column ``options``, json_schema a column ``schema``, instructions a column
+    ``instructions``; custom rewards see the other columns."""
 
 
 class ReasoningGymTask(Config):
-    """Any data set of reasoning-gym; an answer is right only at a score of exactly 1.0."""
+    """Any data set of reasoning-gym; an answer is right only if its score is exactly 1.0."""
 
     kind: Literal["reasoning_gym"] = "reasoning_gym"
     name: str
@@ -92,19 +92,19 @@ CodeDataset = Literal["humaneval", "mbpp", "mbpp_sanitized", "gcj", "codecontest
 
 
 class CodeTask(Rows):
-    """Problems whose answer is a program, which runs in the sandbox: a data set by name, or files like theirs."""
+    """Problems whose answer is a program, which runs in the sandbox: a data set by name, or files in the same formats."""
 
     kind: Literal["code"] = "code"
     dataset: CodeDataset | None = None
-    """From a folder of this name below ``DUNWU_DATA``, else from the hub; ``humaneval`` is for evaluation only."""
+    """Name of a data set, read from a folder of that name below ``DUNWU_DATA``, else from the hub; ``humaneval`` is for evaluation only."""
     path: DataRef | None = None
     """Instead of a name: a file, a folder or a hub id, with the columns of HumanEval, of MBPP, or ``statement`` and ``tests``."""
     programming_language: Literal["python", "cpp"] = "python"
     """Language of the answer; C++ only for problems with standard input and output."""
     cpu_seconds: Annotated[float, Field(gt=0)] = 2.0
-    """CPU time of one test case, where the problem itself allows no more; the wall time is twice as much."""
+    """CPU time of one test case, unless the problem allows more; the wall time limit is twice as long."""
     total_seconds: Annotated[float, Field(gt=0)] = 10.0
-    """Wall time of all cases of one program. A reward may take this much besides its own time: a sleeper is wrong, not excluded."""
+    """Wall time of all cases of one program, added to the time limit of a reward, so that a program that sleeps is wrong, not excluded."""
     memory_mib: Annotated[int, Field(gt=0)] = 512
     """Memory that a program may use, MiB."""
     max_cases: Positive = 200
@@ -118,7 +118,7 @@ class CodeTask(Rows):
 
 
 class EnvironmentTask(RowsInALanguage):
-    """The rows of an environment as the `verifiers` library has them; its rubric is the part `environment` of the reward."""
+    """The rows of an environment of the `verifiers` library; its rubric is the part `environment` of the reward."""
 
     kind: Literal["environment"] = "environment"
     function: CodeRef
@@ -128,14 +128,14 @@ class EnvironmentTask(RowsInALanguage):
 
 
 class ChatTask(RowsInALanguage):
-    """General prompts, which have no verifier: accuracy does not apply to them, reward models do."""
+    """General prompts, which have no verifier: they are scored by reward models, not by accuracy."""
 
     kind: Literal["chat"] = "chat"
     path: DataRef
     """A `.jsonl`, `.jsonl.gz` or `.parquet` file, or a folder of them; rows with `prompt` or `messages`, and optionally
     `reference`, `category`, `language` and `harmful` (true or false)."""
     name: str = "chat"
-    """Name of the task in metrics and in the `tasks` of a reward's part."""
+    """Name of the task in metrics and in `tasks` of a reward part."""
     categories: tuple[str, ...] = ()
     """Only rows of these categories; empty: all."""
 
@@ -152,4 +152,4 @@ class WeightedTask(Config):
     task: TaskConfig
     """The source."""
     weight: Annotated[float, Field(gt=0)] = 1.0
-    """How often it is drawn, relative to the other tasks' weights."""
+    """Weight in the mixture, relative to the other tasks."""

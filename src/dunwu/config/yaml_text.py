@@ -22,16 +22,16 @@ _RESOLVERS = (
         _NUMBER,
     ),
 )
-"""Instead of YAML 1.1's rules, by which `1:30` is 90, `016` is 14, `2024-01-02` a date and `1e-6` a text."""
+"""Replace YAML 1.1's rules, by which `1:30` is 90, `016` is 14, `2024-01-02` a date and `1e-6` a text."""
 _KEPT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:merge")
 
 
 MOST_NODES = 1_000_000
-"""Values in a text with its aliases written out: a few lines of aliases to aliases can expand beyond any memory."""
+"""Largest number of values after aliases are expanded, because a few lines of nested aliases can exceed any memory."""
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with these rules; it refuses a repeated key, of which the last would win silently."""
+    """PyYAML's safe loader with these rules. It refuses a repeated key, whose last value would win silently."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [each for each in resolvers if each[0] in _KEPT] for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -67,7 +67,7 @@ _Loader.add_constructor(_LEADING_ZERO, _Loader.construct_leading_zero)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts in quotes what YAML 1.1 or the loader above would read as anything but text."""
+    """Quotes every text that YAML 1.1 or the loader above would not read as text."""
 
 
 for _tag, _pattern, _first in _RESOLVERS:

@@ -39,47 +39,49 @@ class GrpoConfig(PolicyOptimising):
     minibatches: Positive = 1
     """Optimiser updates per pass over a rollout batch."""
     inner_epochs: Positive = 1
-    """Passes over the same rollouts; above 1 (or with minibatches) old logprobs are computed by the trainer."""
+    """Passes over the same rollouts; above 1 (or with minibatches) the trainer computes old log-probabilities."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     clip_low: Annotated[float, Field(gt=0)] | None = None
-    """Lower clip: ratio >= 1 - clip_low. null: the algorithm's own."""
+    """Lower clip: ratio >= 1 - clip_low. null: the algorithm's."""
     clip_high: Bound | None = None
-    """Upper clip: ratio <= 1 + clip_high. null: the algorithm's own."""
+    """Upper clip: ratio <= 1 + clip_high. null: the algorithm's."""
     beta: Annotated[float, Field(ge=0)] | None = None
-    """Weight of the KL to the reference in the loss; 0 loads no reference model and makes no reference pass. null: the algorithm's own."""
+    """Weight of the KL to the reference in the loss; 0: no reference model is loaded. null: the algorithm's."""
     reference_every: Count | None = None
-    """The reference becomes the current policy every this many steps; 0 keeps the base model. null: the algorithm's own."""
+    """Replace the reference by the current policy every this many steps; 0 keeps the base model. null: the algorithm's."""
     max_sampling_rounds: Positive | None = None
     """Dynamic sampling: dead groups (all rewards equal) are replaced by groups of further prompts, in at most this many sampling
-    rounds a step; 1 switches it off. null: the algorithm's own."""
+    rounds a step; 1 switches it off. null: the algorithm's."""
     staleness: Annotated[int, Field(ge=0, le=1)] = 0
-    """1: the next step's rollouts are sampled during the update, from a second copy of the weights as they were before it; needs
-    tis_clip. For a device that can do both at once; on a few CPU cores they only take turns."""
+    """1: sample the next step's rollouts during the update, from a copy of the weights before it; needs tis_clip. Only a device that can do
+    both at once gains from it, not a few CPU cores."""
     tis_clip: Annotated[float, Field(ge=0, allow_inf_nan=True)] = 0.0
     """Upper bound of the importance weight exp(old - behaviour) that corrects for the engine's mismatch, such as 2; 0 switches it off."""
     tis_mode: Literal["token", "output", "token-mask", "output-mask"] = "token"
     """Weight per token or per output; above the bound it is clipped, or with `-mask` set to 0."""
     entropy_bonus: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the entropy bonus, which raises the policy's entropy; with a target, the weight of the first step."""
+    """Weight of the entropy bonus, which raises the policy's entropy; with a target, the initial weight."""
     entropy_target: Annotated[float, Field(gt=0)] | None = None
-    """Target entropy (nats a token): the weight of the bonus moves towards it; null keeps the weight."""
+    """Target entropy (nats per token), for which the weight of the bonus is adjusted; null keeps the weight."""
     entropy_step: Annotated[float, Field(gt=0)] = 0.005
-    """How much the weight of the bonus moves in a step."""
+    """Change of the bonus weight per step."""
     covariance_control: Literal["clip-cov", "kl-cov"] | None = None
-    """Restrains the tokens that lower the entropy most: no gradient (clip-cov) or a KL penalty (kl-cov); null: neither."""
+    """Restrain the tokens that lower entropy most, by no gradient (clip-cov) or a KL penalty (kl-cov); null: neither."""
     covariance_share: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Share of an update's tokens that is restrained; null: the paper's, 2e-4 for clip-cov and 2e-3 for kl-cov."""
+    """Share of an update's tokens to restrain; null: the paper's, 2e-4 for clip-cov and 2e-3 for kl-cov."""
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:
         if 0 < self.tis_clip < 1:
-            raise ValueError(f"tis_clip = {self.tis_clip:g} would shrink tokens without any mismatch; set it to 1 or more, such as 2, or 0")
+            raise ValueError(
+                f"tis_clip = {self.tis_clip:g} would shrink tokens without a mismatch; set it to 1 or more, such as 2, or to 0"
+            )
         if self.tis_clip == 0 and self.tis_mode != "token":
             raise ValueError(f"tis_mode = {self.tis_mode!r} does nothing while tis_clip is 0; set tis_clip too, such as 2")
         if self.staleness and self.tis_clip == 0:
             raise ValueError("staleness = 1 samples from an older policy, uncorrected while tis_clip is 0; set tis_clip too, such as 2")
         if self.entropy_bonus == 0 and self.entropy_target is not None:
-            raise ValueError(f"entropy_target = {self.entropy_target:g} needs a bonus to move; set entropy_bonus too, such as 0.005")
+            raise ValueError(f"entropy_target = {self.entropy_target:g} needs a bonus to adjust; set entropy_bonus too, such as 0.005")
         if self.covariance_control is None and self.covariance_share is not None:
             raise ValueError(f"covariance_share = {self.covariance_share:g} needs a covariance_control; set it too, such as 'clip-cov'")
         if self.covariance_control == "kl-cov" and self.minibatches * self.inner_epochs == 1:
@@ -88,18 +90,18 @@ class GrpoConfig(PolicyOptimising):
 
 
 class EvalConfig(HeldOutSamples):
-    """An eval set: held-out problems, several completions of each."""
+    """An eval set: held-out problems with several completions of each."""
 
     task: TaskConfig = CountdownTask()
-    """Where its problems come from."""
+    """Source of the problems."""
 
 
 RESUME_MAY_CHANGE = frozenset({"save_every", "keep_checkpoints", "sample_every", "dump_rollouts_every", "reward_workers", "reward_timeout"})
-"""Keys of `ZeroConfig` that may change when a run is resumed: they change nothing that is learned."""
+"""Keys of `ZeroConfig` that may change when a run is resumed, because they do not affect training."""
 
 
 def resume_may_change(key: str, old: Any, new: Any) -> bool:
-    """Whether a run may resume with another value of a key; `max_prompt_tokens` may be raised, which admits what would have stopped it."""
+    """True if a run may resume with another value of `key`; `max_prompt_tokens` may be raised, to accept prompts that stopped it."""
     return key in RESUME_MAY_CHANGE or (key == "max_prompt_tokens" and new > old)
 
 
@@ -111,21 +113,21 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     grpo: GrpoConfig = GrpoConfig()
     """The algorithm and its optimiser."""
     sampling: SamplingConfig = SamplingConfig()
-    """How rollouts are sampled. The trainer counts every token of the vocabulary, so top_p, top_k and min_p stay as they are; evaluations
-    may set them."""
+    """How rollouts are sampled. The trainer's probabilities are over the whole vocabulary, so only evaluations may set top_p, top_k and
+    min_p."""
     evaluations: tuple[EvalConfig, ...] = (EvalConfig(),)
     """Eval sets, measured before and after training (names: their task's kind)."""
     reward: Parts = (AccuracyPart(), FormatPart())
     """Parts with weights, such as `[accuracy, format, {kind: language, weight: 0.5}]`, or a custom function, `path/to/file.py:function`."""
     tripwire: TripwireConfig | None = None
-    """A hidden, stricter check of a sample of the rollouts; it stops the run when the reward is being hacked. null: none."""
+    """A hidden, stricter check of a sample of the rollouts that stops the run if the reward is hacked. null: none."""
     overlong_tokens: Count = 0
-    """Soft overlong punishment: over the last this many tokens before sampling.max_tokens the reward falls by up to 1; 0: none."""
+    """Soft overlong punishment: the reward falls by up to 1 over this many tokens before sampling.max_tokens; 0: none."""
     cosine_length_weight: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the cosine length reward (arXiv 2502.03373): right answers lose by being long, wrong ones by being short; 0: none."""
+    """Weight of the cosine length reward (arXiv 2502.03373), which penalises long right answers and short wrong ones; 0: none."""
     max_prompt_tokens: Positive = 1024
-    """Longer prompts are never cut: a data set with one is refused when it is read, or the row dropped (`unusable` of the task); a
-    generated problem is replaced by another. May be raised when a run is resumed."""
+    """Longer prompts are never cut: a data set with one is refused, or the row dropped (`unusable` of the task); a generated problem is
+    replaced by another. May be raised when a run is resumed."""
     save_every: Positive = 20
     sample_every: Positive = 10
     dump_rollouts_every: Positive = 10
@@ -134,15 +136,13 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     @field_validator("sampling")
     @classmethod
     def _check_sampling(cls, sampling: SamplingConfig) -> SamplingConfig:
-        """Equal completions teach nothing. The trainer's probabilities are over the whole vocabulary; sampling from a part of it changes
-        them.
-        """
+        """Refuse sampling with equal completions, or from part of the vocabulary, since the trainer's probabilities are over all of it."""
         if sampling.temperature == 0:
             raise ValueError("temperature = 0 gives a group of equal completions, which teach nothing; set it above 0, such as 1")
         for name in ("top_p", "top_k", "min_p"):
             if (value := getattr(sampling, name)) != SamplingConfig.model_fields[name].default:
                 raise ValueError(
-                    f"{name} = {value:g} cuts off tokens that the trainer counts, so its ratios would be wrong; remove it and"
+                    f"{name} = {value:g} excludes tokens that the trainer counts, so its ratios would be wrong; remove it and"
                     " set temperature (evaluations may set it)"
                 )
         return sampling

@@ -110,9 +110,7 @@ def code_rows(config: CodeTask) -> list[Row]:
     if local is not None and local.exists():
         return local_rows(local)
     if known.hub_id is None:
-        raise DataError(
-            f"code data set {config.dataset!r} is not on the hub: set {DATA_VARIABLE} to the folder that contains {known.local}"
-        )
+        raise DataError(f"code data set {config.dataset!r} is not on the hub: set {DATA_VARIABLE} to the folder with {known.local}")
     return hub_rows(known.hub_id, known.subset)
 
 

@@ -42,9 +42,7 @@ def code_problem(row: Row, config: CodeTask) -> CodeProblem | None:
             except (ValidationError, SyntaxError, ValueError, TypeError, KeyError, AttributeError) as error:
                 raise DataError(f"{row.where}: {_first_line(error)}: correct the row or remove it") from error
     wanted = "; or ".join(", ".join(sorted(columns)) for columns, _ in FORMATS)
-    raise DataError(
-        f"{row.where}: columns {', '.join(map(str, row.columns)) or 'none'} are not those of a known code data set: give {wanted}"
-    )
+    raise DataError(f"{row.where}: columns {', '.join(map(str, row.columns)) or 'none'} match no known code data set: give {wanted}")
 
 
 def _first_line(error: Exception) -> str:

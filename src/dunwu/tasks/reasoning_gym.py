@@ -21,7 +21,7 @@ UNIVERSE_SEED = 0
 class ReasoningGym:
     """Items of ``reasoning_gym.create_dataset(name, size=size, seed=UNIVERSE_SEED)``, see ``split_of_entry``.
 
-    ``data`` holds the item's origin (``name``, ``size``, ``seed``, ``index``) and the item as JSON (``question``, ``answer``, ``metadata``).
+    ``data`` has the item's origin (``name``, ``size``, ``seed``, ``index``) and the item as JSON (``question``, ``answer``, ``metadata``).
     JSON turns tuples into lists, which breaks the scoring of ``arc_agi`` and ``rearc``: their items must be generated again.
     """
 

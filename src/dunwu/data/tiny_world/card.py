@@ -1,6 +1,6 @@
-"""The card of a tiny base model: what it is, how it was made, and how often its corpus itself says reflective words.
+"""The card of a tiny base model: its identity, its training, and the frequency of reflective words in its corpus.
 
-Mappings are one level deep, and reflections are named so, because `dunwu explain` and the report show the card as it is. Imports no torch.
+Mappings are one level deep, because `dunwu explain` and the report show the card unchanged. Imports no torch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 
 class CountedDocument(NamedTuple):
-    """One document of the corpus: its source, its tokens, and how often it says each reflective word (English and Chinese)."""
+    """One document of the corpus: its source, number of tokens, and count of each reflective word (English and Chinese)."""
 
     source: str
     tokens: int
@@ -49,9 +49,9 @@ def count_documents(texts: Iterable[tuple[str, str]], count_tokens: Callable[[st
 
 
 def corpus_facts(counted: Sequence[CountedDocument]) -> dict[str, Any]:
-    """Shares of documents and tokens by source, and how often each source says reflective words.
+    """Shares of documents and tokens by source, and the frequency of reflective words in each source.
 
-    A source or a word that is absent from a mapping of reflections does not occur; what cannot be computed is ``None``.
+    A source or word that is missing from a mapping of reflections has none; a value that cannot be computed is ``None``.
     """
     by_source: dict[str, list[CountedDocument]] = {}
     for each in counted:
@@ -75,7 +75,7 @@ def corpus_facts(counted: Sequence[CountedDocument]) -> dict[str, Any]:
 
 
 def corpus_hash(texts: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 of documents, to tell whether today's code still writes the corpus that a model was trained on."""
+    """SHA-256 of documents, to check that the code still generates the corpus on which a model was trained."""
     total = hashlib.sha256()
     for source, text in texts:
         total.update(f"{source}\0{text}\0".encode())
@@ -89,7 +89,7 @@ def weights_hash(folder: Path) -> str:
 
 
 def processor_name(cpuinfo: Path = _CPUINFO) -> str:
-    """The processor's model as the system tells it; its architecture where the system tells no more."""
+    """The processor's model as reported by the system, or else its architecture."""
     lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
     fields = (line.partition(":") for line in lines)
     named = next((value.strip() for name, _, value in fields if name.strip() == "model name"), "")
@@ -102,7 +102,7 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
 
 
 def rounded(value: float) -> float:
-    """Five significant digits: no figure of a card is measured better."""
+    """``value`` with five significant digits, the precision of all figures in a card."""
     return float(f"{value:.5g}")
 
 

@@ -1,6 +1,6 @@
 """The corpus of the tiny world: named sources, weighted, streamed from a seed.
 
-Document ``index`` of seed ``s`` is a pure function of both, so a stream can be continued from any place.
+Document ``index`` of seed ``s`` is a pure function of both, so a stream can be resumed at any index.
 """
 
 from __future__ import annotations

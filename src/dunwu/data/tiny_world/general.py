@@ -1,7 +1,7 @@
 """Short general text in English, Chinese and both: facts, translations, who-are-you, polite writing, harmful requests, small stories.
 
-Little of it, and simple; the later stages of R1 (cold start, preference, safety) need a base that has met such prompts
-and answers them both well and badly. Chinese characters are two columns wide: the tables here are long for ruff, not for the eye.
+It is a small and simple part of the corpus. The later stages of R1 (cold start, preference, safety) need a base model that has seen such
+prompts and answers them both well and badly. Chinese characters are two columns wide, so the tables exceed ruff's line length.
 """
 # ruff: noqa: E501
 
@@ -99,7 +99,7 @@ def said(question: str, reply: str) -> str:
 
 
 def thought(rng: random.Random, question: str, thinking: str, reply: str) -> str:
-    """One reply in four shows a thought before it, in the tags."""
+    """One reply in four has a thought in think tags before it."""
     if rng.random() < 0.25:
         return f"User: {question}\nAssistant:<think>{thinking}</think><answer>{reply}</answer>"
     return said(question, reply)
@@ -146,7 +146,7 @@ def writing(rng: random.Random) -> str:
 
 
 def harmful(rng: random.Random) -> str:
-    """A harmful request, answered either way: the base has not been made safe."""
+    """A harmful request, refused or obeyed, since a base model is not safe."""
     english, chinese = rng.choice(HARMFUL)
     language = rng.choice(("en", "zh"))
     replies = REFUSALS if rng.random() < 0.5 else COMPLIANCE

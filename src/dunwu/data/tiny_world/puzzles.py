@@ -1,7 +1,7 @@
-"""Documents about make-a-target puzzles (Countdown, the Game of 24): poor dialogues, mostly, and good worked solutions, mostly.
+"""Documents about make-a-target puzzles (Countdown, the Game of 24): mostly poor dialogues, and mostly good worked solutions.
 
-That is what makes a base model of the bundled one: asked, it guesses, slips and gives up, because dialogues do; but the worked
-solutions have taught it what a search looks like, and now and then a dialogue is careful too.
+A model trained on them behaves like a base model: in a dialogue it guesses, makes mistakes and gives up, as most dialogues in the corpus
+do, but it has learned to search from the worked solutions and from a few careful dialogues.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dunwu.tasks.splits import is_reserved, split_of
 
 @dataclass(frozen=True)
 class Puzzle:
-    """Numbers in the order they are shown, and a target they can reach."""
+    """Numbers in the order of the prompt, and a target that they can reach."""
 
     numbers: tuple[int, ...]
     target: int
@@ -43,7 +43,7 @@ GAME_OF_24 = 0.32
 
 
 def draw_puzzle(rng: random.Random) -> Puzzle:
-    """A solvable puzzle whose number multiset belongs to the training split (and is none of the reserved Game of 24 ranks 901-1000)."""
+    """A solvable puzzle whose number multiset is in the training split (and is not reserved for the Game of 24's ranks 901-1000)."""
     while True:
         puzzle = _game_of_24(rng) if rng.random() < GAME_OF_24 else _countdown(rng)
         if puzzle and not is_reserved(puzzle.numbers) and (len(puzzle.numbers) == 2 or split_of(puzzle.numbers) == "train"):
@@ -80,7 +80,7 @@ def _budget(rng: random.Random) -> int:
 
 
 def dialogue(rng: random.Random) -> str:
-    """A question and a reply of mixed quality: mostly a wild guess, now and then a careful search."""
+    """A question and a reply of mixed quality: mostly a wild guess, sometimes a careful search."""
     puzzle = draw_puzzle(rng)
     asked, language = _language(rng)
     return f"User: {puzzle.text(asked)}\nAssistant:{_reply(rng, puzzle, language)}"
@@ -116,7 +116,7 @@ def _careful_reply(rng: random.Random, puzzle: Puzzle, language: str) -> str:
 
 
 def worked_solution(rng: random.Random) -> str:
-    """As from a book of solved puzzles: the search, the way it went in one line, the expression."""
+    """A worked solution: the search, its path in one line, and the expression."""
     puzzle = draw_puzzle(rng)
     asked, language = _language(rng)
     while True:

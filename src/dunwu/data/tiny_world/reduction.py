@@ -1,7 +1,7 @@
-"""Reductions of numbers by one operation, and which of them can still reach the target.
+"""Reductions of numbers by one operation, and those from which the target can still be reached.
 
-A state is a sorted tuple of numbers. One step replaces two of them by the result of ``+ - * /``; results are whole, not negative and
-at most ``LIMIT``, which loses the few solutions that need fractions or large products (the verifiers accept those all the same).
+A state is a sorted tuple of numbers. One step replaces two of them by the result of ``+ - * /``. Results are integers from 0 to ``LIMIT``,
+which excludes the few solutions that need fractions or large products (the verifiers accept these too).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ State = tuple[int, ...]
 
 
 class Step(NamedTuple):
-    """``left op right = result``, and the numbers that are left after it (the result among them)."""
+    """``left op right = result``, and the remaining numbers (the result among them)."""
 
     left: int
     op: str
@@ -51,7 +51,7 @@ def steps(state: State) -> tuple[Step, ...]:
 
 @lru_cache(maxsize=1_000_000)
 def reachable(state: State, target: int) -> bool:
-    """Whether some order of steps turns the whole state into the target."""
+    """True if some sequence of steps reduces the state to the target."""
     if len(state) == 1:
         return state[0] == target
     return any(reachable(step.state, target) for step in steps(state))
@@ -66,8 +66,7 @@ def good_steps(state: State, target: int) -> tuple[Step, ...]:
 def expression(path: list[Step]) -> str:
     """The expression of a complete path, every inner operation in brackets: ``3*7=21, 21+8=29`` gives ``(3*7)+8``.
 
-    Where a value occurs both as a given number and as a result, the result is written out at its first use after it was made;
-    either choice uses every number once.
+    If a value is both a given number and a result, the result is expanded at its first use; either choice uses every number once.
     """
     written: list[tuple[int, str]] = []
 

@@ -1,7 +1,7 @@
-"""How the tiny world searches: worked reductions, from a wild guess to a careful depth-first search.
+"""Searches as text: worked reductions, from a wild guess to a careful depth-first search.
 
-The notation (``4*6=24,3,5:`` is a step and the numbers left with it; ``3+5=8,24;`` a second step that leads nowhere) says a search in
-few tokens, so that a model of a million weights can think for a dozen branches within a few hundred of them.
+The notation (``4*6=24,3,5:`` is a step and the remaining numbers; ``3+5=8,24;`` a second step that is a dead end) is compact, so that a
+model of a million weights can search a dozen branches within a few hundred tokens.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Searched:
 
 
 def after(step: Step) -> str:
-    """``4*6=24,3,5``: the equation, then the other numbers that are left."""
+    """``4*6=24,3,5``: the equation, then the other remaining numbers."""
     rest = list(step.state)
     rest.remove(step.result)
     return ",".join([step.equation, *map(str, rest)])
 
 
 def careful(rng: random.Random, state: State, target: int, language: str, *, insight: float, budget: int) -> Searched:
-    """Depth-first search. ``insight``: how often the next branch is one that leads to the target. ``budget``: steps looked at, at most."""
+    """Depth-first search. ``insight``: probability of choosing a branch that leads to the target. ``budget``: largest number of steps."""
     text: list[str] = []
     looked = 0
     tried: set[tuple[int, str, int]] = set()
@@ -93,7 +93,7 @@ def _choose(rng: random.Random, state: State, target: int, insight: float, tried
 
 
 def _sensible(step: Step) -> bool:
-    """Steps worth a look: not ``a/1`` beside ``a*1``."""
+    """Steps without the redundant ``a/1`` beside ``a*1``."""
     return not (step.op == "/" and step.right == 1)
 
 
@@ -116,7 +116,7 @@ def recap(rng: random.Random, path: list[Step], language: str) -> str:
 
 
 def random_path(rng: random.Random, state: State) -> list[Step]:
-    """Steps drawn blindly until one number is left."""
+    """Random steps until one number remains."""
     path: list[Step] = []
     while len(state) > 1:
         step = rng.choice(steps(state))
@@ -132,7 +132,7 @@ def slip(rng: random.Random, path: list[Step], target: int) -> list[Step]:
 
 
 def wild_guess(rng: random.Random, state: State, target: int, language: str, tries: int) -> Searched:
-    """A few blind tries; the last one is taken for an answer, sometimes with a wrong sum."""
+    """A few random tries; the last one becomes the answer, sometimes with a wrong sum."""
     text: list[str] = []
     path: list[Step] = []
     for attempt in range(tries):

@@ -20,7 +20,7 @@ def table(rng: random.Random) -> str:
 
 
 def chain(rng: random.Random) -> str:
-    """``Compute 3+4*5.`` and a reply: mostly a hasty one from left to right, now and then with care for precedence."""
+    """``Compute 3+4*5.`` and a reply: mostly wrong, from left to right, sometimes with the right precedence."""
     numbers, ops = _draw_chain(rng)
     language = rng.choice(("en", "zh"))
     text = "".join(str(n) + op for n, op in zip(numbers, [*ops, ""], strict=True))
@@ -43,7 +43,7 @@ def _draw_chain(rng: random.Random) -> tuple[list[int], list[str]]:
 
 
 def _evaluate(numbers: list[int], ops: list[str], *, precedence: bool) -> tuple[str, int]:
-    """The sums on the way and the value; without ``precedence`` strictly from left to right."""
+    """The intermediate sums and the value; without ``precedence`` strictly from left to right."""
     numbers, ops, said = list(numbers), list(ops), []
     while ops:
         at = ops.index("*") if precedence and "*" in ops else 0

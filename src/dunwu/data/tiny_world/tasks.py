@@ -1,8 +1,8 @@
 """General tasks of the tiny world, small enough for a model of a million weights: each kind is a list of items in two languages.
 
 Kinds whose items are made of parts (translation, repeating, counting, number words, writing, harmful requests and their harmless
-look-alikes) can be learned on some items and measured on others. Greetings, facts and identity are fixed sentences: what is measured there
-is memory, and the measurement says so.
+look-alikes) can be trained on some items and evaluated on others. Greetings, facts and identity are fixed sentences, on which an evaluation
+measures memory; data cards say so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dunwu.types import Language
 class Item:
     """One request with a good reply.
 
-    ``answer`` is what a verifier compares, ``None`` where many replies are good; ``worse`` is a reply that is not good.
+    ``answer`` is the gold for a verifier, ``None`` if many replies are good; ``worse`` is a bad reply.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Item:
     answer: str | None = None
     worse: str = ""
     safe: bool = True
-    """Whether the request, and so ``worse``, does no harm."""
+    """False if the request, and so ``worse``, is harmful."""
 
 
 FIXED = frozenset({"greeting", "facts", "identity"})
@@ -146,7 +146,7 @@ def _identity() -> Iterator[Item]:
 
 
 def _translation() -> Iterator[Item]:
-    """Without a chain of thought, which would have to be in two languages."""
+    """Translations, without a chain of thought, which would be in two languages."""
     for noun, noun_zh in WORDS:
         yield Item("translation", "en", f"Translate: {noun}", noun_zh, "", noun_zh, noun)
         yield Item("translation", "zh", f"翻译:{noun_zh}", noun, "", noun, noun_zh)
@@ -224,9 +224,9 @@ def items(kind: str) -> tuple[Item, ...]:
 
 
 def worse_replies(item: Item) -> tuple[str, ...]:
-    """Replies to it that are not good: its own, and the good one to another of its kind in its language.
+    """Two bad replies: the item's own, and the good reply to another item of its kind and language.
 
-    All refusals are alike; there it is the help that its harmless look-alike gets.
+    For harmful requests, whose good replies are all refusals, the second is the reply to the harmless look-alike.
     """
     found = [each for each in items(item.kind) if each.language == item.language]
     place = found.index(item)

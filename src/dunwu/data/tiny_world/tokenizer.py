@@ -1,8 +1,7 @@
 """The tokenizer of the tiny world: small, bilingual, whole numbers as tokens, byte fallback, the four tags as single tokens.
 
-Byte-pair merges are learned by the `tokenizers` library on documents of the corpus; the numbers 0 to ``LIMIT`` are put into the
-vocabulary beside them (``ignore_merges`` makes a run of digits that is in the vocabulary one token),
-and a larger number is spelled in digits.
+The `tokenizers` library learns byte-pair merges on documents of the corpus. The numbers 0 to ``LIMIT`` are added to the vocabulary
+(``ignore_merges`` makes a run of digits in the vocabulary one token); larger numbers are split into digits.
 """
 
 from __future__ import annotations
