@@ -1,4 +1,4 @@
-"""What type checkers see of `import dunwu`: mypy reads this file in strict mode, and so does an editor."""
+"""The Python interface, `import dunwu`, fully typed: mypy checks this file in strict mode."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def best(problem: dunwu.Problem, texts: Sequence[str]) -> str:
 
 
 def train(out: Path) -> Path:
-    """A short run, and its checkpoint."""
+    """Train for 20 steps and return the checkpoint."""
     run = dunwu.train_grpo("tiny/zero", out=out, grpo={"steps": 20})
     rows: Sequence[object] = run.metrics.rows
     assert len(rows) == 20
@@ -30,7 +30,7 @@ def train(out: Path) -> Path:
 
 
 def main() -> None:
-    """Draw four completions of a problem and show the best."""
+    """Sample four completions of a problem and show the best."""
     problem: dunwu.Problem = dunwu.problems("countdown", limit=1)[0]
     completions = dunwu.Engine("tiny").generate(problem, samples=4, max_tokens=100)
     print(best(problem, [completion.text for completion in completions]))

@@ -1,11 +1,10 @@
-"""R1-Zero's algorithm in one file: GRPO on Countdown with nothing but the verifier as teacher.
+"""R1-Zero's algorithm in one file: GRPO on Countdown, with rewards from a verifier only.
 
     python examples/minimal_grpo.py                         # the bundled tiny model
     python examples/minimal_grpo.py path/to/model --template r1-zero --learning-rate 1e-6 --max-tokens 512
 
-Everything comes from Dunwu's public functions; this file is only the loop between them. It leaves out what `dunwu zero` adds: checkpoints
-and resume, rewards in worker processes, a token budget for micro-batches, dynamic sampling, evaluation, reports, and guards against
-non-finite numbers.
+This file is only the train loop; everything else comes from Dunwu's functions. It lacks what `dunwu zero` adds: checkpoints and resume,
+rewards in worker processes, a token budget for micro-batches, dynamic sampling, evaluation, reports, and guards against non-finite numbers.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from dunwu.types import Completion, Problem, Prompt, Reward, SamplingParams
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One run; each field is also an option of the command line."""
+    """Settings of a run; each field is also a command-line option."""
 
     model: str = "tiny"
     template: str = "tiny"
@@ -62,7 +61,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """The rollouts of one step: B = P*G rows of prompt and completion, and each one's advantage."""
+    """The rollouts of one step: B = P*G prompts and completions, with their advantages."""
 
     prompts: tuple[Prompt, ...]
     completions: tuple[Completion, ...]
@@ -77,7 +76,7 @@ class Experience:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Prompts and completions side by side, padded on the right: ids, 1 on tokens, true on tokens of completions."""
+    """Prompts joined with completions, padded on the right. ``attention``: 1 at tokens; ``completion``: true at tokens of completions."""
 
     ids_BT: Tensor
     attention_BT: Tensor
@@ -86,7 +85,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Trainer:
-    """What learns and how. ``reference`` anchors the KL and is ``None`` where beta is 0."""
+    """The policy, its optimiser and the algorithm. ``reference``: the model of the KL term, ``None`` if beta is 0."""
 
     model: Any
     reference: Any | None
@@ -131,7 +130,7 @@ def train(model: Any, tokenizer: Any, reward: Callable[[Problem, str], Reward], 
 
 
 def algorithm_of(settings: Settings) -> Algorithm:
-    """Any of the family, with these settings and one round of sampling a step."""
+    """The named algorithm with these settings and one sampling round a step."""
     named = algorithm_named(settings.algorithm)
     return replace(named, beta=settings.beta, reference_every=settings.reference_every, sampling_rounds=1)
 
@@ -146,14 +145,14 @@ def learn(trainer: Trainer, experience: Experience, settings: Settings, step: in
     """One pass over the rollouts in ``minibatches`` optimiser updates (DeepSeekMath, arXiv 2402.03300, Algorithm 1)."""
     order = torch.randperm(len(experience.completions), generator=torch.Generator().manual_seed(settings.seed * 1_000_003 + step))
     minibatches = [experience.rows(part.tolist()) for part in order.chunk(settings.minibatches)]
-    # With one update the policy is still the one that sampled: the ratio is 1. With several, pi_old is the policy before the first.
+    # With one update a step, the policy is the one that sampled, so the ratio is 1. With several, pi_old is the policy before the first.
     olds = [old_logprobs(trainer.model, minibatch, settings) if settings.minibatches > 1 else None for minibatch in minibatches]
     metrics = [update(trainer, minibatch, old, settings) for minibatch, old in zip(minibatches, olds, strict=True)]
     return {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
 
 
 def update(trainer: Trainer, minibatch: Experience, old: list[Tensor] | None, settings: Settings) -> dict[str, float]:
-    """One optimiser update, its gradient summed over micro-batches: the denominators are those of all its rollouts."""
+    """One optimiser update. Gradients are summed over micro-batches, with the denominators of the whole mini-batch."""
     lengths = [len(completion.tokens) for completion in minibatch.completions]
     denominators = Denominators(rollouts=len(lengths), tokens=sum(lengths), max_tokens=settings.max_tokens)
     parts: list[GrpoLoss] = []
@@ -182,23 +181,23 @@ def update(trainer: Trainer, minibatch: Experience, old: list[Tensor] | None, se
 
 
 def micro_batches(rollouts: int, settings: Settings) -> list[range]:
-    """Consecutive rows, ``micro_batch`` at a time."""
+    """Indices of consecutive rollouts, ``micro_batch`` at a time."""
     return [range(start, min(start + settings.micro_batch, rollouts)) for start in range(0, rollouts, settings.micro_batch)]
 
 
 @torch.no_grad()
 def old_logprobs(model: Any, minibatch: Experience, settings: Settings) -> list[Tensor]:
-    """The policy's log-probabilities before the first update, one tensor a micro-batch."""
+    """The policy's log-probabilities before the first update, one tensor per micro-batch."""
     return [logprobs(model, collate(minibatch.rows(i)), settings) for i in micro_batches(len(minibatch.completions), settings)]
 
 
 def logprobs(model: Any, tokens: Tokens, settings: Settings) -> Tensor:
-    """Log-probability of each completion token, 0 elsewhere, of the tempered distribution that the engine drew from."""
+    """Log-probability of each completion token, 0 elsewhere, at the temperature of sampling."""
     return token_logprobs(model, tokens.ids_BT, tokens.attention_BT, tokens.completion_BT, temperature=settings.temperature)[0]
 
 
 def collate(experience: Experience) -> Tokens:
-    """Pad to the longest row. What the padding holds does not matter: it stands on the right, and attention is causal."""
+    """Pad to the longest row. The ids of the padding do not matter, as it is on the right and attention is causal."""
     device = experience.advantages_B.device
     rows = list(zip(experience.prompts, experience.completions, strict=True))
     width = max(len(prompt.token_ids) + len(completion.tokens) for prompt, completion in rows)
@@ -214,7 +213,7 @@ def collate(experience: Experience) -> Tokens:
 
 
 def frozen_copy(model: Any) -> Any:
-    """The reference: the policy as it is now, without gradients."""
+    """The reference: a copy of the current policy, without gradients."""
     return copy.deepcopy(model).requires_grad_(False)
 
 

@@ -1,1 +1,1 @@
-"""Pipelines that Dunwu brings along, each a function that returns a `Pipeline`."""
+"""Bundled pipelines, each a function that returns a `Pipeline`."""

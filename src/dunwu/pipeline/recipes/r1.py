@@ -9,9 +9,8 @@
     dev3, pairs --> helpfulness        dev3, labelled --> safety
     dev3, prompts, problems, helpfulness, safety --> r1
 
-Every checkpoint goes through one and the same suite, and the table at the end holds what was measured against thresholds written down
-before. What is done at each place is a configuration (`R1Work`); how the places hang together is written here once, for the tiny world, the
-paper's values and any other model alike.
+The same suite evaluates every checkpoint, and the final table compares its metrics with thresholds set beforehand. The configurations of
+the stages are in `R1Work`; the graph here is the same for the tiny world, the paper's values and any other model.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.pipeline.graph import Pipeline, Stage
 
 CHECKPOINTS = ("zero", "dev1", "dev2", "dev3", "r1")
-"""The paper's names, in its order; the stages have them too."""
+"""The paper's names of its checkpoints, in its order; also the names of their stages."""
 FILLED = "(made by another stage)"
-"""Stands in configurations where the graph puts in what another stage makes."""
+"""Placeholder in configurations for the artefact of another stage."""
 PROBLEMS = "problems"
-"""The stage that makes the general tasks with answers; a builder keeps out what it holds by naming an evaluation set so."""
+"""The stage that makes the general tasks with answers. An eval set of this name in `decontaminate` excludes its rows from other data."""
 REASONING, GENERAL = "reasoning", "general"
-"""The sources of the mixture that dev3 is trained on."""
+"""The sources of the data mixture for dev3."""
 
 
 @dataclass(frozen=True)
 class R1Work:
-    """What each stage does. Keys that another stage fills may hold anything: `r1_pipeline` overwrites them."""
+    """The configuration of each stage. `r1_pipeline` overwrites the keys that refer to other stages."""
 
     zero: ZeroConfig
     cold_start: ColdStartConfig
@@ -50,14 +49,14 @@ class R1Work:
     dev2: ZeroConfig
     rejection_sampling: RejectionConfig
     general_data: Config
-    """Conversations that are no reasoning: a stage of kind ``general``, ``clean``, ``file`` ... that makes rows of ``messages``."""
+    """Conversations other than reasoning: a stage such as ``general``, ``clean`` or ``file`` that makes rows of ``messages``."""
     sft_data: MixingConfig
-    """Of the sources `REASONING` and `GENERAL`."""
+    """A mixture of the sources `REASONING` and `GENERAL`."""
     dev3: SftConfig
     prompts: Config
-    """General prompts, for RL and for measuring: rows as a chat task reads them."""
+    """General prompts for RL and evaluation: rows of a chat task."""
     problems: Config
-    """General tasks with answers, for measuring: rows of ``problem`` and ``answer``."""
+    """General tasks with answers, for evaluation: rows of ``problem`` and ``answer``."""
     pairs: Config
     labelled: Config
     helpfulness: RewardModelConfig
@@ -68,22 +67,22 @@ class R1Work:
 
 
 def r1_pipeline(name: str, work: R1Work) -> Pipeline:
-    """The graph. Raises `ConfigError` where ``work`` lacks something that the graph must fill."""
+    """The graph. Raises `ConfigError` if ``work`` lacks a key that the graph must fill."""
     return Pipeline(name, (*_reasoning(work), *_data(work), *_alignment(work), *_measured(work)))
 
 
 def _reasoning(work: R1Work) -> Iterator[Stage]:
-    """From the base to the second checkpoint."""
+    """The stages from the base to the second checkpoint."""
     yield Stage("zero", work.zero)
-    writers = {f"sources.{name}.generator.model": "zero" for name, s in work.cold_start.sources.items() if isinstance(s, ZeroOutputs)}
-    yield Stage("cold_start", work.cold_start, {**writers, **_kept_out(work.cold_start)})
+    generators = {f"sources.{name}.generator.model": "zero" for name, s in work.cold_start.sources.items() if isinstance(s, ZeroOutputs)}
+    yield Stage("cold_start", work.cold_start, {**generators, **_kept_out(work.cold_start)})
     yield Stage("dev1", work.dev1, {"data": "cold_start"})
     yield Stage("dev2", work.dev2, {"model": "dev1"})
     yield Stage("rejection_sampling", work.rejection_sampling, {"generator.model": "dev2", **_kept_out(work.rejection_sampling)})
 
 
 def _data(work: R1Work) -> Iterator[Stage]:
-    """The data of the third checkpoint, and what the fourth needs."""
+    """The data of the third checkpoint and of the last one."""
     yield Stage("general_data", work.general_data, _kept_out(work.general_data))
     sources = {f"sources.{REASONING}.data": "rejection_sampling", f"sources.{GENERAL}.data": "general_data"}
     yield Stage("sft_data", work.sft_data, {**sources, **_kept_out(work.sft_data)})
@@ -102,13 +101,13 @@ def _alignment(work: R1Work) -> Iterator[Stage]:
 
 
 def _kept_out(config: Config) -> Mapping[str, str]:
-    """The evaluation set called `PROBLEMS`, which another stage makes."""
+    """The eval set named `PROBLEMS`, which another stage makes."""
     sets = config.decontaminate if isinstance(config, Builder) else ()
     return {f"decontaminate.{i}.task.path": PROBLEMS for i, each in enumerate(sets) if each.name == PROBLEMS}
 
 
 def _tasks(config: ZeroConfig) -> Mapping[str, str]:
-    """General prompts for tasks of the kind chat, and general tasks with answers for data sets that are `FILLED`."""
+    """Inputs of the tasks that are `FILLED`: general prompts for chat tasks, general tasks with answers for data sets."""
     filled = {f"tasks.{i}.task.path": each.task.kind for i, each in enumerate(config.tasks) if getattr(each.task, "path", None) == FILLED}
     return {key: "prompts" if kind == "chat" else PROBLEMS for key, kind in filled.items()}
 
@@ -118,12 +117,12 @@ def _reward_models(config: ZeroConfig) -> Mapping[str, str]:
 
 
 def _measured(work: R1Work) -> Iterator[Stage]:
-    """The suite of each checkpoint, and the table. Base and Zero are asked in Zero's template: no other was taught to them."""
+    """The suite of each checkpoint, and the table. Base and Zero are evaluated in Zero's template, as they were not trained on another."""
     rows = ("base", *CHECKPOINTS)
     inputs = _suite_inputs(work.suite)
-    untaught = work.suite.model_copy(update={"template": work.zero.template})
+    in_zeros_template = work.suite.model_copy(update={"template": work.zero.template})
     for row in rows:
-        suite = untaught if row in ("base", "zero") else work.suite
+        suite = in_zeros_template if row in ("base", "zero") else work.suite
         yield Stage(f"measured-{row}", suite, inputs if row == "base" else {"model": row, **inputs})
     table = StageTableConfig(rows=tuple(TableRow(name=row, path="") for row in rows), baseline="dev3", thresholds=work.thresholds)
     yield Stage("table", table, {f"rows.{i}.path": f"measured-{row}" for i, row in enumerate(rows)})

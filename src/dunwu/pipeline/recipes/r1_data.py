@@ -1,4 +1,4 @@
-"""The user's own data for R1 on a real model: which files there must be and what their rows hold, seen to before anything runs."""
+"""Custom data for R1 on a real model: the required files and the columns of their rows, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ FILES: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
         "labelled": (("prompt", "completion", "label"),),
     }
 )
-"""By name: the columns that a row may have. `reasoning` is what all learning by rules and all sampling draw from; `general` is learned from
-as it is; `prompts` are asked in the last stage and by the suite, which needs some with `harmful: true` and some without among the held-out
-ones; `problems` are measured on; `pairs` and `labelled` are for the reward models."""
+"""By name: the columns that a row may have. `reasoning`: problems for RL with rules and for all sampling; `general`: rows for fine-tuning;
+`prompts`: for the last stage and the suite, whose held-out ones must include some with `harmful: true` and some without; `problems`: for
+evaluation; `pairs` and `labelled`: for the reward models."""
 
 
 def data_paths(folder: Path) -> dict[str, str]:
-    """The file or folder of each name in ``folder``. Raises ``DataError`` naming all that are missing, or the first of another shape."""
+    """The file or folder of each name in ``folder``. Raises ``DataError`` with all missing names, or the first with wrong columns."""
     found = {name: _find(folder, name) for name in FILES}
     if missing := [f"{name} ({_columns(name)})" for name, path in found.items() if path is None]:
         raise DataError(
-            f"{folder} lacks {', '.join(missing)}: add for each a file NAME.jsonl or NAME.parquet, or a folder NAME of such,"
-            " with rows of these columns"
+            f"{folder} lacks {', '.join(missing)}: for each, add a file NAME.jsonl or NAME.parquet, or a folder NAME of such files,"
+            " with these columns"
         )
     paths = {name: path for name, path in found.items() if path is not None}
     for name, path in paths.items():

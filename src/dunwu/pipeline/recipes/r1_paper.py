@@ -1,13 +1,13 @@
-"""R1 with the paper's values, from any base model and the user's own data (`dunwu.pipeline.recipes.r1_data`).
+"""R1 with the paper's values, from any base model and custom data (`dunwu.pipeline.recipes.r1_data`).
 
-`R1_V1` and `R1_NATURE` hold every value with its source, by the field of `R1Work` and the dotted key in it. The pipeline is built from
-them; what is in neither is a default of the configuration. Beside that:
+`R1_V1` and `R1_NATURE` contain every value with its source, by the field of `R1Work` and the dotted key in it. The pipeline is built from
+them; all other keys have the configuration's defaults. In addition:
 
-- Reasoning is rows of problems and answers that rules verify. For programs, put a code task into `tasks`; for answers in free text, give
+- Reasoning data is rows of problems and answers that rules verify. For programs, add a code task to `tasks`; for answers in free text, set
   `rejection_sampling.judge` (S, listing 4).
-- The chains of thought that general data has for some requests are taken from its rows; `general_data.teacher` has a model write them.
+- Chains of thought in general data are those of its rows; with `general_data.teacher` a model writes them.
 - Reward models start from the third checkpoint (not stated).
-- No threshold is set: the table stands beside the paper's.
+- No threshold is set: the table is compared with the paper's.
 
 Sources as in `dunwu.config.presets`.
 """
@@ -45,7 +45,7 @@ MEASURED = (
     *(f"suite.{name}" for name in ("reasoning.reasoning", "general.problems", "helpfulness", "safety")),
     *(f"{stage}.evaluations.0" for stage in _RL),
 )
-"""Every held-out set."""
+"""All eval sets."""
 _IN_BOTH: Values = {
     "cold_start.rows": PresetValue(5_000, "v1 section 2.3.1: thousands of rows; the number is ours"),
     "cold_start.sources.zero.generator.template": PresetValue("r1-zero", "v1 Table 1: as Zero was trained"),
@@ -115,28 +115,28 @@ def _table(source: Literal["v1", "nature"]) -> Values:
 
 
 R1_V1, R1_NATURE = _table("v1"), _table("nature")
-"""By `FIELD.KEY`, a field of `R1Work` and a dotted key of its configuration."""
+"""Values by `FIELD.KEY`: a field of `R1Work` and a dotted key of its configuration."""
 
 
 def paper_r1(values: Literal["v1", "nature"], model: str, data: Path, seed: int = 0) -> Pipeline:
-    """All of R1 from the base ``model``, with the values that this version of the paper states.
+    """All of R1 from the base ``model``, with the values of this version of the paper.
 
-    The cold start is rewritten by a model called ``rewriter`` behind an endpoint on this machine; another is given by
-    ``cold_start.sources.zero.rewriter.generator``. Raises `DataError` where ``data`` lacks a file, see `data_paths`.
+    A model named ``rewriter`` at an endpoint on this machine rewrites the cold start; for another, set
+    ``cold_start.sources.zero.rewriter.generator``. Raises `DataError` if ``data`` lacks a file, see `data_paths`.
     """
     rewriter = {"kind": "endpoint", "url": "http://localhost:8000/v1", "model": "rewriter"}
     return r1_pipeline(f"r1-{values}", r1_work({"v1": R1_V1, "nature": R1_NATURE}[values], model, data, seed, rewriter))
 
 
 def r1_work(table: Values, model: str, data: Path, seed: int, rewriter: Json) -> R1Work:
-    """What each stage does with the values of ``table`` and the files in ``data``."""
+    """The configurations of all stages, with the values of ``table`` and the files in ``data``."""
     paths = data_paths(data)
     reasoning = {"task": {"kind": "dataset", "path": paths["reasoning"]}}
     problems = {"task": {"kind": "dataset", "path": paths["problems"], "verifier": "text"}}
     prompts = {"task": {"kind": "chat", "path": FILLED}}
     local = {"generator": {"kind": "local", "model": FILLED}}
     kept_out = {"decontaminate": [{"name": "reasoning", **reasoning}, {"name": "problems", **problems}]}
-    evaluations = {"evaluations": [dict(reasoning)]}  # of its own: keys are set in it
+    evaluations = {"evaluations": [dict(reasoning)]}  # a copy, since keys are set in it
 
     def made(kind: type[AnyConfig], field: str, **written: Any) -> AnyConfig:
         own = {key: value for key, value in {"model": model, "seed": seed}.items() if key in kind.model_fields}

@@ -1,6 +1,6 @@
 """R1 for a model of about half a billion weights on one GPU: the paper's graph, with moderate values.
 
-Unverified, memory and time included: no such run has been made here. `R1_SMALL` says where it departs from `R1_NATURE`.
+Unverified, memory and time included: we have not run it. `R1_SMALL` gives a reason for each departure from `R1_NATURE`.
 """
 
 from __future__ import annotations
@@ -49,6 +49,6 @@ R1_SMALL: Mapping[str, PresetValue] = MappingProxyType(
 
 
 def small_r1(model: str, data: Path, seed: int = 0) -> Pipeline:
-    """All of R1 from a small base ``model``; an instruction model in this process rewrites the cold start. Data as for `paper_r1`."""
+    """All of R1 from a small base ``model``; a local instruction model rewrites the cold start. Data as for `paper_r1`."""
     rewriter = {"kind": "local", "model": "Qwen/Qwen2.5-3B-Instruct", "template": "chat"}
     return r1_pipeline("r1-small", r1_work(R1_SMALL, model, data, seed, rewriter))

@@ -1,18 +1,18 @@
-"""R1 on the bundled base model: all four stages on two CPU cores, within the hour.
+"""R1 on the bundled base model: all four stages on two CPU cores, within an hour.
 
-Departures from the paper, each for a model of 1.1 million weights and an hour of two cores:
+Departures from the paper, made for a model of 1.1 million weights and an hour on two cores:
 
-- Learning rates of RL 1e-4 and of SFT 1e-3 (the paper: 3e-6 and 5e-5), 64 questions of 8 answers a step and one update a step (the paper:
-  512 of 16, 16 updates), no more than 400 tokens (32,768).
-- Zero learns without a KL penalty; the reference of the later stages is renewed every 25 steps (of 16 updates in the paper, of one here).
-- Reasoning is arithmetic puzzles (Countdown); general tasks are generated, in two languages, from parts of which a tenth is held out.
-- Zero's answers are rewritten by rules, no model here could: connectives in the prompt's language. The summary is the bare answer. Only
-  short answers are taken: from long ones so small a model learns to search and not to stop.
-- General data is right where a rule can check it; where none can, three replies in ten are curt, oblige harm or refuse the harmless, so
-  that preference and safety rewards have something to do. The paper's come from a model that had been aligned before.
-- Reward models start from the third checkpoint (not stated in the paper); pairs and labels are generated, no judge is asked. What a rule
-  can check is rewarded by the rule; preference rewards count for the rest, in the second half of the last stage (the paper: the last 400 of
-  1,700 steps). Its advantages are not divided by the group's standard deviation, which would make much of a model's small differences.
+- Learning rates are 1e-4 for RL and 1e-3 for SFT (paper: 3e-6 and 5e-5). A step has 64 questions with 8 answers each and one update (paper:
+  512 questions, 16 answers, 16 updates). The maximum length is 400 tokens (paper: 32,768).
+- Zero has no KL penalty; later stages replace the reference every 25 steps (16 updates each in the paper, one here).
+- Reasoning is arithmetic puzzles (Countdown). General tasks are generated in two languages; a tenth of the composed ones is held out.
+- Rules rewrite Zero's answers, because no model here can: they translate connectives into the prompt's language. The summary is the bare
+  answer. Only short answers are kept: from long ones so small a model learns to search but not to stop.
+- General data is correct if a rule can check it. Of the rest, three replies in ten are curt, obey harmful requests or refuse harmless ones,
+  so that preference and safety rewards have something to correct. The paper's come from a model that was already aligned.
+- Reward models start from the third checkpoint (not stated in the paper); pairs and labels are generated without a judge. Rules reward
+  whatever they can check; preference rewards count for the rest, in the second half of the last stage (paper: the last 400 of 1,700 steps).
+  Its advantages are not divided by the group's standard deviation, which would amplify small differences in a reward model's scores.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _KEPT_OUT = [
     {"name": "problems", "task": _PROBLEMS},
 ]
 _CLIP_AND_KL = {"clip_low": 10.0, "clip_high": 10.0, "beta": 0.001, "reference_every": 25}
-"""The paper's, but for how often the reference is renewed."""
+"""The paper's values, except for the interval of the reference."""
 _FILTERS = {"min_language": 1.0, "language_of": "reasoning"}
 _MEASURED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 400}
-"""The paper's evaluation, but for the length."""
+"""The paper's evaluation, except for the length."""
 
 _CHECKED = ("facts", "translation", "repeat", "count", "numbers")
 """Kinds of general tasks whose replies a rule can check."""
@@ -88,11 +88,11 @@ THRESHOLDS: tuple[Json, ...] = (
     {"metric": "safety.answered", "of": "r1", "at_least": 0.9},
     {"metric": "reasoning.pass_at_1", "of": "r1", "at_least": -0.02, "above": "dev3"},
 )
-"""Written down before the first whole run; the report says which were met."""
+"""Set before the first complete run; the report shows which were met."""
 
 
 def tiny_r1(model: str = "tiny", seed: int = 0) -> Pipeline:
-    """The pipeline of `dunwu r1`, from this base and with this seed in every stage that has one."""
+    """The pipeline of `dunwu r1` from the base ``model``, with ``seed`` in every stage that has one."""
     return r1_pipeline("r1", _work(model, seed))
 
 
