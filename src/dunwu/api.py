@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from dunwu.analysis.rundir import Run, read_run
 from dunwu.config.base import Config
@@ -67,7 +67,7 @@ def train_grpo(
 
     if recipe == BASE and "model" in keys:
         keys = {"template": default_template(str(keys["model"])), **keys}
-    return read_run(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume, reporter or QUIET))
+    return read_run(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume, QUIET if reporter is None else reporter))
 
 
 def train_sft(
@@ -79,7 +79,7 @@ def train_sft(
     """
     from dunwu.jobs.sft import run_sft
 
-    return read_run(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume, reporter or QUIET))
+    return read_run(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume, QUIET if reporter is None else reporter))
 
 
 def train_reward_model(
@@ -96,7 +96,11 @@ def train_reward_model(
     """
     from dunwu.jobs.reward_model import run_reward_model
 
-    return read_run(run_reward_model(_config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume, reporter or QUIET))
+    return read_run(
+        run_reward_model(
+            _config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume, QUIET if reporter is None else reporter
+        )
+    )
 
 
 def run_pipeline(
@@ -121,7 +125,7 @@ def run_pipeline(
     data = _data(recipe, "run") if isinstance(recipe, str | Path | Mapping) else pipeline_data(recipe)
     name = Path(recipe).stem.lower() if isinstance(recipe, str | Path) else "pipeline"
     pipeline = make_pipeline(merge(data, {"stages": _plain(stages)}), default_name=name)
-    return run_pipeline(pipeline, Path(out), first, last, reporter=reporter or QUIET)
+    return run_pipeline(pipeline, Path(out), first, last, reporter=QUIET if reporter is None else reporter)
 
 
 def evaluate(
@@ -147,7 +151,14 @@ def evaluate(
     if out is not None:
         refuse_taken(Path(out))
     return run_evaluation(
-        named, config, template, None if out is None else Path(out), device, 0, EngineConfig().max_batch, reporter or QUIET
+        named,
+        config,
+        template,
+        None if out is None else Path(out),
+        device,
+        0,
+        EngineConfig().max_batch,
+        QUIET if reporter is None else reporter,
     )
 
 
@@ -211,8 +222,10 @@ def problems(
     task: str | TaskConfig | Mapping[str, Any] = "countdown", limit: int = 10, *, split: Split = "test", seed: int = 0
 ) -> list[Problem]:
     """The first `limit` problems of a task, named as for `evaluate`. Raises `UserError`."""
-    made = make_task(validate(EvalConfig, {"task": _task(task, "tiny")}).task)
-    return [made.train(index, seed) for index in range(limit)] if split == "train" else made.held_out(split, limit, seed)
+    held_out = {} if split == "train" else {"split": split}
+    config = validate(EvalConfig, {"task": _task(task, "tiny"), "problems": limit, "seed": seed, **held_out})
+    made = make_task(config.task)
+    return [made.train(index, seed) for index in range(limit)] if split == "train" else made.held_out(config.split, limit, seed)
 
 
 def verify(problem: Problem | str, answer: str, *, kind: VerifierName = "math", data: Mapping[str, Any] | None = None) -> Verdict:
@@ -220,15 +233,20 @@ def verify(problem: Problem | str, answer: str, *, kind: VerifierName = "math", 
 
     A verdict has a score (`None` if the verifier failed), a reason and a detail. Raises `DataError` for a problem that cannot be verified.
     """
+    if not isinstance(problem, Problem | str) or not isinstance(answer, str):
+        wrong = answer if isinstance(problem, Problem | str) else problem
+        raise DataError(f"{wrong!r} is a {type(wrong).__name__}: pass golds and answers as text, such as {str(wrong)!r}")
     if isinstance(problem, str):
         problem = Problem("gold", "own", "", kind, problem, data=data or {})
+    if problem.verifier not in get_args(VerifierName):
+        raise DataError(f"unknown verifier {problem.verifier!r}: choose from {', '.join(get_args(VerifierName))}")
     if fault := problem_fault(problem):
         raise DataError(f"problem {problem.id}: {fault}")
     return verifiers.verify(problem, answer)
 
 
 def reward(problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy", "format")) -> list[Reward]:
-    """The reward of each completion of a problem, as in a run with `reward=parts`: the total, and the score of each part.
+    """The reward of each completion of a problem, as with `reward=parts` in a run, but without its time limit: total and parts.
 
     Raises `ConfigError`, also for parts that need more than one text: reward models, and functions that compare the whole group.
     """

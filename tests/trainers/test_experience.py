@@ -72,6 +72,15 @@ def test_what_the_policy_did_not_write_has_no_advantage_and_is_never_chosen(one_
     assert rollouts[0].completion.tokens.sampled_count == 3
 
 
+def test_a_rollout_without_sampled_tokens_trains_nothing(one_rollout: Callable[..., Rollout]) -> None:
+    first, second = (one_rollout([5], [7, 8], total, [-0.1, -5.1]) for total in (1.0, 0.0))
+    for tokens in (TokenSequence.given((9, 9)), TokenSequence((), (), (), ())):
+        other = replace(second, completion=replace(second.completion, tokens=tokens))
+        experience = make_experience([Group(first.prompt, (first, other))], GRPO_R1)
+        torch.testing.assert_close(experience.advantages_BT, torch.tensor([[1.0, 1.0], [0.0, 0.0]]), atol=1e-5, rtol=0)
+        assert experience.reported_advantages() == [pytest.approx(1.0, abs=1e-5), None]
+
+
 def test_a_wrong_number_of_rewards_is_no_broadcast(make_groups: MakeGroups) -> None:
     uneven = make_groups([[0.0, 1.0, 2.0]]) + make_groups([[0.0]])  # 4 rollouts of 2 groups: they would fit a 2 x 2 table
     with pytest.raises(AssertionError, match="the same number of rewards"):

@@ -38,6 +38,7 @@ CASES: Mapping[str, tuple[Sequence[Sequence[float]], Sequence[str]]] = {
     "options": (ALIVE, (*OPTIONS, *ROWS)),
     "not finite": (ALIVE, ROWS),
     "other rollouts": (ALIVE, ()),
+    "other rewards": (ALIVE, ()),
 }
 PASSES = {"halves": 1, "unequal": 2, "one has none": 2, "options": 8}
 """Forward passes with a gradient on each of two ranks. Of eight mini-batches of one rollout, six have no live one and make none at all."""
@@ -69,6 +70,8 @@ def learn(case: str, folder: Path, make_groups: MakeGroups, rank: int = 0) -> tu
         return move(finite)
 
     update.optimiser.update = keep  # type: ignore[method-assign]
+    if case == "other rewards" and rank == 1:
+        rewards = [[value + 1.0 for value in row] for row in rewards]
     groups = make_groups(rewards, first_token=300 + (rank if case == "other rollouts" else 0))
     try:
         totals = asdict(update.learn(make_experience(groups, update.algorithm), 1))
@@ -139,8 +142,9 @@ def test_a_gradient_that_is_not_finite_on_one_rank_is_skipped_on_both(ranks: Pat
         assert all(torch.equal(kept[name], parameter) for name, parameter in start.items())
 
 
-def test_ranks_with_other_rollouts_are_refused(ranks: Path) -> None:
-    assert [told for told, _ in results(ranks, "other rollouts")] == [{"refused": True}] * 2
+@pytest.mark.parametrize("case", ["other rollouts", "other rewards"])
+def test_ranks_that_differ_are_refused(ranks: Path, case: str) -> None:
+    assert [told for told, _ in results(ranks, case)] == [{"refused": True}] * 2
 
 
 if __name__ == "__main__":

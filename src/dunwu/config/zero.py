@@ -23,13 +23,13 @@ from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
 
 
 class GrpoConfig(PolicyOptimising):
-    """The algorithm and its optimiser. Values are those of `recipes/tiny/zero.yaml`; papers' values are presets (`dunwu.config.presets`).
+    """The algorithm and its optimiser. Defaults are those of the demo, except `beta`; papers' values are presets (`dunwu.config.presets`).
 
     null takes the algorithm's own value: `dunwu.algorithms.recipes` has the numbers, `dunwu zero` prints them when it starts.
     """
 
     algorithm: str = "grpo-r1"
-    """Name of a value in `dunwu.algorithms.recipes`."""
+    """grpo-r1, grpo-r1-output, grpo-centred, grpo-deepseekmath, dr-grpo, dapo, gspo, cispo, rloo, reinforce++, reinforce++-baseline."""
     steps: Positive = 150
     """Rollout batches. Each gives `inner_epochs * minibatches` optimiser updates."""
     prompts_per_step: Positive = 64

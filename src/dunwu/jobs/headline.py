@@ -60,7 +60,7 @@ def plan_facts(
     if soft := config.overlong_tokens:
         yield "reward", f"falls by up to 1 over the last {soft} of {config.sampling.max_tokens} tokens (soft overlong punishment)"
     sets = [f"{each.task.kind} ({each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations]
-    yield "measured", f"before and after: {', '.join(sets)}"
+    yield "measured", f"before and after: {', '.join(sets)}" if sets else "nothing (no evaluations)"
     yield "run", str(run)
 
 
@@ -72,7 +72,8 @@ def dropped_facts(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:
 
 def conclude(reporter: Reporter, results: Results, seconds: Mapping[str, float], checkpoint: Path, report: Path) -> None:
     """Report the results: the table, a sentence for each set, one problem before and after, and where everything is."""
-    reporter.table(headline(results))
+    if results:
+        reporter.table(headline(results))
     reporter.facts(("", f"{name}: {changed}") for name, phases in results.items() if (changed := change(phases)))
     for phases in results.values():
         found = compare(phases)

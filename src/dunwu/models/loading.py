@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ WEIGHTS_INDEX = "model.safetensors.index.json"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16}
 _STORED = "stored_dtype"
+_LOADING = threading.Lock()
+"""transformers patches its classes while it loads: two loads at once left them patched."""
 HUB_SECONDS = 10.0
 """Timeout for the hub's first answer."""
 _GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
@@ -311,7 +314,7 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
     config = {} if file is None else _read_json(file, "")
     if _pads_outside(config):
         settings = {**settings, "pad_token_id": None}  # an embedding would refuse it, or use its last row
-    with _quiet():
+    with _LOADING, _quiet():
         model, info = auto.from_pretrained(
             source,
             dtype=dtype,

@@ -34,10 +34,10 @@ class Experience:
         return dead_groups(self.rewards_PG, self.valid_PG)
 
     def reported_advantages(self) -> list[float | None]:
-        """Of the first token that the policy drew, one per rollout; ``None`` for a rollout that was excluded."""
-        first = [rollout.completion.tokens.sampled.index(True) for rollout in self.rollouts]
-        firsts = self.advantages_BT[torch.arange(len(first)), torch.tensor(first)]
-        return [advantage if valid else None for advantage, valid in zip(firsts.tolist(), self.valid_PG.flatten().tolist(), strict=True)]
+        """Of the first sampled token, one per rollout; ``None`` for a rollout that was excluded or has no sampled token."""
+        first = [tokens.sampled.index(True) if tokens.sampled_count else None for tokens in (r.completion.tokens for r in self.rollouts)]
+        rows = zip(self.advantages_BT, first, self.valid_PG.flatten().tolist(), strict=True)
+        return [float(row_T[place]) if valid and place is not None else None for row_T, place, valid in rows]
 
 
 def make_experience(groups: Sequence[Group], algorithm: Algorithm) -> Experience:
@@ -47,7 +47,7 @@ def make_experience(groups: Sequence[Group], algorithm: Algorithm) -> Experience
     """
     rollouts = tuple(rollout for group in groups for rollout in group.rollouts)
     rewards_PG, valid_PG = rewards_of(groups)
-    sampled_BT = pad_sequence([torch.tensor(rollout.completion.tokens.sampled) for rollout in rollouts], batch_first=True)
+    sampled_BT = pad_sequence([torch.tensor(rollout.completion.tokens.sampled, dtype=torch.bool) for rollout in rollouts], batch_first=True)
     advantages_BT = algorithm.advantage(rewards_PG, valid_PG).flatten()[:, None].expand_as(sampled_BT)
     if any(rollout.reward.steps for rollout in rollouts):
         advantages_BT = advantages_BT + _of_steps(rollouts, valid_PG, sampled_BT.shape[1])

@@ -155,7 +155,9 @@ class PolicyUpdate:
         ``experience`` must be the same on every rank. With a single update the policy is still the one that sampled: the ratio is 1 and no
         old log-probabilities are computed.
         """
-        assert same_on_all_ranks(hash(tuple(rollout.completion.tokens.ids for rollout in experience.rollouts))), "ranks have other rollouts"
+        ids = tuple(rollout.completion.tokens.ids for rollout in experience.rollouts)
+        rewards = tuple(experience.rewards_PG.flatten().tolist()), tuple(experience.valid_PG.flatten().tolist())
+        assert same_on_all_ranks(hash((ids, rewards))), "ranks have other rollouts or rewards"
         grpo = self.config.grpo
         totals = UpdateTotals(self._entropy_weight())
         self.optimiser.learning_rate = grpo.learning_rate * min(1.0, step / max(1, grpo.warmup_steps))

@@ -149,7 +149,7 @@ def pad_right(rows: Sequence[Sequence[int]], pad: int, device: torch.device, sha
 
 def sampled_mask(rollouts: Sequence[Rollout], device: torch.device) -> Tensor:
     """True on the tokens that the policy drew, (B, T)."""
-    return pad_sequence([torch.tensor(rollout.completion.tokens.sampled) for rollout in rollouts], batch_first=True).to(device)
+    return pad_sequence([torch.tensor(r.completion.tokens.sampled, dtype=torch.bool) for r in rollouts], batch_first=True).to(device)
 
 
 def behaviour_logprobs(rollouts: Sequence[Rollout], device: torch.device) -> Tensor:

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast
 from dunwu.data.io import chat_examples
 from dunwu.data.io.chat_examples import Counts, Example, ExampleReader, Fingerprint, encode_rows, encode_segments
 from dunwu.errors import DataError
-from dunwu.models import beginning
+from dunwu.models import bos
 from dunwu.models.chat import Segment, training_template
 from dunwu.tasks.rows import Row
 
@@ -155,7 +155,7 @@ def test_how_many_are_tokenised_together_changes_nothing(world_tokenizer: Any, t
 
     def counted(tokenizer: Any, texts: list[str], start: str) -> list[list[int]]:
         calls.append(len(texts))
-        return beginning.encode(tokenizer, texts, start)
+        return bos.encode(tokenizer, texts, start)
 
     monkeypatch.setattr(chat_examples, "encode", counted)
     monkeypatch.setattr(chat_examples, "CHARACTERS_AT_ONCE", 1)

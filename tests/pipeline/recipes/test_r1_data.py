@@ -43,7 +43,7 @@ def test_all_that_is_missing_is_told_in_one_line(data: Path) -> None:
         (data / f"{name}.jsonl").unlink()
     with pytest.raises(DataError) as caught:
         data_paths(data)
-    told = "lacks pairs (prompt, chosen, rejected), labelled (prompt, completion, label): add for each a file NAME.jsonl or NAME.parquet"
+    told = "lacks pairs (prompt, chosen, rejected), labelled (prompt, completion, label)"
     assert f"{data} {told}" in str(caught.value)
     assert "\n" not in str(caught.value)
 

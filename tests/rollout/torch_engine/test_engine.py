@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -153,6 +154,15 @@ def test_seeds_decide_the_sample(make_model: MakeModel, make_prompts: MakePrompt
     assert tokens_of(engine.generate(group_requests(prompts, SamplingParams(max_tokens=12), 16, [3] * 16))) == [drawn[3]] * 16
     assert tokens_of(engine.generate(group_requests(prompts, SamplingParams(max_tokens=12), 1, [2**64 + 3]))) == [drawn[3]]
     assert tokens_of(engine.generate(group_requests(prompts, SamplingParams(max_tokens=12), 1, [-1]))) != [drawn[3]]
+
+
+def test_threads_take_turns(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, make_engine: MakeEngine) -> None:
+    engine = make_engine(make_model("qwen2"), tokenizer)
+    requests = group_requests(make_prompts([6]), SamplingParams(max_tokens=30), 4, range(4))
+    alone = tokens_of(engine.generate(requests))
+    with ThreadPoolExecutor(2) as threads:
+        together = threads.map(lambda _: tokens_of(engine.generate(requests)), range(12))
+    assert list(together) == [alone] * 12
 
 
 def test_first_tokens_follow_the_models_distribution(

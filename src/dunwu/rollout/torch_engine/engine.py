@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
@@ -47,6 +48,7 @@ class TorchEngine:
         self._cache: KVCache | None = None
         self._native: NativeDecoder | None = None
         self._packed: tuple[tuple[int, int], ...] = ()
+        self._generating = threading.Lock()
         self.decoder = "torch"
         if native:
             self._take_native(precision)
@@ -57,11 +59,15 @@ class TorchEngine:
         return stop_token_ids(self._tokenizer, self._model)
 
     def generate(self, requests: Sequence[Request], on_completion: OnCompletion | None = None) -> list[Completion]:
-        """See ``Engine.generate``. Requests with different sampling parameters run one kind after the other.
+        """See ``Engine.generate``. Requests with different sampling parameters run one kind after the other, and calls of threads in turn.
 
         Raises ``TrainingError`` if the logits are not finite.
         """
         self._check_fit(requests)
+        with self._generating:
+            return self._generate(requests, on_completion)
+
+    def _generate(self, requests: Sequence[Request], on_completion: OnCompletion | None) -> list[Completion]:
         completions: dict[int, Completion] = {}
         for params in dict.fromkeys(request.params for request in requests):
             places = [place for place, request in enumerate(requests) if request.params == params]
