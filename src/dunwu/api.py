@@ -67,7 +67,7 @@ def train_grpo(
 
     if recipe == BASE and "model" in keys:
         keys = {"template": default_template(str(keys["model"])), **keys}
-    return read_run(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume, QUIET if reporter is None else reporter))
+    return read_run(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume, _or_quiet(reporter)))
 
 
 def train_sft(
@@ -79,7 +79,7 @@ def train_sft(
     """
     from dunwu.jobs.sft import run_sft
 
-    return read_run(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume, QUIET if reporter is None else reporter))
+    return read_run(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume, _or_quiet(reporter)))
 
 
 def train_reward_model(
@@ -96,11 +96,7 @@ def train_reward_model(
     """
     from dunwu.jobs.reward_model import run_reward_model
 
-    return read_run(
-        run_reward_model(
-            _config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume, QUIET if reporter is None else reporter
-        )
-    )
+    return read_run(run_reward_model(_config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume, _or_quiet(reporter)))
 
 
 def run_pipeline(
@@ -125,7 +121,7 @@ def run_pipeline(
     data = _data(recipe, "run") if isinstance(recipe, str | Path | Mapping) else pipeline_data(recipe)
     name = Path(recipe).stem.lower() if isinstance(recipe, str | Path) else "pipeline"
     pipeline = make_pipeline(merge(data, {"stages": _plain(stages)}), default_name=name)
-    return run_pipeline(pipeline, Path(out), first, last, reporter=QUIET if reporter is None else reporter)
+    return run_pipeline(pipeline, Path(out), first, last, reporter=_or_quiet(reporter))
 
 
 def evaluate(
@@ -158,7 +154,7 @@ def evaluate(
         device,
         0,
         EngineConfig().max_batch,
-        QUIET if reporter is None else reporter,
+        _or_quiet(reporter),
     )
 
 
@@ -256,6 +252,10 @@ def reward(problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy
             raise ConfigError(f"reward: {part.kind} needs a whole run or group: remove it")
     made = make_reward(chosen)
     return [compute(made, problem, text) for text in ([texts] if isinstance(texts, str) else texts)]
+
+
+def _or_quiet(reporter: Reporter | None) -> Reporter:
+    return QUIET if reporter is None else reporter
 
 
 def _config(kind: type[AnyConfig], recipe: Config | Recipe, command: str, keys: Mapping[str, Any]) -> AnyConfig:

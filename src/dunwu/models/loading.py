@@ -36,8 +36,8 @@ WEIGHTS_INDEX = "model.safetensors.index.json"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16}
 _STORED = "stored_dtype"
-_LOADING = threading.Lock()
-"""transformers patches its classes while it loads: two loads at once left them patched."""
+_ONE_AT_A_TIME = threading.RLock()
+"""transformers patches its classes while it loads: two loads at once leave them patched."""
 HUB_SECONDS = 10.0
 """Timeout for the hub's first answer."""
 _GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
@@ -114,7 +114,7 @@ def save_model(model: LanguageModel, tokenizer: Tokenizer, folder: Path | str, d
     """
     adapted, dtype = has_adapters(model), dtype or model.dtype
     state = merged_state(model) if adapted else model.state_dict() if dtype != model.dtype else None
-    with _quiet():
+    with _alone():
         model.save_pretrained(folder, state_dict=None if state is None else _rounded(state, dtype))
     if adapted:
         save_adapter(model, Path(folder) / FOLDER)
@@ -141,7 +141,7 @@ def load_weights_into(model: LanguageModel, folder: Path) -> None:
     if has_adapters(model):
         load_adapter(model, folder / FOLDER)
         return
-    with _quiet():
+    with _alone():
         saved = type(model).from_pretrained(folder, dtype=model.dtype, use_safetensors=True, local_files_only=True)
     with torch.no_grad():
         model.load_state_dict(saved.state_dict())
@@ -279,7 +279,7 @@ def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
     probe, failures = "", []
     for kind in classes:
         try:
-            with _quiet():
+            with _alone():
                 tokenizer: Tokenizer = kind.from_pretrained(source, local_files_only=folder is not None or not _hub_answers())
         except _LOAD_ERRORS as error:
             if folder is None:
@@ -314,7 +314,7 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
     config = {} if file is None else _read_json(file, "")
     if _pads_outside(config):
         settings = {**settings, "pad_token_id": None}  # an embedding would refuse it, or use its last row
-    with _LOADING, _quiet():
+    with _alone():
         model, info = auto.from_pretrained(
             source,
             dtype=dtype,
@@ -347,17 +347,18 @@ def _pads_outside(config: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide the progress bar and transformers' table of missing parameters, which the caller handles."""
-    enabled, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if enabled:
-            transformers_logging.enable_progress_bar()
+def _alone() -> Iterator[None]:
+    """One call into transformers at a time, without its progress bar and table of missing parameters, which the caller handles."""
+    with _ONE_AT_A_TIME:
+        enabled, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
+        transformers_logging.disable_progress_bar()
+        transformers_logging.set_verbosity_error()
+        try:
+            yield
+        finally:
+            transformers_logging.set_verbosity(verbosity)
+            if enabled:
+                transformers_logging.enable_progress_bar()
 
 
 def _explain(name: str, folder: Path | None, error: BaseException) -> str:
