@@ -1,6 +1,7 @@
 """Checkpoints in and out, and one clear line for each way in which a folder can be wrong."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +214,11 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch):
         assert "network" in refusal("some-owner/none-such")
     loading._hub_answers.cache_clear()
     assert asked == [10.0]
+
+
+def test_two_threads_load_in_turn() -> None:
+    with ThreadPoolExecutor(2) as threads:
+        loaded = [model for model, _ in threads.map(lambda _: load_model("tiny", torch.device("cpu")), range(8))]
+    loaded.append(load_model("tiny", torch.device("cpu"))[0])
+    first = loaded[0].state_dict()
+    assert all(torch.equal(tensor, first[name]) for model in loaded[1:] for name, tensor in model.state_dict().items())
