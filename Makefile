@@ -19,6 +19,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(FLAVOUR)
 DEV := $(VENV)/.dev-$(FLAVOUR)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+REPAIR := check the network and the free space (2 GB, more with CUDA), then run the same make again
 
 # Each worker begins with one half of the tests, in order, so that most of what a file shares is made once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
@@ -29,7 +30,7 @@ LEVEL_TESTS := tests/golden tests/invariants tests/rollout tests/trainers tests/
 	$(addprefix tests/jobs/test_,pretrain.py reward_model.py sft.py zero.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo r1 test test-all test-levels lint bench docs clean
+.PHONY: help demo r1 test test-all test-levels lint bench docs clean environment
 
 help:
 	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 6 minutes on two cores)"
@@ -85,14 +86,19 @@ clean:
 	rm -rf $(VENV) build site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
 
 $(READY): pyproject.toml setup.py constraints.txt scripts/install_torch.py
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is older than Python 3.11: make demo PYTHON=python3.12 (or another that is newer)"; exit 1; }
 	@if [ -e $(VENV)/.ready-$(OTHER) ]; then rm -rf $(VENV); fi
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory environment
 	$(BIN)/python scripts/install_torch.py "$(TORCH)" $(if $(GPU),--gpu)
-	$(PIP) install --quiet --editable . --constraint constraints.txt
+	@echo "installing Dunwu and the packages it needs"
+	@$(PIP) install --quiet --editable . --constraint constraints.txt || { echo "Dunwu was not installed: $(REPAIR)" >&2; exit 1; }
 	@touch $@
 
+# A virtual environment with pip, or one line that says what is missing. One without pip (of uv, or half made) is given it, or made again.
+environment:
+	@$(PYTHON) -c "" >/dev/null 2>&1 || \
+		{ echo "$(PYTHON) was not found or does not start: install Python 3.11 or newer, or give another: make demo PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m ensurepip >/dev/null 2>&1 || $(PYTHON) scripts/make_environment.py $(VENV)
+
 $(DEV): $(READY)
-	$(PIP) install --quiet --editable ".[dev]" --constraint constraints.txt
+	@$(PIP) install --quiet --editable ".[dev]" --constraint constraints.txt || { echo "The tools for tests were not installed: $(REPAIR)" >&2; exit 1; }
 	@touch $@

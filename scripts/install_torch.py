@@ -27,13 +27,13 @@ def main() -> int:
     parser.add_argument("--gpu", action="store_true")
     options = parser.parse_args()
     if options.gpu or platform.system() != "Linux":
-        return pip("install", options.requirement)
+        return 0 if pip("install", options.requirement) == 0 else failed(options.requirement)
     if cpu_build(options.requirement) != 0:
         print(f"no CPU build of {options.requirement} could be fetched from PyTorch; looking at the default index", flush=True)
         if brings_cuda(options.requirement):
             return refuse(options.requirement)
         if pip("install", options.requirement) != 0:
-            return 1
+            return failed(options.requirement)
     return look()
 
 
@@ -60,6 +60,15 @@ def brings_cuda(requirement: str) -> bool:
         entries = json.loads(report.read_text(encoding="utf-8"))["install"]
     needs = [need for entry in entries for need in entry["metadata"].get("requires_dist", [])]
     return any(need.lower().startswith(("nvidia-", "cuda-")) for need in needs)
+
+
+def failed(requirement: str) -> int:
+    """After pip's own message."""
+    print(
+        f"{requirement} was not installed: check the network and the free space (2 GB, more with CUDA), then run the same make again",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def refuse(requirement: str) -> int:

@@ -5,13 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from dunwu.errors import ModelError, UserError
-from dunwu.models import bundled, loading
+from dunwu.models import bundled, hub_ids, loading
 from dunwu.models.loading import load_model, pick_device, save_model, stop_token_ids
 
 
@@ -173,7 +172,7 @@ def test_missing_bundle_names_the_command(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_tiny_is_the_bundled_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "bundled_path", lambda: folder)
+    monkeypatch.setattr(hub_ids, "bundled_path", lambda: folder)
     model, _ = load_model("tiny", "cpu", torch.float32)
     assert model.config.vocab_size == 50
 
@@ -199,21 +198,6 @@ def test_devices() -> None:
     for name in ("warp", "cuda:99"):
         with pytest.raises(UserError, match=name):
             pick_device(name)
-
-
-def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch):
-    asked = []
-
-    def head(address, timeout):
-        asked.append(timeout)
-        raise httpx.ConnectTimeout("timed out")
-
-    monkeypatch.setattr("dunwu.models.loading.httpx.head", head)
-    loading._hub_answers.cache_clear()
-    for _ in range(2):
-        assert "network" in refusal("some-owner/none-such")
-    loading._hub_answers.cache_clear()
-    assert asked == [10.0]
 
 
 def test_two_threads_load_in_turn() -> None:

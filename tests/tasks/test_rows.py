@@ -110,6 +110,9 @@ class OfflineHub:
         class DatasetsError(Exception):
             pass
 
+    class config:
+        HF_HUB_OFFLINE = False
+
     @staticmethod
     def load_dataset(hub_id, subset):
         raise ConnectionError(f"Couldn't reach\n {hub_id!r} on the Hub")
@@ -123,12 +126,15 @@ class OnlineHub(OfflineHub):
 
 def test_offline_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", OfflineHub)
+    monkeypatch.setattr("dunwu.tasks.rows.hub_answers", lambda: False)
     with pytest.raises(DataError, match="could not be loaded from the hub: Couldn't reach") as caught:
         hub_rows("someone/something", None)
     assert "\n" not in str(caught.value)
+    assert OfflineHub.config.HF_HUB_OFFLINE  # so that `datasets` does not try for minutes
 
 
 def test_hub_splits(monkeypatch):
+    monkeypatch.setattr("dunwu.tasks.rows.hub_answers", lambda: True)
     monkeypatch.setitem(sys.modules, "datasets", OnlineHub)
     rows = hub_rows("a/b", "main")
     assert [(row.split, row.number, row.columns["q"]) for row in rows] == [("train", 1, "a/b"), ("test", 1, "main"), ("test", 2, 2)]

@@ -18,6 +18,7 @@ from dunwu.config.task_names import parse_task
 from dunwu.config.zero import EvalConfig
 from dunwu.evaluation.store import refuse_taken
 from dunwu.models.bundled import default_template
+from dunwu.models.hub_ids import check_model
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def run(arguments: Sequence[str]) -> int:
     """Evaluates and prints the table."""
     options, rest = parse_options(EvalOptions, "eval", arguments)
     refuse_misspelt_options(EvalOptions, EvalConfig.model_fields.keys(), rest)
+    check_model(options.model)
     template = options.template or default_template(options.model)
     task = parse_task(options.task, "short" if template == "tiny" else "full")
     base = {"task": task.model_dump(mode="json"), "split": options.split}

@@ -16,6 +16,7 @@ from dunwu.config.blocks import SamplingConfig
 from dunwu.config.load import dump_config, load_config
 from dunwu.config.recipes import find_recipe
 from dunwu.errors import Interrupted
+from dunwu.models.hub_ids import check_models
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
@@ -44,6 +45,8 @@ def read_training(
     refuse_misspelt_options(kind, model.model_fields.keys(), rest)
     check_folder(options.out)
     config = load_config(model, find_recipe(options.recipe, command), [*shorthands(options), *rest])
+    if not (options.resume or options.dry_run):
+        check_models(config)
     return options, config
 
 

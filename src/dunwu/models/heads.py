@@ -12,7 +12,8 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from dunwu.errors import ModelError
-from dunwu.models.loading import check_folder, load_checkpoint, load_tokenizer, local_folder, padding_id, refuse_missing
+from dunwu.models.hub_ids import local_folder
+from dunwu.models.loading import check_folder, load_checkpoint, load_tokenizer, padding_id, refuse_missing
 from dunwu.models.precision import Precision, matmul_precision
 from dunwu.models.protocols import RewardHeadModel, Tokenizer
 

@@ -8,13 +8,10 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import httpx
 import torch
-from huggingface_hub import constants
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -24,22 +21,21 @@ from transformers.utils import logging as transformers_logging
 
 from dunwu.config.blocks import SavePrecision
 from dunwu.errors import ModelError, UserError
-from dunwu.models.bundled import BUNDLED_NAME, bundled_path, newest_checkpoint
+from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.chat_text import chat_end
 from dunwu.models.generations import write_for_both
+from dunwu.models.hub_ids import local_folder
 from dunwu.models.lora import FOLDER, has_adapters, load_adapter, merged_state, save_adapter
 from dunwu.models.protocols import CausalLM, LanguageModel, Tokenizer
 from dunwu.models.tokenizer_check import difference
+from dunwu.process.hub import hub_answers
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16}
 _STORED = "stored_dtype"
 _ONE_AT_A_TIME = threading.RLock()
 """transformers patches its classes while it loads: two loads at once leave them patched."""
-HUB_SECONDS = 10.0
-"""Timeout for the hub's first answer."""
 _GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
 # transformers would save these with the tokenizer: a checkpoint must not depend on where it was loaded from.
 _HOW_IT_WAS_LOADED = ("is_local", "local_files_only")
@@ -207,33 +203,6 @@ def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
     return config, names
 
 
-def local_folder(name_or_path: str) -> Path | None:
-    """The folder of a local model, ``None`` for a hub id. Raises ``ModelError`` for what can be neither."""
-    if name_or_path == BUNDLED_NAME:
-        return bundled_path()
-    folder = Path(name_or_path).expanduser()
-    if folder.is_dir():
-        return newest_checkpoint(folder)
-    if folder.exists():
-        raise ModelError(f"model {name_or_path!r} is a file; give the folder that holds config.json")
-    if _HUB_ID.fullmatch(name_or_path) is None:
-        raise ModelError(f"no model folder {name_or_path!r}; give `{BUNDLED_NAME}`, an existing folder or a hub id")
-    return None
-
-
-@lru_cache(maxsize=1)
-def _hub_answers() -> bool:
-    """True if the hub can be reached; otherwise only cached files are used.
-
-    The hub client would try six times for each file, which takes minutes and cannot be configured.
-    """
-    try:
-        httpx.head(constants.ENDPOINT, timeout=HUB_SECONDS)
-    except httpx.TransportError:
-        return False
-    return True
-
-
 def _weight_files(folder: Path) -> list[Path]:
     index = folder / WEIGHTS_INDEX
     if index.is_file():
@@ -280,7 +249,7 @@ def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
     for kind in classes:
         try:
             with _alone():
-                tokenizer: Tokenizer = kind.from_pretrained(source, local_files_only=folder is not None or not _hub_answers())
+                tokenizer: Tokenizer = kind.from_pretrained(source, local_files_only=folder is not None or not hub_answers())
         except _LOAD_ERRORS as error:
             if folder is None:
                 raise  # do not query an unreachable hub again
@@ -304,7 +273,7 @@ def _beside(source: str, folder: Path | None, name: str) -> Path | None:
     if folder is not None:
         return folder / name if (folder / name).is_file() else None
     quiet = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
-    found = cached_file(source, name, local_files_only=not _hub_answers(), **quiet)
+    found = cached_file(source, name, local_files_only=not hub_answers(), **quiet)
     return None if found is None else Path(found)
 
 
@@ -320,7 +289,7 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
             dtype=dtype,
             use_safetensors=True,
             attn_implementation="sdpa",
-            local_files_only=local or not _hub_answers(),
+            local_files_only=local or not hub_answers(),
             output_loading_info=True,
             **settings,
         )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dunwu.errors import DataError
+from dunwu.process.hub import hub_answers
 from dunwu.types import Split
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
@@ -109,6 +110,7 @@ def hub_rows(hub_id: str, subset: str | None) -> list[Row]:
         import datasets
     except ImportError as error:
         raise DataError(f"data set {hub_id!r} is on the hub and `datasets` is not installed: pip install 'dunwu[data]'") from error
+    datasets.config.HF_HUB_OFFLINE = not hub_answers()  # then only its cache: it would try for minutes
     try:
         splits = datasets.load_dataset(hub_id, subset)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:

@@ -1,0 +1,44 @@
+"""Names of models: a local folder or a hub id. Decided before torch is imported, so that a mistake is answered at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from dunwu.config.base import Config
+from dunwu.config.references import references
+from dunwu.errors import ModelError
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path, newest_checkpoint
+from dunwu.process.hub import hub_answers, is_cached
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+
+
+def local_folder(name_or_path: str) -> Path | None:
+    """The folder of a local model, ``None`` for a hub id. Raises ``ModelError`` for what can be neither."""
+    if name_or_path == BUNDLED_NAME:
+        return bundled_path()
+    folder = Path(name_or_path).expanduser()
+    if folder.is_dir():
+        return newest_checkpoint(folder)
+    if folder.exists():
+        raise ModelError(f"model {name_or_path!r} is a file; give the folder that holds config.json")
+    if _HUB_ID.fullmatch(name_or_path) is None:
+        raise ModelError(f"no model folder {name_or_path!r}; give `{BUNDLED_NAME}`, an existing folder or a hub id")
+    return None
+
+
+def check_models(config: Config) -> None:
+    """`check_model` for every model that a configuration names."""
+    for _, name, kind in references(config):
+        if kind == "model":
+            check_model(name)
+
+
+def check_model(name_or_path: str) -> None:
+    """Raises ``ModelError`` for a name that is neither a folder nor a hub id, or a hub model that is not cached while the hub is silent."""
+    if local_folder(name_or_path) is None and not is_cached(name_or_path) and not hub_answers():
+        raise ModelError(
+            f"no folder {name_or_path!r}, and as a hub model it cannot be fetched: the hub does not answer, and no copy is in the cache;"
+            " check the name or the network"
+        )
