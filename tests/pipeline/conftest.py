@@ -10,6 +10,7 @@ import pytest
 
 from dunwu.config.pipeline import OwnConfig
 from dunwu.pipeline.graph import Pipeline, Stage
+from tests.few_steps import r1_few_steps
 
 FUNCTIONS = '''
 from pathlib import Path
@@ -70,55 +71,7 @@ def text_of() -> Callable[[Mapping[str, Any], str], str]:
     return lambda made, stage: (made[stage].payload / "text").read_text(encoding="utf-8")
 
 
-_SUITES = [f"measured-{row}" for row in ("base", "zero", "dev1", "dev2", "dev3", "r1")]
-
-
 @pytest.fixture(scope="session")
 def few_steps() -> list[str]:
-    """Overrides for `dunwu r1`: half a minute for the whole graph.
-
-    The base answers too few puzzles for a cold start: sums of two numbers are asked instead.
-    """
-    sums = "{task: {kind: arithmetic, max_terms: 2}}"
-    trainers = [
-        override
-        for stage, steps in (("zero", 3), ("dev2", 2), ("r1", 4))
-        for override in (
-            f"{stage}.grpo.steps={steps}",
-            f"{stage}.grpo.prompts_per_step=8",
-            f"{stage}.grpo.group_size=4",
-            f"{stage}.sampling.max_tokens=40",
-            f"{stage}.evaluations=[]",
-            f"{stage}.save_every=1",
-        )
-    ]
-    suites = [
-        override
-        for suite in _SUITES
-        for override in (
-            f"{suite}.general.tasks.problems=8",
-            f"{suite}.general.tasks.samples=1",
-            f"{suite}.helpfulness.problems=8",
-            f"{suite}.safety.problems=4",
-            f"{suite}.reasoning={{sums-en: {{task: {{kind: arithmetic, languages: [en]}}, problems: 8, samples: 1}}}}",
-        )
-    ]
-    return [
-        *trainers,
-        *suites,
-        f"zero.tasks=[{sums}]",
-        f"dev2.tasks=[{sums}]",
-        f"cold_start.sources.zero.tasks=[{sums}]",
-        "cold_start.sources.zero.prompts=40",
-        f"rejection_sampling.tasks=[{sums}]",
-        "rejection_sampling.prompts=40",
-        "dev1.epochs=1",
-        "dev3.epochs=1",
-        "general_data.rows=60",
-        "prompts.rows=600",
-        "pairs.rows=200",
-        "labelled.rows=200",
-        "helpfulness.epochs=1",
-        "safety.epochs=1",
-        *(f"{stage}.{key}=1" for stage in ("dev1", "dev3", "helpfulness", "safety") for key in ("save_every",)),
-    ]
+    """Overrides for `dunwu r1`: half a minute for the whole graph."""
+    return r1_few_steps()

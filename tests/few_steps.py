@@ -1,0 +1,62 @@
+"""Overrides that make jobs small: the same commands, in seconds."""
+
+from __future__ import annotations
+
+_SUITES = [f"measured-{row}" for row in ("base", "zero", "dev1", "dev2", "dev3", "r1")]
+
+
+def r1_few_steps() -> list[str]:
+    """Overrides for `dunwu r1`: half a minute for the whole graph.
+
+    The base answers too few puzzles for a cold start: sums of two numbers are asked instead.
+    """
+    sums = "{task: {kind: arithmetic, max_terms: 2}}"
+    trainers = [
+        override
+        for stage, steps in (("zero", 3), ("dev2", 2), ("r1", 4))
+        for override in (
+            f"{stage}.grpo.steps={steps}",
+            f"{stage}.grpo.prompts_per_step=8",
+            f"{stage}.grpo.group_size=4",
+            f"{stage}.sampling.max_tokens=40",
+            f"{stage}.evaluations=[]",
+            f"{stage}.save_every=1",
+        )
+    ]
+    suites = [
+        override
+        for suite in _SUITES
+        for override in (
+            f"{suite}.general.tasks.problems=8",
+            f"{suite}.general.tasks.samples=1",
+            f"{suite}.helpfulness.problems=8",
+            f"{suite}.safety.problems=4",
+            f"{suite}.reasoning={{sums-en: {{task: {{kind: arithmetic, languages: [en]}}, problems: 8, samples: 1}}}}",
+        )
+    ]
+    return [
+        *trainers,
+        *suites,
+        f"zero.tasks=[{sums}]",
+        f"dev2.tasks=[{sums}]",
+        f"cold_start.sources.zero.tasks=[{sums}]",
+        "cold_start.sources.zero.prompts=40",
+        f"rejection_sampling.tasks=[{sums}]",
+        "rejection_sampling.prompts=40",
+        "dev1.epochs=1",
+        "dev3.epochs=1",
+        "general_data.rows=60",
+        "prompts.rows=600",
+        "pairs.rows=200",
+        "labelled.rows=200",
+        "helpfulness.epochs=1",
+        "safety.epochs=1",
+        *(f"{stage}.{key}=1" for stage in ("dev1", "dev3", "helpfulness", "safety") for key in ("save_every",)),
+    ]
+
+
+def zero_few_steps() -> list[str]:
+    """Overrides for `dunwu zero` on the tiny model: two steps, and evaluations of four completions."""
+    small = "{task: {kind: countdown, wording: short}, problems: 4, samples: 1, sampling: {max_tokens: 40}}"
+    grpo = ["grpo.steps=2", "grpo.prompts_per_step=4", "grpo.group_size=4"]
+    return [*grpo, "sampling.max_tokens=40", f"evaluations=[{small}]", "save_every=1"]
