@@ -139,23 +139,18 @@ def evaluate(
     `task` is a name such as `countdown` or `gsm8k`, a data file, or its keys. `keys` are those of `EvalConfig`, such as `problems=100`
     and `sampling={"temperature": 0.6}`. `template`: by default the one the model was trained with. `out`: a folder for the results.
     """
-    from dunwu.jobs.evaluate import run_evaluation
+    from dunwu.jobs.headline import announce_evaluation
 
     named = model if isinstance(model, tuple) else str(model)
     template = template or default_template(_name(named))
     config = validate(EvalConfig, {"task": _task(task, template), **_plain(keys)})
     if out is not None:
         refuse_taken(Path(out))
-    return run_evaluation(
-        named,
-        config,
-        template,
-        None if out is None else Path(out),
-        device,
-        0,
-        EngineConfig().max_batch,
-        _or_quiet(reporter),
-    )
+    folder = None if out is None else Path(out)
+    announce_evaluation(_or_quiet(reporter), _name(named), config, template, folder)
+    from dunwu.jobs.evaluate import run_evaluation
+
+    return run_evaluation(named, config, template, folder, device, 0, EngineConfig().max_batch, _or_quiet(reporter))
 
 
 def load_model(name: str | Path = "tiny", device: str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from dunwu.cli.eval_command import table
 from dunwu.cli.main import main
 from dunwu.config.blocks import SamplingConfig
 from dunwu.config.tasks import DatasetTask
 from dunwu.config.zero import EvalConfig
 from dunwu.evaluation.store import read_evaluation
 from dunwu.jobs.evaluate import run_evaluation
+from dunwu.verifiers.unread import CUT_OFF, LONGER
+from tests.recorder import Recorder
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +45,21 @@ def test_the_command_prints_the_table(taught_base: str, say_data: Path, capsys: 
     fixed = ["--template", "tiny", "--problems", "5", "--samples", "2", "--max-tokens", "10", "--threads", "1", "--device", "cpu"]
     assert main(["eval", "--model", taught_base, "--task", str(say_data), *fixed]) == 0
     out = capsys.readouterr().out
-    assert "5 problems x 2 samples" in out
-    assert "pass@1" in out
+    plan, results = out.split("5 problems x 2 samples")
+    assert "template    tiny" in plan
+    assert "at most 10 tokens" in plan
+    assert "10/10" in plan
+    assert "pass@1" in results
+
+
+def test_unreadable_answers_are_counted_with_a_reason_and_a_remedy(taught_base: str, config: EvalConfig, recorder: Recorder) -> None:
+    cut = config.model_copy(update={"sampling": SamplingConfig(max_tokens=1)})
+    result = run_evaluation(taught_base, cut, "tiny", None, "cpu", 1, 64, recorder)
+    summary = result.summary()
+    assert (summary["verdicts"], summary["unread"]) == ({"unparsable": 15}, {CUT_OFF: 15})
+    assert [text.endswith(LONGER) for text in recorder.of("warn")] == [True]
+    assert recorder.of("step")[-1] == (15, {})
+    assert any(line.split() == ["unparsable", "15:", *CUT_OFF.split()] for line in table(result.name, summary))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +76,7 @@ def test_a_mistake_is_one_line_and_makes_nothing(
     model = [] if "--model" in arguments else ["--model", taught_base]
     assert main(["eval", *model, "--problems", "2", "--threads", "1", "--out", str(tmp_path / "out"), *arguments]) == 2
     out, err = capsys.readouterr()
-    assert out == ""
+    assert "pass@1" not in out
     assert err.count("\n") == 1
     assert part in err
     assert not (tmp_path / "out").exists()

@@ -54,10 +54,13 @@ def works(taught_base: str, say_data: Path, zero_config: Any, new_policy: Any, w
 
 
 EVENTS: dict[str, Sequence[str]] = {
-    "zero": ["say", "facts", "say", "facts", "say", "progress", "say", "step", "say", "sample", "step", "say", "table", "facts"],
+    "zero": [
+        *("say", "facts", "say", "facts", "say", "progress", "step", "say"),
+        *("progress", "say", "step", "say", "sample", "step", "say", "progress", "step", "say", "table", "facts"),
+    ],
     "sft": ["progress", "step", "progress", "step", "say", "facts", "progress", "sample", "step", "sample", "step", "facts"],
     "reward_model": ["say", "facts", "say", "progress", "step", "sample", "step", "table", "say", "facts"],
-    "eval": ["facts"],
+    "eval": ["say", "facts", "progress", "step", "sample", "warn"],
     "pipeline": ["live", "say", "ended"],
 }
 """In their order; that of `zero` up to its table, since a pair of completions follows where there is one worth showing."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dunwu.models.thinking import parse_completion
-from dunwu.types import Completion, FinishReason, Problem, Prompt, Reward, Rollout, TokenSequence
-from dunwu.verifiers.unread import CUT_OFF, NO_ANSWER, UNREADABLE, count_unread, describe_verdicts, why_unread
+from dunwu.types import Completion, FinishReason, Problem, Prompt, Reason, Reward, Rollout, TokenSequence
+from dunwu.verifiers.unread import CUT_OFF, LONGER, NO_ANSWER, READABLE, UNREADABLE, count_unread, describe_verdicts, hint, why_unread
 from dunwu.verifiers.verify import candidate, verify
 
 FIVE = Problem("p", "t", "2+3?", "number", answer="5")
@@ -43,3 +43,18 @@ def test_describe_verdicts() -> None:
     told = describe_verdicts({"unparsable": 20}, {NO_ANSWER: 20})
     assert told == rf"right 0 of 20, unparsable 20 of 20 ({NO_ANSWER} 20)"
     assert describe_verdicts({"correct": 3, "wrong": 1}, {}) == "right 3 of 4, wrong 1 of 4"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "unread", "remedy"),
+    [
+        ({"unparsable": 20}, {NO_ANSWER: 20}, READABLE),
+        ({"unparsable": 9, "wrong": 1}, {CUT_OFF: 8, NO_ANSWER: 1}, LONGER),
+        ({"unparsable": 8, "correct": 2}, {NO_ANSWER: 8}, ""),
+        ({"unverified": 3}, {}, ""),
+        ({}, {}, ""),
+    ],
+)
+def test_a_remedy_where_almost_nothing_was_read(verdicts: dict[Reason, int], unread: dict[str, int], remedy: str) -> None:
+    found = hint(verdicts, unread)
+    assert found.endswith(remedy) if remedy else found == ""

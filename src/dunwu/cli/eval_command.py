@@ -69,10 +69,14 @@ def run(arguments: Sequence[str]) -> int:
         check_folder(options.out, "a folder to write in")
         if not options.overwrite:
             refuse_taken(options.out)
-    from dunwu.jobs.evaluate import run_evaluation
+    from dunwu.jobs.headline import announce_evaluation
     from dunwu.run.console import ConsoleReporter
 
-    result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch, ConsoleReporter())
+    reporter = ConsoleReporter()
+    announce_evaluation(reporter, options.model, config, template, options.out)
+    from dunwu.jobs.evaluate import run_evaluation  # torch takes seconds to import, and the plan is shown before
+
+    result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch, reporter)
     print("\n".join(table(result.name, result.summary())))
     return 0
 
@@ -100,7 +104,8 @@ def table(name: str, summary: Mapping[str, Any]) -> list[str]:
         (f"majority@{k}", _percent(summary["majority_at_k"])),
         ("mean length", f"{_number(summary['mean_length'])} tokens, {_percent(summary['clipped_ratio'])} cut off"),
         ("reflective words", f"{_number(summary['reflections_per_completion'])} per completion"),
-        ("answers", describe_verdicts(summary.get("verdicts", {}), summary.get("unread", {}))),
+        ("answers", describe_verdicts(summary.get("verdicts", {}), {})),
+        *(("unparsable", f"{count}: {reason}") for reason, count in summary.get("unread", {}).items()),
     ]
     head = f"{name}: {summary['problems']} problems x {k} samples" + (f", {summary['excluded']} excluded" if summary["excluded"] else "")
     return [head, *(f"  {label:<18}{text}" for label, text in rows)]

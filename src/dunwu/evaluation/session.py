@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 
 from dunwu.config.blocks import EngineConfig, SamplingConfig
 from dunwu.config.zero import EvalConfig
@@ -22,6 +23,7 @@ from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.rollout.base import Engine, OnCompletion
 from dunwu.rollout.build import build_engine
+from dunwu.run.reporter import QUIET, Reporter
 from dunwu.types import Problem, Rollout
 
 # Takes the place of the step number in the seeds of rollouts; training uses 1, 2, ...
@@ -63,10 +65,19 @@ class EvaluationSession:
         """The problems of a set. Raises ``UserError`` if the task, its data or a prompt is not usable."""
         return held_out_problems(config, PromptLimit(self.template, self.tokenizer, self.max_prompt_tokens), self.all_rows)
 
-    def evaluate(self, config: EvalConfig) -> EvaluationResult:
+    def evaluate(self, config: EvalConfig, reporter: Reporter = QUIET) -> EvaluationResult:
         """Sample ``config.samples`` completions of each held-out problem and verify them. Raises ``UserError`` like `held_out`."""
         held_out = self.held_out(config)
-        rollouts = self.rollouts(held_out.problems, config.samples, config.sampling, config.seed)
+        done = count()
+        with reporter.progress(len(held_out.problems) * config.samples, f"eval {held_out.name}") as advance:
+            advance(next(done), {})
+            rollouts = self.rollouts(
+                held_out.problems,
+                config.samples,
+                config.sampling,
+                config.seed,
+                on_completion=lambda index, completion: advance(next(done), {}),
+            )
         rows = [evaluation_row(rollout, index % config.samples, self.tokenizer) for index, rollout in enumerate(rollouts)]
         return EvaluationResult(held_out.name, config.samples, tuple(rows))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from dunwu.models.loading import load_model, pick_device
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.run.dates import take_date
 from dunwu.run.reporter import QUIET, Reporter
+from dunwu.verifiers.unread import hint
 
 MAX_PROMPT_TOKENS = 4096
 
@@ -42,6 +45,8 @@ def run_evaluation(
         torch.set_num_threads(threads)
     name = model if isinstance(model, str) else str(model[0].name_or_path)
     take_date(None, name)
+    if isinstance(model, str):
+        reporter.say(f"loading {model}")
     policy, tokenizer = load_model(model, pick_device(device)) if isinstance(model, str) else model
     if day := written_date(template, tokenizer):
         reporter.say(f"the chat template writes the date {day}")
@@ -49,15 +54,31 @@ def run_evaluation(
         session = replace(opened, all_rows=True)
         held_out = session.held_out(config)
         dropped = held_out.dropped
-        reporter.facts(dropped_facts(dropped))
+        where = f"{policy.device}, {torch.get_num_threads()} thread(s)" if policy.device.type == "cpu" else str(policy.device)
+        reporter.facts((("device", f"{where}, {opened.engine.decoder}"), *dropped_facts(dropped)))
         if held_out.note:
             reporter.warn(held_out.note)
-        result = session.evaluate(config)
+        if len(held_out.problems) < config.problems:
+            reporter.warn(f"{held_out.name}: {config.problems} problems asked for, there are {len(held_out.problems)}")
+        result = session.evaluate(config, reporter)
+    summary = result.summary()
+    _show(result, summary, reporter)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_evaluation(out / "evaluation.parquet", result)
         described: dict[str, Any] = {"model": name, "template": template, **({"date": day} if day else {})}
         described |= {"config": config.model_dump(mode="json"), "dropped": dropped, **({"note": held_out.note} if held_out.note else {})}
-        summary = {**described, result.name: result.summary()}
-        (out / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        written = json.dumps({**described, result.name: summary}, indent=2, ensure_ascii=False)
+        (out / "summary.json").write_text(written + "\n", encoding="utf-8")
     return result
+
+
+def _show(result: EvaluationResult, summary: Mapping[str, Any], reporter: Reporter) -> None:
+    """A completion with the most frequent verdict, and a hint if almost no answer was read."""
+    if not result.rows:
+        return
+    verdict = Counter(row.verdict for row in result.rows).most_common(1)[0][0]
+    shown = next(row for row in result.rows if row.verdict == verdict)
+    reporter.sample(f"{shown.text} -> {shown.unread or verdict}", shown.completion)
+    if advice := hint(summary["verdicts"], summary["unread"]):
+        reporter.warn(advice)

@@ -1,4 +1,4 @@
-"""What `dunwu zero` prints at the start and at the end. Imports no torch."""
+"""What `dunwu zero` and `dunwu eval` print at the start and at the end. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.sentences import PHASES, overlap, percent, plain
-from dunwu.config.zero import ZeroConfig
+from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.run.reporter import Reporter, clean, duration
 
@@ -62,6 +62,28 @@ def plan_facts(
     sets = [f"{each.task.kind} ({each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations]
     yield "measured", f"before and after: {', '.join(sets)}" if sets else "nothing (no evaluations)"
     yield "run", str(run)
+
+
+def announce_evaluation(reporter: Reporter, model: str, config: EvalConfig, template: str, out: Path | None) -> None:
+    """Report the plan of `dunwu eval`, before anything is loaded."""
+    reporter.say("Evaluation: held-out problems, sampled completions, each verified.")
+    reporter.facts(_evaluation_facts(model, config, template, out))
+
+
+def _evaluation_facts(model: str, config: EvalConfig, template: str, out: Path | None) -> Iterator[tuple[str, str]]:
+    sampling = config.sampling
+    yield "model", model
+    yield "template", template
+    yield "task", f"{config.task.kind}, {config.split} split"
+    yield (
+        "measured",
+        f"at most {config.problems} problems x {config.samples} completions = {config.problems * config.samples:,} completions "
+        f"of at most {sampling.max_tokens} tokens",
+    )
+    changed = sampling.model_dump(exclude_defaults=True, exclude={"max_tokens", "temperature"})
+    filters = "".join(f", {name} {value:g}" for name, value in changed.items())
+    yield "sampling", f"temperature {sampling.temperature:g}{filters}, seed {config.seed}"
+    yield "results", "not written to disk (--out writes them)" if out is None else str(out)
 
 
 def dropped_facts(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:

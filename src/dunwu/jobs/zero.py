@@ -41,7 +41,7 @@ from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.train_loop import Schedule, run_steps
-from dunwu.verifiers.unread import describe_verdicts
+from dunwu.verifiers.unread import describe_verdicts, hint
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
 SECONDS = "evaluations/seconds.json"
@@ -138,11 +138,13 @@ class Evaluator:
             else:
                 self._run.reporter.say(f"{phase}: {config.problems} held-out problems of {name}, {config.samples} completions each")
                 began = time.monotonic()
-                result = self._session.evaluate(config)
+                result = self._session.evaluate(config, self._run.reporter)
                 result = replace(result, name=name)
                 write_evaluation(path, result)
                 found = result.summary()
                 self._run.reporter.say(f"{phase}: {name}: {describe_verdicts(found['verdicts'], found['unread'])}")
+                if advice := hint(found["verdicts"], found["unread"]):
+                    self._run.reporter.warn(f"{phase}: {name}: {advice}")
                 self._add_seconds(f"evaluate_{phase}", time.monotonic() - began)
             self.results.setdefault(name, {})[phase] = result
 

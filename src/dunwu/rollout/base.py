@@ -18,6 +18,8 @@ class Engine(Protocol):
 
     policy_version: int
     """Number of weight updates of the current weights; recorded with every sampled token."""
+    decoder: str
+    """What generates, and in which precision, in words."""
 
     @property
     def stop_token_ids(self) -> tuple[int, ...]:

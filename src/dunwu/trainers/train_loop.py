@@ -12,6 +12,7 @@ from dunwu.run.checkpoint import newest_valid, save_checkpoint
 from dunwu.run.directory import RunDirectory
 from dunwu.run.interrupt import Interrupt
 from dunwu.run.step_manifest import folder_step
+from dunwu.trainers.learning_watch import LearningWatch
 
 Metrics = Mapping[str, float | int | str | None]
 
@@ -55,10 +56,12 @@ def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule) -> Path:
     The first Ctrl-C or SIGTERM saves after the current step and raises ``Interrupted``; a trainer that halts raises ``TrainingError``.
     """
     done = _resume(run, trainer)
+    watch = LearningWatch(run)
     with Interrupt() as interrupt, run.reporter.progress(schedule.steps, schedule.description, done) as advance:
         for step in range(done + 1, schedule.steps + 1):
             metrics = trainer.step(step)
             run.log(step, metrics)
+            watch.add(step, metrics)
             advance(step, {name: metrics[name] for name in schedule.shown if name in metrics})
             if step % schedule.save_every == 0 or step == schedule.steps or interrupt.requested or trainer.halted:
                 save_checkpoint(run.checkpoints, step, trainer.save, schedule.keep, reporter=run.reporter)

@@ -16,6 +16,10 @@ from dunwu.verifiers.verify import WHOLE_TEXTS, candidate
 
 NO_ANSWER = r"no <answer> or \boxed{}"
 CUT_OFF = "cut off at the token limit"
+MOST = 0.9
+"""From this share of unparsable answers on, an evaluation measures the form of the answers rather than what the model can do."""
+LONGER = "raise sampling.max_tokens, or choose a template in which the model ends its answers, such as chat"
+READABLE = "choose a template that the model follows, such as chat, its own"
 UNREADABLE = "an answer that the verifier cannot read"
 _DESCRIPTIONS = {
     "no answer": NO_ANSWER,
@@ -50,6 +54,15 @@ def why_unread(rollout: Rollout, end_marker: str = "") -> str:
 def count_unread(reasons: Iterable[str]) -> dict[str, int]:
     """How often each reason occurs, most frequent first; empty reasons are not counted."""
     return dict(Counter(filter(None, reasons)).most_common())
+
+
+def hint(verdicts: Mapping[Reason, int], unread: Mapping[str, int]) -> str:
+    """What to do if almost no answer was read; empty if enough were."""
+    total, unparsable = sum(verdicts.values()), verdicts.get("unparsable", 0)
+    if not unparsable or unparsable < MOST * total:
+        return ""
+    reason = next(iter(unread), NO_ANSWER)
+    return f"{unparsable} of {total} answers could not be read ({reason}): {LONGER if reason == CUT_OFF else READABLE}"
 
 
 def describe_verdicts(verdicts: Mapping[Reason, int], unread: Mapping[str, int]) -> str:
