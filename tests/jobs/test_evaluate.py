@@ -47,7 +47,7 @@ def test_the_command_prints_the_table(taught_base: str, say_data: Path, capsys: 
     out = capsys.readouterr().out
     plan, results = out.split("5 problems x 2 samples")
     assert "template    tiny" in plan
-    assert "at most 10 tokens" in plan
+    assert "5 problems x 2 completions" in plan
     assert "10/10" in plan
     assert "pass@1" in results
 
