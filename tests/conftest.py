@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+import os
 import random
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,8 @@ NUMBERS = range(5)
 
 
 def pytest_configure() -> None:
-    """Refuse a bad ``DUNWU_ISA`` before anything runs."""
+    """Refuse a bad ``DUNWU_ISA`` before anything runs, and speak English whatever the locale."""
+    os.environ["DUNWU_LANG"] = "en"
     try:
         isa.levels_in_force()
     except UserError as error:

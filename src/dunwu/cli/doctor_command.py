@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.cli.show import show
 from dunwu.data.tiny_world.card import check_hash
 from dunwu.errors import ModelError
 from dunwu.isa import VARIABLE, cpu_flags, levels_in_force, machine_levels
@@ -61,9 +62,9 @@ def run(arguments: Sequence[str]) -> int:
     refuse_rest("doctor", rest)
     findings = [finding for check in CHECKS for finding in check()]
     for finding in findings:
-        print(f"{finding.status:<5}{finding.name:<12}{finding.text}")
+        show(f"{finding.status:<5}{finding.name:<12}{finding.text}", label=True)
     failed = [finding.name for finding in findings if finding.status == "FAIL"]
-    print(f"Dunwu cannot run here: {', '.join(failed)}" if failed else "Dunwu can run here.")
+    show(f"Dunwu cannot run here: {', '.join(failed)}" if failed else "Dunwu can run here.")
     return 1 if failed else 0
 
 

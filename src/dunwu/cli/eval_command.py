@@ -11,6 +11,7 @@ from pydantic import Field
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
+from dunwu.cli.show import show
 from dunwu.config.base import Positive
 from dunwu.config.blocks import EngineConfig
 from dunwu.config.load import load_config
@@ -77,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.jobs.evaluate import run_evaluation  # torch takes seconds to import, and the plan is shown before
 
     result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch, reporter)
-    print("\n".join(table(result.name, result.summary())))
+    show("\n".join(table(result.name, result.summary())))
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import tyro
 
 from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.cli.show import show
 from dunwu.config.load import read_mapping
 from dunwu.data.tiny_world.card import read_card
 from dunwu.errors import CheckpointError, DataError, ModelError
@@ -38,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     """Prints the lineage."""
     options, rest = parse_options(ExplainOptions, "explain", arguments)
     refuse_rest("explain", rest)
-    print("\n".join(lineage(options.checkpoint)))
+    show("\n".join(lineage(options.checkpoint)))
     return 0
 
 
@@ -77,8 +78,8 @@ def _stages(artefact: Artefact, depth: int, seen: set[Path]) -> Iterator[str]:
 
 
 def _indented(block: Sequence[str], depth: int) -> Iterator[str]:
-    arrow = "<- " if depth else ""
-    return (("  " * depth) + (arrow if place == 0 else "   ") + line for place, line in enumerate(block))
+    first, *others = block
+    return ("  " * depth + line for line in [f"<- {first}" if depth else first, *(f"   {line}" for line in others)])
 
 
 def _one(model: str, seen: set[Path]) -> tuple[list[str], str | None]:

@@ -12,8 +12,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+from dunwu.cli.show import show
 from dunwu.errors import DunwuError, Interrupted, UserError
 from dunwu.isa import levels_in_force
+from dunwu.text.translate import check_language
 
 COMMANDS = {
     "zero": "train a base model by pure reinforcement learning (R1-Zero)",
@@ -62,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
+    check_language()
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(usage())
+        show(usage())
         return 0
     if argv[0] == "--version":
         from importlib.metadata import version
@@ -88,7 +91,7 @@ def usage() -> str:
 
 
 def _fail(message: object, code: int) -> int:
-    print(f"dunwu: {' '.join(str(message).split())}", file=sys.stderr)
+    show(f"dunwu: {' '.join(str(message).split())}", sys.stderr)
     return code
 
 

@@ -17,6 +17,7 @@ import tyro
 
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.outputs import check_file
+from dunwu.cli.show import show
 from dunwu.data.io.conversations import conversation
 from dunwu.data.io.review import Review
 from dunwu.errors import DataError, UserError
@@ -46,15 +47,16 @@ def run(arguments: Sequence[str]) -> int:
         pass
     counts = review.counts
     line = ", ".join(f"{name} {number}" for name, number in counts.items())
-    print(f"\n{line}\nkept rows: {options.out}")
+    show(f"\n{line}\nkept rows: {options.out}")
     if counts["decided"] < counts["rows"]:
-        print("the same command resumes with the next row")
+        show("the same command resumes with the next row")
     return 0
 
 
 def _decide(review: Review, row: Row) -> bool:
     """Asks about one row; returns whether to continue."""
-    print(f"\n--- {review.counts['decided'] + 1} of {len(review.rows)}: {shown(row.where)}\n{_view(row)}")
+    show(f"\n--- {review.counts['decided'] + 1} of {len(review.rows)}: {shown(row.where)}")
+    print(_view(row))
     while True:
         match _ask(f"[{KEYS}] "):
             case "k":
@@ -70,7 +72,7 @@ def _decide(review: Review, row: Row) -> bool:
             case "q" | None:
                 return False
             case other:
-                print(f"{shown(other)!r} is not a key: {KEYS}")
+                show(f"{shown(other)!r} is not a key: {KEYS}")
 
 
 def shown(text: str) -> str:
@@ -102,16 +104,16 @@ def _edit(row: Row) -> dict[str, Any] | None:
     try:
         edited = json.loads(text)
     except (ValueError, RecursionError) as error:
-        print(f"that is not JSON ({error}); nothing was changed")
+        show(f"that is not JSON ({error}); nothing was changed")
         return None
     if not isinstance(edited, dict):
-        print("that is not a JSON object; nothing was changed")
+        show("that is not a JSON object; nothing was changed")
         return None
     if "messages" in row.columns:
         try:
             conversation(Row(edited, "your row", row.number, row.split))
         except DataError as error:
-            print(f"{error}; nothing was changed")
+            show(f"{error}; nothing was changed")
             return None
     return edited
 

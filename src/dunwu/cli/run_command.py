@@ -12,6 +12,7 @@ import tyro
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
+from dunwu.cli.show import show
 from dunwu.cli.training import command_line
 from dunwu.config.recipes import find_recipe
 from dunwu.errors import Interrupted
@@ -56,8 +57,9 @@ def print_pipeline(pipeline: Pipeline, out: Path, first: str | None, last: str |
 
     selected = pipeline.between(first, last)
     stages = " -> ".join(stage.name for stage in selected)
-    read = "".join(f"# {line}\n" for line in preview_stages(selected))
-    print(f"{dump_pipeline(pipeline)}\n# stages: {stages}\n{read}# run directory: {out} (dry run: nothing was written)")
+    print(dump_pipeline(pipeline))
+    lines = [f"stages: {stages}", *preview_stages(selected), f"run directory: {out} (dry run: nothing was written)"]
+    show("\n".join(f"# {line}" for line in lines))
 
 
 def run_stages(
@@ -70,10 +72,10 @@ def run_stages(
     try:
         made = run_pipeline(pipeline, out, first, last, accept_code, ConsoleReporter())
     except (KeyboardInterrupt, Interrupted):
-        print(f"dunwu: to resume: {command_line(command)}", file=sys.stderr)
+        show(f"dunwu: to resume: {command_line(command)}", sys.stderr)
         raise
     final = list(made.values())[-1]
-    print(f"{final.manifest['makes']}  {final.payload}")
+    show(f"{final.manifest['makes']}  {final.payload}")
     ways = [["report", str(out)], ["explain", str(final.payload)], ["status", str(out)]]
-    print("  next steps  " + "\n              ".join(map(command_line, ways)))
+    show("  next steps  " + "\n              ".join(map(command_line, ways)))
     return 0

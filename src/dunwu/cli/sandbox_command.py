@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.cli.show import show
 from dunwu.errors import UserError
 
 
@@ -41,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
 
     with open_sandbox("auto", options.workers) as sandbox, _listen(options) as listener:
         host, port = listener.getsockname()[:2]
-        print(f"sandbox of level {probe().number} ({probe().text}) at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        show(f"sandbox of level {probe().number} ({probe().text}) at http://{f'[{host}]' if ':' in host else host}:{port}")
         server = uvicorn.Server(uvicorn.Config(application(sandbox, token), log_level="warning"))
         server.run(sockets=[listener])
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dunwu.cli.show import show
 from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable, sampling_overrides
 from dunwu.config.sft import SftConfig
 from dunwu.run.checkpoint import LATEST
@@ -44,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.run.console import ConsoleReporter
 
     code = run_stoppable("sft", arguments, lambda: run_sft(config, options.out, options.resume, ConsoleReporter()))
-    print("\n".join(next_commands(config, newest(options.out))))
+    show("\n".join(next_commands(config, newest(options.out))))
     return code
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import tyro
 
 from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.cli.show import show
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,6 @@ def run(arguments: Sequence[str]) -> int:
     if rich.get_console().is_terminal:
         rich.print(table(status))
     else:
-        print("\n".join(plain_lines(status)))
-    print(conclusion(status))
+        show("\n".join(plain_lines(status)))
+    show(conclusion(status))
     return 0

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
+from dunwu.cli.show import show
 from dunwu.config.base import Config
 from dunwu.config.blocks import SamplingConfig
 from dunwu.config.load import dump_config, load_config
@@ -53,7 +54,7 @@ def read_training(
 def print_plan(config: Config, out: Path, plan: Sequence[str]) -> None:
     """The resolved configuration as YAML, with the plan as comments below it, so that the output is a recipe too."""
     print(dump_config(config))
-    print("\n".join(f"# {line}" for line in [*plan, f"run directory: {out} (dry run: nothing was written)"]))
+    show("\n".join(f"# {line}" for line in [*plan, f"run directory: {out} (dry run: nothing was written)"]))
 
 
 def run_stoppable(command: str, arguments: Sequence[str], work: Callable[[], Any]) -> int:
@@ -61,7 +62,7 @@ def run_stoppable(command: str, arguments: Sequence[str], work: Callable[[], Any
     try:
         work()
     except (KeyboardInterrupt, Interrupted):
-        print(f"dunwu: to resume: {resume_command(command, arguments)}", file=sys.stderr)
+        show(f"dunwu: to resume: {resume_command(command, arguments)}", sys.stderr)
         raise
     return 0
 

@@ -16,6 +16,7 @@ import tyro
 from pydantic import Field
 
 from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.cli.show import show
 from dunwu.errors import DataError
 from dunwu.tasks.code_file import ProblemFile
 from dunwu.tasks.code_tests import ProgrammingLanguage
@@ -66,9 +67,12 @@ def run(arguments: Sequence[str]) -> int:
     with open_sandbox(os.environ.get(VARIABLE, "auto"), options.workers) as sandbox, ThreadPoolExecutor(options.workers) as threads:
         for found in threads.map(grade, jobs):
             records.append(found)
-            print(json.dumps(found) if options.json else line_of(found), flush=True)
+            if options.json:
+                print(json.dumps(found), flush=True)
+            else:
+                show(line_of(found))
     if not options.json:
-        print(f"{sum(found['passed'] for found in records)} of {len(records)} programs passed")
+        show(f"{sum(found['passed'] for found in records)} of {len(records)} programs passed")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 
+from dunwu.cli.show import show
 from dunwu.errors import UserError
 
 KINDS = {
@@ -23,6 +24,6 @@ def run(arguments: Sequence[str]) -> int:
         return code
     usage = ["usage: dunwu verify KIND [options]", "", "kinds:", *(f"  {name:<9}{purpose}" for name, purpose in KINDS.items())]
     if kind in ("", "-h", "--help"):
-        print("\n".join([*usage, "", "dunwu verify KIND --help shows its options."]))
+        show("\n".join([*usage, "", "dunwu verify KIND --help shows its options."]))
         return 0
     raise UserError(f"verify: there is no {kind!r}: choose from {', '.join(KINDS)}")

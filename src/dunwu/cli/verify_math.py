@@ -15,6 +15,7 @@ from typing import Any
 import tyro
 
 from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.cli.show import show
 from dunwu.errors import DataError, UserError
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
@@ -85,7 +86,10 @@ def run(arguments: Sequence[str]) -> int:
         judged = [_judge(case, options.policy, beside) for case, beside in zip(cases, plain, strict=True)]
     finally:
         SERVICE.close()
-    print("\n".join(map(_json_line, judged) if options.json else _report(judged)))
+    if options.json:
+        print("\n".join(map(_json_line, judged)))
+    else:
+        show("\n".join(_report(judged)))
     return 0
 
 

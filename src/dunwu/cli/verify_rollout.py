@@ -13,6 +13,7 @@ from pydantic import Field
 
 from dunwu.analysis.text import visible
 from dunwu.cli.options import parse_options
+from dunwu.cli.show import show
 from dunwu.config.load import load_config, read_mapping
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import DataError
@@ -53,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
         parts = {"parts": dict(reward.parts), "total": reward.total, "recorded": recorded}
         print(json.dumps({**parts, "verdict": reward.verdict.reason, "detail": reward.verdict.detail}, ensure_ascii=False))
     else:
-        print("\n".join(explanation(problem, text, composed, reward, recorded)))
+        show("\n".join(explanation(problem, text, composed, reward, recorded)))
     return 0
 
 

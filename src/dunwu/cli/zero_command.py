@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from dunwu.cli.show import show
 from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable, sampling_overrides
 from dunwu.config.task_names import task_name
 from dunwu.config.zero import EvalConfig, ZeroConfig
@@ -47,12 +48,13 @@ def run(arguments: Sequence[str]) -> int:
 
         print_plan(config, options.out, [*_plan(config), *differs, *preview_zero(config, options.memory)])
         return 0
-    print(*differs, sep="\n", end="\n" if differs else "", file=sys.stderr)
+    for line in differs:
+        show(line, sys.stderr)
     from dunwu.jobs.zero import run_zero
     from dunwu.run.console import ConsoleReporter
 
     code = run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume, ConsoleReporter()))
-    print("\n".join(next_commands(config, options.out)))
+    show("\n".join(next_commands(config, options.out)))
     return code
 
 

@@ -6,6 +6,7 @@ lacks become question marks.
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import rich
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -21,9 +23,16 @@ from rich.table import Table
 from rich.text import Text
 
 from dunwu.run.reporter import SAMPLE_CHARACTERS, Advance, Field, Reporter, clean, duration, eta
+from dunwu.text.translate import translate
 
 LABEL = 12
 WIDEST = 100
+_WIDE = re.compile(r"[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]")
+_MARK = "（）《》「」，。；：、！？\0"
+_PIECE = re.compile(
+    rf"(?:[（《「]\0)*(?:(?:[^{_MARK}]\0?){{0,200}}/(?:[^{_MARK}]\0?){{0,200}}|[^\0]\0|(?:[^\0](?!\0))+)(?:[，。；：、）》」！？]\0)*"
+)
+"""A path, a word, or one wide character, with the punctuation that may not be parted from it."""
 INTERVAL = 15.0
 """Seconds between two progress lines if there is no bar."""
 
@@ -36,29 +45,30 @@ class ConsoleReporter(Reporter):
         self._clock = clock
 
     def say(self, text: str) -> None:
-        self._console.print(self._safe(text), soft_wrap=True, highlight=False)
+        self._print(self._ours(text))
 
     def warn(self, text: str) -> None:
         # No separate console: rich prints what goes to sys.stderr above a bar or live table.
-        print(_encodable(clean(text), sys.stderr.encoding), file=sys.stderr, flush=True)
+        line = translate(text, encoding=sys.stderr.encoding)
+        print(_encodable(clean(line), sys.stderr.encoding), file=sys.stderr, flush=True)
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         """Print two columns, values wrapped. Paths are never broken, so that they can be copied."""
-        width = min(WIDEST, self._console.width)
         for name, value in facts:
-            first = f"  {name:<{LABEL}}" if name else ""
-            wrapped = textwrap.TextWrapper(
-                width, initial_indent=first, subsequent_indent=" " * len(first), break_long_words=False, break_on_hyphens=False
-            )
-            self.say("\n".join(wrapped.wrap(clean(value)) or [first]))
+            first = "  " + set_cell_size(self._ours(name, label=True), LABEL) if name else ""
+            lines = wrapped(clean(self._ours(value)), min(WIDEST, self._console.width) - cell_len(first)) or [""]
+            self._print(("\n" + " " * cell_len(first)).join([first + lines[0], *lines[1:]]))
 
     def sample(self, title: str, text: str) -> None:
         """Print the text below a rule with the title; characters beyond 2,000 are only counted."""
         more = f" ... ({len(text) - SAMPLE_CHARACTERS} characters more)" if len(text) > SAMPLE_CHARACTERS else ""
-        self._console.print(Rule(self._safe(title), align="left", characters="-"))
-        self.say(text[:SAMPLE_CHARACTERS] + more)
+        self._console.print(Rule(self._safe(self._ours(title, label=True)), align="left", characters="-"))
+        self._print(text[:SAMPLE_CHARACTERS] + self._ours(more))
 
     def table(self, table: Table) -> None:
+        for column in table.columns:
+            column.header = self._ours(column.header, label=True) if isinstance(column.header, str) else column.header
+            column._cells = [self._ours(cell) if isinstance(cell, str) else cell for cell in column._cells]
         self._console.print(table)
 
     @contextmanager
@@ -89,8 +99,28 @@ class ConsoleReporter(Reporter):
             return nullcontext()
         return Live(console=self._console, get_renderable=draw, refresh_per_second=1.0)
 
+    def _ours(self, text: str, *, label: bool = False) -> str:
+        return translate(text, encoding=self._console.encoding, label=label)
+
+    def _print(self, text: str) -> None:
+        self._console.print(self._safe(text), soft_wrap=True, highlight=False)
+
     def _safe(self, text: str) -> Text:
         return Text(_encodable(clean(text), self._console.encoding))
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """``text`` in lines of at most ``width`` columns, broken at spaces and between Chinese characters, never inside a word or path."""
+    wrapper = _Wrapper(max(1, width), break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\0", "") for line in wrapper.wrap(_WIDE.sub("\\g<0>\0", text))]
+
+
+class _Wrapper(textwrap.TextWrapper):
+    """Counts a wide character, which has a NUL behind it, as two columns."""
+
+    def _split(self, text: str) -> list[str]:
+        words = super()._split(text)  # type: ignore[misc]
+        return [piece for word in words for piece in _PIECE.findall(word)]
 
 
 def _encodable(text: str, encoding: str | None) -> str:
