@@ -119,7 +119,7 @@ class _Wrapper(textwrap.TextWrapper):
     """Counts a wide character, which has a NUL behind it, as two columns."""
 
     def _split(self, text: str) -> list[str]:
-        words = super()._split(text)  # type: ignore[misc]
+        words = super()._split(text)
         return [piece for word in words for piece in _PIECE.findall(word)]
 
 
