@@ -30,7 +30,7 @@ LEVEL_TESTS := tests/golden tests/invariants tests/rollout tests/trainers tests/
 	$(addprefix tests/jobs/test_,pretrain.py reward_model.py sft.py zero.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo r1 test test-all test-levels lint bench docs clean environment
+.PHONY: help demo r1 test test-all test-levels lint bench docs reference clean environment
 
 help:
 	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 6 minutes on two cores)"
@@ -40,7 +40,8 @@ help:
 	@echo "make test-levels   the tests of numbers, learning and resume as on smaller processors, for each DUNWU_ISA in turn"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks of speed, into $(BENCH) (about 10 minutes; LONG=1: all rows, an hour)"
-	@echo "make docs   the documentation as a site, with every configuration key: site/index.html"
+	@echo "make docs   the documentation as a site with search: site/index.html"
+	@echo "make reference  docs/reference.md again, after a change of a key"
 	@echo "make clean  remove the environment and caches (runs/ stays)"
 
 demo:
@@ -81,6 +82,9 @@ docs: $(READY)
 	$(PIP) install --quiet --editable ".[docs]" --constraint constraints.txt
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "site/index.html; with search: $(BIN)/python -m http.server -d site, then http://localhost:8000"
+
+reference: $(READY)
+	$(BIN)/python -m scripts.config_reference
 
 clean:
 	rm -rf $(VENV) build site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -25,20 +27,38 @@ from dunwu.pipeline.stages import KINDS
 
 COMMANDS = {"zero": "dunwu zero", "sft": "dunwu sft", "reward_model": "dunwu reward-model"}
 JOBS: Mapping[str, type[Config]] = {
-    **{f"`{COMMANDS[kind]}`, stage `{kind}`" if kind in COMMANDS else f"Stage `{kind}`": model for kind, model in KINDS.items()},
-    "`dunwu pretrain`": PretrainConfig,
+    **{f"`{command}`, stage `{kind}`": KINDS[kind] for kind, command in COMMANDS.items()},
     "`dunwu eval`": EvalConfig,
+    "`dunwu pretrain`": PretrainConfig,
+    **{f"Stage `{kind}`": model for kind, model in KINDS.items() if kind not in COMMANDS},
 }
 """What can be configured, by its title."""
 BOUNDS = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt"), MultipleOf: ("multiple of", "multiple_of")}
 KINDS_OF_TEXT = {"model": "model (`tiny`, folder or hub id)", "data": "file, folder or data set", "code": "`file.py:function`"}
+MOST_PLACES = 5
+"""Other keys of a part that its section names."""
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
 HEAD = "| key | type | default | meaning | papers |\n|---|---|---|---|---|"
 PREFACE = """# Configuration reference
 
-Every key of every job, generated from the code. Keys are dotted on the command line (`grpo.learning_rate=1e-5`) and nested in YAML.
+Every key of every job, generated from the code by `make reference`. Keys are dotted on the command line (`grpo.learning_rate=1e-5`), where
+`0` is the first item of a list, and nested in YAML. `--dry-run` shows them all with the values that a command would use.
 A type such as `GrpoConfig` is a mapping with the keys of its own section; where several are possible, `kind` chooses one.
 **Papers** lists what a paper states, with the preset or the stage of `dunwu r1` that has it, and the source: v1, N, S, DM and D as in
 [the papers' values](papers.md). Steps are converted to rollout batches. Where the column is empty, no paper states a value.
+
+## Files
+
+A recipe (`--recipe`, or `config.yaml` of a run) holds the keys of one job. A pipeline (`dunwu run FILE`) holds stages. Beside the keys of
+the jobs there are:
+
+| key | in | meaning |
+|---|---|---|
+| `preset` | a recipe of `dunwu zero` | The values of a paper for all keys that the recipe does not set: PRESET_NAMES. |
+| `name` | a pipeline | Its name; by default that of the file. The run directory is `runs/NAME`. |
+| `stages` | a pipeline | A mapping of names to stages, in any order that inputs allow. |
+| `work` | a stage | What it does: STAGE_KINDS. The other keys are those of that job. |
+| `inputs` | a stage | A mapping of keys to earlier stages, such as `{model: dev1}`: the key gets what that stage made. |
 """
 
 
@@ -48,7 +68,35 @@ def reference() -> str:
     jobs = {model: title for title, model in JOBS.items()}
     parts = [model for model in models() if model not in jobs]
     sections = [section(model, papers, title) for model, title in jobs.items()]
-    return "\n\n".join([PREFACE, "## Jobs", *sections, "## Parts", *(section(model, papers) for model in parts)]) + "\n"
+    preface = PREFACE.replace("PRESET_NAMES", listed(PRESETS)).replace("STAGE_KINDS", listed(KINDS))
+    return "\n\n".join([preface.rstrip(), "## Jobs", *sections, "## Parts", *(section(model, papers) for model in parts)]) + "\n"
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+@cache
+def places() -> Mapping[type[Config], tuple[str, ...]]:
+    """Dotted keys where a part stands, in any job, the shortest first; a job stands at the empty key."""
+    found: dict[type[Config], list[str]] = {model: [""] for model in JOBS.values()}
+    waiting = list(found.items())
+    for model, keys in waiting:
+        for name, field in model.model_fields.items():
+            for part, below_it in parts_at(field.annotation):
+                new = [".".join(filter(None, (key, name, below_it))) for key in keys[:2]]
+                waiting += [] if part in found else [(part, found.setdefault(part, []))]
+                found[part] += [key for key in new if key not in found[part]]
+    return {model: tuple(sorted(keys, key=lambda key: (key.count("."), len(key)))) for model, keys in found.items()}
+
+
+def parts_at(annotation: Any) -> Iterator[tuple[type[Config], str]]:
+    """The models in a type, with the dotted rest of their key: `0` in a list, `NAME` in a mapping."""
+    if inspect.isclass(annotation) and issubclass(annotation, Config):
+        yield annotation, ""
+    step = {tuple: "0", dict: "NAME"}.get(get_origin(annotation) or type, "")
+    for inner in get_args(annotation):
+        yield from ((part, ".".join(filter(None, (step, rest)))) for part, rest in parts_at(inner))
 
 
 def models() -> list[type[Config]]:
@@ -70,13 +118,16 @@ def parts_of(annotation: Any) -> Iterator[type[Config]]:
 
 def section(model: type[Config], papers: Mapping[tuple[type[Config], str], list[str]], title: str = "") -> str:
     """One model as a table."""
+    first, *others = places()[model]
+    prefix = f"{first}." if first else ""
     rows = [
-        f"| `{name}` | {type_of(field.annotation, field.metadata)} | {default(field)} | {cell(meaning(model, name))} |"
+        f"| `{prefix}{name}` | {type_of(field.annotation, field.metadata)} | {default(field)} | {cell(meaning(model, name))} |"
         f" {'<br>'.join(papers.get((model, name), ()))} |"
         for name, field in model.model_fields.items()
     ]
     summary = [f"{title}." if title else "", " ".join((inspect.getdoc(model) or "").partition("\n\n")[0].split())]
-    return "\n\n".join([f"### {model.__name__}", " ".join(filter(None, summary)), "\n".join([HEAD, *rows])])
+    also = f"Also at {listed(others[:MOST_PLACES])}{' and elsewhere' if others[MOST_PLACES:] else ''}." if others else ""
+    return "\n\n".join([f"### {model.__name__}", " ".join(filter(None, [*summary, also])), "\n".join([HEAD, *rows])])
 
 
 def meaning(model: type[Config], name: str) -> str:
@@ -124,7 +175,7 @@ def default(field: FieldInfo) -> str:
 def plain(value: Any) -> Any:
     if isinstance(value, Config):
         kind = {"kind": value.kind} if "kind" in type(value).model_fields else {}
-        return kind | {name: plain(getattr(value, name)) for name in value.model_fields_set}
+        return kind | {name: plain(getattr(value, name)) for name in type(value).model_fields if name in value.model_fields_set}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, tuple) else value
@@ -168,3 +219,7 @@ def owners(root: type[Config], key: str) -> list[type[Config]]:
 
 def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference(), encoding="utf-8")

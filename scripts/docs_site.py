@@ -1,4 +1,4 @@
-"""The hook of `mkdocs.yml`: the README as the front page, the generated reference, and links to files outside `docs/`."""
+"""The hook of `mkdocs.yml`: the README as the front page, and links to files outside `docs/`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.config_reference import reference
-
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
-FRONT = {"README.md": "index.md", "README.zh.md": "zh.md"}
-"""Files of the root that are pages, and their places on the site."""
+FRONT = {
+    "README.md": "index.md",
+    "README.zh.md": "zh.md",
+    "docs/README.md": "contents.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+}
+"""Pages with another place on the site than in the repository."""
 LANGUAGES = {".py": "python", ".yaml": "yaml"}
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Navigation: entries without a page go, decisions come by themselves."""
-    made = {*FRONT.values(), "reference.md"}
+    made = set(FRONT.values())
     config.nav = [kept for entry in config.nav or [] if (kept := existing(entry, made))]
     decisions = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / "decisions").glob("*.md"))
     config.nav.append({"Decisions": decisions})
@@ -44,7 +48,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that are made at the build."""
     from mkdocs.structure.files import File
 
-    pages = {site: (ROOT / name).read_text(encoding="utf-8") for name, site in FRONT.items()} | {"reference.md": reference()}
+    for file in [file for file in files if f"docs/{file.src_uri}" in FRONT]:
+        files.remove(file)
+    pages = {site: (ROOT / name).read_text(encoding="utf-8") for name, site in FRONT.items()}
     pages |= {f"{name}.md": listing(name) for name in linked_files()}
     for place, text in pages.items():
         files.append(File.generated(config, place, content=text))

@@ -15,8 +15,8 @@ from dunwu.config.data_replies import PairJudgeConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.yaml_text import parse_yaml
 from dunwu.config.zero import GrpoConfig
-from scripts.config_reference import JOBS, meaning, paper_values, reference, type_of
-from scripts.docs_site import ROOT, existing, linked_files, listing, relinked
+from scripts.config_reference import JOBS, PAGE, meaning, paper_values, reference, type_of
+from scripts.docs_site import FRONT, ROOT, existing, linked_files, listing, relinked
 
 
 class Unexplained(Config):
@@ -40,8 +40,28 @@ def test_the_reference_holds_every_key(model: type[Config]) -> None:
     sections = {part.partition("\n")[0]: part for part in reference().split("\n### ")}
     schema = model.model_json_schema()
     for name, part in {model.__name__: schema, **schema.get("$defs", {})}.items():
-        keys = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \| [^|]", sections[name].replace("\\|", "/"), flags=re.MULTILINE)
+        keys = re.findall(r"^\| `(?:[\w.]+\.)?(\w+)` \| [^|]+ \| [^|]+ \| [^|]", sections[name].replace("\\|", "/"), flags=re.MULTILINE)
         assert sorted(keys) == sorted(part["properties"]), name
+
+
+def test_the_reference_in_the_repository_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == reference(), "run: make reference"
+
+
+def test_keys_are_found_by_the_name_that_the_command_line_takes() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for key in (
+        "grpo.learning_rate",
+        "sampling.max_tokens",
+        "lora.rank",
+        "tripwire.share",
+        "evaluations.0.task",
+        "preset",
+        "work",
+        "inputs",
+        "stages",
+    ):
+        assert f"`{key}`" in text, key
 
 
 def test_a_key_without_a_meaning_is_an_error() -> None:
@@ -77,7 +97,8 @@ def test_links_follow_their_targets_onto_the_site() -> None:
 
 def test_the_navigation_has_every_page() -> None:
     nav = parse_yaml((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
-    assert {path.name for path in (ROOT / "docs").glob("*.md")} <= set(names(nav))
+    pages = {FRONT.get(f"docs/{path.name}", path.name) for path in (ROOT / "docs").glob("*.md")}
+    assert pages | set(FRONT.values()) <= set(names(nav))
     assert existing({"a": ["r1.md", "missing.md"]}, set()) == {"a": ["r1.md"]}
     assert existing({"a": ["missing.md"]}, set()) is None
 

@@ -32,9 +32,17 @@ NOT_KEYS = ("py", "md", "json", "jsonl", "yaml", "html", "parquet", "gz", "c", "
 """Last parts of file names, which look like key paths."""
 STAGES_TOO = {"helpfulness", "safety", "reasoning", "general"}
 """Keys that are also names of stages and of what a suite measures."""
-FROM_OUTSIDE = {"trust_remote_code", "repetition_penalty_reward", "reasoning_process", "num_generations"}
+FROM_OUTSIDE = {"trust_remote_code", "repetition_penalty_reward", "reasoning_process", "num_generations", "loss_type", "scale_rewards"}
+FROM_OUTSIDE |= {"importance_sampling_level", "use_vllm", "train_batch_size", "ppo_mini_batch_size"}
 FORMULAS = {"verify_x", "pi_old", "pi_behaviour", "r_chosen", "r_rejected"}
 """Identifiers of other projects, and of formulas."""
+
+
+@cache
+def theirs() -> frozenset[str]:
+    """Names of TRL, verl and OpenRLHF: all columns but the first of the table in `docs/coming-from.md`."""
+    table = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8").partition("\n## Names\n")[2].partition("\n## ")[0]
+    return frozenset(code for row in table.splitlines() for cell in row.split("|")[2:] for code in _CODE.findall(cell))
 
 
 @cache
@@ -107,6 +115,8 @@ def wrong_names(text: str) -> Iterator[str]:
     """Inline code that names what does not exist."""
     for code in _CODE.findall(text):
         code = code.strip()
+        if code in theirs():
+            continue
         if re.fullmatch(r"--[a-z][a-z-]*", code) and code not in every_option() | OTHERS_OPTIONS:
             yield code
         elif re.fullmatch(r"dunwu(\.\w+)+", code):

@@ -44,7 +44,8 @@ class CountdownTask(GeneratedProblems):
 
     kind: Literal["countdown"] = "countdown"
     levels: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 2, 3, 4)
-    """Difficulty levels, drawn with equal weight and defined in ``dunwu.tasks.countdown.LEVELS``."""
+    """Difficulty levels, drawn with equal weight. 1: three numbers up to 10, targets 10 to 50; 2: three up to 20, to 99; 3: four up to 10,
+    to 50; 4: four up to 13, to 99; 5: four up to 99, to 999."""
 
 
 class Game24Task(GeneratedProblems):
