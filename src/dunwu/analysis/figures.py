@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,6 +93,22 @@ def lines(title: str, curves: Mapping[str, Curve], unit: str, sentence: str, *, 
     series = [Series(label, found) for label, found in curves.items() if found]
     name = title.lower().replace(" ", "-")
     return PlotFigure(title, line_plot(name, title, series, unit, share=share) if series else None, sentence)
+
+
+def measured_figures(run: Run) -> list[PlotFigure]:
+    """pass@1 and cons@k over steps on each eval set that was measured during training (DeepSeek-R1, arXiv 2501.12948, Figure 2)."""
+    return [_measured_figure(name, points, index) for index, (name, points) in enumerate(run.measured.items())]
+
+
+def _measured_figure(name: str, points: Sequence[Row], index: int) -> PlotFigure:
+    first, title = curve(points, "pass_at_1"), f"Held-out accuracy: {name}"
+    bounds = [sentences.interval(point) or (point["pass_at_1"],) * 2 for point in points]
+    series = [Series("pass@1", first, (tuple(low for low, _ in bounds), tuple(high for _, high in bounds)))]
+    k = int(number(points[-1].get("k")) or 1)
+    if k > 1:
+        series.append(Series(f"cons@{k}", curve(points, "majority_at_k")))
+    svg = line_plot(f"measured-{index}", title, series, "share of problems", share=True, smooth=False)
+    return PlotFigure(title, svg, sentences.measured(points, k))
 
 
 def set_figures(held_out: HeldOutSet, index: int) -> list[PlotFigure]:

@@ -54,22 +54,26 @@ _SMOOTH_FROM = 20
 
 @dataclass(frozen=True)
 class Series:
-    """A named line."""
+    """A named line, with the bounds of its band (low, high) at every step if it has one."""
 
     label: str
     curve: Curve
+    band: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
 
-def line_plot(name: str, title: str, series: Sequence[Series], unit: str, *, share: bool = False) -> Markup:
-    """Lines over steps; with 20 steps or more, a moving average over the faint values. ``share``: the axis is [0, 1]."""
+def line_plot(name: str, title: str, series: Sequence[Series], unit: str, *, share: bool = False, smooth: bool = True) -> Markup:
+    """Lines over steps; with 20 steps or more, a moving average over the faint values (``smooth``). ``share``: the axis is [0, 1]."""
 
     def draw(axes: Axes) -> None:
         for colour, line in zip(_SERIES, series, strict=False):
             steps, values = line.curve.steps, line.curve.values
-            if len(values) >= _SMOOTH_FROM:
+            if line.band is not None:
+                axes.fill_between(steps, *line.band, color=colour, alpha=0.18, linewidth=0)
+            many = smooth and len(values) >= _SMOOTH_FROM
+            if many:
                 axes.plot(steps, values, color=colour, alpha=0.35, linewidth=0.8)
                 values = tuple(smoothed(values, max(3, len(values) // 15)))
-            axes.plot(steps, values, color=colour, label=line.label, marker="o" if len(values) < _SMOOTH_FROM else None, markersize=3.5)
+            axes.plot(steps, values, color=colour, label=line.label, marker=None if many else "o", markersize=3.5)
         if share:
             axes.set_ylim(-0.02, 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

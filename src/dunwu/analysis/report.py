@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 
 from dunwu.analysis import sentences
 from dunwu.analysis.curves import number
-from dunwu.analysis.figures import PlotFigure, set_figures, training_figures
+from dunwu.analysis.figures import PlotFigure, measured_figures, set_figures, training_figures
 from dunwu.analysis.pairs import RULE, Comparison, compare
 from dunwu.analysis.reward_model_report import reward_model_body
 from dunwu.analysis.rundir import HeldOutSet, Run, read_run
@@ -47,7 +47,12 @@ _SECTIONS = (
     "manifest",
 )
 _KINDS = {"zero": "R1-Zero", "pretrain": "Pre-training", "sft": "Supervised fine-tuning", "reward-model": "Reward model"}
-_PHASES = {"train": "training", "evaluate_before": "evaluation before", "evaluate_after": "evaluation after"}
+_PHASES = {
+    "train": "training",
+    "evaluate_before": "evaluation before",
+    "evaluate_during": "evaluation during",
+    "evaluate_after": "evaluation after",
+}
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,8 @@ def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
 
 def _body(run: Run) -> Body:
     """The body for R1-Zero and similar runs."""
-    return Body([_pass_at_1(held_out) for held_out in run.sets], training_figures(run) if run.metrics.rows else [])
+    figures = training_figures(run) if run.metrics.rows else []
+    return Body([_pass_at_1(held_out) for held_out in run.sets], [*measured_figures(run), *figures])
 
 
 _BODIES: Mapping[str, Callable[[Run], Body]] = MappingProxyType({"sft": sft_body, "reward-model": reward_model_body})

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from dunwu.analysis.curves import Metrics, is_step, read_metrics
+from dunwu.analysis.curves import Metrics, is_step, number, read_metrics
 from dunwu.errors import DataError, RunError
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import read_evaluation
@@ -43,6 +43,8 @@ class Run:
     summary: Mapping[str, Any] = field(default_factory=dict, repr=False)
     metrics: Metrics = field(default_factory=Metrics, repr=False)
     sets: tuple[HeldOutSet, ...] = field(default=(), repr=False)
+    measured: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict, repr=False)
+    """Points of each eval set that was measured during training too (`dunwu.jobs.evaluations.CURVE`), by name."""
     card: Mapping[str, Any] = field(default_factory=dict, repr=False)
     examples: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """Held-out examples with their scores, for a reward model."""
@@ -83,7 +85,18 @@ def read_run(path: Path | str) -> Run:
     text = config.read_text(encoding="utf-8", errors="replace") if config.is_file() else ""
     found = _read_json(path / "evaluations" / "examples.json", [], "").get("examples")
     examples = tuple(each for each in found if isinstance(each, dict)) if isinstance(found, list) else ()
-    return Run(path, text, manifest, summary, metrics, sets, _card(path, manifest), examples, tuple(missing))
+    return Run(path, text, manifest, summary, metrics, sets, _measured(path), _card(path, manifest), examples, tuple(missing))
+
+
+def _measured(path: Path) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    """The points of each eval set that have a step and a pass@1; a single point is no curve."""
+    found = _read_json(path / "evaluations" / "curve.json", [], "")
+    curves = {name: tuple(each for each in points if _is_point(each)) for name, points in found.items() if isinstance(points, list)}
+    return {name: points for name, points in curves.items() if len(points) > 1}
+
+
+def _is_point(found: Any) -> bool:
+    return isinstance(found, dict) and number(found.get("step")) is not None and number(found.get("pass_at_1")) is not None
 
 
 def check_run(path: Path) -> None:
@@ -97,9 +110,9 @@ def check_run(path: Path) -> None:
     if problems or (manifest.exists() and not (isinstance(found.get("kind"), str) and isinstance(found.get("config"), dict))):
         raise RunError(f"{manifest} does not belong to a run: give a run directory, or restore the file")
     *lines, _ = metrics.read_bytes().split(b"\n") if metrics.is_file() else [b""]
-    for number, line in enumerate(lines, 1):
+    for place, line in enumerate(lines, 1):
         if not is_step(line):
-            raise RunError(f"{metrics} line {number} is not a step of a run: give a run directory, or delete that line")
+            raise RunError(f"{metrics} line {place} is not a step of a run: give a run directory, or delete that line")
     if not (found or lines):
         raise RunError(f"{path} is not a run directory (it has no {MANIFEST}, and no steps in {METRICS}): check the path")
 

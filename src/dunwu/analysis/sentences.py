@@ -99,6 +99,15 @@ def headline(held_out: HeldOutSet) -> str:
     return f"{text} {percent(last)}{f'; the 95 % intervals {verdict}' if verdict else ''}."
 
 
+def measured(points: Sequence[Mapping[str, Any]], k: int) -> str:
+    """What the curve of an eval set shows, whose points are all over the same problems."""
+    first, last = points[0], points[-1]
+    shares = {"pass@1": "pass_at_1"} | ({f"cons@{k}, the answer of the majority of {k},": "majority_at_k"} if k > 1 else {})
+    ends = [f"{what} {percent(number(first.get(key)))} and {percent(number(last.get(key)))}" for what, key in shares.items()]
+    where = f"At steps {first['step']} and {last['step']}: {'; '.join(ends)}."
+    return f"{where} The band is the 95 % interval of pass@1 over the {number(last.get('problems')) or 0:.0f} problems of every point."
+
+
 def overlap(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """Says whether the two 95 % intervals overlap; empty if one is unknown."""
     a, b = interval(before), interval(after)

@@ -71,9 +71,13 @@ def _plan(config: ZeroConfig) -> list[str]:
         f"updates: {updates:,}",
         f"checkpoints: every {config.save_every} steps, keeping the newest {config.keep_checkpoints}",
     ]
+    due = (grpo.steps - 1) // config.evaluate_every if config.evaluate_every else 0
     for evaluation in config.evaluations:
         count = evaluation.problems * evaluation.samples
         lines.append(f"evaluation, before and after: {evaluation.task.kind} {evaluation.split}, {count:,} completions")
+        if due:
+            problems = min(evaluation.problems, config.evaluate_problems or evaluation.problems)
+            lines.append(f"evaluation, {due} times during training: {problems * evaluation.samples:,} completions each")
     return lines
 
 

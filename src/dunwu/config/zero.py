@@ -96,7 +96,9 @@ class EvalConfig(HeldOutSamples):
     """Source of the problems."""
 
 
-RESUME_MAY_CHANGE = frozenset({"save_every", "keep_checkpoints", "sample_every", "dump_rollouts_every", "reward_workers", "reward_timeout"})
+RESUME_MAY_CHANGE = frozenset(
+    {"save_every", "keep_checkpoints", "sample_every", "dump_rollouts_every", "reward_workers", "reward_timeout", "evaluate_every"}
+)
 """Keys of `ZeroConfig` that may change when a run is resumed, because they do not affect training."""
 
 
@@ -116,7 +118,12 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     """How rollouts are sampled. The trainer's probabilities are over the whole vocabulary, so only evaluations may set top_p, top_k and
     min_p."""
     evaluations: tuple[EvalConfig, ...] = (EvalConfig(),)
-    """Eval sets, measured before and after training (names: their task's kind)."""
+    """Eval sets, measured before and after training (names: their task's kind), and with `evaluate_every` during it."""
+    evaluate_every: Count = 0
+    """Measure the eval sets also every this many steps, each of which is saved first; 0: only before and after. Training is not affected;
+    may change when a run is resumed."""
+    evaluate_problems: Positive | None = None
+    """Problems of an eval set that are measured during training, spread over all of them; null: all."""
     reward: Parts = (AccuracyPart(), FormatPart())
     """Parts with weights, such as `[accuracy, format, {kind: language, weight: 0.5}]`, or a custom function, `path/to/file.py:function`."""
     tripwire: TripwireConfig | None = None

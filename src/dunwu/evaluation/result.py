@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class EvaluationRow:
 
 
 ProblemRows = list[EvaluationRow]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class EvaluationResult:
         for row in self.rows:
             by_id.setdefault(row.problem_id, []).append(row)
         return list(by_id.values())
+
+    def spread(self, most: int | None) -> EvaluationResult:
+        """The result over ``most`` problems spread over all of them; ``None``: over all."""
+        return replace(self, rows=tuple(row for rows in spread(self.problems, most) for row in rows))
 
     def summary(self) -> dict[str, Any]:
         """The headline numbers as in ``summary.json``; a number that cannot be computed is ``None``."""
@@ -97,6 +102,11 @@ class EvaluationResult:
             numbers["thinking_vs_human_seconds"] = {"spearman": spearman(*zip(*pairs, strict=True)), "problems": len(pairs)}
         checked: dict[str, Any] = finite_or_none(numbers)
         return checked
+
+
+def spread(items: Sequence[Item], most: int | None) -> Sequence[Item]:
+    """At most ``most`` of the items, at equal distances and in order: item ``i n / most`` for ``i`` below ``most``."""
+    return items if most is None or most >= len(items) else [items[i * len(items) // most] for i in range(most)]
 
 
 def scored(rows: ProblemRows) -> ProblemRows:

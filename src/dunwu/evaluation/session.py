@@ -16,7 +16,7 @@ from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import PromptLimit, make_prompts, sampling_params
 from dunwu.data.rollouts import rollout_seeds, sample_groups
 from dunwu.data.usable import HeldOutProblems, held_out_problems
-from dunwu.evaluation.result import EvaluationResult
+from dunwu.evaluation.result import EvaluationResult, spread
 from dunwu.evaluation.rows import evaluation_row
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rewards.pool import RewardPool
@@ -65,14 +65,17 @@ class EvaluationSession:
         """The problems of a set. Raises ``UserError`` if the task, its data or a prompt is not usable."""
         return held_out_problems(config, PromptLimit(self.template, self.tokenizer, self.max_prompt_tokens), self.all_rows)
 
-    def evaluate(self, config: EvalConfig, reporter: Reporter = QUIET) -> EvaluationResult:
-        """Sample ``config.samples`` completions of each held-out problem and verify them. Raises ``UserError`` like `held_out`."""
-        held_out = self.held_out(config)
-        done = count()
-        with reporter.progress(len(held_out.problems) * config.samples, f"eval {held_out.name}") as advance:
+    def evaluate(self, config: EvalConfig, reporter: Reporter = QUIET, most: int | None = None) -> EvaluationResult:
+        """Sample ``config.samples`` completions of each held-out problem and verify them. Raises ``UserError`` like `held_out`.
+
+        ``most``: of no more than this many problems, spread over all (`dunwu.evaluation.result.spread`).
+        """
+        held_out, done = self.held_out(config), count()
+        problems = spread(held_out.problems, most)
+        with reporter.progress(len(problems) * config.samples, f"eval {held_out.name}") as advance:
             advance(next(done), {})
             rollouts = self.rollouts(
-                held_out.problems,
+                problems,
                 config.samples,
                 config.sampling,
                 config.seed,

@@ -61,6 +61,8 @@ def plan_facts(
         yield "reward", f"falls by up to 1 over the last {soft} of {config.sampling.max_tokens} tokens (soft overlong punishment)"
     sets = [f"{each.task.kind} ({each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations]
     yield "measured", f"before and after: {', '.join(sets)}" if sets else "nothing (no evaluations)"
+    if sets and config.evaluate_every:
+        yield "during", f"every {config.evaluate_every} steps: {config.evaluate_problems or 'all'} problems of each set"
     yield "run", str(run)
 
 
@@ -103,7 +105,12 @@ def conclude(reporter: Reporter, results: Results, seconds: Mapping[str, float],
             show_pair(reporter, found.pairs[0])
             break
     reporter.say("")
-    labels = {"evaluate_before": "measuring before", "train": "training", "evaluate_after": "measuring after"}
+    labels = {
+        "evaluate_before": "measuring before",
+        "train": "training",
+        "evaluate_during": "measuring during",
+        "evaluate_after": "measuring after",
+    }
     times = ", ".join(f"{name} {duration(seconds[key])}" for key, name in labels.items() if key in seconds)
     reporter.facts((("time", times), ("checkpoint", str(checkpoint)), ("report", str(report))))
 

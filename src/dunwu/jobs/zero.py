@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
-import time
-from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from dunwu.algorithms.recipes import describe
 from dunwu.analysis.report import write_report
-from dunwu.config.zero import EvalConfig, ZeroConfig, resume_may_change
+from dunwu.config.zero import ZeroConfig, resume_may_change
 from dunwu.data.prompts import written_date
-from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.session import EvaluationSession
-from dunwu.evaluation.store import read_evaluation, write_evaluation
 from dunwu.jobs.checks import check_run
 from dunwu.jobs.data_inputs import data_hashes, data_inputs
+from dunwu.jobs.evaluations import Evaluator, session_during
 from dunwu.jobs.headline import announce, conclude
-from dunwu.jobs.measure import set_names
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.reward_checks import check_parts, check_reward
 from dunwu.jobs.stopping import stopping_at_once
@@ -41,10 +35,8 @@ from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.train_loop import Schedule, run_steps
-from dunwu.verifiers.unread import describe_verdicts, hint
 
 SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
-SECONDS = "evaluations/seconds.json"
 
 
 @stopping_at_once()
@@ -92,11 +84,11 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         if day := written_date(config.template, tokenizer):
             reporter.facts((("date", f"{day}, which the chat template writes, also after a resume"),))
         session = EvaluationSession(engine, tokenizer, pool, config.template, config.max_prompt_tokens)
-        evaluator = Evaluator(run, config.evaluations, session)
+        evaluator = Evaluator(run, config, session)
         evaluator.measure("before")
-        schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN)
-        with closing(trainer):
-            final = run_steps(run, trainer, schedule)
+        schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN, config.evaluate_every)
+        with closing(trainer), session_during(config, model, tokenizer, session) as during:
+            final = run_steps(run, trainer, schedule, lambda step, show: evaluator.during(step, during, show))
         trainer.load_engine(config.grpo.steps)
         evaluator.measure("after")
         summary = evaluator.summary(config.seed, str(device))
@@ -115,49 +107,3 @@ def _record_card(run: RunDirectory, folder: Path | None) -> None:
     card = None if folder is None else folder / "card.json"
     if card is not None and card.is_file():
         run.manifest["base_card"] = json.loads(card.read_text(encoding="utf-8"))
-
-
-class Evaluator:
-    """Held-out measurements of a run; one that is already on disk is read, not repeated."""
-
-    def __init__(self, run: RunDirectory, evaluations: Sequence[EvalConfig], session: EvaluationSession) -> None:
-        self._run, self._evaluations, self._session = run, evaluations, session
-        self.results: dict[str, dict[str, EvaluationResult]] = {}
-        self._seconds: dict[str, float] = {}
-        if (kept := run.path / SECONDS).exists():
-            self._seconds = json.loads(kept.read_text(encoding="utf-8"))
-
-    def measure(self, phase: str) -> None:
-        """Measure every held-out set ``before`` or ``after``."""
-        folder = self._run.path / "evaluations"
-        folder.mkdir(exist_ok=True)
-        for name, config in zip(set_names(self._evaluations), self._evaluations, strict=True):
-            path = folder / f"{phase}-{name}.parquet"
-            if path.exists():
-                result = read_evaluation(path)
-            else:
-                self._run.reporter.say(f"{phase}: {config.problems} held-out problems of {name}, {config.samples} completions each")
-                began = time.monotonic()
-                result = self._session.evaluate(config, self._run.reporter)
-                result = replace(result, name=name)
-                write_evaluation(path, result)
-                found = result.summary()
-                self._run.reporter.say(f"{phase}: {name}: {describe_verdicts(found['verdicts'], found['unread'])}")
-                if advice := hint(found["verdicts"], found["unread"]):
-                    self._run.reporter.warn(f"{phase}: {name}: {advice}")
-                self._add_seconds(f"evaluate_{phase}", time.monotonic() - began)
-            self.results.setdefault(name, {})[phase] = result
-
-    def _add_seconds(self, phase: str, seconds: float) -> None:
-        """Kept on disk: a resumed run reads its measurements and would not know what they cost."""
-        self._seconds[phase] = self._seconds.get(phase, 0.0) + seconds
-        self._run.write_json(SECONDS, self._seconds)
-
-    def summary(self, seed: int, device: str) -> dict[str, Any]:
-        """The contents of ``summary.json``."""
-        sets = {name: {phase: result.summary() for phase, result in phases.items()} for name, phases in self.results.items()}
-        rows = read_metrics(self._run.path)
-        phases = {f"train_{key}": sum(row.get(f"time/{key}") or 0.0 for row in rows) for key in ("generate", "reward", "train")}
-        seconds = {**self._seconds, "train": sum(row.get("step_time") or 0.0 for row in rows), **phases}
-        rounded = {name: round(value, 1) for name, value in seconds.items()}
-        return {**sets, "seconds": rounded, "seed": seed, "device": device}

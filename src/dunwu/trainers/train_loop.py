@@ -15,6 +15,11 @@ from dunwu.run.step_manifest import folder_step
 from dunwu.trainers.learning_watch import LearningWatch
 
 Metrics = Mapping[str, float | int | str | None]
+Show = Callable[[Metrics], None]
+"""Shows metrics on the progress line. Raises ``Interrupted`` if a signal asked to stop."""
+Between = Callable[[int, Show], object]
+"""``between(step, show)`` does other work between two steps, such as an evaluation: at the start (with the step that a run resumes from,
+or 0) and after every step but the last."""
 
 
 class Trainer(Protocol):
@@ -48,9 +53,15 @@ class Schedule:
     description: str
     shown: Sequence[str] = ()
     """Metrics on the progress line."""
+    evaluate_every: int = 0
+    """Save also every this many steps, before the evaluation of that step; 0: never."""
+
+    def saves(self, step: int) -> bool:
+        """True if the step is saved in any case."""
+        return step % self.save_every == 0 or step == self.steps or (self.evaluate_every > 0 and step % self.evaluate_every == 0)
 
 
-def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule) -> Path:
+def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule, between: Between = lambda step, show: None) -> Path:
     """Run all steps, from the newest valid checkpoint if there is one, and return the final checkpoint.
 
     The first Ctrl-C or SIGTERM saves after the current step and raises ``Interrupted``; a trainer that halts raises ``TrainingError``.
@@ -58,17 +69,29 @@ def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule) -> Path:
     done = _resume(run, trainer)
     watch = LearningWatch(run)
     with Interrupt() as interrupt, run.reporter.progress(schedule.steps, schedule.description, done) as advance:
+
+        def pause(step: int) -> None:
+            def show(metrics: Metrics) -> None:
+                if interrupt.requested:
+                    raise Interrupted(f"stopped after step {step} of {schedule.steps}, whose evaluation is measured again")
+                advance(step, metrics)
+
+            between(step, show)
+
+        pause(done)
         for step in range(done + 1, schedule.steps + 1):
             metrics = trainer.step(step)
             run.log(step, metrics)
             watch.add(step, metrics)
             advance(step, {name: metrics[name] for name in schedule.shown if name in metrics})
-            if step % schedule.save_every == 0 or step == schedule.steps or interrupt.requested or trainer.halted:
+            if schedule.saves(step) or interrupt.requested or trainer.halted:
                 save_checkpoint(run.checkpoints, step, trainer.save, schedule.keep, reporter=run.reporter)
             if trainer.halted:
                 raise TrainingError(f"stopped after step {step} of {schedule.steps}, which is saved: {trainer.halted}")
             if interrupt.requested:
                 raise Interrupted(f"stopped after step {step} of {schedule.steps}, which is saved")
+            if step < schedule.steps:
+                pause(step)
     newest = newest_valid(run.checkpoints, _say_skipped(run))
     assert newest is not None, "the final step was just saved"
     return newest
