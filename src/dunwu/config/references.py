@@ -9,6 +9,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from dunwu.config.base import Config
 
 Kind = Literal["model", "data", "code"]
+SUFFIXES = (
+    *(".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".parquet"),
+    *(".json", ".json.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz"),
+)
+"""Endings of data files. In a folder the second line is read only if there is none of the first: it may hold notes and cards."""
+STREAMED = SUFFIXES[:5]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from dunwu.config.tasks import (
     TaskConfig,
     Wording,
 )
+from dunwu.config.references import SUFFIXES
 from dunwu.errors import ConfigError
 
 REASONING_GYM = "reasoning-gym:"
@@ -25,7 +26,6 @@ KNOWN_DATASETS = ("gsm8k", "math")
 CODE = "code:"
 CODE_DATASETS: tuple[CodeDataset, ...] = get_args(CodeDataset)
 NAMES = ("countdown", "game24", "arithmetic", *KNOWN_DATASETS, *CODE_DATASETS, f"{REASONING_GYM}<name>")
-FILE_ENDINGS = (".jsonl", ".json", ".parquet", ".jsonl.gz")
 
 
 def parse_task(text: str, wording: Wording = "short") -> TaskConfig:
@@ -49,7 +49,7 @@ def parse_task(text: str, wording: Wording = "short") -> TaskConfig:
         return CodeTask(path=text.removeprefix(CODE))
     if text in KNOWN_DATASETS or (text and Path(text).exists()):
         return DatasetTask(path=text)
-    if text.endswith(FILE_ENDINGS):
+    if text.endswith(SUFFIXES):
         raise ConfigError(f"task {text!r}: the file does not exist; check the path")
     if text.count("/") == 1 and all(text.split("/")):
         return DatasetTask(path=text)  # a hub id, `owner/name`

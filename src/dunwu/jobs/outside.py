@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dunwu.config.base import Config
-from dunwu.config.references import Kind, references
+from dunwu.config.references import SUFFIXES, Kind, references
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path, newest_checkpoint
 
-_LOCAL = re.compile(r"(/|\./|\.\./|~).*|.*\.(jsonl|jsonl\.gz|parquet)")
+_LOCAL = re.compile(r"(/|\./|\.\./|~).*|.*(" + "|".join(map(re.escape, SUFFIXES)) + ")")
 _CODE = re.compile(r"(.+\.py):(\w+)")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dunwu.config.base import Config
+from dunwu.config.references import SUFFIXES
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
@@ -15,7 +16,7 @@ from dunwu.jobs.preview import preview_reward_model, preview_sft, preview_zero
 from dunwu.jobs.reward_checks import check_parts
 from dunwu.pipeline.execute import check_files
 from dunwu.pipeline.graph import Stage
-from dunwu.tasks.rows import SUFFIXES, local_rows
+from dunwu.tasks.rows import local_rows
 
 DATA = ("tasks", "evaluations", "data", "validation")
 """Keys of trainers that name sources of rows."""

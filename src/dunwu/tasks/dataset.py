@@ -12,11 +12,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
+from dunwu.config.references import SUFFIXES
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
+from dunwu.tasks.containers import plain_name
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
-from dunwu.tasks.rows import SUFFIXES, Row, hub_rows, local_rows
+from dunwu.tasks.rows import Row, hub_rows, local_rows
 from dunwu.tasks.splits import split_of_text
 from dunwu.types import Language, Problem, Split, VerifierName
 
@@ -291,6 +293,4 @@ def difficulty_of(row: Row) -> float | None:
 def dataset_name(path: str) -> str:
     """A short name for metrics: the last part of the path without its suffix."""
     name = Path(path).expanduser().resolve().name if Path(path).expanduser().exists() else path.rpartition("/")[2]
-    for suffix in SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name
+    return plain_name(name)

@@ -1,37 +1,22 @@
-"""Rows of a data set, from local JSONL, JSONL.gz and Parquet files or from the Hugging Face hub."""
+"""Rows of a data set, from local files (`dunwu.tasks.containers`) or from the Hugging Face hub: the one reader of all commands."""
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import io
-import json
+import difflib
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+from dunwu.config.references import STREAMED, SUFFIXES
 from dunwu.errors import DataError
 from dunwu.process.hub import hub_answers
+from dunwu.tasks.containers import read_file
 from dunwu.types import Split
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 FileSplit = Literal["train", "validation", "test", "unnamed"]
-ROWS_AT_ONCE = 256
-"""Rows of a Parquet file in memory."""
-
-_BLANK = " \t\r\n\ufeff"
-"""Stripped from lines of JSONL; concatenated files have byte order marks inside."""
-_MISTAKES = (
-    (re.compile(r"\x00"), "it looks like UTF-16 without a byte order mark; save it as UTF-8"),
-    (re.compile(r"[}\]]\s*,$"), "a comma after it"),
-    (re.compile(r"^\[$"), "the file is one JSON array"),
-    (re.compile(r",\s*[}\]]"), "a comma before a closing bracket"),
-)
-"""Reasons for invalid JSON: that of the first pattern found in the line, else Python's own message."""
+ENDINGS = ".jsonl, .json, .csv, .tsv (each also .gz) or .parquet"
 
 _SPLIT_WORDS: dict[str, Split] = {
     "train": "train",
@@ -45,7 +30,7 @@ _SPLIT_WORDS: dict[str, Split] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its columns, its file (or hub id) and split, and its number from 1 (in JSONL: the line)."""
+    """One row: its columns, its file (or hub id) and split, and its number from 1 (in JSONL, CSV and TSV: the line)."""
 
     columns: dict[str, Any]
     source: str
@@ -75,7 +60,7 @@ def stream_rows(path: Path) -> Iterator[Row]:
     row, done = None, 0
     for file in data_files(path):
         split = split_of_name(file.name)
-        for number, columns, position in _read(file):
+        for number, columns, position in read_file(file):
             yield (row := Row(columns, str(file), number, split, done + position))
         done += file.stat().st_size
     if row is None:
@@ -83,17 +68,26 @@ def stream_rows(path: Path) -> Iterator[Row]:
 
 
 def data_files(path: Path) -> list[Path]:
-    """The data files at ``path``, sorted by name."""
+    """The data files at ``path``, sorted by name. Raises ``DataError`` if there is none that can be read."""
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file())
         if not files:
-            raise DataError(f"{path} holds no data file: put {', '.join(SUFFIXES)} files there")
-        return files
+            raise DataError(f"{path} holds no data file: put {ENDINGS} files there")
+        return [file for file in files if file.name.endswith(STREAMED)] or files
     if not path.exists():
-        raise DataError(f"{path} does not exist: give a {', '.join(SUFFIXES)} file or a folder of them")
+        raise DataError(f"{path} does not exist: {_nearest(path)}")
     if not path.name.endswith(SUFFIXES):
-        raise DataError(f"{path} has an unknown format: convert it to one of {', '.join(SUFFIXES)}")
+        raise DataError(f"{path} has an unknown format: convert it to one of {ENDINGS}")
+    if not path.is_file():
+        raise DataError(f"{path} is a pipe or device, and data is read more than once: save it as a file")
     return [path]
+
+
+def _nearest(path: Path) -> str:
+    """A remedy for a missing file: the data file beside it with the nearest name."""
+    beside = [file.name for file in path.parent.iterdir() if file.name.endswith(SUFFIXES)] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=1)
+    return f"did you mean {path.parent / near[0]}?" if near else f"give a {ENDINGS} file or a folder of them"
 
 
 def split_of_name(name: str) -> FileSplit:
@@ -123,66 +117,3 @@ def hub_rows(hub_id: str, subset: str | None) -> list[Row]:
         for name, split in splits.items()
         for number, columns in enumerate(split, 1)
     ]
-
-
-def _read(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
-    """The number of each row, its columns, and the number of bytes of the file read so far."""
-    return _read_parquet(file) if file.name.endswith(".parquet") else _read_jsonl(file)
-
-
-def _read_parquet(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
-    from pyarrow import parquet
-
-    try:
-        # Without a buffer size a row group, which may be the whole file, is loaded at once.
-        with parquet.ParquetFile(file, buffer_size=1 << 20) as content:
-            names = content.schema_arrow.names
-            if double := next((name for name in names if names.count(name) > 1), None):
-                raise DataError(f"{file} has two columns named {double!r}: rename or drop one")
-            size, rows = file.stat().st_size, content.metadata.num_rows
-            batches = content.iter_batches(ROWS_AT_ONCE)
-            for number, columns in enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), 1):
-                yield number, columns, size * number // rows
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} is not a readable Parquet file ({' '.join(str(error).split())[:200]}): write it again") from error
-
-
-def _read_jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
-    """Blank lines are skipped, but count in the row numbers."""
-    number = 0
-    try:
-        with file.open("rb") as raw, gzip.open(raw) if file.name.endswith(".gz") else raw as content:
-            encoding = _encoding(content.read(4))
-            content.seek(0)
-            with io.TextIOWrapper(content, encoding) as lines:
-                for number, line in enumerate(lines, 1):
-                    if line.strip(_BLANK):
-                        yield number, _parse_line(line.strip(_BLANK), file, number), raw.tell()
-    except (OSError, EOFError, UnicodeError, zlib.error) as error:
-        raise DataError(f"{file}, row {number + 1}: not readable as UTF-8 text ({error}): write the file again") from error
-
-
-def _encoding(start: bytes) -> str:
-    """UTF-8, or the encoding of the byte order mark."""
-    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "utf-32"
-    return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-
-
-def _parse_line(line: str, file: Path, number: int) -> dict[str, Any]:
-    try:
-        columns = json.loads(line, object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
-        reason = next((mistake for pattern, mistake in _MISTAKES if pattern.search(line)), str(error))
-        raise DataError(f"{file}, row {number}: not valid JSON ({reason}): one JSON object a line is needed") from error
-    if not isinstance(columns, dict):
-        raise DataError(f"{file}, row {number}: {type(columns).__name__} instead of a JSON object: one object a line is needed")
-    return columns
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"two keys named {next(name for name in names if names.count(name) > 1)!r}")
-    return found

@@ -25,7 +25,8 @@ from dunwu.run.atomic import atomic_file, remove_leftovers
 from dunwu.run.date import run_date
 from dunwu.run.directory import content_hash
 from dunwu.run.reporter import QUIET, Reporter
-from dunwu.tasks.rows import ROWS_AT_ONCE, data_files
+from dunwu.tasks.containers import ROWS_AT_ONCE
+from dunwu.tasks.rows import data_files
 
 
 class TokenFile:

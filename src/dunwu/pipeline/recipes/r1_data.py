@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from dunwu.config.references import SUFFIXES
 from dunwu.errors import DataError
-from dunwu.tasks.rows import SUFFIXES, first_row
+from dunwu.tasks.rows import first_row
 
 FILES: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
     {
