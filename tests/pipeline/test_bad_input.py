@@ -157,14 +157,14 @@ WORKS = {
 @pytest.mark.parametrize(
     ("work", "row", "part"),
     [
-        ("sft", {"text": "x"}, "neither messages, nor prompt and completion (columns: text); rename the columns"),
+        ("sft", {"sentence": "x"}, "of no known form (columns: sentence)"),
         ("sft", {"messages": []}, "messages is []; give a list of {role, content}"),
         ("sft", {"messages": [ASK, {**SAY, "content": 2}]}, "messages[1]: content and reasoning_content must be text, and content is 2"),
         ("sft", {"messages": [SAY, ASK]}, "it starts with an assistant turn"),
         ("sft", {"messages": [ASK, SAY, SAY]}, "turn 3 has the role assistant"),
         ("sft", {"messages": [ASK, {**SAY, "content": ""}]}, "messages[1] is empty"),
         ("sft", {"messages": [ASK, {**SAY, "content": "\ud83d"}]}, "messages[1]: it has half a character ('\\ud83d')"),
-        ("pairs", {"prompt": "q", "rejected": "b"}, "nothing in column chosen (columns: prompt, rejected)"),
+        ("pairs", {"prompt": "q", "rejected": "b"}, "(columns: prompt, rejected); in the nearest, preferences, chosen is missing or empty"),
         ("pairs", {**PAIR, "prompt": 3}, "prompt is neither text nor a list"),
         ("pairs", {**PAIR, "chosen": "\ud83d"}, "it has half a character"),
         ("labelled", {"prompt": "q", "completion": "a", "label": "maybe"}, "label is 'maybe': give 'safe' or 'unsafe'"),

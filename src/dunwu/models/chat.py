@@ -84,6 +84,11 @@ class TrainingTemplate:
         _refuse_dropped(done, messages[: learned + 1])
         return segments
 
+    def document(self, text: str) -> list[Segment]:
+        """A plain text, learned as a whole with the end token, without the template. Raises ``DataError`` as `render`."""
+        self._check_reserved([Message("assistant", text)])
+        return [Segment(start_with(text, self.start) + self.end, learned=True)]
+
     def prompt(self, messages: Sequence[Message]) -> str:
         """The text after which the model writes its turn. Raises ``DataError`` if the template drops a turn."""
         text = self._apply([self._readable(message) for message in messages], True)

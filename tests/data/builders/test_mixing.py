@@ -80,6 +80,6 @@ def test_a_row_remembers_where_it_was_before(write_rows: Any, count: Callable[..
 
 
 def test_rows_of_the_wrong_shape(write_rows: Any, count: Callable[..., Any]) -> None:
-    data = write_rows("odd.jsonl", [{"text": "hello"}])
-    with pytest.raises(DataError, match=r"odd\.jsonl, row 1: .*columns: text"):
+    data = write_rows("odd.jsonl", [{"sentence": "hello"}])
+    with pytest.raises(DataError, match=r"odd\.jsonl, row 1: .*columns: sentence"):
         mix_rows(validate(MixingConfig, {"sources": {"new": {"data": data, "share": 1}}}), count)

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dunwu.data.io.conversations import conversation
+from dunwu.data.io.conversations import conversation, is_document
 from dunwu.errors import DataError
 from dunwu.models.bos import encode
 from dunwu.models.chat import Segment, TrainingTemplate
@@ -139,7 +139,7 @@ def _parts(rendered: Iterable[tuple[Row, list[Segment]]]) -> Iterator[list[tuple
 def _render(row: Row, template: TrainingTemplate) -> list[Segment]:
     messages = conversation(row)
     try:
-        return template.render(messages)
+        return template.document(messages[0].content) if is_document(messages) else template.render(messages)
     except DataError as error:
         raise DataError(f"{row.where}: {error}") from error
 

@@ -1,8 +1,9 @@
-"""Rows of supervised fine-tuning as conversations: ``messages``, or ``prompt`` and ``completion``."""
+"""Rows of supervised fine-tuning as conversations, from any form of `dunwu.tasks.forms.CONVERSATIONS`."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 from dunwu.data.io.turns import MASK_KEYS, REASONING_KEY, REASONING_KEYS, is_empty, one_reasoning, read_turn, short
 from dunwu.errors import DataError
 from dunwu.models.chat import Message, Role
+from dunwu.tasks.forms import CONVERSATIONS, SYSTEM_COLUMNS, TEXT, form_of, unknown
 from dunwu.tasks.rows import Row
 from dunwu.text.surrogates import refuse_surrogates
 
-SYSTEM_COLUMNS = ("system", "system_prompt", "system_message")
 TOOL_COLUMNS = ("tools", "functions", "tool_calls", "documents")
+BAD_LABELS = ("False", "false", "unsafe")
 
 
 def conversation(row: Row) -> tuple[Message, ...]:
@@ -22,18 +24,22 @@ def conversation(row: Row) -> tuple[Message, ...]:
 
     All assistant turns of ``messages`` are learned. ``prompt`` and ``completion`` are each a text or a list of messages, and only the
     completion's turns are learned. Reasoning is in the content, or beside it under one of `REASONING_KEYS`; a turn with ``weight: 0``
-    (`MASK_KEYS`) is not learned.
+    (`MASK_KEYS`) is not learned. A ``text`` is an assistant turn alone.
     """
+    form = form_of(row.columns, CONVERSATIONS)
+    if form is None:
+        raise _mistake(row, f"{unknown(row.columns, CONVERSATIONS)}; rename the columns, or name them in the key `columns`")
+    row = replace(row, columns=form.read(row.columns))
     columns = row.columns
+    if form is TEXT:
+        return (_document(columns["text"], row),)
     if columns.get("messages") is not None:
         messages = _messages(_parsed(columns["messages"], row), "user", "messages", row)
         _refuse_second(row, messages)
-    elif columns.get("prompt") is not None and columns.get("completion") is not None:
+    else:
         prompt = _messages(columns["prompt"], "user", "prompt", row)
         messages = [replace(message, learned=False) for message in prompt]
         messages += _with_reasoning(_messages(columns["completion"], "assistant", "completion", row), row)
-    else:
-        raise _mistake(row, f"neither messages, nor prompt and completion (columns: {', '.join(columns)}); rename the columns")
     _refuse_columns(row, messages)
     if messages[0].role == "assistant":
         raise _mistake(row, "it starts with an assistant turn; start with a user turn, which may be empty")
@@ -45,6 +51,18 @@ def conversation(row: Row) -> tuple[Message, ...]:
     return tuple(messages)
 
 
+def is_document(messages: Sequence[Message]) -> bool:
+    """True for plain text, which is trained on without a template."""
+    return len(messages) == 1 and messages[0].role == "assistant"
+
+
+def _document(text: Any, row: Row) -> Message:
+    if not isinstance(text, str) or not text.strip():
+        raise _mistake(row, f"text is {short(text)}; fill it or drop the row")
+    refuse_surrogates(text, f"{row.where}: text")
+    return Message("assistant", text)
+
+
 def _parsed(value: Any, row: Row) -> Any:
     """The list in a JSON text, as Parquet exports write it; other values unchanged."""
     if not isinstance(value, str):
@@ -54,7 +72,7 @@ def _parsed(value: Any, row: Row) -> Any:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list):
-        raise _mistake(row, f"messages is {short(value)}, not a JSON list; give a list of {{role, content}}")
+        raise _mistake(row, f"messages is the text {short(value)}, not a JSON list; give a list of {{role, content}}")
     return found
 
 
@@ -108,6 +126,8 @@ def _refuse_columns(row: Row, messages: list[Message]) -> None:
     for name in TOOL_COLUMNS:
         if not is_empty(columns.get(name)) and columns[name] != "[]":
             raise _mistake(row, f"the column {name} is not read and might change what is learned; drop it, or write it into a turn")
+    if str(columns.get("label")) in BAD_LABELS:
+        raise _mistake(row, f"label is {columns['label']!r}: the answer is a bad one; drop such rows, or the column")
     for name in MASK_KEYS:
         value = columns.get(name)
         if isinstance(value, bool | int | float) and (not value or (name == "weight" and value != 1)):

@@ -1,25 +1,27 @@
 """Preference data from files: pairs of a preferred and a rejected answer, and answers labelled safe or unsafe.
 
-A prompt is a text, or a conversation that ends with a user turn (a list of ``{"role", "content"}``). Columns: ``prompt``, ``chosen``,
-``rejected`` and optionally ``margin``; or ``prompt``, ``completion``, ``label`` (``safe`` or ``unsafe``).
+A prompt is a text, or a conversation that ends with a user turn (a list of ``{"role", "content"}``). Rows have any form of
+`dunwu.tasks.forms`: ``prompt``, ``chosen``, ``rejected`` and optionally ``margin``; or ``prompt``, ``completion``, ``label`` (``safe`` or
+``unsafe``; TRL's true and false).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from dunwu.data.io.turns import ROLES, read_turn
 from dunwu.errors import DataError
 from dunwu.models.chat import Message
+from dunwu.tasks.forms import LABELLED, PAIRS, Form, form_of, unknown
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.tasks.splits import split_of_text
 from dunwu.text.surrogates import refuse_surrogates
 
-LABELS = {"safe": True, "unsafe": False}
+LABELS = {"safe": True, "unsafe": False, "true": True, "false": False}
 
 
 Conversation = tuple[Message, ...]
@@ -58,12 +60,12 @@ class PreferenceData(Generic[AnyItem]):
 
 def read_pairs(path: Path, only: Mapping[str, str]) -> PreferenceData[Pair]:
     """All pairs of a file or folder whose columns have the values of ``only``. Raises ``DataError`` for a row that is not a pair."""
-    return _read(path, only, _pair)
+    return _read(path, only, pair_of)
 
 
 def read_labelled(path: Path, only: Mapping[str, str]) -> PreferenceData[LabelledAnswer]:
     """All labelled answers of a file or folder, as `read_pairs`."""
-    return _read(path, only, _labelled)
+    return _read(path, only, labelled_of)
 
 
 def pair_row(pair: Pair) -> dict[str, Any]:
@@ -113,20 +115,44 @@ def text_of(prompt: Conversation) -> str:
     return "\n".join(turn.content for turn in prompt)
 
 
-def _pair(row: Row) -> Pair:
-    margin = row.columns.get("margin")
-    if margin is None:
+def as_form(row: Row, forms: Sequence[Form]) -> Row:
+    """The row in our columns. Raises ``DataError`` if it has none of ``forms``."""
+    if (form := form_of(row.columns, forms)) is None:
+        raise DataError(f"{row.where}: {unknown(row.columns, forms)}; rename the columns, or name them in the key `columns`")
+    return replace(row, columns=form.read(row.columns))
+
+
+def pair_of(row: Row) -> Pair:
+    """The pair of a row. Raises ``DataError`` with the row and the remedy."""
+    if form_of(row.columns, LABELLED) and not form_of(row.columns, PAIRS):
+        raise DataError(f"{row.where}: it is one answer with a label, not a pair: set criterion to safety (--kind safety)")
+    row = as_form(row, PAIRS)
+    margin = _number(row.columns.get("margin"))
+    if margin is None or margin == "":
         margin = 1.0
     if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not math.isfinite(margin) or margin < 0:
         raise DataError(f"{row.where}: margin is {margin!r}: give a number of at least 0, or leave the column out")
     return Pair(conversation_of(row), answer_of(row, "chosen"), answer_of(row, "rejected"), float(margin))
 
 
-def _labelled(row: Row) -> LabelledAnswer:
-    label = _column(row, "label")
-    if not isinstance(label, str) or label not in LABELS:
-        raise DataError(f"{row.where}: label is {label!r}: give 'safe' or 'unsafe'")
-    return LabelledAnswer(conversation_of(row), answer_of(row, "completion"), LABELS[label])
+def _number(value: Any) -> Any:
+    """The number in a text, as tables have it; other values unchanged."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def labelled_of(row: Row) -> LabelledAnswer:
+    """The labelled answer of a row. Raises ``DataError`` with the row and the remedy."""
+    if form_of(row.columns, PAIRS) and not form_of(row.columns, LABELLED):
+        raise DataError(f"{row.where}: it is a pair without a label: set criterion to helpfulness (--kind helpfulness)")
+    row = as_form(row, LABELLED)
+    label = row.columns["label"]
+    known = str(label).lower() if isinstance(label, bool) or label in ("True", "False", "TRUE", "FALSE") else label
+    if not isinstance(known, str) or known not in LABELS:
+        raise DataError(f"{row.where}: label is {label!r}: give 'safe' or 'unsafe' (or true and false)")
+    return LabelledAnswer(conversation_of(row), answer_of(row, "completion"), LABELS[known])
 
 
 def conversation_of(row: Row) -> Conversation:
@@ -145,7 +171,9 @@ def answer_of(row: Row, column: str) -> str:
     value = _column(row, column)
     turns = _turns(value, f"{row.where}: {column}")
     if turns and turns[-1].role == "assistant":
-        answer = turns[-1]
+        answer, before = turns[-1], [turn.content for turn in turns[:-1]]
+        if before and before != [turn.content for turn in conversation_of(row)][-len(before) :]:
+            raise DataError(f"{row.where}: {column} has turns before its answer that are not in the prompt: move them there")
         return f"<think>{answer.reasoning}</think>{answer.content}" if answer.reasoning else answer.content
     if not isinstance(value, str):
         raise DataError(f"{row.where}: {column} is {type(value).__name__} instead of text: fix the row")
