@@ -24,7 +24,8 @@ class Problem:
     """One item of a task: the question, and everything needed to verify an answer.
 
     ``data`` is JSON-serialisable and specific to the task (``numbers``, ``target``, ``level``, ``human_seconds`` ...).
-    ``difficulty`` orders problems within a task (higher is harder); ``None`` if unknown.
+    ``difficulty`` orders problems within a task (higher is harder); ``None`` if unknown. ``turns``: the conversation that asks, if it is more
+    than one user turn; ``text`` is then all of it.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Problem:
     language: Language = "en"
     difficulty: float | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    turns: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ WORKS = {
         ("pairs", {**PAIR, "prompt": 3}, "prompt is neither text nor a list"),
         ("pairs", {**PAIR, "chosen": "\ud83d"}, "it has half a character"),
         ("labelled", {"prompt": "q", "completion": "a", "label": "maybe"}, "label is 'maybe': give 'safe' or 'unsafe'"),
-        ("zero", {"problem": "q"}, "no column answer or solution (columns: problem): set answer_column"),
+        ("zero", {"problem": "q"}, "(columns: problem): set answer_column"),
         ("zero", {"problem": 3, "answer": "4"}, "int instead of text in column problem"),
         ("chat", {"prompt": 3}, "prompt must be text"),
         ("mix", {"text": "x"}, "neither messages, nor prompt"),

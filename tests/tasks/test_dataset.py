@@ -129,8 +129,8 @@ def test_chosen_columns(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        ([{"text": "a", "answer": 1}], {}, r"row 1: no column problem or question or prompt \(columns: text, answer\): set problem_column"),
-        ([{"problem": "a", "gold": 1}], {}, r"no column answer or solution \(columns: problem, gold\): set answer_column"),
+        ([{"text": "a", "answer": 1}], {}, r"row 1: no column problem or .* \(columns: text, answer\): set problem_column"),
+        ([{"problem": "a", "gold": 1}], {}, r"no column answer or .* \(columns: problem, gold\): set answer_column"),
         ([{"problem": "a", "answer": 1}], {"answer_column": "Answer"}, r"no column Answer \(columns: problem, answer\)"),
         ([{"problem": "a", "answer": 1}, {"problem": "b", "answer": ""}], {}, r"bad\.jsonl, row 2: no answer in column"),
         ([{"problem": "a", "answer": 1}, {"problem": "b"}], {}, r"bad\.jsonl, row 2: no answer in column"),

@@ -44,9 +44,14 @@ class PromptTemplate:
         """
         if self.name in TEMPLATES:
             assert not chat, "a text template cannot render a conversation"
+            if problem.turns:
+                raise DataError(
+                    f"problem {problem.id}: the template {self.name} takes one question, not {len(problem.turns)} turns: set template=auto,"
+                    " or name one turn, such as problem_column=prompt.1.content"
+                )
             text, prefill = render(problem, self.name)
         else:
-            turns = chat or [{"role": "user", "content": problem.text}]
+            turns = chat or problem.turns or [{"role": "user", "content": problem.text}]
             try:
                 text, prefill = render(problem, CHAT, lambda _: apply_chat(self.tokenizer, turns, True, self.jinja))
             except TemplateError as error:

@@ -72,11 +72,9 @@ def _leaves(value: Any, name: str, depth: int) -> Iterator[str]:
         yield from _leaves(inner, f"{name}.{key}" if name else str(key), depth - 1)
 
 
-def missing(columns: Mapping[str, Any], wanted: Iterable[str]) -> str:
-    """``(columns: a, b)`` for a message, and the nearest column, which may be nested."""
-    present = ", ".join(map(str, columns)) or "none"
-    near = nearest(columns, wanted)
-    return f"(columns: {present}{f'; the nearest is {near}' if near else ''})"
+def missing(columns: Mapping[str, Any], wanted: Iterable[str]) -> tuple[str, str]:
+    """The columns of a row in one text, and the one nearest to ``wanted``, which may be nested."""
+    return ", ".join(map(str, columns)) or "none", nearest(columns, wanted)
 
 
 def nearest(columns: Mapping[str, Any], wanted: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +16,9 @@ from dunwu.config.references import SUFFIXES
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
+from dunwu.tasks.columns import cell, filled, has, missing
 from dunwu.tasks.containers import plain_name
+from dunwu.tasks.forms import ANSWER_COLUMNS, PROBLEM_COLUMNS, as_turns, instruction
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
 from dunwu.tasks.rows import Row, hub_rows, local_rows
 from dunwu.tasks.splits import split_of_text
@@ -25,8 +27,7 @@ from dunwu.types import Language, Problem, Split, VerifierName
 DATA_VARIABLE = "DUNWU_DATA"
 """Environment variable with a folder, whose sub-folders ``gsm8k`` and ``math`` are read instead of the hub."""
 
-PROBLEM_COLUMNS = ("problem", "question", "prompt")
-ANSWER_COLUMNS = ("answer", "solution")
+TURN_ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class Dataset(Finite):
             language=stated if stated in get_args(Language) else self._config.language,
             difficulty=difficulty_of(row),
             data={**other_columns(row, self._config), **more, "source": Path(row.source).name, "row": row.number},
+            turns=problem_turns(row, self._config),
         )
 
 
@@ -157,14 +159,13 @@ def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, 
         if not row.columns.get(wanted):
             raise DataError(f"{row.where}: no {wanted} in column {wanted}: fill it or remove the row")
         return config.verifier, None, {}
-    column = first_filled(row, answer_columns(config))
+    column = filled(row.columns, answer_columns(config))
     if column is None:
         return None
-    value = row.columns[column]
+    value = cell(row.columns, column)
     if config.verifier == "text" and isinstance(value, list):
         return "text", None, {"answers": [_readable(item, row, column) for item in value]}
-    cell = _readable(value, row, column)
-    gold = gold_text(cell)
+    gold = gold_text(_readable(value, row, column))
     if not gold:
         return None
     if config.verifier == "choice" and not re.search("[A-Ja-j]", gold):
@@ -191,7 +192,7 @@ def _readable(value: Any, row: Row, column: str) -> str:
 
 def other_columns(row: Row, config: DatasetTask) -> dict[str, Any]:
     """Columns besides problem and answer, in JSON's types (a date becomes text), for verifiers and custom rewards."""
-    used = {first_filled(row, problem_columns(config)), *answer_columns(config)}
+    used = {filled(row.columns, problem_columns(config)), *answer_columns(config)}
     others = {name: value for name, value in row.columns.items() if name not in used}
     return dict(json.loads(json.dumps(others, default=str)))
 
@@ -243,15 +244,16 @@ def assign_splits(rows: Iterable[Row], config: DatasetTask) -> dict[Split, list[
 
 
 def check_columns(row: Row, config: DatasetTask) -> None:
-    """Raise `DataError` with the existing columns if the first row lacks one that is needed."""
+    """Raise `DataError` with the existing columns and the nearest one if the first row lacks one that is needed."""
     for role, wanted in (("problem", problem_columns(config)), ("answer", answer_columns(config))):
-        if not set(wanted) & set(row.columns):
-            present = ", ".join(map(str, row.columns)) or "none"
-            raise DataError(f"{row.where}: no column {' or '.join(wanted)} (columns: {present}): set {role}_column to the right one")
+        if not any(has(row.columns, name) for name in wanted):
+            listed, near = missing(row.columns, wanted)
+            remedy = f"set {role}_column={near}" if near else f"set {role}_column to the right one"
+            raise DataError(f"{row.where}: no column {' or '.join(wanted)} (columns: {listed}): {remedy}")
 
 
 def problem_columns(config: DatasetTask) -> tuple[str, ...]:
-    """Columns that may hold the problem, best first."""
+    """Columns that may hold the problem, best first; each may be inside another (`dunwu.tasks.columns`)."""
     return (config.problem_column,) if config.problem_column else PROBLEM_COLUMNS
 
 
@@ -260,24 +262,40 @@ def answer_columns(config: DatasetTask) -> tuple[str, ...]:
     return (config.answer_column,) if config.answer_column else ANSWER_COLUMNS
 
 
-def first_filled(row: Row, columns: tuple[str, ...]) -> str | None:
-    """The first of ``columns`` that is not empty."""
-    return next((column for column in columns if not _is_empty(row.columns.get(column))), None)
-
-
-def _is_empty(value: Any) -> bool:
-    """True for ``None``, empty values, and NaN, which pandas writes for missing ones."""
-    return value is None or value in ("", [], {}) or (isinstance(value, float) and value != value)
-
-
 def problem_text(row: Row, config: DatasetTask) -> str:
-    """The problem of a row. Raises `DataError` unless it is text."""
-    column = first_filled(row, problem_columns(config))
-    text = None if column is None else row.columns[column]
-    if not isinstance(text, str) or not text.strip():
-        found = "nothing" if text is None else type(text).__name__
+    """The problem of a row: its text, or that of all turns. Raises `DataError` unless it is text or ends with a user's turn."""
+    value, column = _asked(row, config)
+    if isinstance(value, list) and value:
+        return "\n\n".join(turn["content"].strip() for turn in _turns(value, row, column))
+    if not isinstance(value, str) or not value.strip():
+        found = "nothing" if value is None else type(value).__name__
         raise DataError(f"{row.where}: {found} instead of text in column {' or '.join(problem_columns(config))}: fill it or remove the row")
-    return text.strip()
+    return value.strip()
+
+
+def problem_turns(row: Row, config: DatasetTask) -> tuple[dict[str, str], ...]:
+    """The turns of a problem that is a conversation; empty for one user turn."""
+    value, column = _asked(row, config)
+    turns = _turns(value, row, column) if isinstance(value, list) else ()
+    return turns if len(turns) > 1 else ()
+
+
+def _asked(row: Row, config: DatasetTask) -> tuple[Any, str]:
+    """The value and name of the problem column; an instruction comes with its input."""
+    column = filled(row.columns, problem_columns(config)) or ""
+    if column == "instruction" and not config.problem_column:
+        return instruction(row.columns), column
+    return as_turns(cell(row.columns, column)) if column == "prompt" else cell(row.columns, column), column
+
+
+def _turns(value: list[Any], row: Row, column: str) -> tuple[dict[str, str], ...]:
+    turns = tuple(turn for turn in value if isinstance(turn, Mapping) and turn.get("role") in TURN_ROLES)
+    if len(turns) < len(value) or not all(isinstance(turn.get("content"), str) for turn in turns) or turns[-1]["role"] != "user":
+        raise DataError(
+            f"{row.where}: list instead of text in column {column}: give text, or turns {{role, content}} that end with a user turn,"
+            f" or name one, such as problem_column={column}.0.content"
+        )
+    return tuple({"role": turn["role"], "content": turn["content"]} for turn in turns)
 
 
 def difficulty_of(row: Row) -> float | None:

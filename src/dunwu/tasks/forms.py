@@ -79,9 +79,13 @@ def asked(columns: Columns, names: Sequence[str] = PROMPTS) -> Any:
     """The question of a row, a text or a list of turns: an instruction with its input, and the system prompt before it."""
     name = first(columns, names)
     value = None if name is None else cell(columns, name)
-    if name == "instruction" and isinstance(value, str):
-        value = "\n\n".join(text for text in (value, columns.get("input")) if isinstance(text, str) and text.strip())
-    return with_system(columns, value)
+    return with_system(columns, instruction(columns) if name == "instruction" else as_turns(value) if name == "prompt" else value)
+
+
+def instruction(columns: Columns) -> Any:
+    """An instruction with its input below it."""
+    texts = [columns.get("instruction"), columns.get("input")]
+    return "\n\n".join(text for text in texts if isinstance(text, str) and text.strip()) if isinstance(texts[0], str) else texts[0]
 
 
 def with_system(columns: Columns, value: Any) -> Any:
@@ -115,9 +119,8 @@ def _sharegpt(turn: Mapping[str, Any]) -> dict[str, Any]:
 
 def _alpaca(columns: Columns) -> dict[str, Any]:
     history = [_turn(role, text) for pair in columns.get("history") or () for role, text in zip(("user", "assistant"), pair, strict=False)]
-    question = asked({name: columns.get(name) for name in ("instruction", "input")})
     answer = _turn("assistant", columns["output"] if columns.get("output") is not None else columns.get("response"))
-    return {"messages": with_system(columns, [*history, _turn("user", question), answer])}
+    return {"messages": with_system(columns, [*history, _turn("user", instruction(columns)), answer])}
 
 
 def _answered(columns: Columns) -> dict[str, Any]:

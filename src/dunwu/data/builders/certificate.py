@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from dunwu.config.data import EvaluationSet
 from dunwu.config.tasks import DatasetTask
+from dunwu.tasks.columns import cell
 from dunwu.tasks.dataset import answer_columns, load_rows
 from dunwu.tasks.make import make_task
 from dunwu.tasks.splits import GAME24_HELD_OUT
@@ -117,7 +118,7 @@ def _solutions(task: DatasetTask, problems: Sequence[Problem]) -> dict[str, str]
     """The raw answer columns of a data set, because a problem keeps only the final answer of a worked solution."""
     rows = {(Path(row.source).name, row.number): row for row in load_rows(task.path)}
     found = {problem.id: rows[problem.data["source"], problem.data["row"]].columns for problem in problems}
-    return {each: "\n".join(str(columns[key]) for key in answer_columns(task) if columns.get(key)) for each, columns in found.items()}
+    return {each: "\n".join(str(value) for key in answer_columns(task) if (value := cell(columns, key))) for each, columns in found.items()}
 
 
 def _texts(problem: Problem, solutions: Mapping[str, str]) -> list[str]:
