@@ -39,6 +39,10 @@ class Finite:
     _problems: dict[Split, list[Problem]]
     unreadable: int = 0
     """Rows without a problem or an answer, dropped when the task was made."""
+    splits: str = ""
+    """Rows by split, how they were split, and what was dropped, in one line."""
+    warnings: tuple[str, ...] = ()
+    """What the user should look at in the rows."""
 
     def copies(self, split: Split, problem: Problem) -> int:
         """Number of rows of a split with this problem; only one of them is used."""

@@ -16,7 +16,8 @@ from typing import Any, get_args
 from dunwu.config.tasks import ChatTask, DatasetTask
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
-from dunwu.tasks.dataset import assign_splits, problem_text
+from dunwu.tasks.dataset import problem_text
+from dunwu.tasks.row_splits import counts_in_words, split_rows
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.types import Language, Problem, Split
 
@@ -29,8 +30,12 @@ class Chat(Finite):
         self._config = config
         wanted = [row for row in local_rows(Path(config.path).expanduser()) if _wanted(row, config.categories)]
         rows, self.unreadable = read_rows(wanted, partial(_checked, config=config), config.unusable == "drop", config.path)
-        assigned = assign_splits(rows, DatasetTask(path=config.path, problem_column="prompt"))
-        self._problems = {split: [_problem(row, config) for row in members] for split, members in assigned.items()}
+        found = split_rows(rows, lambda row: str(row.columns["prompt"]).strip())
+        distinct = found.distinct()
+        self._problems = {split: [_problem(row, config) for _, row in members] for split, members in distinct.items()}
+        repeated = len(rows) - sum(map(len, distinct.values()))
+        counts = counts_in_words({split: len(members) for split, members in distinct.items()})
+        self.splits = f"{Path(config.path).name}: {counts} ({found.how})" + (f"; {repeated:,} repeated dropped" if repeated else "")
 
     def train(self, index: int, seed: int) -> Problem:
         """An epoch is one pass over the training rows in a random order."""

@@ -6,8 +6,10 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
@@ -20,8 +22,8 @@ from dunwu.tasks.columns import cell, filled, has, missing
 from dunwu.tasks.containers import plain_name
 from dunwu.tasks.forms import ANSWER_COLUMNS, PROBLEM_COLUMNS, as_turns, instruction
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
+from dunwu.tasks.row_splits import SplitRows, counts_in_words, split_rows
 from dunwu.tasks.rows import Row, hub_rows, local_rows
-from dunwu.tasks.splits import split_of_text
 from dunwu.types import Language, Problem, Split, VerifierName
 
 DATA_VARIABLE = "DUNWU_DATA"
@@ -53,7 +55,7 @@ class Dataset(Finite):
     """Rows of a data set, all read and checked when it is made.
 
     ``skipped`` counts rows of ``math`` without an answer; ``duplicates`` counts rows with a repeated problem text (a text in a held-out
-    split is never a training problem).
+    split is never a training problem); ``refused`` says why rows were dropped.
     """
 
     def __init__(self, config: DatasetTask) -> None:
@@ -61,39 +63,36 @@ class Dataset(Finite):
         if known and known.numeric and config.verifier == "auto":
             config = config.model_copy(update={"verifier": "number"})
         self.name = config.path if known else dataset_name(config.path)
-        self.skipped = 0
-        self.duplicates = 0
         self._config = config
         rows = load_rows(config.path)
         self._named = any(row.split != "unnamed" for row in rows)
         check_columns(rows[0], config)
-        skip = known is not None and known.skip_unanswered
-        if config.unusable == "drop":
-            readable = [row for row in rows if not _refusal(row, config, skip)]
-            if not readable:
-                raise DataError(f"all {len(rows)} rows of {config.path} are dropped; the first: {_refusal(rows[0], config, skip)}")
-            self.unreadable, rows = len(rows) - len(readable), readable
-        elif refusal := next(filter(None, (_refusal(row, config, skip) for row in rows)), None):
-            raise DataError(f"{refusal}, or set the task's `unusable: drop` to drop such rows")
-        assigned = assign_splits(rows, config)
-        self.duplicates = len(rows) - sum(map(len, assigned.values()))
-        self._copies = {split: Counter(problem_text(row, config) for row in of) for split, of in by_split(rows, config).items()}
-        self._problems: dict[Split, list[Problem]] = {split: [] for split in assigned}
-        for split, members in assigned.items():
-            for row in members:
-                problem = self._problem(row)
-                if problem is None:
-                    self.skipped += 1
-                else:
-                    self._problems[split].append(problem)
+        usable, self.refused = _usable(rows, config, known is not None and known.skip_unanswered)
+        self.unreadable = len(self.refused)
+        found = split_rows(usable, partial(problem_text, config=config))
+        self._moved = found.moved
+        self._copies = {split: Counter(text for text, _ in members) for split, members in found.rows.items()}
+        distinct = found.distinct()
+        self.duplicates = len(usable) - sum(map(len, distinct.values()))
+        made = {split: [self._problem(row) for _, row in members] for split, members in distinct.items()}
+        self._problems = {split: [problem for problem in members if problem] for split, members in made.items()}
+        self.skipped = sum(map(len, made.values())) - sum(map(len, self._problems.values()))
+        self.splits = self._splits_in_words(found.how)
+        self.warnings = tuple(filter(None, [_conflicts(found, config)]))
+
+    def _splits_in_words(self, how: str) -> str:
+        lost = {"repeated": self.duplicates, "without an answer": self.skipped, "unusable": self.unreadable}
+        others = "".join(f"; {count:,} {what} dropped" for what, count in lost.items() if count)
+        counts = counts_in_words({split: len(members) for split, members in self._problems.items()})
+        return f"{Path(self._config.path).name}: {counts} ({how}){others}"
 
     def copies(self, split: Split, problem: Problem) -> int:
         """Number of rows of a split with this problem; only one of them is used."""
         return self._copies[split][problem.text]
 
     def hold_out_all(self, split: HeldOut) -> int:
-        """If ``split`` is empty and no file is named after a split, move all rows into it; returns their number, else 0."""
-        if self._named or self._problems[split]:
+        """If no file is named after a split, and no row's hash falls into ``split``, move all rows into it; returns their number, else 0."""
+        if self._named or (self._problems[split] and split not in self._moved):
             return 0
         rows = [problem for problems in self._problems.values() for problem in problems]
         self._problems = {name: rows if name == split else [] for name in self._problems}
@@ -135,6 +134,39 @@ class Dataset(Finite):
             data={**other_columns(row, self._config), **more, "source": Path(row.source).name, "row": row.number},
             turns=problem_turns(row, self._config),
         )
+
+
+def _usable(rows: Sequence[Row], config: DatasetTask, skip_unanswered: bool) -> tuple[list[Row], tuple[str, ...]]:
+    """The rows that are problems, and why the others are not. Raises ``DataError`` for the first unless they are to be dropped."""
+    refusals = [(row, _refusal(row, config, skip_unanswered)) for row in rows]
+    usable, refused = [row for row, refusal in refusals if not refusal], tuple(refusal for _, refusal in refusals if refusal)
+    if refused and config.unusable != "drop":
+        raise DataError(f"{refused[0]}, or set the task's `unusable: drop` to drop such rows")
+    if not usable:
+        raise DataError(f"all {len(rows)} rows of {config.path} are dropped; the first: {refused[0]}")
+    return usable, refused
+
+
+def _conflicts(found: SplitRows, config: DatasetTask) -> str:
+    """A warning about equal problems with different golds, of which the first is used; empty if there are none."""
+    first: dict[str, tuple[Row, str]] = {}
+    conflicts: dict[str, str] = {}
+    repeated = {text for text, count in Counter(text for rows in found.rows.values() for text, _ in rows).items() if count > 1}
+    for text, row in ((text, row) for rows in found.rows.values() for text, row in rows if text in repeated):
+        gold = str((answer_of(row, config) or ("", ""))[1])
+        before, known = first.setdefault(text, (row, gold))
+        if not _same_gold(gold, known):
+            conflicts.setdefault(text, f"{before.where}: {known[:60]!r} and row {row.number}: {gold[:60]!r}")
+    if not conflicts:
+        return ""
+    return f"{len(conflicts):,} problems occur with different golds, of which the first is used; the first is {next(iter(conflicts.values()))}"
+
+
+def _same_gold(one: str, other: str) -> bool:
+    try:
+        return one == other or Fraction(one) == Fraction(other)
+    except (ValueError, ZeroDivisionError):
+        return False
 
 
 def _refusal(row: Row, config: DatasetTask, skip_unanswered: bool) -> str:
@@ -211,36 +243,6 @@ def load_rows(path: str) -> list[Row]:
     if not rows:
         raise DataError(f"data set {path!r} has no rows: give one with at least one")
     return rows
-
-
-def by_split(rows: Sequence[Row], config: DatasetTask) -> dict[Split, list[Row]]:
-    """All rows by split.
-
-    Files named after a split decide. Without a test file, 10 % of the training rows by the hash of their text are test;
-    without a validation file, another 10 % are validation.
-    """
-    named = {row.split for row in rows}
-    assigned: dict[Split, list[Row]] = {"test": [], "validation": [], "train": []}
-    for row in rows:
-        split: Split = "train" if row.split == "unnamed" else row.split
-        hashed = split_of_text(problem_text(row, config))
-        if split == "train" and hashed not in named:
-            split = hashed
-        assigned[split].append(row)
-    return assigned
-
-
-def assign_splits(rows: Iterable[Row], config: DatasetTask) -> dict[Split, list[Row]]:
-    """Rows by split, without repeated problem texts; a text in several splits stays in a held-out one."""
-    assigned = by_split(list(rows), config)
-    seen: set[str] = set()
-    for split, members in assigned.items():
-        fresh: dict[str, Row] = {}
-        for row in members:
-            fresh.setdefault(problem_text(row, config), row)
-        assigned[split] = [row for text, row in fresh.items() if text not in seen]
-        seen.update(fresh)
-    return assigned
 
 
 def check_columns(row: Row, config: DatasetTask) -> None:
