@@ -24,8 +24,8 @@ class Problem:
     """One item of a task: the question, and everything needed to verify an answer.
 
     ``data`` is JSON-serialisable and specific to the task (``numbers``, ``target``, ``level``, ``human_seconds`` ...).
-    ``difficulty`` orders problems within a task (higher is harder); ``None`` if unknown. ``turns``: the conversation that asks, if it is more
-    than one user turn; ``text`` is then all of it.
+    ``difficulty`` orders problems within a task (higher is harder); ``None`` if unknown. ``turns``: the conversation that asks, if it is
+    more than one user turn; ``text`` is then all of it.
     """
 
     id: str

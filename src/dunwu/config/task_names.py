@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 from typing import get_args
 
+from dunwu.config.references import SUFFIXES
 from dunwu.config.tasks import (
     ArithmeticTask,
     CodeDataset,
@@ -18,7 +19,6 @@ from dunwu.config.tasks import (
     TaskConfig,
     Wording,
 )
-from dunwu.config.references import SUFFIXES
 from dunwu.errors import ConfigError
 
 REASONING_GYM = "reasoning-gym:"

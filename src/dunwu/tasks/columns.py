@@ -84,6 +84,8 @@ def nearest(columns: Mapping[str, Any], wanted: Iterable[str]) -> str:
         ends = {name.rpartition(".")[2].lower(): name for name in reversed(names)}
         lowered = {name.lower(): name for name in reversed(names)}
         for known in (lowered, ends):
-            if close := difflib.get_close_matches(each.rpartition(".")[2].lower() if known is ends else each.lower(), known, n=1, cutoff=0.75):
+            if close := difflib.get_close_matches(
+                each.rpartition(".")[2].lower() if known is ends else each.lower(), known, n=1, cutoff=0.75
+            ):
                 return known[close[0]]
     return ""

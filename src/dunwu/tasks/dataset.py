@@ -91,7 +91,7 @@ class Dataset(Finite):
         return self._copies[split][problem.text]
 
     def hold_out_all(self, split: HeldOut) -> int:
-        """If no file is named after a split, and no row's hash falls into ``split``, move all rows into it; returns their number, else 0."""
+        """If no file is named after a split and no row's hash falls into ``split``, move all rows into it; returns their number or 0."""
         if self._named or (self._problems[split] and split not in self._moved):
             return 0
         rows = [problem for problems in self._problems.values() for problem in problems]
@@ -159,7 +159,9 @@ def _conflicts(found: SplitRows, config: DatasetTask) -> str:
             conflicts.setdefault(text, f"{before.where}: {known[:60]!r} and row {row.number}: {gold[:60]!r}")
     if not conflicts:
         return ""
-    return f"{len(conflicts):,} problems occur with different golds, of which the first is used; the first is {next(iter(conflicts.values()))}"
+    return (
+        f"{len(conflicts):,} problems occur with different golds, of which the first is used; the first is {next(iter(conflicts.values()))}"
+    )
 
 
 def _same_gold(one: str, other: str) -> bool:

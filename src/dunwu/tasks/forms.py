@@ -108,7 +108,9 @@ def as_turns(value: Any) -> Any:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return value
-    return [_sharegpt(turn) if isinstance(turn, Mapping) and "from" in turn else turn for turn in value] if isinstance(value, list) else value
+    return (
+        [_sharegpt(turn) if isinstance(turn, Mapping) and "from" in turn else turn for turn in value] if isinstance(value, list) else value
+    )
 
 
 def _sharegpt(turn: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,7 +167,14 @@ _CHOSEN = (("chosen",), ("rejected",))
 _PAIR_COLUMNS = ("prompt", "rejected", *SYSTEM_COLUMNS)
 
 PAIRS = (
-    Form("TRL's implicit preferences", "the turns that chosen and rejected share are the prompt", _CHOSEN, _implicit, ("prompt",), _both_whole),
+    Form(
+        "TRL's implicit preferences",
+        "the turns that chosen and rejected share are the prompt",
+        _CHOSEN,
+        _implicit,
+        ("prompt",),
+        _both_whole,
+    ),
     Form("hh-rlhf's texts", "the turns that chosen and rejected share are the prompt", _CHOSEN, _hh, (), _is_hh),
     Form(
         "preferences",
@@ -214,7 +223,14 @@ CONVERSATIONS = (
         _alpaca,
         ("input", "history", *SYSTEM_COLUMNS),
     ),
-    Form("preferences", "learns the chosen answers", _CHOSEN, _chosen, (*PROMPTS, "input", *SYSTEM_COLUMNS), lambda c: bool(form_of(c, PAIRS))),
+    Form(
+        "preferences",
+        "learns the chosen answers",
+        _CHOSEN,
+        _chosen,
+        (*PROMPTS, "input", *SYSTEM_COLUMNS),
+        lambda c: bool(form_of(c, PAIRS)),
+    ),
     Form(
         "verl",
         "learns extra_info.answer after extra_info.question",
