@@ -127,6 +127,26 @@ def test_an_empty_run_gives_a_report_that_says_what_is_missing(tmp_path):
     assert "svg" not in page.tags
 
 
+def test_a_run_that_learnt_nothing_says_so_with_its_warnings(tmp_path, make):
+    rows = [row | {"frac_reward_zero_std": 1.0, "rewards/accuracy": 0.0, "reward": 0.0} for row in make.metrics(9)]
+    make.write_metrics(tmp_path, rows)
+    wrong = [make.row(i, right=False) for i in range(8)]
+    (tmp_path / "summary.json").write_text(json.dumps({"countdown": make.write_sets(tmp_path, wrong, wrong)}))
+    warnings = [{"step": 5, "kinds": ["dead groups"], "text": "every <b>group</b> was dead"}, {"text": 7}, None]
+    (tmp_path / "manifest.json").write_text(json.dumps({"kind": "zero", "warnings": warnings}))
+    page = Page(report(tmp_path))
+    assert "Nothing was learnt: the rewards of 100.0 % of the groups were all equal; no answer was right. pass@1 stayed" in page.words
+    assert "Warnings during training every <b>group</b> was dead" in page.words
+
+
+def test_what_was_not_measured_is_no_number(tmp_path, make):
+    make.write_sets(tmp_path, [make.row(0)], [make.row(0)])
+    (tmp_path / "evaluations" / "after-countdown.parquet").unlink()
+    page = Page(report(tmp_path))
+    assert "100.0 % →" not in page.words
+    assert "pass@1 before training was 100.0 %." in page.words
+
+
 def test_hostile_text_is_inert(tmp_path, make):
     before = [make.row(i, right=False, completion=HOSTILE, text=HOSTILE, problem_id=f"{i}{HOSTILE}") for i in range(4)]
     after = [make.row(i, right=i > 0, completion=HOSTILE * 500, text=HOSTILE, problem_id=f"{i}{HOSTILE}") for i in range(4)]

@@ -102,3 +102,50 @@ def test_correlation_has_its_range_by_chance():
     text = sentences.correlation("human solving time", {"before": (0.02, 100), "after": (0.314, 100)})
     assert "0.02 before training and 0.31 after training, over 100 problems; chance alone gives a value within ±0.20 " in text
     assert "could not be computed" in sentences.correlation("x", {"after": (math.nan, 2)})
+
+
+def test_growth_shows_the_digits_of_its_ratio():
+    assert sentences.growth("Words", made(0.14, 0.17)) == "Words went from 0.14 to 0.17 over 2 steps (1.2 times the first value)."
+
+
+def rl(reward, dead, accuracy=0.2, steps=30):
+    """Rows of a run; each metric is a number, or a function of the step."""
+    values = {"reward": reward, "frac_reward_zero_std": dead, "rewards/accuracy": accuracy}
+    return [{"step": step, **{key: v(step) if callable(v) else v for key, v in values.items()}} for step in range(1, steps + 1)]
+
+
+SAME = {"pass_at_1": 0.2, "interval": [0.1, 0.3]}
+BETTER = {"pass_at_1": 0.6, "interval": [0.5, 0.7]}
+
+
+def noise(step):
+    return 0.3 + 0.05 * (-1) ** step
+
+
+@pytest.mark.parametrize(
+    ("after", "rows", "reason"),
+    [
+        (SAME, rl(noise, 0.9), "the rewards of 90.0 % of the groups were all equal"),
+        (SAME, rl(0.0, 1.0, 0.0), "100.0 % of the groups were all equal; no answer was right"),
+        (SAME, rl(noise, 0.2), "the reward did not change (0.28 at the start, 0.32 at the end)"),
+        (BETTER, rl(noise, 0.9), ""),
+        (BETTER, rl(0.0, 1.0), "100.0 %"),
+        (SAME, rl(lambda step: 0.3 + step / 100, 0.9), ""),
+        (SAME, rl(lambda step: noise(step) + step / 50, 0.6), ""),
+        ({}, rl(noise, 0.9), ""),
+        (SAME, [], ""),
+        (SAME, rl(None, None), ""),
+    ],
+)
+def test_nothing_learnt_has_a_reason(after, rows, reason):
+    found = sentences.nothing_learnt(SAME, after, rows)
+    assert reason in found
+    assert found.startswith("nothing was learnt: ") if reason else found == ""
+
+
+def test_a_reward_moves_beyond_its_noise():
+    assert not sentences.moved(made(0.5))
+    assert not sentences.moved(made(0.5, 0.5))
+    assert sentences.moved(made(0.2, 0.5, 0.8))
+    assert not sentences.moved(made(*[0.4, 0.6] * 20))
+    assert sentences.moved(RISING)

@@ -256,7 +256,7 @@ def test_eval_hands_over_and_prints_the_table(monkeypatch: pytest.MonkeyPatch, c
     assert config.sampling.top_p == 0.95
     assert (model, template, folder, device, threads, batch) == ("tiny", "tiny", None, "auto", 0, 512)
     assert "pass@1            25.0 %  (95 % interval 20.0 % to 30.5 %)" in out
-    assert "majority@2        unknown" in out
+    assert "majority@2        not measured" in out
     assert "41.2 tokens" in out
 
 

@@ -1,6 +1,7 @@
 """What a run says: readable at 80 columns, only what was measured, nothing that steers a terminal."""
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from dunwu.config.zero import EvalConfig, GrpoConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 from dunwu.jobs.headline import announce, change, conclude, headline
 from dunwu.run.console import ConsoleReporter
+from tests.recorder import Recorder
 
 
 def row(place: int, right: bool, reflections: int, thinking: int, completion: str = "1+2", sample: int = 0) -> EvaluationRow:
@@ -78,7 +80,7 @@ def test_majority_is_told_of_several_samples_only() -> None:
 
 def test_half_a_run_and_an_empty_set_give_a_table() -> None:
     text = drawn({"x": {"after": EvaluationResult("x", 2, ())}})
-    assert "unknown" in text
+    assert "not measured" in text
 
 
 def test_the_sentence_says_what_was_measured() -> None:
@@ -114,6 +116,15 @@ def test_the_end_has_table_sentence_pair_and_paths(narrow: ConsoleReporter, caps
     assert "\u202e" not in out
 
 
+def test_the_end_says_that_nothing_was_learnt(recorder: Recorder, tmp_path: Path) -> None:
+    rows = [{"step": step, "reward": 0.0, "frac_reward_zero_std": 1.0} for step in (1, 2)]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    same = phases()["before"]
+    conclude(recorder, {"x": {"before": same, "after": same}}, {}, tmp_path / "step-000002", tmp_path / "report.html")
+    said = [text for facts in recorder.of("facts") for text in facts.values()]
+    assert [text.startswith("x: nothing was learnt") for text in said].count(True) == 1
+
+
 def test_the_beginning_says_what_will_be_done(narrow: ConsoleReporter, capsys: pytest.CaptureFixture[str]) -> None:
     config = ZeroConfig(grpo=GrpoConfig(steps=3, prompts_per_step=8, group_size=4), evaluations=(EvalConfig(problems=5, samples=2),))
     announce(narrow, config, Path("runs/x"), 1_110_400, "cpu", 2, "grpo-r1: an algorithm", {"generation": "native, bfloat16"})
@@ -124,7 +135,7 @@ def test_the_beginning_says_what_will_be_done(narrow: ConsoleReporter, capsys: p
         "cpu, 2 threads",
         "3 steps x 8 prompts x 4 completions = 96 completions of at most 400 tokens",
         "grpo-r1: an algorithm",
-        "countdown (5 held-out problems x 2 completions)",
+        "countdown (at most 5 held-out problems x 2 completions)",
         "runs/x",
         "Ctrl-C saves, stops",
     ):

@@ -71,5 +71,5 @@ def test_figures_are_json_and_can_be_shown(recorder: Recorder) -> None:
     show(recorder, found)
     groups, _ = recorder.of("table")
     names, _, accuracies = ([*column.cells] for column in groups.columns)
-    assert (names[-1], accuracies[-1]) == ("chosen longer", "unknown (unknown to unknown)")  # a group without pairs
+    assert (names[-1], accuracies[-1]) == ("chosen longer", "not measured")  # a group without pairs
     assert "37.8 %" in recorder.of("say")[0]  # sigmoid(0.5) = 0.622, and right

@@ -113,7 +113,7 @@ def _before_after(name: str, phases: Mapping[str, Any], key: str, show: Any) -> 
 
 
 def _loss(value: float | None) -> str:
-    return "unknown" if value is None else plain(value)
+    return "not measured" if value is None else plain(value)
 
 
 def _count(value: Any) -> str:

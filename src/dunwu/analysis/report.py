@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from dunwu.analysis import sentences
-from dunwu.analysis.curves import number
+from dunwu.analysis.curves import Row, number
 from dunwu.analysis.figures import PlotFigure, measured_figures, set_figures, training_figures
 from dunwu.analysis.pairs import RULE, Comparison, compare
 from dunwu.analysis.reward_model_report import reward_model_body
@@ -33,6 +33,7 @@ _MADE_BY = " – Dunwu 顿悟</title>"
 _VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error", "unverified")
 _MOST_FACTS = 80
 _SECTIONS = (
+    "warnings",
     "differences",
     "missing",
     "headlines",
@@ -97,6 +98,7 @@ def render(run: Run) -> str:
         title=_title(run),
         facts=tuple(_run_facts(run)),
         missing=run.missing,
+        warnings=tuple(_warnings(run.manifest)),
         sets=tuple(_section(held_out, index) for index, held_out in enumerate(run.sets)),
         headlines=body.headlines,
         training=body.training,
@@ -106,7 +108,7 @@ def render(run: Run) -> str:
         card_details=details,
         corpus_known=any("reflect" in name or "wait" in name for name, _ in card + details),
         config=run.config_text,
-        manifest=tuple(flat_facts({key: value for key, value in run.manifest.items() if key != "base_card"})),
+        manifest=tuple(flat_facts({key: value for key, value in run.manifest.items() if key not in ("base_card", "warnings")})),
     )
 
 
@@ -116,6 +118,14 @@ def fill_template(**values: Any) -> str:
     environment.filters |= {"visible": visible, "unbroken": unbroken}
     template = environment.from_string(resources.files("dunwu.analysis").joinpath(REPORT).read_text(encoding="utf-8"))
     return template.render({**dict.fromkeys(_SECTIONS), **values})
+
+
+def _warnings(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """What the run warned of (`dunwu.trainers.learning_watch`)."""
+    found = manifest.get("warnings")
+    for warning in found if isinstance(found, list) else ():
+        if isinstance(warning, dict) and isinstance(warning.get("text"), str):
+            yield warning["text"]
 
 
 def _title(run: Run) -> str:
@@ -149,18 +159,23 @@ def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
 
 def _body(run: Run) -> Body:
     """The body for R1-Zero and similar runs."""
+    headlines = [_pass_at_1(held_out, run.metrics.rows) for held_out in run.sets]
     figures = training_figures(run) if run.metrics.rows else []
-    return Body([_pass_at_1(held_out) for held_out in run.sets], [*measured_figures(run), *figures])
+    return Body(headlines, [*measured_figures(run), *figures])
 
 
 _BODIES: Mapping[str, Callable[[Run], Body]] = MappingProxyType({"sft": sft_body, "reward-model": reward_model_body})
 """By kind of run; the default is `_body`."""
 
 
-def _pass_at_1(held_out: HeldOutSet) -> Headline:
+def _pass_at_1(held_out: HeldOutSet, rows: Sequence[Row]) -> Headline:
+    """pass@1 before and after, or the only one measured so far."""
     before, after = (held_out.summaries.get(phase, {}) for phase in PHASES)
-    first, last = (percent(number(summary.get("pass_at_1"))) for summary in (before, after))
-    return Headline(f"{held_out.name}, held-out pass@1", first, last, sentences.headline(held_out), tuple(_changes(before, after)))
+    values = [percent(value) for summary in (before, after) if (value := number(summary.get("pass_at_1"))) is not None]
+    first, last = values if len(values) == 2 else ("", *(values or ["not measured"]))
+    failed = sentences.nothing_learnt(before, after, rows)
+    text = f"{failed[0].upper()}{failed[1:]}. {sentences.headline(held_out)}" if failed else sentences.headline(held_out)
+    return Headline(f"{held_out.name}, held-out pass@1", first, last, text, tuple(_changes(before, after)))
 
 
 def _section(held_out: HeldOutSet, index: int) -> SetSection:

@@ -24,9 +24,9 @@ def reward_model_body(run: Run) -> Body:
 
 def headline(held_out: Mapping[str, Any]) -> Headline:
     """Held-out accuracy."""
-    low, high = sentences.interval(held_out) or (None, None)
-    count = number(held_out.get("count")) or 0
-    text = f"{count:,.0f} held-out examples; 95 % interval {percent(low)} to {percent(high)}. Chance is 50 %; a tie counts as wrong."
+    bounds = sentences.interval(held_out)
+    interval = f"95 % interval {percent(bounds[0])} to {percent(bounds[1])}" if bounds else "95 % interval not measured"
+    text = f"{number(held_out.get('count')) or 0:,.0f} held-out examples; {interval}. Chance is 50 %; a tie counts as wrong."
     facts = {
         "calibration_error": "expected calibration error",
         "longer_preferred": "pairs of unequal length: longer answer scored higher",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import pstdev
 from typing import Any
 
-from dunwu.analysis.curves import Curve, number
+from dunwu.analysis.curves import Curve, Row, curve, number
 from dunwu.analysis.rundir import HeldOutSet
 
 PHASES = ("before", "after")
@@ -22,7 +24,7 @@ def plain(value: float, digits: int = 2) -> str:
 
 def percent(share: float | None) -> str:
     """``0.634`` as ``63.4 %``."""
-    return "unknown" if share is None else f"{100 * share:.1f} %"
+    return "not measured" if share is None else f"{100 * share:.1f} %"
 
 
 def steps(count: int) -> str:
@@ -43,9 +45,14 @@ def change(what: str, curve: Curve, digits: int = 2, unit: str = "") -> str:
 
 
 def growth(what: str, curve: Curve, digits: int = 1, unit: str = "") -> str:
-    """``change`` with the ratio of last to first, if that is meaningful."""
+    """``change`` with the ratio of last to first, if that is meaningful; with another digit where rounding would give another ratio."""
+    known = len(curve) > 1 and curve.first > 0 and curve.last > 0
+    if known and digits < 3 and plain(curve.first, digits) != plain(curve.last, digits):
+        shown = float(plain(curve.last, digits)) / float(plain(curve.first, digits))
+        if plain(shown, 1) != plain(curve.last / curve.first, 1):
+            return growth(what, curve, digits + 1, unit)
     text = change(what, curve, digits, unit)
-    if len(curve) < 2 or curve.first <= 0 or curve.last <= 0 or plain(curve.first, digits) == plain(curve.last, digits):
+    if not known or plain(curve.first, digits) == plain(curve.last, digits):
         return text
     return f"{text[:-1]} ({plain(curve.last / curve.first, 1)} times the first value)."
 
@@ -115,6 +122,29 @@ def overlap(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
         return ""
     apart = a[1] < b[0] or b[1] < a[0]
     return "do not overlap" if apart else "overlap, so this evaluation alone does not show a change"
+
+
+def nothing_learnt(before: Mapping[str, Any], after: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """Why reinforcement learning taught nothing; empty if it may have taught something, or if the steps do not say.
+
+    Either no group of any step had an advantage; or the intervals overlap, and the reward did not move beyond its noise.
+    """
+    dead, reward, accuracy = (curve(rows, key) for key in ("frac_reward_zero_std", "reward", "rewards/accuracy"))
+    if not dead or (min(dead.values) < 1 and (not overlap(before, after).startswith("overlap") or moved(reward))):
+        return ""
+    share = math.fsum(dead.values) / len(dead)
+    wrong = "; no answer was right" if accuracy and not any(accuracy.values) else ""
+    if share > 0.5:
+        return f"nothing was learnt: the rewards of {percent(share)} of the groups were all equal{wrong}"
+    return f"nothing was learnt: the reward did not change ({plain(reward.first)} at the start, {plain(reward.last)} at the end){wrong}"
+
+
+def moved(values: Curve) -> bool:
+    """True if the last tenth differs from the first by more than two standard errors; their noise is that from one step to the next."""
+    if len(values) < 2:
+        return False
+    noise = pstdev(later - earlier for earlier, later in pairwise(values.values)) / math.sqrt(values.window)
+    return abs(values.last - values.first) > 2 * noise
 
 
 def interval(summary: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -39,7 +39,7 @@ def headline(run: Run) -> Headline:
         text = "Nats per assistant token, over held-out conversations."
         return Headline("Validation loss", plain(first, 3), plain(last, 3), text, tuple(changes))
     loss = curve(run.metrics.rows, "loss")
-    ends = (plain(loss.first, 3), plain(loss.last, 3)) if loss else ("unknown", "unknown")
+    ends = (plain(loss.first, 3), plain(loss.last, 3)) if loss else ("", "not measured")
     return Headline("Training loss", *ends, "Nats per learned token. There is no validation set, or its evaluation did not finish.")
 
 

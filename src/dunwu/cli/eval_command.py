@@ -99,8 +99,9 @@ def table(name: str, summary: Mapping[str, Any]) -> list[str]:
 
     low, high = summary["interval"]
     k = summary["k"]
+    interval = "" if low is None else f"  (95 % interval {_percent(low)} to {_percent(high)})"
     rows = [
-        ("pass@1", f"{_percent(summary['pass_at_1'])}  (95 % interval {_percent(low)} to {_percent(high)})"),
+        ("pass@1", f"{_percent(summary['pass_at_1'])}{interval}"),
         (f"pass@{k}", _percent(summary["pass_at_k"])),
         (f"majority@{k}", _percent(summary["majority_at_k"])),
         ("mean length", f"{_number(summary['mean_length'])} tokens, {_percent(summary['clipped_ratio'])} cut off"),
@@ -113,8 +114,8 @@ def table(name: str, summary: Mapping[str, Any]) -> list[str]:
 
 
 def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:.1f} %"
+    return "not measured" if share is None else f"{100 * share:.1f} %"
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1f}"
+    return "not measured" if value is None else f"{value:.1f}"

@@ -72,6 +72,8 @@ class EvaluationSession:
         """
         held_out, done = self.held_out(config), count()
         problems = spread(held_out.problems, most)
+        if len(held_out.problems) < config.problems and most is None:
+            reporter.warn(f"{held_out.name} has {len(held_out.problems)} {config.split} problems, fewer than problems = {config.problems}")
         with reporter.progress(len(problems) * config.samples, f"eval {held_out.name}") as advance:
             advance(next(done), {})
             rollouts = self.rollouts(

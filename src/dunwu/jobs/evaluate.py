@@ -58,8 +58,6 @@ def run_evaluation(
         reporter.facts((("device", f"{where}, {opened.engine.decoder}"), *dropped_facts(dropped)))
         if held_out.note:
             reporter.warn(held_out.note)
-        if len(held_out.problems) < config.problems:
-            reporter.warn(f"{held_out.name}: {config.problems} problems asked for, there are {len(held_out.problems)}")
         result = session.evaluate(config, reporter)
     summary = result.summary()
     _show(result, summary, reporter)

@@ -10,8 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from dunwu.analysis.curves import read_metrics
 from dunwu.analysis.pairs import Pair, compare
-from dunwu.analysis.sentences import PHASES, overlap, percent, plain
+from dunwu.analysis.rundir import METRICS
+from dunwu.analysis.sentences import PHASES, nothing_learnt, overlap, percent, plain
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.run.reporter import Reporter, clean, duration
@@ -59,7 +61,7 @@ def plan_facts(
     yield "arithmetic", "; ".join(f"{phase}: {how}" for phase, how in arithmetic.items())
     if soft := config.overlong_tokens:
         yield "reward", f"falls by up to 1 over the last {soft} of {config.sampling.max_tokens} tokens (soft overlong punishment)"
-    sets = [f"{each.task.kind} ({each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations]
+    sets = [f"{each.task.kind} (at most {each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations]
     yield "measured", f"before and after: {', '.join(sets)}" if sets else "nothing (no evaluations)"
     if sets and config.evaluate_every:
         yield "during", f"every {config.evaluate_every} steps: {config.evaluate_problems or 'all'} problems of each set"
@@ -98,7 +100,11 @@ def conclude(reporter: Reporter, results: Results, seconds: Mapping[str, float],
     """Report the results: the table, a sentence for each set, one problem before and after, and where everything is."""
     if results:
         reporter.table(headline(results))
-    reporter.facts(("", f"{name}: {changed}") for name, phases in results.items() if (changed := change(phases)))
+    rows = read_metrics(report.with_name(METRICS)).rows
+    for name, phases in results.items():
+        before, after = (phases[phase].summary() if phase in phases else {} for phase in PHASES)
+        texts = (change(phases), f"{failed}." if (failed := nothing_learnt(before, after, rows)) else "")
+        reporter.facts(("", f"{name}: {text}") for text in texts if text)
     for phases in results.values():
         found = compare(phases)
         if found is not None and found.pairs:
@@ -146,7 +152,7 @@ def _with_interval(summary: Mapping[str, Any]) -> str:
 
 
 def _amount(value: float | None, digits: int) -> str:
-    return "unknown" if value is None else plain(value, digits)
+    return "not measured" if value is None else plain(value, digits)
 
 
 def change(phases: Mapping[str, EvaluationResult]) -> str:

@@ -75,8 +75,8 @@ def show(reporter: Reporter, figures: dict[str, Any]) -> None:
     """Print the final table of a run."""
     table = Table("held out", "number", "accuracy (95 % interval)", box=SIMPLE_HEAD, pad_edge=False)
     for name, group in (("all", figures), *figures["groups"].items()):
-        low, high = (percent(bound) for bound in group["interval"])
-        table.add_row(name, str(group["count"]), f"{percent(group['accuracy'])} ({low} to {high})")
+        bounds = " to ".join(percent(bound) for bound in group["interval"] if bound is not None)
+        table.add_row(name, str(group["count"]), percent(group["accuracy"]) + (f" ({bounds})" if bounds else ""))
     reporter.table(table)
     calibration = Table("confidence", "number", "mean confidence", "accuracy", box=SIMPLE_HEAD, pad_edge=False)
     for each in figures["reliability"]:
