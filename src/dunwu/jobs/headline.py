@@ -10,12 +10,11 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from dunwu.analysis.curves import read_metrics
 from dunwu.analysis.pairs import Pair, compare
-from dunwu.analysis.rundir import METRICS
 from dunwu.analysis.sentences import PHASES, nothing_learnt, overlap, percent, plain
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
+from dunwu.run.directory import read_metrics
 from dunwu.run.reporter import Reporter, clean, duration
 
 Results = Mapping[str, Mapping[str, EvaluationResult]]
@@ -100,7 +99,7 @@ def conclude(reporter: Reporter, results: Results, seconds: Mapping[str, float],
     """Report the results: the table, a sentence for each set, one problem before and after, and where everything is."""
     if results:
         reporter.table(headline(results))
-    rows = read_metrics(report.with_name(METRICS)).rows
+    rows = read_metrics(report.parent)
     for name, phases in results.items():
         before, after = (phases[phase].summary() if phase in phases else {} for phase in PHASES)
         texts = (change(phases), f"{failed}." if (failed := nothing_learnt(before, after, rows)) else "")
