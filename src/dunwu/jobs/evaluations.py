@@ -71,7 +71,7 @@ class Evaluator:
             if path.exists():
                 result = read_evaluation(path)
             else:
-                self._run.reporter.say(f"{phase}: {config.problems} held-out problems of {name}, {config.samples} completions each")
+                self._run.reporter.say(f"{phase}: at most {config.problems} held-out problems of {name}, {config.samples} completions each")
                 result = self._measure(phase, path, name, partial(self._session.evaluate, config, self._run.reporter))
                 found = result.summary()
                 self._run.reporter.say(f"{phase}: {name}: {describe_verdicts(found['verdicts'], found['unread'])}")

@@ -36,7 +36,7 @@ def run_measure(config: EvaluateConfig, out: Path, reporter: Reporter = QUIET) -
         for held_out in config.evaluations:  # fail on unusable problems before anything is sampled
             session.held_out(held_out)
         for name, held_out in zip(set_names(config.evaluations), config.evaluations, strict=True):
-            reporter.say(f"{held_out.problems} held-out problems of {name}, {held_out.samples} completions each")
+            reporter.say(f"at most {held_out.problems} held-out problems of {name}, {held_out.samples} completions each")
             result = session.evaluate(held_out)
             write_evaluation(out / f"{name}.parquet", replace(result, name=name))
             summaries[name] = result.summary()

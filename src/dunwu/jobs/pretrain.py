@@ -144,7 +144,7 @@ def _base_facts(model: CausalLM, tokenizer: Tokenizer, reporter: Reporter) -> di
     facts = {}
     with EvaluationSession.open(model, tokenizer, EngineConfig(), TEMPLATE, MAX_PROMPT_TOKENS) as session:
         for each in EVALUATIONS:
-            reporter.say(f"card: {each.problems} held-out problems of {each.task.kind}, {each.samples} completions each")
+            reporter.say(f"card: at most {each.problems} held-out problems of {each.task.kind}, {each.samples} completions each")
             result = session.evaluate(each)
             facts[f"base_{each.task.kind}"] = _set_facts(result, each)
             reporter.say(f"card: {each.task.kind} pass@1 {result.summary()['pass_at_1']:.1%}")
