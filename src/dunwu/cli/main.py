@@ -25,6 +25,7 @@ COMMANDS = {
     "run": "run a pipeline of stages; resumable at any time",
     "status": "show the finished, running and waiting stages of a pipeline",
     "review": "review rows by hand: keep, reject or edit each",
+    "import": "make a Hugging Face folder of a GGUF file",
     "pretrain": "make the tiny base model again",
     "eval": "evaluate a model: pass@1 with its interval, pass@k, majority@k",
     "verify": "check answers and programs, and explain a rollout's reward: verify math | code | rollout",

@@ -22,6 +22,8 @@ def local_folder(name_or_path: str) -> Path | None:
     if folder.is_dir():
         return newest_checkpoint(folder)
     if folder.exists():
+        if folder.suffix == ".gguf":
+            raise ModelError(f"model {name_or_path!r} is a GGUF file: import it first, dunwu import {name_or_path} --out FOLDER")
         raise ModelError(f"model {name_or_path!r} is a file; give the folder that holds config.json")
     if _HUB_ID.fullmatch(name_or_path) is None:
         raise ModelError(f"no model folder {name_or_path!r}; give `{BUNDLED_NAME}`, an existing folder or a hub id")

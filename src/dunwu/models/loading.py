@@ -40,7 +40,7 @@ _GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
 # transformers would save these with the tokenizer: a checkpoint must not depend on where it was loaded from.
 _HOW_IT_WAS_LOADED = ("is_local", "local_files_only")
 # Errors of transformers, the hub client and safetensors for missing, malformed or unreachable files.
-_LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError, StrictDataclassError)
+LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError, StrictDataclassError)
 _WHOLE = {"F64", "F32", "F16", "BF16"}
 # Tables that older versions saved and every model recomputes; in the backbone of a reward model, the head that it replaces.
 _NEEDLESS = re.compile(r"(.*rotary_emb\.inv_freq|.*\.attn\.(masked_)?bias)")
@@ -72,7 +72,7 @@ def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings
         _switch_dropout_off(model)
         # The bundled model was rounded only for its size; models trained from it are saved unrounded.
         setattr(model, _STORED, torch.float32 if name_or_path == BUNDLED_NAME else _stored_dtype(source, folder))
-    except _LOAD_ERRORS as error:
+    except LOAD_ERRORS as error:
         raise ModelError(_explain(name_or_path, folder, error)) from error
     _refuse_unknown(name_or_path, unknown if auto is AutoModelForCausalLM else [key for key in unknown if not _HEAD.fullmatch(key)])
     return model, tokenizer, missing
@@ -83,7 +83,7 @@ def load_tokenizer(name_or_path: str) -> Tokenizer:
     folder = local_folder(name_or_path)
     try:
         return _load_tokenizer(name_or_path if folder is None else str(folder), folder)
-    except _LOAD_ERRORS as error:
+    except LOAD_ERRORS as error:
         raise ModelError(_explain(name_or_path, folder, error)) from error
 
 
@@ -110,7 +110,7 @@ def save_model(model: LanguageModel, tokenizer: Tokenizer, folder: Path | str, d
     """
     adapted, dtype = has_adapters(model), dtype or model.dtype
     state = merged_state(model) if adapted else model.state_dict() if dtype != model.dtype else None
-    with _alone():
+    with alone():
         model.save_pretrained(folder, state_dict=None if state is None else _rounded(state, dtype))
     if adapted:
         save_adapter(model, Path(folder) / FOLDER)
@@ -137,7 +137,7 @@ def load_weights_into(model: LanguageModel, folder: Path) -> None:
     if has_adapters(model):
         load_adapter(model, folder / FOLDER)
         return
-    with _alone():
+    with alone():
         saved = type(model).from_pretrained(folder, dtype=model.dtype, use_safetensors=True, local_files_only=True)
     with torch.no_grad():
         model.load_state_dict(saved.state_dict())
@@ -248,9 +248,9 @@ def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
     probe, failures = "", []
     for kind in classes:
         try:
-            with _alone():
+            with alone():
                 tokenizer: Tokenizer = kind.from_pretrained(source, local_files_only=folder is not None or not hub_answers())
-        except _LOAD_ERRORS as error:
+        except LOAD_ERRORS as error:
             if folder is None:
                 raise  # do not query an unreachable hub again
             failures.append(error)
@@ -283,7 +283,7 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
     config = {} if file is None else _read_json(file, "")
     if _pads_outside(config):
         settings = {**settings, "pad_token_id": None}  # an embedding would refuse it, or use its last row
-    with _alone():
+    with alone():
         model, info = auto.from_pretrained(
             source,
             dtype=dtype,
@@ -316,7 +316,7 @@ def _pads_outside(config: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """One call into transformers at a time, without its progress bar and table of missing parameters, which the caller handles."""
     with _ONE_AT_A_TIME:
         enabled, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()

