@@ -132,7 +132,7 @@ def _without_new_tokens(tokenizer: Tokenizer, size: int) -> Tokenizer:
     return made
 
 
-def _forget_quantiser(model: CausalLM, file: GgufFile) -> None:
+def _forget_quantiser(model: Any, file: GgufFile) -> None:
     """transformers refuses to save what it takes for a quantised model; the weights are plain numbers now."""
     model.hf_quantizer = None
     model.config.name_or_path = file.path.stem
