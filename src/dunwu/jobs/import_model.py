@@ -33,9 +33,7 @@ def run_import(source: str, out: Path, reporter: Reporter = QUIET) -> Path:
     file = read_gguf(find_gguf(source))
     reporter.facts(_facts(file))
     if (split := unknown_split(file)) is not None:
-        reporter.warn(
-            f"its tokenizer splits texts by the rules {split!r}, which cannot be rebuilt: tokens may differ from those in training"
-        )
+        reporter.warn(f"its tokenizer splits texts by rules ({split!r}) that cannot be rebuilt: tokens may differ from those in training")
     reporter.say("reading and dequantising the weights")
     with atomic_folder(out, reporter) as folder:
         model, tokenizer = import_gguf(file, folder)
