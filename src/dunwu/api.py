@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from dunwu.analysis.rundir import Run, read_run
 from dunwu.config.base import Config
-from dunwu.config.blocks import EngineConfig, SamplingConfig
+from dunwu.config.blocks import EngineConfig, SamplingConfig, Saving
 from dunwu.config.load import merge, read_mapping, validate, with_preset
 from dunwu.config.recipes import find_recipe
 from dunwu.config.reward_model import RewardModelConfig
@@ -30,6 +30,7 @@ from dunwu.rewards.make import make_reward
 from dunwu.rewards.outcome import compute
 from dunwu.run.console import ConsoleReporter
 from dunwu.run.reporter import QUIET, Reporter
+from dunwu.run.resume import check_resume, own_config
 from dunwu.tasks.make import make_task
 from dunwu.tasks.templates import TEMPLATES
 from dunwu.types import Completion, Problem, Request, Reward, Split, Verdict, VerifierName
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
+AnyRun = TypeVar("AnyRun", bound=Saving)
 Recipe = str | Path | Mapping[str, Any]
 """A YAML file, the name of a recipe that comes with Dunwu, or its keys as data."""
 Model = str | Path | tuple[Any, Any]
@@ -58,16 +60,18 @@ def train_grpo(
     """Train a model by reinforcement learning from verified answers, as R1-Zero was (`dunwu zero`), and return the run.
 
     The configuration is `recipe` with `keys` over it; both have the keys of `ZeroConfig`, such as `model="tiny"`, `tasks="countdown"`,
-    `reward=["accuracy", "format"]` and `grpo={"steps": 20}`. `out` is the run directory; `resume` resumes a run there.
-    Progress is printed; `reporter=None` prints nothing, a custom `dunwu.run.reporter.Reporter` receives the messages of the run.
+    `reward=["accuracy", "format"]` and `grpo={"steps": 20}`. `out` is the run directory; `resume` resumes the run
+    there, with its own configuration and what is given now over it. Progress is printed; `reporter=None` prints nothing, a custom
+    `dunwu.run.reporter.Reporter` receives the messages of the run.
 
     Raises `UserError` for a mistake, `TrainingError`, and after Ctrl-C, once everything is saved, `Interrupted` (a `KeyboardInterrupt`).
     """
     from dunwu.jobs.zero import run_zero
 
-    if recipe == BASE and "model" in keys:
+    if recipe == BASE and "model" in keys and not resume:
         keys = {"template": default_template(str(keys["model"])), **keys}
-    return read_run(run_zero(_config(ZeroConfig, recipe, "zero", keys), Path(out), resume, _or_quiet(reporter)))
+    config = _to_train(ZeroConfig, "zero", recipe, BASE, Path(out), resume, keys)
+    return read_run(run_zero(config, Path(out), resume, _or_quiet(reporter)))
 
 
 def train_sft(
@@ -79,7 +83,8 @@ def train_sft(
     """
     from dunwu.jobs.sft import run_sft
 
-    return read_run(run_sft(_config(SftConfig, recipe, "sft", keys), Path(out), resume, _or_quiet(reporter)))
+    config = _to_train(SftConfig, "sft", recipe, "tiny/sft", Path(out), resume, keys)
+    return read_run(run_sft(config, Path(out), resume, _or_quiet(reporter)))
 
 
 def train_reward_model(
@@ -96,7 +101,8 @@ def train_reward_model(
     """
     from dunwu.jobs.reward_model import run_reward_model
 
-    return read_run(run_reward_model(_config(RewardModelConfig, recipe, "reward-model", keys), Path(out), resume, _or_quiet(reporter)))
+    config = _to_train(RewardModelConfig, "reward-model", recipe, "tiny/reward-model", Path(out), resume, keys)
+    return read_run(run_reward_model(config, Path(out), resume, _or_quiet(reporter)))
 
 
 def run_pipeline(
@@ -251,6 +257,18 @@ def reward(problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy
 
 def _or_quiet(reporter: Reporter | None) -> Reporter:
     return QUIET if reporter is None else reporter
+
+
+def _to_train(
+    kind: type[AnyRun], command: str, recipe: Config | Recipe, default: str, out: Path, resume: bool, keys: Mapping[str, Any]
+) -> AnyRun:
+    """The configuration of a run. To resume, it is the run's own with what is given over it, and a key that may not change is refused."""
+    if not resume:
+        return _config(kind, recipe, command, keys)
+    own = own_config(out, command)
+    config = _config(kind, own if recipe == default else merge(own, with_preset(_data(recipe, command))), command, keys)
+    check_resume(out, config)
+    return config
 
 
 def _config(kind: type[AnyConfig], recipe: Config | Recipe, command: str, keys: Mapping[str, Any]) -> AnyConfig:

@@ -8,10 +8,12 @@ DunwuError                 everything we raise on purpose
 |   `-- RunError           a run directory: locked, from another configuration, not resumable
 |-- CheckpointError        a checkpoint that is corrupt or does not match its manifest (the previous one is used)
 |-- TrainingError          training cannot continue (too many non-finite steps in a row), exit code 1
-`-- Interrupted            Ctrl-C or SIGTERM, after everything was saved, exit code 0; a KeyboardInterrupt too
+`-- Interrupted            Ctrl-C or SIGTERM, after everything was saved, exit code 130 or 143; a KeyboardInterrupt too
 """
 
 from __future__ import annotations
+
+import signal
 
 
 class DunwuError(Exception):
@@ -47,4 +49,8 @@ class TrainingError(DunwuError):
 
 
 class Interrupted(DunwuError, KeyboardInterrupt):
-    """The user or the system stopped the run, and everything is saved."""
+    """The user or the system stopped the run by a signal, and everything is saved."""
+
+    def __init__(self, message: str = "", number: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.number = number

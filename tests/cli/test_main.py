@@ -1,6 +1,7 @@
 """The command line: light to start, errors in one line, exit codes, dry runs that make nothing."""
 
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -11,7 +12,6 @@ import pytest
 
 from dunwu.cli.main import COMMANDS, main
 from dunwu.cli.outputs import check_file, check_folder
-from dunwu.cli.training import resume_command
 from dunwu.config.load import load_config
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.recipes import bundled_recipes, find_recipe
@@ -104,7 +104,8 @@ def test_the_users_mistake_is_one_line_and_exit_code_2(arguments: list[str], par
         (RunError("runs/x: locked;\nwait"), 2, "dunwu: runs/x: locked; wait\n"),
         (CheckpointError("torn"), 1, "dunwu: torn\n"),
         (KeyboardInterrupt(), 130, "dunwu: interrupted\n"),
-        (Interrupted("stopped after step 3"), 0, "dunwu: stopped after step 3\n"),
+        (Interrupted("stopped after step 3"), 130, "dunwu: stopped after step 3\n"),
+        (Interrupted("stopped after step 3", signal.SIGTERM), 143, "dunwu: stopped after step 3\n"),
         (OSError(28, "No space left on device", "runs/x/metrics.jsonl"), 1, "dunwu: runs/x/metrics.jsonl: No space left on device\n"),
     ],
 )
@@ -166,26 +167,13 @@ def test_zero_and_pretrain_hand_over_what_was_asked(monkeypatch: pytest.MonkeyPa
     calls: list[tuple[object, Path, bool]] = []
     stub(monkeypatch, "dunwu.jobs.zero", run_zero=lambda config, out, resume, reporter: calls.append((config, out, resume)))
     stub(monkeypatch, "dunwu.jobs.pretrain", run_pretrain=lambda config, out, resume, reporter: calls.append((config, out, resume)))
-    assert main(["zero", "--out", "runs/a", "--resume", "seed=4"]) == 0
+    assert main(["zero", "--out", "runs/a", "seed=4"]) == 0
     assert main(["pretrain", "tokens=5"]) == 0
     (first, out, resume), (second, _, second_resume) = calls
     assert isinstance(first, ZeroConfig)
-    assert (first.seed, out, resume) == (4, Path("runs/a"), True)
+    assert (first.seed, out, resume) == (4, Path("runs/a"), False)
     assert isinstance(second, PretrainConfig)
     assert (second.tokens, second_resume) == (5, False)
-
-
-@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Interrupted("saved"), 0)])
-def test_a_stopped_run_says_next_commands(
-    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def run_zero(config: ZeroConfig, out: Path, resume: bool, reporter: object) -> Path:
-        raise error
-
-    stub(monkeypatch, "dunwu.jobs.zero", run_zero=run_zero)
-    found, _, err = run_cli(capsys, "zero", "--out", "runs/my run", "grpo.steps=3")
-    assert found == code
-    assert "to resume: dunwu zero --out 'runs/my run' grpo.steps=3 --resume\n" in err
 
 
 def test_training_that_cannot_go_on_is_not_told_to(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,10 +182,6 @@ def test_training_that_cannot_go_on_is_not_told_to(monkeypatch: pytest.MonkeyPat
 
     stub(monkeypatch, "dunwu.jobs.zero", run_zero=run_zero)
     assert run_cli(capsys, "zero") == (1, "", "dunwu: five bad steps: lower the rate\n")
-
-
-def test_the_resume_command_names_resume_once() -> None:
-    assert resume_command("zero", ["--resume", "seed=1"]) == "dunwu zero seed=1 --resume"
 
 
 @pytest.mark.parametrize("name", bundled_recipes())

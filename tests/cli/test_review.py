@@ -68,5 +68,5 @@ def test_mistakes_are_one_line(rows: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert review(monkeypatch, "") == 2
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 3
-    assert "choose another --out" in errors[0]
+    assert "choose another" in errors[0]
     assert "does not exist" in errors[2]

@@ -1,4 +1,4 @@
-"""`dunwu reward-model`: options become keys, a dry run makes nothing, a stop says how to go on."""
+"""`dunwu reward-model`: options become keys, a dry run makes nothing."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ import pytest
 from dunwu.cli.reward_model_command import run
 from dunwu.config.load import load_config
 from dunwu.config.reward_model import RewardModelConfig
-from dunwu.errors import ConfigError, Interrupted, UserError
+from dunwu.errors import ConfigError, UserError
 
 
-def stub(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[RewardModelConfig, Path, bool]], stop: bool = False) -> None:
+def stub(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[RewardModelConfig, Path, bool]]) -> None:
     """The pipeline, without torch."""
 
     def run_reward_model(config: RewardModelConfig, out: Path, resume: bool, reporter: object) -> Path:
         calls.append((config, out, resume))
-        if stop:
-            raise Interrupted("stopped after step 3 of 9, which is saved")
         return out
 
     module = types.ModuleType("dunwu.jobs.reward_model")
@@ -40,14 +38,13 @@ def test_options_and_overrides_reach_the_run(monkeypatch: pytest.MonkeyPatch, tm
         "base",
         "--out",
         str(tmp_path),
-        "--resume",
         "epochs=3",
         "only.subset=x",
     ]
     assert run(arguments) == 0
     ((config, out, resume),) = calls
     assert (config.data, config.criterion, config.model, config.epochs, config.only) == ("a b.jsonl", "safety", "base", 3, {"subset": "x"})
-    assert (out, resume) == (tmp_path, True)
+    assert (out, resume) == (tmp_path, False)
 
 
 def test_a_dry_run_prints_a_recipe_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,13 +58,6 @@ def test_a_dry_run_prints_a_recipe_and_makes_nothing(tmp_path: Path, capsys: pyt
     recipe.write_text(out, encoding="utf-8")
     assert load_config(RewardModelConfig, recipe, []).batch_size == 8
     assert not (tmp_path / "run").exists()
-
-
-def test_a_stop_says_next_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    stub(monkeypatch, [], stop=True)
-    with pytest.raises(Interrupted):
-        run(["--data", "a b.jsonl"])
-    assert "to resume: dunwu reward-model --data 'a b.jsonl' --resume" in capsys.readouterr().err
 
 
 def test_mistakes_are_named() -> None:

@@ -1,10 +1,7 @@
-"""`dunwu sft`: its options, its recipe, its dry run, and how it goes on after a stop."""
+"""`dunwu sft`: its options, its recipe, its dry run."""
 
 from __future__ import annotations
 
-import json
-import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,7 @@ from dunwu.cli.sft_command import run
 from dunwu.config.load import load_config
 from dunwu.config.recipes import find_recipe
 from dunwu.config.sft import SftConfig
-from dunwu.errors import Interrupted, UserError
+from dunwu.errors import UserError
 
 
 def test_a_dry_run_makes_nothing_and_prints_a_recipe(
@@ -66,15 +63,3 @@ def test_data_must_be_named(tmp_path: Path) -> None:
     recipe.write_text("model: tiny\n", encoding="utf-8")
     with pytest.raises(UserError, match="data is missing"):
         run(["--recipe", str(recipe)])
-
-
-def test_a_stopped_run_says_next_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def run_sft(config: SftConfig, out: Path, resume: bool, reporter: object) -> Path:
-        raise Interrupted(json.dumps([config.data, str(out), resume]))
-
-    stub = types.ModuleType("dunwu.jobs.sft")
-    stub.run_sft = run_sft  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "dunwu.jobs.sft", stub)
-    with pytest.raises(Interrupted, match=r'\["a.jsonl", "here", true\]'):
-        run(["--data", "a.jsonl", "--out", "here", "--resume"])
-    assert "to resume: dunwu sft --data a.jsonl --out here --resume" in capsys.readouterr().err

@@ -92,7 +92,7 @@ def test_a_finished_run_is_not_done_again(finished: Path, sft_config: ConfigOf, 
     before = [(run / name).read_bytes() for name in names]
     run_sft(sft_config(), run, resume=True)
     assert [(run / name).read_bytes() for name in names] == before
-    with pytest.raises(RunError, match="pass --resume"):
+    with pytest.raises(RunError, match="resume it"):
         run_sft(sft_config(), run)
 
 

@@ -22,6 +22,7 @@ from dunwu.errors import DataError, RunError, TrainingError
 from dunwu.evaluation.store import read_evaluation
 from dunwu.jobs.zero import run_zero
 from dunwu.models.loading import load_model, stop_token_ids
+from dunwu.process.code_hash import file_code_hash
 from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import config_hash, content_hash, read_manifest, read_metrics
@@ -67,7 +68,7 @@ def test_a_group_reward_ranks_eight_answers(zero_config: Callable[..., ZeroConfi
         assert [group[i]["reward_rank"] for i in order] == pytest.approx([place / 7 for place in range(8)])
         assert all(row["reward"] == pytest.approx(row["reward_accuracy"] + 0.5 * row["reward_rank"]) for row in group)
     assert read_metrics(run)[0]["dead_groups"] == 0
-    assert read_manifest(run)["inputs"]["reward.1"] == content_hash(own)
+    assert read_manifest(run)["inputs"]["reward.1"] == file_code_hash(own)
 
 
 def bytes_of(run: Path) -> dict[str, bytes]:
@@ -270,8 +271,8 @@ def test_a_data_set_without_answers_is_refused(say_overrides: Sequence[str], tmp
 @pytest.mark.parametrize(
     ("arguments", "overrides", "part"),
     [
-        ([], [], "pass --resume or choose another --out"),
-        (["--resume"], ["grpo.learning_rate=1e-3"], "has grpo.learning_rate = 0.003, not 0.001: put it back or choose another --out"),
+        ([], [], "exists: resume it"),
+        (["--resume"], ["grpo.learning_rate=1e-3"], "has grpo.learning_rate = 0.003, not 0.001: leave grpo.learning_rate out"),
         (["--resume", "--seed", "5"], [], "has seed = 0, not 5"),
     ],
     ids=["no-resume", "changed", "other-seed"],

@@ -71,7 +71,7 @@ def test_finish_records_output_hashes_and_cost_and_the_run_can_be_opened_again(t
 
 def test_an_existing_run_is_not_overwritten(tmp_path):
     create(tmp_path / "run").close()
-    with pytest.raises(RunError, match=r"exists: pass --resume or choose another --out"):
+    with pytest.raises(RunError, match=r"exists: resume it"):
         create(tmp_path / "run")
 
 
@@ -79,7 +79,7 @@ def test_an_existing_run_is_not_overwritten(tmp_path):
 @pytest.mark.parametrize("name", ["thesis.tex", "config.yaml"])
 def test_a_folder_of_somebody_else_is_refused_and_left_as_it_is(tmp_path, resume, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(RunError, match="not empty and not a run: choose another --out"):
+    with pytest.raises(RunError, match="not empty and not a run"):
         create(tmp_path, resume)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -87,7 +87,7 @@ def test_a_folder_of_somebody_else_is_refused_and_left_as_it_is(tmp_path, resume
 def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(RunError, match="choose another --out"):
+        with pytest.raises(RunError, match="choose another"):
             create(path)
 
 

@@ -79,7 +79,7 @@ def write_report(run: Path, path: Path | None = None) -> Path:
 def write_page(path: Path, page: str) -> Path:
     """Atomically write ``page`` and return its path. Raises ``RunError`` if it cannot be written or would replace a foreign file."""
     if path.is_file() and _MADE_BY not in path.read_text(encoding="utf-8", errors="replace"):
-        raise RunError(f"{path} was not written by Dunwu and is not replaced: choose another --out or move the file")
+        raise RunError(f"{path} was not written by Dunwu and is not replaced: choose another path or move the file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(page, encoding="utf-8", errors="replace")

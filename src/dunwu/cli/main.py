@@ -1,6 +1,6 @@
 """`dunwu COMMAND ...`: finds the command, and is the only place that turns errors into messages and exit codes.
 
-Exit codes: 0 success, or stopped with everything saved; 1 failure; 2 a mistake in the input; 130 interrupted immediately.
+Exit codes: 0 success; 1 failure; 2 a mistake in the input; 130 or 143 stopped by Ctrl-C or SIGTERM, with everything saved.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except Interrupted as error:
-        return _fail(error, 0)
+        return _fail(error, 128 + error.number)
     except UserError as error:
         return _fail(error, 2)
     except DunwuError as error:

@@ -14,26 +14,26 @@ from dunwu.config.pretrain import PretrainConfig
 class PretrainOptions:
     """Pre-train the tiny base model on the corpus that Dunwu generates. Set any key of the recipe as key=value."""
 
-    recipe: str = "tiny"
-    """A YAML file, or the name of a bundled recipe."""
+    recipe: str | None = None
+    """A YAML file, or the name of a bundled recipe; by default tiny."""
     out: Path = Path("runs/pretrain")
     """Run directory."""
     resume: bool = False
-    """Resume from the newest valid checkpoint in the run directory; for a finished run, write its model folder if it is missing."""
+    """Resume the run in --out, with its own configuration; for a finished run, write its model folder if it is missing."""
     dry_run: bool = False
     """Print the resolved configuration and the plan; write nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Trains, measures and writes the model with its card, or prints the plan."""
-    options, config = read_training("pretrain", PretrainOptions, PretrainConfig, arguments, lambda _: [])
+    options, config = read_training("pretrain", "tiny", PretrainOptions, PretrainConfig, arguments, lambda _: [])
     if options.dry_run:
         print_plan(config, options.out, _plan(config))
         return 0
     from dunwu.jobs.pretrain import run_pretrain
     from dunwu.run.console import ConsoleReporter
 
-    return run_stoppable("pretrain", arguments, lambda: run_pretrain(config, options.out, options.resume, ConsoleReporter()))
+    return run_stoppable("pretrain", options.out, arguments, lambda: run_pretrain(config, options.out, options.resume, ConsoleReporter()))
 
 
 def _plan(config: PretrainConfig) -> list[str]:

@@ -17,8 +17,8 @@ COMMAND = "reward-model"
 class RewardModelOptions:
     """Train a reward model: helpfulness from pairs, or safety from labelled answers. Set any key of the recipe as key=value."""
 
-    recipe: str = "tiny/reward-model"
-    """A YAML file, or the name of a bundled recipe."""
+    recipe: str | None = None
+    """A YAML file, or the name of a bundled recipe; by default tiny/reward-model."""
     data: str | None = None
     """A .jsonl, .jsonl.gz or .parquet file, or a folder of them: prompt, chosen, rejected; or prompt, completion, label (safe, unsafe)."""
     kind: Criterion | None = None
@@ -30,14 +30,14 @@ class RewardModelOptions:
     seed: int | None = None
     """Overrides the recipe."""
     resume: bool = False
-    """Resume from the newest valid checkpoint in the run directory."""
+    """Resume the run in --out, with its own configuration, from its newest valid checkpoint; keys given now are set over it."""
     dry_run: bool = False
     """Read the data, print the resolved configuration, the plan and a summary of the data; write nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Trains and measures, or prints the plan."""
-    options, config = read_training(COMMAND, RewardModelOptions, RewardModelConfig, arguments, _shorthands)
+    options, config = read_training(COMMAND, "tiny/reward-model", RewardModelOptions, RewardModelConfig, arguments, _shorthands)
     if options.dry_run:
         from dunwu.jobs.preview import preview_reward_model
 
@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.jobs.reward_model import run_reward_model
     from dunwu.run.console import ConsoleReporter
 
-    return run_stoppable(COMMAND, arguments, lambda: run_reward_model(config, options.out, options.resume, ConsoleReporter()))
+    return run_stoppable(COMMAND, options.out, arguments, lambda: run_reward_model(config, options.out, options.resume, ConsoleReporter()))
 
 
 def _plan(config: RewardModelConfig) -> list[str]:

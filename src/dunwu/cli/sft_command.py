@@ -17,8 +17,8 @@ from dunwu.run.checkpoint import LATEST
 class SftOptions:
     """Fine-tune a model on conversations, including their reasoning. Set any key of the recipe as key=value, such as epochs=3."""
 
-    recipe: str = "tiny/sft"
-    """A YAML file, or the name of a bundled recipe."""
+    recipe: str | None = None
+    """A YAML file, or the name of a bundled recipe; by default tiny/sft."""
     model: str | None = None
     """tiny (bundled), a local Hugging Face folder or a hub id; overrides the recipe."""
     data: str | None = None
@@ -28,14 +28,14 @@ class SftOptions:
     seed: int | None = None
     """Overrides the recipe."""
     resume: bool = False
-    """Resume from the newest valid checkpoint in the run directory."""
+    """Resume the run in --out, with its own configuration, from its newest valid checkpoint; keys given now are set over it."""
     dry_run: bool = False
     """Read the data, print the resolved configuration, the plan and a summary of the data; write nothing."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Trains, or prints the plan."""
-    options, config = read_training("sft", SftOptions, SftConfig, arguments, _shorthands)
+    options, config = read_training("sft", "tiny/sft", SftOptions, SftConfig, arguments, _shorthands)
     if options.dry_run:
         from dunwu.jobs.preview import preview_sft
 
@@ -44,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.jobs.sft import run_sft
     from dunwu.run.console import ConsoleReporter
 
-    code = run_stoppable("sft", arguments, lambda: run_sft(config, options.out, options.resume, ConsoleReporter()))
+    code = run_stoppable("sft", options.out, arguments, lambda: run_sft(config, options.out, options.resume, ConsoleReporter()))
     show("\n".join(next_commands(config, newest(options.out))))
     return code
 

@@ -13,20 +13,20 @@ from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import show
 from dunwu.config.base import Config
-from dunwu.config.blocks import SamplingConfig
+from dunwu.config.blocks import SamplingConfig, Saving
 from dunwu.config.load import dump_config, load_config
 from dunwu.config.recipes import find_recipe
-from dunwu.errors import Interrupted
 from dunwu.models.hub_ids import check_models
+from dunwu.run.resume import can_resume, check_resume, own_config
 
-AnyConfig = TypeVar("AnyConfig", bound=Config)
+AnyConfig = TypeVar("AnyConfig", bound=Saving)
 
 
 class TrainingOptions(Protocol):
     """The options every training command has."""
 
     @property
-    def recipe(self) -> str: ...
+    def recipe(self) -> str | None: ...
     @property
     def out(self) -> Path: ...
     @property
@@ -39,15 +39,30 @@ AnyOptions = TypeVar("AnyOptions", bound=TrainingOptions)
 
 
 def read_training(
-    command: str, kind: type[AnyOptions], model: type[AnyConfig], arguments: Sequence[str], shorthands: Callable[[AnyOptions], list[str]]
+    command: str,
+    recipe: str,
+    kind: type[AnyOptions],
+    model: type[AnyConfig],
+    arguments: Sequence[str],
+    shorthands: Callable[[AnyOptions], list[str]],
 ) -> tuple[AnyOptions, AnyConfig]:
-    """The options, and the configuration of the recipe with the options that are `shorthands` for keys and the overrides over it."""
+    """The options, and the configuration: of `--recipe`, by default `recipe`, with the options that are `shorthands` for keys and the
+    overrides over it. To resume, it is the run's own, with whatever is given over it.
+
+    Raises `UserError` for a mistake, for a run that is not there to be resumed, and for a key that a resumed run may not change.
+    """
     options, rest = parse_options(kind, command, arguments)
     refuse_misspelt_options(kind, model.model_fields.keys(), rest)
-    check_folder(options.out)
-    config = load_config(model, find_recipe(options.recipe, command), [*shorthands(options), *rest])
-    if not (options.resume or options.dry_run):
-        check_models(config)
+    overrides = [*shorthands(options), *rest]
+    if options.resume:
+        file = None if options.recipe is None else find_recipe(options.recipe, command)
+        config = load_config(model, file, overrides, own_config(options.out, command))
+        check_resume(options.out, config)
+    else:
+        check_folder(options.out)
+        config = load_config(model, find_recipe(options.recipe or recipe, command), overrides)
+        if not options.dry_run:
+            check_models(config)
     return options, config
 
 
@@ -57,20 +72,15 @@ def print_plan(config: Config, out: Path, plan: Sequence[str]) -> None:
     show("\n".join(f"# {line}" for line in [*plan, f"run directory: {out} (dry run: nothing was written)"]))
 
 
-def run_stoppable(command: str, arguments: Sequence[str], work: Callable[[], Any]) -> int:
-    """Runs `work`; when it is stopped, prints the command to resume and raises the error again."""
+def run_stoppable(command: str, out: Path, arguments: Sequence[str], work: Callable[[], Any]) -> int:
+    """Runs `work`; when it is stopped, prints the command to resume the run in `out`, or to start it again, and raises the error again."""
     try:
         work()
-    except (KeyboardInterrupt, Interrupted):
-        show(f"dunwu: to resume: {resume_command(command, arguments)}", sys.stderr)
+    except KeyboardInterrupt:
+        ways = ("resume", [command, "--out", str(out), "--resume"]) if can_resume(out) else ("start again", [command, *arguments])
+        show(f"dunwu: to {ways[0]}: {command_line(ways[1])}", sys.stderr)
         raise
     return 0
-
-
-def resume_command(command: str, arguments: Sequence[str]) -> str:
-    """The same command with `--resume`, quoted for a shell."""
-    kept = [argument for argument in arguments if argument != "--resume"]
-    return command_line([command, *kept, "--resume"])
 
 
 def command_line(arguments: Sequence[str]) -> str:

@@ -23,8 +23,8 @@ from dunwu.run.step_manifest import step_folder
 class ZeroOptions:
     """Train a base model by pure reinforcement learning. Set any key of the recipe as key=value, such as grpo.steps=20."""
 
-    recipe: str = "tiny/zero"
-    """A YAML file, or the name of a bundled recipe."""
+    recipe: str | None = None
+    """A YAML file, or the name of a bundled recipe; by default tiny/zero."""
     model: str | None = None
     """tiny (bundled), a local Hugging Face folder or a hub id; overrides the recipe."""
     out: Path = Path("runs/zero")
@@ -32,7 +32,7 @@ class ZeroOptions:
     seed: int | None = None
     """Overrides the recipe."""
     resume: bool = False
-    """Resume from the newest valid checkpoint in the run directory."""
+    """Resume the run in --out, with its own configuration, from its newest valid checkpoint; keys given now are set over it."""
     dry_run: bool = False
     """Read the data, check the reward, print the configuration, the plan, a summary of the data and the memory needed; write nothing."""
     memory: Annotated[float, Field(gt=0)] | None = None
@@ -41,7 +41,7 @@ class ZeroOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Trains, or prints the plan."""
-    options, config = read_training("zero", ZeroOptions, ZeroConfig, arguments, _shorthands)
+    options, config = read_training("zero", "tiny/zero", ZeroOptions, ZeroConfig, arguments, _shorthands)
     differs = other_template(config)
     if options.dry_run:
         from dunwu.jobs.preview import preview_zero
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.jobs.zero import run_zero
     from dunwu.run.console import ConsoleReporter
 
-    code = run_stoppable("zero", arguments, lambda: run_zero(config, options.out, options.resume, ConsoleReporter()))
+    code = run_stoppable("zero", options.out, arguments, lambda: run_zero(config, options.out, options.resume, ConsoleReporter()))
     show("\n".join(next_commands(config, options.out)))
     return code
 
@@ -108,6 +108,6 @@ def _same(template: str) -> str:
 def _shorthands(options: ZeroOptions) -> list[str]:
     model = [] if options.model is None else [f"model={json.dumps(options.model)}"]
     # A recipe of the user names its template; the default recipe keeps the checkpoint's.
-    trained = trained_template(options.model) if options.model is not None and options.recipe == ZeroOptions.recipe else None
+    trained = trained_template(options.model) if options.model is not None and options.recipe is None and not options.resume else None
     model += [] if trained is None else [f"template={json.dumps(trained)}"]
     return model + ([] if options.seed is None else [f"seed={options.seed}"])

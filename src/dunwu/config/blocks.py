@@ -5,7 +5,7 @@ In a configuration written as YAML, the fields of the last base class come first
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -116,6 +116,10 @@ class Saving(Config):
     """Newest valid checkpoints kept; the final one is always kept."""
     sample_every: Positive = 50
     """Show a sample completion every this many steps."""
+
+    def resume_may_change(self, key: str, old: Any, new: Any) -> bool:
+        """Whether a run may resume with another value of a dotted key, because training does not depend on it."""
+        return key in ("save_every", "keep_checkpoints")
 
 
 class Optimising(Config):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,11 @@ class SftConfig(Seeded, Saving, Machine, PolicyOptimising, PolicyWeights, OfMode
     """How sample completions are sampled."""
     engine: EngineConfig = EngineConfig()
     """The engine of sample completions."""
+
+    def resume_may_change(self, key: str, old: Any, new: Any) -> bool:
+        """`Saving.resume_may_change`; with a constant learning rate also more `epochs`: a falling one depends on the number of steps."""
+        further = key == "epochs" and new > old and self.final_learning_rate == 1
+        return further or super().resume_may_change(key, old, new)
 
 
 R1_SFT: Mapping[str, PresetValue] = MappingProxyType(

@@ -18,7 +18,7 @@ from dunwu.config.blocks import (
     Seeded,
     Verifying,
 )
-from dunwu.config.rewards import AccuracyPart, FormatPart, Parts, TripwireConfig
+from dunwu.config.rewards import AccuracyPart, FormatPart, ModelPartConfig, Parts, TripwireConfig
 from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
 
 
@@ -96,17 +96,6 @@ class EvalConfig(HeldOutSamples):
     """Source of the problems."""
 
 
-RESUME_MAY_CHANGE = frozenset(
-    {"save_every", "keep_checkpoints", "sample_every", "dump_rollouts_every", "reward_workers", "reward_timeout", "evaluate_every"}
-)
-"""Keys of `ZeroConfig` that may change when a run is resumed, because they do not affect training."""
-
-
-def resume_may_change(key: str, old: Any, new: Any) -> bool:
-    """True if a run may resume with another value of `key`; `max_prompt_tokens` may be raised, to accept prompts that stopped it."""
-    return key in RESUME_MAY_CHANGE or (key == "max_prompt_tokens" and new > old)
-
-
 class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     """One R1-Zero run: reinforcement learning from verifiable rewards."""
 
@@ -139,6 +128,13 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     sample_every: Positive = 10
     dump_rollouts_every: Positive = 10
     """Write all rollouts of every n-th step to `rollouts/`."""
+
+    def resume_may_change(self, key: str, old: Any, new: Any) -> bool:
+        """`Saving.resume_may_change`; `max_prompt_tokens` may be raised, to accept prompts that stopped it, and steps, to train further."""
+        if key == "grpo.steps":
+            return new > old and not any(isinstance(part, ModelPartConfig) and part.after for part in self.reward)
+        free = key in ("sample_every", "dump_rollouts_every", "evaluate_every", "reward_workers", "reward_timeout")
+        return free or (key == "max_prompt_tokens" and new > old) or super().resume_may_change(key, old, new)
 
     @field_validator("sampling")
     @classmethod

@@ -127,7 +127,7 @@ def fitting(draw: Callable[[int], Problem], stream: int, limit: PromptLimit) -> 
             return prompt, tries
     raise DataError(
         f"{MOST_TRIES} problems in a row have prompts over max_prompt_tokens = {limit.tokens}, the last with"
-        f" {len(prompt.token_ids)} tokens: raise it, then continue with --resume"
+        f" {len(prompt.token_ids)} tokens: raise it, then resume"
     )
 
 

@@ -82,6 +82,12 @@ class Evaluator:
                 shared = result.spread(self._config.evaluate_problems)
                 self._add_point(name, 0 if phase == "before" else self._config.grpo.steps, shared)
 
+    def forget(self, phase: str) -> None:
+        """Remove the measurements of a phase, to be made again."""
+        for name in self._sets:
+            self._path(phase, name).unlink(missing_ok=True)
+        self._seconds.pop(f"evaluate_{phase}", None)
+
     def during(self, step: int, session: EvaluationSession, show: Show) -> dict[str, float]:
         """Measure every eval set after ``step`` if it is due, and drop what a resumed run measured after that step.
 

@@ -48,8 +48,9 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False,
     folder = bundled_path() if config.model == BUNDLED_NAME else Path(config.model)
     inputs = {"data": content_hash(data)} | ({"model": content_hash(folder)} if folder.is_dir() else {})
     files = {"data": {str(file): content_hash(file) for file in data_files(data)}, "model": {config.model: ""}}
+    stored = config.model_dump(mode="json")
     with RunDirectory.create(
-        out, "reward-model", config.model_dump(mode="json"), config.seed, resume, inputs, files, reporter=reporter
+        out, "reward-model", stored, config.seed, resume, inputs, files, config.resume_may_change, reporter=reporter
     ) as run:
         trainer = RewardModelTrainer(config, model, tokenizer, train, held_out, reporter)
         counts["never drawn, to balance lengths"] = trainer.batches.unused

@@ -26,6 +26,7 @@ from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
 from dunwu.run.directory import TOKENS, RunDirectory, content_hash, read_metrics
 from dunwu.run.reporter import QUIET, Reporter
+from dunwu.run.step_manifest import step_folder
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.sft import SftTrainer
 from dunwu.trainers.train_loop import Schedule, run_steps
@@ -56,8 +57,8 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     engine = build_engine(config.engine, model, tokenizer)
-    stored = config.model_dump(mode="json")
-    with RunDirectory.create(out, "sft", stored, config.seed, resume, hashes, files(config), prepare=tokenise, reporter=reporter) as run:
+    stored, may_change = config.model_dump(mode="json"), config.resume_may_change
+    with RunDirectory.create(out, "sft", stored, config.seed, resume, hashes, files(config), may_change, tokenise, reporter) as run:
         trainer = SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()), reporter)
         data = {name: asdict(found.counts) for name, found in sets.items()}
         arithmetic = {"generation": engine.decoder, "training": trainer.scorer.name}
@@ -65,6 +66,8 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
         reporter.say("Supervised fine-tuning: the loss covers the assistant's turns, including reasoning and end token.")
         reporter.facts(plan_facts(config, out, str(device), sets, trainer))
         before = measure_before(run, trainer)
+        if not (run.checkpoints / step_folder(trainer.steps)).exists():  # a finished run may be asked for more epochs
+            run.reopen()
         final = run_steps(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN))
         rows = read_metrics(run.path)
         if not run.finished:

@@ -32,4 +32,4 @@ def stopping_at_once() -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    raise Interrupted(f"{signal.Signals(number).name}: stopped; finished parts are saved")
+    raise Interrupted(f"{signal.Signals(number).name}: stopped; finished parts are saved", number)

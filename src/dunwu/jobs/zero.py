@@ -11,7 +11,7 @@ import torch
 
 from dunwu.algorithms.recipes import describe
 from dunwu.analysis.report import write_report
-from dunwu.config.zero import ZeroConfig, resume_may_change
+from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import written_date
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.jobs.checks import check_run
@@ -23,12 +23,13 @@ from dunwu.jobs.reward_checks import check_parts, check_reward
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
-from dunwu.rewards.make import own_files
+from dunwu.rewards.make import own_files, own_hash
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.run.reporter import QUIET, Reporter
+from dunwu.run.step_manifest import step_folder
 from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
 from dunwu.trainers.group_rewards import GroupRewards
@@ -60,12 +61,12 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
     models = ModelRewards.load(config.reward, device)
     folder = model_folder(config.model)
     inputs = data if folder is None else {"model": content_hash(folder), **data}
-    own = {key: (str(file), content_hash(file)) for key, file in own_files(config.reward, config.tripwire).items()}
+    own = {key: (str(file), own_hash(file)) for key, file in own_files(config.reward, config.tripwire).items()}
     inputs |= {key: hash for key, (_, hash) in own.items()}
     files = {**data_hashes(config), "model": {config.model: ""}, **{key: dict([named]) for key, named in own.items()}}
     with (
         RunDirectory.create(
-            out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs, files, resume_may_change, reporter=reporter
+            out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs, files, config.resume_may_change, reporter=reporter
         ) as run,
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
         GroupRewards(config, pool.weights, models) as group_rewards,
@@ -86,6 +87,9 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         session = EvaluationSession(engine, tokenizer, pool, config.template, config.max_prompt_tokens)
         evaluator = Evaluator(run, config, session)
         evaluator.measure("before")
+        if not (run.checkpoints / step_folder(config.grpo.steps)).exists():  # a finished run may be asked for more steps
+            evaluator.forget("after")
+            run.reopen()
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN, config.evaluate_every)
         with closing(trainer), session_during(config, model, tokenizer, session) as during:
             final = run_steps(run, trainer, schedule, lambda step, show: evaluator.during(step, during, show))

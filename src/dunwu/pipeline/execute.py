@@ -47,8 +47,9 @@ from dunwu.pipeline.journal import Journal
 from dunwu.pipeline.live import shown
 from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.pipeline.stages import Work, describe
+from dunwu.process.code_hash import file_code_hash
 from dunwu.run.atomic import atomic_file, atomic_folder, fsync_path, remove_leftovers, set_aside
-from dunwu.run.directory import MANIFEST, RunDirectory, content_hash, read_manifest, relocate
+from dunwu.run.directory import MANIFEST, RunDirectory, read_manifest, relocate
 from dunwu.run.reporter import QUIET, Reporter, duration
 
 _SECONDS = "seconds.json"
@@ -213,7 +214,7 @@ def _perform(work: Work, config: Config, folder: Path, reporter: Reporter) -> tu
     with _as_if_alone():
         if work.resumes:
             # The identity is the same, but inputs may have moved: made again with the same content, or moved with the run.
-            own = {key.removesuffix(".function"): content_hash(file.path) for key, file in outside_files(config).items() if file.function}
+            own = {key.removesuffix(".function"): file_code_hash(file.path) for key, file in outside_files(config).items() if file.function}
             relocate(folder / WORK, config.model_dump(mode="json"), own)
             function(config, folder / WORK, True, reporter=reporter)
             return folder / WORK, float(read_manifest(folder / WORK)["cost_seconds"])

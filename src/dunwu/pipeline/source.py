@@ -5,7 +5,7 @@ dotted name of one of its modules (workers are started that way). A module inclu
 beside it without any Python (C kernels, tables). **Not seen:** modules named by strings put together at run time, imports of custom files,
 the bundled weights (an input of the stages that use them), and other packages. Their versions are in the manifest but not in a stage's
 identity: an upgrade of torch may change the last bits of a run, which is no reason to repeat days of training. Code that only presents is
-left out: `dunwu.analysis`, the modules of `PRESENTING`, and texts that are printed, reported or raised.
+left out: `dunwu.analysis`, the modules of `PRESENTING`, and what `dunwu.process.code_hash` leaves out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from dunwu.errors import ConfigError
+from dunwu.process.code_hash import code_hash, parse_code
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LEFT_OUT = ("analysis", "assets", "recipes", "__pycache__")
@@ -33,7 +33,6 @@ PRESENTING = (
 )
 """Modules that print or refuse, and of which nothing reaches an artefact (`jobs.checks` drops rows too, and counts)."""
 NO_SOURCE = (".py", ".pyc", ".typed")
-_SAYING = re.compile(r"print|([\w.]+\.)?_?reporter\.(say|warn)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
 
@@ -69,43 +68,9 @@ def module_file(name: str) -> Path:
 @lru_cache(maxsize=4096)
 def _read(path: Path, changed: int, size: int) -> tuple[str, tuple[str, ...]]:
     """Hash and dotted names of one file; ``changed`` and ``size`` make a changed file another entry of the cache."""
-    content = path.read_bytes()
-    try:
-        tree = ast.parse(content)
-    except (SyntaxError, ValueError) as error:  # ValueError: a null byte
-        raise ConfigError(f"{path} is not valid Python ({error}): correct it") from error
-    return hashlib.sha256(_meaning(tree)).hexdigest(), tuple(sorted(set(_names(tree))))
-
-
-def _meaning(tree: ast.Module) -> bytes:
-    """The syntax tree without docstrings, positions, comments and messages: they change no output. Of one version of Python."""
-    for node in ast.walk(tree):
-        for name, field in ast.iter_fields(node):
-            if isinstance(field, list) and any(map(_is_docstring, field)):
-                setattr(node, name, [each for each in field if not _is_docstring(each)])
-        if isinstance(call := _message(node), ast.Call):
-            call.args = [_without_text(argument) for argument in call.args]
-    return ast.dump(tree).encode("utf-8", "surrogatepass")
-
-
-def _message(node: ast.AST) -> ast.expr | None:
-    """The call of a statement that raises, prints or reports."""
-    if isinstance(node, ast.Raise):
-        return node.exc
-    call = node.value if isinstance(node, ast.Expr) else None
-    return call if isinstance(call, ast.Call) and _SAYING.fullmatch(ast.unparse(call.func)) else None
-
-
-def _without_text(argument: ast.expr) -> ast.expr:
-    """A text without what stands in it word for word; the values that are put into it stay."""
-    if isinstance(argument, ast.JoinedStr):
-        return ast.JoinedStr([piece for piece in argument.values if not isinstance(piece, ast.Constant)])
-    return ast.JoinedStr([]) if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else argument
-
-
-def _is_docstring(node: object) -> bool:
-    """A string that stands as a statement, of a field or a constant as well."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    tree = parse_code(path)
+    digest = code_hash(tree)  # first: it removes the docstrings, in which modules are named too
+    return digest, tuple(sorted(set(_names(tree))))
 
 
 def _names(tree: ast.Module) -> Iterator[str]:

@@ -20,6 +20,7 @@ from dunwu.config.rewards import (
     WordLimitPart,
 )
 from dunwu.errors import ConfigError
+from dunwu.process.code_hash import file_code_hash
 from dunwu.process.own_code import load_function
 from dunwu.rewards.compose import ACCURACY, HIDDEN, ComposedReward, Part
 from dunwu.rewards.environment import EnvironmentScore, load_environment
@@ -30,6 +31,7 @@ from dunwu.rewards.own import OwnFunction
 from dunwu.rewards.repetition import Repetition
 from dunwu.rewards.scope import SCOPES, Reasoning, Visible, Whole
 from dunwu.rewards.strict import strictly_right
+from dunwu.run.directory import content_hash
 
 
 def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None, end_marker: str = "") -> ComposedReward:
@@ -129,6 +131,11 @@ def own_files(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None
     files = {key: Path(function.rpartition(":")[0]).expanduser() for key, function in functions.items()}
     models = {f"reward.{i}": Path(config.model).expanduser() for i, config in enumerate(configs) if isinstance(config, ModelPartConfig)}
     return files | {key: folder for key, folder in models.items() if folder.is_dir()}
+
+
+def own_hash(path: Path) -> str:
+    """Hash of one of `own_files`: of code, its syntax tree counts."""
+    return file_code_hash(path) if path.is_file() else content_hash(path)
 
 
 def _hidden_check(tripwire: TripwireConfig) -> Part[Any]:

@@ -38,7 +38,7 @@ Metric = float | int | str | bool | None
 Json = dict[str, Any]
 
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
-METRICS = "metrics.jsonl"
+METRICS, SUMMARY = "metrics.jsonl", "summary.json"
 TOKENS = "tokens"
 _BIRTH_FILES = frozenset({"lock", CONFIG, TOKENS})
 _LOCK = re.compile(rb"(pid \d+ on host .*\n)?")
@@ -87,9 +87,9 @@ class RunDirectory:
 
         ``config`` is resolved and JSON-able; ``inputs`` maps the name of each input to its hash (see ``content_hash``).
         ``files`` has the path and hash of each file of an input, so that an error can name the changed one.
-        With ``resume`` but nothing to resume, the run starts (``resumed`` is false). A key of the configuration may change if
-        ``may_change(key, old value, new value)``; the manifest and ``config.yaml`` then get the new value. ``prepare`` writes files that
-        the run needs into its folder ``tokens``, under the lock, and returns hashes of further inputs.
+        With ``resume`` but nothing to resume, the run starts (``resumed`` is false). A key may change if
+        ``may_change(dotted key, old value, new value)``; the manifest and ``config.yaml`` then get the new value. ``prepare`` writes
+        files that the run needs into its folder ``tokens``, under the lock, and returns hashes of further inputs.
         Raises ``RunError``: directory in use by another trainer (pid and host), not empty, of another kind, config or input, not writable.
         """
         normal: Json = json.loads(json.dumps(dict(config)))
@@ -104,7 +104,7 @@ class RunDirectory:
                 undo.callback(_remove_unused, path)
             resumed = (path / MANIFEST).exists()
             if resumed and not resume:
-                raise RunError(f"run {path} exists: pass --resume or choose another --out")
+                raise RunError(f"run {path} exists: resume it (--resume; in Python resume=True) or choose another run directory")
             if prepare is not None:
                 if resumed:  # another run's files must stay
                     known = {**read_manifest(path)["inputs"], **identity["inputs"]}
@@ -117,7 +117,7 @@ class RunDirectory:
             _close_killed_start(path, manifest)
             manifest["starts"].append({"started": _now(), "code_version": code_version(), "pid": os.getpid(), "seconds": None})
             if not resumed or manifest["config"] != normal:
-                _write(path / CONFIG, _as_yaml(normal))
+                _write(path / CONFIG, write_yaml(normal))
             manifest |= {"config": normal, "config_hash": identity["config_hash"], "files": identity["files"]}
             run = cls(path, lock, manifest, resumed, reporter)
             run.write_json(MANIFEST, manifest)
@@ -175,6 +175,11 @@ class RunDirectory:
         self.manifest |= facts
         self.write_json(MANIFEST, self.manifest)
 
+    def reopen(self) -> None:
+        """Record that a run which may have finished trains further: it has no result yet."""
+        (self.path / SUMMARY).unlink(missing_ok=True)
+        self.note({"finished": None, "outputs": {}})
+
     def finish(self, outputs: Mapping[str, Path]) -> None:
         """Record that the run is finished, with the hash of each output."""
         hashes = {name: content_hash(path) for name, path in outputs.items()}
@@ -205,8 +210,8 @@ def read_manifest(path: Path) -> Json:
     except FileNotFoundError as error:
         raise RunError(f"{path} is not a run ({MANIFEST} is missing): pass a run directory") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path / MANIFEST} is corrupt ({type(error).__name__}): restore it or choose another --out") from error
-    raise RunError(f"{path / MANIFEST} is corrupt (its config does not match its config_hash): restore it or choose another --out")
+        raise RunError(f"{path / MANIFEST} is corrupt ({type(error).__name__}): restore it or choose another run directory") from error
+    raise RunError(f"{path / MANIFEST} is corrupt (its config does not match its config_hash): restore it or choose another run directory")
 
 
 def read_metrics(path: Path) -> list[Json]:
@@ -241,15 +246,11 @@ def relocate(path: Path, config: Mapping[str, Any], code: Mapping[str, str]) -> 
     if manifest["config"] != normal or manifest["inputs"] != inputs:
         manifest |= {"config": normal, "config_hash": config_hash(normal), "inputs": inputs}
         _write(path / MANIFEST, _as_json(manifest))
-        _write(path / CONFIG, _as_yaml(normal))
+        _write(path / CONFIG, write_yaml(normal))
 
 
 def _as_json(value: Mapping[str, Any]) -> str:
     return json.dumps(dict(value), indent=2, ensure_ascii=False) + "\n"
-
-
-def _as_yaml(config: Json) -> str:
-    return write_yaml(config)
 
 
 def _write(path: Path, text: str) -> None:
@@ -289,9 +290,9 @@ def _refuse_foreign(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise RunError(f"{path} cannot be a run directory ({error.strerror}): choose another --out") from error
+        raise RunError(f"{path} cannot be a run directory ({error.strerror}): choose another run directory") from error
     if MANIFEST not in names and (names - _BIRTH_FILES or (names and not killed_at_birth)):
-        raise RunError(f"{path} is not empty and not a run: choose another --out")
+        raise RunError(f"{path} is not empty and not a run: choose another run directory")
 
 
 def _remove_unused(path: Path) -> None:
@@ -309,7 +310,7 @@ def _take_lock(path: Path) -> int:
             path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise RunError(f"cannot write in {path} ({error.strerror}): choose another --out") from error
+        raise RunError(f"cannot write in {path} ({error.strerror}): choose another run directory") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -317,7 +318,7 @@ def _take_lock(path: Path) -> int:
         os.close(descriptor)
         if isinstance(error, BlockingIOError):
             raise RunError(f"run {path} is in use by another trainer ({holder}): wait for it or stop it") from error
-        raise RunError(f"cannot lock {path / 'lock'} ({error.strerror}): choose another --out on a file system with locks") from error
+        raise RunError(f"cannot lock {path / 'lock'} ({error.strerror}): choose a file system with locks") from error
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"pid {os.getpid()} on host {socket.gethostname()}\n".encode(), 0)
     _held_locks.add(descriptor)

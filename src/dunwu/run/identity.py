@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dunwu.errors import RunError
-from dunwu.run.reporter import Reporter
+from dunwu.run.reporter import QUIET, Reporter
 
 Json = dict[str, Any]
 
 ABSENT = "(absent)"
+_SCHEDULE = "the learning rate falls over all steps, so a longer run would differ from the first; train on from its checkpoint as a new run"
+FIXED = {
+    "epochs": _SCHEDULE,
+    "tokens": _SCHEDULE,
+    "grpo.steps": "steps may only be raised, and not if a reward model counts after a share of them",
+}
+"""Why a key that one might want to change is fixed."""
 
 
-def check_same_run(path: Path, manifest: Json, identity: Json, may_change: Callable[[str, Any, Any], bool], reporter: Reporter) -> None:
-    """Raise ``RunError`` unless ``manifest``, of the run at ``path``, has the same kind, config, seed and inputs as ``identity``.
+def check_same_run(
+    path: Path, manifest: Json, identity: Json, may_change: Callable[[str, Any, Any], bool], reporter: Reporter = QUIET
+) -> None:
+    """Raise ``RunError`` unless ``manifest``, of the run at ``path``, has the kind, config, seed and inputs that ``identity`` has.
 
-    Keys of the config for which ``may_change(key, old value, new value)`` holds may differ; ``reporter`` gets a line for each.
+    Dotted keys of the config for which ``may_change(key, old value, new value)`` holds may differ; ``reporter`` gets a line for each.
     """
-    old, new = manifest["config"], identity["config"]
-    changed = {key: (old[key], new[key]) for key in old.keys() & new.keys() if old[key] != new[key] and may_change(key, old[key], new[key])}
-    for key, (before, now) in sorted(changed.items()):
-        reporter.say(f"{key} is {now!r} from now on; it was {before!r}")
-    identity = {**identity, "config": {**new, **{key: before for key, (before, _) in changed.items()}}}
-    for name in ("kind", "config", "seed", "inputs"):
-        if found := first_difference(manifest[name], identity[name], "" if name == "config" else name):
-            key, old, new = found
+    for name in (name for name in ("kind", "config", "seed", "inputs") if name in identity):
+        for key, old, new in differences(manifest[name], identity[name], "" if name == "config" else name):
+            if name == "config" and may_change(key, old, new):
+                reporter.say(f"{key} was {old!r}, is now {new!r}")
+                continue
             if name == "inputs" and (changed_files := _changed(manifest, identity, key.partition(".")[2])):
-                raise RunError(f"run {path} had other {key} ({changed_files} changed since): put it back or choose another --out")
-            raise RunError(f"run {path} has {key} = {old!r}, not {new!r}: put it back or choose another --out")
+                raise RunError(f"run {path} had other {key} ({changed_files} changed since): restore it or choose another run directory")
+            raise RunError(f"run {path} has {key} = {old!r}, not {new!r}: {_remedy(key)}")
+
+
+def _remedy(key: str) -> str:
+    """What to do about a key that may not change."""
+    reason = f"{FIXED[key]}; " if key in FIXED else ""
+    return f"{reason}leave {key} out to resume it, or choose another run directory"
 
 
 def _changed(manifest: Json, identity: Json, name: str) -> str:
@@ -40,13 +52,17 @@ def _changed(manifest: Json, identity: Json, name: str) -> str:
 
 
 def first_difference(old: object, new: object, key: str = "") -> tuple[str, object, object] | None:
-    """Dotted key, old and new value of the first leaf in which two configurations differ; ``None`` if they are equal."""
+    """The first of `differences`; ``None`` if there is none."""
+    return next(differences(old, new, key), None)
+
+
+def differences(old: object, new: object, key: str = "") -> Iterator[tuple[str, object, object]]:
+    """Dotted key, old and new value of each leaf in which two configurations differ."""
     if isinstance(old, list) and isinstance(new, list):
         old, new = dict(enumerate(old)), dict(enumerate(new))
     if not (isinstance(old, dict) and isinstance(new, dict)):
-        return None if old == new and type(old) is type(new) else (key, old, new)
+        if not (old == new and type(old) is type(new)):
+            yield key, old, new
+        return
     for name in [*old, *(name for name in new if name not in old)]:
-        inner = f"{key}.{name}" if key else str(name)
-        if found := first_difference(old.get(name, ABSENT), new.get(name, ABSENT), inner):
-            return found
-    return None
+        yield from differences(old.get(name, ABSENT), new.get(name, ABSENT), f"{key}.{name}" if key else str(name))

@@ -11,13 +11,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """Within ``with``, the first SIGINT or SIGTERM sets ``requested``; the second ends the process with code 130 or 143.
+    """Within ``with``, the first SIGINT or SIGTERM sets ``requested`` and ``number``; the second ends the process with code 130 or 143.
 
     The loop checks ``requested`` between steps. Does nothing outside the main thread, where Python handles no signals.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self.number: int = signal.SIGINT
         self._pid = 0
         self._old: dict[signal.Signals, object] = {}
 
@@ -44,7 +45,7 @@ class Interrupt:
             self._restore()
             os._exit(128 + number)
         else:
-            self.requested = True
+            self.requested, self.number = True, number
             # os.write: print is not reentrant, and the signal may have interrupted a print
             os.write(2, f"\n{signal.Signals(number).name}: saving, then stopping (once more: stop at once)\n".encode())
 

@@ -63,9 +63,10 @@ class GrpoTrainer:
         began = time.monotonic()
         groups = self.groups.take(step)
         self._check_versions(step, groups.sampled)
-        if self.config.grpo.staleness and step < self.config.grpo.steps:
+        if self.config.grpo.staleness:
             self.load_engine(step - 1)
-            self.groups.begin(step + 1)
+            if step < self.config.grpo.steps:
+                self.groups.begin(step + 1)
         experience = make_experience(groups.sampled.groups, self.algorithm)
         training = time.monotonic()
         totals = self.policy.learn(experience, step)

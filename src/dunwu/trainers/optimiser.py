@@ -105,7 +105,7 @@ class Optimiser:
 
 def too_high(learning_rate: float) -> str:
     """The remedy for a run that diverges."""
-    return f"begin a new run with a learning_rate below {learning_rate:g} and another --out"
+    return f"begin a new run with a learning_rate below {learning_rate:g} and another run directory"
 
 
 def warmup_cosine(step: int, steps: int, warmup: int, highest: float, falling: Callable[[float], float]) -> float:

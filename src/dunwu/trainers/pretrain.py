@@ -45,7 +45,9 @@ def pretrain(config: PretrainConfig, out: Path, resume: bool = False, reporter: 
     if config.threads:
         torch.set_num_threads(config.threads)
     with (
-        RunDirectory.create(out, "pretrain", config.model_dump(mode="json"), config.seed, resume, reporter=reporter) as run,
+        RunDirectory.create(
+            out, "pretrain", config.model_dump(mode="json"), config.seed, resume, may_change=config.resume_may_change, reporter=reporter
+        ) as run,
         Corpus(config.seed, weights) as corpus,
     ):
         trainer = Pretrainer(config, corpus, reporter=reporter)

@@ -63,7 +63,7 @@ class StepReport:
     def nonfinite(self, step: int) -> tuple[str, str]:
         """Where the rollouts of a skipped update are written, and the remedy for many in a row."""
         rate = f"grpo.learning_rate below {self.config.grpo.learning_rate:g}"
-        remedy = f"begin a new run with a {rate}, with --model on one of {self.run.checkpoints} and another --out"
+        remedy = f"begin a new run with a {rate}, from one of {self.run.checkpoints} as its model"
         return str(self._nonfinite_path(step)), remedy
 
     def state(self) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule, between: 
         def pause(step: int) -> None:
             def show(metrics: Metrics) -> None:
                 if interrupt.requested:
-                    raise Interrupted(f"stopped after step {step} of {schedule.steps}, whose evaluation is measured again")
+                    raise Interrupted(f"stopped after step {step} of {schedule.steps}, whose evaluation is measured again", interrupt.number)
                 advance(step, metrics)
 
             between(step, show)
@@ -89,7 +89,7 @@ def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule, between: 
             if trainer.halted:
                 raise TrainingError(f"stopped after step {step} of {schedule.steps}, which is saved: {trainer.halted}")
             if interrupt.requested:
-                raise Interrupted(f"stopped after step {step} of {schedule.steps}, which is saved")
+                raise Interrupted(f"stopped after step {step} of {schedule.steps}, which is saved", interrupt.number)
             if step < schedule.steps:
                 pause(step)
     newest = newest_valid(run.checkpoints, _say_skipped(run))

@@ -28,7 +28,7 @@ class Review:
         self._kept = kept
         self.rows = local_rows(rows)
         if kept.exists() and (kept.samefile(rows) or not self._decisions.exists()):
-            raise DataError(f"{kept} exists and is not the result of a review: choose another --out")
+            raise DataError(f"{kept} exists and is not the result of a review: choose another file")
         self._decided = self._read()
         self._open = [row for row in self._numbered() if row[0] not in self._decided]
         lines = [_line(entry["row"]) for entry in self._decided.values() if entry["decision"] != "reject"]

@@ -110,7 +110,7 @@ def _checked_room(path: Path, expected: int) -> int:
     """``expected``, the size estimated from the first rows. Raises `RunError` if the disk has less room."""
     free = shutil.disk_usage(path.parent).free
     if expected > free:
-        raise RunError(f"{path} takes about {_mib(expected):,} MiB and the disk has {free >> 20:,}: free space or choose another --out")
+        raise RunError(f"{path} takes about {_mib(expected):,} MiB and the disk has {free >> 20:,}: free space or choose another disk")
     return expected
 
 
