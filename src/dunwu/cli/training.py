@@ -77,8 +77,10 @@ def run_stoppable(command: str, out: Path, arguments: Sequence[str], work: Calla
     try:
         work()
     except KeyboardInterrupt:
-        ways = ("resume", [command, "--out", str(out), "--resume"]) if can_resume(out) else ("start again", [command, *arguments])
-        show(f"dunwu: to {ways[0]}: {command_line(ways[1])}", sys.stderr)
+        if can_resume(out):
+            show(f"dunwu: to resume: {command_line([command, '--out', str(out), '--resume'])}", sys.stderr)
+        else:
+            show(f"dunwu: to start again: {command_line([command, *arguments])}", sys.stderr)
         raise
     return 0
 
