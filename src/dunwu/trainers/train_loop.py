@@ -73,7 +73,7 @@ def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule, between: 
         def pause(step: int) -> None:
             def show(metrics: Metrics) -> None:
                 if interrupt.requested:
-                    raise Interrupted(f"stopped after step {step} of {schedule.steps}, whose evaluation is measured again", interrupt.number)
+                    raise Interrupted(f"stopped after step {step} of {schedule.steps}, which is evaluated again", interrupt.number)
                 advance(step, metrics)
 
             between(step, show)
