@@ -11,9 +11,9 @@ import pytest
 
 from dunwu.config.load import load_config
 from dunwu.config.zero import ZeroConfig
-from dunwu.errors import ModelError
+from dunwu.errors import DataError, ModelError
 from dunwu.models import hub_ids
-from dunwu.models.hub_ids import check_model, check_models, local_folder
+from dunwu.models.hub_ids import check_model, check_names, local_folder
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_hub_model_offline_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for check in (
         lambda: check_model("Qwen/Qwen2.5-0.5B"),
-        lambda: check_models(load_config(ZeroConfig, None, ["model=Qwen/Qwen2.5-0.5B"])),
+        lambda: check_names(load_config(ZeroConfig, None, ["model=Qwen/Qwen2.5-0.5B"])),
     ):
         with pytest.raises(ModelError, match=r"Qwen/Qwen2\.5-0\.5B") as caught:
             check()
@@ -46,6 +46,21 @@ def test_local_models_need_no_hub(tmp_path: Path) -> None:
     for name in (str(tmp_path / "file"), "./nothing/at/all", "a b"):
         with pytest.raises(ModelError):
             check_model(name)
+
+
+def test_a_hub_data_set_without_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dunwu.tasks.rows.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"someone/something.*pip install"):
+        check_names(load_config(ZeroConfig, None, ["tasks=[{task: {kind: dataset, path: someone/something}}]"]))
+
+
+def test_the_hub_is_asked_early_for_its_data_sets_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[bool]()
+    monkeypatch.setattr(hub_ids, "ask_early", lambda: asked.append(True))
+    monkeypatch.setattr(hub_ids, "check_hub_reader", lambda name: None)
+    for path, times in (("nothing.jsonl", 0), ("owner/name:subset", 1)):
+        check_names(load_config(ZeroConfig, None, [f"tasks=[{{task: {{kind: dataset, path: '{path}'}}}}]"]))
+        assert len(asked) == times
 
 
 @pytest.mark.parametrize("command", [["eval"], ["zero"], ["sft", "--data", "x.jsonl"], ["reward-model", "--data", "x.jsonl"]])

@@ -19,7 +19,7 @@ from dunwu.config.task_names import parse_task
 from dunwu.config.zero import EvalConfig
 from dunwu.evaluation.store import refuse_taken
 from dunwu.models.bundled import default_template
-from dunwu.models.hub_ids import check_model
+from dunwu.models.hub_ids import check_model, check_names
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     task = parse_task(options.task, "short" if template == "tiny" else "full")
     base = {"task": task.model_dump(mode="json"), "split": options.split}
     config = load_config(EvalConfig, None, [*_shorthands(options), *rest], base)
+    check_names(config)
     if options.out is not None:
         check_folder(options.out, "a folder to write in")
         if not options.overwrite:

@@ -16,7 +16,7 @@ from dunwu.config.base import Config
 from dunwu.config.blocks import SamplingConfig, Saving
 from dunwu.config.load import dump_config, load_config
 from dunwu.config.recipes import find_recipe
-from dunwu.models.hub_ids import check_models
+from dunwu.models.hub_ids import check_names
 from dunwu.run.resume import can_resume, check_resume, own_config
 
 AnyConfig = TypeVar("AnyConfig", bound=Saving)
@@ -62,7 +62,7 @@ def read_training(
         check_folder(options.out)
         config = load_config(model, find_recipe(options.recipe or recipe, command), overrides)
         if not options.dry_run:
-            check_models(config)
+            check_names(config)
     return options, config
 
 

@@ -1,4 +1,4 @@
-"""Names of models: a local folder or a hub id. Decided before torch is imported, so that a mistake is answered at once."""
+"""Models and data sets by name: local, or of the hub. Decided before torch is imported, so that a mistake is answered at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dunwu.config.base import Config
 from dunwu.config.references import references
 from dunwu.errors import ModelError
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path, newest_checkpoint
-from dunwu.process.hub import hub_answers, is_cached
+from dunwu.process.hub import ask_early, hub_answers, is_cached
+from dunwu.tasks.dataset import resolve
+from dunwu.tasks.rows import check_hub_reader
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
@@ -30,11 +32,14 @@ def local_folder(name_or_path: str) -> Path | None:
     return None
 
 
-def check_models(config: Config) -> None:
-    """`check_model` for every model that a configuration names."""
+def check_names(config: Config) -> None:
+    """Checks the models that a configuration names, and that data sets of the hub can be read; asks the hub early if there are any."""
     for _, name, kind in references(config):
         if kind == "model":
             check_model(name)
+        elif kind == "data" and not isinstance(source := resolve(name), Path):
+            check_hub_reader(source[0])
+            ask_early()
 
 
 def check_model(name_or_path: str) -> None:

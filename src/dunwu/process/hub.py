@@ -24,6 +24,11 @@ def hub_answers() -> bool:
     return not constants.HF_HUB_OFFLINE and _Probe(constants.ENDPOINT).answered()
 
 
+def ask_early() -> None:
+    """Starts asking the hub, so that the answer is known by the time torch is imported."""
+    threading.Thread(target=hub_answers, daemon=True).start()
+
+
 def is_cached(repository: str, file: str = "config.json") -> bool:
     """Has the cache of the hub's client this file of a model?"""
     from huggingface_hub import try_to_load_from_cache

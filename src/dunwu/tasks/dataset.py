@@ -233,18 +233,22 @@ def other_columns(row: Row, config: DatasetTask) -> dict[str, Any]:
 
 def load_rows(path: str) -> list[Row]:
     """Resolve ``path``: a known name, a local file or folder, or a hub id (``owner/name``, or ``owner/name:subset``)."""
-    if path in KNOWN:
-        root = os.environ.get(DATA_VARIABLE)
-        folder = Path(root, path) if root else None
-        rows = local_rows(folder) if folder and folder.is_dir() else hub_rows(KNOWN[path].hub_id, KNOWN[path].subset)
-    elif Path(path).expanduser().exists() or path.endswith(SUFFIXES) or not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", path):
-        rows = local_rows(Path(path).expanduser())
-    else:
-        hub_id, _, subset = path.partition(":")
-        rows = hub_rows(hub_id, subset or None)
+    source = resolve(path)
+    rows = local_rows(source) if isinstance(source, Path) else hub_rows(*source)
     if not rows:
         raise DataError(f"data set {path!r} has no rows: give one with at least one")
     return rows
+
+
+def resolve(path: str) -> Path | tuple[str, str | None]:
+    """A local file or folder, or a hub id and its subset."""
+    if path in KNOWN:
+        folder = Path(os.environ.get(DATA_VARIABLE, ""), path)
+        return folder if os.environ.get(DATA_VARIABLE) and folder.is_dir() else (KNOWN[path].hub_id, KNOWN[path].subset)
+    if Path(path).expanduser().exists() or path.endswith(SUFFIXES) or not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", path):
+        return Path(path).expanduser()
+    hub_id, _, subset = path.partition(":")
+    return hub_id, subset or None
 
 
 def check_columns(row: Row, config: DatasetTask) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,12 +99,22 @@ def split_of_name(name: str) -> FileSplit:
     return "unnamed"
 
 
+def check_hub_reader(hub_id: str) -> None:
+    """Raises ``DataError`` without the package that reads hub data sets. Imports nothing."""
+    if importlib.util.find_spec("datasets") is None:
+        raise _no_reader(hub_id)
+
+
+def _no_reader(hub_id: str) -> DataError:
+    return DataError(f"data set {hub_id!r} is on the hub and `datasets` is not installed: pip install 'dunwu[data]'")
+
+
 def hub_rows(hub_id: str, subset: str | None) -> list[Row]:
     """All rows of a hub data set. The one place that imports ``datasets``."""
     try:
         import datasets
     except ImportError as error:
-        raise DataError(f"data set {hub_id!r} is on the hub and `datasets` is not installed: pip install 'dunwu[data]'") from error
+        raise _no_reader(hub_id) from error
     datasets.config.HF_HUB_OFFLINE = not hub_answers()  # then only its cache: it would try for minutes
     try:
         splits = datasets.load_dataset(hub_id, subset)
