@@ -126,6 +126,7 @@ def say_overrides(taught_base: str, say_data: Path) -> list[str]:
         "grpo.prompts_per_step=4",
         "grpo.group_size=4",
         "grpo.learning_rate=3e-3",
+        "grpo.max_learning_rate=0.1",
         "grpo.beta=0",
         "sampling.max_tokens=10",
         "save_every=2",

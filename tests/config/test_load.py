@@ -298,7 +298,7 @@ def test_the_resolved_configuration_reads_back_equal(tmp_path: Path) -> None:
 
 @given(st.floats(min_value=1e-300, max_value=1e300))
 def test_any_positive_number_survives_the_command_line(value: float) -> None:
-    assert zero(f"grpo.learning_rate={value!r}").grpo.learning_rate == value
+    assert zero("grpo.max_learning_rate=.inf", f"grpo.learning_rate={value!r}").grpo.learning_rate == value
 
 
 @given(st.lists(st.text(max_size=12), max_size=3))
@@ -340,3 +340,16 @@ def test_a_missing_kind_names_those_that_can_stand_there() -> None:
         validate(RejectionConfig, {"judge": {"generator": {"model": "m"}}})
     with pytest.raises(ConfigError, match=r"sources\.a\.kind is missing: .* few_shot or prompted or zero or annotated$"):
         validate(ColdStartConfig, {"sources": {"a": {"data": "x"}}})
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "given"),
+    [(ZeroConfig, "grpo.", ()), (ZeroConfig, "grpo.", ("lora={rank: 4}",)), (SftConfig, "", ("data=x",)), (RewardModelConfig, "", ())],
+)
+def test_a_learning_rate_that_cannot_be_meant_is_refused_with_a_remedy_that_works(
+    model: type[Config], key: str, given: tuple[str, ...]
+) -> None:
+    with pytest.raises(ConfigError, match=f"{key}learning_rate: 50 is above") as refused:
+        load_config(model, None, [*given, f"{key}learning_rate=50"])
+    remedy = str(refused.value).rpartition("set ")[2].removesuffix(" too")
+    assert load_config(model, None, [*given, f"{key}learning_rate=50", remedy])

@@ -37,9 +37,11 @@ def weights_of(model: Any) -> list[torch.Tensor]:
 
 
 def test_the_rate_warms_up_and_falls_to_its_minimum(pretrain_config: ConfigOf) -> None:
-    config = pretrain_config("learning_rate=1.0", "min_learning_rate=0.2")
+    config = pretrain_config("max_learning_rate=1", "learning_rate=1.0", "min_learning_rate=0.2")
     assert [learning_rate(config, step, 6) for step in (1, 2, 4, 6)] == pytest.approx([0.5, 1.0, 0.6, 0.2])
-    assert learning_rate(pretrain_config("warmup_steps=0", "learning_rate=1.0", "min_learning_rate=0.0"), 3, 6) == pytest.approx(0.5)
+    assert learning_rate(
+        pretrain_config("warmup_steps=0", "max_learning_rate=1", "learning_rate=1.0", "min_learning_rate=0.0"), 3, 6
+    ) == pytest.approx(0.5)
 
 
 def test_the_worker_writes_the_documents_of_the_corpus() -> None:

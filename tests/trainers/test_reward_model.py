@@ -88,9 +88,9 @@ def test_losses_and_agreements_by_hand() -> None:
 
 
 def test_the_rate_warms_up_and_falls_to_a_tenth() -> None:
-    config = RewardModelConfig(learning_rate=1.0, warmup_steps=2)
+    config = RewardModelConfig(max_learning_rate=1.0, learning_rate=1.0, warmup_steps=2)
     assert [learning_rate(config, step, 6) for step in (1, 2, 4, 6)] == pytest.approx([0.5, 1.0, 0.55, 0.1])
-    assert learning_rate(RewardModelConfig(learning_rate=1.0, warmup_steps=9), 3, 4) == pytest.approx(1 / 3)
+    assert learning_rate(RewardModelConfig(max_learning_rate=1.0, learning_rate=1.0, warmup_steps=9), 3, 4) == pytest.approx(1 / 3)
 
 
 def test_politeness_is_learned(config_of: Callable[..., Any], new_trainer: NewTrainer) -> None:

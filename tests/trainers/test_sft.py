@@ -133,11 +133,11 @@ def test_an_epoch_has_every_conversation_once_in_an_order_of_its_own(open_sft: O
 
 
 def test_the_rate_warms_up_and_falls_to_a_tenth(sft_config: Any) -> None:
-    config = sft_config("learning_rate=1.0", "warmup_steps=2")
+    config = sft_config("max_learning_rate=1", "learning_rate=1.0", "warmup_steps=2")
     middle = 0.1 + 0.9 * 0.5
     assert [learning_rate(config, step, 6) for step in (1, 2, 4, 6)] == pytest.approx([0.5, 1.0, middle, 0.1])
-    assert learning_rate(sft_config("learning_rate=1.0"), 3, 6) == pytest.approx(middle)
-    quarter = learning_rate(sft_config("learning_rate=1.0", "final_learning_rate=0.0"), 25, 100)
+    assert learning_rate(sft_config("max_learning_rate=1", "learning_rate=1.0"), 3, 6) == pytest.approx(middle)
+    quarter = learning_rate(sft_config("max_learning_rate=1", "learning_rate=1.0", "final_learning_rate=0.0"), 25, 100)
     assert quarter == pytest.approx(0.5 * (1 + math.cos(math.pi / 4)))
 
 

@@ -5,9 +5,10 @@ In a configuration written as YAML, the fields of the last base class come first
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+import math
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from dunwu.config.base import Betas, Bound, Config, Count, Positive, Seed
 from dunwu.config.references import ModelRef
@@ -125,6 +126,11 @@ class Saving(Config):
 class Optimising(Config):
     """The optimiser, AdamW."""
 
+    section: ClassVar[str] = ""
+    """What stands before its keys in the configuration."""
+    max_learning_rate: Bound = 0.1
+    """A higher learning rate is refused as a mistake: AdamW moves each weight by about the learning rate in a step, and weights are about
+    0.02 in size. Raise it if you mean it; `.inf` allows any."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Peak learning rate, reached after `warmup_steps`."""
     warmup_steps: Count = 0
@@ -135,6 +141,16 @@ class Optimising(Config):
     """Gradients with a larger norm are scaled down to it; `.inf` never scales."""
     micro_batch_tokens: Positive = 4_096
     """Token budget (padding included) of one forward and backward pass; has no effect on the loss."""
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _can_be_meant(cls, rate: float, info: ValidationInfo) -> float:
+        highest = info.data.get("max_learning_rate", math.inf)
+        if rate > highest:
+            usual = "usual are 1e-6 to 1e-3, with LoRA up to ten times as much"
+            remedy = f"if you mean it, set {cls.section}max_learning_rate={rate:g} too"
+            raise ValueError(f"{rate:g} is above max_learning_rate = {highest:g}; {usual}; {remedy}")
+        return rate
 
 
 class PolicyOptimising(Optimising):

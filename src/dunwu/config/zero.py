@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -40,6 +40,9 @@ class GrpoConfig(PolicyOptimising):
     """Optimiser updates per pass over a rollout batch."""
     inner_epochs: Positive = 1
     """Passes over the same rollouts; above 1 (or with minibatches) the trainer computes old log-probabilities."""
+    section: ClassVar[str] = "grpo."
+    max_learning_rate: Bound = 0.01
+    """As in supervised fine-tuning, but lower: the gradient of a few rewards is noisier. `.inf` allows any learning rate."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     clip_low: Annotated[float, Field(gt=0)] | None = None
     """Lower clip: ratio >= 1 - clip_low. null: the algorithm's."""
