@@ -2,7 +2,7 @@
 
 Only what Dunwu says is translated, at the edges where it is shown: never a file's content, a completion, or a value for programs.
 In a catalogue's key ``{name}`` stands for any text, ``{name!n}`` for a number, and ``{name!t}`` for text that is itself translated; a
-brace of the sentence is doubled. An entry matches a whole line or sentence, and the one with the most literal characters wins.
+brace of the sentence is doubled. An entry matches a whole line or sentence; of several, the one that accounts for most of it wins.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dunwu.errors import ConfigError
 
@@ -30,8 +31,9 @@ _NAMED = re.compile(r"(en|zh)([_.@-].*)?", re.IGNORECASE)
 LONGEST = 4000
 """Characters of a line; a longer one is not ours."""
 _DEEPEST = 8
+_SPLITS = 6
 _PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)(?:!([nt]))?\}(?!\})")
-_NUMBER = re.compile(r"[-+−±]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+_NUMBER = r"[-+−±]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?"
 _GAP = re.compile(r"( {2,})")
 _SENTENCES = re.compile(r"(?<=[.!?]) (?=\S)")
 
@@ -80,111 +82,142 @@ def _in_chinese(text: str, label: bool) -> str:
     if not line or len(line) > LONGEST or not (label or " " in line or line.endswith(":")):
         return text
     start = len(text) - len(text.lstrip(" "))
-    found = _columns(line, label) if "  " in line else _line(line)
-    return text[:start] + (found or line) + text[start + len(line) :]
+    return text[:start] + _columns(line, label) + text[start + len(line) :]
 
 
-def _columns(line: str, label: bool) -> str | None:
-    """A line whose columns are two or more spaces apart: an entry with such columns, else each column as wide as before, else the line."""
-    if found := _whole(line, 0, "  "):
-        return found
+def _columns(line: str, label: bool) -> str:
+    """By an entry with the line's columns (two or more spaces apart), else each column by itself and as wide as before, else the line."""
+    if found := _line(line, 0, "  " if "  " in line else ""):
+        return found.text
+    if "  " not in line:
+        return line
     pieces = _GAP.split(line)
     for place in range(0, len(pieces), 2):
         source, target = pieces[place], _in_chinese(pieces[place], label)
         if target != source and place + 1 < len(pieces):
             pieces[place + 1] = " " * max(2, len(source) + len(pieces[place + 1]) - width(target))
         pieces[place] = target
-    joined = "".join(pieces)
-    return _line(line) if joined == line else joined
+    if (joined := "".join(pieces)) != line:
+        return joined
+    found = _line(line)
+    return found.text if found else line
 
 
-@lru_cache(maxsize=1024)
-def _line(line: str, depth: int = 0) -> str | None:
-    """The Chinese of a line; ``None`` if no part of it has an entry."""
-    whole = _whole(line, depth)
-    if whole is not None or not _SENTENCES.search(line):
+@lru_cache(maxsize=4096)
+def _line(line: str, depth: int = 0, literal: str = "") -> Found | None:
+    """A line translated whole, else by sentences; ``None`` if no part of it has an entry."""
+    whole = _whole(line, depth, literal)
+    if whole or not _SENTENCES.search(line):
         return whole
     sentences = _SENTENCES.split(line)
-    translated = [_whole(sentence, depth) for sentence in sentences]
-    return _joined(sentences, translated) if any(translated) else None
-
-
-def _joined(sentences: list[str], translated: list[str | None]) -> str:
-    """Sentences in order; Chinese ones need no space between them."""
+    found = [_whole(sentence, depth) for sentence in sentences]
+    if not any(found):
+        return None
     text = ""
-    for source, target in zip(sentences, translated, strict=True):
-        text += (" " if text and not text.endswith(("。", "：", "！", "？")) else "") + (target or source)
-    return text
+    for source, target in zip(sentences, found, strict=True):
+        # Chinese sentences need no space between them.
+        text += (" " if text and not text.endswith(("。", "：", "！", "？")) else "") + (target.text if target else source)
+    return Found(text, sum(target.covered for target in found if target))
 
 
-def _whole(line: str, depth: int, literal: str = "") -> str | None:
-    """The Chinese of a line by one entry; ``literal``: by one with this text outside its placeholders."""
+def _whole(line: str, depth: int, literal: str = "") -> Found | None:
+    """The translation by the entry that covers most of the line; ``literal``: only entries with this text."""
     fixed, patterns = _catalogue()
     if line in fixed:
-        return fixed[line]
+        return Found(fixed[line], len(line))
+    best = None
     for entry in patterns if depth < _DEEPEST else ():
-        found = entry.match(line) if not literal or any(literal in each for each in entry.literals) else None
-        if found is not None and (target := _filled(entry, found, depth)) is not None:
-            return target
-    return None
+        if all(each in line for each in entry.literals) and any(literal in each for each in entry.literals):
+            for found in entry.matches(line):
+                filled = _filled(entry, line, found, depth)
+                if filled and (best is None or filled.covered > best.covered):
+                    best = filled
+    return best
 
 
-def _filled(entry: Entry, found: Mapping[str, str], depth: int) -> str | None:
+def _filled(entry: Entry, line: str, found: Mapping[str, str], depth: int) -> Found | None:
     """The target with its values. ``None`` if an entry without words, such as ``{a!t}: {b!t}``, has a part that is not ours."""
-    values = dict(found)
-    for name in entry.marked:
-        value = _line(found[name], depth + 1)
-        if value is None and not entry.worded:
+    values, covered = dict(found), len(line) - sum(len(found[name]) for name, kind in entry.kinds.items() if kind != "n")
+    for name in (name for name, kind in entry.kinds.items() if kind == "t"):
+        part = _line(found[name], depth + 1)
+        if part is None and not entry.worded:
             return None
-        values[name] = found[name] if value is None else value
-    return "".join(values[piece] if place % 2 else piece for place, piece in enumerate(entry.target))
+        if part is not None:
+            values[name], covered = part.text, covered + part.covered
+    return Found("".join(values[piece] if place % 2 else piece for place, piece in enumerate(entry.target)), covered)
 
 
-@dataclass(frozen=True, slots=True)
+class Found(NamedTuple):
+    """A translation, and the number of characters of the source that entries account for."""
+
+    text: str
+    covered: int
+
+
+@dataclass(frozen=True)
 class Entry:
-    """A sentence with placeholders: the texts around them, their names and kinds, and the target as alternating text and name."""
+    """A sentence with placeholders: the texts around them, their kinds by name, and the target as alternating text and name."""
 
     literals: tuple[str, ...]
-    names: tuple[str, ...]
-    kinds: tuple[str, ...]
+    kinds: Mapping[str, str]
     target: tuple[str, ...]
 
-    @property
-    def marked(self) -> Iterator[str]:
-        """Names of the placeholders that are translated."""
-        return (name for name, kind in zip(self.names, self.kinds, strict=True) if kind == "t")
-
-    @property
+    @cached_property
     def worded(self) -> bool:
         """True if a literal has a letter."""
         return any(map(str.isalpha, "".join(self.literals)))
 
-    def match(self, line: str) -> Mapping[str, str] | None:
-        """The placeholders' texts if the line matches. Each text is the shortest possible, without backtracking, so in linear time."""
-        first, *middle, last = self.literals
-        at, end = len(first), len(line) - len(last)
-        if end < at or not line.startswith(first) or not line.endswith(last):
+    @cached_property
+    def segments(self) -> tuple[re.Pattern[str], ...]:
+        """What stands between the placeholders for any text: literals and numbers."""
+        patterns = [re.escape(self.literals[0])]
+        for literal, (name, kind) in zip(self.literals[1:], self.kinds.items(), strict=True):
+            if kind == "n":
+                patterns[-1] += f"(?P<{name}>{_NUMBER}){re.escape(literal)}"
+            else:
+                patterns.append(re.escape(literal))
+        return tuple(map(re.compile, [*patterns[:-1], patterns[-1] + r"\Z"]))
+
+    def matches(self, line: str) -> Iterator[Mapping[str, str]]:
+        """The placeholders' texts if the line matches: each the shortest possible, without backtracking, so in linear time.
+
+        An entry without words splits a list, whose first separator may be inside an item: it tries `_SPLITS` of them.
+        """
+        first, *others = self.segments
+        start = first.match(line)
+        if start is None:
+            return
+        at = start.end()
+        for _ in range(_SPLITS):
+            places = _follow(others, line, at)
+            if places is None:
+                return
+            ends = [start, *places]
+            texts = (line[one.end() : other.start()] for one, other in pairwise(ends))
+            numbers = {name: text for each in ends for name, text in each.groupdict().items()}
+            yield {name: numbers[name] if kind == "n" else next(texts) for name, kind in self.kinds.items()}
+            if self.worded or len(others) != 2:
+                return
+            at = places[0].start() + 1
+
+
+def _follow(segments: list[re.Pattern[str]], line: str, at: int) -> list[re.Match[str]] | None:
+    """Where the segments are, each the first after the one before; ``None`` if one is missing."""
+    places = []
+    for segment in segments:
+        if (place := segment.search(line, at)) is None:
             return None
-        texts = []
-        for literal in middle:
-            place = line.find(literal, at, end)
-            if place < 0:
-                return None
-            texts.append(line[at:place])
-            at = place + len(literal)
-        texts.append(line[at:end])
-        if any(kind == "n" and not _NUMBER.fullmatch(text) for kind, text in zip(self.kinds, texts, strict=True)):
-            return None
-        return dict(zip(self.names, texts, strict=True))
+        places.append(place)
+        at = place.end()
+    return places
 
 
 @cache
 def _catalogue() -> tuple[Mapping[str, str], tuple[Entry, ...]]:
     """Entries without placeholders, and the others with the most literal characters first."""
-    pairs = read_catalogue()
-    entries = [(key, read_entry(key, target)) for key, target in pairs.items()]
-    fixed = {entry.literals[0]: pairs[key].replace("{{", "{").replace("}}", "}") for key, entry in entries if not entry.names}
-    patterns = (entry for _, entry in entries if entry.names)
+    entries = [read_entry(key, target) for key, target in read_catalogue().items()]
+    fixed = {entry.literals[0]: entry.target[0] for entry in entries if not entry.kinds}
+    patterns = (entry for entry in entries if entry.kinds)
     return fixed, tuple(sorted(patterns, key=lambda entry: -sum(map(len, entry.literals))))
 
 
@@ -197,7 +230,10 @@ def read_catalogue() -> dict[str, str]:
 def read_entry(key: str, target: str) -> Entry:
     """A pair of the catalogue, parsed."""
     # split gives text, name, kind, text, name, kind, ..., text
-    pieces, target_pieces = _PLACEHOLDER.split(key), _PLACEHOLDER.split(target)
-    literals = tuple(piece.replace("{{", "{").replace("}}", "}") for piece in pieces[::3])
-    filled = tuple(piece.replace("{{", "{").replace("}}", "}") for place, piece in enumerate(target_pieces) if place % 3 != 2)
-    return Entry(literals, tuple(pieces[1::3]), tuple(kind or "" for kind in pieces[2::3]), filled)
+    pieces, filled = _PLACEHOLDER.split(key), _PLACEHOLDER.split(target)
+    kinds = {name: kind or "" for name, kind in zip(pieces[1::3], pieces[2::3], strict=True)}
+    return Entry(tuple(map(_unescaped, pieces[::3])), kinds, tuple(_unescaped(piece) for i, piece in enumerate(filled) if i % 3 != 2))
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("{{", "{").replace("}}", "}")
