@@ -13,7 +13,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "dunwu"
 ERRORS = {"UserError", "ConfigError", "DataError", "ModelError", "RunError", "CheckpointError", "TrainingError", "Interrupted"}
 REPORTED = {"say", "warn", "facts", "sample", "progress", "show", "table"}
 MOST_VARIANTS = 32
-_PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)(?:!([nt]))?\}(?!\})")
+_PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)(?:!([ntw]))?\}(?!\})")
 
 
 def normal(key: str) -> str:

@@ -19,6 +19,7 @@ ENTRIES = {
     "training": "训练",
     "Nothing was learnt.": "什么也没学到。",
     "{name}: {hint!t}": "{name}：{hint}",
+    "of {name}: {word!w}": "of {name}：{word}",
     "{a!t}, {b!t}": "{a}，{b}",
     "{count!n} steps": "{count} 步",
     "no {what} in {path}": "{path} 里没有 {what}",
@@ -55,7 +56,9 @@ def forget() -> None:
         ("20 steps, 30 steps, 1,000 steps", "20 步，30 步，1,000 步"),
         ("20 steps, a word", "20 steps, a word"),  # an entry without words translates all of it or nothing
         ("mine: 20 steps", "mine：20 步"),
-        ("mine: training", "mine：训练"),
+        ("mine: training", "mine: training"),
+        ("of mine: training", "of mine：训练"),
+        ("of training: training", "of training：训练"),
         ("no checkpoint in runs/x", "runs/x 里没有检查点"),  # the most literal characters win
         ("no model in runs/x", "runs/x 里没有 model"),
         ("model  runs/20 steps", "模型   runs/20 steps"),

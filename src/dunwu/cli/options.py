@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from dunwu.cli.help_text import framed, translated
 from dunwu.config.mistakes import expected
 from dunwu.errors import UserError
 
@@ -22,12 +23,14 @@ _RULE = "────"
 
 def parse_options(kind: type[Options], command: str, arguments: Sequence[str]) -> tuple[Options, list[str]]:
     """The options and the remaining arguments. `--help` prints and ends the process; a mistake raises a one-line `UserError`."""
-    message = io.StringIO()
+    message, shown = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     parse: Any = tyro.cli  # its overloads do not know a class that is only known as a type variable
+    described, description = translated(kind) if {"-h", "--help"} & {*arguments} else (kind, None)
     try:
-        with contextlib.redirect_stderr(message):
+        with contextlib.redirect_stderr(message), contextlib.redirect_stdout(shown) if description else contextlib.nullcontext():
             options, rest = parse(
-                kind,
+                described,
+                description=description,
                 prog=f"dunwu {command}",
                 args=list(arguments),
                 return_unknown_args=True,
@@ -37,6 +40,8 @@ def parse_options(kind: type[Options], command: str, arguments: Sequence[str]) -
         return options, rest
     except SystemExit as leaving:
         if not leaving.code:
+            shown.seek(0)
+            print(framed(shown.read()), end="")
             raise
     raise UserError(f"{command}: {_first_sentence(message.getvalue())}; see dunwu {command} --help")
 

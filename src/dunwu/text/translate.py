@@ -1,8 +1,8 @@
 """Our own sentences in the user's language. English is the source; ``zh.json`` maps each sentence to its Chinese.
 
 Only what Dunwu says is translated, at the edges where it is shown: never a file's content, a completion, or a value for programs.
-In a catalogue's key ``{name}`` stands for any text, ``{name!n}`` for a number, and ``{name!t}`` for text that is itself translated; a
-brace of the sentence is doubled. An entry matches a whole line or sentence; of several, the one that accounts for most of it wins.
+In a catalogue's key ``{name}`` stands for any text, ``{name!n}`` for a number, ``{name!t}`` for text that is itself translated unless it
+is a single word, and ``{name!w}`` for text or a word of ours; a brace of the sentence is doubled. An entry matches a whole line or sentence; of several, the one that accounts for most of it wins.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LONGEST = 4000
 """Characters of a line; a longer one is not ours."""
 _DEEPEST = 8
 _SPLITS = 6
-_PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)(?:!([nt]))?\}(?!\})")
+_PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)(?:!([ntw]))?\}(?!\})")
 _NUMBER = r"[-+−±]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?"
 _GAP = re.compile(r"( {2,})")
 _SENTENCES = re.compile(r"(?<=[.!?]) (?=\S)")
@@ -138,8 +138,10 @@ def _whole(line: str, depth: int, literal: str = "") -> Found | None:
 def _filled(entry: Entry, line: str, found: Mapping[str, str], depth: int) -> Found | None:
     """The target with its values. ``None`` if an entry without words, such as ``{a!t}: {b!t}``, has a part that is not ours."""
     values, covered = dict(found), len(line) - sum(len(found[name]) for name, kind in entry.kinds.items() if kind != "n")
-    for name in (name for name, kind in entry.kinds.items() if kind == "t"):
-        part = _line(found[name], depth + 1)
+    for name, kind in entry.kinds.items():
+        if kind not in ("t", "w"):
+            continue
+        part = _line(found[name], depth + 1) if kind == "w" or " " in found[name] else None
         if part is None and not entry.worded:
             return None
         if part is not None:

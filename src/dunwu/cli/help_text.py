@@ -1,0 +1,83 @@
+"""`--help` in Chinese: the docstrings of the options, and tyro's own words in its frame."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Mapping
+from typing import Annotated, Any, get_type_hints
+
+import tyro
+
+from dunwu.text.translate import translate, width
+
+_FILLER = "\0"
+"""tyro takes every character for one column: a wide one has a filler before it until the text is framed."""
+_OWN = {
+    "usage: ": "用法：",
+    "show this help message and exit": "显示本帮助并退出",
+    "positional arguments": "位置参数",
+    "[OPTIONS]": "[选项]",
+    " options ": " 选项 ",
+    " (default: )": "",
+    " (required)": "（必填）",
+    " (optional)": "（可省）",
+}
+_END = re.compile(r"(?:─*|(?<=[^─]) *)([│╮╯])$")
+
+
+def translated(kind: type[Any]) -> tuple[type[Any], str | None]:
+    """``kind`` with the help of its options in the user's language, and its description; itself and ``None`` in English."""
+    description = inspect.cleandoc(kind.__doc__ or "")
+    ours = _padded(_one_line(description))
+    if ours == _one_line(description):
+        return kind, None
+    hints, helps = get_type_hints(kind, include_extras=True), _docstrings(kind)
+    types = {name: Annotated[hints[name], tyro.conf.arg(help=_padded(text))] for name, text in helps.items()}
+    defaults = {each.name: each.default for each in dataclasses.fields(kind) if each.default is not dataclasses.MISSING}
+    same = type(kind.__name__, (kind,), {"__annotations__": types, "__doc__": ours, "__module__": kind.__module__, **defaults})
+    return dataclasses.dataclass(frozen=True)(same), ours
+
+
+def framed(text: str) -> str:
+    """What tyro printed, without fillers, its own words in Chinese, and the right side of its boxes straight."""
+    for source, target in _OWN.items():
+        text = text.replace(source, target)
+    text = re.sub(r" ?\(default: ([^()]*)\)", r"（默认 \1）", text)
+    lines = text.replace(_FILLER, "").split("\n")
+    wide = max((len(line) for line in lines if line.startswith("╰")), default=0)
+    return "\n".join(_ended(line, wide) if line[:1] in ("│", "╭") else line for line in lines)
+
+
+def _ended(line: str, wide: int) -> str:
+    """A line of a box with its end at the width of the box."""
+    end = _END.search(line)
+    if end is None:
+        return line
+    head = line[: end.start()]
+    fill = "─" if end[1] == "╮" else " "
+    return head + fill * max(1, wide - 1 - width(head)) + end[1]
+
+
+def _docstrings(kind: type[Any]) -> Mapping[str, str]:
+    """The text below each field, in one line."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for field, below in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
+            found[field.target.id] = _one_line(ast.literal_eval(below.value))
+    return found
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _padded(text: str) -> str:
+    """Translated, each wide character behind a filler."""
+    return "".join(_FILLER + each if width(each) == 2 else each for each in translate(text, encoding=sys.stdout.encoding))
