@@ -33,7 +33,7 @@ LONGEST = 4000
 _DEEPEST = 8
 _SPLITS = 6
 _PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)(?:!([ntw]))?\}(?!\})")
-_NUMBER = r"[-+−±]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?"
+_NUMBER = r"[-+−±]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?: ?%)?"
 _GAP = re.compile(r"( {2,})")
 _SENTENCES = re.compile(r"(?<=[.!?]) (?=\S)")
 
