@@ -2,7 +2,8 @@
 
 Only what Dunwu says is translated, at the edges where it is shown: never a file's content, a completion, or a value for programs.
 In a catalogue's key ``{name}`` stands for any text, ``{name!n}`` for a number, ``{name!t}`` for text that is itself translated unless it
-is a single word, and ``{name!w}`` for text or a word of ours; a brace of the sentence is doubled. An entry matches a whole line or sentence; of several, the one that accounts for most of it wins.
+is a single word, and ``{name!w}`` for text or a word of ours; a brace of the sentence is doubled. An entry matches a whole line or
+sentence; of several, the one that accounts for most of it wins.
 """
 
 from __future__ import annotations
