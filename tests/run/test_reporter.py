@@ -67,9 +67,9 @@ def test_plain_lines_come_first_last_and_at_most_every_interval(capsys):
             clock.now += 1.5
             advance(step, {"reward": 0.123456, "length": 42, "note": "[red]x"})
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "zero 11/100  eta 2m14s  reward 0.1235  length 42  note [red]x"
-    assert lines[1].startswith("zero 21/100  eta 1m58s")
-    assert lines[-1].startswith("zero 100/100  eta 0s")
+    assert lines[0] == "zero 11/100  ETA 2m14s  reward 0.12  length 42  note [red]x"
+    assert lines[1].startswith("zero 21/100  ETA 1m58s")
+    assert lines[-1].startswith("zero 100/100  ETA 0s")
     assert len(lines) == 10
 
 
@@ -80,7 +80,7 @@ def test_on_a_terminal_there_is_a_bar():
         advance(2, metrics)
         reporter.sample("sample", "[red]hi")
     output = raw.getvalue().decode()
-    for part in ("2/4", "[bold]zero", "reward 0.5", "[red]hi"):
+    for part in ("2/4", "[bold]zero", "reward 0.50", "[red]hi"):
         assert part in output
 
 

@@ -29,7 +29,7 @@ from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
 from dunwu.trainers.train_loop import Schedule, run_steps
 
 EXAMPLES = "evaluations/examples.json"
-SHOWN = ("loss", "accuracy", "held_out_accuracy", "tokens_per_second")
+SHOWN = ("accuracy", "loss", "held_out_accuracy", "tokens_per_second")
 
 
 @stopping_at_once()

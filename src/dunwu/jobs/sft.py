@@ -31,7 +31,7 @@ from dunwu.tasks.rows import data_files
 from dunwu.trainers.sft import SftTrainer
 from dunwu.trainers.train_loop import Schedule, run_steps
 
-SHOWN = ("loss", "mean_token_accuracy", "eval_loss", "tokens_per_second")
+SHOWN = ("loss", "eval_loss", "mean_token_accuracy", "tokens_per_second")
 BEFORE = "evaluations/before.json"
 SUMMARY = "summary.json"
 

@@ -37,7 +37,7 @@ from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.train_loop import Schedule, run_steps
 
-SHOWN = ("reward", "rewards/accuracy", "completions/mean_length", "reflections_per_completion", "entropy")
+SHOWN = ("rewards/accuracy", "completions/mean_length", "reward", "entropy", "reflections_per_completion")
 
 
 @stopping_at_once()

@@ -17,12 +17,13 @@ import rich
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import Progress
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from dunwu.run.reporter import SAMPLE_CHARACTERS, Advance, Field, Reporter, clean, duration, eta
+from dunwu.run.progress import Bar, pieces
+from dunwu.run.reporter import SAMPLE_CHARACTERS, Advance, Field, Reporter, clean, eta
 from dunwu.text.translate import translate
 
 LABEL = 12
@@ -45,7 +46,9 @@ class ConsoleReporter(Reporter):
         self._clock = clock
 
     def say(self, text: str) -> None:
-        self._print(self._ours(text))
+        """Print ``text``; on a terminal long lines are wrapped between words."""
+        said = clean(self._ours(text))
+        self._print("\n".join(self._fold(line) for line in said.split("\n")) if self._console.is_terminal else said)
 
     def warn(self, text: str) -> None:
         # No separate console: rich prints what goes to sys.stderr above a bar or live table.
@@ -62,12 +65,15 @@ class ConsoleReporter(Reporter):
     def sample(self, title: str, text: str) -> None:
         """Print the text below a rule with the title; characters beyond 2,000 are only counted."""
         more = f" ... ({len(text) - SAMPLE_CHARACTERS} characters more)" if len(text) > SAMPLE_CHARACTERS else ""
-        self._console.print(Rule(self._safe(self._ours(title, label=True)), align="left", characters="-"))
+        *lines, last = wrapped(clean(self._ours(title, label=True)), self._console.width - 4) or [""]
+        self._print("\n".join(lines)) if lines else None
+        self._console.print(Rule(self._safe(last), align="left", characters="-"))
         self._print(text[:SAMPLE_CHARACTERS] + self._ours(more))
 
     def table(self, table: Table) -> None:
         for column in table.columns:
             column.header = self._ours(column.header, label=True) if isinstance(column.header, str) else column.header
+            column.overflow = "fold"  # a word that is too long is broken, not cut
             column._cells = [self._ours(cell) if isinstance(cell, str) else cell for cell in column._cells]
         self._console.print(table)
 
@@ -76,28 +82,35 @@ class ConsoleReporter(Reporter):
         """A bar on a terminal; otherwise a line at the first step, the last, and at most every `INTERVAL` seconds in between."""
         began, printed = self._clock(), -INTERVAL
 
-        def line(step: int, metrics: Mapping[str, Field]) -> str:
-            left = duration(eta(step - start, total - start, self._clock() - began))
-            return "  ".join([f"eta {left}", *(f"{name} {_show(value)}" for name, value in metrics.items())])
+        def shown(step: int, metrics: Mapping[str, Field]) -> list[str]:
+            return pieces(eta(step - start, total - start, self._clock() - began), metrics)
 
         def print_line(step: int, metrics: Mapping[str, Field]) -> None:
             nonlocal printed
             if step >= total or self._clock() - printed >= INTERVAL:
                 printed = self._clock()
-                self.say(f"{description} {step}/{total}  {line(step, metrics)}")
+                self.say("  ".join([f"{description} {step}/{total}", *shown(step, metrics)]))
 
-        if not self._console.is_terminal:
+        if not self._animated:
             yield print_line
             return
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TextColumn("{task.fields[line]}", markup=False), console=self._console) as bar:
-            task = bar.add_task(description, total=total, completed=start, line="")
-            yield lambda step, metrics: bar.update(task, completed=step, line=line(step, metrics))
+        bar = Bar(lambda text: _encodable(text, self._console.encoding))
+        with Progress(bar, console=self._console, expand=True) as progress:
+            task = progress.add_task(self._ours(description, label=True), total=total, completed=start, pieces=[])
+            yield lambda step, metrics: progress.update(task, completed=step, pieces=shown(step, metrics))
 
     def live(self, draw: Callable[[], RenderableType]) -> AbstractContextManager[object]:
-        if not self._console.is_terminal:
+        if not self._animated:
             return nullcontext()
         return Live(console=self._console, get_renderable=draw, refresh_per_second=1.0)
+
+    @property
+    def _animated(self) -> bool:
+        """Whether a line can be drawn again; a dumb terminal cannot."""
+        return self._console.is_terminal and not self._console.is_dumb_terminal
+
+    def _fold(self, line: str) -> str:
+        return line if cell_len(line) <= self._console.width else "\n".join(wrapped(line, self._console.width))
 
     def _ours(self, text: str, *, label: bool = False) -> str:
         return translate(text, encoding=self._console.encoding, label=label)
@@ -127,7 +140,3 @@ def _encodable(text: str, encoding: str | None) -> str:
     """``text`` with question marks for characters that the encoding lacks."""
     encoding = encoding or "utf-8"
     return text.encode(encoding, errors="replace").decode(encoding)
-
-
-def _show(value: Field) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

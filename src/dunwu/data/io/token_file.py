@@ -87,7 +87,8 @@ def _write(path: Path, reader: ExampleReader, vocabulary: int, key: str, reporte
     schema = pa.schema([*((name, pa.list_(kind)) for name, kind in lists.items()), ("where", pa.string())], metadata={"key": key})
     size = sum(file.stat().st_size for file in data_files(reader.path))
     counts, fingerprint, expected = Counts(), Fingerprint(), 0
-    examples, progress = reader.read(counts), reporter.progress(_mib(size), f"{path.stem}: MiB tokenised")
+    shown = reporter if size > 1 << 20 else QUIET
+    examples, progress = reader.read(counts), shown.progress(_mib(size), f"tokenising {path.stem}, MiB")
     with atomic_file(path) as file, pa.ipc.new_file(file, schema) as writer, progress as advance:
         while part := list(islice(examples, ROWS_AT_ONCE)):
             digest = fingerprint.add(part)
