@@ -145,7 +145,17 @@ def test_a_dry_run_makes_nothing_and_prints_a_recipe(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, _ = run_cli(
-        capsys, "zero", "--dry-run", "--model", "123", "--seed", "5", "grpo.steps=10", "--grpo.minibatches", "2", "grpo.prompts_per_step=4"
+        capsys,
+        "zero",
+        "--dry-run",
+        "--model",
+        "12/3",
+        "--seed",
+        "5",
+        "grpo.steps=10",
+        "--grpo.minibatches",
+        "2",
+        "grpo.prompts_per_step=4",
     )
     assert code == 0
     assert list(tmp_path.iterdir()) == []
@@ -154,7 +164,7 @@ def test_a_dry_run_makes_nothing_and_prints_a_recipe(
     copy = tmp_path / "copy.yaml"
     copy.write_text(out, encoding="utf-8")
     config = load_config(ZeroConfig, copy, [])
-    assert (config.model, config.seed, config.grpo.steps) == ("123", 5, 10)
+    assert (config.model, config.seed, config.grpo.steps) == ("12/3", 5, 10)
 
 
 def test_pretrain_dry_run_counts_updates(capsys: pytest.CaptureFixture[str]) -> None:

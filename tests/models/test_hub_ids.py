@@ -39,11 +39,14 @@ def test_a_hub_that_answers_is_left_to_its_client(monkeypatch: pytest.MonkeyPatc
 
 
 def test_local_models_need_no_hub(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json"):
+        check_model(str(tmp_path))
+    (tmp_path / "config.json").touch()
     for name in ("tiny", str(tmp_path)):
         check_model(name)
     assert local_folder(str(tmp_path)) == tmp_path
     (tmp_path / "file").touch()
-    for name in (str(tmp_path / "file"), "./nothing/at/all", "a b"):
+    for name in (str(tmp_path / "file"), "./nothing/at/all", "a b", "nothing", "tiny/zero"):
         with pytest.raises(ModelError):
             check_model(name)
 

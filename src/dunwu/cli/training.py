@@ -61,8 +61,7 @@ def read_training(
     else:
         check_folder(options.out)
         config = load_config(model, find_recipe(options.recipe or recipe, command), overrides)
-        if not options.dry_run:
-            check_names(config)
+        check_names(config, fetch=not options.dry_run)
     return options, config
 
 

@@ -6,9 +6,10 @@ In a configuration written as YAML, the fields of the last base class come first
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from dunwu.config.base import Betas, Bound, Config, Count, Positive, Seed
 from dunwu.config.references import ModelRef
@@ -67,10 +68,17 @@ class Seeded(Config):
     """Seed of every random choice."""
 
 
+def check_device(name: str) -> str:
+    """The name of a device, available or not. Raises ``ValueError`` for any other text."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError(f"{name!r} is unknown; expected auto, cpu, cuda, cuda:1 or mps")
+    return name
+
+
 class Machine(Config):
     """A job that computes with a model."""
 
-    device: str = "auto"
+    device: Annotated[str, AfterValidator(check_device)] = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     threads: Count = 0
     """CPU threads; 0 uses all cores."""
