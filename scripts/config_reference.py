@@ -168,7 +168,7 @@ def default(field: FieldInfo) -> str:
     """A default as YAML would have it; of a part only what differs from the part's own."""
     if field.is_required():
         return "required"
-    value = field.get_default(call_default_factory=True)
+    value = field.get_default(call_default_factory=True) if not field.default_factory_takes_validated_data else ()
     return f"`{json.dumps(plain(value), ensure_ascii=False).replace('|', chr(92) + '|')}`"
 
 

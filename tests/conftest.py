@@ -71,7 +71,8 @@ def new_policy(world_tokenizer: Any) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def say_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set whose problems name the number that answers them."""
-    folder = tmp_path_factory.mktemp("say")
+    folder = tmp_path_factory.mktemp("data") / "say"
+    folder.mkdir()
     for name, wording in SAY.items():
         rows = [json.dumps({"problem": wording.format(n), "answer": str(n)}) for n in NUMBERS]
         (folder / f"{name}.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")

@@ -97,13 +97,14 @@ def test_the_examples_run(page: str, tmp_path: Path) -> None:
 def test_one_configuration_said_in_many_ways(tmp_path: Path) -> None:
     expected = load_config(ZeroConfig, find_recipe("tiny/zero", "zero"), ["grpo.steps=7", "seed=3"])
     file = tmp_path / "mine.yaml"
-    file.write_text("grpo: {steps: 7, beta: 0.0}\nseed: 2\n", encoding="utf-8")
+    during = {"evaluate_every": 15, "evaluate_problems": 64}
+    file.write_text(f"{json.dumps({'grpo': {'steps': 7, 'beta': 0.0}, 'seed': 2, **during})}\n", encoding="utf-8")
     said: list[tuple[Any, dict[str, Any]]] = [
         ("tiny/zero", {"grpo": {"steps": 7}, "seed": 3}),
         (find_recipe("tiny/zero", "zero"), {"grpo": GrpoConfig(steps=7, beta=0.0), "seed": 3}),
         (file, {"seed": 3}),
-        ({"grpo": {"steps": 7, "beta": 0.0}}, {"seed": 3, "tasks": "countdown"}),
-        ({}, {"grpo": {"steps": 7, "beta": 0}, "seed": 3, "tasks": [{"kind": "countdown"}]}),
+        ({"grpo": {"steps": 7, "beta": 0.0}}, {**during, "seed": 3, "tasks": "countdown"}),
+        (during, {"grpo": {"steps": 7, "beta": 0}, "seed": 3, "tasks": [{"kind": "countdown"}]}),
         (expected, {}),
     ]
     for recipe, keys in said:

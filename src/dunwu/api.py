@@ -17,8 +17,7 @@ from dunwu.config.recipes import find_recipe
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.rewards import ModelPartConfig, OwnPart
 from dunwu.config.sft import SftConfig
-from dunwu.config.task_names import parse_task
-from dunwu.config.tasks import TaskConfig
+from dunwu.config.tasks import TaskConfig, parse_task
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.errors import ConfigError, DataError
 from dunwu.evaluation.result import EvaluationResult
@@ -272,17 +271,9 @@ def _to_train(
 
 
 def _config(kind: type[AnyConfig], recipe: Config | Recipe, command: str, keys: Mapping[str, Any]) -> AnyConfig:
-    """The recipe with the keys over it, task names replaced by their keys."""
+    """The recipe with the keys over it."""
     data = with_preset(merge(_data(recipe, command), _plain(keys)))
-    if "tasks" in data:
-        given = data["tasks"] if isinstance(data["tasks"], list) else [data["tasks"]]
-        data["tasks"] = [_weighted(each, data.get("template", "tiny")) for each in given]
-    return validate(kind, data)
-
-
-def _weighted(source: Any, template: str) -> Any:
-    """A source of a mixture; `source` may be only its task."""
-    return source if isinstance(source, Mapping) and "task" in source else {"task": _task(source, template)}
+    return validate(kind, data, wording="short" if data.get("template", "tiny") == "tiny" else "full")
 
 
 def _data(recipe: Config | Recipe, command: str) -> dict[str, Any]:
@@ -299,7 +290,7 @@ def _task(task: Any, template: str) -> Any:
 def _plain(value: Any) -> Any:
     """Configurations, paths and tuples as YAML data."""
     if isinstance(value, Config):
-        return value.model_dump(mode="json")
+        return value.as_set()
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

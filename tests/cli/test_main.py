@@ -420,3 +420,20 @@ def test_eval_does_not_replace_an_evaluation_unless_told(
     assert name in err
     assert "it is done" in run_cli(capsys, "eval", "--out", str(tmp_path), "--overwrite")[2]
     assert (tmp_path / name).read_text(encoding="utf-8") == "first"
+
+
+def test_zero_trains_on_the_task_that_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own.jsonl").write_text('{"problem": "1 + 1 = ?", "answer": "2"}\n', encoding="utf-8")
+    for given, name in (
+        (["--task", "game24"], "game24 test"),
+        (["tasks=[game24]"], "game24 test"),
+        (["--task", str(tmp_path / "own.jsonl")], ""),
+    ):
+        assert main(["zero", *given, "--dry-run", "--out", str(tmp_path / "run")]) == 0
+        out = capsys.readouterr().out
+        assert "countdown" not in out
+        assert [line.partition(": ")[2].rpartition(",")[0] for line in out.splitlines() if "before and after" in line] == (
+            [name] if name else []
+        )
+    assert main(["zero", "--task", "gmae24", "--out", str(tmp_path / "run")]) == 2
+    assert "did you mean game24?" in capsys.readouterr().err

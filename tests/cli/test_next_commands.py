@@ -10,7 +10,7 @@ from pathlib import Path
 from dunwu.cli.explain_command import lineage
 from dunwu.cli.zero_command import next_commands
 from dunwu.config.load import load_config
-from dunwu.config.task_names import parse_task, task_name
+from dunwu.config.tasks import parse_task, task_name
 from dunwu.config.zero import ZeroConfig
 from dunwu.run.checkpoint import save_checkpoint
 

@@ -13,7 +13,7 @@ import pytest
 from dunwu.config.load import load_config
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import DataError
-from dunwu.jobs.checks import check_run, check_sandbox
+from dunwu.jobs.checks import check_run, check_sandbox, with_rows
 from dunwu.tasks.code_tests import Case, CodeTests
 from dunwu.tasks.make import make_mixture
 from dunwu.types import Problem
@@ -44,3 +44,15 @@ def test_a_prompt_that_fills_all_positions_leaves_nothing_to_set_max_tokens_to(
     config = load_config(ZeroConfig, None, [f"tasks=[{{task: {task}}}]", "evaluations=[]", "grpo.steps=1"])
     with pytest.raises(DataError, match=r"the prompt of \S+ has \d+ tokens, and the model 256 positions: drop the problem"):
         check_run(config, make_mixture(config.tasks), new_policy(0), world_tokenizer)
+
+
+def test_a_set_that_follows_rows_without_test_rows_is_not_measured(tmp_path: Path, say_data: Path) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_text(json.dumps({"problem": "1 + 1 = ?", "answer": "2"}) + "\n", encoding="utf-8")
+    config = load_config(ZeroConfig, None, [f"tasks=[{few}, {say_data}]"])
+    assert len(config.evaluations) == 2
+    measured, lines = with_rows(config, make_mixture(config.tasks))
+    assert [each.task.model_dump()["path"] for each in measured.evaluations] == [str(say_data)]
+    assert [line.partition(" has")[0] for line in lines] == ["few"]
+    named = load_config(ZeroConfig, None, [f"tasks={few}", f"evaluations={few}"])
+    assert with_rows(named, make_mixture(named.tasks)) == (named, [])

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from dunwu.config.load import load_config
 from dunwu.config.pipeline import EvaluateConfig
 from dunwu.jobs.measure import run_measure, set_names
@@ -27,15 +29,23 @@ def test_the_files_depend_on_the_model_alone_and_not_on_where_it_lies(
         outs[-1].mkdir()
         run_measure(config, outs[-1])
     same_files(*outs)
-    assert sorted(path.name for path in outs[0].iterdir()) == ["dataset-2.parquet", "dataset.parquet", "summary.json"]
+    assert sorted(path.name for path in outs[0].iterdir()) == ["say-2.parquet", "say.parquet", "summary.json"]
     summary = json.loads((outs[0] / "summary.json").read_text(encoding="utf-8"))
-    assert summary["dataset"]["problems"] == 5
-    assert summary["dataset"] == summary["dataset-2"]
+    assert summary["say"]["problems"] == 5
+    assert summary["say"] == summary["say-2"]
     usage = describe(config).usage(outs[0], outs[0])
     assert usage.generated_tokens == evaluation_tokens(outs[0].glob("*.parquet")) > 10
     assert usage.flops == 2 * usage.parameters * usage.generated_tokens > 0
 
 
-def test_a_kind_that_occurs_again_is_numbered() -> None:
-    config = load_config(EvaluateConfig, None, ["evaluations=[{}, {task: {kind: game24}}, {}]"])
-    assert set_names(config.evaluations) == ["countdown", "game24", "countdown-2"]
+@pytest.mark.parametrize(
+    ("tasks", "names"),
+    [
+        ("[{}, game24, {}]", ["countdown", "game24", "countdown-2"]),
+        ("[gsm8k, math, reasoning-gym:leg_counting, mbpp]", ["gsm8k", "math", "leg_counting", "mbpp"]),
+        ("[someone/rows, other/rows, other/rows-2, other/rows]", ["rows", "rows-2", "rows-2-2", "rows-3"]),
+        ("[{task: {kind: chat, path: x, name: ../up one}}]", ["_up_one"]),
+    ],
+)
+def test_a_set_has_the_name_of_its_task_and_equal_names_are_numbered(tasks: str, names: list[str]) -> None:
+    assert set_names(load_config(EvaluateConfig, None, [f"evaluations={tasks}"]).evaluations) == names

@@ -90,7 +90,7 @@ def test_the_run_directory_is_whole_and_readable(finished: Path, zero_config: Ca
     assert {path.name for path in (finished / "checkpoints").iterdir()} == {"latest", "step-000004", "step-000006"}
     for folder in (finished / "checkpoints").glob("step-*"):
         verify_checkpoint(folder)
-    assert len(read_evaluation(finished / "evaluations" / "before-dataset.parquet").rows) == 6
+    assert len(read_evaluation(finished / "evaluations" / "before-say.parquet").rows) == 6
     report = (finished / "report.html").read_text(encoding="utf-8")
     assert "<svg" in report
 
@@ -119,9 +119,9 @@ def test_the_metrics_have_their_names(finished: Path) -> None:
 
 def test_the_summary_has_the_keys_of_the_design(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text(encoding="utf-8"))
-    assert summary.keys() == {"dataset", "seconds", "seed", "device"}
-    assert summary["dataset"].keys() == {"before", "after"}
-    for phase in summary["dataset"].values():
+    assert summary.keys() == {"say", "seconds", "seed", "device"}
+    assert summary["say"].keys() == {"before", "after"}
+    for phase in summary["say"].values():
         assert {"pass_at_1", "interval", "majority_at_k", "mean_length", "reflections_per_completion"} <= phase.keys()
     assert {"evaluate_before", "evaluate_after", "train"} <= summary["seconds"].keys()
     assert (summary["seed"], summary["device"]) == (0, "cpu")
@@ -152,17 +152,17 @@ def test_evaluations_on_disk_are_not_made_again(finished: Path, zero_config: Cal
     config = zero_config("grpo.steps=1")
     twice = config.model_copy(update={"evaluations": config.evaluations * 2})
     run_zero(twice, tmp_path / "run")
-    names = ("before-dataset", "after-dataset", "before-dataset-2", "after-dataset-2")
+    names = ("before-say", "after-say", "before-say-2", "after-say-2")
     assert {path.stem for path in (tmp_path / "run" / "evaluations").glob("*.parquet")} == set(names)
-    planted = (finished / "evaluations" / "after-dataset.parquet").read_bytes()
+    planted = (finished / "evaluations" / "after-say.parquet").read_bytes()
     for name in names[:2]:
         (tmp_path / "run" / "evaluations" / f"{name}.parquet").write_bytes(planted)
-    made = (tmp_path / "run" / "evaluations" / "before-dataset-2.parquet").read_bytes()
-    (tmp_path / "run" / "evaluations" / "before-dataset-2.parquet").unlink()
+    made = (tmp_path / "run" / "evaluations" / "before-say-2.parquet").read_bytes()
+    (tmp_path / "run" / "evaluations" / "before-say-2.parquet").unlink()
     run_zero(twice, tmp_path / "run", resume=True)
     assert [(tmp_path / "run" / "evaluations" / f"{name}.parquet").read_bytes() for name in names[:2]] == [planted] * 2
     # It is the base that is measured "before", also when the run is taken up after its training.
-    assert read_evaluation(tmp_path / "run" / "evaluations" / "before-dataset-2.parquet").rows == read_rows(made, tmp_path)
+    assert read_evaluation(tmp_path / "run" / "evaluations" / "before-say-2.parquet").rows == read_rows(made, tmp_path)
 
 
 def read_rows(content: bytes, folder: Path) -> Any:

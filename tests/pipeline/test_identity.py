@@ -60,7 +60,9 @@ def test_files_that_a_configuration_names(model: Path, tmp_path: Path) -> None:
     rows.write_text("{}", encoding="utf-8")
     task = f"{{kind: dataset, path: {rows}}}"
     config = load_config(
-        ZeroConfig, None, [f"model={model}", f"reward=[accuracy, '{rewards}:f']", f"tasks=[{{task: {task}}}]", "device=cpu"]
+        ZeroConfig,
+        None,
+        [f"model={model}", f"reward=[accuracy, '{rewards}:f']", f"tasks=[{{task: {task}}}]", "evaluations=[]", "device=cpu"],
     )
     found = outside_files(config)
     assert {key: file.path for key, file in found.items()} == {"model": model, "reward.1.function": rewards, "tasks.0.task.path": rows}

@@ -118,6 +118,17 @@ def test_a_mistake_is_one_line_with_the_remedy(text: str, said: str, tmp_path: P
     assert found.startswith(str(tmp_path / "wrong.yaml"))
 
 
+def test_eval_sets_follow_the_data_that_another_stage_makes(tmp_path: Path) -> None:
+    text = "stages: {rows: {work: own, function: f.py:f}, zero: {work: zero, tasks: [{task: {kind: dataset}}],"
+    text += " inputs: {tasks.0.task.path: rows}}}"
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    pipeline = read_pipeline(tmp_path / "a.yaml")
+    assert with_overrides(pipeline, []) == pipeline
+    filled = pipeline["zero"].filled({"tasks.0.task.path": "made.jsonl"})
+    assert isinstance(filled, ZeroConfig)
+    assert [each.task.model_dump()["path"] for each in filled.evaluations] == ["made.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [

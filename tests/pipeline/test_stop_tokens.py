@@ -63,7 +63,7 @@ def test_the_same_weights_give_the_same_pass_at_1(moved: str, taught_base: str, 
     (tmp_path / "out").mkdir()
     run_measure(load_config(EvaluateConfig, None, [*fixed, f"evaluations=[{held_out}]"]), tmp_path / "out")
     measured = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
-    assert measured["dataset"]["pass_at_1"] == expected.summary()["pass_at_1"]
+    assert measured["say"]["pass_at_1"] == expected.summary()["pass_at_1"]
     suite = run_suite(load_config(SuiteConfig, None, [*fixed, f"reasoning={{say: {held_out}}}"]), tmp_path / "suite")
     metrics = json.loads((suite / "suite" / "suite.json").read_text(encoding="utf-8"))["metrics"]
     assert metrics["reasoning.pass_at_1"]["value"] == pytest.approx(expected.summary()["pass_at_1"])

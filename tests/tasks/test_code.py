@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from dunwu.config.task_names import parse_task, task_name
-from dunwu.config.tasks import CodeTask
+from dunwu.config.tasks import CodeTask, parse_task, task_name
 from dunwu.errors import DataError
 from dunwu.tasks.code import KNOWN_CODE, Code
 from dunwu.tasks.code_tests import CodeTests

@@ -15,7 +15,7 @@ from dunwu.cli.show import show
 from dunwu.config.base import Positive
 from dunwu.config.blocks import EngineConfig
 from dunwu.config.load import load_config
-from dunwu.config.task_names import parse_task
+from dunwu.config.tasks import parse_task
 from dunwu.config.zero import EvalConfig
 from dunwu.evaluation.store import refuse_taken
 from dunwu.models.bundled import default_template

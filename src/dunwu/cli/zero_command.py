@@ -13,7 +13,7 @@ from pydantic import Field
 
 from dunwu.cli.show import show
 from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable, sampling_overrides
-from dunwu.config.task_names import task_name
+from dunwu.config.tasks import task_name, task_title
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.models.bundled import trained_template
 from dunwu.run.step_manifest import step_folder
@@ -27,6 +27,9 @@ class ZeroOptions:
     """A YAML file, or the name of a bundled recipe; by default tiny/zero."""
     model: str | None = None
     """tiny (bundled), a local Hugging Face folder or a hub id; overrides the recipe."""
+    task: str | None = None
+    """Training problems: countdown, game24, arithmetic, gsm8k, math, mbpp, codecontests, code:FILE, reasoning-gym:NAME, a data file,
+    or a hub id; several with weights: the key tasks."""
     out: Path = Path("runs/zero")
     """Run directory."""
     seed: int | None = None
@@ -44,9 +47,12 @@ def run(arguments: Sequence[str]) -> int:
     options, config = read_training("zero", "tiny/zero", ZeroOptions, ZeroConfig, arguments, _shorthands)
     differs = other_template(config)
     if options.dry_run:
+        from dunwu.jobs.checks import with_rows
         from dunwu.jobs.preview import preview_zero
+        from dunwu.tasks.make import make_mixture
 
-        print_plan(config, options.out, [*_plan(config), *differs, *preview_zero(config, options.memory)])
+        config, unmeasured = with_rows(config, make_mixture(config.tasks))
+        print_plan(config, options.out, [*_plan(config), *unmeasured, *differs, *preview_zero(config, options.memory)])
         return 0
     for line in differs:
         show(line, sys.stderr)
@@ -74,7 +80,7 @@ def _plan(config: ZeroConfig) -> list[str]:
     due = (grpo.steps - 1) // config.evaluate_every if config.evaluate_every else 0
     for evaluation in config.evaluations:
         count = evaluation.problems * evaluation.samples
-        lines.append(f"evaluation, before and after: {evaluation.task.kind} {evaluation.split}, {count:,} completions")
+        lines.append(f"evaluation, before and after: {task_title(evaluation.task)} {evaluation.split}, {count:,} completions")
         if due:
             problems = min(evaluation.problems, config.evaluate_problems or evaluation.problems)
             lines.append(f"evaluation, {due} times during training: {problems * evaluation.samples:,} completions each")
@@ -110,4 +116,5 @@ def _shorthands(options: ZeroOptions) -> list[str]:
     # A recipe of the user names its template; the default recipe keeps the checkpoint's.
     trained = trained_template(options.model) if options.model is not None and options.recipe is None and not options.resume else None
     model += [] if trained is None else [f"template={json.dumps(trained)}"]
+    model += [] if options.task is None else [f"tasks={json.dumps(options.task)}"]
     return model + ([] if options.seed is None else [f"seed={options.seed}"])

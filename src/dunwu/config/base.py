@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,3 +22,16 @@ class Config(BaseModel):
     """Frozen and strict: an unknown key, text where a number is expected, NaN, infinity and an impossible combination are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, validate_default=True)
+
+    def as_set(self) -> dict[str, Any]:
+        """As plain data, without keys that follow others: they follow again when it is read."""
+        fields = type(self).model_fields.items()
+        follow = {name for name, field in fields if field.default_factory_takes_validated_data} - self.model_fields_set
+        return self.model_dump(mode="json", exclude=follow)
+
+
+def as_tuples(value: Any) -> Any:
+    """Data with tuples for lists, at any depth: pydantic checks what a validator returns as Python, where a tuple may not be a list."""
+    if isinstance(value, dict):
+        return {key: as_tuples(inner) for key, inner in value.items()}
+    return tuple(as_tuples(inner) for inner in value) if isinstance(value, list | tuple) else value

@@ -11,9 +11,7 @@ from pydantic import Field, field_validator
 from dunwu.config.base import Config, Count, Positive, Share
 from dunwu.config.blocks import Answering, HeldOut, Machine, SamplingConfig, Seeded, Verifying
 from dunwu.config.references import CodeRef, ModelRef
-from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
-
-Tasks = Annotated[tuple[WeightedTask, ...], Field(min_length=1)]
+from dunwu.config.tasks import CountdownTask, TaskConfig, Tasks, WeightedTask
 
 
 class LocalGenerator(Machine, Answering):

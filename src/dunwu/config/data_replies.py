@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 
 from dunwu.config.base import Config, Count, Positive
 from dunwu.config.blocks import SamplingConfig
-from dunwu.config.data import AskingAgain, Builder, GeneratorConfig, LocalGenerator, ReplyBuilder, Sampling, SolvedProblems, Tasks
+from dunwu.config.data import AskingAgain, Builder, GeneratorConfig, LocalGenerator, ReplyBuilder, Sampling, SolvedProblems
 from dunwu.config.presets import PresetValue
 from dunwu.config.references import DataRef
-from dunwu.config.tasks import ChatTask
+from dunwu.config.tasks import ChatTask, Tasks
 
 
 class JudgeConfig(AskingAgain):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from dunwu.config.base import Config
 from dunwu.config.mistakes import describe
-from dunwu.config.overrides import apply_overrides, parse_overrides
+from dunwu.config.overrides import Override, apply_overrides, parse_overrides
 from dunwu.config.yaml_text import parse_yaml, write_yaml
 from dunwu.errors import ConfigError
 
@@ -31,16 +32,20 @@ def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[s
     data = merge(data, with_preset(read_mapping(file))) if file is not None else data
     for override in parsed:
         data = merge(data, _preset(override.value)) if override.key == "preset" else data
-    data = apply_overrides(data, [o for o in parsed if o.key != "preset"], _defaults(model))
+    keys = [override for override in parsed if override.key != "preset"]
+    data = apply_overrides(data, keys, _defaults(model, data, keys))
     source = f"{file}: " if file is not None and not parsed else ""
     return validate(model, data, source)
 
 
-def validate(model: type[AnyConfig], data: dict[str, Any], source: str = "") -> AnyConfig:
-    """`data` as a `model`, strictly: `"1"` is not a number. Raises `ConfigError` with a line that starts with `source`."""
+def validate(model: type[AnyConfig], data: dict[str, Any], source: str = "", wording: str = "short") -> AnyConfig:
+    """`data` as a `model`, strictly: `"1"` is not a number; built-in tasks that set no wording have this one.
+
+    Raises `ConfigError` with a line that starts with `source`.
+    """
     try:
         # JSON mode: strict about types, but a list counts as a tuple and 1 as 1.0, since YAML does not distinguish them.
-        return model.model_validate_json(json.dumps(data, default=str), strict=True)
+        return model.model_validate_json(json.dumps(data, default=str), strict=True, context={"wording": wording})
     except ValidationError as error:
         raise ConfigError(source + describe(error, model, data)) from None
 
@@ -90,12 +95,13 @@ def _preset(name: Any) -> dict[str, Any]:
     return preset(str(name))
 
 
-def _defaults(model: type[Config]) -> dict[str, Any]:
-    """The model's defaults, if every key has one; overrides may index lists in them."""
-    try:
-        return model().model_dump(mode="json")
-    except ValidationError:
-        return {}
+def _defaults(model: type[Config], data: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
+    """The values of keys that are not set, which overrides may index (`evaluations.0.problems`) and which may follow other keys."""
+    plain = [override for override in overrides if not any(part.isdecimal() for part in override.key.split("."))]
+    for known in (apply_overrides(data, plain, {}), {}):
+        with contextlib.suppress(ConfigError):
+            return validate(model, known).model_dump(mode="json")
+    return {}
 
 
 def _yaml_mistake(error: yaml.YAMLError) -> str:

@@ -23,7 +23,9 @@ REMOVED = {
 
 def describe(error: ValidationError, model: type[Config], data: dict[str, Any]) -> str:
     """The first mistake (unknown keys come first) as one line, with the number of further ones."""
-    found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    # A default that follows other keys only repeats their mistakes.
+    own = [each for each in error.errors() if each["type"] != "default_factory_not_called"]
+    found = sorted(own, key=lambda e: e["type"] != "extra_forbidden")
     others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return _line(found[0], model, data) + others
 

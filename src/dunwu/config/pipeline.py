@@ -9,7 +9,7 @@ from pydantic import Field
 from dunwu.config.base import Config
 from dunwu.config.blocks import Measuring
 from dunwu.config.references import CodeRef, DataRef
-from dunwu.config.zero import EvalConfig
+from dunwu.config.zero import EvalConfig, Evaluations
 
 ArtefactKind = Literal["model", "reward_model", "data", "evaluation"]
 """Kinds of artefacts: a Hugging Face folder, one with a scalar head, rows, measurements."""
@@ -27,7 +27,7 @@ class FileConfig(Config):
 class EvaluateConfig(Measuring):
     """Evaluates a model on eval sets."""
 
-    evaluations: Annotated[tuple[EvalConfig, ...], Field(min_length=1)] = (EvalConfig(),)
+    evaluations: Annotated[Evaluations, Field(min_length=1)] = (EvalConfig(),)
     """The eval sets."""
 
 

@@ -17,6 +17,11 @@ SUFFIXES = (
 STREAMED = SUFFIXES[:5]
 
 
+def plain_name(name: str) -> str:
+    """A file's name without the ending of its format."""
+    return next((name.removesuffix(suffix) for suffix in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(suffix)), name)
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """Marks a field whose text names a model, data or code."""

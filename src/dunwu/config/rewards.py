@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from dunwu.config.base import Config, Count, Positive
+from dunwu.config.base import Config, Count, Positive, as_tuples
 from dunwu.config.references import CodeRef, ModelRef
 
 ScopeName = Literal["whole", "reasoning", "visible"]
@@ -131,9 +131,7 @@ def _spelled_out(value: Any) -> Any:
 def _part(part: Any) -> Any:
     if isinstance(part, str):
         return {"kind": "own", "function": part} if ":" in part else {"kind": part}
-    if isinstance(part, dict):  # pydantic checks the result as Python, not as JSON, and refuses lists for tuples
-        return {key: tuple(item) if isinstance(item, list) else item for key, item in part.items()}
-    return part
+    return as_tuples(part)
 
 
 def _some_weight(parts: tuple[PartConfig, ...]) -> tuple[PartConfig, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationInfo, model_validator
 
-from dunwu.config.base import Config, Positive
+from dunwu.config.base import Config, Positive, as_tuples
 from dunwu.config.references import CodeRef, DataRef
+from dunwu.config.task_names import CODE, GENERATED, REASONING_GYM, data_name, task_keys
 from dunwu.types import Language
 
 Languages = Annotated[tuple[Language, ...], Field(min_length=1)]
@@ -141,10 +142,21 @@ class ChatTask(RowsInALanguage):
     """Only rows of these categories; empty: all."""
 
 
+def _spelled_out(task: Any, info: ValidationInfo) -> Any:
+    """A task's keys for its name, and the wording of the context (`dunwu.config.load.validate`) for built-in tasks that set none."""
+    keys = as_tuples(task_keys(task) if isinstance(task, str) else task)
+    if isinstance(keys, dict) and keys.get("kind") in GENERATED and info.context:
+        return {"wording": info.context["wording"], **keys}
+    return keys
+
+
 TaskConfig = Annotated[
     CountdownTask | Game24Task | ArithmeticTask | DatasetTask | ReasoningGymTask | CodeTask | EnvironmentTask | ChatTask,
     Field(discriminator="kind"),
+    BeforeValidator(_spelled_out),
 ]
+"""A task by its keys or by its name, such as `gsm8k` (`dunwu.config.task_names`)."""
+_TASK: TypeAdapter[TaskConfig] = TypeAdapter(TaskConfig)
 
 
 class WeightedTask(Config):
@@ -154,3 +166,54 @@ class WeightedTask(Config):
     """The source."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Weight in the mixture, relative to the other tasks."""
+
+
+def each_with_task(value: Any) -> Any:
+    """A list whose members have the key `task`, from tasks alone or in a list, each by its name, its keys, or already so."""
+    each = [value] if isinstance(value, str | dict) else value
+    return as_tuples([_with_task(one) for one in each]) if isinstance(each, list | tuple) else value
+
+
+def _with_task(one: Any) -> Any:
+    return {"task": one} if isinstance(one, str) or (isinstance(one, dict) and "kind" in one) else one
+
+
+def _some(tasks: tuple[WeightedTask, ...]) -> tuple[WeightedTask, ...]:
+    if not tasks:
+        raise ValueError("the list is empty; name a task, such as countdown, gsm8k or rows.jsonl")
+    return tasks
+
+
+Tasks = Annotated[tuple[WeightedTask, ...], BeforeValidator(each_with_task), AfterValidator(_some)]
+"""Sources of a mixture, such as `gsm8k`, `[gsm8k, game24]` or `[{task: gsm8k, weight: 2.0}, game24]`."""
+
+
+def parse_task(text: str, wording: Wording = "short") -> TaskConfig:
+    """The task of this name, with this wording if it has one. Raises `ConfigError` as `task_keys`."""
+    return _TASK.validate_python(text, context={"wording": wording})
+
+
+def task_name(task: TaskConfig) -> str:
+    """The name that `parse_task` accepts, without the task's other keys."""
+    match task:
+        case DatasetTask():
+            return task.path
+        case CodeTask():
+            return task.dataset or f"{CODE}{task.path}"
+        case ReasoningGymTask():
+            return f"{REASONING_GYM}{task.name}"
+        case _:
+            return task_title(task)
+
+
+def task_title(task: TaskConfig) -> str:
+    """The name under which a task is shown, the same as in its metrics."""
+    match task:
+        case DatasetTask():
+            return data_name(task.path)
+        case CodeTask():
+            return task.dataset or data_name(task.path or "")
+        case EnvironmentTask() | ChatTask() | ReasoningGymTask():
+            return task.name
+        case _:
+            return task.kind

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from dunwu.config.base import Bound, Count, Positive
+from dunwu.config.base import Bound, Count, Positive, as_tuples
 from dunwu.config.blocks import (
     Answering,
     HeldOutSamples,
@@ -19,7 +20,7 @@ from dunwu.config.blocks import (
     Verifying,
 )
 from dunwu.config.rewards import AccuracyPart, FormatPart, ModelPartConfig, Parts, TripwireConfig
-from dunwu.config.tasks import CountdownTask, TaskConfig, WeightedTask
+from dunwu.config.tasks import ChatTask, CountdownTask, EnvironmentTask, TaskConfig, Tasks, WeightedTask, each_with_task
 
 
 class GrpoConfig(PolicyOptimising):
@@ -99,18 +100,29 @@ class EvalConfig(HeldOutSamples):
     """Source of the problems."""
 
 
+Evaluations = Annotated[tuple[EvalConfig, ...], BeforeValidator(each_with_task)]
+"""Eval sets, such as `gsm8k`, `[gsm8k, game24]` or `[{task: gsm8k, problems: 500}]`."""
+
+
+def _of_tasks(data: Mapping[str, Any]) -> tuple[EvalConfig, ...]:
+    """An eval set for each task that can be verified, with completions as long as in training."""
+    tasks = dict.fromkeys(each.task for each in data["tasks"] if not isinstance(each.task, ChatTask | EnvironmentTask))
+    return tuple(EvalConfig(task=task, sampling=SamplingConfig(max_tokens=data["sampling"].max_tokens)) for task in tasks)
+
+
 class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     """One R1-Zero run: reinforcement learning from verifiable rewards."""
 
-    tasks: tuple[WeightedTask, ...] = (WeightedTask(task=CountdownTask()),)
-    """Training problems: a mixture of tasks."""
+    tasks: Tasks = (WeightedTask(task=CountdownTask()),)
+    """Training problems: a task such as `gsm8k` or `rows.jsonl`, or a mixture such as `[gsm8k, {task: game24, weight: 2.0}]`."""
     grpo: GrpoConfig = GrpoConfig()
     """The algorithm and its optimiser."""
     sampling: SamplingConfig = SamplingConfig()
     """How rollouts are sampled. The trainer's probabilities are over the whole vocabulary, so only evaluations may set top_p, top_k and
     min_p."""
-    evaluations: tuple[EvalConfig, ...] = (EvalConfig(),)
-    """Eval sets, measured before and after training (names: their task's kind), and with `evaluate_every` during it."""
+    evaluations: Evaluations = Field(default_factory=_of_tasks)
+    """Eval sets, measured before and after training and with `evaluate_every` during it, such as `gsm8k` or
+    `[{task: gsm8k, problems: 500}]`. Not set: the test split of each task that can be verified."""
     evaluate_every: Count = 0
     """Measure the eval sets also every this many steps, each of which is saved first; 0: only before and after. Training is not affected;
     may change when a run is resumed."""
@@ -138,6 +150,17 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
             return new > old and not any(isinstance(part, ModelPartConfig) and part.after for part in self.reward)
         free = key in ("sample_every", "dump_rollouts_every", "evaluate_every", "reward_workers", "reward_timeout")
         return free or (key == "max_prompt_tokens" and new > old) or super().resume_may_change(key, old, new)
+
+    @field_validator("evaluations", mode="before")
+    @classmethod
+    def _as_long_as_rollouts(cls, sets: Any, info: ValidationInfo) -> Any:
+        """Sets that are only named are sampled with the length of training."""
+        named = isinstance(sets, str) or (isinstance(sets, list | tuple) and any(isinstance(each, str) for each in sets))
+        if not named or "sampling" not in info.data:
+            return sets
+        sampling = {"max_tokens": info.data["sampling"].max_tokens}
+        each_set = [sets] if isinstance(sets, str) else sets
+        return as_tuples([{"task": each, "sampling": sampling} if isinstance(each, str) else each for each in each_set])
 
     @field_validator("sampling")
     @classmethod

@@ -17,7 +17,9 @@ from dunwu.jobs.headline import dropped_facts
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.sandbox.open import VARIABLE, open_sandbox
 from dunwu.tasks.base import Finite, Task
+from dunwu.tasks.chat import Chat
 from dunwu.tasks.code_tests import program_seconds
+from dunwu.tasks.environment import Environment
 from dunwu.tasks.mixture import Mixture
 from dunwu.types import Problem, Prompt
 
@@ -48,6 +50,24 @@ class Checked:
             first = self.as_text[0]
             text = f"{len(self.as_text):,} are outside the grammar and compared as text"
             yield "golds", f"{text}; the first, {where(first)}: {str(first.answer)[:60]!r}"
+
+
+def with_rows(config: ZeroConfig, task: Task) -> tuple[ZeroConfig, list[str]]:
+    """The configuration without the eval sets that follow a data set without test rows, and a line about each such set.
+
+    Sets that the user has named stay, and are refused later.
+    """
+    if "evaluations" in config.model_fields_set:
+        return config, []
+    parts = zip(task.tasks if isinstance(task, Mixture) else [task], config.tasks, strict=True)
+    empty = {weighted.task: part.name for part, weighted in parts if _without_test(part)}
+    measured = tuple(each for each in config.evaluations if each.task not in empty)
+    lines = [f"{name} has no test rows, so it is not measured: add rows, or name a file test" for name in empty.values()]
+    return config.model_copy(update={"evaluations": measured}), lines
+
+
+def _without_test(task: Task) -> bool:
+    return isinstance(task, Finite) and not isinstance(task, Chat | Environment) and not task.rows("test")
 
 
 def check_run(config: ZeroConfig, task: Task, model: CausalLM, tokenizer: Tokenizer) -> Checked:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.sentences import PHASES, nothing_learnt, overlap, percent, plain
+from dunwu.config.tasks import task_title
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.run.directory import read_metrics
@@ -50,7 +51,8 @@ def plan_facts(
         yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base is frozen"
     yield "device", f"{device}, {threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else device
     weighted = len(config.tasks) > 1
-    yield "tasks", ", ".join(f"{each.task.kind} (weight {each.weight:g})" if weighted else each.task.kind for each in config.tasks)
+    titles = [(task_title(each.task), each.weight) for each in config.tasks]
+    yield "tasks", ", ".join(f"{title} (weight {weight:g})" if weighted else title for title, weight in titles)
     yield (
         "training",
         f"{grpo.steps} steps x {grpo.prompts_per_step} prompts x {grpo.group_size} completions = {rollouts:,} completions "
@@ -60,7 +62,9 @@ def plan_facts(
     yield "arithmetic", "; ".join(f"{phase}: {how}" for phase, how in arithmetic.items())
     if soft := config.overlong_tokens:
         yield "reward", f"falls by up to 1 over the last {soft} of {config.sampling.max_tokens} tokens (soft overlong punishment)"
-    sets = [f"{each.task.kind} (at most {each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations]
+    sets = [
+        f"{task_title(each.task)} (at most {each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations
+    ]
     yield "measured", f"before and after: {', '.join(sets)}" if sets else "nothing (no evaluations)"
     if sets and config.evaluate_every:
         yield "during", f"every {config.evaluate_every} steps: {config.evaluate_problems or 'all'} problems of each set"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections import Counter
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import torch
 
 from dunwu.config.pipeline import EvaluateConfig
+from dunwu.config.tasks import task_title
 from dunwu.config.zero import EvalConfig
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import write_evaluation
@@ -45,10 +47,10 @@ def run_measure(config: EvaluateConfig, out: Path, reporter: Reporter = QUIET) -
 
 
 def set_names(evaluations: Sequence[EvalConfig]) -> list[str]:
-    """One name per held-out set: the task's kind, numbered if a kind occurs again."""
-    seen: Counter[str] = Counter()
-    names = []
+    """One name per held-out set, also of its files: the task's, numbered if it occurs again."""
+    names: list[str] = []
     for each in evaluations:
-        seen[each.task.kind] += 1
-        names.append(each.task.kind if seen[each.task.kind] == 1 else f"{each.task.kind}-{seen[each.task.kind]}")
+        title = re.sub(r"[^\w.-]+", "_", task_title(each.task)).lstrip(".") or each.task.kind
+        others = (f"{title}-{number}" for number in itertools.count(2))
+        names.append(title if title not in names else next(name for name in others if name not in names))
     return names

@@ -14,7 +14,7 @@ from dunwu.analysis.report import write_report
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import written_date
 from dunwu.evaluation.session import EvaluationSession
-from dunwu.jobs.checks import check_run
+from dunwu.jobs.checks import check_run, with_rows
 from dunwu.jobs.data_inputs import data_hashes, data_inputs
 from dunwu.jobs.evaluations import Evaluator, session_during
 from dunwu.jobs.headline import announce, conclude
@@ -52,6 +52,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     task = make_mixture(config.tasks)
+    config, unmeasured = with_rows(config, task)
     # A sampler that runs while the trainer updates needs its own weights.
     sampler = copy.deepcopy(model) if config.grpo.staleness else model
     engine = build_engine(config.engine, sampler, tokenizer)
@@ -81,7 +82,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         announce(
             reporter, config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"]
         )
-        reporter.facts(checked.remarks())
+        reporter.facts((*checked.remarks(), *(("measured", line) for line in unmeasured)))
         if day := written_date(config.template, tokenizer):
             reporter.facts((("date", f"{day}, which the chat template writes, also after a resume"),))
         session = EvaluationSession(engine, tokenizer, pool, config.template, config.max_prompt_tokens)

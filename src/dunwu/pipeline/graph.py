@@ -54,7 +54,7 @@ class Stage:
     def filled(self, values: Mapping[str, str]) -> Config:
         """The configuration with these values at dotted keys."""
         try:
-            data = apply_overrides(self.work.model_dump(mode="json"), [Override(*item) for item in values.items()], {})
+            data = apply_overrides(self.work.as_set(), [Override(*item) for item in values.items()], {})
             return validate(type(self.work), data)
         except ConfigError as error:
             raise ConfigError(f"stage {self.name}: {error}") from None

@@ -111,8 +111,7 @@ def _state(artefact: Artefact) -> str:
 
 
 def _defaults(model: type[Config]) -> dict[str, Any]:
-    given = {name: field.get_default(call_default_factory=True) for name, field in model.model_fields.items() if not field.is_required()}
-    return model.model_construct(**given).model_dump(mode="json")
+    return model.model_construct().model_dump(mode="json")
 
 
 def _differences(default: Any, value: Any, key: str) -> Iterator[tuple[str, Any]]:

@@ -41,7 +41,7 @@ def pipeline_data(pipeline: Pipeline) -> Json:
 
 def stage_data(stage: Stage) -> Json:
     """A stage as plain data, without keys that inputs fill."""
-    config = without(stage.work.model_dump(mode="json"), stage.inputs)
+    config = without(stage.work.as_set(), stage.inputs)
     return {"work": stage.kind, **({"inputs": dict(stage.inputs)} if stage.inputs else {}), **config}
 
 

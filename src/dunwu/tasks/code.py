@@ -6,11 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from dunwu.config.task_names import data_name
 from dunwu.config.tasks import CodeTask
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
 from dunwu.tasks.code_rows import CodeProblem, code_problem
-from dunwu.tasks.dataset import DATA_VARIABLE, dataset_name, load_rows
+from dunwu.tasks.dataset import DATA_VARIABLE, load_rows
 from dunwu.tasks.rows import Row, hub_rows, local_rows
 from dunwu.tasks.splits import split_of_text
 from dunwu.types import Problem, Split
@@ -44,7 +45,7 @@ class Code(Finite):
     """
 
     def __init__(self, config: CodeTask) -> None:
-        self.name = config.dataset or dataset_name(config.path or "")
+        self.name = config.dataset or data_name(config.path or "")
         self._test_only = config.dataset is not None and KNOWN_CODE[config.dataset].test_only
         self.skipped = self.duplicates = 0
         self.solutions: dict[str, str] = {}

@@ -15,7 +15,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dunwu.config.references import SUFFIXES
 from dunwu.errors import DataError
 
 ROWS_AT_ONCE = 256
@@ -61,11 +60,6 @@ def container(file: Path) -> str:
     start = head.lstrip(_BLANK)
     kind = "JSON array" if start.startswith("[") else "JSON lines" if _is_lines(file, start) else "JSON object with a list of rows"
     return f"{kind}{encoding}{packed}"
-
-
-def plain_name(name: str) -> str:
-    """A file's name without the ending of its format."""
-    return next((name.removesuffix(suffix) for suffix in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(suffix)), name)
 
 
 def _read_parquet(file: Path) -> Found:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dunwu.config.references import SUFFIXES
+from dunwu.config.task_names import data_name
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
 from dunwu.tasks.columns import cell, filled, has, missing
-from dunwu.tasks.containers import plain_name
 from dunwu.tasks.forms import ANSWER_COLUMNS, PROBLEM_COLUMNS, as_turns, instruction
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
 from dunwu.tasks.row_splits import SplitRows, counts_in_words, split_rows
@@ -62,7 +62,7 @@ class Dataset(Finite):
         known = KNOWN.get(config.path)
         if known and known.numeric and config.verifier == "auto":
             config = config.model_copy(update={"verifier": "number"})
-        self.name = config.path if known else dataset_name(config.path)
+        self.name = config.path if known else data_name(config.path)
         self._config = config
         rows = load_rows(config.path)
         self._named = any(row.split != "unnamed" for row in rows)
@@ -314,9 +314,3 @@ def difficulty_of(row: Row) -> float | None:
         if match:
             return float(match.group(1))
     return None
-
-
-def dataset_name(path: str) -> str:
-    """A short name for metrics: the last part of the path without its suffix."""
-    name = Path(path).expanduser().resolve().name if Path(path).expanduser().exists() else path.rpartition("/")[2]
-    return plain_name(name)
