@@ -78,6 +78,13 @@ def test_a_single_word_is_translated_as_a_label_only(chinese: None) -> None:
     assert translate("training  20 steps") == "training  20 步"
 
 
+def test_a_title_quotes_texts_of_others(chinese: None) -> None:
+    assert translate("training", title=True) == "训练"
+    assert translate("of 20 steps: training", title=True) == "of 20 steps：训练"
+    assert translate("mine: 20 steps", title=True) == "mine: 20 steps"
+    assert translate("Say: x. Nothing was learnt.", title=True) == "Say: x. Nothing was learnt."
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "no such encoding"])
 def test_an_encoding_without_chinese_keeps_english(chinese: None, encoding: str) -> None:
     assert translate("20 steps", encoding=encoding) == "20 steps"

@@ -65,7 +65,7 @@ class ConsoleReporter(Reporter):
     def sample(self, title: str, text: str) -> None:
         """Print the text below a rule with the title; characters beyond 2,000 are only counted."""
         more = f" ... ({len(text) - SAMPLE_CHARACTERS} characters more)" if len(text) > SAMPLE_CHARACTERS else ""
-        *lines, last = wrapped(clean(self._ours(title, label=True)), self._console.width - 4) or [""]
+        *lines, last = wrapped(clean(translate(title, encoding=self._console.encoding, title=True)), self._console.width - 4) or [""]
         self._print("\n".join(lines)) if lines else None
         self._console.print(Rule(self._safe(last), align="left", characters="-"))
         self._print(text[:SAMPLE_CHARACTERS] + self._ours(more))

@@ -54,13 +54,19 @@ def language() -> Language:
     return "zh" if re.match(r"zh([_.@-]|$)", locale, re.IGNORECASE) and not _TRADITIONAL.match(locale) else "en"
 
 
-def translate(text: str, *, encoding: str | None = "utf-8", label: bool = False) -> str:
+def translate(text: str, *, encoding: str | None = "utf-8", label: bool = False, title: bool = False) -> str:
     """``text`` in the user's language: line by line, each whole, else by its columns or sentences; what has no entry stays.
 
-    A single word counts as a name of the user's and stays, unless it is a ``label`` of ours (a heading, the name of a fact).
+    A single word counts as a name of the user's and stays, unless it is a ``label`` of ours (a heading, the name of a fact). A ``title``
+    may quote any text, such as a question: it is translated whole, with its words, or not at all.
     Nothing changes if ``encoding`` lacks Chinese.
     """
-    return _in_chinese(text, label) if language() == "zh" and _has_chinese(encoding or "utf-8") else text
+    if language() != "zh" or not _has_chinese(encoding or "utf-8"):
+        return text
+    if title:
+        found = _whole(text, 0, title=True)
+        return found.text if found else text
+    return _in_chinese(text, label)
 
 
 def width(text: str) -> int:
@@ -121,8 +127,8 @@ def _line(line: str, depth: int = 0, literal: str = "") -> Found | None:
     return Found(text, sum(target.covered for target in found if target))
 
 
-def _whole(line: str, depth: int, literal: str = "") -> Found | None:
-    """The translation by the entry that covers most of the line; ``literal``: only entries with this text."""
+def _whole(line: str, depth: int, literal: str = "", title: bool = False) -> Found | None:
+    """The translation by the entry that covers most of the line; ``literal``: only entries with this text; ``title``: only words in it."""
     fixed, patterns = _catalogue()
     if line in fixed:
         return Found(fixed[line], len(line))
@@ -130,19 +136,19 @@ def _whole(line: str, depth: int, literal: str = "") -> Found | None:
     for entry in patterns if depth < _DEEPEST else ():
         if all(each in line for each in entry.literals) and any(literal in each for each in entry.literals):
             for found in entry.matches(line):
-                filled = _filled(entry, line, found, depth)
+                filled = _filled(entry, line, found, depth, title)
                 if filled and (best is None or filled.covered > best.covered):
                     best = filled
     return best
 
 
-def _filled(entry: Entry, line: str, found: Mapping[str, str], depth: int) -> Found | None:
+def _filled(entry: Entry, line: str, found: Mapping[str, str], depth: int, title: bool) -> Found | None:
     """The target with its values. ``None`` if an entry without words, such as ``{a!t}: {b!t}``, has a part that is not ours."""
     values, covered = dict(found), len(line) - sum(len(found[name]) for name, kind in entry.kinds.items() if kind != "n")
     for name, kind in entry.kinds.items():
         if kind not in ("t", "w"):
             continue
-        part = _line(found[name], depth + 1) if kind == "w" or " " in found[name] else None
+        part = _line(found[name], depth + 1) if kind == "w" or (" " in found[name] and not title) else None
         if part is None and not entry.worded:
             return None
         if part is not None:
