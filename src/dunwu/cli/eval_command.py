@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.jobs.evaluate import run_evaluation  # torch takes seconds to import, and the plan is shown before
 
     result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch, reporter)
-    show("\n".join(table(result.name, result.summary())))
+    show("\n".join(table(result.name, result.summary())), label=True)
     return 0
 
 

@@ -83,7 +83,7 @@ class ConsoleReporter(Reporter):
         began, printed = self._clock(), -INTERVAL
 
         def shown(step: int, metrics: Mapping[str, Field]) -> list[str]:
-            return pieces(eta(step - start, total - start, self._clock() - began), metrics)
+            return [self._ours(piece) for piece in pieces(eta(step - start, total - start, self._clock() - began), metrics)]
 
         def print_line(step: int, metrics: Mapping[str, Field]) -> None:
             nonlocal printed

@@ -11,7 +11,6 @@ from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from dunwu.run.reporter import Field, clean, duration
-from dunwu.text.translate import translate
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "rewards/accuracy": ("accuracy", "%"),
@@ -39,7 +38,7 @@ def words(name: str, value: Field) -> str:
         return ""
     number = value if isinstance(value, int | str) and name not in WORDS else float(value)
     text = f"{100 * number:.0f} %" if form == "%" and isinstance(number, float) else f"{number:{form if isinstance(number, float) else ''}}"
-    return f"{translate(shown, label=True)} {text}"
+    return f"{shown} {text}"
 
 
 def pieces(left: float | None, metrics: Mapping[str, Field]) -> list[str]:
