@@ -46,7 +46,7 @@ PUBLIC = "__init__.py"
 
 LIGHT = ("", "text", "process", "run", "config", "tasks", "sandbox", "verifiers", "rewards", "analysis")
 HEAVY = {"torch", "transformers", "vllm", "ray", "accelerate", "peft"}
-ONE_FILE = ("vllm", "ray", "peft")
+ONE_FILE = ("vllm", "ray", "peft", "accelerate")
 # From the trainer to a process it has started itself, never the other way and never from a file: see rewards/worker_process.py.
 TRUSTED_TRANSPORT = {"rewards/pool.py", "rewards/worker_process.py", "rewards/worker.py"}
 UNPICKLING = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}

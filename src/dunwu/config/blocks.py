@@ -15,6 +15,7 @@ from dunwu.config.base import Betas, Bound, Config, Count, Positive, Seed
 from dunwu.config.references import ModelRef
 
 Precision = Literal["auto", "float32", "bfloat16"]
+TrackerName = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 SavePrecision = Literal["loaded", "float32", "bfloat16"]
 Projection = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PromptTemplate = Literal["tiny", "r1-zero", "r1-zero-prefilled", "plain", "chatml", "llama3", "deepseek", "chat", "auto"]
@@ -125,10 +126,21 @@ class Saving(Config):
     """Newest valid checkpoints kept; the final one is always kept."""
     sample_every: Positive = 50
     """Show a sample completion every this many steps."""
+    report_to: tuple[TrackerName, ...] = ()
+    """Experiment trackers that get the metrics: tensorboard, trackio, wandb, mlflow, one or a list; null or none: none. Needs the extra
+    `trackers` or the packages. May change when a run is resumed."""
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        """One name as a list, and TRL's `none` as no name."""
+        if value is None or value == "none":
+            return ()
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
     def resume_may_change(self, key: str, old: Any, new: Any) -> bool:
         """Whether a run may resume with another value of a dotted key, because training does not depend on it."""
-        return key in ("save_every", "keep_checkpoints")
+        return key in ("save_every", "keep_checkpoints", "report_to")
 
 
 class Optimising(Config):

@@ -21,6 +21,7 @@ from dunwu.jobs.measure import set_names
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.run.directory import RunDirectory, read_metrics
 from dunwu.run.reporter import Advance, Reporter
+from dunwu.trainers.trackers import Track, no_tracker
 from dunwu.trainers.train_loop import Show
 from dunwu.verifiers.unread import describe_verdicts, hint
 
@@ -57,8 +58,8 @@ class _ProgressLine(Reporter):
 class Evaluator:
     """Measures every eval set of a run, and keeps the results and what they cost on disk."""
 
-    def __init__(self, run: RunDirectory, config: ZeroConfig, session: EvaluationSession) -> None:
-        self._run, self._config, self._session = run, config, session
+    def __init__(self, run: RunDirectory, config: ZeroConfig, session: EvaluationSession, track: Track = no_tracker) -> None:
+        self._run, self._config, self._session, self._track = run, config, session, track
         self._sets = dict(zip(set_names(config.evaluations), config.evaluations, strict=True))
         self.results: dict[str, dict[str, EvaluationResult]] = {}
         self._seconds: dict[str, float] = _read(run.path / SECONDS)
@@ -79,8 +80,8 @@ class Evaluator:
                     self._run.reporter.warn(f"{phase}: {name}: {advice}")
             self.results.setdefault(name, {})[phase] = result
             if self._config.evaluate_every:
-                shared = result.spread(self._config.evaluate_problems)
-                self._add_point(name, 0 if phase == "before" else self._config.grpo.steps, shared)
+                step = 0 if phase == "before" else self._config.grpo.steps
+                self._add_point(name, step, result.spread(self._config.evaluate_problems))
 
     def forget(self, phase: str) -> None:
         """Remove the measurements of a phase, to be made again."""
@@ -88,28 +89,25 @@ class Evaluator:
             self._path(phase, name).unlink(missing_ok=True)
         self._seconds.pop(f"evaluate_{phase}", None)
 
-    def during(self, step: int, session: EvaluationSession, show: Show) -> dict[str, float]:
+    def during(self, step: int, session: EvaluationSession, show: Show) -> None:
         """Measure every eval set after ``step`` if it is due, and drop what a resumed run measured after that step.
 
-        Returns the new points as metrics, such as ``eval/countdown/pass_at_1``. Training is not affected: the seeds of completions are not
-        those of rollouts, and nothing is drawn from a shared stream.
+        Training is not affected: the seeds of completions are not those of rollouts, and nothing is drawn from a shared stream.
         """
         self._rewind(step)
         every = self._config.evaluate_every
-        if not every or step % every or not 0 < step < self._config.grpo.steps:
-            return {}
-        session.engine.load_weights(step)
-        points = {name: self._measure_step(step, name, session, show) for name in self._sets}
-        return {f"eval/{name}/{key}": point[key] for name, point in points.items() for key in POINT if isinstance(point[key], int | float)}
+        if every and step % every == 0 and 0 < step < self._config.grpo.steps:
+            session.engine.load_weights(step)
+            for name in self._sets:
+                self._measure_step(step, name, session, show)
 
-    def _measure_step(self, step: int, name: str, session: EvaluationSession, show: Show) -> Mapping[str, Any]:
+    def _measure_step(self, step: int, name: str, session: EvaluationSession, show: Show) -> None:
         path, config, problems = self._path(f"step-{step:05d}", name), self._sets[name], self._config.evaluate_problems
         if not path.exists():
             reporter = _ProgressLine(name, show)
             self._measure("during", path, name, partial(session.evaluate, config, reporter, problems))
         point = self._add_point(name, step, read_evaluation(path))
         self._run.reporter.say(f"step {step}: {name}: {describe_point(point)}")
-        return point
 
     def _measure(self, phase: str, path: Path, name: str, evaluate: Callable[[], EvaluationResult]) -> EvaluationResult:
         began = time.monotonic()
@@ -128,9 +126,12 @@ class Evaluator:
     def _add_point(self, name: str, step: int, result: EvaluationResult) -> Mapping[str, Any]:
         summary = result.summary()
         point = {"step": step, **{key: summary[key] for key in POINT}}
-        others = [each for each in self._curve.get(name, []) if each["step"] != step]
-        self._curve[name] = sorted([*others, point], key=lambda each: int(each["step"]))
-        self._run.write_json(CURVE, self._curve)
+        known = self._curve.get(name, [])
+        if point not in known:
+            others = [each for each in known if each["step"] != step]
+            self._curve[name] = sorted([*others, point], key=lambda each: int(each["step"]))
+            self._run.write_json(CURVE, self._curve)
+            self._track(step, {f"eval/{name}/{key}": value for key, value in point.items() if key != "step"})
         return point
 
     def _rewind(self, step: int) -> None:

@@ -29,6 +29,7 @@ from dunwu.tasks.make import make_mixture
 from dunwu.tasks.mixture import Mixture
 from dunwu.tasks.rows import local_rows, stream_rows
 from dunwu.trainers.reward_model_examples import Reader
+from dunwu.trainers.trackers import check_trackers
 
 SHOWN = 600
 """Characters shown of the first prompt."""
@@ -37,6 +38,7 @@ UNBOUNDED = 1 << 30
 
 def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]:
     """Rows, dropped rows, the first prompt, prompt tokens and the memory needed. Raises ``UserError`` as the run would."""
+    check_trackers(config.report_to)
     check_parts(config)
     task, tokenizer, size = make_mixture(config.tasks), _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
@@ -61,6 +63,7 @@ def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]
 
 def preview_sft(config: SftConfig) -> list[str]:
     """Conversations, tokens, and conversations that are too long."""
+    check_trackers(config.report_to)
     tokenizer, size = _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
         paths = [path for path in (config.data, config.validation) if path is not None]
@@ -79,6 +82,7 @@ def preview_sft(config: SftConfig) -> list[str]:
 
 def preview_reward_model(config: RewardModelConfig) -> list[str]:
     """Training and held-out examples, and what is excluded."""
+    check_trackers(config.report_to)
     tokenizer = _tokenizer(config.model)
     if config.data is None:
         return []

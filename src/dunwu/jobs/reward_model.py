@@ -26,6 +26,7 @@ from dunwu.run.reporter import QUIET, Reporter
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.reward_model import RewardModelTrainer
 from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
+from dunwu.trainers.trackers import check_trackers, open_trackers
 from dunwu.trainers.train_loop import Schedule, run_steps
 
 EXAMPLES = "evaluations/examples.json"
@@ -35,6 +36,7 @@ SHOWN = ("accuracy", "loss", "held_out_accuracy", "tokens_per_second")
 @stopping_at_once()
 def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Start or resume one run and return its directory. Raises ``Interrupted`` when asked to stop, after saving."""
+    check_trackers(config.report_to)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     take_date(out)
     data = _data_path(config)
@@ -49,14 +51,19 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False,
     inputs = {"data": content_hash(data)} | ({"model": content_hash(folder)} if folder.is_dir() else {})
     files = {"data": {str(file): content_hash(file) for file in data_files(data)}, "model": {config.model: ""}}
     stored = config.model_dump(mode="json")
-    with RunDirectory.create(
-        out, "reward-model", stored, config.seed, resume, inputs, files, config.resume_may_change, reporter=reporter
-    ) as run:
+    with (
+        RunDirectory.create(
+            out, "reward-model", stored, config.seed, resume, inputs, files, config.resume_may_change, reporter=reporter
+        ) as run,
+        open_trackers(config.report_to, run) as track,
+    ):
         trainer = RewardModelTrainer(config, model, tokenizer, train, held_out, reporter)
         counts["never drawn, to balance lengths"] = trainer.batches.unused
         run.note({"steps": trainer.steps, "data": counts})
         _announce(reporter, config, out, trainer, counts, str(device))
-        final = run_steps(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN))
+        final = run_steps(
+            run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN), track=track
+        )
         agreements = trainer.agreements(held_out)
         figures = measure(held_out, agreements)
         if not run.finished:

@@ -29,6 +29,7 @@ from dunwu.run.reporter import QUIET, Reporter
 from dunwu.run.step_manifest import step_folder
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.sft import SftTrainer
+from dunwu.trainers.trackers import check_trackers, open_trackers
 from dunwu.trainers.train_loop import Schedule, run_steps
 
 SHOWN = ("loss", "eval_loss", "mean_token_accuracy", "tokens_per_second")
@@ -39,6 +40,7 @@ SUMMARY = "summary.json"
 @stopping_at_once()
 def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Start or resume one run and return its directory. Raises ``Interrupted`` when asked to stop, after saving."""
+    check_trackers(config.report_to)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     take_date(out)
@@ -58,7 +60,10 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
         add_lora(model, config.lora, config.seed)
     engine = build_engine(config.engine, model, tokenizer)
     stored, may_change = config.model_dump(mode="json"), config.resume_may_change
-    with RunDirectory.create(out, "sft", stored, config.seed, resume, hashes, files(config), may_change, tokenise, reporter) as run:
+    with (
+        RunDirectory.create(out, "sft", stored, config.seed, resume, hashes, files(config), may_change, tokenise, reporter) as run,
+        open_trackers(config.report_to, run) as track,
+    ):
         trainer = SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()), reporter)
         data = {name: asdict(found.counts) for name, found in sets.items()}
         arithmetic = {"generation": engine.decoder, "training": trainer.scorer.name}
@@ -68,7 +73,7 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
         before = measure_before(run, trainer)
         if not (run.checkpoints / step_folder(trainer.steps)).exists():  # a finished run may be asked for more epochs
             run.reopen()
-        final = run_steps(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN))
+        final = run_steps(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN), track=track)
         rows = read_metrics(run.path)
         if not run.finished:
             run.write_json(SUMMARY, summary(config, str(device), before, rows))

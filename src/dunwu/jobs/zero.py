@@ -35,6 +35,7 @@ from dunwu.tasks.make import make_mixture
 from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
+from dunwu.trainers.trackers import check_trackers, open_trackers
 from dunwu.trainers.train_loop import Schedule, run_steps
 
 SHOWN = ("rewards/accuracy", "completions/mean_length", "reward", "entropy", "reflections_per_completion")
@@ -43,6 +44,7 @@ SHOWN = ("rewards/accuracy", "completions/mean_length", "reward", "entropy", "re
 @stopping_at_once()
 def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
     """Start or resume one run and return its directory. Raises ``Interrupted`` when asked to stop, after saving."""
+    check_trackers(config.report_to)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     take_date(out)
@@ -71,6 +73,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         ) as run,
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
         GroupRewards(config, pool.weights, models) as group_rewards,
+        open_trackers(config.report_to, run) as track,
     ):
         _record_card(run, folder)
         trainer = GrpoTrainer(config, model, tokenizer, engine, pool, task, run, group_rewards)
@@ -86,14 +89,14 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         if day := written_date(config.template, tokenizer):
             reporter.facts((("date", f"{day}, which the chat template writes, also after a resume"),))
         session = EvaluationSession(engine, tokenizer, pool, config.template, config.max_prompt_tokens)
-        evaluator = Evaluator(run, config, session)
+        evaluator = Evaluator(run, config, session, track)
         evaluator.measure("before")
         if not (run.checkpoints / step_folder(config.grpo.steps)).exists():  # a finished run may be asked for more steps
             evaluator.forget("after")
             run.reopen()
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN, config.evaluate_every)
         with closing(trainer), session_during(config, model, tokenizer, session) as during:
-            final = run_steps(run, trainer, schedule, lambda step, show: evaluator.during(step, during, show))
+            final = run_steps(run, trainer, schedule, lambda step, show: evaluator.during(step, during, show), track)
         trainer.load_engine(config.grpo.steps)
         evaluator.measure("after")
         summary = evaluator.summary(config.seed, str(device))

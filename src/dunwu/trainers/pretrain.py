@@ -30,6 +30,7 @@ from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.scoring import fixed_shapes, pad_right
 from dunwu.trainers.state import load_state, save_state
+from dunwu.trainers.trackers import check_trackers, open_trackers
 from dunwu.trainers.train_loop import Metrics, Schedule, run_steps
 
 TOKENIZER_DOCUMENTS = 20_000
@@ -42,6 +43,7 @@ def pretrain(config: PretrainConfig, out: Path, resume: bool = False, reporter: 
     """Train a base model from scratch and return its folder (the final checkpoint)."""
     weights = dict(config.sources or DEFAULT_WEIGHTS)
     check_weights(weights)
+    check_trackers(config.report_to)
     if config.threads:
         torch.set_num_threads(config.threads)
     with (
@@ -49,12 +51,13 @@ def pretrain(config: PretrainConfig, out: Path, resume: bool = False, reporter: 
             out, "pretrain", config.model_dump(mode="json"), config.seed, resume, may_change=config.resume_may_change, reporter=reporter
         ) as run,
         Corpus(config.seed, weights) as corpus,
+        open_trackers(config.report_to, run) as track,
     ):
         trainer = Pretrainer(config, corpus, reporter=reporter)
         schedule = Schedule(
             trainer.steps, config.save_every, config.keep_checkpoints, "pretrain", ("loss", "held_out_loss", "tokens_per_second")
         )
-        final = run_steps(run, trainer, schedule)
+        final = run_steps(run, trainer, schedule, track=track)
         run.finish({"checkpoint": final})
         return final
 

@@ -13,6 +13,7 @@ from dunwu.run.directory import RunDirectory
 from dunwu.run.interrupt import Interrupt
 from dunwu.run.step_manifest import folder_step
 from dunwu.trainers.learning_watch import LearningWatch
+from dunwu.trainers.trackers import Track, no_tracker
 
 Metrics = Mapping[str, float | int | str | None]
 Show = Callable[[Metrics], None]
@@ -61,7 +62,9 @@ class Schedule:
         return step % self.save_every == 0 or step == self.steps or (self.evaluate_every > 0 and step % self.evaluate_every == 0)
 
 
-def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule, between: Between = lambda step, show: None) -> Path:
+def run_steps(
+    run: RunDirectory, trainer: Trainer, schedule: Schedule, between: Between = lambda step, show: None, track: Track = no_tracker
+) -> Path:
     """Run all steps, from the newest valid checkpoint if there is one, and return the final checkpoint.
 
     The first Ctrl-C or SIGTERM saves after the current step and raises ``Interrupted``; a trainer that halts raises ``TrainingError``.
@@ -82,6 +85,7 @@ def run_steps(run: RunDirectory, trainer: Trainer, schedule: Schedule, between: 
         for step in range(done + 1, schedule.steps + 1):
             metrics = trainer.step(step)
             run.log(step, metrics)
+            track(step, metrics)
             watch.add(step, metrics)
             advance(step, {name: metrics[name] for name in schedule.shown if name in metrics})
             if schedule.saves(step) or interrupt.requested or trainer.halted:
