@@ -27,7 +27,7 @@ def weights(run: Path) -> bytes:
 
 
 def curve(run: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((run / "evaluations" / "curve.json").read_text(encoding="utf-8"))["dataset"]
+    found: list[dict[str, Any]] = json.loads((run / "evaluations" / "curve.json").read_text(encoding="utf-8"))["say"]
     return found
 
 
@@ -60,13 +60,13 @@ def test_training_is_the_same_with_and_without(
 
 def test_every_point_is_measured_over_the_same_problems_and_stored(watched: Path) -> None:
     files = {path.name for path in (watched / "evaluations").glob("*.parquet")}
-    assert files == {"before-dataset.parquet", "step-00002-dataset.parquet", "step-00004-dataset.parquet", "after-dataset.parquet"}
-    asked = [row.problem_id for row in read_evaluation(watched / "evaluations" / "step-00002-dataset.parquet").rows]
-    every = list(dict.fromkeys(row.problem_id for row in read_evaluation(watched / "evaluations" / "before-dataset.parquet").rows))
+    assert files == {"before-say.parquet", "step-00002-say.parquet", "step-00004-say.parquet", "after-say.parquet"}
+    asked = [row.problem_id for row in read_evaluation(watched / "evaluations" / "step-00002-say.parquet").rows]
+    every = list(dict.fromkeys(row.problem_id for row in read_evaluation(watched / "evaluations" / "before-say.parquet").rows))
     assert asked == [every[0], every[0], every[1], every[1]]
     for point in curve(watched):
         name = {0: "before", 6: "after"}.get(point["step"], f"step-{point['step']:05d}")
-        rows = [row for row in read_evaluation(watched / "evaluations" / f"{name}-dataset.parquet").rows if row.problem_id in asked]
+        rows = [row for row in read_evaluation(watched / "evaluations" / f"{name}-say.parquet").rows if row.problem_id in asked]
         assert (point["problems"], point["k"]) == (2, 2)
         assert point["pass_at_1"] == pytest.approx(sum(row.correct for row in rows) / 4)
         assert point["interval"][0] <= point["pass_at_1"] <= point["interval"][1]
@@ -85,7 +85,7 @@ def test_the_step_is_saved_before_its_evaluation(zero_config: Callable[..., Zero
 
     class Looker(Reporter):
         def say(self, text: str) -> None:
-            if text.startswith("step 2: dataset: pass@1"):
+            if text.startswith("step 2: say: pass@1"):
                 seen.append({path.name for path in (tmp_path / "run" / "checkpoints").glob("step-*")})
 
     run_zero(zero_config(*DURING), tmp_path / "run", reporter=Looker())
@@ -125,8 +125,8 @@ def test_stopped_during_an_evaluation_and_resumed_it_is_the_same(
     whole = run_zero(zero_config(*more, *DURING), tmp_path / "whole")
     with pytest.raises(Interrupted, match="step 4 of 6"):
         run_zero(zero_config(*more, *DURING), tmp_path / "run", reporter=StopDuring())
-    assert not (tmp_path / "run" / "evaluations" / "step-00004-dataset.parquet").exists()
-    assert (tmp_path / "run" / "evaluations" / "step-00002-dataset.parquet").exists()
+    assert not (tmp_path / "run" / "evaluations" / "step-00004-say.parquet").exists()
+    assert (tmp_path / "run" / "evaluations" / "step-00002-say.parquet").exists()
     run = run_zero(zero_config(*more, *DURING), tmp_path / "run", resume=True)
     assert weights(run) == weights(whole)
     assert timeless(run) == timeless(whole)
@@ -140,10 +140,10 @@ def test_a_resumed_run_drops_what_was_measured_after_its_checkpoint(
     with pytest.raises(Interrupted):
         run_zero(zero_config(*DURING), tmp_path / "run", reporter=StopDuring())
     folder = tmp_path / "run" / "evaluations"
-    planted = (folder / "step-00002-dataset.parquet").read_bytes()
-    (folder / "step-00005-dataset.parquet").write_bytes(planted)
+    planted = (folder / "step-00002-say.parquet").read_bytes()
+    (folder / "step-00005-say.parquet").write_bytes(planted)
     run = run_zero(zero_config(*DURING), tmp_path / "run", resume=True)
-    assert not (folder / "step-00005-dataset.parquet").exists()
+    assert not (folder / "step-00005-say.parquet").exists()
     assert curve(run) == curve(watched)
 
 
@@ -157,5 +157,5 @@ def test_it_may_begin_when_a_run_is_resumed(zero_config: Callable[..., ZeroConfi
 
 def test_the_report_draws_it(watched: Path) -> None:
     page = (watched / "report.html").read_text(encoding="utf-8")
-    assert "Held-out accuracy: dataset" in page
+    assert "Held-out accuracy: say" in page
     assert "evaluation during" in page

@@ -74,7 +74,7 @@ def stopping_after(monkeypatch: pytest.MonkeyPatch, module: Any, train_until: An
         def __init__(self, schedule: Any) -> None:
             self.save_every, self.keep_checkpoints, self.steps = schedule.save_every, schedule.keep, schedule.steps
 
-    def stopped(run: Any, trainer: Any, schedule: Any, *between: Any) -> Path:
+    def stopped(run: Any, trainer: Any, schedule: Any, *between: Any, **more: Any) -> Path:
         return train_until(run, trainer, Saves(schedule), schedule.steps, step)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(module, "run_steps", stopped)

@@ -145,7 +145,7 @@ def test_a_run_sends_its_metrics_and_evaluations(fakes: list[Fake], zero_config:
     assert rows.keys() == {1, 2, 3}
     for row in read_metrics(run):
         assert rows[row["step"]] == {key: row[key] for key in rows[row["step"]]}
-    assert [step for step, row in fakes[0].rows if "eval/dataset/pass_at_1" in row] == [0, 2, 3]
+    assert [step for step, row in fakes[0].rows if "eval/say/pass_at_1" in row] == [0, 2, 3]
     model = "checkpoints/step-000003/model.safetensors"
     assert (run / model).read_bytes() == (plain / model).read_bytes()
 
