@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dunwu.tasks.columns import cell
+from dunwu.errors import DataError
+from dunwu.tasks.columns import cell, has, missing
+from dunwu.tasks.rows import Row
 
 Columns = Mapping[str, Any]
 PROBLEM_COLUMNS = ("problem", "question", "prompt", "instruction", "query")
@@ -68,6 +70,20 @@ def unknown(columns: Columns, forms: Sequence[Form]) -> str:
     if len(lacks) == len(near.needs):
         return f"its columns are of no known form (columns: {names}); the forms are {', '.join(form.name for form in forms)}"
     return f"its columns are of no known form (columns: {names}); in the nearest, {near.name}, {' and '.join(lacks)} is missing or empty"
+
+
+def renamed(row: Row, names: Mapping[str, str]) -> Row:
+    """The row with its columns under our names (``names``: the row's column, which may be nested, by ours).
+
+    Raises ``DataError`` with the nearest column for one that the row lacks.
+    """
+    for name in names.values():
+        if not has(row.columns, name):
+            present, near = missing(row.columns, [name])
+            raise DataError(
+                f"{row.where}: no column {name} (columns: {present}): {f'did you mean {near}?' if near else 'correct `columns`'}"
+            )
+    return replace(row, columns={**row.columns, **{ours: cell(row.columns, name) for ours, name in names.items()}}) if names else row
 
 
 def first(columns: Columns, names: Sequence[str]) -> str | None:

@@ -21,6 +21,7 @@ from dunwu.tasks.rows import Row, local_rows
 from dunwu.tasks.splits import split_of_text
 from dunwu.text.surrogates import refuse_surrogates
 
+HELD_OUT = frozenset({"test", "validation"})
 LABELS = {"safe": True, "unsafe": False, "true": True, "false": False}
 
 
@@ -86,23 +87,31 @@ def _read(path: Path, only: Mapping[str, str], item_of: Callable[[Row], AnyItem]
         raise DataError(f"{path} has no row with {wanted}: correct `only`")
     for row in rows:
         refuse_surrogates(row.columns, row.where)
-    items = [(row, item_of(row)) for row in rows]
-    named = {row.split for row in rows}
-    held_out = [item for row, item in items if _is_held_out(row, item.prompt, named)]
-    train = [item for row, item in items if not _is_held_out(row, item.prompt, named)]
-    prompts = {item.prompt for item in held_out}
-    fresh = tuple(item for item in train if item.prompt not in prompts)
-    for name, found in (("training", fresh), ("held-out", held_out)):
+    return split_items([(row, item_of(row)) for row in rows], path)
+
+
+def split_items(items: Sequence[tuple[Row, AnyItem]], path: Path) -> PreferenceData[AnyItem]:
+    """Training and held-out items: by the names of the files, else a tenth of the prompts by their hash, at least one.
+
+    Raises ``DataError`` if one of the two has no items.
+    """
+    named = {row.split for row, _ in items}
+    if by_name(named):
+        held = {item.prompt for row, item in items if row.split in HELD_OUT}
+    else:
+        prompts = {item.prompt for _, item in items}
+        held = {prompt for prompt in prompts if held_out_by_hash(prompt)} or {min(prompts, key=repr)} if len(prompts) > 1 else set()
+    held_out = tuple(item for row, item in items if item.prompt in held and (row.split in HELD_OUT or not by_name(named)))
+    train = tuple(item for _, item in items if item.prompt not in held)
+    for name, found in (("training", train), ("held-out", held_out)):
         if not found:
-            raise DataError(f"{path} has no {name} rows among its {len(rows)}: add rows, or files named train and test")
-    return PreferenceData(fresh, tuple(held_out), len(train) - len(fresh))
+            raise DataError(f"{path} has no {name} rows among its {len(items)}: add rows, or files named train and test")
+    return PreferenceData(train, held_out, len(items) - len(train) - len(held_out))
 
 
-def _is_held_out(row: Row, prompt: Conversation, named: Set[str]) -> bool:
-    """True if the row's file is named after a held-out split. If no file is, or all are, a tenth is held out by the hash of the prompt."""
-    if named & {"test", "validation"} and named & {"train", "unnamed"}:
-        return row.split in ("test", "validation")
-    return held_out_by_hash(prompt)
+def by_name(named: Set[str]) -> bool:
+    """True if the names of the files, of which ``named`` are the splits, tell held-out rows from training rows."""
+    return bool(named & HELD_OUT and named & {"train", "unnamed"})
 
 
 def held_out_by_hash(prompt: Conversation) -> bool:
