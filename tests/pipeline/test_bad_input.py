@@ -164,7 +164,7 @@ WORKS = {
         ("sft", {"messages": [ASK, SAY, SAY]}, "turn 3 has the role assistant"),
         ("sft", {"messages": [ASK, {**SAY, "content": ""}]}, "messages[1] is empty"),
         ("sft", {"messages": [ASK, {**SAY, "content": "\ud83d"}]}, "messages[1]: it has half a character ('\\ud83d')"),
-        ("pairs", {"prompt": "q", "rejected": "b"}, "(columns: prompt, rejected); in the nearest, preferences, chosen is missing or empty"),
+        ("pairs", {"prompt": "q", "rejected": "b"}, "(columns: prompt, rejected); the nearest, preferences, needs a value in chosen"),
         ("pairs", {**PAIR, "prompt": 3}, "prompt is neither text nor a list"),
         ("pairs", {**PAIR, "chosen": "\ud83d"}, "it has half a character"),
         ("labelled", {"prompt": "q", "completion": "a", "label": "maybe"}, "label is 'maybe': give 'safe' or 'unsafe'"),

@@ -17,6 +17,7 @@ from dunwu.config.blocks import EngineConfig
 from dunwu.config.load import load_config
 from dunwu.config.tasks import parse_task
 from dunwu.config.zero import EvalConfig
+from dunwu.data.first_rows import check_first_rows
 from dunwu.evaluation.store import refuse_taken
 from dunwu.models.bundled import default_template
 from dunwu.models.hub_ids import check_model, check_names
@@ -66,6 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     task = parse_task(options.task, "short" if template == "tiny" else "full")
     base = {"task": task.model_dump(mode="json"), "split": options.split}
     config = load_config(EvalConfig, None, [*_shorthands(options), *rest], base)
+    check_first_rows(config)
     check_names(config)
     if options.out is not None:
         check_folder(options.out, "a folder to write in")

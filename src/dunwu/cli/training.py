@@ -16,6 +16,7 @@ from dunwu.config.base import Config
 from dunwu.config.blocks import SamplingConfig, Saving
 from dunwu.config.load import dump_config, load_config
 from dunwu.config.recipes import find_recipe
+from dunwu.data.first_rows import check_first_rows
 from dunwu.models.hub_ids import check_names
 from dunwu.run.resume import can_resume, check_resume, own_config
 
@@ -61,6 +62,7 @@ def read_training(
     else:
         check_folder(options.out)
         config = load_config(model, find_recipe(options.recipe or recipe, command), overrides)
+        check_first_rows(config)
         check_names(config, fetch=not options.dry_run)
     return options, config
 

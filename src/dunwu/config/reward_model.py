@@ -22,7 +22,9 @@ class RewardModelConfig(Seeded, Saving, Machine, Optimising, Weights, OfModel):
     model: ModelRef = "tiny"
     """Initial model: `tiny` (the bundled base), a local Hugging Face folder or a hub id; a causal model gets a new head."""
     data: DataRef | None = None
-    """A `.jsonl`, `.jsonl.gz` or `.parquet` file, or a folder of them; null: the command's `--data`."""
+    """A file or folder of pairs or labelled answers in any format of docs/data.md; null: the command's `--data`."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Columns of the files, which may be nested, by our names: {prompt: question, chosen: better, rejected: worse}."""
     only: dict[str, str] = Field(default_factory=dict)
     """Read only rows whose columns have these values, such as {subset: helpful-base}."""
     max_tokens: Positive = 1024

@@ -17,10 +17,13 @@ from dunwu.config.references import DataRef
 class SftConfig(Seeded, Saving, Machine, PolicyOptimising, PolicyWeights, OfModel):
     """One run of supervised fine-tuning. The paper's values are `R1_SFT`."""
 
-    data: DataRef
-    """JSONL, JSONL.gz or Parquet, or a folder of them: rows `messages`, or `prompt` and `completion`."""
+    data: DataRef | None = None
+    """A file or folder of conversations in any format of docs/data.md, such as rows `messages`, or `prompt` and `completion`; null: the
+    command's `--data`."""
     validation: DataRef | None = None
     """Held-out rows of the same form, whose loss is measured before, during and after training. null: none."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Columns of the files, which may be nested, by our names: {prompt: query, completion: extra.response}."""
     template: Literal["plain", "tiny", "r1-zero", "chatml", "llama3", "deepseek", "auto"] = "tiny"
     """Training template, see `dunwu.models.chat`; auto: the tokenizer's own, if it keeps all reasoning."""
     epochs: Positive = 2

@@ -71,9 +71,11 @@ class DatasetTask(RowsInALanguage):
     """``gsm8k``, ``math``, a file, a folder with ``train``/``test`` files, or a hub id
     (``owner/name``, or ``owner/name:subset``)."""
     problem_column: str | None = None
-    """Column of the problem; null: ``problem``, else ``question``, else ``prompt``."""
+    """Column of the problem, which may be nested (``prompt.0.content``); null: the first of ``problem``, ``question``, ``prompt`` (a text
+    or messages), ``instruction`` (with ``input``) and ``query``."""
     answer_column: str | None = None
-    """Column of the gold answer; null: ``answer``, else ``solution``."""
+    """Column of the gold answer, which may be nested; null: the first of ``answer``, ``solution``, ``reward_model.ground_truth`` and
+    ``ground_truth``."""
     verifier: Literal["auto", "number", "plain_number", "math", "choice", "text", "json_schema", "instructions"] = "auto"
     """How answers are verified. auto: as numbers if the gold answer is one, else as mathematics. plain_number: the answer must be one
     number (``2 + 3`` is not 5). choice reads an optional column ``options``, json_schema a column ``schema``, instructions a column
@@ -134,7 +136,7 @@ class ChatTask(RowsInALanguage):
 
     kind: Literal["chat"] = "chat"
     path: DataRef
-    """A `.jsonl`, `.jsonl.gz` or `.parquet` file, or a folder of them; rows with `prompt` or `messages`, and optionally
+    """A data file, or a folder of them; rows with `prompt` or `messages`, and optionally
     `reference`, `category`, `language` and `harmful` (true or false)."""
     name: str = "chat"
     """Name of the task in metrics and in `tasks` of a reward part."""

@@ -17,7 +17,6 @@ from dunwu.tasks.columns import cell, dotted_names, filled, is_empty
 from dunwu.tasks.containers import container
 from dunwu.tasks.dataset import Dataset, answer_columns, problem_columns
 from dunwu.tasks.forms import CONVERSATIONS, LABELLED, PAIRS, Form, form_of, renamed
-from dunwu.tasks.row_splits import counts_in_words
 from dunwu.tasks.rows import Row, data_files, local_rows
 from dunwu.types import Problem, Split
 from dunwu.verifiers.problem import problem_fault

@@ -104,6 +104,10 @@ class HeldOutProblems:
     dropped: dict[str, int]
     note: str = ""
     """Set if the problems are not those of the split."""
+    splits: str = ""
+    """Rows by split, in words; empty for generated problems."""
+    warnings: tuple[str, ...] = ()
+    """As `Finite.warnings`."""
 
 
 def held_out_problems(config: EvalConfig, limit: PromptLimit | None, all_rows: bool = False) -> HeldOutProblems:
@@ -115,7 +119,9 @@ def held_out_problems(config: EvalConfig, limit: PromptLimit | None, all_rows: b
     moved = task.hold_out_all(config.split) if all_rows and isinstance(task, Dataset) else 0
     note = f"{task.name} has no {config.split} rows: all its rows ({moved:,}) are used, also those a run would train on" if moved else ""
     dropped = sift(task, config.task, config.split, limit)
-    return HeldOutProblems(task.name, task.held_out(config.split, config.problems, config.seed), dropped, note)
+    problems = task.held_out(config.split, config.problems, config.seed)
+    said = (task.splits, task.warnings) if isinstance(task, Finite) else ("", ())
+    return HeldOutProblems(task.name, problems, dropped, note, *said)
 
 
 def where(problem: Problem) -> str:

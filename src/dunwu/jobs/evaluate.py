@@ -56,8 +56,10 @@ def run_evaluation(
         dropped = held_out.dropped
         where = f"{policy.device}, {torch.get_num_threads()} thread(s)" if policy.device.type == "cpu" else str(policy.device)
         reporter.facts((("device", f"{where}, {opened.engine.decoder}"), *dropped_facts(dropped)))
-        if held_out.note:
-            reporter.warn(held_out.note)
+        if held_out.splits:
+            reporter.facts((("rows", f"{held_out.splits}; evaluated: {len(held_out.problems):,}"),))
+        for warning in filter(None, (held_out.note, *held_out.warnings)):
+            reporter.warn(warning)
         result = session.evaluate(config, reporter)
     summary = result.summary()
     _show(result, summary, reporter)

@@ -12,6 +12,7 @@ import torch
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
+from dunwu.data.first_rows import conversations_taken, preferences_taken
 from dunwu.data.io.chat_examples import Counts, Example
 from dunwu.data.io.token_file import bytes_on_disk
 from dunwu.data.usable import sift
@@ -20,7 +21,7 @@ from dunwu.jobs.headline import dropped_facts
 from dunwu.jobs.memory import GIB, budget, budget_lines, fits, in_words, model_files, read_dimensions, remedies
 from dunwu.jobs.reward_checks import check_parts, check_reward
 from dunwu.jobs.reward_model import read_examples as read_preferences
-from dunwu.jobs.sft import example_readers
+from dunwu.jobs.sft import example_readers, paths
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_tokenizer
 from dunwu.models.protocols import Tokenizer
@@ -66,8 +67,7 @@ def preview_sft(config: SftConfig) -> list[str]:
     check_trackers(config.report_to)
     tokenizer, size = _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
-        paths = [path for path in (config.data, config.validation) if path is not None]
-        return [*(f"{path}: {sum(1 for _ in stream_rows(Path(path))):,} rows" for path in paths), _unknown(config.model)]
+        return [*(f"{path}: {sum(1 for _ in stream_rows(path)):,} rows" for path in paths(config).values()), _unknown(config.model)]
     template = training_template(config.template, tokenizer)
     readers = example_readers(config, template, tokenizer, size.positions if size and size.positions else UNBOUNDED)
     vocabulary = size.vocabulary if size else len(tokenizer)
@@ -77,7 +77,7 @@ def preview_sft(config: SftConfig) -> list[str]:
         for example in reader.read(counts):
             first = first or [example]
         lines.append(f"{name}: {counts}; as tokens {in_words(bytes_on_disk(counts.tokens, vocabulary))} on disk")
-    return [*lines, f"first conversation: {_quoted(tokenizer.decode(first[0].ids.tolist()))}"]
+    return [f"rows: {conversations_taken(config)}", *lines, f"first conversation: {_quoted(tokenizer.decode(first[0].ids.tolist()))}"]
 
 
 def preview_reward_model(config: RewardModelConfig) -> list[str]:
@@ -92,13 +92,14 @@ def preview_reward_model(config: RewardModelConfig) -> list[str]:
     lengths = sorted(len(row) for example in train for row in example.rows)
     first = tokenizer.decode(list(train[0].rows[0]))
     rows = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
-    return [f"rows: {rows}", f"tokens of a row: {_spread(lengths)}", f"first row: {_quoted(first)}"]
+    return [f"rows: {preferences_taken(config)}", f"data: {rows}", f"tokens of a row: {_spread(lengths)}", f"first row: {_quoted(first)}"]
 
 
 def _data(checked: Checked, task: Task) -> Iterator[str]:
     rows = f"{checked.rows:,} rows" if _all_finite(task) else f"{checked.rows:,} problems checked, of generated ones the first"
     yield f"training data: {rows} of {_names(task)}"
     yield from (f"{name}: {text}" for name, text in checked.remarks())
+    yield from (f"warning: {text}" for text in checked.warnings)
     yield f"tokens of a prompt: {_spread(sorted(len(prompt.token_ids) for prompt in checked.prompts))}"
     yield f"first prompt: {_quoted(checked.prompts[0].text)}"
 
@@ -108,6 +109,7 @@ def _rows(config: ZeroConfig, task: Task) -> Iterator[str]:
     for part, weighted in zip(_parts(task), config.tasks, strict=True):
         dropped = sift(part, weighted.task, "train", None)
         yield f"training data: {len(part.rows('train')):,} rows of {part.name}" if isinstance(part, Finite) else f"generated: {part.name}"
+        yield from [f"rows: {part.splits}", *(f"warning: {text}" for text in part.warnings)] if isinstance(part, Finite) else ()
         yield from (f"{name}: {text}" for name, text in dropped_facts(dropped))
     yield f"first problem: {_quoted(task.train(0, config.seed).text)}"
 

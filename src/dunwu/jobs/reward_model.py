@@ -9,6 +9,7 @@ import torch
 
 from dunwu.analysis.report import REPORT, write_report
 from dunwu.config.reward_model import RewardModelConfig
+from dunwu.data.first_rows import NO_DATA, preferences_taken
 from dunwu.data.io.preferences import read_labelled, read_pairs
 from dunwu.errors import ConfigError, DataError
 from dunwu.jobs.headline import STOPPING
@@ -79,7 +80,7 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False,
 
 def read_examples(config: RewardModelConfig, data: Path, reader: Reader) -> tuple[list[Example], list[Example], dict[str, int]]:
     """Training examples, held-out examples, and counts of rows by fate. Raises ``DataError`` if either set is empty."""
-    found = read_pairs(data, config.only) if config.criterion == "helpfulness" else read_labelled(data, config.only)
+    found = (read_pairs if config.criterion == "helpfulness" else read_labelled)(data, config.only, config.columns)
     train, train_out = make_examples(found.train, config.criterion, reader, config.max_tokens)
     held_out, held_out_out = make_examples(found.held_out, config.criterion, reader, config.max_tokens)
     counts = {"training": len(train), "held out": len(held_out), "in training too, dropped": found.leaked}
@@ -92,7 +93,7 @@ def read_examples(config: RewardModelConfig, data: Path, reader: Reader) -> tupl
 
 def _data_path(config: RewardModelConfig) -> Path:
     if config.data is None:
-        raise ConfigError("data is not set; give --data FILE (columns prompt, chosen, rejected; or prompt, completion, label)")
+        raise ConfigError(NO_DATA)
     return Path(config.data).expanduser()
 
 
@@ -116,6 +117,7 @@ def _announce(
         (
             ("model", f"{config.model} ({trained:,} parameters trained)"),
             ("device", device),
+            ("rows", preferences_taken(config)),
             ("data", f"{unit}: {rows}"),
             ("training", f"{trainer.steps} steps of {config.batch_size} {unit}{balanced}"),
             ("run", str(out)),

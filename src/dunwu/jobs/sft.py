@@ -12,6 +12,7 @@ import torch
 
 from dunwu.analysis.report import REPORT, write_report
 from dunwu.config.sft import SftConfig
+from dunwu.data.first_rows import NO_DATA, conversations_taken
 from dunwu.data.io.chat_examples import ExampleReader
 from dunwu.data.io.token_file import TokenFile, token_file
 from dunwu.data.prompts import written_date
@@ -88,22 +89,27 @@ def example_readers(config: SftConfig, template: TrainingTemplate, tokenizer: To
     longest = config.max_length or positions
     if longest > positions:
         raise ConfigError(f"max_length = {longest}: the model has {positions} positions; set it to {positions} at most")
-    paths = {"data": config.data, "validation": config.validation}
-    return {
-        name: ExampleReader(Path(path), template, tokenizer, longest, config.overlong) for name, path in paths.items() if path is not None
-    }
+    how = (template, tokenizer, longest, config.overlong, config.columns)
+    return {name: ExampleReader(path, *how) for name, path in paths(config).items()}
+
+
+def paths(config: SftConfig) -> dict[str, Path]:
+    """The files or folders of ``data`` and, if set, ``validation``. Raises ``ConfigError`` if there is no data."""
+    if config.data is None:
+        raise ConfigError(NO_DATA)
+    named = {"data": config.data, "validation": config.validation}
+    return {name: Path(path).expanduser() for name, path in named.items() if path is not None}
 
 
 def inputs(config: SftConfig) -> dict[str, str]:
     """Hashes of the model's folder and of the files."""
-    folders = {"model": model_folder(config.model), "data": Path(config.data), "validation": config.validation and Path(config.validation)}
+    folders = {"model": model_folder(config.model), **paths(config)}
     return {name: content_hash(path) for name, path in folders.items() if path}
 
 
 def files(config: SftConfig) -> dict[str, dict[str, str]]:
     """The files of each input with their hashes."""
-    paths = {"data": config.data, "validation": config.validation}
-    found = {name: {str(file): content_hash(file) for file in data_files(Path(path))} for name, path in paths.items() if path}
+    found = {name: {str(file): content_hash(file) for file in data_files(path)} for name, path in paths(config).items()}
     return {**found, "model": {config.model: ""}}
 
 
@@ -138,6 +144,7 @@ def plan_facts(config: SftConfig, run: Path, device: str, sets: dict[str, TokenF
     yield "device", f"{device}, {trainer.scorer.name}"
     day = written_date(config.template, trainer.tokenizer)
     yield "template", config.template + (f"; it writes the date {day}, also after a resume" if day else "")
+    yield "rows", conversations_taken(config)
     for name, found in sets.items():
         yield name, str(found.counts)
     yield "training", f"{config.epochs} epochs of {trainer.updates_per_epoch} updates of {config.batch_size} conversations"

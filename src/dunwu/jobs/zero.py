@@ -86,6 +86,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
             reporter, config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"]
         )
         reporter.facts((*checked.remarks(), *(("measured", line) for line in unmeasured)))
+        for warning in checked.warnings:
+            reporter.warn(warning)
         if day := written_date(config.template, tokenizer):
             reporter.facts((("date", f"{day}, which the chat template writes, also after a resume"),))
         session = EvaluationSession(engine, tokenizer, pool, config.template, config.max_prompt_tokens)

@@ -68,8 +68,11 @@ def unknown(columns: Columns, forms: Sequence[Form]) -> str:
     lacks = near.lacks(columns)
     names = ", ".join(map(str, columns)) or "none"
     if len(lacks) == len(near.needs):
-        return f"its columns are of no known form (columns: {names}); the forms are {', '.join(form.name for form in forms)}"
-    return f"its columns are of no known form (columns: {names}); in the nearest, {near.name}, {' and '.join(lacks)} is missing or empty"
+        known = ", ".join(form.name for form in forms)
+        return f"its columns are of no known form (columns: {names}); known are {known}: see `dunwu data`, and rename yours"
+    needed = f"the nearest, {near.name}, needs a value in {' and in '.join(lacks)}"
+    remedy = f"rename yours, or for dunwu sft and reward-model set columns.{lacks[0].partition(' or ')[0]}=COLUMN"
+    return f"its columns are of no known form (columns: {names}); {needed}: {remedy}"
 
 
 def renamed(row: Row, names: Mapping[str, str]) -> Row:

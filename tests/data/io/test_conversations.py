@@ -58,8 +58,8 @@ def test_columns_that_parquet_fills_with_nothing() -> None:
 @pytest.mark.parametrize(
     ("columns", "part"),
     [
-        ({"sentence": "1+1?"}, "of no known form (columns: sentence); the forms are messages, prompt and completion"),
-        ({"prompt": "1+1?"}, "in the nearest, prompt and completion, completion is missing or empty"),
+        ({"sentence": "1+1?"}, "of no known form (columns: sentence); known are messages, prompt and completion"),
+        ({"prompt": "1+1?"}, "the nearest, prompt and completion, needs a value in completion"),
         ({"messages": "1+1?"}, "not a JSON list"),
         ({"messages": '{"role": "user"}'}, "not a JSON list"),
         ({"messages": "[" * 100_000}, "not a JSON list"),

@@ -76,7 +76,7 @@ def test_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"chosen": None}, r"row 1: .*\(columns: prompt, chosen, rejected\); in the nearest, preferences, chosen is missing or empty"),
+        ({"chosen": None}, r"row 1: .*\(columns: prompt, chosen, rejected\); the nearest, preferences, needs a value in chosen"),
         ({"rejected": 5}, "rejected is int instead of text"),
         ({"rejected": TALK}, "rejected is list instead of text"),
         ({"prompt": TALK[:2]}, "ends with a user turn"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal, Protocol
@@ -17,6 +17,7 @@ from dunwu.errors import DataError
 from dunwu.models.bos import encode
 from dunwu.models.chat import Segment, TrainingTemplate
 from dunwu.models.protocols import Tokenizer
+from dunwu.tasks.forms import renamed
 from dunwu.tasks.rows import Row, stream_rows
 
 TokenIds = list[int]
@@ -80,10 +81,12 @@ class ExampleReader:
     tokenizer: Tokenizer
     max_length: int
     overlong: Literal["refuse", "drop"]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the rows by our names, see `SftConfig.columns`."""
 
     def read(self, counts: Counts) -> Iterator[Example]:
         """Yield the examples and add each to ``counts``. Raises ``DataError`` with the row and the remedy."""
-        for example in encode_rows(stream_rows(self.path), self.template, self.tokenizer):
+        for example in encode_rows((renamed(row, self.columns) for row in stream_rows(self.path)), self.template, self.tokenizer):
             if len(example.ids) <= self.max_length:
                 counts.conversations += 1
                 counts.tokens += len(example.ids)

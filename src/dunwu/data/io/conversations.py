@@ -28,7 +28,7 @@ def conversation(row: Row) -> tuple[Message, ...]:
     """
     form = form_of(row.columns, CONVERSATIONS)
     if form is None:
-        raise _mistake(row, f"{unknown(row.columns, CONVERSATIONS)}; rename the columns, or name them in the key `columns`")
+        raise _mistake(row, f"{unknown(row.columns, CONVERSATIONS)}")
     row = replace(row, columns=form.read(row.columns))
     columns = row.columns
     if form is TEXT:

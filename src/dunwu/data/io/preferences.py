@@ -11,12 +11,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from dunwu.data.io.turns import ROLES, read_turn
 from dunwu.errors import DataError
 from dunwu.models.chat import Message
-from dunwu.tasks.forms import LABELLED, PAIRS, Form, form_of, unknown
+from dunwu.tasks.forms import LABELLED, PAIRS, Form, form_of, renamed, unknown
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.tasks.splits import split_of_text
 from dunwu.text.surrogates import refuse_surrogates
@@ -59,14 +60,16 @@ class PreferenceData(Generic[AnyItem]):
     leaked: int
 
 
-def read_pairs(path: Path, only: Mapping[str, str]) -> PreferenceData[Pair]:
-    """All pairs of a file or folder whose columns have the values of ``only``. Raises ``DataError`` for a row that is not a pair."""
-    return _read(path, only, pair_of)
+def read_pairs(path: Path, only: Mapping[str, str], columns: Mapping[str, str] = MappingProxyType({})) -> PreferenceData[Pair]:
+    """All pairs of a file or folder whose columns have the values of ``only``; ``columns`` as in `renamed`.
+
+    Raises ``DataError`` for a row that is not a pair."""
+    return _read(path, only, columns, pair_of)
 
 
-def read_labelled(path: Path, only: Mapping[str, str]) -> PreferenceData[LabelledAnswer]:
+def read_labelled(path: Path, only: Mapping[str, str], columns: Mapping[str, str] = MappingProxyType({})) -> PreferenceData[LabelledAnswer]:
     """All labelled answers of a file or folder, as `read_pairs`."""
-    return _read(path, only, labelled_of)
+    return _read(path, only, columns, labelled_of)
 
 
 def pair_row(pair: Pair) -> dict[str, Any]:
@@ -80,8 +83,8 @@ def user_turn(text: str) -> Conversation:
     return (Message("user", text),)
 
 
-def _read(path: Path, only: Mapping[str, str], item_of: Callable[[Row], AnyItem]) -> PreferenceData[AnyItem]:
-    rows = [row for row in local_rows(path) if all(str(row.columns.get(name)) == value for name, value in only.items())]
+def _read(path: Path, only: Mapping[str, str], columns: Mapping[str, str], item_of: Callable[[Row], AnyItem]) -> PreferenceData[AnyItem]:
+    rows = [renamed(row, columns) for row in local_rows(path) if all(str(row.columns.get(name)) == value for name, value in only.items())]
     if not rows:
         wanted = ", ".join(f"{name} = {value}" for name, value in only.items())
         raise DataError(f"{path} has no row with {wanted}: correct `only`")
@@ -127,7 +130,7 @@ def text_of(prompt: Conversation) -> str:
 def as_form(row: Row, forms: Sequence[Form]) -> Row:
     """The row in our columns. Raises ``DataError`` if it has none of ``forms``."""
     if (form := form_of(row.columns, forms)) is None:
-        raise DataError(f"{row.where}: {unknown(row.columns, forms)}; rename the columns, or name them in the key `columns`")
+        raise DataError(f"{row.where}: {unknown(row.columns, forms)}")
     return replace(row, columns=form.read(row.columns))
 
 

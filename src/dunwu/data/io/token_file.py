@@ -64,8 +64,11 @@ def token_file(path: Path, reader: ExampleReader, data_hash: str, vocabulary: in
     """The token file of ``reader`` at ``path``, written unless a valid one exists.
 
     It is rewritten if it is corrupt or was made from other data (`content_hash`) or by another tokenizer, template or code. Raises
-    ``DataError`` as ``reader``, ``ModelError`` for a token outside the model's vocabulary, ``RunError`` if the disk is too full.
+    ``DataError`` as ``reader``, ``ModelError`` for a token outside the model's vocabulary, ``RunError`` if the disk is too full or ``path``
+    is not a file.
     """
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path} is not a file, and the tokens of the conversations are written there: move it away")
     key = _key(reader, data_hash, vocabulary)
     with suppress(OSError, ValueError, TypeError, LookupError):
         found = TokenFile(path)
@@ -124,7 +127,7 @@ def _key(reader: ExampleReader, data_hash: str, vocabulary: int) -> str:
     code = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(Path(dunwu.__file__).parent.rglob("*.py")))).hexdigest()
     versions = [importlib.metadata.version(name) for name in ("transformers", "tokenizers", "jinja2", "pyarrow")]
     form = [template.name, template.jinja, template.start, template.end, run_date()]
-    parts = [data_hash, tokenizer, *form, reader.max_length, reader.overlong, vocabulary, code, *versions]
+    parts = [data_hash, tokenizer, *form, reader.max_length, reader.overlong, dict(reader.columns), vocabulary, code, *versions]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
