@@ -5,6 +5,7 @@ Modules that load torch are imported inside the functions that need them, so tha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -28,7 +29,7 @@ from dunwu.pipeline.graph import Pipeline
 from dunwu.rewards.make import make_reward
 from dunwu.rewards.outcome import compute
 from dunwu.run.console import ConsoleReporter
-from dunwu.run.reporter import QUIET, Reporter
+from dunwu.run.reporter import Reporter
 from dunwu.run.resume import check_resume, own_config
 from dunwu.tasks.make import make_task
 from dunwu.tasks.templates import TEMPLATES
@@ -60,8 +61,8 @@ def train_grpo(
 
     The configuration is `recipe` with `keys` over it; both have the keys of `ZeroConfig`, such as `model="tiny"`, `tasks="countdown"`,
     `reward=["accuracy", "format"]` and `grpo={"steps": 20}`. `out` is the run directory; `resume` resumes the run
-    there, with its own configuration and what is given now over it. Progress is printed; `reporter=None` prints nothing, a custom
-    `dunwu.run.reporter.Reporter` receives the messages of the run.
+    there, with its own configuration and what is given now over it. Progress is printed; `reporter=None` prints nothing and logs
+    warnings (logger `dunwu`), a custom `dunwu.run.reporter.Reporter` receives the messages of the run.
 
     Raises `UserError` for a mistake, `TrainingError`, and after Ctrl-C, once everything is saved, `Interrupted` (a `KeyboardInterrupt`).
     """
@@ -254,8 +255,15 @@ def reward(problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy
     return [compute(made, problem, text) for text in ([texts] if isinstance(texts, str) else texts)]
 
 
+class _Silent(Reporter):
+    """Prints nothing; warnings go to the logger `dunwu`."""
+
+    def warn(self, text: str) -> None:
+        logging.getLogger("dunwu").warning("%s", text)
+
+
 def _or_quiet(reporter: Reporter | None) -> Reporter:
-    return QUIET if reporter is None else reporter
+    return _Silent() if reporter is None else reporter
 
 
 def _to_train(

@@ -137,6 +137,6 @@ def test_a_dry_run_reads_the_data_that_is_there(capsys: pytest.CaptureFixture[st
     (tmp_path / "problems.jsonl").write_text('{"problem": "1+1?"}\n', encoding="utf-8")
     assert main(["run", "reading.yaml", "--dry-run"]) == 2
     assert main(["run", "reading.yaml", "--dry-run", "--until", "tuned"]) == 0
-    (tmp_path / "rows.jsonl").write_text('{"text": "x"}\n', encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text('{"sentence": "x"}\n', encoding="utf-8")
     assert main(["run", "reading.yaml", "--dry-run", "--until", "tuned"]) == 2
     assert not (tmp_path / "runs").exists()

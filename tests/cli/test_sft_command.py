@@ -20,7 +20,7 @@ def test_a_dry_run_makes_nothing_and_prints_a_recipe(
     arguments = ["--dry-run", "--model", "some/model", "--data", "my rows.jsonl", "--seed", "5", "epochs=3"]
     with pytest.raises(UserError, match="my rows"):
         run(arguments)
-    Path("my rows.jsonl").write_text('{"messages": []}\n', encoding="utf-8")
+    Path("my rows.jsonl").write_text('{"prompt": "q", "completion": "a"}\n', encoding="utf-8")
     capsys.readouterr()
     assert run(arguments) == 0
     out = capsys.readouterr().out
@@ -61,5 +61,5 @@ def test_a_mistake_is_one_line(arguments: list[str], part: str) -> None:
 def test_data_must_be_named(tmp_path: Path) -> None:
     recipe = tmp_path / "own.yaml"
     recipe.write_text("model: tiny\n", encoding="utf-8")
-    with pytest.raises(UserError, match="data is missing"):
+    with pytest.raises(UserError, match="data is not set"):
         run(["--recipe", str(recipe)])

@@ -49,7 +49,7 @@ def test_the_policy_can_be_set(tmp_path, capsys):
     ("text", "message"),
     [
         ("{", "row 1: not valid JSON"),
-        ("[1]", "list instead of a JSON object"),
+        ("[1]", "a number instead of a JSON object"),
         ('{"prediction": "1"}', "no column gold"),
         ('{"gold": "1"}', "no column prediction"),
         ('{"gold": "1", "prediction": ["1"]}', "must hold text"),

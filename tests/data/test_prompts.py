@@ -73,3 +73,11 @@ def test_a_system_turn_that_the_template_drops_is_refused(world_tokenizer: Any) 
 def test_an_unknown_template_is_the_users_mistake(world_tokenizer: Any) -> None:
     with pytest.raises(ConfigError, match="unknown template 'r2'"):
         make_prompts([problem("Say 3.")], "r2", world_tokenizer, 100)
+
+
+def test_the_turns_of_a_problem_are_rendered_by_a_chat_template_only(world_tokenizer: Any) -> None:
+    turns = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"})
+    problem = Problem("p", "t", "Be brief.\n\n1+1?", "number", "2", turns=turns)
+    assert prompt_template("plain", world_tokenizer).prompt(problem).text.endswith("Be brief.1+1?")
+    with pytest.raises(DataError, match="takes one question, not 2 turns: set template=auto"):
+        prompt_template("tiny", world_tokenizer).prompt(problem)

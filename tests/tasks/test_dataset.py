@@ -226,3 +226,79 @@ def test_a_row_may_say_its_language(tmp_path):
     (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
     found = Dataset(DatasetTask(path=str(tmp_path), language="zh")).held_out("test", 9)
     assert [problem.language for problem in found] == ["zh", "en", "zh", "zh", "zh"]
+
+
+def test_nested_columns_and_the_nearest_one(tmp_path):
+    rows = [
+        {"prompt": [{"role": "user", "content": f"{n}?"}], "reward_model": {"ground_truth": str(n)}, "extra": {"gold": n}} for n in range(5)
+    ]
+    path = write(tmp_path / "test.jsonl", rows)
+    assert [(p.text, p.answer, p.turns) for p in made(path).held_out("test", 9)][:2] == [("0?", "0", ()), ("1?", "1", ())]
+    assert [p.answer for p in made(path, problem_column="prompt.0.content", answer_column="extra.gold").held_out("test", 9)][:2] == [
+        "0",
+        "1",
+    ]
+    with pytest.raises(DataError, match=r"no column golds \(columns: prompt, reward_model, extra\): set answer_column=extra\.gold"):
+        made(path, answer_column="golds")
+
+
+def test_a_conversation_as_problem(tmp_path):
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}]
+    (problem,) = made(write(tmp_path / "test.jsonl", [{"prompt": turns, "solution": "2"}])).held_out("test", 9)
+    assert (problem.text, problem.turns) == ("Be brief.\n\n1+1?", tuple(turns))
+    with pytest.raises(DataError, match=r"list instead of text in column prompt: .*problem_column=prompt\.0\.content"):
+        made(write(tmp_path / "bad.jsonl", [{"prompt": [*turns, {"role": "assistant", "content": "2"}], "answer": "2"}]))
+
+
+def test_an_instruction_comes_with_its_input(tmp_path):
+    path = write(
+        tmp_path / "test.jsonl",
+        [{"instruction": "Add.", "input": "1, 2", "output": "3"}, {"instruction": "1+1?", "input": "", "output": "2"}],
+    )
+    assert [p.text for p in made(path, answer_column="output").held_out("test", 9)] == ["Add.\n\n1, 2", "1+1?"]
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+def test_a_small_file_gives_each_split_a_problem(tmp_path, count):
+    task = made(write(tmp_path / "few.jsonl", sums(count)))
+    sizes = {split: len(task.rows(split)) for split in ("train", "validation", "test")}
+    assert sum(sizes.values()) == count
+    assert sizes["train"] >= 1
+    assert sizes["test"] >= 1
+    assert sizes["validation"] >= (count > 2)
+    assert task.splits.startswith(f"few.jsonl: {sizes['train']} training, {sizes['validation']} validation, {sizes['test']} test rows")
+    assert {task.copies(split, p) for split in sizes for p in task.rows(split)} == {1}
+
+
+def test_eval_of_a_small_file_uses_all_rows(tmp_path):
+    path = write(tmp_path / "few.jsonl", [{"problem": f"p{n}", "answer": n} for n in range(3)])
+    moved = {split: made(path).hold_out_all(split) for split in ("validation", "test")}
+    assert set(moved.values()) <= {0, 3}
+    assert 3 in moved.values()
+
+
+def test_one_row_cannot_be_split(tmp_path):
+    task = made(write(tmp_path / "one.jsonl", sums(1)))
+    assert sorted(len(task.rows(split)) for split in ("train", "validation", "test")) == [0, 0, 1]
+
+
+def test_different_golds_of_a_problem_are_warned_of_and_equal_numbers_are_not(tmp_path):
+    rows = [
+        {"problem": "a", "answer": "1/2"},
+        {"problem": "a", "answer": "0.5"},
+        {"problem": "b", "answer": "2"},
+        {"problem": "b", "answer": "3"},
+    ]
+    task = made(write(tmp_path / "test.jsonl", rows))
+    assert task.duplicates == 2
+    (warning,) = task.warnings
+    assert warning.startswith("1 problems occur with different golds")
+    assert "row 3: '2' and row 4: '3'" in warning
+    assert [p.answer for p in task.held_out("test", 9)] == ["1/2", "2"]
+
+
+def test_rows_that_are_dropped_are_counted_in_the_splits(tmp_path):
+    rows = [*sums(30), *sums(2), {"problem": "x", "answer": ""}]
+    task = made(write(tmp_path / "rows.jsonl", rows), unusable="drop")
+    assert task.splits.endswith("(split by a hash of the problem); 2 repeated dropped; 1 unusable dropped")
+    assert len(task.refused) == 1

@@ -77,7 +77,7 @@ def preview_sft(config: SftConfig) -> list[str]:
         for example in reader.read(counts):
             first = first or [example]
         lines.append(f"{name}: {counts}; as tokens {in_words(bytes_on_disk(counts.tokens, vocabulary))} on disk")
-    return [f"rows: {conversations_taken(config)}", *lines, f"first conversation: {_quoted(tokenizer.decode(first[0].ids.tolist()))}"]
+    return [f"reads: {conversations_taken(config)}", *lines, f"first conversation: {_quoted(tokenizer.decode(first[0].ids.tolist()))}"]
 
 
 def preview_reward_model(config: RewardModelConfig) -> list[str]:
@@ -92,7 +92,7 @@ def preview_reward_model(config: RewardModelConfig) -> list[str]:
     lengths = sorted(len(row) for example in train for row in example.rows)
     first = tokenizer.decode(list(train[0].rows[0]))
     rows = ", ".join(f"{name} {number:,}" for name, number in counts.items() if number)
-    return [f"rows: {preferences_taken(config)}", f"data: {rows}", f"tokens of a row: {_spread(lengths)}", f"first row: {_quoted(first)}"]
+    return [f"reads: {preferences_taken(config)}", f"rows: {rows}", f"tokens of a row: {_spread(lengths)}", f"first row: {_quoted(first)}"]
 
 
 def _data(checked: Checked, task: Task) -> Iterator[str]:

@@ -117,7 +117,7 @@ def _announce(
         (
             ("model", f"{config.model} ({trained:,} parameters trained)"),
             ("device", device),
-            ("rows", preferences_taken(config)),
+            ("reads", preferences_taken(config)),
             ("data", f"{unit}: {rows}"),
             ("training", f"{trainer.steps} steps of {config.batch_size} {unit}{balanced}"),
             ("run", str(out)),

@@ -144,7 +144,7 @@ def plan_facts(config: SftConfig, run: Path, device: str, sets: dict[str, TokenF
     yield "device", f"{device}, {trainer.scorer.name}"
     day = written_date(config.template, trainer.tokenizer)
     yield "template", config.template + (f"; it writes the date {day}, also after a resume" if day else "")
-    yield "rows", conversations_taken(config)
+    yield "reads", conversations_taken(config)
     for name, found in sets.items():
         yield name, str(found.counts)
     yield "training", f"{config.epochs} epochs of {trainer.updates_per_epoch} updates of {config.batch_size} conversations"

@@ -13,6 +13,7 @@ from typing import Any
 
 from dunwu.errors import DataError
 from dunwu.tasks.columns import cell, has, missing
+from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row
 
 Columns = Mapping[str, Any]
@@ -64,10 +65,11 @@ def form_of(columns: Columns, forms: Sequence[Form]) -> Form | None:
 
 def unknown(columns: Columns, forms: Sequence[Form]) -> str:
     """What to say about a row of no known form: its columns, and the nearest form with the columns that it lacks."""
-    near = max(forms, key=lambda form: (len(form.needs) - len(form.lacks(columns))) / len(form.needs))
+    # A form that lacks nothing has these columns with other contents.
+    near = max(forms, key=lambda form: bool(form.lacks(columns)) * (1 - len(form.lacks(columns)) / len(form.needs)))
     lacks = near.lacks(columns)
     names = ", ".join(map(str, columns)) or "none"
-    if len(lacks) == len(near.needs):
+    if len(lacks) in (0, len(near.needs)):
         known = ", ".join(form.name for form in forms)
         return f"its columns are of no known form (columns: {names}); known are {known}: see `dunwu data`, and rename yours"
     needed = f"the nearest, {near.name}, needs a value in {' and in '.join(lacks)}"
@@ -145,7 +147,8 @@ def _alpaca(columns: Columns) -> dict[str, Any]:
 
 
 def _answered(columns: Columns) -> dict[str, Any]:
-    return {"prompt": asked(columns, PROBLEM_COLUMNS), "completion": cell(columns, first(columns, _WORKED) or "")}
+    answer = cell(columns, first(columns, _WORKED) or "")
+    return {"prompt": asked(columns, PROBLEM_COLUMNS), "completion": answer if isinstance(answer, str) else cell_text(answer) or answer}
 
 
 def _implicit(columns: Columns) -> dict[str, Any]:

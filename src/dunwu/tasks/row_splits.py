@@ -60,10 +60,11 @@ def counts_in_words(counts: Mapping[Split, int]) -> str:
 
 
 def _fill(assigned: dict[Split, list[tuple[str, Row]]], hashed: Sequence[Split]) -> Iterator[Split]:
-    """Move one problem into each of the splits ``hashed`` and "train" that is empty, from one that has another."""
+    """Move one problem into each of the splits ``hashed`` and "train" that is empty, from one that has another, or from validation."""
     givers: tuple[Split, ...] = ("train", *hashed)
     for split in givers[1:] + givers[:1] if hashed else ():
-        giver = next((each for each in givers if each != split and len({text for text, _ in assigned[each]}) > 1), None)
+        spare = {each: len({text for text, _ in assigned[each]}) - (each != "validation") for each in givers if each != split}
+        giver = next((each for each, count in spare.items() if count > 0), None)
         if not assigned[split] and giver is not None:
             chosen = min((text for text, _ in assigned[giver]), key=_digest)
             assigned[split] = [each for each in assigned[giver] if each[0] == chosen]

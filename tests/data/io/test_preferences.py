@@ -117,3 +117,16 @@ def test_hh_rlhf_is_read_as_it_is() -> None:
     assert len(found.train) + len(found.held_out) + found.leaked == 1560
     assert 0.05 < len(found.held_out) / 1560 < 0.15
     assert all(item.prompt[-1].role == "user" for item in found.train)
+
+
+def test_a_small_file_holds_out_one_prompt(tmp_path: Path) -> None:
+    found = read_pairs(write(tmp_path / "rows.jsonl", [pair(1), pair(2), pair(1)]), {})
+    assert (len(found.train) + len(found.held_out), found.leaked) == (3, 0)
+    assert {item.prompt for item in found.train}.isdisjoint({item.prompt for item in found.held_out})
+
+
+def test_columns_by_our_names(tmp_path: Path) -> None:
+    rows = [{"q": f"question {n}", "answers": {"good": "a", "bad": "b"}} for n in range(3)]
+    names = {"prompt": "q", "chosen": "answers.good", "rejected": "answers.bad"}
+    found = read_pairs(write(tmp_path / "rows.jsonl", rows), {}, names)
+    assert {item.chosen for item in (*found.train, *found.held_out)} == {"a"}
