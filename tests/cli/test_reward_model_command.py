@@ -29,13 +29,15 @@ def stub(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[RewardModelConfig, P
 def test_options_and_overrides_reach_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[tuple[RewardModelConfig, Path, bool]] = []
     stub(monkeypatch, calls)
+    monkeypatch.chdir(tmp_path)
+    Path("a b.jsonl").write_text('{"prompt": "q", "completion": "a", "label": "safe"}\n', encoding="utf-8")
     arguments = [
         "--data",
         "a b.jsonl",
         "--kind",
         "safety",
         "--model",
-        "base",
+        "tiny",
         "--out",
         str(tmp_path),
         "epochs=3",
@@ -43,7 +45,7 @@ def test_options_and_overrides_reach_the_run(monkeypatch: pytest.MonkeyPatch, tm
     ]
     assert run(arguments) == 0
     ((config, out, resume),) = calls
-    assert (config.data, config.criterion, config.model, config.epochs, config.only) == ("a b.jsonl", "safety", "base", 3, {"subset": "x"})
+    assert (config.data, config.criterion, config.model, config.epochs, config.only) == ("a b.jsonl", "safety", "tiny", 3, {"subset": "x"})
     assert (out, resume) == (tmp_path, False)
 
 
