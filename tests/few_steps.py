@@ -60,3 +60,25 @@ def zero_few_steps() -> list[str]:
     small = "{task: {kind: countdown, wording: short}, problems: 4, samples: 1, sampling: {max_tokens: 40}}"
     grpo = ["grpo.steps=2", "grpo.prompts_per_step=4", "grpo.group_size=4"]
     return [*grpo, "sampling.max_tokens=40", f"evaluations=[{small}]", "save_every=1"]
+
+
+def stages_few_steps() -> list[str]:
+    """Overrides for `dunwu run recipes/tiny/stages.yaml`; sums of two numbers are asked, as in `r1_few_steps`."""
+    sums = "{task: {kind: arithmetic, max_terms: 2}}"
+    trainers = [
+        f"{stage}.{override}"
+        for stage in ("zero", "dev2")
+        for override in (
+            "grpo.steps=2",
+            "grpo.prompts_per_step=8",
+            "grpo.group_size=4",
+            "sampling.max_tokens=40",
+            "evaluations=[]",
+            f"tasks=[{sums}]",
+        )
+    ]
+    suites = [
+        f"measured-{row}.reasoning={{sums-en: {{task: {{kind: arithmetic, languages: [en]}}, problems: 8, samples: 1}}}}"
+        for row in ("base", "zero", "dev1", "dev2")
+    ]
+    return [*trainers, *suites, f"cold.sources.zero.tasks=[{sums}]", "cold.sources.zero.prompts=40", "dev1.epochs=1"]
