@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from dunwu.cli.help_text import framed, translated
 from dunwu.config.mistakes import expected
+from dunwu.config.peer_keys import is_peer_key
 from dunwu.errors import UserError
 
 Options = TypeVar("Options")
@@ -58,7 +59,7 @@ def refuse_misspelt_options(kind: type[Any], keys: Collection[str], rest: Sequen
     for token in rest:
         name = token.removeprefix("--").partition("=")[0]
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
-        if token.startswith("--") and name not in keys and close:
+        if token.startswith("--") and name not in keys and close and not is_peer_key(name):
             raise UserError(f"unknown option --{name}: did you mean --{close[0]}?")
 
 

@@ -12,8 +12,10 @@ import yaml
 from pydantic import ValidationError
 
 from dunwu.config.base import Config
+from dunwu.config.known_keys import known_keys
 from dunwu.config.mistakes import describe
 from dunwu.config.overrides import Override, apply_overrides, parse_overrides
+from dunwu.config.peer_keys import peer_hint
 from dunwu.config.yaml_text import parse_yaml, write_yaml
 from dunwu.errors import ConfigError
 
@@ -33,9 +35,18 @@ def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[s
     for override in parsed:
         data = merge(data, _preset(override.value)) if override.key == "preset" else data
     keys = [override for override in parsed if override.key != "preset"]
+    _refuse_peer_keys(model, data, keys)
     data = apply_overrides(data, keys, _defaults(model, data, keys))
     source = f"{file}: " if file is not None and not parsed else ""
     return validate(model, data, source)
+
+
+def _refuse_peer_keys(model: type[Config], data: dict[str, Any], overrides: Sequence[Override]) -> None:
+    """Raises `ConfigError` for a key of TRL, verl or OpenRLHF that is none of ours, before it is taken for a part of one."""
+    known = set(known_keys(model, data))
+    for override in overrides:
+        if override.key not in known and (hint := peer_hint(override.key, known)):
+            raise ConfigError(f"unknown key {override.key}: {hint}")
 
 
 def validate(model: type[AnyConfig], data: dict[str, Any], source: str = "", wording: str = "short") -> AnyConfig:

@@ -13,12 +13,13 @@ from pydantic_core import ErrorDetails
 
 from dunwu.config.base import Config
 from dunwu.config.known_keys import known_keys, nearest_key
+from dunwu.config.peer_keys import peer_hint
 
 REMOVED = {
-    "lora.dropout": "delete it; training has no dropout, as the engine samples without",
-    "thinker": "rename it to teacher",
+    "dropout": ("rank", "delete it; training has no dropout, as the engine samples without"),
+    "thinker": ("teacher", "rename it to teacher"),
 }
-"""Removed keys that old recipes may contain, by their last two parts, with the remedy."""
+"""Removed keys that old recipes may contain, by their last part: a key that is still beside it, and the remedy."""
 
 
 def describe(error: ValidationError, model: type[Config], data: dict[str, Any]) -> str:
@@ -26,7 +27,8 @@ def describe(error: ValidationError, model: type[Config], data: dict[str, Any]) 
     # A default that follows other keys only repeats their mistakes.
     own = [each for each in error.errors() if each["type"] != "default_factory_not_called"]
     found = sorted(own, key=lambda e: e["type"] != "extra_forbidden")
-    others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    further = len({dotted(each["loc"], data) for each in found}) - 1
+    others = f" (and {further} more)" if further else ""
     return _line(found[0], model, data) + others
 
 
@@ -34,11 +36,8 @@ def _line(found: ErrorDetails, model: type[Config], data: dict[str, Any]) -> str
     key = dotted(found["loc"], data)
     context = found.get("ctx", {})
     match found["type"]:
-        case "extra_forbidden" if gone := REMOVED.get(".".join(key.split(".")[-2:])):
-            return f"{key} is no longer a key: {gone}"
         case "extra_forbidden":
-            near = nearest_key(key, list(known_keys(model, data)))
-            return f"unknown key {key}: " + (f"did you mean {near}?" if near else f"the keys are {', '.join(model.model_fields)}")
+            return _unknown(key, list(known_keys(model, data)), found["input"], model)
         case "missing":
             return f"{key} is missing: set it, such as {key}=VALUE"
         case "union_tag_invalid":
@@ -50,6 +49,22 @@ def _line(found: ErrorDetails, model: type[Config], data: dict[str, Any]) -> str
         case "value_error":
             return f"{key or model.__name__}: {found['msg'].removeprefix('Value error, ')}"
     return f"{key} = {_short(found['input'])}: expected {expected(found['msg'])}"
+
+
+def _unknown(key: str, known: list[str], value: Any, model: type[Config]) -> str:
+    """The remedy for an unknown key: that of a removed one, that of another library's, the nearest, or all keys."""
+    parent, dot, last = key.rpartition(".")
+    beside, gone = REMOVED.get(last, ("", ""))
+    if gone and f"{parent}{dot}{beside}" in known:
+        return f"{key} is no longer a key: {gone}"
+    theirs = key
+    while isinstance(value, dict) and value:  # a section of another library: to its first key
+        inner, value = next(iter(value.items()))
+        theirs = f"{theirs}.{inner}"
+    if hint := peer_hint(theirs, known):
+        return f"unknown key {theirs}: {hint}"
+    near = nearest_key(key, known)
+    return f"unknown key {key}: " + (f"did you mean {near}?" if near else f"the keys are {', '.join(model.model_fields)}")
 
 
 def dotted(location: tuple[int | str, ...], data: Any) -> str:

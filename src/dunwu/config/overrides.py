@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dunwu.config.peer_keys import is_peer_key
 from dunwu.config.yaml_text import parse_yaml_value
 from dunwu.errors import ConfigError
 
@@ -30,6 +31,8 @@ def parse_overrides(tokens: Sequence[str]) -> list[Override]:
         if not equals and dashed and position + 1 < len(tokens) and not tokens[position + 1].startswith("--"):
             position += 1
             equals, text = "=", tokens[position]
+        elif not equals and dashed and is_peer_key(key):  # a flag of another library, refused later with its remedy
+            equals, text = "=", "true"
         if not equals or not text:
             raise ConfigError(f"{token!r} has no value: write {key or 'key'}=VALUE (null for none)")
         if not all(key.split(".")) or (not dashed and key.startswith("-")):

@@ -41,7 +41,7 @@ _REPORT = ("report_to", "!every metric is in RUN/metrics.jsonl, and dunwu report
 _OUT = ("!give the run directory as --out FOLDER (in Python out=)",)
 _RESUME = ("!resume with --resume (in Python resume=True) and the run directory",)
 _LOGGING = ("!every step is logged to RUN/metrics.jsonl: leave it out",)
-_PRECISION = ("grpo.matmul_precision", "matmul_precision (precision of the matrix products)")
+_PRECISION = ("matmul_precision (precision of the matrix products)",)
 _ENGINE = ("!the built-in engine samples, nothing is to be set up: leave it out (engine.max_batch limits its memory)",)
 _ONE_DEVICE = ("!a run uses one device, which device names: leave it out",)
 _CRITIC = ("!there is no critic: groups give the baseline; leave it out",)
@@ -120,7 +120,9 @@ VERL: Mapping[str, tuple[str, ...]] = {
     f"{_ACTOR}.optim.weight_decay": _DECAY,
     **dict.fromkeys((f"{_ACTOR}.grad_clip", f"{_ACTOR}.optim.clip_grad", "optim.clip_grad"), _NORM),
     f"{_ACTOR}.ppo_mini_batch_size": _MINI,
-    **dict.fromkeys((f"{_ACTOR}.ppo_micro_batch_size_per_gpu", f"{_ACTOR}.ppo_max_token_len_per_gpu", "data.micro_batch_size_per_gpu"), _MICRO),
+    **dict.fromkeys(
+        (f"{_ACTOR}.ppo_micro_batch_size_per_gpu", f"{_ACTOR}.ppo_max_token_len_per_gpu", "data.micro_batch_size_per_gpu"), _MICRO
+    ),
     f"{_ACTOR}.ppo_epochs": _INNER,
     **dict.fromkeys((f"{_ACTOR}.clip_ratio", f"{_ACTOR}.clip_ratio_low"), _CLIP),
     f"{_ACTOR}.clip_ratio_high": _CLIP_HIGH,
@@ -193,7 +195,9 @@ OPENRLHF: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("ds.lora.alpha",), ("lora.alpha",)),
     **dict.fromkeys(("apply_chat_template", "data.apply_chat_template", "input_template"), _TEMPLATE),
     **dict.fromkeys(("packing_samples", "ds.packing_samples"), _PACKING),
-    **dict.fromkeys(("zero_stage", "ds.zero_stage", "adam_offload", "actor_num_nodes", "actor.num_nodes", "colocate_all_models"), _ONE_DEVICE),
+    **dict.fromkeys(
+        ("zero_stage", "ds.zero_stage", "adam_offload", "actor_num_nodes", "actor.num_nodes", "colocate_all_models"), _ONE_DEVICE
+    ),
     "train.seed": ("seed",),
 }
 PEERS: Mapping[str, tuple[str, ...]] = {**TRL, **VERL, **OPENRLHF}
@@ -207,16 +211,23 @@ _PREFIXES: Mapping[str, tuple[str, ...]] = {
 
 def peer_hint(key: str, keys: Collection[str]) -> str:
     """What to use instead of a key of TRL, verl or OpenRLHF, for a command with the ``keys``; empty if it is none of theirs."""
-    for answer in _answers(key.replace("-", "_")):
-        name, _, remark = answer.partition(" ")
+    parent, _, last = key.rpartition(".")
+    answers: list[str] = [*_answers(key), *(_answers(last) if parent in keys else ())]
+    for answer in answers:
         if answer.startswith("!"):
             return answer[1:]
-        if name in keys:
-            return f"here it is {name} {remark}".rstrip()
+        if answer.partition(" ")[0] in keys:
+            return f"did you mean {answer}?"
     return ""
 
 
+def is_peer_key(key: str) -> bool:
+    """Whether it is a key of theirs."""
+    return any(_answers(key))
+
+
 def _answers(key: str) -> Iterator[str]:
+    key = key.replace("-", "_")
     yield from PEERS.get(key, ())
     if key not in PEERS:
         yield from next((answers for prefix, answers in _PREFIXES.items() if key.startswith(prefix)), ())
