@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from dunwu.analysis.rundir import Run, read_run
-from dunwu.config.base import Config
-from dunwu.config.blocks import EngineConfig, SamplingConfig, Saving
+from dunwu.config.base import SEEDS, Config
+from dunwu.config.blocks import EngineConfig, Machine, SamplingConfig, Saving
 from dunwu.config.load import merge, read_mapping, validate, with_preset
 from dunwu.config.recipes import find_recipe
 from dunwu.config.reward_model import RewardModelConfig
@@ -26,6 +26,7 @@ from dunwu.evaluation.store import refuse_taken
 from dunwu.models.bundled import default_template
 from dunwu.pipeline.artefacts import Artefact
 from dunwu.pipeline.graph import Pipeline
+from dunwu.pipeline.run_models import model_of, own_evaluation
 from dunwu.rewards.make import make_reward
 from dunwu.rewards.outcome import compute
 from dunwu.run.console import ConsoleReporter
@@ -132,7 +133,7 @@ def run_pipeline(
 
 def evaluate(
     model: Model = "tiny",
-    task: str | TaskConfig | Mapping[str, Any] = "countdown",
+    task: str | TaskConfig | Mapping[str, Any] | None = None,
     *,
     template: str | None = None,
     out: str | Path | None = None,
@@ -142,14 +143,18 @@ def evaluate(
 ) -> EvaluationResult:
     """Measure a model on held-out problems (`dunwu eval`): `.summary()` has pass@1 with its 95 % interval, `.rows` every completion.
 
-    `task` is a name such as `countdown` or `gsm8k`, a data file, or its keys. `keys` are those of `EvalConfig`, such as `problems=100`
-    and `sampling={"temperature": 0.6}`. `template`: by default the one the model was trained with. `out`: a folder for the results.
+    `model` may be a run directory (its newest checkpoint). `task` is a name such as `countdown` or `gsm8k`, a data file, or its keys; by
+    default the first evaluation of the model's run, with its other keys, else `countdown`. `keys` are those of `EvalConfig`, such as
+    `problems=100` and `sampling={"temperature": 0.6}`. `template`: by default the one the model was trained with. `out`: a folder for
+    the results.
     """
     from dunwu.jobs.headline import announce_evaluation
 
-    named = model if isinstance(model, tuple) else str(model)
+    named = model if isinstance(model, tuple) else model_of(str(model), _or_quiet(reporter))
     template = template or default_template(_name(named))
-    config = validate(EvalConfig, {"task": _task(task, template), **_plain(keys)})
+    base = own_evaluation(_name(named)) if task is None else {}
+    config = validate(EvalConfig, merge(base or {"task": _task(task or "countdown", template)}, _plain(keys)))
+    validate(Machine, {"device": device})
     if out is not None:
         refuse_taken(Path(out))
     folder = None if out is None else Path(out)
@@ -189,13 +194,15 @@ class Engine:
     ) -> list[Completion]:
         """`samples` completions of each prompt, grouped by prompt; the same seed gives the same texts.
 
-        A text is continued verbatim; a problem or a conversation is put into the template. `sampling` are keys of `SamplingConfig`, such as
-        `max_tokens=200` and `temperature=0.6`. Raises `UserError` for a prompt that does not fit.
+        A text is continued verbatim; a problem or a conversation (a list of turns) is put into the template. `sampling` are keys of
+        `SamplingConfig`, such as `max_tokens=200` and `temperature=0.6`. Raises `UserError` for a prompt that does not fit.
         """
         from dunwu.data.prompts import sampling_params
         from dunwu.data.rollouts import rollout_seeds
         from dunwu.evaluation.session import EVALUATION
 
+        if not isinstance(seed, int) or not 0 <= seed < SEEDS:
+            raise ConfigError(f"seed = {seed!r}: expected an integer from 0 to {SEEDS - 1}")
         tokens = [self._tokens(each) for each in ([prompts] if isinstance(prompts, str | Problem) else prompts)]
         params = sampling_params(validate(SamplingConfig, _plain(sampling)), self.template.name, self.tokenizer, self._engine)
         seeds = rollout_seeds(seed, EVALUATION, len(tokens), samples)
@@ -204,6 +211,8 @@ class Engine:
     def _tokens(self, prompt: str | Problem | Messages) -> tuple[int, ...]:
         from dunwu.models.bos import bos_text, encode
 
+        if isinstance(prompt, Mapping):
+            raise DataError(f"{prompt!r} is one turn: a conversation is a list of turns, and prompts are a list of conversations, [[...]]")
         if isinstance(prompt, str):
             return tuple(encode(self.tokenizer, [prompt], bos_text(self.tokenizer))[0])
         if isinstance(prompt, Problem):
@@ -263,6 +272,8 @@ class _Silent(Reporter):
 
 
 def _or_quiet(reporter: Reporter | None) -> Reporter:
+    if reporter is not None and not isinstance(reporter, Reporter):
+        raise ConfigError(f"reporter = {reporter!r}: expected None or a dunwu.run.reporter.Reporter (subclass it and override `say`)")
     return _Silent() if reporter is None else reporter
 
 
@@ -286,6 +297,8 @@ def _config(kind: type[AnyConfig], recipe: Config | Recipe, command: str, keys: 
 
 def _data(recipe: Config | Recipe, command: str) -> dict[str, Any]:
     """A recipe as the data of its YAML file."""
+    if not isinstance(recipe, str | Path | Mapping | Config):
+        raise ConfigError(f"recipe = {recipe!r}: expected a YAML file, the name of a recipe, its keys as a mapping, or a configuration")
     found: dict[str, Any] = read_mapping(find_recipe(str(recipe), command)) if isinstance(recipe, str | Path) else _plain(recipe)
     return found
 

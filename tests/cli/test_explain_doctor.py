@@ -78,6 +78,9 @@ def test_a_circle_and_a_hub_id_end(base: Path, tmp_path: Path) -> None:
 def test_a_folder_without_a_run_and_a_missing_one(tmp_path: Path) -> None:
     alone = tmp_path / "a" / "b" / "c"
     alone.mkdir(parents=True)
+    with pytest.raises(ModelError, match="neither a model"):
+        lineage(str(alone))
+    (alone / "config.json").write_text("{}", encoding="utf-8")
     assert "no run directory above it" in lineage(str(alone))[-1]
     with pytest.raises(ModelError, match="nowhere"):
         lineage(str(tmp_path / "nowhere"))

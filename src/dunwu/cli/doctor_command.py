@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +47,9 @@ ENOUGH_DISK = 2 * GIB
 class DoctorOptions:
     """Check this machine and this installation. The exit code is 1 if Dunwu cannot run here."""
 
+    json: bool = False
+    """Print one JSON object: ok, and findings with name, status (ok, note, FAIL) and text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -58,12 +62,15 @@ class Finding:
 
 def run(arguments: Sequence[str]) -> int:
     """Prints all findings; 1 when one of them is a failure."""
-    _, rest = parse_options(DoctorOptions, "doctor", arguments)
+    options, rest = parse_options(DoctorOptions, "doctor", arguments)
     refuse_rest("doctor", rest)
     findings = [finding for check in CHECKS for finding in check()]
+    failed = [finding.name for finding in findings if finding.status == "FAIL"]
+    if options.json:
+        print(json.dumps({"ok": not failed, "findings": [asdict(finding) for finding in findings]}, ensure_ascii=False))
+        return 1 if failed else 0
     for finding in findings:
         show(f"{finding.status:<5}{finding.name:<12}{finding.text}", label=True)
-    failed = [finding.name for finding in findings if finding.status == "FAIL"]
     show(f"Dunwu cannot run here: {', '.join(failed)}" if failed else "Dunwu can run here.")
     return 1 if failed else 0
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
+from rich.console import Console
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
@@ -19,21 +23,23 @@ from dunwu.config.tasks import parse_task
 from dunwu.config.zero import EvalConfig
 from dunwu.data.first_rows import check_first_rows
 from dunwu.evaluation.store import refuse_taken
-from dunwu.models.bundled import default_template
+from dunwu.models.bundled import BUNDLED_NAME, default_template
 from dunwu.models.hub_ids import check_model, check_names
+from dunwu.pipeline.run_models import model_of, own_evaluation
+from dunwu.run.console import ConsoleReporter
 
 
 @dataclass(frozen=True)
 class EvalOptions:
     """Evaluate a model on held-out problems. Set any other key of the evaluation as key=value, such as sampling.top_p=0.95."""
 
-    model: str = "tiny"
-    """tiny (bundled), a checkpoint or other local Hugging Face folder, or a hub id."""
-    task: str = "countdown"
+    model: str = BUNDLED_NAME
+    """tiny (bundled), a run directory (its newest checkpoint), a checkpoint or other local Hugging Face folder, or a hub id."""
+    task: str | None = None
     """countdown, game24, arithmetic, gsm8k, math, humaneval, mbpp, gcj, codecontests, code:FILE, reasoning-gym:NAME, a data file,
-    or a hub id."""
-    split: str = "test"
-    """test or validation. If a data file is too small to have such rows, all rows are used, with a note."""
+    or a hub id. By default the first evaluation of the checkpoint's run, with its other keys; else countdown."""
+    split: str | None = None
+    """test (the default) or validation. If a data file is too small to have such rows, all rows are used, with a note."""
     problems: int | None = None
     """Problems to solve."""
     samples: int | None = None
@@ -56,16 +62,24 @@ class EvalOptions:
     """CPU threads; 0: all cores."""
     batch: Positive = EngineConfig().max_batch
     """Sequences decoded together."""
+    json: bool = False
+    """Print one JSON object (docs/evaluation.md has its keys), and everything else to stderr."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Evaluates and prints the table."""
-    options, rest = parse_options(EvalOptions, "eval", arguments)
+    first, *others = arguments or [""]
+    named = first and not first.startswith("-") and "=" not in first  # dunwu eval RUN
+    options, rest = parse_options(EvalOptions, "eval", ["--model", first, *others] if named else arguments)
     refuse_misspelt_options(EvalOptions, EvalConfig.model_fields.keys(), rest)
-    check_model(options.model)
-    template = options.template or default_template(options.model)
-    task = parse_task(options.task, "short" if template == "tiny" else "full")
-    base = {"task": task.model_dump(mode="json"), "split": options.split}
+    reporter = ConsoleReporter(Console(stderr=True) if options.json else None)
+    model = model_of(options.model, reporter)
+    check_model(model)
+    template = options.template or default_template(model)
+    base = own_evaluation(model) if options.task is None else {}
+    if not base:
+        task = parse_task(options.task or "countdown", "short" if template == "tiny" else "full")
+        base = {"task": task.model_dump(mode="json")}
     config = load_config(EvalConfig, None, [*_shorthands(options), *rest], base)
     check_first_rows(config)
     check_names(config)
@@ -74,19 +88,23 @@ def run(arguments: Sequence[str]) -> int:
         if not options.overwrite:
             refuse_taken(options.out)
     from dunwu.jobs.headline import announce_evaluation
-    from dunwu.run.console import ConsoleReporter
 
-    reporter = ConsoleReporter()
-    announce_evaluation(reporter, options.model, config, template, options.out)
+    announce_evaluation(reporter, model, config, template, options.out)
     from dunwu.jobs.evaluate import run_evaluation  # torch takes seconds to import, and the plan is shown before
 
-    result = run_evaluation(options.model, config, template, options.out, options.device, options.threads, options.batch, reporter)
-    show("\n".join(table(result.name, result.summary())), label=True)
+    with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():
+        result = run_evaluation(model, config, template, options.out, options.device, options.threads, options.batch, reporter)
+    if options.json:
+        found = {"model": model, "template": template, "set": result.name, "config": config.model_dump(mode="json")}
+        print(json.dumps({**found, "summary": result.summary()}, ensure_ascii=False))
+    else:
+        show("\n".join(table(result.name, result.summary())), label=True)
     return 0
 
 
 def _shorthands(options: EvalOptions) -> list[str]:
     named = {
+        "split": options.split,
         "problems": options.problems,
         "samples": options.samples,
         "sampling.temperature": options.temperature,
@@ -105,8 +123,7 @@ def table(name: str, summary: Mapping[str, Any]) -> list[str]:
     interval = "" if low is None else f"  (95 % interval {_percent(low)} to {_percent(high)})"
     rows = [
         ("pass@1", f"{_percent(summary['pass_at_1'])}{interval}"),
-        (f"pass@{k}", _percent(summary["pass_at_k"])),
-        (f"majority@{k}", _percent(summary["majority_at_k"])),
+        *(((f"pass@{k}", _percent(summary["pass_at_k"])), (f"majority@{k}", _percent(summary["majority_at_k"]))) if k > 1 else ()),
         ("mean length", f"{_number(summary['mean_length'])} tokens, {_percent(summary['clipped_ratio'])} cut off"),
         ("reflective words", f"{_number(summary['reflections_per_completion'])} per completion"),
         ("answers", describe_verdicts(summary.get("verdicts", {}), {})),

@@ -33,21 +33,74 @@ class ExplainOptions:
 
     checkpoint: tyro.conf.Positional[str]
     """A checkpoint folder, a run directory, any output of a pipeline stage, or tiny."""
+    json: bool = False
+    """Print one JSON object: model, and lineage, a list from it down to what it was made from."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Prints the lineage."""
     options, rest = parse_options(ExplainOptions, "explain", arguments)
     refuse_rest("explain", rest)
-    show("\n".join(lineage(options.checkpoint)))
+    if options.json:
+        check_explainable(options.checkpoint)
+        print(json.dumps({"model": options.checkpoint, "lineage": list(_entries(options.checkpoint, 0, set()))}, ensure_ascii=False))
+    else:
+        show("\n".join(lineage(options.checkpoint)))
     return 0
 
 
-def lineage(model: str) -> list[str]:
-    """Lines from the model down to what it was made from. Raises `ModelError` when there is no such model folder."""
-    if model != BUNDLED_NAME and not Path(model).is_dir() and not artefacts_at(Path(model)):
+def check_explainable(model: str) -> None:
+    """Raises `ModelError` for a path that is neither a model's folder nor a part of a run."""
+    folder = Path(model)
+    if model == BUNDLED_NAME or artefacts_at(folder):
+        return
+    if not folder.is_dir():
         raise ModelError(f"{model}: checkpoint folder not found; check the path")
+    if not (folder / "config.json").is_file() and run_above(folder) is None:
+        raise ModelError(f"{model}: neither a model (no config.json) nor part of a run (no config.yaml); check the path")
+
+
+def lineage(model: str) -> list[str]:
+    """Lines from the model down to what it was made from. Raises `ModelError` as `check_explainable`."""
+    check_explainable(model)
     return list(_lineage(model, 0, set()))
+
+
+def _entries(model: str, depth: int, seen: set[Path]) -> Iterator[dict[str, Any]]:
+    """The same as data: stages with their artefact's manifest, and models with their run's manifest and configuration."""
+    artefacts = [] if model == BUNDLED_NAME else artefacts_at(Path(model))
+    for artefact in artefacts:
+        for ancestor in ancestry(artefact):
+            made, below = ancestor.artefact, depth + ancestor.depth
+            again = made.folder in seen
+            seen.add(made.folder)
+            shown = {} if again else {"manifest": made.manifest, "last_metrics": _last_row(made.folder / WORK)}
+            yield {"depth": below, "input": ancestor.key, "stage": made.stage, "folder": str(made.folder), **shown}
+            for outside in [] if again else _outside_models(made):
+                yield from _entries(outside, below + 1, seen)
+    if artefacts:
+        return
+    folder = bundled_path() if model == BUNDLED_NAME else Path(model).resolve()
+    entry: dict[str, Any] = {"depth": depth, "model": model}
+    run_folder = None if folder in seen or model == BUNDLED_NAME or not folder.is_dir() else run_above(folder)
+    seen.add(folder)
+    if run_folder is None:
+        yield {**entry, **({"card": read_card()} if model == BUNDLED_NAME else {})}
+        return
+    config = read_mapping(run_folder / "config.yaml")
+    manifest = {key: value for key, value in _read_json(run_folder / "manifest.json").items() if key != "config"}
+    damage = [line for line in _checkpoint_facts(folder) if line.startswith("CORRUPT")]
+    facts = {"valid": not damage, "run": str(run_folder), "manifest": manifest, "config": config, "last_metrics": _last_row(run_folder)}
+    yield {**entry, **facts}
+    if isinstance(parent := config.get("model"), str):
+        yield from _entries(parent, depth + 1, seen)
+
+
+def _outside_models(made: Artefact) -> Iterator[str]:
+    """The models from outside the pipeline that an artefact was made from."""
+    for key, source in made.manifest["sources"].items():
+        if key == "model" and "path" in source:
+            yield BUNDLED_NAME if Path(source["path"]) == bundled_path() else source["path"]
 
 
 def _lineage(model: str, depth: int, seen: set[Path]) -> Iterator[str]:
@@ -72,9 +125,8 @@ def _stages(artefact: Artefact, depth: int, seen: set[Path]) -> Iterator[str]:
         yield from _indented(
             [f"{title} (see above)"] if again else [title, f"in {made.folder}", *facts(made), *_last_metrics(made.folder / WORK)], below
         )
-        for key, source in {} if again else made.manifest["sources"].items():
-            if key == "model" and "path" in source:
-                yield from _lineage(BUNDLED_NAME if Path(source["path"]) == bundled_path() else source["path"], below + 1, seen)
+        for outside in [] if again else _outside_models(made):
+            yield from _lineage(outside, below + 1, seen)
 
 
 def _indented(block: Sequence[str], depth: int) -> Iterator[str]:
@@ -153,16 +205,20 @@ def _settings(config: dict[str, Any]) -> Iterator[str]:
 
 
 def _last_metrics(run_folder: Path) -> list[str]:
+    row = _last_row(run_folder)
+    return [f"last metrics: {_fact({key: row[key] for key in METRICS_SHOWN if key in row})}"] if row else []
+
+
+def _last_row(run_folder: Path) -> dict[str, Any]:
+    """The last row of the metrics; empty without one."""
     path = run_folder / "metrics.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for line in reversed(lines):
         try:
-            row = json.loads(line)
+            return dict(json.loads(line))
         except ValueError:
             continue  # the last line of a killed run may be incomplete
-        shown = {key: row[key] for key in METRICS_SHOWN if key in row}
-        return [f"last metrics: {_fact(shown)}"]
-    return []
+    return {}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

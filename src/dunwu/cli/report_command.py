@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tyro
@@ -12,6 +12,8 @@ from dunwu.analysis.rundir import check_run
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.outputs import check_file
 from dunwu.errors import RunError
+from dunwu.models.bundled import run_above
+from dunwu.run.step_manifest import folder_step
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class ReportOptions:
     For a pipeline it writes the page of its stages; for several pipelines with a stage `stage_table`, their common table."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run directory, or several to compare."""
+    """Run directory (or a checkpoint in it), or several to compare."""
     out: Path | None = None
     """Path of the page; by default inside the run directory, or comparison.html in the current folder for several runs."""
 
@@ -37,7 +39,8 @@ def run(arguments: Sequence[str]) -> int:
             raise RunError(f"{folder}: run directory not found; check the path")
     if options.out is not None:
         check_file(options.out)
-    print(_write(options))
+    runs = tuple(folder.parents[1] if folder_step(folder) is not None and run_above(folder) else folder for folder in options.runs)
+    print(_write(replace(options, runs=runs)))
     return 0
 
 

@@ -32,7 +32,8 @@ class RolloutOptions:
     """Recompute the reward of one completion and explain it. Keys of the reward can be set too, such as reward=my.py:score."""
 
     file: Annotated[Path, tyro.conf.Positional]
-    """A run's rollouts/step-00010.parquet, or JSON with problem ({"text", "verifier", "answer", "data", ...}) and completion."""
+    """A run's rollouts/step-00010.parquet, a run directory (its newest rollouts), or JSON with problem ({"text", "verifier", "answer",
+    "data", ...}) and completion."""
     row: Annotated[int, Field(ge=0)] = 0
     """Index of the rollout in a Parquet file, from 0."""
     json: bool = False
@@ -42,10 +43,11 @@ class RolloutOptions:
 def run(arguments: Sequence[str]) -> int:
     """Prints the explanation, with the reward of the file's run or that of key=value."""
     options, rest = parse_options(RolloutOptions, "verify rollout", arguments)
-    problem, text, recorded = _read(options.file, options.row)
+    file = _newest(options.file) if options.file.is_dir() else options.file
+    problem, text, recorded = _read(file, options.row)
     if fault := problem_fault(problem):
-        raise DataError(f"{options.file}: {fault}: correct the problem")
-    above = run_above(options.file.parent)
+        raise DataError(f"{file}: {fault}: correct the problem")
+    above = run_above(file.parent)
     kept = read_mapping(above / "config.yaml") if above else {}
     config = load_config(ZeroConfig, None, rest, {key: kept[key] for key in ("reward", "tripwire") if key in kept})
     composed = make_reward(config.reward, config.tripwire)
@@ -56,6 +58,14 @@ def run(arguments: Sequence[str]) -> int:
     else:
         show("\n".join(explanation(problem, text, composed, reward, recorded)))
     return 0
+
+
+def _newest(run: Path) -> Path:
+    """The newest rollouts of a run."""
+    found = sorted((run / "rollouts").glob("step-*.parquet"))
+    if not found:
+        raise DataError(f"{run} has no rollouts of a run (rollouts/step-*.parquet): give a Parquet file of rollouts or a JSON file")
+    return found[-1]
 
 
 def explanation(problem: Problem, text: str, composed: ComposedReward, reward: Reward, recorded: float | None) -> list[str]:

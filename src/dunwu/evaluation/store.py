@@ -18,9 +18,11 @@ WRITTEN = ("evaluation.parquet", "summary.json")
 
 
 def refuse_taken(out: Path) -> None:
-    """Raise `RunError` if the folder has results that would be replaced."""
+    """Raise `RunError` if the folder has results that would be replaced, or is a file."""
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file: choose a folder for the results")
     if taken := next((name for name in WRITTEN if os.path.lexists(out / name)), None):
-        raise RunError(f"{out} already has {taken}: choose another folder, or pass --overwrite")
+        raise RunError(f"{out} already has {taken}: choose another folder (or --overwrite)")
 
 
 def write_evaluation(path: Path, result: EvaluationResult) -> None:

@@ -20,7 +20,7 @@ from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.identity import placeless_config
 from dunwu.pipeline.journal import Entry, State, read_journal
 from dunwu.pipeline.recipe_file import read_pipeline
-from dunwu.run.directory import METRICS, read_manifest
+from dunwu.run.directory import MANIFEST, METRICS, read_manifest
 
 TAIL_BYTES = 1 << 17
 """Of ``metrics.jsonl``: the pace is that of the steps in it."""
@@ -93,8 +93,10 @@ class Status:
 def read_status(run: Path) -> Status:
     """The status of the run in a directory. Raises ``RunError`` where it holds no pipeline's run."""
     recipe = run / RECIPE
+    if not recipe.is_file() and (run / MANIFEST).is_file():
+        raise RunError(f"{run} is a run of one stage, not of a pipeline: `dunwu report` shows how far it is")
     if not recipe.is_file():
-        raise RunError(f"{run} holds no run of a pipeline ({RECIPE} is missing): pass the directory that `dunwu run` had as --out")
+        raise RunError(f"{run} holds no run of a pipeline ({RECIPE} is missing): give the run directory of `dunwu run` or `dunwu r1`")
     pipeline, journal, pid = _pipeline(recipe, recipe.stat().st_mtime_ns), read_journal(run), running_pid(run)
     entries = {stage.name: journal.get(stage.name, Entry()) for stage in pipeline.stages}
     there = {name: read_artefact(artefact_folder(run, name, entry.identity)) for name, entry in entries.items() if entry.identity}

@@ -1,0 +1,65 @@
+"""The model that a run directory stands for, and how its run measured it. Imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dunwu.config.load import merge, read_mapping
+from dunwu.errors import RunError
+from dunwu.models.bundled import run_above
+from dunwu.pipeline.artefacts import RECIPE, WORK
+from dunwu.run.checkpoint import newest_valid
+from dunwu.run.directory import MANIFEST
+from dunwu.run.reporter import QUIET, Reporter
+
+MODEL = "model"
+"""In a pre-training run, the folder of its result."""
+
+
+def model_of(name: str, reporter: Reporter = QUIET) -> str:
+    """Of a run directory the newest valid checkpoint, of a pipeline the final model; anything else that may name a model unchanged.
+
+    Raises ``RunError`` if there is none yet.
+    """
+    folder = Path(name).expanduser()
+    if (folder / "config.json").is_file() or not folder.is_dir():
+        return name
+    if (folder / RECIPE).is_file():
+        return str(_final_model(folder))
+    if (folder / WORK / MANIFEST).is_file():  # the folder of a stage
+        folder = folder / WORK
+    if (folder / MODEL / "config.json").is_file():
+        return str(folder / MODEL)
+    if not (folder / MANIFEST).is_file():
+        return name
+    found = newest_valid(folder / "checkpoints", lambda step, reason: reporter.warn(f"{step.name} is skipped: {reason}"))
+    if found is None:
+        raise RunError(f"{folder} has no valid checkpoint yet: wait for the first, or resume the run")
+    return str(found)
+
+
+def _final_model(run: Path) -> Path:
+    from dunwu.pipeline.recipe_file import read_pipeline
+    from dunwu.pipeline.status import read_status
+
+    makers = [stage.name for stage in read_pipeline(run / RECIPE).stages if stage.described.makes == "model" and stage.described.function]
+    done = {stage.name: Path(stage.path) for stage in read_status(run).stages if stage.state == "done" and stage.path}
+    if not makers:
+        raise RunError(f"{run} is a pipeline that makes no model: give a model or a checkpoint")
+    if makers[-1] not in done:
+        there = ", ".join(f"{name}: {done[name]}" for name in makers if name in done) or "none yet"
+        raise RunError(
+            f"{run}: stage {makers[-1]}, which makes the final model, is not done: resume the pipeline or give a model ({there})"
+        )
+    return done[makers[-1]]
+
+
+def own_evaluation(model: str) -> dict[str, Any]:
+    """The first evaluation of the run that a model is from, as data: its task, split, numbers and sampling. Empty without one."""
+    run = run_above(Path(model)) if Path(model).is_dir() else None
+    config = {} if run is None else read_mapping(run / "config.yaml")
+    evaluations, tasks = config.get("evaluations") or [], config.get("tasks") or []
+    if evaluations:
+        return merge({}, evaluations[0])
+    return {"task": tasks[0]["task"], "sampling": config["sampling"]} if tasks else {}
