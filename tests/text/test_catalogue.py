@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dunwu.text.translate import read_catalogue
+from dunwu.text.catalogue import read_catalogue
 from tests.text.sentences import every_sentence, normal, placeholders, shown_sentences
 
 CATALOGUE = read_catalogue()

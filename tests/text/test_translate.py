@@ -7,12 +7,13 @@ import sys
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dunwu.errors import ConfigError
-from dunwu.text import translate as module
-from dunwu.text.translate import LONGEST, check_language, language, read_catalogue, read_entry, translate, width
+from dunwu.text import catalogue as module
+from dunwu.text.catalogue import catalogue, read_catalogue, read_entry
+from dunwu.text.translate import LONGEST, _in_chinese, check_language, language, translate, width
 
 ENTRIES = {
     "eval set": "评测集",
@@ -40,8 +41,8 @@ def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forget() -> None:
-    module._catalogue.cache_clear()
-    module._line.cache_clear()
+    catalogue.cache_clear()
+    _in_chinese.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -140,6 +141,7 @@ def test_placeholders_take_the_shortest_text_and_numbers_only_numbers() -> None:
     assert not any(matched("{b!n} x", f"{number} x") for number in ("", "1a", "one", "1 2", "1.", "1,00"))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(), max_size=200))
 def test_no_text_breaks_it(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -170,7 +172,7 @@ def test_width_counts_columns() -> None:
 
 
 def test_english_does_not_load_the_catalogue() -> None:
-    code = "from dunwu.text import translate as t; t.translate('20 steps'); print(t._catalogue.cache_info().currsize)"
+    code = "from dunwu.text.translate import catalogue, translate; translate('20 steps'); print(catalogue.cache_info().currsize)"
     found = subprocess.run(
         [sys.executable, "-c", code], env={"DUNWU_LANG": "en", "PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True, check=True
     )

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from dunwu.analysis import sentences
 from dunwu.analysis.curves import Curve, Row, curve, number
-from dunwu.analysis.plots import Series, level_plot, line_plot, scatter_plot, stacked_plot
+from dunwu.analysis.plots import Series, legend, level_plot, line_plot, scatter_plot, stacked_plot
 from dunwu.analysis.rundir import HeldOutSet, Run
 from dunwu.analysis.sentences import PHASES
 from dunwu.evaluation.metrics import spearman
@@ -63,7 +63,8 @@ def other_part_figures(rows: tuple[Row, ...]) -> list[PlotFigure]:
     names = sorted({key.removeprefix("rewards/") for row in rows for key in row if re.fullmatch(r"rewards/[^/]+", key)})
     parts = {name: found for name in names if name not in ("accuracy", "format", "hidden") and (found := curve(rows, f"rewards/{name}"))}
     text = " ".join(sentences.change(f"Part {name}", found) for name, found in parts.items())
-    figures = [lines("Other parts of the reward", parts, "mean over the rollouts it applies to", text)] if parts else []
+    unit = "mean over the rollouts it applies to"
+    figures = [lines("Other parts of the reward", parts, unit, text, names=True)] if parts else []
     if rejected := curve(rows, "tripwire/disagreement"):
         text = sentences.change("The share of rewarded rollouts that the hidden check rejects", rejected)
         figures.append(lines("Tripwire", {"rejected": rejected}, "share of rewarded and checked rollouts", text, share=True))
@@ -88,9 +89,9 @@ def time_figure(rows: tuple[Row, ...]) -> PlotFigure:
     return PlotFigure("Time per phase", svg, text)
 
 
-def lines(title: str, curves: Mapping[str, Curve], unit: str, sentence: str, *, share: bool = False) -> PlotFigure:
-    """A figure with one line per curve that has values."""
-    series = [Series(label, found) for label, found in curves.items() if found]
+def lines(title: str, curves: Mapping[str, Curve], unit: str, sentence: str, *, share: bool = False, names: bool = False) -> PlotFigure:
+    """A figure with one line per curve that has values. ``names``: the labels are names of the user's."""
+    series = [Series(label if names else legend(label), found) for label, found in curves.items() if found]
     name = title.lower().replace(" ", "-")
     return PlotFigure(title, line_plot(name, title, series, unit, share=share) if series else None, sentence)
 

@@ -6,8 +6,11 @@ Plots never contain text of completions. matplotlib is used without pyplot, so t
 from __future__ import annotations
 
 import io
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dunwu.analysis.curves import Curve, smoothed
+from dunwu.text.translate import language, translate, width
 
 # Each placeholder colour becomes a CSS variable, so that one SVG serves the light and the dark page.
 _INK, _GRID = "#010203", "#010204"
@@ -54,7 +58,7 @@ _SMOOTH_FROM = 20
 
 @dataclass(frozen=True)
 class Series:
-    """A named line, with the bounds of its band (low, high) at every step if it has one."""
+    """A named line, with the bounds of its band (low, high) at every step if it has one. The label may be a name of the user's."""
 
     label: str
     curve: Curve
@@ -85,7 +89,9 @@ def stacked_plot(name: str, title: str, steps: Sequence[int], layers: Mapping[st
     """Stacked layers over steps."""
 
     def draw(axes: Axes) -> None:
-        axes.stackplot(steps, *layers.values(), labels=list(layers), colors=_SERIES[: len(layers)], alpha=0.85, linewidth=0)
+        axes.stackplot(
+            steps, *layers.values(), labels=[legend(label) for label in layers], colors=_SERIES[: len(layers)], alpha=0.85, linewidth=0
+        )
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
@@ -101,7 +107,7 @@ def level_plot(
     def draw(axes: Axes) -> None:
         for i, (label, values) in enumerate(series.items()):
             places = [place - 0.4 + (i + 0.5) * width for place in range(len(labels))]
-            axes.bar(places, values, width * 0.92, color=_colour_of(label), label=label)
+            axes.bar(places, values, width * 0.92, color=_colour_of(label), label=legend(label))
         axes.set_xticks(range(len(labels)), labels)
         axes.set_ylim(0, 1 if share else None)
         axes.grid(visible=False, axis="x")
@@ -127,7 +133,7 @@ def scatter_plot(name: str, title: str, series: Mapping[str, Sequence[tuple[floa
     def draw(axes: Axes) -> None:
         for label, points in series.items():
             colour = _colour_of(label)
-            axes.scatter([p[0] for p in points], [p[1] for p in points], s=14, color=colour, alpha=0.65, linewidths=0, label=label)
+            axes.scatter([p[0] for p in points], [p[1] for p in points], s=14, color=colour, alpha=0.65, linewidths=0, label=legend(label))
 
     return _svg(name, title, x, y, len(series), draw)
 
@@ -137,19 +143,35 @@ def _colour_of(label: str) -> str:
     return _SERIES[4] if label == "before" else _SERIES[0]
 
 
-def _svg(name: str, title: str, x: str, y: str, entries: int, draw: Callable[[Axes], None]) -> Markup:
-    """A figure that ``draw`` fills, with a legend above it if there is more than one entry."""
-    with mpl.rc_context():
+@contextmanager
+def _style() -> Iterator[None]:
+    """Our style. Chinese is written as text, in the fonts of the page: no font of matplotlib's has its letters, of which it warns."""
+    with mpl.rc_context(), warnings.catch_warnings() if language() == "zh" else nullcontext():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
+        if language() == "zh":
+            warnings.simplefilter("ignore", UserWarning)
+            mpl.rcParams["svg.fonttype"] = "none"
+        yield
+
+
+def legend(label: str) -> str:
+    """A label in the user's language; spaces for the room that matplotlib, without the font, does not know of."""
+    ours = translate(label, label=True)
+    return ours + "\N{NO-BREAK SPACE}" * math.ceil(1.3 * (width(ours) - len(ours)))
+
+
+def _svg(name: str, title: str, x: str, y: str, entries: int, draw: Callable[[Axes], None]) -> Markup:
+    """A figure that ``draw`` fills, with a legend above it if there is more than one entry."""
+    with _style():
         figure = Figure(figsize=(4.5, 2.7), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_alpha(0)
         axes = figure.add_subplot()
         axes.patch.set_alpha(0)
         axes.tick_params(length=0)
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
+        axes.set_xlabel(translate(x, label=True))
+        axes.set_ylabel(translate(y, label=True))
         draw(axes)
         if entries > 1:
             columns = min(entries, 4)
@@ -176,5 +198,6 @@ def _inline(figure: Figure, name: str, title: str) -> Markup:
     assert head is not None, "matplotlib wrote no svg element"
     box = re.search(r'viewBox="[^"]*"', head.group())
     assert box is not None, "matplotlib wrote no viewBox"
-    opening = f'<svg {box.group()} role="img" aria-label="{escape(title)}">'
-    return Markup(opening + re.sub(r"\n\s*", "\n", svg[head.end() :]).strip())
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg[head.end() :])
+    opening = f'<svg {box.group()} role="img" aria-label="{escape(translate(title, label=True))}" translate="no">'
+    return Markup(opening + re.sub(r"\n\s*", "\n", svg).strip())

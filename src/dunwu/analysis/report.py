@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined
 from dunwu.analysis import sentences
 from dunwu.analysis.curves import Row, number
 from dunwu.analysis.figures import PlotFigure, measured_figures, set_figures, training_figures
+from dunwu.analysis.page_language import in_language
 from dunwu.analysis.pairs import RULE, Comparison, compare
 from dunwu.analysis.reward_model_report import reward_model_body
 from dunwu.analysis.rundir import HeldOutSet, Run, read_run
@@ -25,6 +26,7 @@ from dunwu.analysis.sft_report import sft_body
 from dunwu.analysis.text import unbroken, visible
 from dunwu.errors import RunError
 from dunwu.models.reflection import reflection_counts
+from dunwu.text.translate import translate
 from dunwu.types import Reason
 
 REPORT = "report.html"
@@ -82,7 +84,7 @@ def write_page(path: Path, page: str) -> Path:
         raise RunError(f"{path} was not written by Dunwu and is not replaced: choose another path or move the file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(page, encoding="utf-8", errors="replace")
+        temporary.write_text(in_language(page), encoding="utf-8", errors="replace")
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -130,7 +132,7 @@ def _warnings(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 def _title(run: Run) -> str:
     kind, name = run.manifest.get("kind"), run_name(run.path)
-    return f"{_KINDS.get(kind, kind)} · {name}" if isinstance(kind, str) else name
+    return f"{translate(_KINDS.get(kind, kind), label=True)} · {name}" if isinstance(kind, str) else name
 
 
 def run_name(run: Path) -> str:

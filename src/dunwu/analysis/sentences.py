@@ -32,8 +32,8 @@ def steps(count: int) -> str:
     return f"{count} step{'' if count == 1 else 's'}"
 
 
-def change(what: str, curve: Curve, digits: int = 2, unit: str = "") -> str:
-    """``Accuracy went from 0.18 to 0.63 over 90 steps.``"""
+def change(what: str, curve: Curve, digits: int = 2, unit: str = "", remark: str = "") -> str:
+    """``Accuracy went from 0.18 to 0.63 over 90 steps.``; ``remark`` stands before the full stop."""
     if not curve:
         return f"{what} was not recorded."
     if len(curve) == 1:
@@ -41,7 +41,7 @@ def change(what: str, curve: Curve, digits: int = 2, unit: str = "") -> str:
     first, last = plain(curve.first, digits), plain(curve.last, digits)
     if first == last:
         return f"{what} was {first}{unit} at the start and at the end of {steps(len(curve))}."
-    return f"{what} went from {first} to {last}{unit} over {steps(len(curve))}."
+    return f"{what} went from {first} to {last}{unit} over {steps(len(curve))}{remark}."
 
 
 def growth(what: str, curve: Curve, digits: int = 1, unit: str = "") -> str:
@@ -51,10 +51,8 @@ def growth(what: str, curve: Curve, digits: int = 1, unit: str = "") -> str:
         shown = float(plain(curve.last, digits)) / float(plain(curve.first, digits))
         if plain(shown, 1) != plain(curve.last / curve.first, 1):
             return growth(what, curve, digits + 1, unit)
-    text = change(what, curve, digits, unit)
-    if not known or plain(curve.first, digits) == plain(curve.last, digits):
-        return text
-    return f"{text[:-1]} ({plain(curve.last / curve.first, 1)} times the first value)."
+    grown = known and plain(curve.first, digits) != plain(curve.last, digits)
+    return change(what, curve, digits, unit, f" ({plain(curve.last / curve.first, 1)} times the first value)" if grown else "")
 
 
 def cut_off(clipped: Curve) -> str:

@@ -1,25 +1,20 @@
 """Our own sentences in the user's language. English is the source; ``zh.json`` maps each sentence to its Chinese.
 
 Only what Dunwu says is translated, at the edges where it is shown: never a file's content, a completion, or a value for programs.
-In a catalogue's key ``{name}`` stands for any text, ``{name!n}`` for a number, ``{name!t}`` for text that is itself translated unless it
-is a single word, and ``{name!w}`` for text or a word of ours; a brace of the sentence is doubled. An entry matches a whole line or
-sentence; of several, the one that accounts for most of it wins.
+An entry matches a whole line or sentence; of several, the one that accounts for most of it wins.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 from dunwu.errors import ConfigError
+from dunwu.text.catalogue import Entry, catalogue
 
 Language = Literal["en", "zh"]
 
@@ -31,10 +26,9 @@ _NAMED = re.compile(r"(en|zh)([_.@-].*)?", re.IGNORECASE)
 
 LONGEST = 4000
 """Characters of a line; a longer one is not ours."""
-_DEEPEST = 8
-_SPLITS = 6
-_PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)(?:!([ntw]))?\}(?!\})")
-_NUMBER = r"[-+−±]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?: ?%)?"
+DEEPEST = 30
+MOST = 400
+"""Parts of a line that are looked up, and how deep one is in another."""
 _GAP = re.compile(r"( {2,})")
 _SENTENCES = re.compile(r"(?<=[.!?]) (?=\S)")
 
@@ -63,10 +57,7 @@ def translate(text: str, *, encoding: str | None = "utf-8", label: bool = False,
     """
     if language() != "zh" or not _has_chinese(encoding or "utf-8"):
         return text
-    if title:
-        found = _whole(text, 0, title=True)
-        return found.text if found else text
-    return _in_chinese(text, label)
+    return "\n".join(_in_chinese(line, label, title) for line in text.split("\n"))
 
 
 def width(text: str) -> int:
@@ -82,78 +73,19 @@ def _has_chinese(encoding: str) -> bool:
         return False
 
 
-def _in_chinese(text: str, label: bool) -> str:
-    if "\n" in text:
-        return "\n".join(_in_chinese(line, label) for line in text.split("\n"))
+@lru_cache(maxsize=1024)
+def _in_chinese(text: str, label: bool, title: bool) -> str:
+    """One line; the spaces around it stay."""
     line = text.strip(" ")
-    if not line or len(line) > LONGEST or not (label or " " in line or line.endswith(":")):
+    if not line or len(line) > LONGEST or not (label or title or " " in line or line.endswith(":")):
         return text
     start = len(text) - len(text.lstrip(" "))
-    return text[:start] + _columns(line, label) + text[start + len(line) :]
+    reading = _Reading(title)
+    return text[:start] + (reading.columns(line, label) if "  " in line else _text(reading.line(line), line)) + text[start + len(line) :]
 
 
-def _columns(line: str, label: bool) -> str:
-    """By an entry with the line's columns (two or more spaces apart), else each column by itself and as wide as before, else the line."""
-    if found := _line(line, 0, "  " if "  " in line else ""):
-        return found.text
-    if "  " not in line:
-        return line
-    pieces = _GAP.split(line)
-    for place in range(0, len(pieces), 2):
-        source, target = pieces[place], _in_chinese(pieces[place], label)
-        if target != source and place + 1 < len(pieces):
-            pieces[place + 1] = " " * max(2, len(source) + len(pieces[place + 1]) - width(target))
-        pieces[place] = target
-    if (joined := "".join(pieces)) != line:
-        return joined
-    found = _line(line)
+def _text(found: Found | None, line: str) -> str:
     return found.text if found else line
-
-
-@lru_cache(maxsize=4096)
-def _line(line: str, depth: int = 0, literal: str = "") -> Found | None:
-    """A line translated whole, else by sentences; ``None`` if no part of it has an entry."""
-    whole = _whole(line, depth, literal)
-    if whole or not _SENTENCES.search(line):
-        return whole
-    sentences = _SENTENCES.split(line)
-    found = [_whole(sentence, depth) for sentence in sentences]
-    if not any(found):
-        return None
-    text = ""
-    for source, target in zip(sentences, found, strict=True):
-        # Chinese sentences need no space between them.
-        text += (" " if text and not text.endswith(("。", "：", "！", "？")) else "") + (target.text if target else source)
-    return Found(text, sum(target.covered for target in found if target))
-
-
-def _whole(line: str, depth: int, literal: str = "", title: bool = False) -> Found | None:
-    """The translation by the entry that covers most of the line; ``literal``: only entries with this text; ``title``: only words in it."""
-    fixed, patterns = _catalogue()
-    if line in fixed:
-        return Found(fixed[line], len(line))
-    best = None
-    for entry in patterns if depth < _DEEPEST else ():
-        if all(each in line for each in entry.literals) and any(literal in each for each in entry.literals):
-            for found in entry.matches(line):
-                filled = _filled(entry, line, found, depth, title)
-                if filled and (best is None or filled.covered > best.covered):
-                    best = filled
-    return best
-
-
-def _filled(entry: Entry, line: str, found: Mapping[str, str], depth: int, title: bool) -> Found | None:
-    """The target with its values. ``None`` if an entry without words, such as ``{a!t}: {b!t}``, has a part that is not ours."""
-    values, covered = dict(found), len(line) - sum(len(found[name]) for name, kind in entry.kinds.items() if kind != "n")
-    for name, kind in entry.kinds.items():
-        if kind not in ("t", "w"):
-            continue
-        part = _line(found[name], depth + 1) if kind == "w" or (" " in found[name] and not title) else None
-        if part is None and not entry.worded:
-            return None
-        if part is not None:
-            values[name], covered = part.text, covered + part.covered
-    return Found("".join(values[piece] if place % 2 else piece for place, piece in enumerate(entry.target)), covered)
 
 
 class Found(NamedTuple):
@@ -163,86 +95,66 @@ class Found(NamedTuple):
     covered: int
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A sentence with placeholders: the texts around them, their kinds by name, and the target as alternating text and name."""
+class _Reading:
+    """Translates one line. Remembers its parts, and gives up on what is left after `MOST` of them: a line of ours has fewer."""
 
-    literals: tuple[str, ...]
-    kinds: Mapping[str, str]
-    target: tuple[str, ...]
+    def __init__(self, title: bool) -> None:
+        self._title = title
+        self._known: dict[tuple[str, str], Found | None] = {}
 
-    @cached_property
-    def worded(self) -> bool:
-        """True if a literal has a letter."""
-        return any(map(str.isalpha, "".join(self.literals)))
+    def columns(self, line: str, label: bool) -> str:
+        """By an entry with the line's columns (two or more spaces apart), else each column as wide as before, else the whole line."""
+        if found := self.line(line, "  "):
+            return found.text
+        pieces = _GAP.split(line)
+        for place in range(0, len(pieces) if not self._title else 0, 2):
+            source, target = pieces[place], _in_chinese(pieces[place], label, False)
+            if target != source and place + 1 < len(pieces):
+                pieces[place + 1] = " " * max(2, len(source) + len(pieces[place + 1]) - width(target))
+            pieces[place] = target
+        joined = "".join(pieces)
+        return _text(self.line(line), line) if joined == line else joined
 
-    @cached_property
-    def segments(self) -> tuple[re.Pattern[str], ...]:
-        """What stands between the placeholders for any text: literals and numbers."""
-        patterns = [re.escape(self.literals[0])]
-        for literal, (name, kind) in zip(self.literals[1:], self.kinds.items(), strict=True):
-            if kind == "n":
-                patterns[-1] += f"(?P<{name}>{_NUMBER}){re.escape(literal)}"
-            else:
-                patterns.append(re.escape(literal))
-        return tuple(map(re.compile, [*patterns[:-1], patterns[-1] + r"\Z"]))
+    def line(self, line: str, literal: str = "", depth: int = 0) -> Found | None:
+        """A line whole, else by sentences; ``None`` if no part of it has an entry. ``literal``: by entries with this text."""
+        key = (line, literal)
+        if key not in self._known:
+            self._known[key] = None
+            if len(self._known) <= MOST and depth <= DEEPEST:
+                found = filter(None, (self._whole(line, literal, depth), self._sentences(line, depth)))
+                self._known[key] = max(found, key=lambda each: each.covered, default=None)
+        return self._known[key]
 
-    def matches(self, line: str) -> Iterator[Mapping[str, str]]:
-        """The placeholders' texts if the line matches: each the shortest possible, without backtracking, so in linear time.
-
-        An entry without words splits a list, whose first separator may be inside an item: it tries `_SPLITS` of them.
-        """
-        first, *others = self.segments
-        start = first.match(line)
-        if start is None:
-            return
-        at = start.end()
-        for _ in range(_SPLITS):
-            places = _follow(others, line, at)
-            if places is None:
-                return
-            ends = [start, *places]
-            texts = (line[one.end() : other.start()] for one, other in pairwise(ends))
-            numbers = {name: text for each in ends for name, text in each.groupdict().items()}
-            yield {name: numbers[name] if kind == "n" else next(texts) for name, kind in self.kinds.items()}
-            if self.worded or len(others) != 2:
-                return
-            at = places[0].start() + 1
-
-
-def _follow(segments: list[re.Pattern[str]], line: str, at: int) -> list[re.Match[str]] | None:
-    """Where the segments are, each the first after the one before; ``None`` if one is missing."""
-    places = []
-    for segment in segments:
-        if (place := segment.search(line, at)) is None:
+    def _sentences(self, line: str, depth: int) -> Found | None:
+        sentences = _SENTENCES.split(line)
+        if len(sentences) == 1 or self._title:
             return None
-        places.append(place)
-        at = place.end()
-    return places
+        found = [self.line(sentence, "", depth + 1) for sentence in sentences]
+        text = ""
+        for source, target in zip(sentences, found, strict=True):
+            # Chinese sentences need no space between them.
+            text += (" " if text and not text.endswith(("。", "：", "！", "？")) else "") + _text(target, source)
+        return Found(text, sum(target.covered for target in found if target)) if any(found) else None
 
+    def _whole(self, line: str, literal: str, depth: int) -> Found | None:
+        """The translation by the entry that accounts for most of the line."""
+        fixed, patterns = catalogue()
+        if line in fixed:
+            return Found(fixed[line], len(line))
+        able = (entry for entry in patterns if all(each in line for each in entry.literals) and entry.has(literal))
+        filled = [found for entry in able for texts in entry.matches(line) if (found := self._filled(entry, line, texts, depth))]
+        if not filled and line[:1].isupper():  # a sentence that elsewhere stands inside another
+            return self.line(line[:1].lower() + line[1:], literal, depth + 1)
+        return max(filled, key=lambda found: found.covered, default=None)
 
-@cache
-def _catalogue() -> tuple[Mapping[str, str], tuple[Entry, ...]]:
-    """Entries without placeholders, and the others with the most literal characters first."""
-    entries = [read_entry(key, target) for key, target in read_catalogue().items()]
-    fixed = {entry.literals[0]: entry.target[0] for entry in entries if not entry.kinds}
-    patterns = (entry for entry in entries if entry.kinds)
-    return fixed, tuple(sorted(patterns, key=lambda entry: -sum(map(len, entry.literals))))
-
-
-def read_catalogue() -> dict[str, str]:
-    """English to Chinese."""
-    pairs: dict[str, str] = json.loads(Path(__file__).with_name("zh.json").read_text(encoding="utf-8"))
-    return pairs
-
-
-def read_entry(key: str, target: str) -> Entry:
-    """A pair of the catalogue, parsed."""
-    # split gives text, name, kind, text, name, kind, ..., text
-    pieces, filled = _PLACEHOLDER.split(key), _PLACEHOLDER.split(target)
-    kinds = {name: kind or "" for name, kind in zip(pieces[1::3], pieces[2::3], strict=True)}
-    return Entry(tuple(map(_unescaped, pieces[::3])), kinds, tuple(_unescaped(piece) for i, piece in enumerate(filled) if i % 3 != 2))
-
-
-def _unescaped(text: str) -> str:
-    return text.replace("{{", "{").replace("}}", "}")
+    def _filled(self, entry: Entry, line: str, texts: Mapping[str, str], depth: int) -> Found | None:
+        """The target with its values. ``None`` if an entry without words, such as ``{a!t}: {b!t}``, has a part that is not ours."""
+        values, covered = dict(texts), len(line) - sum(len(texts[name]) for name, kind in entry.kinds.items() if kind != "n")
+        for name, kind in entry.kinds.items():
+            if kind in ("t", "w"):
+                ours = kind == "w" or (" " in texts[name] and not self._title)
+                part = self.line(texts[name], "", depth + 1) if ours else None
+                if part is None and not entry.worded:
+                    return None
+                values[name], covered = _text(part, texts[name]), covered + (part.covered if part else 0)
+        return Found("".join(values[piece] if place % 2 else piece for place, piece in enumerate(entry.target)), covered)
