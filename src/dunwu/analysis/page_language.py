@@ -37,7 +37,7 @@ class _Page(HTMLParser):
         kept = tag in _KEPT or ("translate", "no") in attributes or self._kept
         if tag not in _VOID:
             self._open.append((tag, kept))
-        self.written.append(self.get_starttag_text() if kept else self._tag(attributes))
+        self.written.append(self.get_starttag_text() or "" if kept else self._tag(attributes))
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self._flush()
