@@ -113,10 +113,10 @@ def test_safety_and_adapters(config_of: ConfigOf, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "error", "message"),
     [
-        (["data=null"], ConfigError, "data is not set; give --data FILE"),
+        (["data=null"], ConfigError, "data is not set: give --data FILE"),
         (["data=nowhere.jsonl"], DataError, "nowhere.jsonl does not exist"),
         (["max_tokens=8"], DataError, "no usable training rows.*longer than max_tokens"),
-        (["criterion=safety"], DataError, "nothing in column label"),
+        (["criterion=safety"], DataError, "a pair without a label"),
         (["device=cuda:99"], Exception, "not available"),
     ],
 )
