@@ -110,7 +110,7 @@ def test_keys_of_the_reader_and_evaluation(tmp_path: Path, capsys: pytest.Captur
     file.write_text(json.dumps([{"in": {"ask": f"{n}?"}, "out": str(n)} for n in range(20)]))
     keys = ["problem_column=in.ask", "answer_column=out", "columns.prompt=in.ask", "columns.completion=out"]
     readings = seen(capsys, str(file), *keys, "--rows", "1")["readings"]
-    assert readings["zero"]["first"] == [{"where": "row 1 (train)", "parts": [["problem", "0?"], ["gold", "0 (verifier number)"]]}]
+    assert readings["zero"]["first"] == [{"where": "row 1 (training)", "parts": [["problem", "0?"], ["gold", "0 (verifier number)"]]}]
     assert readings["sft"]["first"][0]["parts"] == [["user", "0?"], ["assistant, learned", "0"]]
     assert "name the file test" in seen(capsys, str(file), *keys, "--for", "eval")["readings"]["eval"]["rows"]
 

@@ -169,7 +169,7 @@ WORKS = {
         ("pairs", {**PAIR, "chosen": "\ud83d"}, "it has half a character"),
         ("labelled", {"prompt": "q", "completion": "a", "label": "maybe"}, "label is 'maybe': give 'safe' or 'unsafe'"),
         ("zero", {"problem": "q"}, "(columns: problem): set answer_column"),
-        ("zero", {"problem": 3, "answer": "4"}, "int instead of text in column problem"),
+        ("zero", {"problem": 3, "answer": "4"}, "a number instead of text in column problem"),
         ("chat", {"prompt": 3}, "prompt must be text"),
         ("mix", {"sentence": "x"}, "of no known form"),
         ("mix", {"prompt": "q", "completion": "a", "note": "\ud83d"}, "it has half a character"),

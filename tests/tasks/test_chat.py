@@ -54,8 +54,8 @@ def test_no_prompt_is_on_two_sides(chat):
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"question": "Hi?"}, "row 1: messages must be text"),
-        ({"prompt": " "}, "row 1: str instead of text"),
+        ({"sentence": "Hi?"}, "row 1: messages must be text"),
+        ({"prompt": " "}, "row 1: nothing instead of text"),
         ({"prompt": 3}, "row 1: prompt must be text"),
         ({"prompt": "Hi?", "harmful": "no"}, "row 1: harmful is 'no': give true or false"),
         ({"prompt": "Hi?", "language": "xx"}, "row 1: language is 'xx': give en or zh"),
@@ -85,3 +85,18 @@ def test_in_a_mixture_accuracy_applies_to_the_others_only(chat, tmp_path):
         assert reward.parts == {"accuracy": None if general else 0.0, "format": 1.0}
         assert reward.total == 1.0  # not excluded
         assert (reward.verdict.reason == "unverified") == general
+
+
+@pytest.mark.parametrize(
+    ("row", "text", "reference"),
+    [
+        ({"question": "Who?", "answer": "Me."}, "Who?", "Me."),
+        ({"instruction": "Say it.", "input": "hi", "output": "hi"}, "Say it.\n\nhi", "hi"),
+        ({"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "Me."}]}, "Who?", "Me."),
+        ({"question": "Who?"}, "Who?", None),
+    ],
+)
+def test_other_forms_of_one_question(tmp_path, row, text, reference):
+    (tmp_path / "test.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (problem,) = Chat(ChatTask(path=str(tmp_path))).held_out("test", 9)
+    assert (problem.text, problem.data.get("reference")) == (text, reference)

@@ -156,7 +156,7 @@ def test_rows_without_tests_are_skipped(tmp_path):
         ({**MBPP, "test_list": ["assert other(1) == 2"]}, {}, "call no function of the solution"),
         ({**HUMANEVAL, "test": "def check(candidate):\n    pass\n"}, {}, "without an assert"),
         ({**HUMANEVAL, "entry_point": "not a name"}, {}, "name the function"),
-        ({**JAM, "public_tests": [{"input": 1, "output": "x"}]}, {}, "row 1: input Input should be a valid string"),
+        ({**JAM, "public_tests": [{"input": 1, "output": "x"}]}, {}, "row 1: input: expected a valid string"),
         ({**JAM, "public_tests": [{"stdin": ""}]}, {}, "row 1: KeyError: 'input'"),
         ({**JAM, "checker": "magic"}, {}, "row 1: checker"),
     ],

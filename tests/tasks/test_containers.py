@@ -87,11 +87,11 @@ def test_a_cell_of_ten_megabytes(tmp_path: Path) -> None:
         ("none.json", b"[]", "has no rows"),
         ("lists.json", b'{"train": [{"a": 1}], "test": [{"a": 2}]}', r"the lists train and test: save each as a file"),
         ("object.json", b'{\n"a": 1\n}', r"object\.json: the JSON object has no list of rows: write a JSON array"),
-        ("mixed.json", b'[{"a": 1}, null]', r"mixed\.json, row 2: null instead of a JSON object"),
+        ("mixed.json", b'[{"a": 1}, null]', r"mixed\.json, row 2: nothing instead of a JSON object"),
         ("text.json", b'["a"]', r"text\.json, row 1: text instead of a JSON object"),
         ("number.jsonl", b'{"a": 1' + b"0" * 5000 + b"}\n", r"number\.jsonl, row 1: .*over 4,300 digits; write it as text"),
         ("python.jsonl", b"{'a': 1}\n", r"python\.jsonl, row 1: not valid JSON \(single quotes"),
-        ("two.jsonl", b"[1]\n[2]\n", r"two\.jsonl: not valid JSON \(Extra data"),
+        ("two.jsonl", b"[1]\n[2]\n", r"two\.jsonl: not valid JSON \(there is more text after the value"),
     ],
 )
 def test_files_that_cannot_be_read_give_one_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:

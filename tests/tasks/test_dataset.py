@@ -139,8 +139,8 @@ def test_chosen_columns(tmp_path):
             {},
             r"row 1: the answer in column answer is a list of 2: .*verifier = text",
         ),
-        ([{"problem": "a", "answer": {"value": 1}}], {}, r"row 1: the answer in column answer is dict .*: give text or a number"),
-        ([{"problem": "a", "answer": ["x", {"y": 1}]}], {"verifier": "text"}, r"row 1: the answer in column answer is dict"),
+        ([{"problem": "a", "answer": {"value": 1}}], {}, r"row 1: the answer in column answer is an object, .*: give text or a number"),
+        ([{"problem": "a", "answer": ["x", {"y": 1}]}], {"verifier": "text"}, r"row 1: the answer in column answer is an object"),
         ([{"problem": "a", "answer": []}], {}, "row 1: no answer"),
         ([{"problem": "a", "answer": 1}], {"verifier": "choice"}, "row 1: answer '1' is not the letter of an option"),
         (
@@ -156,7 +156,7 @@ def test_chosen_columns(tmp_path):
             "row 1: no instructions in column instructions",
         ),
         ([{"problem": "a", "answer": 1}, {"answer": 3}], {}, r"bad\.jsonl, row 2: nothing instead of text"),
-        ([{"problem": [{"role": "user"}], "answer": 3}], {}, "row 1: list instead of text in column problem"),
+        ([{"problem": [{"role": "user"}], "answer": 3}], {}, "row 1: a list of 1 instead of text in column problem"),
         ([], {}, "has no rows"),
     ],
 )
@@ -172,7 +172,7 @@ def test_answers_of_other_types_are_read_or_named(tmp_path):
 
     columns = {"problem": ["a", "b"], "answer": [datetime.datetime(2026, 1, 2), datetime.datetime(2026, 1, 3)]}
     parquet.write_table(pa.table(columns), tmp_path / "dates.parquet")
-    with pytest.raises(DataError, match=r"dates\.parquet, row 1: the answer in column answer is datetime '2026-01-02"):
+    with pytest.raises(DataError, match=r"dates\.parquet, row 1: the answer in column answer is datetime, '2026-01-02"):
         made(str(tmp_path / "dates.parquet"))
     found = made(write(tmp_path / "rows.jsonl", [{"problem": "a", "answer": float("nan"), "solution": [7]}, {"problem": "b", "answer": 0}]))
     assert {p.text: p.answer for split in ("train", "validation", "test") for p in found._problems[split]} == {"a": "7", "b": "0"}
@@ -246,7 +246,7 @@ def test_a_conversation_as_problem(tmp_path):
     turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}]
     (problem,) = made(write(tmp_path / "test.jsonl", [{"prompt": turns, "solution": "2"}])).held_out("test", 9)
     assert (problem.text, problem.turns) == ("Be brief.\n\n1+1?", tuple(turns))
-    with pytest.raises(DataError, match=r"list instead of text in column prompt: .*problem_column=prompt\.0\.content"):
+    with pytest.raises(DataError, match=r"a list of 3 instead of text in column prompt: .*problem_column=prompt\.0\.content"):
         made(write(tmp_path / "bad.jsonl", [{"prompt": [*turns, {"role": "assistant", "content": "2"}], "answer": "2"}]))
 
 

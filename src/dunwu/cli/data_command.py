@@ -18,6 +18,7 @@ from dunwu.config.load import load_config
 from dunwu.data.overview import DataKeys, Overview, Purpose, Reading, overview
 from dunwu.errors import DataError, RunError
 from dunwu.run.reporter import clean
+from dunwu.tasks.forms import UNKNOWN
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 SHOWN = 400
@@ -58,10 +59,16 @@ def run(arguments: Sequence[str]) -> int:
         print(json.dumps(asdict(found), ensure_ascii=False, default=str))
     else:
         _show(found)
-    refused = [reading.refused for reading in found.readings.values()]
-    if all(refused):
-        raise DataError(f"no command can read it; {purposes[0]}: {refused[0]}" if len(refused) > 1 else refused[0])
+    if all(reading.refused for reading in found.readings.values()):
+        raise DataError(_refusal(found))
     return 0
+
+
+def _refusal(found: Overview) -> str:
+    """Why no command can read the file: a mistake in a row of a known form before unknown columns."""
+    reasons = {purpose: reading.refused for purpose, reading in found.readings.items()}
+    first = min(reasons, key=lambda purpose: (UNKNOWN in reasons[purpose], "no column" in reasons[purpose]))
+    return reasons[first] if len(reasons) == 1 else f"no command can read it; for {first}: {reasons[first]}"
 
 
 def _samples(folder: Path | None) -> None:
@@ -87,8 +94,14 @@ def _show(found: Overview) -> None:
         print(clean(f"  {column.name:<{width}}  {column.kind}, {column.filled:,} of {found.rows:,}  {column.example}"))
     for purpose, reading in found.readings.items():
         show("")
-        show(clean(f"{'zero, eval' if purpose == 'zero' else purpose}: {reading.takes or f'cannot read it: {reading.refused}'}"))
+        show(clean(f"{'zero, eval' if purpose == 'zero' else purpose}: {reading.takes or f'cannot read it: {_shorter(reading, found)}'}"))
         _show_reading(reading)
+
+
+def _shorter(reading: Reading, found: Overview) -> str:
+    """Why a command cannot read the file; without details where another can and the columns are simply not for this one."""
+    others = any(not each.refused for each in found.readings.values())
+    return "it has none of the columns" if others and (UNKNOWN in reading.refused or "no column" in reading.refused) else reading.refused
 
 
 def _show_reading(reading: Reading) -> None:

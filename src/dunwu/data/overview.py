@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dunwu.config.tasks import DatasetTask
+from dunwu.config.tasks import CodeTask, DatasetTask
 from dunwu.data.io.conversations import conversation, is_document
 from dunwu.data.io.preferences import LabelledAnswer, Pair, by_name, labelled_of, pair_of, split_items
 from dunwu.errors import DataError
 from dunwu.models.chat import Message
-from dunwu.tasks.columns import cell, dotted_names, filled, is_empty
+from dunwu.tasks.code_rows import FORMATS, code_problem
+from dunwu.tasks.columns import cell, dotted_names, filled, is_empty, kind_of
 from dunwu.tasks.containers import container
 from dunwu.tasks.dataset import Dataset, answer_columns, problem_columns
 from dunwu.tasks.forms import CONVERSATIONS, LABELLED, PAIRS, Form, form_of, renamed
+from dunwu.tasks.row_splits import IN_WORDS
 from dunwu.tasks.rows import Row, data_files, local_rows
 from dunwu.types import Problem, Split
 from dunwu.verifiers.problem import problem_fault
@@ -105,19 +107,8 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
     found = []
     for name in (name for name in names if name not in nested):
         values = [value for row in rows if not is_empty(value := cell(row.columns, name))]
-        found.append(Column(name, _kind(values[0]) if values else "empty", len(values), _short(values[0]) if values else ""))
+        found.append(Column(name, kind_of(values[0]) if values else "empty", len(values), _short(values[0]) if values else ""))
     return found
-
-
-def _kind(value: Any) -> str:
-    kinds = {
-        str: "text",
-        bool: "true or false",
-        int: "number",
-        float: "number",
-        list: f"list of {len(value)}" if isinstance(value, list) else "",
-    }
-    return kinds.get(type(value), "object" if isinstance(value, Mapping) else type(value).__name__)
 
 
 def _short(value: Any, most: int = 60) -> str:
@@ -126,6 +117,8 @@ def _short(value: Any, most: int = 60) -> str:
 
 
 def _problems(keys: DataKeys, rows: Sequence[Row], shown: int) -> Reading:
+    if any(columns <= rows[0].columns.keys() for columns, _ in FORMATS):
+        return _programs(keys, rows)
     names = DatasetTask.model_fields
     config = DatasetTask(**{name: getattr(keys, name) for name in names} | {"unusable": "drop"})
     task = Dataset(config)
@@ -135,12 +128,22 @@ def _problems(keys: DataKeys, rows: Sequence[Row], shown: int) -> Reading:
     ]
     kinds = Counter(problem.verifier for _, problem in problems)
     verified = ", ".join(f"{count:,} verified as {kind}" for kind, count in kinds.most_common())
-    columns = next(row.columns for row in rows if filled(row.columns, problem_columns(config)))
-    gold = filled(columns, answer_columns(config))
-    takes = f"the problem is {filled(columns, problem_columns(config))}, the gold {gold or 'in other columns'}; {verified}"
+    named = [(filled(row.columns, problem_columns(config)), filled(row.columns, answer_columns(config))) for row in rows]
+    problem_column, gold = next((pair for pair in named if all(pair)), named[0])
+    takes = f"the problem is {problem_column}, the gold {gold or 'in other columns'}; {verified}"
     ordered = sorted(problems, key=lambda each: (str(each[1].data["source"]), int(each[1].data["row"])))
-    first = tuple(Shown(f"row {problem.data['row']} ({split})", tuple(_problem_parts(problem))) for split, problem in ordered[:shown])
+    first = tuple(
+        Shown(f"row {problem.data['row']} ({IN_WORDS[split]})", tuple(_problem_parts(problem))) for split, problem in ordered[:shown]
+    )
     return Reading(takes, task.splits, task.warnings, (*task.refused, *faults), first)
+
+
+def _programs(keys: DataKeys, rows: Sequence[Row]) -> Reading:
+    """Problems whose answer is a program; their tests are not shown."""
+    config = CodeTask(path=keys.path)
+    found, unusable = _each(rows, lambda row: code_problem(row, config))
+    tested = sum(problem is not None for _, problem in found)
+    return Reading(f"programs, as the task code:{keys.path}", f"{tested:,} problems with tests", (), unusable)
 
 
 def _problem_parts(problem: Problem) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """General prompts: questions that rules cannot verify, for reward models (DeepSeek-R1, section 2.3.4).
 
-A row has ``prompt`` (text, or a list with one user turn) or ``messages`` (that turn, and optionally an answer), and optionally
-``reference``, ``category``, ``language`` and ``harmful``.
+A row has ``prompt`` (text, or a list with one user turn), ``messages`` (that turn, and optionally an answer), or another form of one
+question (`dunwu.tasks.forms`), and optionally ``reference``, ``category``, ``language`` and ``harmful``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dunwu.config.tasks import ChatTask, DatasetTask
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
 from dunwu.tasks.dataset import problem_text
+from dunwu.tasks.forms import CONVERSATIONS, TEXT, as_turns, asked, form_of
 from dunwu.tasks.row_splits import counts_in_words, split_rows
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.types import Language, Problem, Split
@@ -69,14 +70,26 @@ def _wanted(row: Row, categories: tuple[str, ...]) -> bool:
 
 def _plain(row: Row) -> Row:
     """The row with its prompt as one text, and the answer in its messages, if any, as the reference."""
+    row = _in_our_columns(row)
     column = "prompt" if row.columns.get("prompt") is not None else "messages"
-    found = row.columns.get(column)
+    found = as_turns(row.columns.get(column)) if column == "messages" else row.columns.get(column)
     columns = {name: value for name, value in row.columns.items() if name != "messages"}
     if not isinstance(found, str):
         question, answer = _turns(found, row.where, column)
         columns.setdefault("reference", answer)
         found = question
     return replace(row, columns={**columns, "prompt": found})
+
+
+def _in_our_columns(row: Row) -> Row:
+    """A row of another form (`dunwu.tasks.forms`) with a prompt or messages; its answer, if it has one, is the reference."""
+    columns = row.columns
+    if columns.get("prompt") is not None or columns.get("messages") is not None:
+        return row
+    form = form_of(columns, CONVERSATIONS)
+    made = form.read(columns) if form and form is not TEXT else {**columns, "prompt": asked(columns)}
+    reference = {"reference": made.pop("completion")} if "completion" in made and columns.get("completion") is None else {}
+    return replace(row, columns={**reference, **made})
 
 
 def _turns(found: Any, where: str, column: str) -> tuple[str, str | None]:

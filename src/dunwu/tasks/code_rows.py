@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dunwu.config.mistakes import expected
 from dunwu.config.tasks import CodeTask
 from dunwu.errors import DataError
 from dunwu.tasks.asserts import assert_tests, parse_module
@@ -48,7 +49,7 @@ def code_problem(row: Row, config: CodeTask) -> CodeProblem | None:
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         found = error.errors()[0]
-        return " ".join(filter(None, [".".join(map(str, found["loc"])), found["msg"]]))
+        return ": expected ".join(filter(None, [".".join(map(str, found["loc"])), expected(found["msg"])]))
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 

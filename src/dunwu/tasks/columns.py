@@ -50,6 +50,14 @@ def is_empty(value: Any) -> bool:
     return value is None or value in ("", [], {}) or (isinstance(value, float) and value != value)
 
 
+def kind_of(value: Any) -> str:
+    """The type of a value in words."""
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    names = {"NoneType": "nothing", "str": "text", "bool": "true or false", "int": "a number", "float": "a number", "dict": "an object"}
+    return names.get(type(value).__name__, type(value).__name__)
+
+
 def filled(columns: Mapping[str, Any], names: Iterable[str]) -> str | None:
     """The first of ``names`` that is not empty."""
     return next((name for name in names if not is_empty(cell(columns, name))), None)

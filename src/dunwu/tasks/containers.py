@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dunwu.errors import DataError
+from dunwu.tasks.columns import kind_of
 
 ROWS_AT_ONCE = 256
 """Rows of a Parquet file in memory."""
@@ -36,7 +37,17 @@ _MISTAKES = (
     (re.compile(r",\s*[}\]]"), "a comma before a closing bracket"),
     (re.compile(r"^\{\s*'"), "single quotes; JSON has double quotes"),
 )
-"""Reasons for invalid JSON: that of the first pattern found in the line, else Python's own message."""
+"""Reasons for invalid JSON: that of the first pattern found in the line, else Python's own in other words."""
+_MESSAGES = {
+    "Unterminated string": "a text has no closing quote, or the row is cut off",
+    "Expecting ','": "a comma or bracket is missing",
+    "Expecting ':'": "a colon is missing",
+    "Expecting property name": "a key in double quotes is missing",
+    "Expecting value": "a value is missing",
+    "Extra data": "there is more text after the value",
+    "Invalid control character": "a line end or control character is inside a text; write \\n",
+    "Invalid \\": "a backslash in a text must be written twice",
+}
 
 
 def read_file(file: Path) -> Found:
@@ -174,14 +185,14 @@ def _rows_of_value(text: str, file: Path) -> Found:
     size = file.stat().st_size
     for number, columns in enumerate(found, 1):
         if not isinstance(columns, dict):
-            raise DataError(f"{file}, row {number}: {_kind(columns)} instead of a JSON object: each row must be an object")
+            raise DataError(f"{file}, row {number}: {kind_of(columns)} instead of a JSON object: each row must be an object")
         yield number, columns, size * number // len(found)
 
 
 def _parse_line(line: str, file: Path, number: int) -> dict[str, Any]:
     columns = _parse(line, f"{file}, row {number}", "one JSON object a line is needed")
     if not isinstance(columns, dict):
-        raise DataError(f"{file}, row {number}: {_kind(columns)} instead of a JSON object: one object a line is needed")
+        raise DataError(f"{file}, row {number}: {kind_of(columns)} instead of a JSON object: one object a line is needed")
     return columns
 
 
@@ -191,17 +202,17 @@ def _parse(text: str, where: str, needed: str) -> Any:
     except RecursionError as error:
         raise DataError(f"{where}: not valid JSON (nested too deeply): {needed}") from error
     except ValueError as error:
-        known = text if len(text) < _HEAD or not isinstance(error, json.JSONDecodeError) else text[max(0, error.pos - 80) : error.pos + 80]
-        reason = next((mistake for pattern, mistake in _MISTAKES if pattern.search(known)), str(error))
-        if "int_max_str_digits" in reason:
-            reason = "a number has over 4,300 digits; write it as text"
-        raise DataError(f"{where}: not valid JSON ({reason}): {needed}") from error
+        raise DataError(f"{where}: not valid JSON ({_reason(error, text)}): {needed}") from error
 
 
-def _kind(value: Any) -> str:
-    return {"NoneType": "null", "str": "text", "int": "a number", "float": "a number", "bool": "true or false"}.get(
-        type(value).__name__, type(value).__name__
-    )
+def _reason(error: ValueError, text: str) -> str:
+    """Why a text is not JSON, in words."""
+    if not isinstance(error, json.JSONDecodeError):
+        return "a number has over 4,300 digits; write it as text" if "int_max_str_digits" in str(error) else str(error)
+    near = text if len(text) < _HEAD else text[max(0, error.pos - 80) : error.pos + 80]
+    known = next((mistake for pattern, mistake in _MISTAKES if pattern.search(near)), "")
+    said = next((words for start, words in _MESSAGES.items() if error.msg.startswith(start)), error.msg)
+    return known or f"{said}, at character {error.pos + 1:,}"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -219,6 +230,8 @@ def _read_table(file: Path) -> Found:
     with _text(file, at) as (text, raw):
         head = text.read(_HEAD)
         text.seek(0)
+        if "\x00" in head:
+            raise DataError(f"{file}: it has bytes of 0, as UTF-16 without a byte order mark: save the file as UTF-8")
         rows = csv.reader(text, delimiter=_delimiter(head, file), strict=True)
         try:
             names = _header(next(rows, []), file)

@@ -19,7 +19,7 @@ from dunwu.config.task_names import data_name
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
-from dunwu.tasks.columns import cell, filled, has, missing
+from dunwu.tasks.columns import cell, filled, has, kind_of, missing
 from dunwu.tasks.forms import ANSWER_COLUMNS, PROBLEM_COLUMNS, as_turns, instruction
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
 from dunwu.tasks.row_splits import SplitRows, counts_in_words, split_rows
@@ -218,7 +218,7 @@ def _readable(value: Any, row: Row, column: str) -> str:
     """An answer as text. Raises DataError with the type of any other value."""
     text = value if isinstance(value, str) else cell_text(value)
     if text is None:
-        kind = f"a list of {len(value)}" if isinstance(value, list) else f"{type(value).__name__} {str(value)[:40]!r}"
+        kind = kind_of(value) if isinstance(value, list) else f"{kind_of(value)}, {str(value)[:40]!r}"
         remedy = "one answer (alternatives: verifier = text)" if isinstance(value, list) else "text or a number"
         raise DataError(f"{row.where}: the answer in column {column} is {kind}: give {remedy}")
     return text
@@ -276,8 +276,9 @@ def problem_text(row: Row, config: DatasetTask) -> str:
     if isinstance(value, list) and value:
         return "\n\n".join(turn["content"].strip() for turn in _turns(value, row, column))
     if not isinstance(value, str) or not value.strip():
-        found = "nothing" if value is None else type(value).__name__
-        raise DataError(f"{row.where}: {found} instead of text in column {' or '.join(problem_columns(config))}: fill it or remove the row")
+        where = column or " or ".join(problem_columns(config))
+        found = "nothing" if isinstance(value, str) else kind_of(value)
+        raise DataError(f"{row.where}: {found} instead of text in column {where}: fill it or remove the row")
     return value.strip()
 
 
@@ -300,8 +301,8 @@ def _turns(value: list[Any], row: Row, column: str) -> tuple[dict[str, str], ...
     turns = tuple(turn for turn in value if isinstance(turn, Mapping) and turn.get("role") in TURN_ROLES)
     if len(turns) < len(value) or not all(isinstance(turn.get("content"), str) for turn in turns) or turns[-1]["role"] != "user":
         raise DataError(
-            f"{row.where}: list instead of text in column {column}: give text, or turns {{role, content}} that end with a user turn,"
-            f" or name one, such as problem_column={column}.0.content"
+            f"{row.where}: {kind_of(value)} instead of text in column {column}: give text, or turns {{role, content}} that end with a user"
+            f" turn, or name one, such as problem_column={column}.0.content"
         )
     return tuple({"role": turn["role"], "content": turn["content"]} for turn in turns)
 

@@ -23,6 +23,8 @@ SYSTEM_COLUMNS = ("system", "system_prompt", "system_message")
 PROMPTS = ("prompt", "question", "problem", "instruction", "query")
 SHAREGPT_ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
 
+UNKNOWN = "its columns are of no known form"
+
 _HH_TURN = re.compile(r"\n\n(Human|Assistant):")
 """Starts of turns in the texts of Anthropic's hh-rlhf."""
 
@@ -71,10 +73,10 @@ def unknown(columns: Columns, forms: Sequence[Form]) -> str:
     names = ", ".join(map(str, columns)) or "none"
     if len(lacks) in (0, len(near.needs)):
         known = ", ".join(form.name for form in forms)
-        return f"its columns are of no known form (columns: {names}); known are {known}: see `dunwu data`, and rename yours"
+        return f"{UNKNOWN} (columns: {names}); known are {known}: see `dunwu data`, and rename yours"
     needed = f"the nearest, {near.name}, needs a value in {' and in '.join(lacks)}"
     remedy = f"rename yours, or for dunwu sft and reward-model set columns.{lacks[0].partition(' or ')[0]}=COLUMN"
-    return f"its columns are of no known form (columns: {names}); {needed}: {remedy}"
+    return f"{UNKNOWN} (columns: {names}); {needed}: {remedy}"
 
 
 def renamed(row: Row, names: Mapping[str, str]) -> Row:

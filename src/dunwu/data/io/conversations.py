@@ -72,7 +72,8 @@ def _parsed(value: Any, row: Row) -> Any:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list):
-        raise _mistake(row, f"messages is the text {short(value)}, not a JSON list; give a list of {{role, content}}")
+        python = " (single quotes are Python's; write it with json.dumps)" if value.startswith("[{'") else ""
+        raise _mistake(row, f"messages is the text {short(value)}, not a JSON list{python}; give a list of {{role, content}}")
     return found
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from dunwu.config.references import SUFFIXES
 from dunwu.errors import DataError
+from dunwu.tasks.columns import filled
+from dunwu.tasks.forms import ANSWER_COLUMNS, CONVERSATIONS, LABELLED, PAIRS, PROBLEM_COLUMNS, Form, form_of
 from dunwu.tasks.rows import first_row
 
 FILES: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
@@ -25,6 +28,10 @@ FILES: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
 evaluation; `pairs` and `labelled`: for the reward models."""
 
 
+FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType({"general": CONVERSATIONS[:-1], "pairs": PAIRS, "labelled": LABELLED})
+"""Further forms that a row may have, by name."""
+
+
 def data_paths(folder: Path) -> dict[str, str]:
     """The file or folder of each name in ``folder``. Raises ``DataError`` with all missing names, or the first with wrong columns."""
     found = {name: _find(folder, name) for name in FILES}
@@ -36,9 +43,16 @@ def data_paths(folder: Path) -> dict[str, str]:
     paths = {name: path for name, path in found.items() if path is not None}
     for name, path in paths.items():
         row = first_row(path)
-        if not any(row.columns.keys() >= set(columns) for columns in FILES[name]):
+        if not _fits(name, row.columns):
             raise DataError(f"{row.where}: columns {', '.join(row.columns) or 'none'}: {name} needs {_columns(name)}; rename or add them")
     return {name: str(path) for name, path in paths.items()}
+
+
+def _fits(name: str, columns: Mapping[str, Any]) -> bool:
+    """True if a row has the columns of `FILES`, or a form that the same readers take (`dunwu.tasks.forms`)."""
+    named = any(columns.keys() >= set(needed) for needed in FILES[name])
+    answered = name in ("reasoning", "problems") and filled(columns, PROBLEM_COLUMNS) and filled(columns, ANSWER_COLUMNS)
+    return bool(named or answered or form_of(columns, FORMS.get(name, ())))
 
 
 def _find(folder: Path, name: str) -> Path | None:
