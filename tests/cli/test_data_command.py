@@ -23,7 +23,7 @@ PROBLEMS = {"zero", "sft"}
 READ_BY = {
     "alpaca.json": {"sft"},
     "gsm8k.jsonl": PROBLEMS,
-    "labelled.jsonl": {"reward-model"},
+    "labelled.jsonl": {"sft", "reward-model"},
     "math.jsonl": PROBLEMS,
     "messages.jsonl": {"sft"},
     "pairs.jsonl": {"sft", "reward-model"},
@@ -39,7 +39,7 @@ READ_BY = {
     "trl_implicit_preferences.jsonl": {"sft", "reward-model"},
     "trl_preferences.jsonl": {"sft", "reward-model"},
     "trl_prompt_completion.jsonl": {"sft"},
-    "trl_unpaired.jsonl": {"reward-model"},
+    "trl_unpaired.jsonl": {"sft", "reward-model"},
     "verl.parquet": PROBLEMS,
 }
 """The commands that read each sample file completely."""
@@ -121,7 +121,7 @@ def test_keys_of_the_reader_and_evaluation(tmp_path: Path, capsys: pytest.Captur
         ('{"a": \n', [], "row 1: not valid JSON"),
         ('{"sentence": "x"}\n', [], "no command can read it"),
         ('{"question": "1?", "gold": "1"}\n', ["--for", "zero"], "no column answer"),
-        ('{"question": "1?", "reply": "1"}\n', ["--for", "sft"], "needs a value in answer or solution or response"),
+        ('{"question": "1?", "reply": "1"}\n', ["--for", "sft"], "needs a value in solution or response or answer"),
         ('{"x": "1?", "y": "1"}\n', ["problem_colum=x"], "did you mean problem_column?"),
     ],
 )

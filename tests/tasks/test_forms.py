@@ -56,7 +56,8 @@ GPT = [{"from": "human", "value": "1+1?"}, {"from": "gpt", "value": "2"}]
         ({"query": "1+1?", "response": "2"}, "problem and answer", PLAIN),
         ({"system_prompt": "Be brief.", "question": "1+1?", "response": "2"}, "problem and answer", BRIEF),
         ({"prompt": [ASK], "reward_model": {}, "extra_info": {"question": "1+1?", "answer": "2"}}, "verl", PLAIN),
-        ({"text": "1+1=2"}, "text", [("assistant", "1+1=2", True)]),
+        ({"problem": "1+1?", "answer": "9", "solution": "2"}, "problem and answer", PLAIN),
+        ({"text": "1+1=2", "id": 5}, "text", [("assistant", "1+1=2", True)]),
     ],
 )
 def test_conversations(columns: dict[str, Any], form: str, turns: list[tuple[str, str, bool]]) -> None:
@@ -82,6 +83,8 @@ def test_conversations(columns: dict[str, Any], form: str, turns: list[tuple[str
         ({"prompt": "1+1?", "completion": "3", "label": False}, "the answer is a bad one"),
         ({"prompt": "1+1?", "completion": "3", "label": "unsafe"}, "the answer is a bad one"),
         ({"prompt": [ASK], "reward_model": {"ground_truth": "2"}}, "the nearest, prompt and completion, needs a value in completion"),
+        ({"text": "good film", "label": 1}, "of no known form"),
+        ({"text": "Sort a list.", "code": "sorted(x)"}, "of no known form"),
         ({}, "(columns: none)"),
     ],
 )

@@ -10,7 +10,7 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.tasks import ChatTask, CodeTask, DatasetTask, TaskConfig
 from dunwu.config.zero import EvalConfig, ZeroConfig
-from dunwu.data.io.conversations import conversation
+from dunwu.data.io.conversations import conversation, is_bad
 from dunwu.data.io.preferences import labelled_of, pair_of
 from dunwu.errors import ConfigError
 from dunwu.tasks.dataset import check_columns, resolve
@@ -40,8 +40,9 @@ def conversations_taken(config: SftConfig) -> str:
         raise ConfigError(NO_DATA)
     rows = [_first(path, config.columns) for path in (config.data, config.validation) if path is not None]
     for row in rows:
-        conversation(row)
-    return _in_words(rows[0], CONVERSATIONS)
+        if not is_bad(row):
+            conversation(row)
+    return _in_words(rows[0], CONVERSATIONS) + ("; rows with a bad label are dropped" if "label" in rows[0].columns else "")
 
 
 def preferences_taken(config: RewardModelConfig) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dunwu.config.tasks import CodeTask, DatasetTask
-from dunwu.data.io.conversations import conversation, is_document
+from dunwu.data.io.conversations import conversation, is_bad, is_document
 from dunwu.data.io.preferences import LabelledAnswer, Pair, by_name, labelled_of, pair_of, split_items
 from dunwu.errors import DataError
 from dunwu.models.chat import Message
@@ -160,11 +160,13 @@ def _evaluated(keys: DataKeys, rows: Sequence[Row], shown: int) -> Reading:
 
 def _conversations(keys: DataKeys, rows: Sequence[Row], shown: int) -> Reading:
     rows = [renamed(row, keys.columns) for row in rows]
-    found, unusable = _each(rows, conversation)
+    good = [row for row in rows if not is_bad(row)]
+    found, unusable = _each(good, conversation)
     learned = sum(message.learned and message.role == "assistant" for _, messages in found for message in messages)
     repeated = len(found) - len({messages for _, messages in found})
     text = f"{len(found):,} conversations, all for training, {learned:,} turns learned"
     text += f"; {repeated:,} repeated, which are kept" if repeated else ""
+    text += f"; {len(rows) - len(good):,} labelled bad and dropped" if len(good) < len(rows) else ""
     first = tuple(Shown(f"row {row.number}", tuple(_turns(messages))) for row, messages in found[:shown])
     return Reading(_forms(rows, CONVERSATIONS), text, (), unusable, first)
 
@@ -216,7 +218,7 @@ def _each(rows: Sequence[Row], read: Callable[[Row], Any]) -> tuple[list[tuple[R
         except DataError as error:
             unusable.append(str(error))
     if not found:
-        raise DataError(unusable[0])
+        raise DataError(unusable[0] if unusable else "no row has a good label")
     return found, tuple(unusable)
 
 

@@ -186,7 +186,10 @@ def _chosen(columns: Columns) -> dict[str, Any]:
     return {"prompt": pair.get("prompt"), "completion": pair.get("chosen")}
 
 
-_WORKED = ("answer", "solution", "response")
+_WORKED = ("solution", "response", "answer")
+"""Answers to learn, worked ones first."""
+_NOT_BESIDE_TEXT = (*PROMPTS, "completion", "answer", "output", "response", "code", "label")
+"""Columns beside which a column ``text`` is not a document."""
 _CHOSEN = (("chosen",), ("rejected",))
 _PAIR_COLUMNS = ("prompt", "rejected", *SYSTEM_COLUMNS)
 
@@ -263,7 +266,14 @@ CONVERSATIONS = (
         ("prompt",),
     ),
     Form("problem and answer", "learns the answer after the problem", (PROBLEM_COLUMNS, _WORKED), _answered, ("input", *SYSTEM_COLUMNS)),
-    Form("text", "learns the whole text, without a template", (("text",),), lambda columns: {"text": columns["text"]}),
+    Form(
+        "text",
+        "learns the whole text, without a template",
+        (("text",),),
+        lambda columns: {"text": columns["text"]},
+        (),
+        lambda columns: first(columns, _NOT_BESIDE_TEXT) is None,
+    ),
 )
 """Forms of conversations, best first; they become ``messages``, ``prompt`` and ``completion``, or ``text``."""
 TEXT = CONVERSATIONS[-1]

@@ -180,3 +180,20 @@ def test_a_long_row_is_refused_or_dropped_and_counted_never_cut(world_tokenizer:
 def test_a_row_that_cannot_be_rendered_is_named(world_tokenizer: Any) -> None:
     with pytest.raises(DataError, match=r"rows.jsonl, row 1: the user's text contains '<\|endoftext\|>'"):
         encode({"prompt": "a<|endoftext|>", "completion": "b"}, world_tokenizer)
+
+
+def test_rows_with_a_bad_label_are_dropped_and_counted(tmp_path: Path, world_tokenizer: Any) -> None:
+    rows = [{"prompt": "1+1?", "completion": f"{n}", "label": n == 2} for n in range(4)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    reader = ExampleReader(tmp_path / "rows.jsonl", training_template("tiny", world_tokenizer), world_tokenizer, 100, "refuse")
+    (example,) = reader.read(counts := Counts())
+    assert world_tokenizer.decode(example.ids[example.learned].tolist()).startswith("2")
+    assert (counts.conversations, counts.labelled_bad) == (1, 3)
+    assert "3 labelled bad and dropped" in str(counts)
+
+
+def test_a_plain_text_is_learned_as_a_whole(world_tokenizer: Any) -> None:
+    found = encode({"text": "Say 3. Then say 4."}, world_tokenizer)
+    template = training_template("tiny", world_tokenizer)
+    assert world_tokenizer.decode(found.ids.tolist()) == f"Say 3. Then say 4.{template.end}"
+    assert found.learned.tolist() == [False] + [True] * (len(found.ids) - 1)

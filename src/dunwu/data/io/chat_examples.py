@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dunwu.data.io.conversations import conversation, is_document
+from dunwu.data.io.conversations import conversation, is_bad, is_document
 from dunwu.errors import DataError
 from dunwu.models.bos import encode
 from dunwu.models.chat import Segment, TrainingTemplate
@@ -60,15 +60,17 @@ class Examples(Protocol):
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of a file of conversations; ``too_long`` ones were dropped."""
+    """Counts of a file of conversations; ``too_long`` ones and those ``labelled_bad`` were dropped."""
 
     conversations: int = 0
     too_long: int = 0
     tokens: int = 0
     learned_tokens: int = 0
+    labelled_bad: int = 0
 
     def __str__(self) -> str:
         dropped = f"; {self.too_long:,} too long and dropped" if self.too_long else ""
+        dropped += f"; {self.labelled_bad:,} labelled bad and dropped" if self.labelled_bad else ""
         return f"{self.conversations:,} conversations, {self.tokens:,} tokens, {self.learned_tokens:,} of them learned{dropped}"
 
 
@@ -86,7 +88,7 @@ class ExampleReader:
 
     def read(self, counts: Counts) -> Iterator[Example]:
         """Yield the examples and add each to ``counts``. Raises ``DataError`` with the row and the remedy."""
-        for example in encode_rows((renamed(row, self.columns) for row in stream_rows(self.path)), self.template, self.tokenizer):
+        for example in encode_rows(self._rows(counts), self.template, self.tokenizer):
             if len(example.ids) <= self.max_length:
                 counts.conversations += 1
                 counts.tokens += len(example.ids)
@@ -99,7 +101,15 @@ class ExampleReader:
                     f"{example.where}: {len(example.ids)} tokens are over max_length = {self.max_length}; raise it, or set overlong=drop"
                 )
         if not counts.conversations:
-            raise DataError(f"{self.path}: all {counts.too_long} conversations are over max_length = {self.max_length}; raise it")
+            bad = f"; {counts.labelled_bad} have a bad label" if counts.labelled_bad else ""
+            raise DataError(f"{self.path}: all {counts.too_long} conversations are over max_length = {self.max_length}{bad}; raise it")
+
+    def _rows(self, counts: Counts) -> Iterator[Row]:
+        for row in stream_rows(self.path):
+            if is_bad(row := renamed(row, self.columns)):
+                counts.labelled_bad += 1
+            else:
+                yield row
 
 
 class Fingerprint:

@@ -51,6 +51,11 @@ def conversation(row: Row) -> tuple[Message, ...]:
     return tuple(messages)
 
 
+def is_bad(row: Row) -> bool:
+    """True for an answer that its label calls bad (TRL's unpaired preferences, safety labels)."""
+    return str(row.columns.get("label")) in BAD_LABELS
+
+
 def is_document(messages: Sequence[Message]) -> bool:
     """True for plain text, which is trained on without a template."""
     return len(messages) == 1 and messages[0].role == "assistant"
@@ -127,7 +132,7 @@ def _refuse_columns(row: Row, messages: list[Message]) -> None:
     for name in TOOL_COLUMNS:
         if not is_empty(columns.get(name)) and columns[name] != "[]":
             raise _mistake(row, f"the column {name} is not read and might change what is learned; drop it, or write it into a turn")
-    if str(columns.get("label")) in BAD_LABELS:
+    if is_bad(row):
         raise _mistake(row, f"label is {columns['label']!r}: the answer is a bad one; drop such rows, or the column")
     for name in MASK_KEYS:
         value = columns.get(name)
