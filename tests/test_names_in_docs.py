@@ -15,7 +15,10 @@ import yaml
 
 from dunwu.cli.main import COMMANDS
 from dunwu.config.base import Config
+from dunwu.config.known_keys import known_keys
 from dunwu.config.mistakes import below, leaves
+from dunwu.config.peer_keys import PEERS, peer_hint
+from dunwu.config.zero import ZeroConfig
 from dunwu.pipeline.stages import KINDS
 from scripts.config_reference import models
 from tests.test_public_files import PAGES, ROOT, prose
@@ -39,10 +42,16 @@ FORMULAS = {"verify_x", "pi_old", "pi_behaviour", "r_chosen", "r_rejected"}
 
 
 @cache
-def theirs() -> frozenset[str]:
-    """Names of TRL, verl and OpenRLHF: all columns but the first of the table in `docs/coming-from.md`."""
+def names_of_others() -> tuple[tuple[list[str], list[str]], ...]:
+    """The table of `docs/coming-from.md`, by row: names of ours, and those of TRL, verl and OpenRLHF."""
     table = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8").partition("\n## Names\n")[2].partition("\n## ")[0]
-    return frozenset(code for row in table.splitlines() for cell in row.split("|")[2:] for code in _CODE.findall(cell))
+    cells = [row.split("|") for row in table.splitlines() if row.startswith("| `")]
+    return tuple((_CODE.findall(row[1]), [code for cell in row[2:] for code in _CODE.findall(cell)]) for row in cells)
+
+
+@cache
+def theirs() -> frozenset[str]:
+    return frozenset(code for _, others in names_of_others() for code in others)
 
 
 @cache
@@ -213,6 +222,15 @@ def test_recipes_comments_name_what_exists(recipe: Path) -> None:
     text = recipe.read_text(encoding="utf-8")
     comments = "\n".join(line.partition("#")[2].strip() for line in text.splitlines() if "#" in line)
     assert [*wrong_names(comments), *wrong_commands(comments)] == []
+
+
+@pytest.mark.parametrize(("ours", "others"), names_of_others(), ids=lambda names: names[0])
+def test_the_names_of_others_are_answered_as_the_page_says(ours: list[str], others: list[str]) -> None:
+    keys = set(known_keys(ZeroConfig, {}))
+    for code in others:
+        name = code.removeprefix("--")
+        assert name in PEERS, code
+        assert name in keys or any(each in peer_hint(name, keys) for each in ours), (code, peer_hint(name, keys))
 
 
 def test_the_checks_can_fail() -> None:

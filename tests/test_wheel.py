@@ -106,9 +106,10 @@ def test_the_demo_its_evaluation_and_its_report(installed: Installed) -> None:
 
 
 def test_sft_and_a_reward_model_on_the_sample_files(installed: Installed) -> None:
-    samples = installed.run("python", "-c", "import dunwu; print(dunwu.__path__[0] + '/data/samples')").strip()
-    installed.run("dunwu", "sft", "--data", f"{samples}/messages.jsonl", "--out", "runs/sft", "epochs=1")
-    installed.run("dunwu", "reward-model", "--data", f"{samples}/pairs.jsonl", "--out", "runs/rm", "epochs=1")
+    installed.run("dunwu", "data", "--samples", "samples")
+    assert "48 conversations" in installed.run("dunwu", "data", "samples/messages.jsonl")
+    installed.run("dunwu", "sft", "--data", "samples/messages.jsonl", "--out", "runs/sft", "epochs=1")
+    installed.run("dunwu", "reward-model", "--data", "samples/pairs.jsonl", "--out", "runs/rm", "epochs=1")
     for name in ("sft", "rm"):
         assert list(installed.folder.glob(f"runs/{name}/checkpoints/step-*/model.safetensors"))
 
