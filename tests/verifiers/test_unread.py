@@ -30,7 +30,7 @@ def rollout(text: str, finish: FinishReason = "stop", prefill: str = "") -> Roll
         (r"\boxed{5} or \boxed{6}", "stop", "", "several answers side by side"),
         ("I think 5", "stop", "<think>", "reasoning that never ends (no </think>)"),
         ("<answer>5", "stop", "", "an <answer> that never ends"),
-        ("<answer> </answer>", "stop", "", "an empty <answer>"),
+        ("<answer> </answer>", "stop", "", "an empty answer"),
     ],
 )
 def test_reasons(text: str, finish: FinishReason, prefill: str, why: str) -> None:

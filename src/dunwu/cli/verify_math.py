@@ -17,9 +17,11 @@ import tyro
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.show import show
 from dunwu.errors import DataError, UserError
+from dunwu.models.thinking import parse_completion
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
-from dunwu.types import Verdict
+from dunwu.text.answer_forms import FORMS
+from dunwu.types import AnswerForm, Verdict
 from dunwu.verifiers.math.plain import PlainVerdict, plain_verdicts
 from dunwu.verifiers.math.policy import MathPolicy
 from dunwu.verifiers.math.service import SERVICE
@@ -36,6 +38,9 @@ class VerifyMathOptions:
     """Column of the gold answer."""
     prediction_column: str = "prediction"
     """Column of the text to judge: an answer or a whole completion."""
+    answer_form: AnswerForm | None = None
+    """Read predictions as completions whose answer stands in this form, as evaluations do: tags-or-boxed, tags, boxed, "####" or last-number.
+    By default an answer is found in any of them, and in a sentence."""
     label_column: str = "expected_label"
     """Column with the correct verdict (true, false, 1 or 0); rows without it are judged but not compared."""
     policy: MathPolicy = field(default_factory=MathPolicy)
@@ -83,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
         plain = list(plain_verdicts([(case.gold, case.prediction) for case in cases]))
     SERVICE.start()
     try:
-        judged = [_judge(case, options.policy, beside) for case, beside in zip(cases, plain, strict=True)]
+        judged = [_judge(case, options, beside) for case, beside in zip(cases, plain, strict=True)]
     finally:
         SERVICE.close()
     if options.json:
@@ -114,9 +119,11 @@ def _label(row: Row, column: str) -> bool | None:
     return None if value is None else bool(value)
 
 
-def _judge(case: Case, policy: MathPolicy, plain: PlainVerdict | None) -> Judged:
-    began = time.perf_counter()
-    verdict = compare_math(case.gold, case.prediction, policy)
+def _judge(case: Case, options: VerifyMathOptions, plain: PlainVerdict | None) -> Judged:
+    began, form = time.perf_counter(), options.answer_form
+    answer = case.prediction if form is None else parse_completion(case.prediction, "", form).answer
+    unread = Verdict(0.0, "unparsable", "" if form is None else FORMS[form].missing)
+    verdict = unread if answer is None else compare_math(case.gold, answer, options.policy)
     return Judged(case, verdict, time.perf_counter() - began, plain)
 
 

@@ -23,13 +23,15 @@ from dunwu.rewards.make import make_reward
 from dunwu.rewards.outcome import compute
 from dunwu.rewards.scope import look_at
 from dunwu.tasks.gold import cell_text
+from dunwu.text.answer_forms import form_of, in_form
 from dunwu.types import Problem, Reward, VerifierName
 from dunwu.verifiers.problem import problem_fault
 
 
 @dataclass(frozen=True)
 class RolloutOptions:
-    """Recompute the reward of one completion and explain it. Keys of the reward can be set too, such as reward=my.py:score."""
+    """Recompute the reward of one completion and explain it. Keys of the reward can be set too, such as reward=my.py:score and
+    answer_form=boxed."""
 
     file: Annotated[Path, tyro.conf.Positional]
     """A run's rollouts/step-00010.parquet, a run directory (its newest rollouts), or JSON with problem ({"text", "verifier", "answer",
@@ -50,6 +52,7 @@ def run(arguments: Sequence[str]) -> int:
     above = run_above(file.parent)
     kept = read_mapping(above / "config.yaml") if above else {}
     config = load_config(ZeroConfig, None, rest, {key: kept[key] for key in ("reward", "tripwire") if key in kept})
+    problem = in_form(problem, config.answer_form) if any("answer_form" in word for word in rest) else problem
     composed = make_reward(config.reward, config.tripwire)
     reward = compute(composed, problem, text)
     if options.json:
@@ -70,7 +73,7 @@ def _newest(run: Path) -> Path:
 
 def explanation(problem: Problem, text: str, composed: ComposedReward, reward: Reward, recorded: float | None) -> list[str]:
     """The problem, how the completion was parsed, and for each part its score, weight, contribution and scope."""
-    parsed = look_at(text, composed.end_marker).completion
+    parsed = look_at(text, composed.end_marker, form_of(problem).name).completion
     lines = [
         f"problem    {problem.id} ({problem.task}, verifier {problem.verifier}): {_short(problem.text)}",
         f"reasoning  {_short(parsed.reasoning)}",

@@ -107,7 +107,9 @@ def _count_nodes(node: yaml.Node, counts: dict[yaml.Node, int]) -> int:
 
 
 def parse_yaml_value(text: str) -> Any:
-    """The value of one command-line override: YAML or JSON if it is valid, else the text itself."""
+    """The value of one command-line override: YAML or JSON if it is valid, else the text itself; no value is only a comment (``####``)."""
+    if text.startswith("#"):
+        return text
     try:
         return parse_yaml(text)
     except yaml.YAMLError:

@@ -21,6 +21,8 @@ from dunwu.config.blocks import (
 )
 from dunwu.config.rewards import AccuracyPart, FormatPart, ModelPartConfig, Parts, TripwireConfig
 from dunwu.config.tasks import ChatTask, CountdownTask, EnvironmentTask, TaskConfig, Tasks, WeightedTask, each_with_task
+from dunwu.text.answer_forms import DEFAULT, KEY
+from dunwu.types import AnswerForm
 
 
 class GrpoConfig(PolicyOptimising):
@@ -98,6 +100,8 @@ class EvalConfig(HeldOutSamples):
 
     task: TaskConfig = CountdownTask()
     """Source of the problems."""
+    answer_form: AnswerForm | None = None
+    """Where the answer of a completion stands, as in `ZeroConfig`; null: as in training, else tags-or-boxed."""
 
 
 Evaluations = Annotated[tuple[EvalConfig, ...], BeforeValidator(each_with_task)]
@@ -115,6 +119,10 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
 
     tasks: Tasks = (WeightedTask(task=CountdownTask()),)
     """Training problems: a task such as `gsm8k` or `rows.jsonl`, or a mixture such as `[gsm8k, {task: game24, weight: 2.0}]`."""
+    answer_form: AnswerForm = DEFAULT
+    """Where the answer of a completion stands: tags (`<answer>...</answer>`), boxed (`\\boxed{}`), tags-or-boxed, `####` (the rest of the last
+    such line, as in GSM8K) or last-number. Verifier, format reward, the full wording and the evaluations follow it. last-number is meant for
+    evaluating plain models: trained on, a text that breaks off after the right number counts as right."""
     grpo: GrpoConfig = GrpoConfig()
     """The algorithm and its optimiser."""
     sampling: SamplingConfig = SamplingConfig()
@@ -161,6 +169,12 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
         sampling = {"max_tokens": info.data["sampling"].max_tokens}
         each_set = [sets] if isinstance(sets, str) else sets
         return as_tuples([{"task": each, "sampling": sampling} if isinstance(each, str) else each for each in each_set])
+
+    @field_validator("evaluations")
+    @classmethod
+    def _answered_as_in_training(cls, sets: tuple[EvalConfig, ...], info: ValidationInfo) -> tuple[EvalConfig, ...]:
+        form = info.data.get("answer_form", DEFAULT)
+        return sets if form == DEFAULT else tuple(each if each.answer_form else each.model_copy(update={KEY: form}) for each in sets)
 
     @field_validator("sampling")
     @classmethod

@@ -18,6 +18,7 @@ from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.dataset import Dataset
 from dunwu.tasks.make import make_task
+from dunwu.text.answer_forms import DEFAULT
 from dunwu.text.surrogates import has_surrogates
 from dunwu.types import Problem, Split
 from dunwu.verifiers.math.verify import check_gold, reads_as_text
@@ -115,7 +116,7 @@ def held_out_problems(config: EvalConfig, limit: PromptLimit | None, all_rows: b
 
     ``all_rows``: use all rows, with a note, if no row of a small data set is in the split. Never set it in a run that trains on the set.
     """
-    task = make_task(config.task)
+    task = make_task(config.task, config.answer_form or DEFAULT)
     moved = task.hold_out_all(config.split) if all_rows and isinstance(task, Dataset) else 0
     note = f"{task.name} has no {config.split} rows: all its rows ({moved:,}) are used, also those a run would train on" if moved else ""
     dropped = sift(task, config.task, config.split, limit)

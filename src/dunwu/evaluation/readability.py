@@ -13,6 +13,7 @@ from dunwu.rewards.form import Summary
 from dunwu.rewards.language import LanguageConsistency
 from dunwu.rewards.repetition import repetition_penalty
 from dunwu.rewards.scope import Reasoning, Whole, look_at, narrow
+from dunwu.text.answer_forms import form_of
 from dunwu.types import Problem
 
 REPEATED_WORDS = 20
@@ -34,7 +35,7 @@ class Readability:
 
 def readability(problem: Problem, text: str, end_marker: str = "") -> Readability:
     """The readability of prefill + completion; ``end_marker`` as for `parse_completion`."""
-    whole = look_at(text, end_marker)
+    whole = look_at(text, end_marker, form_of(problem).name)
     return Readability(
         well_formed=well_formed(whole),
         summary=bool(Summary()(problem, whole)),

@@ -41,7 +41,7 @@ def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]
     """Rows, dropped rows, the first prompt, prompt tokens and the memory needed. Raises ``UserError`` as the run would."""
     check_trackers(config.report_to)
     check_parts(config)
-    task, tokenizer, size = make_mixture(config.tasks), _tokenizer(config.model), read_dimensions(config.model)
+    task, tokenizer, size = make_mixture(config.tasks, config.answer_form), _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
         lines, longest = [*_rows(config, task), _unknown(config.model)], config.max_prompt_tokens
     else:

@@ -53,7 +53,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
     model, tokenizer = load_model(config.model, device)
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
-    task = make_mixture(config.tasks)
+    task = make_mixture(config.tasks, config.answer_form)
     config, unmeasured = with_rows(config, task)
     # A sampler that runs while the trainer updates needs its own weights.
     sampler = copy.deepcopy(model) if config.grpo.staleness else model

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from dunwu.text.boxes import offered_boxes
-from dunwu.types import Rollout
+from dunwu.text.answer_forms import DEFAULT, Form, form_named
+from dunwu.types import AnswerForm, Rollout
 
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 
@@ -27,11 +27,12 @@ class ParsedCompletion:
 
 
 @lru_cache(maxsize=4096)
-def parse_completion(text: str, end_marker: str = "") -> ParsedCompletion:
+def parse_completion(text: str, end_marker: str = "", answer_form: AnswerForm = DEFAULT) -> ParsedCompletion:
     r"""Parse prefill + completion.
 
-    Well-formed is exactly ``<think>...</think>``, white space, a non-empty ``<answer>...</answer>``, and nothing else
-    but white space and at most one ``end_marker``; each tag once. Rules for the answer of any other text:
+    With tags, well-formed is exactly ``<think>...</think>``, white space, a non-empty ``<answer>...</answer>``, and nothing else
+    but white space and at most one ``end_marker``; each tag once. In any other form it is a text with an answer, with or without one
+    closed chain of thought before it. Rules for the answer of any other text, in the default form:
 
     1. Only text after the first ``</think>`` can answer; without think tags, the whole text. Unclosed reasoning has no answer.
     2. There must be one ``<answer>`` and one ``</answer>``, in this order; the text between is the answer, whatever surrounds it.
@@ -42,8 +43,9 @@ def parse_completion(text: str, end_marker: str = "") -> ParsedCompletion:
     if end_marker and text.endswith(end_marker):
         text = text[: -len(end_marker)].rstrip()
     reasoning, tail, closed = _split_reasoning(text)
-    answer, problem = _find_answer(tail) if closed else (None, "the reasoning is not closed")
-    problem = problem or _malformation(text, tail)
+    form = form_named(answer_form)
+    answer, problem = form.find(tail) if closed else (None, "the reasoning is not closed")
+    problem = problem or _malformation(text, tail, form)
     visible = tail.replace("<answer>", "").replace("</answer>", "").strip()
     return ParsedCompletion(reasoning, answer, not problem, problem, visible)
 
@@ -57,26 +59,11 @@ def _split_reasoning(text: str) -> tuple[str | None, str, bool]:
     return (inside.strip(), "", False) if open_tag else (None, text, True)
 
 
-def _find_answer(tail: str) -> tuple[str | None, str]:
-    """The answer and what is wrong with it; both are given only for an answer in a box."""
-    opened, closed = tail.count("<answer>"), tail.count("</answer>")
-    if opened == closed == 0:
-        boxes = offered_boxes(tail)
-        return (
-            (boxes[0], "no answer tags") if len(boxes) == 1 and boxes[0] else (None, "several answers" if len(boxes) > 1 else "no answer")
-        )
-    if opened > 1 or closed > 1:
-        return None, "several answers"
-    before, _, rest = tail.partition("<answer>")
-    content, close, _ = rest.partition("</answer>")
-    if not close or "</answer>" in before:
-        return None, "the answer is not closed"
-    answer = content.strip()
-    return (answer, "") if answer else (None, "empty answer")
-
-
-def _malformation(text: str, tail: str) -> str:
+def _malformation(text: str, tail: str, form: Form) -> str:
     """Why a text with one answer is not well-formed; empty if it is."""
+    if not form.tagged:
+        counts = text.count("<think>"), text.count("</think>")
+        return "" if counts in ((0, 0), (1, 1)) and (not counts[0] or text.startswith("<think>")) else "misplaced think tags"
     for tag in TAGS:
         if text.count(tag) != 1:
             return f"{text.count(tag)} times {tag}"

@@ -13,6 +13,7 @@ from typing import Any, Generic
 
 from dunwu.process.attempt import attempt
 from dunwu.rewards.scope import Scope, Whole, look_at, narrow
+from dunwu.text.answer_forms import form_of
 from dunwu.types import Problem, Reward, Verdict
 from dunwu.verifiers.verify import candidate, verify
 
@@ -71,7 +72,7 @@ class ComposedReward:
 
     def __call__(self, problem: Problem, text: str) -> Reward:
         """The reward of ``text`` (prefill + completion)."""
-        whole = look_at(text, self.end_marker)
+        whole = look_at(text, self.end_marker, form_of(problem).name)
         verdict = verify(problem, candidate(problem, whole.completion))
         applies = problem.verifier != "none" and (not self.accuracy_tasks or problem.task in self.accuracy_tasks)
         accuracy = verdict.score if applies else None

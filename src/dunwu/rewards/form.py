@@ -16,7 +16,10 @@ from dunwu.types import Problem
 
 @dataclass(frozen=True, slots=True)
 class TagStructure:
-    """``<think>...</think> <answer>...</answer>`` and nothing else, each tag once (DeepSeek-R1-Zero's template, arXiv 2501.12948)."""
+    """``<think>...</think> <answer>...</answer>`` and nothing else, each tag once (DeepSeek-R1-Zero's template, arXiv 2501.12948).
+
+    Of a problem whose answer is not in tags (`dunwu.text.answer_forms`): a readable final answer, with or without reasoning before it.
+    """
 
     def __call__(self, problem: Problem, whole: Whole) -> float:
         """1 for a well-formed completion; see `parse_completion`."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dunwu.models.thinking import ParsedCompletion, parse_completion
+from dunwu.text.answer_forms import DEFAULT
+from dunwu.types import AnswerForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,9 @@ SCOPES: Mapping[str, AnyScope] = {"whole": Whole, "reasoning": Reasoning, "visib
 """Scopes by their name in a configuration."""
 
 
-def look_at(text: str, end_marker: str = "") -> Whole:
-    """The widest scope of prefill + completion; ``end_marker`` as for `parse_completion`."""
-    return Whole(text, parse_completion(text, end_marker))
+def look_at(text: str, end_marker: str = "", answer_form: AnswerForm = DEFAULT) -> Whole:
+    """The widest scope of prefill + completion; the other arguments as for `parse_completion`."""
+    return Whole(text, parse_completion(text, end_marker, answer_form))
 
 
 def narrow(whole: Whole, scope: type[Scope]) -> Scope:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import ast
 from fractions import Fraction
 
-from dunwu.models.thinking import ParsedCompletion
 from dunwu.rewards.scope import Whole
-from dunwu.text.boxes import find_boxes
+from dunwu.text.answer_forms import form_of
 from dunwu.types import Problem
 from dunwu.verifiers.verify import candidate, verify
 
@@ -28,7 +27,7 @@ def strictly_right(problem: Problem, whole: Whole) -> float | None:
         return None
     right = answer is not None and verdict.score == 1.0
     if right and answer is not None and problem.verifier in _SHORT:
-        right = _plain(answer) and _offered_once(whole.completion)
+        right = _plain(answer) and form_of(problem).once(whole.completion.visible)
     if right and answer is not None and problem.verifier == "expression":
         right = _evaluates(answer, problem)
     return float(right)
@@ -36,12 +35,6 @@ def strictly_right(problem: Problem, whole: Whole) -> float | None:
 
 def _plain(answer: str) -> bool:
     return len(answer) <= MAX_ANSWER and "\n" not in answer
-
-
-def _offered_once(completion: ParsedCompletion) -> bool:
-    """True if there is no second answer, not even one that the verifier would ignore."""
-    boxes = {content for _, _, content in find_boxes(completion.visible)}
-    return len(boxes) <= 1 and completion.visible.lower().count("answer is") <= 1
 
 
 def _evaluates(answer: str, problem: Problem) -> bool:

@@ -12,7 +12,8 @@ from dunwu.config.tasks import ArithmeticTask
 from dunwu.tasks.base import HeldOut
 from dunwu.tasks.splits import is_reserved, split_of
 from dunwu.tasks.wording import compute
-from dunwu.types import Language, Problem, Split
+from dunwu.text.answer_forms import DEFAULT, in_form
+from dunwu.types import AnswerForm, Language, Problem, Split
 
 LARGEST_RESULT = 999
 _LARGEST_TERM = 99
@@ -39,8 +40,8 @@ class Arithmetic:
 
     name = "arithmetic"
 
-    def __init__(self, config: ArithmeticTask) -> None:
-        self.config = config
+    def __init__(self, config: ArithmeticTask, answer_form: AnswerForm = DEFAULT) -> None:
+        self.config, self.answer_form = config, answer_form
 
     def train(self, index: int, seed: int) -> Problem:
         """Length and language are drawn with equal weight."""
@@ -64,16 +65,17 @@ class Arithmetic:
         ]
 
     def _problem(self, identity: str, chain: Chain, language: Language) -> Problem:
-        return Problem(
+        problem = Problem(
             id=identity,
             task=self.name,
-            text=compute(chain.text, language, self.config.wording),
+            text=compute(chain.text, language, self.config.wording, self.answer_form),
             verifier="plain_number",
             answer=str(chain.value),
             language=language,
             difficulty=float(len(chain.numbers)),
             data={"numbers": list(chain.numbers), "expression": chain.text},
         )
+        return in_form(problem, self.answer_form)
 
 
 def draw_chain(terms: int, split: Split, rng: Random) -> Chain:

@@ -8,7 +8,8 @@ from random import Random
 from typing import Literal, Protocol, TypeVar
 
 from dunwu.errors import DataError
-from dunwu.types import Problem, Split
+from dunwu.text.answer_forms import in_form
+from dunwu.types import AnswerForm, Problem, Split
 
 HeldOut = Literal["validation", "test"]
 Row = TypeVar("Row")
@@ -51,6 +52,10 @@ class Finite:
     def rows(self, split: Split) -> Sequence[Problem]:
         """All problems of a split."""
         return self._problems[split]
+
+    def set_answer_form(self, answer_form: AnswerForm) -> None:
+        """Have the answers of all problems in this form."""
+        self._problems = {split: [in_form(problem, answer_form) for problem in found] for split, found in self._problems.items()}
 
     def drop(self, split: Split, ids: Set[str]) -> None:
         """Drop the problems with these ids from a split."""

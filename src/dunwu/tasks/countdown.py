@@ -13,7 +13,8 @@ from dunwu.errors import ConfigError
 from dunwu.tasks.base import HeldOut
 from dunwu.tasks.splits import is_reserved, split_of
 from dunwu.tasks.wording import reach_target
-from dunwu.types import Language, Problem, Split
+from dunwu.text.answer_forms import DEFAULT, in_form
+from dunwu.types import AnswerForm, Language, Problem, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ class Countdown:
 
     name = "countdown"
 
-    def __init__(self, config: CountdownTask) -> None:
+    def __init__(self, config: CountdownTask, answer_form: AnswerForm = DEFAULT) -> None:
         unknown = sorted(set(config.levels) - set(LEVELS))
         if unknown:
             raise ConfigError(f"countdown has no level {unknown[0]}: choose from {', '.join(map(str, LEVELS))}")
-        self.config = config
+        self.config, self.answer_form = config, answer_form
 
     def train(self, index: int, seed: int) -> Problem:
         """Level and language are drawn with equal weight."""
@@ -90,15 +91,16 @@ class Countdown:
         ]
 
     def _problem(self, identity: str, drawn: Draw, language: Language) -> Problem:
-        return Problem(
+        problem = Problem(
             id=identity,
             task=self.name,
-            text=reach_target(drawn.numbers, drawn.target, language, self.config.wording),
+            text=reach_target(drawn.numbers, drawn.target, language, self.config.wording, self.answer_form),
             verifier="expression",
             language=language,
             difficulty=float(drawn.level),
             data={"numbers": list(drawn.numbers), "target": drawn.target, "level": drawn.level},
         )
+        return in_form(problem, self.answer_form)
 
 
 def draw(level: int, split: Split, rng: Random) -> Draw:

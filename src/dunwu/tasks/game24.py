@@ -10,7 +10,8 @@ from dunwu.tasks.base import HeldOut, permuted
 from dunwu.tasks.game24_puzzles import TARGET, Puzzle, load_puzzles
 from dunwu.tasks.splits import GAME24_TEST_RANKS, is_reserved, split_of
 from dunwu.tasks.wording import reach_target
-from dunwu.types import Language, Problem, Split
+from dunwu.text.answer_forms import DEFAULT, in_form
+from dunwu.types import AnswerForm, Language, Problem, Split
 
 
 class Game24:
@@ -18,8 +19,8 @@ class Game24:
 
     name = "game24"
 
-    def __init__(self, config: Game24Task) -> None:
-        self.config = config
+    def __init__(self, config: Game24Task, answer_form: AnswerForm = DEFAULT) -> None:
+        self.config, self.answer_form = config, answer_form
 
     def train(self, index: int, seed: int) -> Problem:
         """An epoch is one pass over the training puzzles in a random order; the language is drawn each time."""
@@ -37,10 +38,10 @@ class Game24:
         return [self._problem(puzzle, languages[i % len(languages)]) for i, puzzle in enumerate(puzzles)]
 
     def _problem(self, puzzle: Puzzle, language: Language) -> Problem:
-        return Problem(
+        problem = Problem(
             id=f"game24-{puzzle.rank}",
             task=self.name,
-            text=reach_target(puzzle.numbers, TARGET, language, self.config.wording),
+            text=reach_target(puzzle.numbers, TARGET, language, self.config.wording, self.answer_form),
             verifier="expression",
             language=language,
             difficulty=float(puzzle.rank),
@@ -52,6 +53,7 @@ class Game24:
                 "human_solve_rate": puzzle.human_solve_rate,
             },
         )
+        return in_form(problem, self.answer_form)
 
 
 @cache

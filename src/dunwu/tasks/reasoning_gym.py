@@ -12,7 +12,8 @@ from dunwu.config.tasks import ReasoningGymTask
 from dunwu.errors import ConfigError, DataError
 from dunwu.tasks.base import HeldOut, permuted
 from dunwu.tasks.splits import is_reserved, split_of, split_of_text
-from dunwu.types import Problem, Split
+from dunwu.text.answer_forms import DEFAULT, in_form
+from dunwu.types import AnswerForm, Problem, Split
 
 UNIVERSE_SEED = 0
 """Seed of the ``size`` items of all splits; the seeds of ``train`` and ``held_out`` only order them."""
@@ -25,8 +26,8 @@ class ReasoningGym:
     JSON turns tuples into lists, which breaks the scoring of ``arc_agi`` and ``rearc``: their items must be generated again.
     """
 
-    def __init__(self, config: ReasoningGymTask) -> None:
-        self.name = config.name
+    def __init__(self, config: ReasoningGymTask, answer_form: AnswerForm = DEFAULT) -> None:
+        self.name, self.answer_form = config.name, answer_form
         self._config = config
         self._dataset = create(config.name, config.size)
 
@@ -62,7 +63,7 @@ class ReasoningGym:
     def _problem(self, position: int, entry: dict[str, Any]) -> Problem:
         item = json.loads(json.dumps({key: entry[key] for key in ("question", "answer", "metadata")}, default=str))
         origin = {"name": self.name, "size": self._config.size, "seed": UNIVERSE_SEED, "index": position}
-        return Problem(
+        problem = Problem(
             id=f"{self.name}-{position}",
             task=self.name,
             text=entry["question"],
@@ -70,6 +71,7 @@ class ReasoningGym:
             answer=item["answer"] if isinstance(item["answer"], str) else None,
             data={**origin, **item},
         )
+        return in_form(problem, self.answer_form)
 
 
 def split_of_entry(entry: dict[str, Any]) -> Split | None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dunwu.config.tasks import Wording
-from dunwu.types import Language
+from dunwu.text.answer_forms import DEFAULT, FORMS
+from dunwu.types import AnswerForm, Language
 
 
-def reach_target(numbers: Sequence[int], target: int, language: Language, wording: Wording) -> str:
+def reach_target(numbers: Sequence[int], target: int, language: Language, wording: Wording, answer_form: AnswerForm = DEFAULT) -> str:
     """Ask for an expression that uses ``numbers`` and equals ``target``."""
     listed = ",".join(map(str, numbers))
     if wording == "short":
@@ -21,18 +22,21 @@ def reach_target(numbers: Sequence[int], target: int, language: Language, wordin
         return (
             f"Make {target} from the numbers {listed}. Use each number exactly once. "
             "You may add (+), subtract (-), multiply (*), divide (/) and write parentheses. "
-            "Inside <answer> </answer> put the expression only, without an equals sign: <answer>(1+2)*3</answer>."
+            + _place(answer_form, language, "the expression only, without an equals sign", "(1+2)*3")
         )
-    return (
-        f"请用数字{listed}算出{target}。每个数字恰好用一次，可以用加(+)、减(-)、乘(*)、除(/)和括号。"
-        "<answer> </answer>里只写算式，不写等号，例如<answer>(1+2)*3</answer>。"
-    )
+    rules = f"请用数字{listed}算出{target}。每个数字恰好用一次，可以用加(+)、减(-)、乘(*)、除(/)和括号。"
+    return rules + _place(answer_form, language, "算式，不写等号", "(1+2)*3")
 
 
-def compute(expression: str, language: Language, wording: Wording) -> str:
+def compute(expression: str, language: Language, wording: Wording, answer_form: AnswerForm = DEFAULT) -> str:
     """Ask for the value of ``expression``."""
     if wording == "short":
         return f"Compute {expression}." if language == "en" else f"计算{expression}。"
     if language == "en":
-        return f"Compute {expression}. Inside <answer> </answer> put the number only: <answer>7</answer>."
-    return f"请计算{expression}。<answer> </answer>里只写一个数，例如<answer>7</answer>。"
+        return f"Compute {expression}. {_place(answer_form, language, 'the number only', '7')}"
+    return f"请计算{expression}。{_place(answer_form, language, '一个数', '7')}"
+
+
+def _place(answer_form: AnswerForm, language: Language, what: str, example: str) -> str:
+    """Says where the answer goes."""
+    return FORMS[answer_form].place[language].format(what=what, example=example)

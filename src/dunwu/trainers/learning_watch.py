@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from dunwu.run.directory import RunDirectory, read_metrics
+from dunwu.text.answer_forms import DEFAULT, FORMS
 from dunwu.verifiers.unread import READABLE
 
 WINDOW = 5
@@ -182,7 +183,8 @@ def _more_tokens(last: Rows, config: Row) -> str:
 
 
 def _readable(last: Rows, config: Row) -> str:
-    return f"{READABLE}, or fine-tune the model on such answers first (dunwu sft)"
+    form = FORMS[config.get("answer_form", DEFAULT)]
+    return f"a readable answer needs {form.reads} (answer_form = {form.name}): {READABLE}, or fine-tune it on such answers first (dunwu sft)"
 
 
 def _slower(last: Rows, config: Row) -> str:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 
 from dunwu.process.attempt import attempt
+from dunwu.text.answer_forms import DEFAULT, FORMS, KEY
 from dunwu.types import Problem
 from dunwu.verifiers.math.verify import check_gold
 from dunwu.verifiers.verify import verify
@@ -20,6 +21,8 @@ _PROBES = {"json_schema": "{}", "plain_number": "0", "number": "0"}
 
 def problem_fault(problem: Problem) -> str | None:
     """``None`` if answers can be verified, otherwise one line that says why not."""
+    if problem.data.get(KEY, DEFAULT) not in list(FORMS):
+        return f"data.{KEY} = {problem.data[KEY]!r}: choose from {', '.join(FORMS)}"
     match problem.verifier:
         case "none":
             return None

@@ -1,7 +1,8 @@
 r"""Why no answer was found in a completion, in plain words. A model that solves everything but puts no answer where the prompt wants it
 scores 0 %: that number must be shown next to the share of unread completions.
 
-The rule is strict on purpose, in training and in evaluation: an answer must be in ``<answer>`` tags or in a box, as prompts ask.
+The rule is strict on purpose, in training and in evaluation: an answer must be where ``answer_form`` says, by default in ``<answer>`` tags
+or in a box, as prompts ask.
 ``dunwu verify math`` gets answers, not completions, and accepts a sentence too.
 """
 
@@ -11,22 +12,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from dunwu.models.thinking import parse_completion
+from dunwu.text.answer_forms import DEFAULT, FORMS, form_of
 from dunwu.types import Reason, Rollout
 from dunwu.verifiers.verify import WHOLE_TEXTS, candidate
 
-NO_ANSWER = r"no <answer> or \boxed{}"
+NO_ANSWER = FORMS[DEFAULT].missing
 CUT_OFF = "cut off at the token limit"
 MOST = 0.9
 """From this share of unparsable answers on, an evaluation measures the form of the answers rather than what the model can do."""
 LONGER = "raise sampling.max_tokens, or choose a template in which the model ends its answers, such as chat"
-READABLE = "choose a template that the model follows, such as chat, its own"
+READABLE = "set answer_form to where the model writes its answer, or choose a template that it follows, such as chat, its own"
 UNREADABLE = "an answer that the verifier cannot read"
 _DESCRIPTIONS = {
-    "no answer": NO_ANSWER,
     "the reasoning is not closed": "reasoning that never ends (no </think>)",
     "several answers": "several answers side by side",
     "the answer is not closed": "an <answer> that never ends",
-    "empty answer": "an empty <answer>",
+    "empty answer": "an empty answer",
 }
 _WORDS: Mapping[Reason, str] = {
     "correct": "right",
@@ -43,12 +44,13 @@ def why_unread(rollout: Rollout, end_marker: str = "") -> str:
     problem, completion = rollout.prompt.problem, rollout.completion
     if rollout.reward.verdict.reason != "unparsable":
         return ""
-    parsed = parse_completion(rollout.prompt.prefill + completion.text, end_marker)
+    form = form_of(problem)
+    parsed = parse_completion(rollout.prompt.prefill + completion.text, end_marker, form.name)
     if candidate(problem, parsed) is not None:
         return UNREADABLE
     if completion.finish_reason == "length":
         return CUT_OFF
-    return "nothing to read" if problem.verifier in WHOLE_TEXTS else _DESCRIPTIONS.get(parsed.problem, NO_ANSWER)
+    return "nothing to read" if problem.verifier in WHOLE_TEXTS else _DESCRIPTIONS.get(parsed.problem, form.missing)
 
 
 def count_unread(reasons: Iterable[str]) -> dict[str, int]:
