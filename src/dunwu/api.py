@@ -24,6 +24,7 @@ from dunwu.errors import ConfigError, DataError
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import refuse_taken
 from dunwu.models.bundled import default_template
+from dunwu.models.thinking import parse_completion
 from dunwu.pipeline.artefacts import Artefact
 from dunwu.pipeline.graph import Pipeline
 from dunwu.pipeline.run_models import model_of, own_evaluation
@@ -34,7 +35,8 @@ from dunwu.run.reporter import Reporter
 from dunwu.run.resume import check_resume, own_config
 from dunwu.tasks.make import make_task
 from dunwu.tasks.templates import TEMPLATES
-from dunwu.types import Completion, Problem, Request, Reward, Split, Verdict, VerifierName
+from dunwu.text.answer_forms import FORMS, in_form
+from dunwu.types import AnswerForm, Completion, Problem, Request, Reward, Split, Verdict, VerifierName
 from dunwu.verifiers import verify as verifiers
 from dunwu.verifiers.problem import problem_fault
 
@@ -234,9 +236,17 @@ def problems(
     return [made.train(index, seed) for index in range(limit)] if split == "train" else made.held_out(config.split, limit, seed)
 
 
-def verify(problem: Problem | str, answer: str, *, kind: VerifierName = "math", data: Mapping[str, Any] | None = None) -> Verdict:
+def verify(
+    problem: Problem | str,
+    answer: str,
+    *,
+    kind: VerifierName = "math",
+    data: Mapping[str, Any] | None = None,
+    answer_form: AnswerForm | None = None,
+) -> Verdict:
     """Verify `answer`. `problem` is a problem, or a gold answer to compare by the verifier `kind`, with the `data` that it needs.
 
+    With an `answer_form`, such as `boxed`, `answer` is a whole completion, and only what stands in this form is verified.
     A verdict has a score (`None` if the verifier failed), a reason and a detail. Raises `DataError` for a problem that cannot be verified.
     """
     if not isinstance(problem, Problem | str) or not isinstance(answer, str):
@@ -248,15 +258,24 @@ def verify(problem: Problem | str, answer: str, *, kind: VerifierName = "math", 
         raise DataError(f"unknown verifier {problem.verifier!r}: choose from {', '.join(get_args(VerifierName))}")
     if fault := problem_fault(problem):
         raise DataError(f"problem {problem.id}: {fault}")
-    return verifiers.verify(problem, answer)
+    if answer_form is None:
+        return verifiers.verify(problem, answer)
+    if answer_form not in FORMS:
+        raise DataError(f"unknown answer_form {answer_form!r}: choose from {', '.join(FORMS)}")
+    return verifiers.verify(problem, verifiers.candidate(problem, parse_completion(answer, "", answer_form)))
 
 
-def reward(problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy", "format")) -> list[Reward]:
+def reward(
+    problem: Problem, texts: str | Sequence[str], parts: Any = ("accuracy", "format"), *, answer_form: AnswerForm | None = None
+) -> list[Reward]:
     """The reward of each completion of a problem, as with `reward=parts` in a run, but without its time limit: total and parts.
 
+    `answer_form`: where the answer stands; by default where the problem says.
     Raises `ConfigError`, also for parts that need more than one text: reward models, and functions that compare the whole group.
     """
-    chosen = _config(ZeroConfig, {"reward": parts}, "zero", {}).reward
+    form = {} if answer_form is None else {"answer_form": answer_form}
+    config = _config(ZeroConfig, {"reward": parts, **form}, "zero", {})
+    problem, chosen = in_form(problem, config.answer_form) if form else problem, config.reward
     for part in chosen:
         if isinstance(part, ModelPartConfig) or (isinstance(part, OwnPart) and part.sees == "group"):
             raise ConfigError(f"reward: {part.kind} needs a whole run or group: remove it")

@@ -82,3 +82,12 @@ def test_golds_that_are_no_answers_are_named_and_the_other_rows_judged(tmp_path,
     assert all(f"row {number}: gold" in out for number in (2, 3, 4, 5))
     assert "row 1: gold" not in out
     assert "1 of the golds" in out
+
+
+@pytest.mark.parametrize(("form", "reasons"), [("boxed", ["correct", "unparsable"]), ("####", ["unparsable", "correct"])])
+def test_predictions_in_a_form(form, reasons, tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    rows = [{"gold": "5", "prediction": r"it is \boxed{5}"}, {"gold": "5", "prediction": "2 + 3\n#### 5"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert run([str(path), "--json", "--answer-form", form]) == 0
+    assert [json.loads(line)["reason"] for line in capsys.readouterr().out.splitlines()] == reasons

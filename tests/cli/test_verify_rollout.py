@@ -103,3 +103,15 @@ def test_a_gold_that_is_a_number_is_read(tmp_path: Path, capsys: pytest.CaptureF
 def test_a_row_that_is_not_there(rollouts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "rollout", str(rollouts), "--row", "1"]) == 2
     assert "has the rows 0 to 0: --row 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("form", "total"), [("boxed", 2.0), ("tags", 0.0), ("####", 0.0), ("last-number", 2.0)])
+def test_a_completion_in_another_form(form: str, total: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "one.json"
+    problem = {"text": "?", "verifier": "number", "answer": "7"}
+    file.write_text(json.dumps({"problem": problem, "completion": r"so it is \boxed{7}"}))
+    assert main(["verify", "rollout", str(file), "--json", f"answer_form={form}"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"] == total
+    file.write_text(json.dumps({"problem": {**problem, "data": {"answer_form": form}}, "completion": r"so it is \boxed{7}"}))
+    assert main(["verify", "rollout", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"] == total

@@ -62,6 +62,14 @@ def test_unreadable_answers_are_counted_with_a_reason_and_a_remedy(taught_base: 
     assert any(line.split() == ["unparsable", "15:", *CUT_OFF.split()] for line in table(result.name, summary))
 
 
+def test_answers_are_read_where_answer_form_says(taught_base: str, say_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fixed = ["--template", "tiny", "--problems", "2", "--samples", "1", "--max-tokens", "10", "--threads", "1", "--device", "cpu"]
+    assert main(["eval", "--model", taught_base, "--task", str(say_data), "--answer-form", "####", *fixed]) == 0
+    out, err = capsys.readouterr()
+    assert ["unparsable", "2:", "no", "line", "with", "####"] in [line.split() for line in out.splitlines()]
+    assert "answer_form" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [

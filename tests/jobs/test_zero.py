@@ -367,3 +367,22 @@ def test_max_prompt_tokens_may_be_raised_on_resume_and_nothing_else_that_matters
     run_zero(config, tmp_path / "run", resume=True)
     assert read_manifest(tmp_path / "run")["config"]["max_prompt_tokens"] == 50
     assert ZeroConfig.model_validate(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))) == config
+
+
+def test_answers_in_a_form_that_the_model_does_not_write_teach_nothing_and_the_run_says_so(
+    zero_config: Callable[..., ZeroConfig], tmp_path: Path, recorder: Recorder
+) -> None:
+    run = run_zero(zero_config("answer_form=boxed", "grpo.steps=5"), tmp_path / "run", reporter=recorder)
+    [warning] = read_manifest(run)["warnings"]
+    assert set(warning["kinds"]) == {"no right answer", "dead groups", "unreadable"}
+    assert r"\boxed{}" in warning["text"]
+    assert warning["text"] in recorder.of("warn")
+    assert [text for facts in recorder.of("facts") for text in facts.values() if "nothing was learnt" in text]
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Warnings during training" in page
+    assert "Nothing was learnt: the rewards of" in page
+    rows = read_rollouts(run / "rollouts" / "step-00003.parquet")
+    assert {json.loads(row["data"])["answer_form"] if isinstance(row["data"], str) else row["data"]["answer_form"] for row in rows} == {
+        "boxed"
+    }
+    assert {row["verdict"] for row in rows} == {"unparsable"}

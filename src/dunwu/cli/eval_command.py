@@ -52,6 +52,8 @@ class EvalOptions:
     """Selects the problems and the random draws of the completions."""
     template: str | None = None
     """Prompt template; by default that of the checkpoint's run; else tiny for the bundled model, r1-zero for others."""
+    answer_form: str | None = None
+    """Where the answer stands: tags-or-boxed (the default), tags, boxed, "####" (GSM8K's last line) or last-number."""
     out: Path | None = None
     """Folder for all completions and the summary; a folder that already has an evaluation is refused."""
     overwrite: bool = False
@@ -110,6 +112,7 @@ def _shorthands(options: EvalOptions) -> list[str]:
         "sampling.temperature": options.temperature,
         "sampling.max_tokens": options.max_tokens,
         "seed": options.seed,
+        "answer_form": options.answer_form,
     }
     return [f"{key}={value}" for key, value in named.items() if value is not None]
 

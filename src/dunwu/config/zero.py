@@ -120,9 +120,9 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     tasks: Tasks = (WeightedTask(task=CountdownTask()),)
     """Training problems: a task such as `gsm8k` or `rows.jsonl`, or a mixture such as `[gsm8k, {task: game24, weight: 2.0}]`."""
     answer_form: AnswerForm = DEFAULT
-    """Where the answer of a completion stands: tags (`<answer>...</answer>`), boxed (`\\boxed{}`), tags-or-boxed, `####` (the rest of the last
-    such line, as in GSM8K) or last-number. Verifier, format reward, the full wording and the evaluations follow it. last-number is meant for
-    evaluating plain models: trained on, a text that breaks off after the right number counts as right."""
+    """Where the answer of a completion stands: tags (`<answer>...</answer>`), boxed (`\\boxed{}`), tags-or-boxed, `####` (the rest of the
+    last such line, as in GSM8K) or last-number. Verifier, format reward, full wording and evaluations follow it. last-number is meant for
+    evaluating plain models: in training, a text that breaks off after the right number counts as right."""
     grpo: GrpoConfig = GrpoConfig()
     """The algorithm and its optimiser."""
     sampling: SamplingConfig = SamplingConfig()

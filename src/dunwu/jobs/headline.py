@@ -17,6 +17,9 @@ from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.run.directory import read_metrics
 from dunwu.run.reporter import Reporter, clean, duration
+from dunwu.tasks.templates import TEMPLATES
+from dunwu.text.answer_forms import DEFAULT, FORMS
+from dunwu.types import AnswerForm
 
 Results = Mapping[str, Mapping[str, EvaluationResult]]
 """The evaluations ``before`` and ``after``, by held-out set."""
@@ -53,6 +56,7 @@ def plan_facts(
     weighted = len(config.tasks) > 1
     titles = [(task_title(each.task), each.weight) for each in config.tasks]
     yield "tasks", ", ".join(f"{title} (weight {weight:g})" if weighted else title for title, weight in titles)
+    yield from _answer_facts(config.answer_form, config.template)
     yield (
         "training",
         f"{grpo.steps} steps x {grpo.prompts_per_step} prompts x {grpo.group_size} completions = {rollouts:,} completions "
@@ -81,7 +85,8 @@ def _evaluation_facts(model: str, config: EvalConfig, template: str, out: Path |
     sampling = config.sampling
     yield "model", model
     yield "template", template
-    yield "task", f"{config.task.kind}, {config.split} split"
+    yield "task", f"{task_title(config.task)}, {config.split} split"
+    yield from _answer_facts(config.answer_form or DEFAULT, template)
     yield (
         "measured",
         f"at most {config.problems} problems x {config.samples} completions = {config.problems * config.samples:,} completions "
@@ -91,6 +96,14 @@ def _evaluation_facts(model: str, config: EvalConfig, template: str, out: Path |
     filters = "".join(f", {name} {value:g}" for name, value in changed.items())
     yield "sampling", f"temperature {sampling.temperature:g}{filters}, seed {config.seed}"
     yield "results", "not written to disk (--out writes them)" if out is None else str(out)
+
+
+def _answer_facts(answer_form: AnswerForm, template: str) -> Iterator[tuple[str, str]]:
+    """Where answers are read, if not where they are by default, and whether the template asks for another place."""
+    form = FORMS[answer_form]
+    differs = not form.tagged and template in TEMPLATES and "<answer>" in TEMPLATES[template].before
+    if answer_form != DEFAULT:
+        yield "answers", f"{form.reads} (answer_form = {answer_form}){'; the template asks for tags' if differs else ''}"
 
 
 def dropped_facts(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 r"""Where the final answer of a completion stands: in ``<answer>`` tags, in ``\boxed{}``, after ``####``, or as its last number.
 
-A form is a value that everything follows: what is read (`dunwu.models.thinking`), what the format reward asks for, what the full wording of
-generated problems asks for, and what messages say. A problem carries the name of its form in ``data["answer_form"]``, if it is not `DEFAULT`.
+A form is a value that everything follows: what is read (`dunwu.models.thinking`), what the format reward and the full wording of generated
+problems ask for, and what messages say. A problem carries the name of its form in ``data["answer_form"]``, if it is not `DEFAULT`.
 
 Nothing before ``</think>`` is ever read, and candidates side by side are no answer. ``last-number`` is meant for evaluating models that
 follow no form. In training it is weak: a completion that is cut off, or that only repeats numbers of the problem, may end in the right one.
@@ -99,7 +99,7 @@ def _in_tags_or_box(text: str) -> Found:
     return answer, problem or "no answer tags"
 
 
-_HASHES = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n]*)")
+_HASHES = re.compile(r"(?<!#)####(?!#)((?:(?!####)[^\n])*)")
 _NUMBER = re.compile(
     r"(?:(?<![\w)\].%])[-+−])?(?<![A-Za-z_0-9.])\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
     r"(?:/[0-9]+)?(?:\\?%)?"
@@ -131,13 +131,15 @@ def _boxes_once(text: str) -> bool:
 
 
 def _ends_in_number(text: str) -> bool:
-    """True if the last line with a number has no other, save before an equals sign."""
-    *_, line = [line for line in text.splitlines() if _NUMBER.search(line)] or [""]
-    return len(_NUMBER.findall(line.rpartition("=")[2])) == 1
+    """True if the number is in the last line, and no other candidate beside it."""
+    return _last_number(text.strip().rpartition("\n")[2])[0] is not None
 
 
 _TAGS_PLACE: Mapping[Language, str] = MappingProxyType(
-    {"en": "Inside <answer> </answer> put {what}: <answer>{example}</answer>.", "zh": "<answer> </answer>里只写{what}，例如<answer>{example}</answer>。"}
+    {
+        "en": "Inside <answer> </answer> put {what}: <answer>{example}</answer>.",
+        "zh": "<answer> </answer>里只写{what}，例如<answer>{example}</answer>。",
+    }
 )
 FORMS: Mapping[AnswerForm, Form] = MappingProxyType(
     {

@@ -184,7 +184,9 @@ def _more_tokens(last: Rows, config: Row) -> str:
 
 def _readable(last: Rows, config: Row) -> str:
     form = FORMS[config.get("answer_form", DEFAULT)]
-    return f"a readable answer needs {form.reads} (answer_form = {form.name}): {READABLE}, or fine-tune it on such answers first (dunwu sft)"
+    return (
+        f"a readable answer needs {form.reads} (answer_form = {form.name}): {READABLE}, or fine-tune it on such answers first (dunwu sft)"
+    )
 
 
 def _slower(last: Rows, config: Row) -> str:
