@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -39,6 +40,18 @@ def with_failure(reward: Reward, name: str, failure: str) -> Reward:
     """``reward`` marked as failed at the part ``name``: it is excluded, never a 0."""
     detail, parts = f"part {name}: {failure}", {**reward.parts, name: None}
     return replace(reward, total=None, parts=parts, verdict=Verdict(None, "error", detail), failures={**reward.failures, name: detail})
+
+
+def with_finite_totals(groups: Sequence[Group]) -> list[Group]:
+    """The groups, in which a total that is not finite (a weight times a huge score, say) is a failed reward with its reason."""
+    return [with_rewards(group, [_finite(rollout.reward) for rollout in group.rollouts]) for group in groups]
+
+
+def _finite(reward: Reward) -> Reward:
+    if reward.total is None or math.isfinite(reward.total):
+        return reward
+    detail = f"the total is {reward.total}, not a finite number"
+    return replace(reward, total=None, verdict=Verdict(None, "error", detail), failures={**reward.failures, "reward": detail})
 
 
 @dataclass(frozen=True, slots=True)

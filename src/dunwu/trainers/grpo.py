@@ -17,7 +17,7 @@ from dunwu.data.prompts import PromptLimit, fitting, sampling_params
 from dunwu.data.rollouts import SampledGroups, rollout_seeds, sample_groups
 from dunwu.models.loading import padding_id
 from dunwu.models.protocols import CausalLM, Tokenizer
-from dunwu.rewards.group import GroupReward
+from dunwu.rewards.group import GroupReward, with_finite_totals
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.base import Engine
 from dunwu.run.directory import RunDirectory
@@ -106,7 +106,7 @@ class GrpoTrainer:
         seeds = rollout_seeds(config.seed, step, count, grpo.group_size, first=round * grpo.prompts_per_step)
         sampled = sample_groups(self.engine, self.pool, prompts, self.sampling, grpo.group_size, seeds)
         began = time.monotonic()
-        groups = self.group_rewards(sampled.groups, step)
+        groups = with_finite_totals(self.group_rewards(sampled.groups, step))
         return replace(sampled, groups=groups, reward_seconds=sampled.reward_seconds + time.monotonic() - began, too_long=too_long)
 
     def _check_versions(self, step: int, sampled: SampledGroups) -> None:
