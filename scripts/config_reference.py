@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
-
-from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
-from pydantic.fields import FieldInfo
+from typing import Any, get_args, get_origin, get_type_hints
 
 from dunwu.config.base import Config
 from dunwu.config.data_replies import R1_PAIRS, PairJudgeConfig
 from dunwu.config.data_rows import GeneralConfig
+from dunwu.config.key_docs import default, meaning, type_of
 from dunwu.config.mistakes import below, leaves
 from dunwu.config.presets import PRESETS, PresetValue
 from dunwu.config.pretrain import PretrainConfig
-from dunwu.config.references import Reference
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.pipeline.recipes.r1 import R1Work
 from dunwu.pipeline.recipes.r1_paper import R1_NATURE, R1_V1
@@ -33,8 +28,6 @@ JOBS: Mapping[str, type[Config]] = {
     **{f"Stage `{kind}`": model for kind, model in KINDS.items() if kind not in COMMANDS},
 }
 """What can be configured, by its title."""
-BOUNDS = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt"), MultipleOf: ("multiple of", "multiple_of")}
-KINDS_OF_TEXT = {"model": "model (`tiny`, folder or hub id)", "data": "file, folder or data set", "code": "`file.py:function`"}
 MOST_PLACES = 5
 """Other keys of a part that its section names."""
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference.md"
@@ -128,57 +121,6 @@ def section(model: type[Config], papers: Mapping[tuple[type[Config], str], list[
     summary = [f"{title}." if title else "", " ".join((inspect.getdoc(model) or "").partition("\n\n")[0].split())]
     also = f"Also at {listed(others[:MOST_PLACES])}{' and elsewhere' if others[MOST_PLACES:] else ''}." if others else ""
     return "\n\n".join([f"### {model.__name__}", " ".join(filter(None, [*summary, also])), "\n".join([HEAD, *rows])])
-
-
-def meaning(model: type[Config], name: str) -> str:
-    """What a key means: its docstring, where a subclass only has another default that of the class it has it from."""
-    if name == "kind":
-        return "Chooses this kind."
-    for each in model.__mro__:
-        if issubclass(each, Config) and (field := each.model_fields.get(name)) and field.description:
-            return field.description
-    raise LookupError(f"{model.__name__}.{name} has no docstring: write below the field what it means")
-
-
-def type_of(annotation: Any, marks: Any = ()) -> str:
-    """A type in words, with links to the models in it."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    marks = [mark for each in marks for mark in getattr(each, "metadata", (each,))]
-    limits = [f" {word} {getattr(mark, key):,}" for mark in marks for kind, (word, key) in BOUNDS.items() if isinstance(mark, kind)]
-    if reference := next((mark for mark in marks if isinstance(mark, Reference)), None):
-        return KINDS_OF_TEXT[reference.kind]
-    if origin is Annotated:
-        return type_of(arguments[0], arguments[1:])
-    if origin in (Union, UnionType):
-        return " or ".join(type_of(each) for each in arguments)
-    if origin is Literal:
-        return ", ".join(f"`{each}`" for each in arguments)
-    if origin is tuple:
-        filled = "non-empty " if any(isinstance(mark, MinLen) for mark in marks) else ""
-        return f"{filled}list of {type_of(arguments[0])}"
-    if origin is dict:
-        return f"mapping of names to {type_of(arguments[1])}"
-    if inspect.isclass(annotation) and issubclass(annotation, Config):
-        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
-    names = {int: "integer", float: "number", str: "text", bool: "true or false", NoneType: "null"}
-    return names.get(annotation, "anything") + ",".join(limits)
-
-
-def default(field: FieldInfo) -> str:
-    """A default as YAML would have it; of a part only what differs from the part's own."""
-    if field.is_required():
-        return "required"
-    value = field.get_default(call_default_factory=True) if not field.default_factory_takes_validated_data else ()
-    return f"`{json.dumps(plain(value), ensure_ascii=False).replace('|', chr(92) + '|')}`"
-
-
-def plain(value: Any) -> Any:
-    if isinstance(value, Config):
-        kind = {"kind": value.kind} if "kind" in type(value).model_fields else {}
-        return kind | {name: plain(getattr(value, name)) for name in type(value).model_fields if name in value.model_fields_set}
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def paper_values() -> dict[tuple[type[Config], str], list[str]]:

@@ -34,6 +34,8 @@ COMMANDS = {
     "report": "write the HTML report of a run",
     "explain": "show how a checkpoint was made",
     "doctor": "check this machine and this installation",
+    "keys": "list the configuration keys of a command: type, default, meaning",
+    "completion": "print the completion script of a shell: bash, zsh or fish",
 }
 """Name and purpose; `dunwu.cli.<name>_command` has `run(arguments) -> exit code`."""
 
@@ -89,7 +91,9 @@ def usage() -> str:
     """The text of `dunwu --help`."""
     lines = [f"  {name:<14}{purpose}" for name, purpose in COMMANDS.items()]
     head = "usage: dunwu COMMAND [options] [key=value ...]\n\nDunwu trains reasoning models the way DeepSeek-R1 was made.\n"
-    return "\n".join([head, "commands:", *lines, "", "dunwu COMMAND --help shows the options of a command."])
+    return "\n".join(
+        [head, "commands:", *lines, "", "dunwu COMMAND --help shows the options of a command, dunwu keys COMMAND [WORD] its keys."]
+    )
 
 
 def _fail(message: object, code: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import inspect
 import io
 import re
 from collections.abc import Collection, Sequence
@@ -17,8 +18,33 @@ from dunwu.cli.help_text import framed, translated
 from dunwu.config.mistakes import expected
 from dunwu.config.peer_keys import is_peer_key
 from dunwu.errors import UserError
+from dunwu.text.translate import translate
 
 Options = TypeVar("Options")
+EXAMPLES = {
+    "zero": "dunwu zero --task countdown --out runs/zero grpo.steps=20",
+    "r1": "dunwu r1 --out runs/r1 zero.grpo.steps=20",
+    "sft": "dunwu sft --model tiny --data rows.jsonl --out runs/sft epochs=3",
+    "reward-model": "dunwu reward-model --data pairs.jsonl --out runs/rm",
+    "data": "dunwu data rows.jsonl",
+    "run": "dunwu run recipes/tiny/stages.yaml --out runs/stages",
+    "status": "dunwu status runs/r1",
+    "review": "dunwu review rows.jsonl",
+    "import": "dunwu import model.gguf --out models/mine",
+    "pretrain": "dunwu pretrain --out runs/pretrain",
+    "eval": "dunwu eval runs/zero --samples 16 sampling.top_p=0.95",
+    "verify math": "dunwu verify math answers.jsonl",
+    "verify code": "dunwu verify code program.py --problems problems.json",
+    "verify rollout": "dunwu verify rollout runs/zero --row 3",
+    "sandbox": "dunwu sandbox --port 8080",
+    "report": "dunwu report runs/zero",
+    "explain": "dunwu explain runs/zero",
+    "doctor": "dunwu doctor --json",
+    "keys": "dunwu keys zero entropy",
+    "completion": "dunwu completion bash",
+}
+"""By command, for its help."""
+WITH_KEYS = ("zero", "sft", "reward-model", "eval", "pretrain")
 _RULE = "────"
 
 
@@ -27,11 +53,14 @@ def parse_options(kind: type[Options], command: str, arguments: Sequence[str]) -
     message, shown = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     parse: Any = tyro.cli  # its overloads do not know a class that is only known as a type variable
     described, description = translated(kind) if {"-h", "--help"} & {*arguments} else (kind, None)
+    example = translate(f"Example: {EXAMPLES[command]}")
+    keys = translate(f"All keys: dunwu keys {command} [WORD]") if command in WITH_KEYS else ""
+    own_words = description or inspect.cleandoc(kind.__doc__ or "")
     try:
         with contextlib.redirect_stderr(message), contextlib.redirect_stdout(shown) if description else contextlib.nullcontext():
             options, rest = parse(
                 described,
-                description=description,
+                description="\n\n".join(filter(None, (own_words, example, keys))),
                 prog=f"dunwu {command}",
                 args=list(arguments),
                 return_unknown_args=True,
