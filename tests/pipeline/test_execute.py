@@ -23,6 +23,7 @@ from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.journal import read_journal
 from dunwu.pipeline.lineage import facts
 from dunwu.pipeline.recipe_file import dump_pipeline
+from dunwu.pipeline.status import read_status
 from dunwu.run.atomic import WRITING
 from dunwu.run.directory import RunDirectory
 from tests.recorder import Recorder
@@ -82,8 +83,15 @@ def test_changed_code_can_be_accepted_for_what_is_finished(workshop: Any, text_o
     assert text_of(made, "d") == "a b a c d"
     assert made["a"].manifest["code"]["functions.py"] != made["d"].manifest["code"]["functions.py"]
     assert read_journal(workshop.run)["a"].identity == made["a"].manifest["identity"]
+    run_pipeline(workshop.diamond(), workshop.run)
+    assert workshop.calls() == [], "accepted once, accepted from now on"
+    assert {stage.state for stage in read_status(workshop.run, check_code=True).stages} == {"done"}
     run_pipeline(workshop.diamond(c="C"), workshop.run, accept_code=True)
     assert workshop.calls() == ["c", "d"], "another change than of code is not accepted"
+    workshop.file.write_text(workshop.file.read_text(encoding="utf-8") + "\nMORE = 2\n", encoding="utf-8")
+    found = read_status(workshop.run, check_code=True).stages
+    assert [(stage.state, "functions.py" in stage.message) for stage in found] == [("waiting", True)] * 4
+    assert {stage.state for stage in read_status(workshop.run).stages} == {"done"}, "a live view does not read the code"
 
 
 def test_half_done_work_goes_on_under_accepted_code_and_the_manifest_says_so(workshop: Any, text_of: TextOf) -> None:

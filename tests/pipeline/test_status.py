@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from dunwu.analysis.pipeline_run import read_pipeline_run
 from dunwu.config.sft import SftConfig
 from dunwu.errors import RunError
 from dunwu.pipeline.artefacts import RECIPE, WORK, artefact_folder
@@ -22,7 +23,8 @@ from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.journal import PROGRESS, Entry, Journal, read_journal
 from dunwu.pipeline.live import conclusion, plain_lines, table
 from dunwu.pipeline.recipe_file import dump_pipeline
-from dunwu.pipeline.status import StageStatus, Status, guessed, read_status, read_tail, running_pid, seconds_left
+from dunwu.pipeline.status import StageStatus, Status, guessed, read_status, read_tail, seconds_left
+from dunwu.run.alive import running_pid
 from dunwu.run.console import ConsoleReporter
 from dunwu.run.directory import MANIFEST, RunDirectory
 
@@ -135,6 +137,20 @@ def test_who_runs_it_is_who_holds_the_lock(tmp_path: Path) -> None:
             (run / "lock").write_text((run / "lock").read_text().replace(str(os.getpid()), str(other.pid)), encoding="utf-8")
             assert running_pid(run) is None
         other.kill()
+
+
+def test_a_stage_whose_process_was_killed_is_stopped_in_the_status_and_on_the_page(tmp_path: Path) -> None:
+    pipeline = Pipeline("one", (Stage("tune", SftConfig(data="rows.jsonl")),))
+    with RunDirectory.create(tmp_path, "pipeline", {"name": "one"}, 0):
+        (tmp_path / RECIPE).write_text(dump_pipeline(pipeline), encoding="utf-8")
+        journal = Journal(tmp_path)
+        journal.begin(["tune"])
+        journal.note("tune", "running", "0123456789abcdef")
+        states = [read_status(tmp_path).stages[0].state, read_pipeline_run(tmp_path).stages[0].state]
+    assert states == ["running", "running"]
+    assert read_status(tmp_path).stages[0].state == "stopped"
+    assert read_pipeline_run(tmp_path).stages[0].state == "stopped"
+    assert "?" not in conclusion(read_status(tmp_path))
 
 
 def test_a_folder_without_a_pipelines_run_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import yaml
 from dunwu.analysis.curves import number
 from dunwu.analysis.rundir import mapping
 from dunwu.analysis.sentences import PHASES, percent, plain
+from dunwu.run.alive import running_pid
 
 RECIPE = "recipe.yaml"
 PAGES = ("run/report.html", "run/data/card.md", "output/card.md", "run/suite/suite.json", "output/stages.md")
@@ -70,6 +71,8 @@ def _stage(run: Path, name: str, written: Mapping[str, Any], entry: Mapping[str,
     artefact = _json(folder / "artefact.json")
     if not artefact:
         state = str(entry.get("state"))
+        if state == "running" and running_pid(run) is None:
+            state = "stopped"  # its process was killed
         return StageRun(name, kind, inputs, "waiting" if state == "done" else state, folder)
     payload = folder / str(artefact.get("payload"))
     card = _json(payload / "card.json") if artefact.get("makes") == "data" else {}

@@ -31,13 +31,17 @@ def run(arguments: Sequence[str]) -> int:
 
     from dunwu.pipeline.live import conclusion, plain_lines, table
     from dunwu.pipeline.status import read_status
+    from dunwu.run.reporter import clean
 
-    status = read_status(options.run)
+    status = read_status(options.run, check_code=True)
     if options.json:
         print(json.dumps(status.as_json(), indent=2, ensure_ascii=False))
         return 0
     if rich.get_console().is_terminal:
         rich.print(table(status))
+        for stage in status.stages:
+            if stage.message and stage.state in ("waiting", "failed"):
+                show(f"{stage.name}: {clean(stage.message)}")
     else:
         show("\n".join(plain_lines(status)))
     show(conclusion(status))

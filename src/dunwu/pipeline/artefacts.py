@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +30,9 @@ ARTEFACT = "artefact.json"
 IDENTITY = "identity.json"
 ACCEPTED = "accepted_code.json"
 """In an artefact's folder: the changes of code that were accepted for it (``--accept-code``)."""
+KEPT = "kept.json"
+"""In the folder of an identity: the folder whose artefact was accepted for its code."""
+_FOLDER = re.compile(r"[0-9a-f]{16}")
 RECIPE = "recipe.yaml"
 """In a run: the resolved pipeline."""
 STAGES = "stages"
@@ -172,6 +177,34 @@ def under_other_code(folder: Path, identity: Identity) -> Path | None:
     ]
     newest = max(begun, key=lambda path: ((path.parent / ARTEFACT).is_file(), path.stat().st_mtime_ns), default=None)
     return None if newest is None else newest.parent
+
+
+def keep(folder: Path, artefact: Artefact, identity: Identity) -> None:
+    """Record at the folder of an identity that an artefact made under other code is its result."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / KEPT) as file:
+        file.write(json.dumps({"folder": artefact.folder.name, "code": dict(identity.code)}).encode() + b"\n")
+
+
+def kept(folder: Path) -> Artefact | None:
+    """The artefact that `keep` recorded, if it is still there."""
+    name = str(_read_kept(folder / KEPT).get("folder"))
+    return read_artefact(folder.parent / name) if _FOLDER.fullmatch(name) else None
+
+
+def is_kept(artefact: Artefact, code: Mapping[str, str]) -> bool:
+    """Whether the artefact was kept for this code of its stage."""
+    records = map(_read_kept, artefact.folder.parent.glob(f"*/{KEPT}"))
+    return {"folder": artefact.folder.name, "code": dict(code)} in list(records)
+
+
+def _read_kept(path: Path) -> Json:
+    """Empty if the file is missing or corrupt: then the stage is accepted again or runs."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _note_other_code(folder: Path, identity: Identity) -> None:

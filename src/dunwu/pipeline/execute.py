@@ -37,6 +37,8 @@ from dunwu.pipeline.artefacts import (
     artefact_folder,
     artefacts_of,
     begin,
+    keep,
+    kept,
     read_artefact,
     seal,
     under_other_code,
@@ -126,9 +128,11 @@ class _Execution:
         identity = identity_of(stage, {key: Input(each.hash, each.origin) for key, each in inputs.items()})
         folder = artefact_folder(self._run, stage.name, identity.digest)
         # The manifest of an outside file is always rewritten: the same content may have moved.
-        artefact = read_artefact(folder) if stage.described.function else None
+        artefact = read_artefact(folder) or kept(folder) if stage.described.function else None
         if artefact is None and self._accept_code:
             artefact = self._under_other_code(stage, identity, folder)
+            if artefact is not None:
+                keep(folder, artefact, identity)
         if artefact is None:
             for each in inputs.values():
                 self._verify(each)

@@ -56,7 +56,8 @@ def conclusion(status: Status) -> str:
     if status.done:
         return f"all stages are done: {spent}"
     running = f"running as process {status.pid}" if status.pid else "not running: resume with the same `dunwu run`"
-    return f"{running}; {spent}, {_all_left(status)} left"
+    left = _all_left(status)
+    return f"{running}; {spent}" + (f", {left} left" if left != "?" else "")
 
 
 def _all_left(status: Status) -> str:

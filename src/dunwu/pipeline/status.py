@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,19 +10,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from dunwu.errors import RunError
-from dunwu.pipeline.artefacts import RECIPE, WORK, Artefact, artefact_folder, artefacts_of, read_artefact
+from dunwu.jobs.outside import outside_files
+from dunwu.pipeline.artefacts import RECIPE, WORK, Artefact, artefact_folder, artefacts_of, is_kept, read_artefact
 from dunwu.pipeline.graph import Pipeline, Stage
-from dunwu.pipeline.identity import placeless_config
+from dunwu.pipeline.identity import code_of, placeless_config
 from dunwu.pipeline.journal import Entry, State, read_journal
 from dunwu.pipeline.recipe_file import read_pipeline
+from dunwu.run.alive import running_pid
 from dunwu.run.directory import MANIFEST, METRICS, read_manifest
+from dunwu.run.identity import first_difference
 
 TAIL_BYTES = 1 << 17
 """Of ``metrics.jsonl``: the pace is that of the steps in it."""
-_HOLDER = re.compile(r"pid (\d+) on host (.*)\n")
 
 
 @dataclass(frozen=True)
@@ -90,8 +88,11 @@ class Status:
         }
 
 
-def read_status(run: Path) -> Status:
-    """The status of the run in a directory. Raises ``RunError`` where it holds no pipeline's run."""
+def read_status(run: Path, check_code: bool = False) -> Status:
+    """The status of the run in a directory; with ``check_code``, which takes a second, also whether finished stages would run again.
+
+    Raises ``RunError`` where it holds no pipeline's run.
+    """
     recipe = run / RECIPE
     if not recipe.is_file() and (run / MANIFEST).is_file():
         raise RunError(f"{run} is a run of one stage, not of a pipeline: `dunwu report` shows how far it is")
@@ -100,7 +101,10 @@ def read_status(run: Path) -> Status:
     pipeline, journal, pid = _pipeline(recipe, recipe.stat().st_mtime_ns), read_journal(run), running_pid(run)
     entries = {stage.name: journal.get(stage.name, Entry()) for stage in pipeline.stages}
     there = {name: read_artefact(artefact_folder(run, name, entry.identity)) for name, entry in entries.items() if entry.identity}
-    return Status(pipeline.name, pid, guessed([_stage_status(run, stage, entries[stage.name], there, pid) for stage in pipeline.stages]))
+    found = guessed([_stage_status(run, stage, entries[stage.name], there, pid) for stage in pipeline.stages])
+    if check_code and not pid:
+        found = [_with_code(each, stage, there.get(each.name)) for each, stage in zip(found, pipeline.stages, strict=True)]
+    return Status(pipeline.name, pid, found)
 
 
 def guessed(stages: Sequence[StageStatus]) -> list[StageStatus]:
@@ -145,6 +149,18 @@ def _stage_status(run: Path, stage: Stage, entry: Entry, there: Mapping[str, Art
     )
 
 
+def _with_code(status: StageStatus, stage: Stage, artefact: Artefact | None) -> StageStatus:
+    """A finished stage waits again if its code has changed, unless it was kept with ``--accept-code``."""
+    if status.state != "done" or artefact is None or not stage.described.function:
+        return status
+    now = code_of(stage.described.function, [file.path for file in outside_files(stage.work).values() if file.function])
+    found = first_difference(artefact.manifest["code"], now)
+    if found is None or is_kept(artefact, now):
+        return status
+    message = f"{found[0]} has changed: the stage runs again, unless --accept-code keeps it"
+    return replace(status, state="waiting", left=status.seconds, message=message)
+
+
 def _is_present(stage: Stage, artefact: Artefact, there: Mapping[str, Artefact | None]) -> bool:
     """True if it was made with the recipe's configuration and the current inputs; changed code is not checked."""
     made_of: dict[str, str] = artefact.manifest["inputs"]
@@ -183,27 +199,6 @@ def read_tail(metrics: Path) -> list[dict[str, Any]]:
             continue  # the seek cuts the first line, and the last may be incomplete
         rows += [row] if isinstance(row, dict) and {"step", "time"} <= row.keys() else []
     return rows
-
-
-def running_pid(run: Path) -> int | None:
-    """The process on this machine that holds the run, or ``None``."""
-    try:
-        held = _HOLDER.fullmatch((run / "lock").read_text(encoding="utf-8"))
-        start = read_manifest(run)["starts"][-1]
-    except (OSError, RunError):
-        return None
-    if held is None or held[2] != socket.gethostname() or start["seconds"] is not None:
-        return None
-    pid = int(held[1])
-    return pid if psutil.pid_exists(pid) and _has_open(pid, run / "lock") else None
-
-
-def _has_open(pid: int, lock: Path) -> bool:
-    """True if the process has the lock file open: after a reboot its id may belong to another process."""
-    try:
-        return any(Path(file.path) == lock.resolve() for file in psutil.Process(pid).open_files())
-    except psutil.Error:
-        return False
 
 
 def _done(stage: Stage, artefact: Artefact) -> StageStatus:
