@@ -37,6 +37,7 @@ LAYERS = {
 DRAWN = {
     ("verifiers", "dunwu.models.thinking"),  # where the answer begins; light, no model in it
     ("jobs", "dunwu.analysis.report"),  # a run ends with its report
+    ("jobs", "dunwu.analysis.live"),  # and keeps it up to date while it trains
     ("jobs", "dunwu.analysis.pairs"),  # and shows on the terminal what the report shows, by the same rule
     ("jobs", "dunwu.analysis.sentences"),
 }

@@ -96,6 +96,6 @@ def _figure(title: str, unit: str, share: bool, curves: dict[str, Curve]) -> Plo
 def _result(run: Run) -> str:
     """Held-out pass@1 of the first set, before and after training."""
     for held_out in run.sets[:1]:
-        shown: list[Any] = [percent(number(held_out.summaries.get(phase, {}).get("pass_at_1"))) for phase in sentences.PHASES]
-        return f"{shown[0]} → {shown[1]}"
+        found = [number(held_out.summaries.get(phase, {}).get("pass_at_1")) for phase in sentences.PHASES]
+        return " → ".join(percent(value) for value in found if value is not None) + ("" if found[1] is not None else " before training")
     return "not evaluated"

@@ -18,8 +18,10 @@ from dunwu.analysis.curves import Row, number
 from dunwu.analysis.figures import PlotFigure, measured_figures, set_figures, training_figures
 from dunwu.analysis.page_language import in_language
 from dunwu.analysis.pairs import RULE, Comparison, compare
+from dunwu.analysis.progress import RELOAD, now, read_progress
 from dunwu.analysis.reward_model_report import reward_model_body
-from dunwu.analysis.rundir import HeldOutSet, Run, read_run
+from dunwu.analysis.rollouts import latest_rollouts
+from dunwu.analysis.rundir import HeldOutSet, Run, mapping, read_run
 from dunwu.analysis.sections import Body, Headline, Table
 from dunwu.analysis.sentences import PHASES, percent, plain
 from dunwu.analysis.sft_report import sft_body
@@ -35,6 +37,9 @@ _MADE_BY = " – Dunwu 顿悟</title>"
 _VERDICTS: tuple[Reason, ...] = ("correct", "wrong", "unparsable", "timeout", "error", "unverified")
 _MOST_FACTS = 80
 _SECTIONS = (
+    "progress",
+    "written",
+    "reload",
     "warnings",
     "differences",
     "missing",
@@ -70,12 +75,14 @@ class SetSection:
     comparison: Comparison | None
 
 
-def write_report(run: Path, path: Path | None = None) -> Path:
+def write_report(run: Path, path: Path | None = None, ended: bool = False) -> Path:
     """Atomically write the page of a run, finished or not (default: its ``report.html``), and return the path.
+
+    ``ended``: the run stops training now, which its directory cannot say yet.
 
     Raises ``RunError`` if the folder does not exist or is not writable.
     """
-    return write_page(path or run / REPORT, render(read_run(run)))
+    return write_page(path or run / REPORT, render(read_run(run), ended))
 
 
 def write_page(path: Path, page: str) -> Path:
@@ -92,19 +99,23 @@ def write_page(path: Path, page: str) -> Path:
     return path
 
 
-def render(run: Run) -> str:
+def render(run: Run, ended: bool = False) -> str:
     """The page of a run."""
+    progress = read_progress(run, ended)
     card, details = _card_facts(run.card)
     body = _BODIES.get(str(run.manifest.get("kind")), _body)(run)
     return fill_template(
         title=_title(run),
         facts=tuple(_run_facts(run)),
+        progress=progress,
+        written=now(),
+        reload=None if progress is None or progress.state == "stopped" else RELOAD,
         missing=run.missing,
         warnings=tuple(_warnings(run.manifest)),
         sets=tuple(_section(held_out, index) for index, held_out in enumerate(run.sets)),
         headlines=body.headlines,
         training=body.training,
-        parts=body.parts,
+        parts=[*body.parts, *latest_rollouts(run.path)],
         rule=RULE,
         card=card,
         card_details=details,
@@ -161,13 +172,22 @@ def _run_facts(run: Run) -> Iterator[tuple[str, str]]:
 
 def _body(run: Run) -> Body:
     """The body for R1-Zero and similar runs."""
-    headlines = [_pass_at_1(held_out, run.metrics.rows) for held_out in run.sets]
+    headlines = [_so_far(held_out.name, run) or _pass_at_1(held_out, run.metrics.rows) for held_out in run.sets]
     figures = training_figures(run) if run.metrics.rows else []
     return Body(headlines, [*measured_figures(run), *figures])
 
 
 _BODIES: Mapping[str, Callable[[Run], Body]] = MappingProxyType({"sft": sft_body, "reward-model": reward_model_body})
 """By kind of run; the default is `_body`."""
+
+
+def _so_far(name: str, run: Run) -> Headline | None:
+    """pass@1 at the first and the newest point of a set that is measured during training, until it is measured after it."""
+    points = run.measured.get(name, ())
+    if run.manifest.get("finished") is not None or len(points) < 2:
+        return None
+    first, last = (percent(point["pass_at_1"]) for point in (points[0], points[-1]))
+    return Headline(f"{name}, held-out pass@1 at step {points[-1]['step']}", first, last, sentences.measured(points, 1))
 
 
 def _pass_at_1(held_out: HeldOutSet, rows: Sequence[Row]) -> Headline:
@@ -209,7 +229,13 @@ def _headline(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
     rows += [(name, _cell(before, key, lambda v: plain(v, 1)), _cell(after, key, lambda v: plain(v, 1))) for key, name in amounts.items()]
     rows.append(("cut off at the token limit", _cell(before, "clipped_ratio", percent), _cell(after, "clipped_ratio", percent)))
     rows += [(name, _cell(before, key, lambda v: f"{v:.0f}"), _cell(after, key, lambda v: f"{v:.0f}")) for key, name in counts.items()]
-    return Table(("", *PHASES), tuple(row for row in rows if row[1:] != ("–", "–")))
+    return _known(Table(("", *PHASES), tuple(row for row in rows if row[1:] != ("–", "–"))))
+
+
+def _known(table: Table) -> Table:
+    """The table without columns that have no value, such as those after a training that is not finished."""
+    kept = [place for place in range(len(table.head)) if place == 0 or any(row[place] != "–" for row in table.rows)]
+    return Table(tuple(table.head[place] for place in kept), tuple(tuple(row[place] for place in kept) for row in table.rows))
 
 
 def _cell(summary: Mapping[str, Any], key: str, show: Any) -> str:
@@ -232,10 +258,10 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tu
 
 
 def _verdicts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table | None:
-    sides = [summary["verdicts"] if isinstance(summary.get("verdicts"), dict) else {} for summary in (before, after)]
+    sides = [mapping(summary, "verdicts") for summary in (before, after)]
     names = [name for name in _VERDICTS if any(number(side.get(name)) for side in sides)]
-    rows = tuple((name, *(f"{number(side.get(name)) or 0:.0f}" for side in sides)) for name in names)
-    return Table(("verdict", *PHASES), rows) if rows else None
+    rows = tuple((name, *(f"{number(side.get(name)) or 0:.0f}" if side else "–" for side in sides)) for name in names)
+    return _known(Table(("verdict", *PHASES), rows)) if rows else None
 
 
 def _words(held_out: HeldOutSet) -> Table | None:

@@ -17,7 +17,7 @@ from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import read_evaluation
 from dunwu.models.bundled import newest_checkpoint
 
-MANIFEST, METRICS = "manifest.json", "metrics.jsonl"
+MANIFEST, METRICS, SUMMARY = "manifest.json", "metrics.jsonl", "summary.json"
 WITHOUT_SETS = frozenset({"sft", "reward-model"})
 """Kinds of runs whose evaluation is not pass@1 over a set of problems."""
 
@@ -71,17 +71,21 @@ def read_run(path: Path | str) -> Run:
     if not path.is_dir():
         raise RunError(f"there is no run folder {path}: pass the folder that `dunwu zero` printed")
     missing: list[str] = []
+    expected: list[str] = []
     config = path / "config.yaml"
     if not config.is_file():
         missing.append("config.yaml is missing: the configuration is not shown.")
     manifest = _read_json(path / MANIFEST, missing, "the manifest is not shown")
-    summary = _read_json(path / "summary.json", missing, "the run has not finished, or was stopped before the last evaluation")
+    unread = missing if (path / SUMMARY).exists() else expected
+    summary = _read_json(path / SUMMARY, unread, "the run has not finished, or was stopped before the last evaluation")
     metrics = read_metrics(path / METRICS)
     if not metrics.rows:
-        missing.append("metrics.jsonl has no steps yet: no training curves are shown.")
+        expected.append("metrics.jsonl has no steps yet: no training curves are shown.")
     if metrics.unreadable:
         missing.append(f"metrics.jsonl: {metrics.unreadable} line(s) could not be read and were skipped.")
-    sets = () if manifest.get("kind") in WITHOUT_SETS else _held_out_sets(path / "evaluations", summary, missing)
+    sets = () if manifest.get("kind") in WITHOUT_SETS else _held_out_sets(path / "evaluations", summary, missing, expected)
+    if not ("starts" in manifest and manifest.get("finished") is None):  # an unfinished run cannot have everything yet
+        missing += expected
     text = config.read_text(encoding="utf-8", errors="replace") if config.is_file() else ""
     found = _read_json(path / "evaluations" / "examples.json", [], "").get("examples")
     examples = tuple(each for each in found if isinstance(each, dict)) if isinstance(found, list) else ()
@@ -137,7 +141,8 @@ def _read_json(path: Path, missing: list[str], consequence: str) -> dict[str, An
     return found
 
 
-def _held_out_sets(folder: Path, summary: Mapping[str, Any], missing: list[str]) -> tuple[HeldOutSet, ...]:
+def _held_out_sets(folder: Path, summary: Mapping[str, Any], missing: list[str], expected: list[str]) -> tuple[HeldOutSet, ...]:
+    """The sets; ``missing`` and ``expected`` get a line for each that is corrupt or not there yet."""
     results: dict[str, dict[str, EvaluationResult]] = {}
     for path in sorted(folder.glob("*.parquet")):
         phase, _, name = path.stem.partition("-")
@@ -150,9 +155,9 @@ def _held_out_sets(folder: Path, summary: Mapping[str, Any], missing: list[str])
     named = [name for name, value in summary.items() if isinstance(value, dict) and value.keys() & {"before", "after"}]
     sets = tuple(_held_out_set(name, summary, results.get(name, {})) for name in dict.fromkeys([*named, *results]))
     if not sets:
-        missing.append("No held-out evaluation was found: before and after are not compared.")
+        expected.append("No held-out evaluation was found: before and after are not compared.")
     for held_out in sets:
-        missing += [f"{held_out.name}: there is no evaluation {p} training." for p in ("before", "after") if p not in held_out.summaries]
+        expected += [f"{held_out.name}: there is no evaluation {p} training." for p in ("before", "after") if p not in held_out.summaries]
     return sets
 
 

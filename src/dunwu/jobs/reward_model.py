@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from dunwu.analysis.live import live_page
 from dunwu.analysis.report import REPORT, write_report
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.first_rows import NO_DATA, preferences_taken
@@ -57,14 +58,14 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False,
             out, "reward-model", stored, config.seed, resume, inputs, files, config.resume_may_change, reporter=reporter
         ) as run,
         open_trackers(config.report_to, run) as track,
+        live_page(run) as page,
     ):
         trainer = RewardModelTrainer(config, model, tokenizer, train, held_out, reporter)
         counts["never drawn, to balance lengths"] = trainer.batches.unused
         run.note({"steps": trainer.steps, "data": counts})
         _announce(reporter, config, out, trainer, counts, str(device))
-        final = run_steps(
-            run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN), track=track
-        )
+        schedule = Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN)
+        final = run_steps(run, trainer, schedule, page, track)
         agreements = trainer.agreements(held_out)
         figures = measure(held_out, agreements)
         if not run.finished:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from dunwu.analysis.live import live_page
 from dunwu.analysis.report import REPORT, write_report
 from dunwu.config.sft import SftConfig
 from dunwu.data.first_rows import NO_DATA, conversations_taken
@@ -64,6 +65,7 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
     with (
         RunDirectory.create(out, "sft", stored, config.seed, resume, hashes, files(config), may_change, tokenise, reporter) as run,
         open_trackers(config.report_to, run) as track,
+        live_page(run) as page,
     ):
         trainer = SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()), reporter)
         data = {name: asdict(found.counts) for name, found in sets.items()}
@@ -74,7 +76,8 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
         before = measure_before(run, trainer)
         if not (run.checkpoints / step_folder(trainer.steps)).exists():  # a finished run may be asked for more epochs
             run.reopen()
-        final = run_steps(run, trainer, Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN), track=track)
+        schedule = Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN)
+        final = run_steps(run, trainer, schedule, page, track)
         rows = read_metrics(run.path)
         if not run.finished:
             run.write_json(SUMMARY, summary(config, str(device), before, rows))

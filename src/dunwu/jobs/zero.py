@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from dunwu.algorithms.recipes import describe
+from dunwu.analysis.live import live_page
 from dunwu.analysis.report import write_report
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import written_date
@@ -36,7 +37,7 @@ from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.trackers import check_trackers, open_trackers
-from dunwu.trainers.train_loop import Schedule, run_steps
+from dunwu.trainers.train_loop import Schedule, Show, run_steps
 
 SHOWN = ("rewards/accuracy", "completions/mean_length", "reward", "entropy", "reflections_per_completion")
 
@@ -74,13 +75,14 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
         GroupRewards(config, pool.weights, models) as group_rewards,
         open_trackers(config.report_to, run) as track,
+        live_page(run) as page,
     ):
         _record_card(run, folder)
         trainer = GrpoTrainer(config, model, tokenizer, engine, pool, task, run, group_rewards)
         run.manifest["algorithm"] = describe(trainer.algorithm)
         run.manifest["arithmetic"] = {"generation": engine.decoder, "training": trainer.policy.scorer.name}
         run.manifest["sandbox"] = where_programs_run()
-        run.note({"data": checked.facts()})
+        run.note({"steps": config.grpo.steps, "data": checked.facts()})
         parameters = sum(parameter.numel() for parameter in model.parameters())
         announce(
             reporter, config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"]
@@ -98,7 +100,12 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
             run.reopen()
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN, config.evaluate_every)
         with closing(trainer), session_during(config, model, tokenizer, session) as during:
-            final = run_steps(run, trainer, schedule, lambda step, show: evaluator.during(step, during, show), track)
+
+            def between(step: int, show: Show) -> None:
+                evaluator.during(step, during, show)
+                page(step, show)
+
+            final = run_steps(run, trainer, schedule, between, track)
         trainer.load_engine(config.grpo.steps)
         evaluator.measure("after")
         summary = evaluator.summary(config.seed, str(device))

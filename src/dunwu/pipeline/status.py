@@ -17,7 +17,7 @@ from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.identity import code_of, placeless_config
 from dunwu.pipeline.journal import Entry, State, read_journal
 from dunwu.pipeline.recipe_file import read_pipeline
-from dunwu.run.alive import running_pid
+from dunwu.run.alive import running_pid, seconds_left
 from dunwu.run.directory import MANIFEST, METRICS, read_manifest
 from dunwu.run.identity import first_difference
 
@@ -174,13 +174,6 @@ def _is_present(stage: Stage, artefact: Artefact, there: Mapping[str, Artefact |
 def _pipeline(recipe: Path, changed: int) -> Pipeline:
     """The recipe of a run; ``changed`` makes a changed file a new cache entry. The live view reads it every second."""
     return read_pipeline(recipe)
-
-
-def seconds_left(rows: Sequence[dict[str, Any]], steps: int) -> float | None:
-    """Remaining time at the pace of ``rows`` of ``metrics.jsonl`` (``step``, Unix ``time`` of its end); ``None`` with a single row."""
-    first, last = rows[0], rows[-1]
-    done = last["step"] - first["step"]
-    return (last["time"] - first["time"]) / done * max(0, steps - last["step"]) if done > 0 else None
 
 
 def read_tail(metrics: Path) -> list[dict[str, Any]]:

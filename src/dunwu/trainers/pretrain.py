@@ -57,6 +57,7 @@ def pretrain(config: PretrainConfig, out: Path, resume: bool = False, reporter: 
         schedule = Schedule(
             trainer.steps, config.save_every, config.keep_checkpoints, "pretrain", ("loss", "held_out_loss", "tokens_per_second")
         )
+        run.note({"steps": trainer.steps})
         final = run_steps(run, trainer, schedule, track=track)
         run.finish({"checkpoint": final})
         return final
