@@ -14,7 +14,7 @@ from dunwu.analysis.rundir import Run, read_run
 from dunwu.config.base import SEEDS, Config
 from dunwu.config.blocks import EngineConfig, Machine, SamplingConfig, Saving
 from dunwu.config.load import merge, read_mapping, validate, with_preset
-from dunwu.config.recipes import find_recipe
+from dunwu.config.recipe_commands import recipe_of
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.rewards import ModelPartConfig, OwnPart
 from dunwu.config.sft import SftConfig
@@ -318,7 +318,7 @@ def _data(recipe: Config | Recipe, command: str) -> dict[str, Any]:
     """A recipe as the data of its YAML file."""
     if not isinstance(recipe, str | Path | Mapping | Config):
         raise ConfigError(f"recipe = {recipe!r}: expected a YAML file, the name of a recipe, its keys as a mapping, or a configuration")
-    found: dict[str, Any] = read_mapping(find_recipe(str(recipe), command)) if isinstance(recipe, str | Path) else _plain(recipe)
+    found: dict[str, Any] = read_mapping(recipe_of(str(recipe), command)) if isinstance(recipe, str | Path) else _plain(recipe)
     return found
 
 

@@ -92,3 +92,12 @@ def test_a_file_that_leaves_when_it_is_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "leaves.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="SystemExit: 3"):
         load_function(f"{tmp_path / 'leaves.py'}:f")
+
+
+def test_what_a_function_prints_is_seen_on_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "own.py"
+    own.write_text("def score(completions, **columns):\n    print('looked at', completions[0])\n    return [1.0]\n", encoding="utf-8")
+    with RewardPool(ComposedReward(0.0, (Part("mine", Whole, OwnFunction(f"{own}:score")),)), 1, 5.0) as pool:
+        pool.submit(0, PROBLEM, "a text")
+        assert pool.collect()[0].total == 1.0
+    assert capfd.readouterr() == ("", "looked at a text\n")

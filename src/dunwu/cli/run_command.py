@@ -14,7 +14,7 @@ from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import show
 from dunwu.cli.training import command_line
-from dunwu.config.recipes import find_recipe
+from dunwu.config.recipe_commands import recipe_of
 from dunwu.errors import Interrupted
 from dunwu.pipeline.graph import Pipeline
 from dunwu.pipeline.recipe_file import dump_pipeline, read_pipeline
@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs the stages, or prints them."""
     options, rest = parse_options(RunOptions, "run", arguments)
     refuse_misspelt_options(RunOptions, (), rest)
-    pipeline = read_pipeline(find_recipe(options.recipe, "run"), rest)
+    pipeline = read_pipeline(recipe_of(options.recipe, "run"), rest)
     out = options.out or Path("runs") / pipeline.name
     check_folder(out)
     if options.dry_run:

@@ -15,7 +15,7 @@ from dunwu.cli.show import show
 from dunwu.config.base import Config
 from dunwu.config.blocks import SamplingConfig, Saving
 from dunwu.config.load import dump_config, load_config
-from dunwu.config.recipes import find_recipe
+from dunwu.config.recipe_commands import recipe_of, refuse_bare_words
 from dunwu.data.first_rows import check_first_rows
 from dunwu.models.hub_ids import check_names
 from dunwu.run.resume import can_resume, check_resume, own_config
@@ -54,14 +54,15 @@ def read_training(
     """
     options, rest = parse_options(kind, command, arguments)
     refuse_misspelt_options(kind, model.model_fields.keys(), rest)
+    refuse_bare_words(command, rest)
     overrides = [*shorthands(options), *rest]
     if options.resume:
-        file = None if options.recipe is None else find_recipe(options.recipe, command)
+        file = None if options.recipe is None else recipe_of(options.recipe, command)
         config = load_config(model, file, overrides, own_config(options.out, command))
         check_resume(options.out, config)
     else:
         check_folder(options.out)
-        config = load_config(model, find_recipe(options.recipe or recipe, command), overrides)
+        config = load_config(model, recipe_of(options.recipe or recipe, command), overrides)
         check_first_rows(config)
         check_names(config, fetch=not options.dry_run)
     return options, config

@@ -110,6 +110,7 @@ def _launch(channel: int, progress: int) -> subprocess.Popen[bytes]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
@@ -117,7 +118,7 @@ def _launch(channel: int, progress: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-P", "-m", "dunwu.rewards.worker", str(channel), str(progress), str(os.getpid())],
         pass_fds=(channel, progress),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=2,  # what a custom function prints is seen, and our stdout has results only
         env=environment,
         process_group=0,  # the parent handles Ctrl-C
     )
