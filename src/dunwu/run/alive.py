@@ -1,4 +1,4 @@
-"""Whether the process of a run is alive, as a killed one leaves its last state behind, and how long it will still take. Imports no torch."""
+"""Whether the process of a run is alive, as a killed one leaves its last state behind, and how long it will take. Imports no torch."""
 
 from __future__ import annotations
 
