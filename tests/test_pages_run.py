@@ -35,6 +35,7 @@ _FENCE = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SKIPPED = {
     "git clone": "the test begins in a clone",
     "make test": "this test is one of them",
+    "dunwu pretrain": "its corpus takes many minutes; tests/jobs/test_pretrain.py trains on a small one",
     "pip install": "the packages are here already, and nothing is downloaded",
     "dunwu zero --recipe recipes/qwen2.5-0.5b": "needs a GPU and the hub",
     "dunwu eval --model runs/qwen": "evaluates the run before",
@@ -47,7 +48,6 @@ SMALL_RECIPES = {
     "tiny/zero": zero_few_steps(),
     "tiny/zero-24": zero_few_steps(),
     "tiny/sft": ["epochs=1"],
-    "tiny/pretrain": ["tokens=40000", "sequence_length=128", "batch_tokens=2048", "shape={hidden: 32, layers: 1, heads: 2, kv_heads: 1}"],
 }
 OVERRIDES = {
     "dunwu r1": r1_few_steps(),
@@ -162,7 +162,6 @@ def test_the_readme_runs_from_top_to_bottom(clone: Path) -> None:
     reports = {path.relative_to(clone / "runs").as_posix() for path in (clone / "runs").rglob("*.html")}
     assert {"demo/report.html", "zero/report.html", "r1/stages.html", "stages/stages.html"} <= reports
     assert any(name.endswith("comparison.html") for name in reports)
-    assert (clone / "runs" / "pretrain" / "model" / "model.safetensors").is_file()
 
 
 @pytest.mark.slow
