@@ -221,14 +221,17 @@ def test_every_command_is_understood(
 
 
 @pytest.fixture(scope="module")
-def small_chat_model(tmp_path_factory: pytest.TempPathFactory, world_tokenizer: Any, new_policy: Any) -> Path:
+def small_chat_model(tmp_path_factory: pytest.TempPathFactory, world_tokenizer: Any) -> Path:
     """A random model with a chat template: what a page does with one of the hub."""
+    from dunwu.config.pretrain import ModelShape
     from dunwu.models.loading import save_model
+    from dunwu.trainers.pretrain import new_model
 
     folder = tmp_path_factory.mktemp("model")
     world_tokenizer.chat_template = (
         "{% for message in messages %}<|{{ message.role }}|>\n{{ message.content }}\n{% endfor %}"
         "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
     )
-    save_model(new_policy(0), world_tokenizer, folder)
+    shape = ModelShape(hidden=32, layers=2, heads=2, kv_heads=1, intermediate=64, max_positions=2048)
+    save_model(new_model(shape, world_tokenizer, 0), world_tokenizer, folder)
     return folder
