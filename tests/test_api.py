@@ -219,3 +219,11 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     assert "trained: " in printed
     assert len(dunwu.read_run(tmp_path / "run").metrics.rows) == 3
     assert (tmp_path / "last.png").stat().st_size > 10_000
+
+
+def test_warnings_of_a_silent_run_are_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    rows = [{"problem": f"Say {number}.", "answer": str(answer)} for number in range(4) for answer in (number, number + 1)]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    dunwu.evaluate(task=str(tmp_path / "test.jsonl"), problems=1, samples=1, sampling={"max_tokens": 2}, reporter=None)
+    assert capsys.readouterr() == ("", "")
+    assert "4 problems occur with different golds" in caplog.text

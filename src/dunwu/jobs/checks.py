@@ -91,7 +91,7 @@ def check_run(config: ZeroConfig, task: Task, model: CausalLM, tokenizer: Tokeni
 def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: Tokenizer) -> Checked:
     """The part of `check_run` that reads data; ``positions`` is the model's context length."""
     limit, dropped, rows = PromptLimit(config.template, tokenizer, config.max_prompt_tokens), Counter[str](), list[Problem]()
-    parts, fewer = task.tasks if isinstance(task, Mixture) else [task], list[str]()
+    parts = task.tasks if isinstance(task, Mixture) else [task]
     for part, weighted in zip(parts, config.tasks, strict=True):
         # If rows are dropped, so are those that leave no room for a completion among the model's positions.
         room = positions - config.sampling.max_tokens if drops(weighted.task) else config.max_prompt_tokens
@@ -102,14 +102,12 @@ def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: Tokeni
     _check_room(prompts, "sampling.max_tokens", config.sampling.max_tokens, positions)
     for place, held_out in enumerate(config.evaluations):
         chosen = held_out_problems(held_out, limit)
-        if len(chosen.problems) < held_out.problems:
-            fewer.append(f"evaluation on the {len(chosen.problems):,} {held_out.split} problems of {chosen.name}; it has no more")
         dropped.update({f"{kind} (evaluations.{place})": count for kind, count in chosen.dropped.items()})
         check_sandbox(chosen.problems)
         evaluated = make_prompts(chosen.problems, config.template, tokenizer, config.max_prompt_tokens)
         _check_room(evaluated, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions)
     finite = [part for part in parts if isinstance(part, Finite)]
-    splits = (*(part.splits for part in finite if part.splits), *dict.fromkeys(fewer))
+    splits = tuple(part.splits for part in finite if part.splits)
     warnings = tuple(warning for part in finite for warning in part.warnings)
     return Checked(len(rows), dict(dropped), tuple(prompts), tuple(matched_as_text(rows)), splits, warnings)
 

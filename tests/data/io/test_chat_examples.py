@@ -197,3 +197,15 @@ def test_a_plain_text_is_learned_as_a_whole(world_tokenizer: Any) -> None:
     template = training_template("tiny", world_tokenizer)
     assert world_tokenizer.decode(found.ids.tolist()) == f"Say 3. Then say 4.{template.end}"
     assert found.learned.tolist() == [False] + [True] * (len(found.ids) - 1)
+
+
+@pytest.mark.parametrize("name", ["tiny", "plain", "r1-zero"])
+def test_a_long_conversation_is_tokenised_in_parts_with_the_same_tokens(
+    name: str, world_tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = {"messages": [{**turn, "content": f"{turn['content']} {place}"} for place in range(30) for turn in TURNS]}
+    parts = encode(columns, world_tokenizer, name)
+    monkeypatch.setattr(chat_examples, "WINDOW", 10_000)
+    whole = encode(columns, world_tokenizer, name)
+    assert parts.ids.tolist() == whole.ids.tolist()
+    assert parts.learned.tolist() == whole.learned.tolist()

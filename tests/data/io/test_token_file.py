@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -227,3 +228,12 @@ def test_a_disk_without_room_is_refused_with_the_size_of_the_whole(
         make(reader)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=1 << 30))
     make(reader)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_refused(kind: str, reader: ExampleReader, make: Made, tmp_path: Path) -> None:
+    (tmp_path / "tokens").mkdir()
+    place = tmp_path / "tokens" / "data.arrow"
+    place.mkdir() if kind == "folder" else os.mkfifo(place)
+    with pytest.raises(RunError, match="is not a file"):
+        make(reader)

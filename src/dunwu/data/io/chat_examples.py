@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -22,6 +22,8 @@ from dunwu.tasks.rows import Row, stream_rows
 
 TokenIds = list[int]
 Encode = Callable[[list[str]], list[TokenIds]]
+WINDOW = 32
+"""Segments of a conversation that are tokenised together."""
 CHARACTERS_AT_ONCE = 4_000_000
 """Characters tokenised in one call, on all cores; the tokenizer needs about 50 bytes for each."""
 
@@ -128,8 +130,12 @@ class Fingerprint:
 def encode_rows(rows: Iterable[Row], template: TrainingTemplate, tokenizer: Tokenizer) -> Iterator[Example]:
     """The rows as examples, in order; about `CHARACTERS_AT_ONCE` characters are in memory."""
     for part in _parts((row, _render(row, template)) for row in rows):
-        encoded = encode_segments([segments for _, segments in part], lambda texts: encode(tokenizer, texts, template.start))
-        for (row, _), (ids, learned) in zip(part, encoded, strict=True):
+        windows = [_windows(segments, template.end) for _, segments in part]
+        encoded = encode_segments([each for found in windows for each in found], lambda texts: encode(tokenizer, texts, template.start))
+        for (row, _), found in zip(part, windows, strict=True):
+            ids, learned = _without_repeats(
+                list(islice(encoded, len(found))), len(tokenizer(template.end, add_special_tokens=False)["input_ids"])
+            )
             # Nothing predicts the first token, which would be learned if a plain prompt is empty.
             learned[0] = False
             if not learned[-1]:
@@ -141,12 +147,34 @@ def _parts(rendered: Iterable[tuple[Row, list[Segment]]]) -> Iterator[list[tuple
     part, size = list[tuple[Row, list[Segment]]](), 0
     for row, segments in rendered:
         part.append((row, segments))
-        size += sum(accumulate(len(segment.text) for segment in segments))
+        size += sum(accumulate(len(segment.text) for segment in segments[:WINDOW])) * -(-len(segments) // WINDOW)
         if size >= CHARACTERS_AT_ONCE:
             yield part
             part, size = [], 0
     if part:
         yield part
+
+
+def _windows(segments: list[Segment], end: str) -> list[list[Segment]]:
+    """A long conversation in parts, each after the first with the end token before it, so that its length costs time once, not squared.
+
+    Tokens after the end token, which is special, do not depend on what comes before it.
+    """
+    parts: list[list[Segment]] = [[]]
+    for segment in segments:
+        if len(parts[-1]) >= WINDOW and parts[-1][-1].text.endswith(end):
+            parts.append([Segment(end)])
+        parts[-1].append(segment)
+    return parts
+
+
+def _without_repeats(parts: Sequence[tuple[TokenIds, list[bool]]], end: int) -> tuple[TokenIds, list[bool]]:
+    """The parts of `_windows` as one, without the ``end`` tokens before each after the first."""
+    ids, learned = list(parts[0][0]), list(parts[0][1])
+    for more, flags in parts[1:]:
+        ids += more[end:]
+        learned += flags[end:]
+    return ids, learned
 
 
 def _render(row: Row, template: TrainingTemplate) -> list[Segment]:
