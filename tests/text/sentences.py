@@ -49,6 +49,7 @@ def every_sentence() -> frozenset[str]:
 
 def pieces(text: str) -> set[str]:
     """The text in one line, its lines, columns and sentences."""
+    text = text.removeprefix("!")  # marks an answer that is no key (`dunwu.config.peer_keys`)
     lines = {" ".join(text.split()), text.strip(), *(line.strip() for line in text.split("\n"))}
     return lines | {piece for line in lines for piece in re.split(r"(?<=[.!?]) (?=\S)| {2,}", line)}
 

@@ -158,7 +158,7 @@ def _style() -> Iterator[None]:
 def legend(label: str) -> str:
     """A label in the user's language; spaces for the room that matplotlib, without the font, does not know of."""
     ours = translate(label, label=True)
-    return ours + "\N{NO-BREAK SPACE}" * math.ceil(1.3 * (width(ours) - len(ours)))
+    return ours + "\N{NO-BREAK SPACE}" * math.ceil(0.4 * (width(ours) - len(ours)))
 
 
 def _svg(name: str, title: str, x: str, y: str, entries: int, draw: Callable[[Axes], None]) -> Markup:

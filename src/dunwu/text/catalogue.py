@@ -29,8 +29,8 @@ class Entry:
 
     @cached_property
     def worded(self) -> bool:
-        """True if a literal has a letter."""
-        return any(map(str.isalpha, "".join(self.literals)))
+        """True if the literals have words, beside those that join parts."""
+        return bool(set(re.findall(r"[^\W\d_]+", " ".join(self.literals))) - {"and", "or"})
 
     def has(self, text: str) -> bool:
         """True if a literal contains ``text``."""

@@ -141,18 +141,21 @@ class _Reading:
         fixed, patterns = catalogue()
         if line in fixed:
             return Found(fixed[line], len(line))
-        able = (entry for entry in patterns if all(each in line for each in entry.literals) and entry.has(literal))
+        able = (entry for entry in patterns if all(each in line for each in entry.literals) and entry.has(literal) and self._allows(entry))
         filled = [found for entry in able for texts in entry.matches(line) if (found := self._filled(entry, line, texts, depth))]
         if not filled and line[:1].isupper():  # a sentence that elsewhere stands inside another
             return self.line(line[:1].lower() + line[1:], literal, depth + 1)
         return max(filled, key=lambda found: found.covered, default=None)
+
+    def _allows(self, entry: Entry) -> bool:
+        return not self._title or "t" not in entry.kinds.values()
 
     def _filled(self, entry: Entry, line: str, texts: Mapping[str, str], depth: int) -> Found | None:
         """The target with its values. ``None`` if an entry without words, such as ``{a!t}: {b!t}``, has a part that is not ours."""
         values, covered = dict(texts), len(line) - sum(len(texts[name]) for name, kind in entry.kinds.items() if kind != "n")
         for name, kind in entry.kinds.items():
             if kind in ("t", "w"):
-                ours = kind == "w" or (" " in texts[name] and not self._title)
+                ours = kind == "w" or " " in texts[name]
                 part = self.line(texts[name], "", depth + 1) if ours else None
                 if part is None and not entry.worded:
                     return None
