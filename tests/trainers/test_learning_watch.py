@@ -128,7 +128,7 @@ def test_a_window_spans_a_resume(watched: Watched, tmp_path: Path) -> None:
 def test_it_names_the_shares_and_the_remedy_of_the_cause(watched: Watched, tmp_path: Path) -> None:
     [text] = watched(rl(accuracy=0.0, unparsable=0.92, clipped_ratio=0.88)).of("warn")
     assert "steps 1 to 5" in text
-    assert "92% without a readable answer" in text
+    assert "92 % without a readable answer" in text
     assert "sampling.max_tokens = 17" in text
     json.loads((tmp_path / "run" / "manifest.json").read_text())
 

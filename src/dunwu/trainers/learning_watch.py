@@ -70,7 +70,7 @@ class LearningWatch:
         found = {each: fact for each in SIGNALS if each.name not in known and (fact := each.fact(self._first, last))}
         if found:
             remedies = dict.fromkeys(each.remedy(last, self._run.manifest["config"]) for each in found)
-            text = f"steps {last[0]['step']} to {step}: {', '.join(found.values())}: {'; or '.join(remedies)}"
+            text = f"steps {last[0]['step']} to {step}: {'; '.join(found.values())}: {'; or '.join(remedies)}"
             self._run.reporter.warn(text)
             self._run.note({"warnings": [*warnings, {"step": step, "kinds": [each.name for each in found], "text": text}]})
 
@@ -91,6 +91,10 @@ def _mean(rows: Rows, key: str) -> float:
     return fmean(values) if values else 0.0
 
 
+def _percent(rows: Rows, key: str) -> str:
+    return f"{100 * _mean(rows, key):.0f} %"
+
+
 def _ends(first: Rows, last: Rows, key: str) -> tuple[float, float] | None:
     """The means of a metric at the start and now; ``None`` before two full windows, or if a step lacks it."""
     known = all(row.get(key) is not None for row in (*first, *last))
@@ -101,29 +105,30 @@ def _none_right(first: Rows, last: Rows) -> str:
     if not _always(last, ACCURACY, lambda accuracy: accuracy == 0):
         return ""
     shares = {"without a readable answer": UNREAD, "cut off": CLIPPED}
-    details = [f"{_mean(last, key):.0%} {words}" for words, key in shares.items() if _mean(last, key) >= HALF]
+    details = [f"{_percent(last, key)} {words}" for words, key in shares.items() if HALF <= _mean(last, key) < NEARLY_ALL]
     return "no completion had a right answer" + (f" ({', '.join(details)})" if details else "")
 
 
 def _dead(first: Rows, last: Rows) -> str:
     if _mean(last, ACCURACY) >= SOLVED or not _always(last, DEAD, lambda share: share == 1):
         return ""
-    return f"all rewards of a group were equal in every group{'' if any(row['reward'] for row in last) else ', 0'}, so nothing was learnt"
+    return f"every group had equal rewards{'' if any(row.get('reward') for row in last) else ' (all 0)'}, so nothing was learnt"
 
 
 def _solved(first: Rows, last: Rows) -> str:
-    dead = _mean(last, ACCURACY) >= SOLVED and _always(last, DEAD, lambda share: share == 1)
-    return f"{_mean(last, ACCURACY):.0%} of the answers were right, so that every group was dead and nothing more is learnt" if dead else ""
+    if _mean(last, ACCURACY) < SOLVED or not _always(last, DEAD, lambda share: share == 1):
+        return ""
+    return f"{_percent(last, ACCURACY)} of the answers were right, so that groups had equal rewards and nothing more is learnt"
 
 
 def _cut_off(first: Rows, last: Rows) -> str:
     all_cut = _always(last, CLIPPED, lambda share: share >= NEARLY_ALL)
-    return f"{_mean(last, CLIPPED):.0%} of the completions were cut off at the token limit" if all_cut else ""
+    return f"{_percent(last, CLIPPED)} of the completions were cut off at the token limit" if all_cut else ""
 
 
 def _unreadable(first: Rows, last: Rows) -> str:
     unread = _always(last, UNREAD, lambda share: share >= NEARLY_ALL) and not _cut_off(first, last)
-    return f"{_mean(last, UNREAD):.0%} of the completions had no readable answer" if unread else ""
+    return f"{_percent(last, UNREAD)} of the completions had no readable answer" if unread else ""
 
 
 def _entropy(first: Rows, last: Rows) -> str:
@@ -144,7 +149,7 @@ def _long(first: Rows, last: Rows) -> str:
     ends, cut = _ends(first, last, LENGTH), _mean(last, CLIPPED)
     if ends is None or ends[1] < EXPLODED * ends[0] or cut < HALF:
         return ""
-    return f"the length exploded from {ends[0]:.0f} to {ends[1]:.0f} tokens, with {cut:.0%} of the completions cut off"
+    return f"the length exploded from {ends[0]:.0f} to {ends[1]:.0f} tokens, with {_percent(last, CLIPPED)} of the completions cut off"
 
 
 def _loss(first: Rows, last: Rows) -> str:
@@ -179,7 +184,8 @@ def _harder(last: Rows, config: Row) -> str:
 
 def _more_tokens(last: Rows, config: Row) -> str:
     limit = config.get("sampling", {}).get("max_tokens")
-    return f"raise sampling.max_tokens = {limit}, or choose a template in which the model ends its answers (its own: template=chat)"
+    other = "" if config.get("template") in ("chat", "auto") else ", or choose a template in which the model ends its answers, such as chat"
+    return f"raise sampling.max_tokens = {limit}{other}"
 
 
 def _readable(last: Rows, config: Row) -> str:
