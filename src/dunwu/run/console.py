@@ -47,8 +47,11 @@ class ConsoleReporter(Reporter):
 
     def say(self, text: str) -> None:
         """Print ``text``; on a terminal long lines are wrapped between words."""
-        said = clean(self._ours(text))
-        self._print("\n".join(self._fold(line) for line in said.split("\n")) if self._console.is_terminal else said)
+        self._say(self._ours(text))
+
+    def _say(self, text: str) -> None:
+        text = clean(text)
+        self._print("\n".join(map(self._fold, text.split("\n"))) if self._console.is_terminal else text)
 
     def warn(self, text: str) -> None:
         # No separate console: rich prints what goes to sys.stderr above a bar or live table.
@@ -68,7 +71,7 @@ class ConsoleReporter(Reporter):
         *lines, last = wrapped(clean(translate(title, encoding=self._console.encoding, title=True)), self._console.width - 4) or [""]
         self._print("\n".join(lines)) if lines else None
         self._console.print(Rule(self._safe(last), align="left", characters="-"))
-        self._print(text[:SAMPLE_CHARACTERS] + self._ours(more))
+        self._say(text[:SAMPLE_CHARACTERS] + self._ours(more))
 
     def table(self, table: Table) -> None:
         for column in table.columns:
