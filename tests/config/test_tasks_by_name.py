@@ -29,6 +29,16 @@ def test_names_alone_in_a_list_and_beside_weighted_ones() -> None:
     assert validate(RejectionConfig, {"tasks": "game24"}).tasks[0].task == Game24Task()
 
 
+def test_keys_of_a_task_by_name() -> None:
+    assert tasks("tasks=gsm8k", "tasks.0.task.problem_column=q") == [(DatasetTask(path="gsm8k", problem_column="q"), 1.0)]
+    assert tasks("tasks=[gsm8k, game24]", "tasks.1.weight=2", "tasks.1.task.wording=full") == [
+        (DatasetTask(path="gsm8k"), 1.0),
+        (Game24Task(wording="full"), 2.0),
+    ]
+    assert zero("evaluations=game24", "evaluations.0.problems=5").evaluations[0].problems == 5
+    assert zero("reward=[{kind: language, tasks: [gsm8k]}]", "reward.0.tasks.0=game24").reward[0].tasks == ("game24",)
+
+
 def test_a_file_is_a_task(tmp_path: Path) -> None:
     own = tmp_path / "own.jsonl"
     own.write_text("{}\n", encoding="utf-8")

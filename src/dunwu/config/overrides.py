@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dunwu.config.peer_keys import is_peer_key
+from dunwu.config.task_names import task_keys
+from dunwu.config.tasks import each_with_task
 from dunwu.config.yaml_text import parse_yaml_value
 from dunwu.errors import ConfigError
 
@@ -59,11 +61,20 @@ def _set(data: dict[str, Any], override: Override, defaults: Any) -> None:
         defaults = _default_member(defaults, where)
         if isinstance(node, dict) and node.get(where) is None:
             node[where] = copy.deepcopy(defaults) if isinstance(defaults, list) else {}
+        if "reward" not in parts[:depth]:  # its `tasks` are names only
+            node[where] = _in_full(part, node[where])
         node = node[where]
     where = _member(node, parts[-1], override, ".".join(parts[:-1]))
     if where == "kind" and isinstance(node, dict) and node.get("kind") != override.value:
         node.clear()  # keys of the old kind would be refused
     node[where] = override.value
+
+
+def _in_full(part: str, value: Any) -> Any:
+    """The keys that a task's name stands for, so that one of them can be set: `--task rows.jsonl tasks.0.task.problem_column=question`."""
+    if part in ("tasks", "evaluations"):
+        return [*each_with_task(value)] if isinstance(value, str | dict | list) else value
+    return task_keys(value) if part == "task" and isinstance(value, str) else value
 
 
 def _member(node: Any, part: str, override: Override, parent: str) -> str | int:
