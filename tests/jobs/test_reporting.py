@@ -58,7 +58,7 @@ EVENTS: dict[str, Sequence[str]] = {
         *("say", "facts", "say", "facts", "say", "progress", "step", "say"),
         *("progress", "say", "step", "say", "sample", "step", "say", "progress", "step", "say", "table", "facts"),
     ],
-    "sft": ["progress", "step", "progress", "step", "say", "facts", "progress", "sample", "step", "sample", "step", "facts"],
+    "sft": ["say", "facts", "progress", "sample", "step", "sample", "step", "facts"],
     "reward_model": ["say", "facts", "say", "progress", "step", "sample", "step", "table", "say", "facts"],
     "eval": ["say", "facts", "progress", "step", "sample", "warn"],
     "pipeline": ["live", "say", "ended"],
