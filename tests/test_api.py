@@ -109,7 +109,9 @@ def test_one_configuration_said_in_many_ways(tmp_path: Path) -> None:
     ]
     for recipe, keys in said:
         assert api._config(ZeroConfig, recipe, "zero", keys) == expected
-    full = api._config(ZeroConfig, {}, "zero", {"template": "r1-zero", "tasks": ["game24", {"task": {"kind": "countdown"}, "weight": 2.0}]})
+    full = api._config(
+        ZeroConfig, {}, "zero", {"model": "owner/model", "tasks": ["game24", {"task": {"kind": "countdown"}, "weight": 2.0}]}
+    )
     assert [(source.task.kind, source.weight) for source in full.tasks] == [("game24", 1.0), ("countdown", 2.0)]
     assert full.tasks[0].task.model_dump()["wording"] == "full"
     assert api._config(ZeroConfig, {"preset": "r1-zero-v1"}, "zero", {"grpo": {"steps": 7}}).grpo.group_size == 16

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from dunwu.analysis.rundir import Run, read_run
 from dunwu.config.base import SEEDS, Config
-from dunwu.config.blocks import EngineConfig, Machine, SamplingConfig, Saving
-from dunwu.config.load import merge, read_mapping, validate, with_preset
+from dunwu.config.blocks import EngineConfig, Machine, Saving
+from dunwu.config.defaults import ModelFacts, following, in_words, template_of
+from dunwu.config.load import Chosen, follow, merge, read_mapping, validate, with_preset
 from dunwu.config.recipe_commands import recipe_of
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.rewards import ModelPartConfig, OwnPart
 from dunwu.config.sft import SftConfig
-from dunwu.config.tasks import TaskConfig, parse_task
+from dunwu.config.tasks import TaskConfig
 from dunwu.config.zero import EvalConfig, ZeroConfig
-from dunwu.errors import ConfigError, DataError
+from dunwu.errors import ConfigError, DataError, ModelError
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import refuse_taken
-from dunwu.models.bundled import default_template
+from dunwu.models.facts import model_facts
 from dunwu.models.thinking import parse_completion
 from dunwu.pipeline.artefacts import Artefact
 from dunwu.pipeline.graph import Pipeline
@@ -53,17 +54,21 @@ Messages = Sequence[Mapping[str, str]]
 """A conversation: `[{"role": "user", "content": ...}]`."""
 CONSOLE = ConsoleReporter()
 """Prints the messages of a run as the command line does."""
-BASE = "tiny/zero"
-"""The default recipe of `train_grpo`."""
 
 
 def train_grpo(
-    recipe: ZeroConfig | Recipe = BASE, *, out: str | Path, resume: bool = False, reporter: Reporter | None = CONSOLE, **keys: Any
+    recipe: ZeroConfig | Recipe | None = None,
+    *,
+    out: str | Path,
+    resume: bool = False,
+    reporter: Reporter | None = CONSOLE,
+    **keys: Any,
 ) -> Run:
     """Train a model by reinforcement learning from verified answers, as R1-Zero was (`dunwu zero`), and return the run.
 
     The configuration is `recipe` with `keys` over it; both have the keys of `ZeroConfig`, such as `model="tiny"`, `tasks="countdown"`,
-    `reward=["accuracy", "format"]` and `grpo={"steps": 20}`. `out` is the run directory; `resume` resumes the run
+    `reward=["accuracy", "format"]` and `grpo={"steps": 20}`. What neither sets follows the model (`dunwu.config.defaults`); without a
+    recipe, the tiny model has `tiny/zero`. `out` is the run directory; `resume` resumes the run
     there, with its own configuration and what is given now over it. Progress is printed; `reporter=None` prints nothing and logs
     warnings (logger `dunwu`), a custom `dunwu.run.reporter.Reporter` receives the messages of the run.
 
@@ -71,14 +76,17 @@ def train_grpo(
     """
     from dunwu.jobs.zero import run_zero
 
-    if recipe == BASE and "model" in keys and not resume:
-        keys = {"template": default_template(str(keys["model"])), **keys}
-    config = _to_train(ZeroConfig, "zero", recipe, BASE, Path(out), resume, keys)
-    return read_run(run_zero(config, Path(out), resume, _or_quiet(reporter)))
+    config, chosen = _to_train(ZeroConfig, "zero", recipe, Path(out), resume, keys)
+    return read_run(run_zero(config, Path(out), resume, _or_quiet(reporter), chosen))
 
 
 def train_sft(
-    recipe: SftConfig | Recipe = "tiny/sft", *, out: str | Path, resume: bool = False, reporter: Reporter | None = CONSOLE, **keys: Any
+    recipe: SftConfig | Recipe | None = None,
+    *,
+    out: str | Path,
+    resume: bool = False,
+    reporter: Reporter | None = CONSOLE,
+    **keys: Any,
 ) -> Run:
     """Fine-tune a model on conversations (`dunwu sft`), and return the run. Arguments and errors are those of `train_grpo`.
 
@@ -86,12 +94,12 @@ def train_sft(
     """
     from dunwu.jobs.sft import run_sft
 
-    config = _to_train(SftConfig, "sft", recipe, "tiny/sft", Path(out), resume, keys)
-    return read_run(run_sft(config, Path(out), resume, _or_quiet(reporter)))
+    config, chosen = _to_train(SftConfig, "sft", recipe, Path(out), resume, keys)
+    return read_run(run_sft(config, Path(out), resume, _or_quiet(reporter), chosen))
 
 
 def train_reward_model(
-    recipe: RewardModelConfig | Recipe = "tiny/reward-model",
+    recipe: RewardModelConfig | Recipe | None = None,
     *,
     out: str | Path,
     resume: bool = False,
@@ -104,8 +112,8 @@ def train_reward_model(
     """
     from dunwu.jobs.reward_model import run_reward_model
 
-    config = _to_train(RewardModelConfig, "reward-model", recipe, "tiny/reward-model", Path(out), resume, keys)
-    return read_run(run_reward_model(config, Path(out), resume, _or_quiet(reporter)))
+    config, chosen = _to_train(RewardModelConfig, "reward-model", recipe, Path(out), resume, keys)
+    return read_run(run_reward_model(config, Path(out), resume, _or_quiet(reporter), chosen))
 
 
 def run_pipeline(
@@ -147,20 +155,22 @@ def evaluate(
 
     `model` may be a run directory (its newest checkpoint). `task` is a name such as `countdown` or `gsm8k`, a data file, or its keys; by
     default the first evaluation of the model's run, with its other keys, else `countdown`. `keys` are those of `EvalConfig`, such as
-    `problems=100` and `sampling={"temperature": 0.6}`. `template`: by default the one the model was trained with. `out`: a folder for
-    the results.
+    `problems=100` and `sampling={"temperature": 0.6}`; others follow the model (`dunwu.config.defaults`). `template`: by default the one
+    the model was trained with, else its own chat template, else `r1-zero`. `out`: a folder for the results.
     """
     from dunwu.jobs.headline import announce_evaluation
 
     named = model if isinstance(model, tuple) else model_of(str(model), _or_quiet(reporter))
-    template = template or default_template(_name(named))
+    facts = _facts(named)
+    template = template or str(template_of(facts).value)
     base = own_evaluation(_name(named)) if task is None else {}
-    config = validate(EvalConfig, merge(base or {"task": _task(task or "countdown", template)}, _plain(keys)))
+    data = merge(base or {"task": _plain(task or "countdown")}, _plain(keys))
+    config, chosen = follow(EvalConfig, data, following("eval", facts))
     validate(Machine, {"device": device})
     if out is not None:
         refuse_taken(Path(out))
     folder = None if out is None else Path(out)
-    announce_evaluation(_or_quiet(reporter), _name(named), config, template, folder)
+    announce_evaluation(_or_quiet(reporter), _name(named), config, template, folder, in_words(chosen))
     from dunwu.jobs.evaluate import run_evaluation
 
     return run_evaluation(named, config, template, folder, device, 0, EngineConfig().max_batch, _or_quiet(reporter))
@@ -186,9 +196,9 @@ class Engine:
         from dunwu.rollout.build import build_engine
 
         self.model, self.tokenizer = model if isinstance(model, tuple) else load_model(model, device)
-        known = template or default_template(_name(model))
-        own = not template and known == "r1-zero" and self.tokenizer.chat_template
-        self.template = prompt_template("chat" if own else known, self.tokenizer)
+        facts = _facts(model)
+        self.template = prompt_template(template or str(template_of(facts).value), self.tokenizer)
+        self._following = following("eval", facts)
         self._engine = build_engine(validate(EngineConfig, _plain(keys)), self.model, self.tokenizer)
 
     def generate(
@@ -197,7 +207,8 @@ class Engine:
         """`samples` completions of each prompt, grouped by prompt; the same seed gives the same texts.
 
         A text is continued verbatim; a problem or a conversation (a list of turns) is put into the template. `sampling` are keys of
-        `SamplingConfig`, such as `max_tokens=200` and `temperature=0.6`. Raises `UserError` for a prompt that does not fit.
+        `SamplingConfig`, such as `max_tokens=200` and `temperature=0.6`; others follow the model. Raises `UserError` for a prompt that does
+        not fit.
         """
         from dunwu.data.prompts import sampling_params
         from dunwu.data.rollouts import rollout_seeds
@@ -206,7 +217,8 @@ class Engine:
         if not isinstance(seed, int) or not 0 <= seed < SEEDS:
             raise ConfigError(f"seed = {seed!r}: expected an integer from 0 to {SEEDS - 1}")
         tokens = [self._tokens(each) for each in ([prompts] if isinstance(prompts, str | Problem) else prompts)]
-        params = sampling_params(validate(SamplingConfig, _plain(sampling)), self.template.name, self.tokenizer, self._engine)
+        config, _ = follow(EvalConfig, {"sampling": _plain(sampling)}, self._following)
+        params = sampling_params(config.sampling, self.template.name, self.tokenizer, self._engine)
         seeds = rollout_seeds(seed, EVALUATION, len(tokens), samples)
         return self._engine.generate([Request(tokens[place // samples], params, drawn) for place, drawn in enumerate(seeds)])
 
@@ -231,7 +243,7 @@ def problems(
 ) -> list[Problem]:
     """The first `limit` problems of a task, named as for `evaluate`. Raises `UserError`."""
     held_out = {} if split == "train" else {"split": split}
-    config = validate(EvalConfig, {"task": _task(task, "tiny"), "problems": limit, "seed": seed, **held_out})
+    config = validate(EvalConfig, {"task": _plain(task), "problems": limit, "seed": seed, **held_out})
     made = make_task(config.task)
     return [made.train(index, seed) for index in range(limit)] if split == "train" else made.held_out(config.split, limit, seed)
 
@@ -297,21 +309,34 @@ def _or_quiet(reporter: Reporter | None) -> Reporter:
 
 
 def _to_train(
-    kind: type[AnyRun], command: str, recipe: Config | Recipe, default: str, out: Path, resume: bool, keys: Mapping[str, Any]
-) -> AnyRun:
-    """The configuration of a run. To resume, it is the run's own with what is given over it, and a key that may not change is refused."""
+    kind: type[AnyRun], command: str, recipe: Config | Recipe | None, out: Path, resume: bool, keys: Mapping[str, Any]
+) -> tuple[AnyRun, str]:
+    """The configuration of a run, and the values that follow its model, in words.
+
+    To resume, it is the run's own with what is given over it, and a key that may not change is refused.
+    """
     if not resume:
-        return _config(kind, recipe, command, keys)
+        config, chosen = _following(kind, recipe, command, keys)
+        return config, in_words(chosen)
     own = own_config(out, command)
-    config = _config(kind, own if recipe == default else merge(own, with_preset(_data(recipe, command))), command, keys)
+    config = _config(kind, own if recipe is None else merge(own, with_preset(_data(recipe, command))), command, keys)
     check_resume(out, config)
-    return config
+    return config, ""
+
+
+def _following(kind: type[AnyConfig], recipe: Config | Recipe | None, command: str, keys: Mapping[str, Any]) -> tuple[AnyConfig, Chosen]:
+    """The recipe with the keys over it; the rest follows the model, for one of the tiny world in its own recipe."""
+    given = _plain(keys)
+    data = {} if recipe is None else _data(recipe, command)
+    facts = model_facts(str(merge(data, given).get("model") or "tiny"))
+    if recipe is None and facts.tiny:
+        data = _data(f"tiny/{command}", command)
+    return follow(kind, with_preset(merge(data, given)), following(command, facts))
 
 
 def _config(kind: type[AnyConfig], recipe: Config | Recipe, command: str, keys: Mapping[str, Any]) -> AnyConfig:
     """The recipe with the keys over it."""
-    data = with_preset(merge(_data(recipe, command), _plain(keys)))
-    return validate(kind, data, wording="short" if data.get("template", "tiny") == "tiny" else "full")
+    return _following(kind, recipe, command, keys)[0]
 
 
 def _data(recipe: Config | Recipe, command: str) -> dict[str, Any]:
@@ -320,11 +345,6 @@ def _data(recipe: Config | Recipe, command: str) -> dict[str, Any]:
         raise ConfigError(f"recipe = {recipe!r}: expected a YAML file, the name of a recipe, its keys as a mapping, or a configuration")
     found: dict[str, Any] = read_mapping(recipe_of(str(recipe), command)) if isinstance(recipe, str | Path) else _plain(recipe)
     return found
-
-
-def _task(task: Any, template: str) -> Any:
-    """The keys of a task, which may be given by name; models outside the tiny world get the full rules."""
-    return _plain(parse_task(task, "short" if template == "tiny" else "full") if isinstance(task, str) else task)
 
 
 def _plain(value: Any) -> Any:
@@ -336,6 +356,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def _facts(model: Model) -> ModelFacts:
+    """What the defaults for a model follow; of one that was made in memory nothing is known."""
+    try:
+        return model_facts(_name(model))
+    except ModelError:
+        return ModelFacts(tiny=False)
 
 
 def _name(model: Model) -> str:

@@ -183,7 +183,7 @@ def test_pretrain_dry_run_counts_updates(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_zero_and_pretrain_hand_over_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[object, Path, bool]] = []
-    stub(monkeypatch, "dunwu.jobs.zero", run_zero=lambda config, out, resume, reporter: calls.append((config, out, resume)))
+    stub(monkeypatch, "dunwu.jobs.zero", run_zero=lambda config, out, resume, *_: calls.append((config, out, resume)))
     stub(monkeypatch, "dunwu.jobs.pretrain", run_pretrain=lambda config, out, resume, reporter: calls.append((config, out, resume)))
     assert main(["zero", "--out", "runs/a", "seed=4"]) == 0
     assert main(["pretrain", "tokens=5"]) == 0
@@ -195,7 +195,7 @@ def test_zero_and_pretrain_hand_over_what_was_asked(monkeypatch: pytest.MonkeyPa
 
 
 def test_training_that_cannot_go_on_is_not_told_to(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def run_zero(config: ZeroConfig, out: Path, resume: bool, reporter: object) -> Path:
+    def run_zero(*_: object) -> Path:
         raise TrainingError("five bad steps: lower the rate")
 
     stub(monkeypatch, "dunwu.jobs.zero", run_zero=run_zero)
@@ -260,20 +260,6 @@ def test_eval_hands_over_and_prints_the_table(monkeypatch: pytest.MonkeyPatch, c
     assert "pass@1            25.0 %  (95 % interval 20.0 % to 30.5 %)" in out
     assert "majority@2        not measured" in out
     assert "41.2 tokens" in out
-
-
-def test_eval_takes_the_template_of_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from dunwu.cli.eval_command import default_template
-
-    step = tmp_path / "checkpoints" / "step-000003"
-    step.mkdir(parents=True)
-    assert default_template("tiny") == "tiny"
-    assert default_template("Qwen/Qwen2.5-0.5B") == "r1-zero"
-    assert default_template(str(step)) == "r1-zero"
-    (tmp_path / "config.yaml").write_text("template: chat\n", encoding="utf-8")
-    assert default_template(str(step)) == "chat"
-    (tmp_path / "config.yaml").write_text("tokens: 5\n", encoding="utf-8")
-    assert default_template(str(step)) == "tiny"
 
 
 def test_report_of_a_folder_that_is_no_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

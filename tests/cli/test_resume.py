@@ -38,7 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     """What the jobs were called with; none of them runs."""
     found: list[Call] = []
 
-    def run(config: Config, out: Path, resume: bool, reporter: object) -> Path:
+    def run(config: Config, out: Path, resume: bool, *_: object) -> Path:
         found.append((config, out, resume))
         raise Interrupted("stopped", signal.SIGTERM)
 

@@ -17,7 +17,7 @@ from dunwu.errors import ConfigError, UserError
 def stub(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[RewardModelConfig, Path, bool]]) -> None:
     """The pipeline, without torch."""
 
-    def run_reward_model(config: RewardModelConfig, out: Path, resume: bool, reporter: object) -> Path:
+    def run_reward_model(config: RewardModelConfig, out: Path, resume: bool, *_: object) -> Path:
         calls.append((config, out, resume))
         return out
 

@@ -40,7 +40,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
     tokenizer.add_special_tokens({"extra_special_tokens": [*MARKERS, "<｜User｜>", "<｜Assistant｜>"]})
     tokenizer.chat_template = OWN
     ids = {"eos_token_id": 2, "pad_token_id": 2}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=1024, **SIZE, **ids))
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=2048, **SIZE, **ids))
     folder = tmp_path_factory.mktemp("base")
     save_model(model, tokenizer, folder)
     return str(folder)
@@ -76,7 +76,7 @@ def test_an_evaluation_prompts_as_the_model_was_taught(
         assert summary["template"] == template
         [prompt] = make_prompts([Problem("p", "t", "Say 1.", "number")], template, load_model(str(checkpoint))[1], 1000)
         assert prompt.text == expected
-    assert summary["config"]["sampling"]["temperature"] == 1.0
+    assert summary["config"]["sampling"]["temperature"] == 0.6
     first = json.loads((tmp_path / "0" / "summary.json").read_text(encoding="utf-8"))["config"]["sampling"]
     assert (first["temperature"], first["top_p"], first["max_tokens"]) == (0.6, 0.95, 4)
 

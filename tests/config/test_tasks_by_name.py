@@ -66,7 +66,7 @@ def test_sets_follow_the_tasks_unless_they_are_given() -> None:
 def test_wording_is_the_contexts_unless_it_is_given() -> None:
     data = {"tasks": ["game24", {"kind": "countdown", "wording": "short"}], "evaluations": "arithmetic"}
     for wording in ("short", "full"):
-        config = validate(ZeroConfig, json.loads(json.dumps(data)), wording=wording)
+        config = validate(ZeroConfig, json.loads(json.dumps(data)), context={"wording": wording})
         found = [each.task.model_dump()["wording"] for each in (*config.tasks, *config.evaluations)]
         assert found == [wording, "short", wording]
         assert load_config(ZeroConfig, None, [], base=config.model_dump(mode="json")) == config

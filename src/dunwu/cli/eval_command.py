@@ -18,12 +18,13 @@ from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import show
 from dunwu.config.base import Positive
 from dunwu.config.blocks import EngineConfig
-from dunwu.config.load import load_config
-from dunwu.config.tasks import parse_task
+from dunwu.config.defaults import following, in_words, template_of
+from dunwu.config.load import load_following
 from dunwu.config.zero import EvalConfig
 from dunwu.data.first_rows import check_first_rows
 from dunwu.evaluation.store import refuse_taken
-from dunwu.models.bundled import BUNDLED_NAME, default_template
+from dunwu.models.bundled import BUNDLED_NAME
+from dunwu.models.facts import model_facts
 from dunwu.models.hub_ids import check_model, check_names
 from dunwu.pipeline.run_models import model_of, own_evaluation
 from dunwu.run.console import ConsoleReporter
@@ -45,13 +46,13 @@ class EvalOptions:
     samples: int | None = None
     """Completions per problem: the k of pass@k and majority@k."""
     temperature: float | None = None
-    """Sampling temperature."""
+    """Sampling temperature; by default 0.6 with top_p 0.95, as DeepSeek-R1 was evaluated, 1 for the tiny model."""
     max_tokens: int | None = None
-    """Longest completion, in tokens."""
+    """Longest completion, in tokens; by default 1024, 400 for the tiny model."""
     seed: int | None = None
     """Selects the problems and the random draws of the completions."""
     template: str | None = None
-    """Prompt template; by default that of the checkpoint's run; else tiny for the bundled model, r1-zero for others."""
+    """Prompt template; by default of the checkpoint's run, else the tokenizer's chat template, else r1-zero; for the tiny model tiny."""
     answer_form: str | None = None
     """Where the answer stands: tags-or-boxed (the default), tags, boxed, "####" (GSM8K's last line) or last-number."""
     out: Path | None = None
@@ -77,13 +78,13 @@ def run(arguments: Sequence[str]) -> int:
     reporter = ConsoleReporter(Console(stderr=True) if options.json else None)
     model = model_of(options.model, reporter)
     check_model(model)
-    template = options.template or default_template(model)
-    base = own_evaluation(model) if options.task is None else {}
-    if not base:
-        task = parse_task(options.task or "countdown", "short" if template == "tiny" else "full")
-        base = {"task": task.model_dump(mode="json")}
-    config = load_config(EvalConfig, None, [*_shorthands(options), *rest], base)
+    facts = model_facts(model)
+    base = (own_evaluation(model) if options.task is None else {}) or {"task": options.task or "countdown"}
+    config, chosen = load_following(EvalConfig, None, [*_shorthands(options), *rest], following("eval", facts), base)
     check_first_rows(config)
+    template = options.template or str(template_of(facts).value)
+    if chosen and not options.template:
+        chosen = {"--template": template_of(facts), **chosen}
     check_names(config)
     if options.out is not None:
         check_folder(options.out, "a folder to write in")
@@ -91,7 +92,7 @@ def run(arguments: Sequence[str]) -> int:
             refuse_taken(options.out)
     from dunwu.jobs.headline import announce_evaluation
 
-    announce_evaluation(reporter, model, config, template, options.out)
+    announce_evaluation(reporter, model, config, template, options.out, in_words(chosen))
     from dunwu.jobs.evaluate import run_evaluation  # torch takes seconds to import, and the plan is shown before
 
     with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():

@@ -26,7 +26,7 @@ class PretrainOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Trains, measures and writes the model with its card, or prints the plan."""
-    options, config = read_training("pretrain", "tiny", PretrainOptions, PretrainConfig, arguments, lambda _: [])
+    options, config, _ = read_training("pretrain", "tiny", PretrainOptions, PretrainConfig, arguments, lambda _: [])
     if options.dry_run:
         print_plan(config, options.out, _plan(config))
         return 0

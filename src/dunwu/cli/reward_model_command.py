@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dunwu.cli.training import print_plan, read_training, run_stoppable
+from dunwu.cli.training import chosen_lines, print_plan, read_training, run_stoppable
+from dunwu.config.blocks import rate_in_words
 from dunwu.config.reward_model import Criterion, RewardModelConfig
 
 COMMAND = "reward-model"
@@ -37,23 +38,25 @@ class RewardModelOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Trains and measures, or prints the plan."""
-    options, config = read_training(COMMAND, "tiny/reward-model", RewardModelOptions, RewardModelConfig, arguments, _shorthands)
+    options, config, chosen = read_training(COMMAND, "tiny/reward-model", RewardModelOptions, RewardModelConfig, arguments, _shorthands)
     if options.dry_run:
         from dunwu.jobs.preview import preview_reward_model
 
-        print_plan(config, options.out, [*_plan(config), *preview_reward_model(config)])
+        print_plan(config, options.out, [*_plan(config), *chosen_lines(chosen), *preview_reward_model(config)])
         return 0
     from dunwu.jobs.reward_model import run_reward_model
     from dunwu.run.console import ConsoleReporter
 
-    return run_stoppable(COMMAND, options.out, arguments, lambda: run_reward_model(config, options.out, options.resume, ConsoleReporter()))
+    return run_stoppable(
+        COMMAND, options.out, arguments, lambda: run_reward_model(config, options.out, options.resume, ConsoleReporter(), chosen)
+    )
 
 
 def _plan(config: RewardModelConfig) -> list[str]:
     unit = "pairs" if config.criterion == "helpfulness" else "answers"
     return [
         f"data: {config.data or 'not set, give --data FILE'}",
-        f"updates: {config.epochs} passes over the training rows, {config.batch_size} {unit} each",
+        f"updates: {config.epochs} passes over the training rows, {config.batch_size} {unit} each, {rate_in_words(config)}",
         f"checkpoints: every {config.save_every} updates, keeping the newest {config.keep_checkpoints}",
         "evaluation, after training: accuracy, calibration and influence of length on held-out rows",
     ]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dunwu.cli.show import show
-from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable, sampling_overrides
+from dunwu.cli.training import chosen_lines, command_line, print_plan, read_training, run_stoppable, sampling_overrides
+from dunwu.config.blocks import rate_in_words
 from dunwu.config.sft import SftConfig
 from dunwu.run.checkpoint import LATEST
 
@@ -35,16 +36,16 @@ class SftOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Trains, or prints the plan."""
-    options, config = read_training("sft", "tiny/sft", SftOptions, SftConfig, arguments, _shorthands)
+    options, config, chosen = read_training("sft", "tiny/sft", SftOptions, SftConfig, arguments, _shorthands)
     if options.dry_run:
         from dunwu.jobs.preview import preview_sft
 
-        print_plan(config, options.out, [*plan(config), *preview_sft(config)])
+        print_plan(config, options.out, [*plan(config), *chosen_lines(chosen), *preview_sft(config)])
         return 0
     from dunwu.jobs.sft import run_sft
     from dunwu.run.console import ConsoleReporter
 
-    code = run_stoppable("sft", options.out, arguments, lambda: run_sft(config, options.out, options.resume, ConsoleReporter()))
+    code = run_stoppable("sft", options.out, arguments, lambda: run_sft(config, options.out, options.resume, ConsoleReporter(), chosen))
     show("\n".join(next_commands(config, newest(options.out))))
     return code
 
@@ -56,7 +57,7 @@ def next_commands(config: SftConfig, checkpoint: Path) -> list[str]:
     evaluation = ["eval", "--model", str(checkpoint), "--template", config.template, "--max-tokens", limit]
     return [
         f"  next steps  {command_line(zero)}",
-        f"              {command_line([*evaluation, *sampling_overrides(config.sampling)])}",
+        f"              {command_line([*evaluation, *sampling_overrides(config.sampling, config.model)])}",
     ]
 
 
@@ -64,6 +65,7 @@ def plan(config: SftConfig) -> list[str]:
     """What a run would do."""
     return [
         f"data: {config.data}, {config.epochs} times, {config.batch_size} conversations an update",
+        rate_in_words(config),
         f"validation: {config.validation or 'none'}",
         f"checkpoints: every {config.save_every} updates, keeping the newest {config.keep_checkpoints}",
     ]

@@ -14,9 +14,14 @@ from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import show
 from dunwu.config.base import Config
 from dunwu.config.blocks import SamplingConfig, Saving
-from dunwu.config.load import dump_config, load_config
+from dunwu.config.defaults import following, in_words
+from dunwu.config.load import dump_config, follow, load_config, load_following, read_mapping
+from dunwu.config.overrides import parse_overrides
 from dunwu.config.recipe_commands import recipe_of, refuse_bare_words
+from dunwu.config.zero import EvalConfig
 from dunwu.data.first_rows import check_first_rows
+from dunwu.models.bundled import BUNDLED_NAME
+from dunwu.models.facts import model_facts
 from dunwu.models.hub_ids import check_names
 from dunwu.run.resume import can_resume, check_resume, own_config
 
@@ -46,9 +51,11 @@ def read_training(
     model: type[AnyConfig],
     arguments: Sequence[str],
     shorthands: Callable[[AnyOptions], list[str]],
-) -> tuple[AnyOptions, AnyConfig]:
-    """The options, and the configuration: of `--recipe`, by default `recipe`, with the options that are `shorthands` for keys and the
-    overrides over it. To resume, it is the run's own, with whatever is given over it.
+) -> tuple[AnyOptions, AnyConfig, str]:
+    """The options, the configuration, and the values that were chosen for it, in words.
+
+    The configuration is that of `--recipe`, for a model of the tiny world by default `recipe`, with the options that are `shorthands` for
+    keys and the overrides over it; the rest follows the model. To resume, it is the run's own, with whatever is given over it.
 
     Raises `UserError` for a mistake, for a run that is not there to be resumed, and for a key that a resumed run may not change.
     """
@@ -56,22 +63,37 @@ def read_training(
     refuse_misspelt_options(kind, model.model_fields.keys(), rest)
     refuse_bare_words(command, rest)
     overrides = [*shorthands(options), *rest]
+    file = None if options.recipe is None else recipe_of(options.recipe, command)
     if options.resume:
-        file = None if options.recipe is None else recipe_of(options.recipe, command)
         config = load_config(model, file, overrides, own_config(options.out, command))
         check_resume(options.out, config)
-    else:
-        check_folder(options.out)
-        config = load_config(model, recipe_of(options.recipe or recipe, command), overrides)
-        check_first_rows(config)
-        check_names(config, fetch=not options.dry_run)
-    return options, config
+        return options, config, ""
+    check_folder(options.out)
+    facts = model_facts(_model(file, overrides))
+    if file is None and facts.tiny:
+        file = recipe_of(recipe, command)
+    config, chosen = load_following(model, file, overrides, following(command, facts))
+    check_first_rows(config)
+    check_names(config, fetch=not options.dry_run)
+    return options, config, in_words(chosen)
+
+
+def _model(file: Path | None, overrides: Sequence[str]) -> str:
+    """The model that a recipe and overrides name."""
+    named = [override.value for override in parse_overrides(overrides) if override.key == "model"]
+    name = [*([] if file is None else [read_mapping(file).get("model")]), *named]
+    return str(next((each for each in reversed(name) if each is not None), BUNDLED_NAME))
 
 
 def print_plan(config: Config, out: Path, plan: Sequence[str]) -> None:
     """The resolved configuration as YAML, with the plan as comments below it, so that the output is a recipe too."""
     print(dump_config(config))
     show("\n".join(f"# {line}" for line in [*plan, f"run directory: {out} (dry run: nothing was written)"]))
+
+
+def chosen_lines(chosen: str) -> list[str]:
+    """A line of the plan about the values that follow the model, if any."""
+    return [f"chosen for this model: {chosen}"] if chosen else []
 
 
 def run_stoppable(command: str, out: Path, arguments: Sequence[str], work: Callable[[], Any]) -> int:
@@ -92,9 +114,9 @@ def command_line(arguments: Sequence[str]) -> str:
     return shlex.join([_program(), *arguments])
 
 
-def sampling_overrides(sampling: SamplingConfig, section: str = "sampling") -> list[str]:
-    """``key=value`` for what is not drawn as by default, the length left out."""
-    default = SamplingConfig()
+def sampling_overrides(sampling: SamplingConfig, model: str, section: str = "sampling") -> list[str]:
+    """``key=value`` for what `dunwu eval` does not draw by default for this model, the length left out."""
+    default = follow(EvalConfig, {}, following("eval", model_facts(model)))[0].sampling
     names = [name for name in type(sampling).model_fields if name != "max_tokens"]
     return [f"{section}.{name}={getattr(sampling, name)}" for name in names if getattr(sampling, name) != getattr(default, name)]
 

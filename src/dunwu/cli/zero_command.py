@@ -12,7 +12,8 @@ from typing import Annotated
 from pydantic import Field
 
 from dunwu.cli.show import show
-from dunwu.cli.training import command_line, print_plan, read_training, run_stoppable, sampling_overrides
+from dunwu.cli.training import chosen_lines, command_line, print_plan, read_training, run_stoppable, sampling_overrides
+from dunwu.config.blocks import rate_in_words
 from dunwu.config.tasks import task_name, task_title
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.models.bundled import trained_template
@@ -44,7 +45,7 @@ class ZeroOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Trains, or prints the plan."""
-    options, config = read_training("zero", "tiny/zero", ZeroOptions, ZeroConfig, arguments, _shorthands)
+    options, config, chosen = read_training("zero", "tiny/zero", ZeroOptions, ZeroConfig, arguments, _shorthands)
     differs = other_template(config)
     if options.dry_run:
         from dunwu.jobs.checks import with_rows
@@ -52,14 +53,16 @@ def run(arguments: Sequence[str]) -> int:
         from dunwu.tasks.make import make_mixture
 
         config, unmeasured = with_rows(config, make_mixture(config.tasks))
-        print_plan(config, options.out, [*_plan(config), *unmeasured, *differs, *preview_zero(config, options.memory)])
+        print_plan(
+            config, options.out, [*_plan(config), *chosen_lines(chosen), *unmeasured, *differs, *preview_zero(config, options.memory)]
+        )
         return 0
     for line in differs:
         show(line, sys.stderr)
     from dunwu.jobs.zero import run_zero
     from dunwu.run.console import ConsoleReporter
 
-    code = run_stoppable("zero", options.out, arguments, lambda: run_zero(config, options.out, options.resume, ConsoleReporter()))
+    code = run_stoppable("zero", options.out, arguments, lambda: run_zero(config, options.out, options.resume, ConsoleReporter(), chosen))
     show("\n".join(next_commands(config, options.out)))
     return code
 
@@ -74,7 +77,7 @@ def _plan(config: ZeroConfig) -> list[str]:
     lines = [
         f"rollouts: {rollouts:,} ({grpo.steps:,} steps of {grpo.prompts_per_step} prompts x {grpo.group_size})",
         f"tokens: at most {rollouts * config.sampling.max_tokens:,} in completions{replaced}",
-        f"updates: {updates:,}",
+        f"updates: {updates:,}, {rate_in_words(grpo)}",
         f"checkpoints: every {config.save_every} steps, keeping the newest {config.keep_checkpoints}",
     ]
     due = (grpo.steps - 1) // config.evaluate_every if config.evaluate_every else 0
@@ -94,7 +97,7 @@ def next_commands(config: ZeroConfig, out: Path) -> list[str]:
     limit = str(held_out.sampling.max_tokens)
     evaluation = ["eval", "--model", checkpoint, "--task", task_name(held_out.task), "--samples", "16", "--max-tokens", limit]
     template = [] if config.template == ZeroConfig().template else ["--template", config.template]
-    evaluation += [*template, *sampling_overrides(held_out.sampling)]
+    evaluation += [*template, *sampling_overrides(held_out.sampling, config.model)]
     return [f"  next steps  {command_line(evaluation)}", f"              {command_line(['explain', checkpoint])}"]
 
 
@@ -113,8 +116,5 @@ def _same(template: str) -> str:
 
 def _shorthands(options: ZeroOptions) -> list[str]:
     model = [] if options.model is None else [f"model={json.dumps(options.model)}"]
-    # A recipe of the user names its template; the default recipe keeps the checkpoint's.
-    trained = trained_template(options.model) if options.model is not None and options.recipe is None and not options.resume else None
-    model += [] if trained is None else [f"template={json.dumps(trained)}"]
     model += [] if options.task is None else [f"tasks={json.dumps(options.task)}"]
     return model + ([] if options.seed is None else [f"seed={options.seed}"])

@@ -173,6 +173,11 @@ class Optimising(Config):
         return rate
 
 
+def rate_in_words(config: Optimising) -> str:
+    """The learning rate, and its warm-up if there is one."""
+    return f"learning rate {config.learning_rate:g}" + (f", reached in {config.warmup_steps} steps" if config.warmup_steps else "")
+
+
 class PolicyOptimising(Optimising):
     """The optimiser of a policy."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,18 +12,31 @@ import yaml
 from pydantic import ValidationError
 
 from dunwu.config.base import Config
+from dunwu.config.defaults import TINY, Following
 from dunwu.config.known_keys import known_keys
 from dunwu.config.mistakes import describe
 from dunwu.config.overrides import Override, apply_overrides, parse_overrides
 from dunwu.config.peer_keys import peer_hint
+from dunwu.config.presets import PresetValue, nested, preset
 from dunwu.config.yaml_text import parse_yaml, write_yaml
 from dunwu.errors import ConfigError
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
+Chosen = dict[str, PresetValue]
+"""Values that nobody has set, by dotted key, with their reasons (`dunwu.config.defaults`)."""
 
 
 def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[str], base: dict[str, Any] | None = None) -> AnyConfig:
-    """The checked configuration. Any mistake is a `ConfigError` of one line: an unknown key (with the nearest), a wrong type, a bad file.
+    """`load_following` with the defaults of the configuration, which are those of the tiny model."""
+    return load_following(model, file, overrides, TINY, base)[0]
+
+
+def load_following(
+    model: type[AnyConfig], file: Path | None, overrides: Sequence[str], following: Following, base: dict[str, Any] | None = None
+) -> tuple[AnyConfig, Chosen]:
+    """The checked configuration, and the values of ``following`` that it has because nothing else is set.
+
+    Any mistake is a `ConfigError` of one line: an unknown key (with the nearest), a wrong type, a bad file.
 
     `preset: NAME` at the top of the file or base applies the values of `dunwu.config.presets.preset(NAME)` below its own; as an override
     it applies them above those of the file and below the other overrides.
@@ -33,12 +46,18 @@ def load_config(model: type[AnyConfig], file: Path | None, overrides: Sequence[s
     data = with_preset(base or {})
     data = merge(data, with_preset(read_mapping(file))) if file is not None else data
     for override in parsed:
-        data = merge(data, _preset(override.value)) if override.key == "preset" else data
+        data = merge(data, preset(str(override.value))) if override.key == "preset" else data
     keys = [override for override in parsed if override.key != "preset"]
     _refuse_peer_keys(model, data, keys)
-    data = apply_overrides(data, keys, _defaults(model, data, keys))
+    data = apply_overrides(data, keys, _defaults(model, data, keys, following))
     source = f"{file}: " if file is not None and not parsed else ""
-    return validate(model, data, source)
+    return follow(model, data, following, source)
+
+
+def follow(model: type[AnyConfig], data: dict[str, Any], following: Following, source: str = "") -> tuple[AnyConfig, Chosen]:
+    """`data` as a `model`, as `validate`, over the values of ``following``; and which of them it has."""
+    chosen = following.unset(data)
+    return validate(model, merge(nested(chosen), data), source, following.context), chosen
 
 
 def _refuse_peer_keys(model: type[Config], data: dict[str, Any], overrides: Sequence[Override]) -> None:
@@ -49,14 +68,11 @@ def _refuse_peer_keys(model: type[Config], data: dict[str, Any], overrides: Sequ
             raise ConfigError(f"unknown key {override.key}: {hint}")
 
 
-def validate(model: type[AnyConfig], data: dict[str, Any], source: str = "", wording: str = "short") -> AnyConfig:
-    """`data` as a `model`, strictly: `"1"` is not a number; built-in tasks that set no wording have this one.
-
-    Raises `ConfigError` with a line that starts with `source`.
-    """
+def validate(model: type[AnyConfig], data: dict[str, Any], source: str = "", context: Mapping[str, Any] = TINY.context) -> AnyConfig:
+    """`data` as a `model`, strictly: `"1"` is not a number. Raises `ConfigError` with a line that starts with `source`."""
     try:
         # JSON mode: strict about types, but a list counts as a tuple and 1 as 1.0, since YAML does not distinguish them.
-        return model.model_validate_json(json.dumps(data, default=str), strict=True, context={"wording": wording})
+        return model.model_validate_json(json.dumps(data, default=str), strict=True, context=dict(context))
     except ValidationError as error:
         raise ConfigError(source + describe(error, model, data)) from None
 
@@ -95,23 +111,16 @@ def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
 
 def with_preset(data: dict[str, Any]) -> dict[str, Any]:
     """`data` merged over its `preset`, if it names one."""
-    return merge(_preset(data.get("preset")), {key: value for key, value in data.items() if key != "preset"})
+    lower = preset(str(data["preset"])) if data.get("preset") is not None else {}
+    return merge(lower, {key: value for key, value in data.items() if key != "preset"})
 
 
-def _preset(name: Any) -> dict[str, Any]:
-    if name is None:
-        return {}
-    from dunwu.config.presets import preset
-
-    return preset(str(name))
-
-
-def _defaults(model: type[Config], data: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
+def _defaults(model: type[Config], data: dict[str, Any], overrides: Sequence[Override], following: Following) -> dict[str, Any]:
     """The values of keys that are not set, which overrides may index (`evaluations.0.problems`) and which may follow other keys."""
     plain = [override for override in overrides if not any(part.isdecimal() for part in override.key.split("."))]
     for known in (apply_overrides(data, plain, {}), {}):
         with contextlib.suppress(ConfigError):
-            return validate(model, known).model_dump(mode="json")
+            return follow(model, known, following)[0].model_dump(mode="json")
     return {}
 
 

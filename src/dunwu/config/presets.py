@@ -218,11 +218,16 @@ def preset(name: str) -> dict[str, Any]:
     if name not in PRESETS:
         nearest = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.0)[0]
         raise ConfigError(f"unknown preset {name!r}; did you mean {nearest!r}? Known: {', '.join(PRESETS)}")
-    nested: dict[str, Any] = {}
-    for key, entry in PRESETS[name].values.items():
+    return nested(PRESETS[name].values)
+
+
+def nested(values: Mapping[str, PresetValue]) -> dict[str, Any]:
+    """Values by dotted key as nested dictionaries."""
+    made: dict[str, Any] = {}
+    for key, entry in values.items():
         *sections, leaf = key.split(".")
-        place = nested
+        place = made
         for section in sections:
             place = place.setdefault(section, {})
         place[leaf] = copy.deepcopy(entry.value)
-    return nested
+    return made

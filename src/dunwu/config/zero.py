@@ -114,6 +114,17 @@ def _of_tasks(data: Mapping[str, Any]) -> tuple[EvalConfig, ...]:
     return tuple(EvalConfig(task=task, sampling=SamplingConfig(max_tokens=data["sampling"].max_tokens)) for task in tasks)
 
 
+def _below(sampling: dict[str, Any], each: Any, all_sets: bool) -> Any:
+    """An eval set with this sampling below its own: one that is only named or that follows a task, or any of ``all_sets``."""
+    if isinstance(each, EvalConfig):
+        return each.model_copy(update={"sampling": SamplingConfig(**sampling)})
+    if not (isinstance(each, str) or (all_sets and isinstance(each, dict))):
+        return each
+    keys = each if isinstance(each, dict) and "kind" not in each else {"task": each}
+    own = keys.get("sampling", {})
+    return {**keys, "sampling": {**sampling, **own} if isinstance(own, dict) else own}
+
+
 class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     """One R1-Zero run: reinforcement learning from verifiable rewards."""
 
@@ -161,14 +172,13 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
 
     @field_validator("evaluations", mode="before")
     @classmethod
-    def _as_long_as_rollouts(cls, sets: Any, info: ValidationInfo) -> Any:
-        """Sets that are only named are sampled with the length of training."""
-        named = isinstance(sets, str) or (isinstance(sets, list | tuple) and any(isinstance(each, str) for each in sets))
-        if not named or "sampling" not in info.data:
+    def _sampled(cls, sets: Any, info: ValidationInfo) -> Any:
+        """Sets that are only named are sampled with the length of training, and as the context says; that is below what other sets say."""
+        evaluated = (info.context or {}).get("evaluated", {})
+        if "sampling" not in info.data or not isinstance(sets, str | dict | list | tuple):
             return sets
-        sampling = {"max_tokens": info.data["sampling"].max_tokens}
-        each_set = [sets] if isinstance(sets, str) else sets
-        return as_tuples([{"task": each, "sampling": sampling} if isinstance(each, str) else each for each in each_set])
+        below = {"max_tokens": info.data["sampling"].max_tokens, **evaluated}
+        return as_tuples([_below(below, each, bool(evaluated)) for each in ([sets] if isinstance(sets, str | dict) else sets)])
 
     @field_validator("evaluations")
     @classmethod

@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 from dunwu.config.blocks import SamplingConfig
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.bos import bos_text, encode, start_with
-from dunwu.models.chat import AUTO, FORMATS, Message, dropped_turn, form, form_end, form_start
+from dunwu.models.chat import AUTO, BASE, FORMATS, Message, dropped_turn, form, form_end, form_start
 from dunwu.models.chat_text import apply_chat, writes_date
 from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.base import Engine
@@ -21,7 +21,7 @@ from dunwu.text.surrogates import refuse_surrogates
 from dunwu.types import Problem, Prompt, SamplingParams
 
 NAMES = (*TEMPLATES, *(name for name in FORMATS if name not in TEMPLATES), CHAT, AUTO)
-"""Prompt templates, the training templates (`dunwu.models.chat`) included; ``auto`` is ``chat``, the tokenizer's own."""
+"""Prompt templates, the training templates (`dunwu.models.chat`) included; ``auto`` is ``chat``, the tokenizer's own, if it has one."""
 MOST_TRIES = 10_000
 """At most this many problems of a generated task are tried until a prompt fits."""
 
@@ -68,6 +68,8 @@ class PromptTemplate:
 
 def prompt_template(name: str, tokenizer: Tokenizer) -> PromptTemplate:
     """The template ``name``. Raises ``ConfigError`` if it is unknown or does not fit this tokenizer."""
+    if name == AUTO and not tokenizer.chat_template:
+        name = BASE
     if name not in NAMES:
         raise ConfigError(f"unknown template {name!r}: choose from {', '.join(NAMES)}")
     start = bos_text(tokenizer)
@@ -78,6 +80,12 @@ def prompt_template(name: str, tokenizer: Tokenizer) -> PromptTemplate:
     if not tokenizer.chat_template:
         raise ConfigError(f"template {name!r}: the tokenizer has no chat template: choose 'r1-zero', or another model")
     return PromptTemplate(name, tokenizer, form_start(str(tokenizer.chat_template), tokenizer))
+
+
+def template_in_words(name: str, tokenizer: Tokenizer) -> str:
+    """A template's name, and what ``auto`` stands for."""
+    found = "the tokenizer's chat template" if tokenizer.chat_template else f"{BASE}, because the tokenizer has no chat template"
+    return f"{AUTO}: {found}" if name == AUTO else name
 
 
 def make_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokenizer, max_prompt_tokens: int) -> list[Prompt]:

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.sentences import PHASES, nothing_learnt, overlap, percent, plain
-from dunwu.config.tasks import task_title
+from dunwu.config.blocks import SamplingConfig, rate_in_words
+from dunwu.config.tasks import TaskConfig, task_title
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.run.directory import read_metrics
@@ -36,10 +37,16 @@ def announce(
     threads: int,
     algorithm: str,
     arithmetic: Mapping[str, str],
+    template: str = "",
+    chosen: str = "",
 ) -> None:
-    """Report the plan; ``algorithm`` is the line that describes it, ``arithmetic`` says what generates and what trains."""
+    """Report the plan; ``algorithm`` is the line that describes it, ``arithmetic`` says what generates and what trains.
+
+    ``template`` is the template in words, ``chosen`` the values that follow the model.
+    """
     reporter.say("R1-Zero: a base model, a verifier, reinforcement learning, nothing else.")
-    reporter.facts(plan_facts(config, run, parameters, device, threads, algorithm, arithmetic))
+    facts = plan_facts(config, run, parameters, device, threads, algorithm, arithmetic)
+    reporter.facts((*facts, *([("template", template)] if template else []), *chosen_facts(chosen)))
     reporter.say(STOPPING)
 
 
@@ -54,7 +61,7 @@ def plan_facts(
         yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base is frozen"
     yield "device", f"{device}, {threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else device
     weighted = len(config.tasks) > 1
-    titles = [(task_title(each.task), each.weight) for each in config.tasks]
+    titles = [(_task(each.task), each.weight) for each in config.tasks]
     yield "tasks", ", ".join(f"{title} (weight {weight:g})" if weighted else title for title, weight in titles)
     yield from _answer_facts(config.answer_form, config.template)
     yield (
@@ -62,12 +69,14 @@ def plan_facts(
         f"{grpo.steps} steps x {grpo.prompts_per_step} prompts x {grpo.group_size} completions = {rollouts:,} completions "
         f"of at most {config.sampling.max_tokens} tokens",
     )
+    yield "optimiser", rate_in_words(grpo)
     yield "algorithm", algorithm
     yield "arithmetic", "; ".join(f"{phase}: {how}" for phase, how in arithmetic.items())
     if soft := config.overlong_tokens:
         yield "reward", f"falls by up to 1 over the last {soft} of {config.sampling.max_tokens} tokens (soft overlong punishment)"
     sets = [
-        f"{task_title(each.task)} (at most {each.problems} held-out problems x {each.samples} completions)" for each in config.evaluations
+        f"{task_title(each.task)} (at most {each.problems} held-out problems x {each.samples} completions{_sampled(each.sampling)})"
+        for each in config.evaluations
     ]
     yield "measured", f"before and after: {', '.join(sets)}" if sets else "nothing (no evaluations)"
     if sets and config.evaluate_every:
@@ -75,17 +84,26 @@ def plan_facts(
     yield "run", str(run)
 
 
-def announce_evaluation(reporter: Reporter, model: str, config: EvalConfig, template: str, out: Path | None) -> None:
+def _task(task: TaskConfig) -> str:
+    full = getattr(task, "wording", "short") == "full"
+    return f"{task_title(task)}, worded in full" if full else task_title(task)
+
+
+def _sampled(sampling: SamplingConfig) -> str:
+    return "" if sampling.temperature == 1 else f" at temperature {sampling.temperature:g}"
+
+
+def announce_evaluation(reporter: Reporter, model: str, config: EvalConfig, template: str, out: Path | None, chosen: str = "") -> None:
     """Report the plan of `dunwu eval`, before anything is loaded."""
     reporter.say("Evaluation: held-out problems, sampled completions, each verified.")
-    reporter.facts(_evaluation_facts(model, config, template, out))
+    reporter.facts((*_evaluation_facts(model, config, template, out), *chosen_facts(chosen)))
 
 
 def _evaluation_facts(model: str, config: EvalConfig, template: str, out: Path | None) -> Iterator[tuple[str, str]]:
     sampling = config.sampling
     yield "model", model
     yield "template", template
-    yield "task", f"{task_title(config.task)}, {config.split} split"
+    yield "task", f"{_task(config.task)}, {config.split} split"
     yield from _answer_facts(config.answer_form or DEFAULT, template)
     yield (
         "measured",
@@ -96,6 +114,12 @@ def _evaluation_facts(model: str, config: EvalConfig, template: str, out: Path |
     filters = "".join(f", {name} {value:g}" for name, value in changed.items())
     yield "sampling", f"temperature {sampling.temperature:g}{filters}, seed {config.seed}"
     yield "results", "not written to disk (--out writes them)" if out is None else str(out)
+
+
+def chosen_facts(chosen: str) -> Iterator[tuple[str, str]]:
+    """The values that follow the model because nobody has set them, if any."""
+    if chosen:
+        yield "chosen", f"for this model: {chosen}"
 
 
 def _answer_facts(answer_form: AnswerForm, template: str) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from dunwu.jobs.memory import GIB, budget, budget_lines, fits, in_words, model_f
 from dunwu.jobs.reward_checks import check_parts, check_reward
 from dunwu.jobs.reward_model import read_examples as read_preferences
 from dunwu.jobs.sft import example_readers, paths
-from dunwu.models.chat import training_template
+from dunwu.models.chat import fitting_template
 from dunwu.models.loading import load_tokenizer
 from dunwu.models.protocols import Tokenizer
 from dunwu.tasks.base import Finite, Task
@@ -68,7 +68,7 @@ def preview_sft(config: SftConfig) -> list[str]:
     tokenizer, size = _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
         return [*(f"{path}: {sum(1 for _ in stream_rows(path)):,} rows" for path in paths(config).values()), _unknown(config.model)]
-    template = training_template(config.template, tokenizer)
+    template = fitting_template(config.template, tokenizer)
     readers = example_readers(config, template, tokenizer, size.positions if size and size.positions else UNBOUNDED)
     vocabulary = size.vocabulary if size else len(tokenizer)
     lines, first = list[str](), list[Example]()

@@ -9,11 +9,12 @@ import torch
 
 from dunwu.analysis.live import live_page
 from dunwu.analysis.report import REPORT, write_report
+from dunwu.config.blocks import rate_in_words
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.first_rows import NO_DATA, preferences_taken
 from dunwu.data.io.preferences import read_labelled, read_pairs
 from dunwu.errors import ConfigError, DataError
-from dunwu.jobs.headline import STOPPING
+from dunwu.jobs.headline import STOPPING, chosen_facts
 from dunwu.jobs.reward_model_quality import measure, notable_examples, show
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path
@@ -36,8 +37,11 @@ SHOWN = ("accuracy", "loss", "held_out_accuracy", "tokens_per_second")
 
 
 @stopping_at_once()
-def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Start or resume one run and return its directory. Raises ``Interrupted`` when asked to stop, after saving."""
+def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET, chosen: str = "") -> Path:
+    """Start or resume one run and return its directory; ``chosen`` says which values follow the model.
+
+    Raises ``Interrupted`` when asked to stop, after saving.
+    """
     check_trackers(config.report_to)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     take_date(out)
@@ -63,7 +67,7 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False,
         trainer = RewardModelTrainer(config, model, tokenizer, train, held_out, reporter)
         counts["never drawn, to balance lengths"] = trainer.batches.unused
         run.note({"steps": trainer.steps, "data": counts})
-        _announce(reporter, config, out, trainer, counts, str(device))
+        _announce(reporter, config, out, trainer, counts, str(device), chosen)
         schedule = Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN)
         final = run_steps(run, trainer, schedule, page, track)
         agreements = trainer.agreements(held_out)
@@ -106,7 +110,7 @@ def _check_rows(examples: list[Example], model: RewardHeadModel) -> None:
 
 
 def _announce(
-    reporter: Reporter, config: RewardModelConfig, out: Path, trainer: RewardModelTrainer, counts: dict[str, int], device: str
+    reporter: Reporter, config: RewardModelConfig, out: Path, trainer: RewardModelTrainer, counts: dict[str, int], device: str, chosen: str
 ) -> None:
     unit = "pairs" if config.criterion == "helpfulness" else "answers"
     seen = "what the user reads" if config.criterion == "helpfulness" else "everything, including the chain of thought"
@@ -121,7 +125,9 @@ def _announce(
             ("reads", preferences_taken(config)),
             ("data", f"{unit}: {rows}"),
             ("training", f"{trainer.steps} steps of {config.batch_size} {unit}{balanced}"),
+            ("optimiser", rate_in_words(config)),
             ("run", str(out)),
+            *chosen_facts(chosen),
         )
     )
     reporter.say(STOPPING)

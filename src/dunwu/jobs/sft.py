@@ -12,15 +12,17 @@ import torch
 
 from dunwu.analysis.live import live_page
 from dunwu.analysis.report import REPORT, write_report
+from dunwu.config.blocks import rate_in_words
 from dunwu.config.sft import SftConfig
 from dunwu.data.first_rows import NO_DATA, conversations_taken
 from dunwu.data.io.chat_examples import ExampleReader
 from dunwu.data.io.token_file import TokenFile, token_file
 from dunwu.data.prompts import written_date
 from dunwu.errors import ConfigError
+from dunwu.jobs.headline import chosen_facts
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.stopping import stopping_at_once
-from dunwu.models.chat import TrainingTemplate, training_template
+from dunwu.models.chat import TrainingTemplate, fitting_template
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora
 from dunwu.models.protocols import Tokenizer
@@ -40,15 +42,18 @@ SUMMARY = "summary.json"
 
 
 @stopping_at_once()
-def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Start or resume one run and return its directory. Raises ``Interrupted`` when asked to stop, after saving."""
+def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET, chosen: str = "") -> Path:
+    """Start or resume one run and return its directory; ``chosen`` says which values follow the model.
+
+    Raises ``Interrupted`` when asked to stop, after saving.
+    """
     check_trackers(config.report_to)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     take_date(out)
     device = pick_device(config.device)
     model, tokenizer = load_model(config.model, device)
-    template = training_template(config.template, tokenizer)
+    template = fitting_template(config.template, tokenizer)
     template.adopt(tokenizer, model)
     readers = example_readers(config, template, tokenizer, model.config.max_position_embeddings)
     hashes, sets = inputs(config), dict[str, TokenFile]()
@@ -72,7 +77,7 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
         arithmetic = {"generation": engine.decoder, "training": trainer.scorer.name}
         run.note({"steps": trainer.steps, "data": data, "arithmetic": arithmetic})
         reporter.say("Supervised fine-tuning: the loss covers the assistant's turns, including reasoning and end token.")
-        reporter.facts(plan_facts(config, out, str(device), sets, trainer))
+        reporter.facts((*plan_facts(config, out, str(device), sets, trainer, template), *chosen_facts(chosen)))
         before = measure_before(run, trainer)
         if not (run.checkpoints / step_folder(trainer.steps)).exists():  # a finished run may be asked for more epochs
             run.reopen()
@@ -139,18 +144,21 @@ def summary(config: SftConfig, device: str, before: dict[str, float], rows: list
     }
 
 
-def plan_facts(config: SftConfig, run: Path, device: str, sets: dict[str, TokenFile], trainer: SftTrainer) -> Iterator[tuple[str, str]]:
+def plan_facts(
+    config: SftConfig, run: Path, device: str, sets: dict[str, TokenFile], trainer: SftTrainer, template: TrainingTemplate
+) -> Iterator[tuple[str, str]]:
     """Facts about a run before it starts."""
     yield "model", f"{config.model} ({sum(parameter.numel() for parameter in trainer.model.parameters()):,} parameters)"
     if lora := config.lora:
         yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base is frozen"
     yield "device", f"{device}, {trainer.scorer.name}"
     day = written_date(config.template, trainer.tokenizer)
-    yield "template", config.template + (f"; it writes the date {day}, also after a resume" if day else "")
+    yield "template", (template.note or config.template) + (f"; it writes the date {day}, also after a resume" if day else "")
     yield "reads", conversations_taken(config)
     for name, found in sets.items():
         yield name, str(found.counts)
     yield "training", f"{config.epochs} epochs of {trainer.updates_per_epoch} updates of {config.batch_size} conversations"
+    yield "optimiser", rate_in_words(config)
     yield "run", str(run)
 
 

@@ -13,7 +13,7 @@ from dunwu.algorithms.recipes import describe
 from dunwu.analysis.live import live_page
 from dunwu.analysis.report import write_report
 from dunwu.config.zero import ZeroConfig
-from dunwu.data.prompts import written_date
+from dunwu.data.prompts import template_in_words, written_date
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.jobs.checks import check_run, with_rows
 from dunwu.jobs.data_inputs import data_hashes, data_inputs
@@ -43,8 +43,11 @@ SHOWN = ("rewards/accuracy", "completions/mean_length", "reward", "entropy", "re
 
 
 @stopping_at_once()
-def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
-    """Start or resume one run and return its directory. Raises ``Interrupted`` when asked to stop, after saving."""
+def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET, chosen: str = "") -> Path:
+    """Start or resume one run and return its directory; ``chosen`` says which values follow the model.
+
+    Raises ``Interrupted`` when asked to stop, after saving.
+    """
     check_trackers(config.report_to)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
@@ -84,9 +87,9 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         run.manifest["sandbox"] = where_programs_run()
         run.note({"steps": config.grpo.steps, "data": checked.facts()})
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        announce(
-            reporter, config, out, parameters, str(device), torch.get_num_threads(), run.manifest["algorithm"], run.manifest["arithmetic"]
-        )
+        written = template_in_words(config.template, tokenizer)
+        plan = run.manifest["algorithm"], run.manifest["arithmetic"], written, chosen
+        announce(reporter, config, out, parameters, str(device), torch.get_num_threads(), *plan)
         reporter.facts((*checked.remarks(), *(("measured", line) for line in unmeasured)))
         for warning in checked.warnings:
             reporter.warn(warning)

@@ -37,13 +37,3 @@ def trained_template(model: str) -> str | None:
     run = run_above(Path(model)) if Path(model).is_dir() else None
     template = None if run is None else read_mapping(run / "config.yaml").get("template")
     return None if template is None else str(template)
-
-
-def default_template(model: str) -> str:
-    """The default template to prompt a model with: that of its run, else `r1-zero`."""
-    folder = Path(model)
-    if model == BUNDLED_NAME or folder.resolve() == bundled_path():
-        return "tiny"
-    if not folder.is_dir() or run_above(folder) is None:
-        return "r1-zero"
-    return trained_template(model) or "tiny"  # a pre-training run has no template: it made a tiny base model

@@ -7,6 +7,7 @@ reasoning. The forms are jinja, so that transformers and vLLM make exactly the t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,8 @@ from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.tasks.templates import TEMPLATES
 
 Role = Literal["system", "user", "assistant"]
-AUTO, PLAIN = "auto", "plain"
+AUTO, PLAIN, BASE = "auto", "plain", "r1-zero"
+"""`auto` chooses by the tokenizer: its own chat template, or for a base model without one `r1-zero`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class TrainingTemplate:
     """A template that `training_template` has tested.
 
     ``apply(messages, add_generation_prompt)`` renders, ``end`` is the token that ends an assistant's turn, ``reserved`` finds the tokens
-    that no message may contain, ``start`` is the BOS text that our forms start with.
+    that no message may contain, ``start`` is the BOS text that our forms start with, ``note`` what `auto` stands for; ``own``:
+    the tokenizer's chat template is kept, because it prompts in the same form.
     """
 
     name: str
@@ -58,6 +61,8 @@ class TrainingTemplate:
     end: str
     reserved: re.Pattern[str]
     start: str = ""
+    note: str = ""
+    own: bool = False
 
     def render(self, messages: Sequence[Message]) -> list[Segment]:
         """The conversation in pieces, the last one learned: text after the last end token teaches nothing and is omitted.
@@ -97,7 +102,7 @@ class TrainingTemplate:
 
     def adopt(self, tokenizer: Tokenizer, model: CausalLM) -> None:
         """Set the template and its end token in the tokenizer and the model, so that a saved checkpoint is prompted and stops with them."""
-        if self.name != PLAIN:
+        if self.name != PLAIN and not self.own:
             tokenizer.chat_template = self.jinja
         tokenizer.eos_token = self.end
         known = model.generation_config.eos_token_id
@@ -173,6 +178,30 @@ def training_template(name: str, tokenizer: Tokenizer) -> TrainingTemplate:
     except DataError as error:
         raise ConfigError(f"template = {name!r} cannot be learned from: {error}; {remedy}") from error
     return template
+
+
+def fitting_template(name: str, tokenizer: Tokenizer) -> TrainingTemplate:
+    """As `training_template`, but `auto` fits every tokenizer: its own chat template if that can be learned from, else the form of ours
+    whose tokens it has, else `r1-zero`."""
+    if name != AUTO:
+        return training_template(name, tokenizer)
+    try:
+        return replace(training_template(AUTO, tokenizer), note=f"{AUTO}: the tokenizer's chat template")
+    except ConfigError as error:
+        return _form_instead(tokenizer, str(error).partition(": ")[2].partition(";")[0])
+
+
+def _form_instead(tokenizer: Tokenizer, reason: str) -> TrainingTemplate:
+    """The form of ours that is nearest to the tokenizer's own, which is kept if it prompts as the form does."""
+    vocabulary = tokenizer.get_vocab()
+    fits = (name for name in _ENDS if all(marker in vocabulary for marker in _MARKER.findall(FORMATS[name])))
+    form_of_ours = training_template(next(fits, BASE), tokenizer)
+    same = False
+    if tokenizer.chat_template:
+        with contextlib.suppress(TemplateError):
+            asked = [{"role": "user", "content": PROBE[0].content}]
+            same = apply_chat(tokenizer, asked, True).startswith(form_of_ours.prompt(PROBE[:1]))
+    return replace(form_of_ours, own=same, note=f"{AUTO}: {form_of_ours.name}, because {reason}")
 
 
 def form(name: str, tokenizer: Tokenizer) -> str:

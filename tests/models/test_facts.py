@@ -1,0 +1,47 @@
+"""What the defaults follow, read from a model's files."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunwu.config.defaults import ModelFacts, template_of
+from dunwu.errors import ModelError
+from dunwu.models.bundled import bundled_path
+from dunwu.models.facts import model_facts
+from tests.models.tokenizers_of_kinds import byte_level
+
+
+def test_the_tiny_world_is_told_by_its_tokenizer(tmp_path: Path, world_tokenizer: Any) -> None:
+    shutil.copytree(bundled_path(), tmp_path / "copy")
+    assert model_facts("tiny") == model_facts(str(bundled_path())) == model_facts(str(tmp_path / "copy")) == ModelFacts(True, None, 1024)
+    world_tokenizer.save_pretrained(tmp_path / "own")  # as of another `dunwu pretrain`: other merges
+    assert model_facts(str(tmp_path / "own")).tiny
+    byte_level().save_pretrained(tmp_path / "other")
+    assert model_facts(str(tmp_path / "other")) == ModelFacts(False, None, None)
+    assert model_facts("owner/name") == ModelFacts(False, None, None)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"model": {"vocab": [["a", -1.0]]}}', '{"model": 3}'])
+def test_odd_files_are_of_no_known_model(text: str, tmp_path: Path) -> None:
+    for name in ("tokenizer.json", "config.json"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert model_facts(str(tmp_path)) == ModelFacts(False, None, None)
+
+
+def test_a_name_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model folder"):
+        model_facts(str(tmp_path / "none"))
+
+
+def test_the_template_is_that_of_the_run(tmp_path: Path) -> None:
+    step = tmp_path / "checkpoints" / "step-000003"
+    step.mkdir(parents=True)
+    (step / "config.json").write_text(json.dumps({"max_position_embeddings": 64}), encoding="utf-8")
+    assert template_of(model_facts("tiny")).value == "tiny"
+    assert template_of(model_facts(str(step))).value == "auto"
+    (tmp_path / "config.yaml").write_text("template: chat\n", encoding="utf-8")
+    assert model_facts(str(step)) == ModelFacts(False, "chat", 64)
+    assert template_of(model_facts(str(step))).value == "chat"
