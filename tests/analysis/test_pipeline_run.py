@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dunwu.analysis.pipeline_run import StageRun, read_pipeline_run
-from dunwu.analysis.stage_graph import HEIGHT, draw
+from dunwu.analysis.stage_graph import HEIGHT, WIDTH, draw
 from dunwu.analysis.stage_table import total_costs, write_stage_page
 from dunwu.cli.main import main
 from tests.analysis.test_report import HOSTILE, Page
@@ -109,7 +112,7 @@ def test_the_page_of_a_pipeline_without_a_table(run: Path, capsys: pytest.Captur
     page = Page(html)
     words = page.words.replace("\N{NO-BREAK SPACE}", " ")
     for told in (
-        "tuned sft validation loss 2.00 → 0.50 30.0 s 1,000 1.0e+09",
+        "tuned sft from data validation loss 2.00 → 0.50 30.0 s 1,000 1.0e+09",
         "all 2.0 min 35,567 2.0e+09",
         "suite · waiting",
         "data: General data: 1,200 rows, 34,567 tokens",
@@ -178,3 +181,63 @@ def test_a_source_stands_right_above_what_takes_it() -> None:
     links = {"late": (), "a": (), "b": ("a",), "c": ("b", "late")}
     places = {node.stage.name: node for node in draw([StageRun(name, "x", inputs) for name, inputs in links.items()]).nodes}
     assert places["late"].y == places["b"].y
+
+
+def crossed(path: str, node: Any) -> bool:
+    """Whether a line passes behind the inside of a box; sampled along its curves."""
+    numbers = [float(each) for each in re.findall(r"-?[\d.]+", path)]
+    points, rest = [(numbers[0], numbers[1])], re.findall(r"([CV])([^CV]*)", path)
+    for kind, text in rest:
+        x, y = points[-1]
+        found = [float(each) for each in text.split()]
+        if kind == "V":
+            points += [(x, y + (found[0] - y) * t / 50) for t in range(51)]
+        else:
+            a, b, c = (found[0], found[1]), (found[2], found[3]), (found[4], found[5])
+            for t in (step / 50 for step in range(51)):
+                mix = ((1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3)
+                points.append(tuple(mix[0] * p + mix[1] * q + mix[2] * r + mix[3] * s for p, q, r, s in zip((x, y), a, b, c, strict=True)))
+    return any(node.x + 1 < x < node.x + WIDTH - 1 and node.y + 1 < y < node.y + HEIGHT - 1 for x, y in points)
+
+
+def graphs() -> Iterator[list[StageRun]]:
+    """Thirty random graphs, and that of the bundled recipe."""
+    for seed in range(30):
+        rng = random.Random(seed)
+        yield [StageRun(f"s{i}", "x", tuple(f"s{j}" for j in range(i) if rng.random() < 0.25)) for i in range(rng.randint(2, 18))]
+    for recipe in (Path(__file__).parents[2] / "recipes").rglob("*.yaml"):
+        written = yaml.safe_load(recipe.read_text(encoding="utf-8")).get("stages")
+        if isinstance(written, dict):
+            yield [StageRun(name, each["work"], tuple(dict.fromkeys(each.get("inputs", {}).values()))) for name, each in written.items()]
+
+
+def test_no_line_passes_behind_a_box_and_no_box_covers_another() -> None:
+    for stages in graphs():
+        graph = draw(stages)
+        assert [node.stage for node in graph.nodes] == stages
+        for node in graph.nodes:
+            assert 0 <= node.x <= graph.width - WIDTH + 1e-6
+            assert not any(crossed(edge, node) for edge in graph.edges)
+            others = [other for other in graph.nodes if other is not node and other.y == node.y]
+            assert all(abs(other.x - node.x) >= WIDTH for other in others)
+
+
+def test_every_input_is_joined_directly_or_by_a_longer_way() -> None:
+    links = {"a": (), "b": ("a",), "c": ("a", "b"), "d": ("a",)}
+    graph = draw([StageRun(name, "x", inputs) for name, inputs in links.items()])
+    assert len(graph.edges) == 3, "a to c is implied by b"
+
+
+def test_a_stopped_and_a_failed_stage_say_so(run: Path) -> None:
+    journal = json.loads((run / "progress.json").read_text(encoding="utf-8"))
+    journal["measured"] = {"state": "failed", "identity": IDENTITY, "message": f"no such file {HOSTILE}"}
+    (run / "progress.json").write_text(json.dumps(journal), encoding="utf-8")
+    page = write_stage_page([run], run / "stages.html").read_text(encoding="utf-8")
+    assert '<span class="tag wrong">failed</span> no such file' in page
+    assert "2 of 3 stages done; failed: measured" in page
+    assert HOSTILE not in page
+    journal["measured"] = {"state": "running", "identity": IDENTITY, "message": ""}
+    (run / "progress.json").write_text(json.dumps(journal), encoding="utf-8")
+    page = write_stage_page([run], run / "stages.html").read_text(encoding="utf-8")
+    assert '<span class="tag open">stopped</span>' in page
+    assert "stopped: measured" in page

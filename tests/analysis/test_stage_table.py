@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dunwu.analysis.stage_table import find_table, render, write_stage_page
+from dunwu.analysis.pipeline_run import StageRun
+from dunwu.analysis.stage_table import find_table, headline, outcomes, progress, render, write_stage_page
 from dunwu.cli.main import main
 from dunwu.config.suite import Threshold
 from dunwu.errors import RunError
@@ -29,8 +32,8 @@ def table(zero: float = 0.3, category: str = "qa") -> StageTable:
 def test_the_page_holds_tables_plots_thresholds_and_the_paper() -> None:
     page = render(table(), "my run")
     assert page.count("<svg") == 2  # safety has one checkpoint: nothing to plot
-    assert '<td class="best">30.0 (20.0–40.0)</td>' in page
-    assert '<span class="tag right">met</span> reasoning.pass_at_1 of zero should be at least 0.25' in page
+    assert '<td class="best">30.0 <span class="interval">(20.0–40.0)</span></td>' in page
+    assert '<span class="tag right">met</span> <span>pass@1 (reasoning) of zero is 30.0\N{NO-BREAK SPACE}%; at least 25.0' in page
     assert "77.9" in page
     assert "--paper:" in page
     assert "<script" not in page
@@ -60,7 +63,7 @@ def write_run(folder: Path, found: StageTable, stage: str = "table/0a") -> Path:
 def test_several_runs_give_one_page_with_mean_and_range(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / f"seed-{i}", table(zero)) for i, zero in enumerate((0.2, 0.3, 0.4))]
     page = write_stage_page(runs, tmp_path / "stages.html").read_text(encoding="utf-8")
-    assert "30.0 (20.0–40.0)" in page
+    assert '30.0 <span class="interval">(20.0–40.0)</span>' in page
     assert "range over 3 runs" in page
     assert "Met in 2 of 3 runs." in page
 
@@ -82,3 +85,49 @@ def test_dunwu_report_of_a_pipeline_is_the_table_of_its_stages(tmp_path: Path, c
     other = write_run(tmp_path / "other", table())
     assert main(["report", str(run), str(other), "--out", str(tmp_path / "both.html")]) == 0
     assert "range over 2 runs" in (tmp_path / "both.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("bound", "words", "outcome"),
+    [
+        ({"at_least": 0.25}, "pass@1 (reasoning) of zero is 30.0 %; at least 25.0 % was required.", ("met", "right")),
+        (
+            {"at_least": 4.0, "times": "base"},
+            "pass@1 (reasoning) of zero is 30.0 %; at least 40.0 % was required, 4 times that of base.",
+            ("NOT MET", "wrong"),
+        ),
+        (
+            {"at_most": -0.1, "above": "base"},
+            "pass@1 (reasoning) of zero is 30.0 %; at most 0.0 % was required, that of base minus 10.0 points.",
+            ("NOT MET", "wrong"),
+        ),
+        (
+            {"at_least": 0.0, "above": "base"},
+            "pass@1 (reasoning) of zero is 30.0 %; at least 10.0 % was required, that of base.",
+            ("met", "right"),
+        ),
+    ],
+)
+def test_a_threshold_is_said_in_words_and_coloured(bound: dict[str, Any], words: str, outcome: tuple[str, str]) -> None:
+    made = replace(table(), thresholds=(Threshold(metric="reasoning.pass_at_1", of="zero", **bound),))
+    assert list(outcomes(made)) == [(*outcome, words)]
+
+
+def test_a_threshold_that_was_not_measured_is_neither() -> None:
+    made = replace(table(), thresholds=(Threshold(metric="safety.refused", of="base", at_least=0.5),))
+    assert list(outcomes(made)) == [("not measured", "open", "harmful refused (safety) of base was not measured.")]
+
+
+def test_the_headline_is_the_first_and_the_last_checkpoint() -> None:
+    found = headline(table())
+    assert found is not None
+    assert (found.title, found.before, found.after) == ("pass@1: base → zero", "10.0 %", "30.0 %")
+    assert found.changes == ()
+    assert "overlap" in found.sentence
+    assert headline(StageTable(("base",), table().metrics)) is None
+
+
+def test_the_state_of_all_stages_in_a_line() -> None:
+    stages = [StageRun("a", "sft", state="done"), StageRun("b", "zero", state="stopped"), StageRun("c", "suite")]
+    assert progress(stages) == "1 of 3 stages done; stopped: b"
+    assert progress(stages[:1]) == "all stages done"

@@ -35,6 +35,8 @@ class StageRun:
     result: str = ""
     cost: Mapping[str, Any] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+    """Why it failed or stopped."""
 
     @property
     def page(self) -> Path | None:
@@ -73,7 +75,7 @@ def _stage(run: Path, name: str, written: Mapping[str, Any], entry: Mapping[str,
         state = str(entry.get("state"))
         if state == "running" and running_pid(run) is None:
             state = "stopped"  # its process was killed
-        return StageRun(name, kind, inputs, "waiting" if state == "done" else state, folder)
+        return StageRun(name, kind, inputs, "waiting" if state == "done" else state, folder, message=str(entry.get("message") or ""))
     payload = folder / str(artefact.get("payload"))
     card = _json(payload / "card.json") if artefact.get("makes") == "data" else {}
     result = _result(kind, _json(folder / "run" / "summary.json"), payload, card)

@@ -4,7 +4,7 @@ thresholds, the paper's rows, and the cards of its data sets."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
@@ -18,10 +18,12 @@ from dunwu.analysis.figures import PlotFigure
 from dunwu.analysis.pipeline_run import PipelineRun, StageRun, read_pipeline_run
 from dunwu.analysis.plots import level_plot
 from dunwu.analysis.report import REPORT, write_page, write_report
+from dunwu.analysis.sections import Headline
 from dunwu.analysis.stage_graph import HEIGHT, WIDTH, draw
 from dunwu.analysis.text import unbroken, visible
 from dunwu.errors import RunError
 from dunwu.evaluation.stage_table import (
+    HEADLINES,
     PAPER_SOURCE,
     StageTable,
     cell_text,
@@ -34,7 +36,7 @@ from dunwu.evaluation.stage_table import (
     read_table,
     sections,
     tables_in,
-    threshold_lines,
+    threshold_words,
 )
 
 PAGE = "stages.html"
@@ -74,13 +76,13 @@ def render(table: StageTable | None, title: str, pipeline: PipelineRun | None = 
     """The page: no scripts, no external resources, everything escaped. Links to the stages' own pages are relative to ``folder``."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "unbroken": unbroken}
-    outcomes = [finding.outcome for finding in table.findings()] if table else []
-    lines = [line.partition(": ")[2] for line in threshold_lines(table)] if table else []
     return environment.from_string(_resource(PAGE)).render(
         title=title,
         style=report_style(),
         intervals=interval_text(table.runs) if table else "",
-        outcomes=list(zip(outcomes, lines, strict=True)),
+        facts=list(_facts(table, pipeline)),
+        headline=headline(table) if table else None,
+        outcomes=list(outcomes(table)) if table else [],
         sections=[(section, figures(table, section.title, place)) for place, section in enumerate(sections(table))] if table else [],
         paper=paper_section(table.rows) if table else None,
         source=PAPER_SOURCE,
@@ -92,6 +94,47 @@ def render(table: StageTable | None, title: str, pipeline: PipelineRun | None = 
         cards=card_sections(pipeline.stages) if pipeline else [],
         link=_linker(folder),
     )
+
+
+def _facts(table: StageTable | None, pipeline: PipelineRun | None) -> Iterator[tuple[str, str]]:
+    """Short facts for the top: how far the run is, and how many thresholds are met."""
+    if pipeline:
+        yield "", progress(pipeline.stages)
+    if table and table.thresholds:
+        met = sum(finding.outcome == "met" for finding in table.findings())
+        yield "thresholds met", f"{met} of {len(table.thresholds)}"
+    if table and table.runs > 1:
+        yield "runs", str(table.runs)
+
+
+def progress(stages: Sequence[StageRun]) -> str:
+    """``15 of 22 stages done; stopped: r1``; names those that are running, stopped or failed."""
+    done = sum(stage.state == "done" for stage in stages)
+    others = {state: [stage.name for stage in stages if stage.state == state] for state in ("running", "stopped", "failed")}
+    named = "".join(f"; {state}: {', '.join(names)}" for state, names in others.items() if names)
+    return f"{'all' if done == len(stages) else done} {'' if done == len(stages) else f'of {len(stages)} '}stages done{named}"
+
+
+def headline(table: StageTable) -> Headline | None:
+    """The main shares of the first and the last checkpoint; ``None`` if they have no metric in common."""
+    first, last = table.rows[0], table.rows[-1]
+    found = {label: table.metrics[metric] for metric, label in HEADLINES.items() if {first, last} <= table.metrics.get(metric, {}).keys()}
+    if first == last or not found:
+        return None
+    shown = [(label, f"{100 * values[first].value:.1f} %", f"{100 * values[last].value:.1f} %") for label, values in found.items()]
+    (label, before, after), *others = shown
+    a, b = (found[label][row] for row in (first, last))
+    intervals = "95 % intervals over problems" if table.runs == 1 else f"ranges over {table.runs} runs"
+    apart = "do not overlap" if a.high < b.low or b.high < a.low else "overlap, so this evaluation alone does not show a change"
+    return Headline(f"{label}: {first} → {last}", before, after, f"The {intervals} {apart}.", tuple(others))
+
+
+def outcomes(table: StageTable) -> Iterator[tuple[str, str, str]]:
+    """The mark of each threshold, its class in the style sheet, and the finding in words."""
+    looks = {"met": ("met", "right"), "not met": ("NOT MET", "wrong"), "not measured": ("not measured", "open")}
+    for finding, met in zip(table.findings(), table.met_in or [0] * len(table.thresholds), strict=True):
+        several = f" Met in {met} of {table.runs} runs." if table.runs > 1 else ""
+        yield (*looks[finding.outcome], threshold_words(finding) + several)
 
 
 def _linker(folder: Path) -> Callable[[StageRun], str]:

@@ -265,6 +265,27 @@ def threshold_lines(table: StageTable) -> list[str]:
     return [f"{marks[f.outcome]}: {f.told}{more}" for f, more in zip(table.findings(), several, strict=True)]
 
 
+def threshold_words(finding: Finding) -> str:
+    """The finding for readers who do not know the metrics' names: ``pass@1 (reasoning) of zero is 12.5 %; at least ... was required.``"""
+    bound, look = finding.threshold, look_of(finding.threshold.metric)
+    name, other = f"{label_of(bound.metric)} ({group_of(bound.metric)}) of {bound.of}", bound.times or bound.above
+    if finding.value is None or finding.bound is None:
+        return f"{name} was not measured." if other is None else f"{name}, or that of {other}, was not measured."
+    side, factor = ("at least", bound.at_least) if bound.at_least is not None else ("at most", bound.at_most)
+    assert factor is not None, "the configuration requires one of them"
+    required = f"{side} {_amount(finding.bound, look)} was required"
+    if bound.times:
+        required += f", {factor:g} times that of {other}"
+    elif bound.above:
+        more = f" {'plus' if factor > 0 else 'minus'} {_amount(abs(factor), look).replace('%', 'points')}" if factor else ""
+        required += f", that of {other}{more}"
+    return f"{name} is {_amount(finding.value, look)}; {required}."
+
+
+def _amount(value: float, look: Look) -> str:
+    return f"{100 * value:.1f} %" if look.share else f"{value:.4g}"
+
+
 def _markdown_table(section: Section) -> list[str]:
     head = ["", *section.head]
     rows = [[name, *(f"**{cell.text}**" if cell.best else cell.text for cell in cells)] for name, cells in section.rows]
