@@ -64,11 +64,11 @@ def run_cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
 def test_a_run_resumes_with_its_own_configuration_and_what_is_given_over_it(
     command: str, tmp_path: Path, calls: list[Call], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(tmp_path / "my run", command, "seed=7", "learning_rate=0.25" if command != "zero" else "grpo.learning_rate=0.25")
+    make_run(tmp_path / "my run", command, "seed=7", "learning_rate=0.0025" if command != "zero" else "grpo.learning_rate=0.0025")
     code, err = run_cli(capsys, command, "--out", str(tmp_path / "my run"), "--resume", "save_every=3")
     ((config, _, resume),) = calls
     assert (config.seed, config.save_every, resume) == (7, 3, True)
-    assert (config.grpo if command == "zero" else config).learning_rate == 0.25
+    assert (config.grpo if command == "zero" else config).learning_rate == 0.0025
     assert code == 143
     assert f"to resume: dunwu {command} --out '{tmp_path}/my run' --resume\n" in err
 

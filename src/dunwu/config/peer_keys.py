@@ -90,7 +90,7 @@ TRL: Mapping[str, tuple[str, ...]] = {
     "resume_from_checkpoint": _RESUME,
     **dict.fromkeys(("bf16", "fp16", "tf32", "torch_dtype", "dtype", "mixed_precision"), _PRECISION),
     "use_cpu": ("device (cpu)",),
-    **dict.fromkeys(("model_name_or_path", "model_name", "pretrained_model_name_or_path"), ("model",)),
+    **dict.fromkeys(("model_name_or_path", "model_name", "pretrained_model_name_or_path"), ("model (--model FOLDER)",)),
     **dict.fromkeys(("dataset_name", "train_dataset", "dataset", "train_file", "dataset_path"), _DATA),
     "eval_dataset": _HELD_OUT,
     **dict.fromkeys(("dataset_text_field", "remove_unused_columns"), _COLUMNS),
@@ -130,7 +130,7 @@ VERL: Mapping[str, tuple[str, ...]] = {
     f"{_ACTOR}.entropy_coeff": _ENTROPY,
     **dict.fromkeys(("algorithm.adv_estimator", "algorithm.norm_adv_by_std_in_grpo", f"{_ACTOR}.loss_agg_mode"), _ALGORITHM),
     **dict.fromkeys(("algorithm.filter_groups.enable", "algorithm.filter_groups.max_num_gen_batches"), _DYNAMIC),
-    **dict.fromkeys(("actor_rollout_ref.model.path", "model.partial_pretrain"), ("model",)),
+    **dict.fromkeys(("actor_rollout_ref.model.path", "model.partial_pretrain"), ("model (--model FOLDER)",)),
     "actor_rollout_ref.model.lora_rank": ("lora.rank",),
     "actor_rollout_ref.model.lora_alpha": ("lora.alpha",),
     "actor_rollout_ref.model.target_modules": ("lora.targets",),
@@ -157,7 +157,7 @@ VERL: Mapping[str, tuple[str, ...]] = {
     "trainer.seed": ("seed",),
 }
 OPENRLHF: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("pretrain", "actor.model_name_or_path", "model.model_name_or_path"), ("model",)),
+    **dict.fromkeys(("pretrain", "actor.model_name_or_path", "model.model_name_or_path"), ("model (--model FOLDER)",)),
     **dict.fromkeys(("prompt_data", "data.prompt_dataset", "data.dataset"), _DATA),
     **dict.fromkeys(("eval.dataset",), _HELD_OUT),
     **dict.fromkeys(("input_key", "output_key", "label_key", "prompt_key", "data.input_key", "data.label_key"), _COLUMNS),

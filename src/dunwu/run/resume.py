@@ -19,7 +19,7 @@ def can_resume(path: Path) -> bool:
 def own_config(path: Path, kind: str) -> Json:
     """The configuration of the run of ``kind`` at ``path``. Raises ``RunError`` if there is no such run to resume."""
     if not can_resume(path):
-        raise RunError(f"{path} has no run to resume: check the path, or start a run there without resume")
+        raise RunError(f"{path} has no run to resume: check the path, or start a run there without --resume (in Python resume=True)")
     manifest = read_manifest(path)
     if manifest["kind"] != kind:
         raise RunError(f"{path} is a run of kind {manifest['kind']}, not {kind}: resume it with the command that started it")
