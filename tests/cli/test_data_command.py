@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -163,3 +164,22 @@ except SystemExit:
     pass
 sys.exit("torch" in sys.modules)"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=100, check=False).returncode == 0
+
+
+REAL = Path(os.environ.get("DUNWU_DATA") or "/nowhere")
+
+
+@pytest.mark.skipif(not (REAL / "math").is_dir(), reason="DUNWU_DATA is not set")
+@pytest.mark.parametrize(
+    ("name", "purpose", "part"),
+    [
+        ("gsm8k", "zero", "6,736 training, 737 validation, 1,319 test rows (split by file name, validation by a hash of the problem)"),
+        ("math", "zero", "10,815 training, 1,154 validation, 500 test rows"),
+        ("cmath", "zero", "301 training, 597 validation, 1,097 test rows (split by file name); 63 repeated dropped"),
+        ("mbpp/mbpp.jsonl", "zero", "974 problems with tests"),
+        ("hh_rlhf/pairs.jsonl.gz", "reward-model", "2,778 training, 294 held-out rows (split by a hash of the prompt)"),
+        ("hh_rlhf/pairs.jsonl.gz", "sft", "3,072 conversations"),
+    ],
+)
+def test_real_data_sets(name: str, purpose: str, part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert part in seen(capsys, str(REAL / name), "--for", purpose)["readings"][purpose]["rows"]
