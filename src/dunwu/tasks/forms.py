@@ -72,8 +72,8 @@ def unknown(columns: Columns, forms: Sequence[Form]) -> str:
     lacks = near.lacks(columns)
     names = ", ".join(map(str, columns)) or "none"
     if len(lacks) in (0, len(near.needs)):
-        known = ", ".join(form.name for form in forms)
-        return f"{UNKNOWN} (columns: {names}); known are {known}: see `dunwu data`, and rename yours"
+        known = "; or ".join(dict.fromkeys(", ".join(alternatives[0] for alternatives in form.needs) for form in forms))
+        return f"{UNKNOWN} (columns: {names}): give {known}"
     needed = f"the nearest, {near.name}, needs a value in {' and in '.join(lacks)}"
     remedy = f"rename yours, or for dunwu sft and reward-model set columns.{lacks[0].partition(' or ')[0]}=COLUMN"
     return f"{UNKNOWN} (columns: {names}); {needed}: {remedy}"

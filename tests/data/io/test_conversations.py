@@ -58,7 +58,7 @@ def test_columns_that_parquet_fills_with_nothing() -> None:
 @pytest.mark.parametrize(
     ("columns", "part"),
     [
-        ({"sentence": "1+1?"}, "of no known form (columns: sentence); known are messages, prompt and completion"),
+        ({"sentence": "1+1?"}, "of no known form (columns: sentence): give messages; or prompt, completion; or conversations"),
         ({"prompt": "1+1?"}, "the nearest, prompt and completion, needs a value in completion"),
         ({"messages": "1+1?"}, "not a JSON list"),
         ({"messages": '{"role": "user"}'}, "not a JSON list"),
