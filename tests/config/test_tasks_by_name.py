@@ -7,6 +7,7 @@ import pytest
 
 from dunwu.config.data_replies import RejectionConfig
 from dunwu.config.load import dump_config, load_config, validate
+from dunwu.config.suite import SuiteConfig
 from dunwu.config.tasks import CountdownTask, DatasetTask, Game24Task, ReasoningGymTask, parse_task, task_title
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError
@@ -37,6 +38,8 @@ def test_keys_of_a_task_by_name() -> None:
     ]
     assert zero("evaluations=game24", "evaluations.0.problems=5").evaluations[0].problems == 5
     assert zero("reward=[{kind: language, tasks: [gsm8k]}]", "reward.0.tasks.0=game24").reward[0].tasks == ("game24",)
+    suite = load_config(SuiteConfig, None, ["general.tasks.samples=2"], {"general": {"tasks": {"task": "game24"}}})  # a set of that name
+    assert suite.general["tasks"].samples == 2
 
 
 def test_a_file_is_a_task(tmp_path: Path) -> None:

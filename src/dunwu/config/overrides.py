@@ -62,7 +62,7 @@ def _set(data: dict[str, Any], override: Override, defaults: Any) -> None:
         if isinstance(node, dict) and node.get(where) is None:
             node[where] = copy.deepcopy(defaults) if isinstance(defaults, list) else {}
         if "reward" not in parts[:depth]:  # its `tasks` are names only
-            node[where] = _in_full(part, node[where])
+            node[where] = _in_full(part, node[where], parts[depth + 1])
         node = node[where]
     where = _member(node, parts[-1], override, ".".join(parts[:-1]))
     if where == "kind" and isinstance(node, dict) and node.get("kind") != override.value:
@@ -70,9 +70,9 @@ def _set(data: dict[str, Any], override: Override, defaults: Any) -> None:
     node[where] = override.value
 
 
-def _in_full(part: str, value: Any) -> Any:
+def _in_full(part: str, value: Any, below: str) -> Any:
     """The keys that a task's name stands for, so that one of them can be set: `--task rows.jsonl tasks.0.task.problem_column=question`."""
-    if part in ("tasks", "evaluations"):
+    if part in ("tasks", "evaluations") and below.isdecimal():
         return [*each_with_task(value)] if isinstance(value, str | dict | list) else value
     return task_keys(value) if part == "task" and isinstance(value, str) else value
 
