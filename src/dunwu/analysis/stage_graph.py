@@ -16,8 +16,8 @@ from dunwu.analysis.pipeline_run import StageRun
 WIDTH, HEIGHT = 156, 46
 ACROSS, DOWN = 14, 34
 """Gaps between two places of a row, and between two rows."""
-LONGEST = 21
-"""Characters of a name that fit into a box."""
+LONGEST, LONGEST_REMARK = 18, 22
+"""Characters of a name, and of the line below it, that fit into a box."""
 _SWEEPS = 12
 
 Place = tuple[str, int]
@@ -35,9 +35,16 @@ class Node:
 
     @property
     def label(self) -> str:
-        """The name, shortened to fit."""
+        """The name, shortened in the middle to fit: names often differ at their ends."""
         name = self.stage.name
-        return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+        return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}…{name[-8:]}"
+
+    @property
+    def remark(self) -> str:
+        """The kind of work, and the state unless it is done; the state alone if both are too long."""
+        kind, state = self.stage.kind, self.stage.state
+        text = kind if state == "done" else f"{kind} · {state}"
+        return text if len(text) <= LONGEST_REMARK else f"{kind[: LONGEST_REMARK - 1]}…" if state == "done" else state
 
 
 @dataclass(frozen=True)

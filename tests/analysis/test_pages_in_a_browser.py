@@ -1,0 +1,112 @@
+"""The pages in Chromium: no console error, nothing wider than the window, no text over the edge of its box. Needs playwright.
+
+``SCREENSHOTS=FOLDER`` keeps a picture of each page, width and colour scheme, to look at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunwu.analysis.comparison import write_comparison
+from dunwu.analysis.report import write_report
+from dunwu.analysis.stage_table import write_stage_page
+from dunwu.config.zero import ZeroConfig
+from dunwu.jobs.zero import run_zero
+from dunwu.run.directory import RunDirectory
+from tests.analysis.test_stage_table import table
+
+pytestmark = pytest.mark.slow
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+WIDTHS = (390, 1400)
+
+TOO_WIDE = """() => {
+  const wide = document.documentElement.scrollWidth - window.innerWidth;
+  const scrolls = element => element.closest('.scroll, .graph, pre, .question') !== null;
+  const cut = [...document.querySelectorAll('main *')].filter(
+    element => !scrolls(element) && element.getBoundingClientRect().right > window.innerWidth + 1
+  ).map(element => element.outerHTML.slice(0, 80));
+  const boxes = [...document.querySelectorAll('.graph g')].filter(group => group.querySelector('rect')).flatMap(group => {
+    const box = group.querySelector('rect').getBoundingClientRect();
+    return [...group.querySelectorAll('text')].filter(text => {
+      const found = text.getBoundingClientRect();
+      return found.left < box.left || found.right > box.right;
+    }).map(text => text.textContent);
+  });
+  const narrow = [...document.querySelectorAll('td, th')].filter(cell => cell.textContent.trim().length > 3 && cell.clientWidth > 0 &&
+    cell.clientWidth < 30).map(cell => cell.textContent);
+  return {wide, cut, boxes, narrow};
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
+    driver = pytest.importorskip("playwright.sync_api")
+    found = os.environ.get("CHROMIUM") or next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("no Chromium")
+    with driver.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, zero_config: Callable[..., ZeroConfig]) -> dict[str, Path]:
+    """A report, the page of a running run, a comparison, and the stages of a pipeline."""
+    folder = tmp_path_factory.mktemp("pages")
+    run = run_zero(zero_config("evaluate_every=2", "dump_rollouts_every=1"), folder / "run")
+    other = run_zero(zero_config("grpo.steps=4", "seed=1"), folder / "other")
+    with RunDirectory.create(folder / "live", "zero", {"grpo": {"steps": 30}}, 0) as running:
+        running.note({"steps": 30})
+        for step in range(1, 11):
+            running.log(step, {"reward": step / 10, "rewards/accuracy": step / 10, "completions/mean_length": 10.0 * step})
+        live = write_report(folder / "live")
+    comparison = write_comparison([run, other], folder / "comparison.html")
+    stages = write_stage_page([_pipeline(folder)], folder / "stages.html")
+    return {"report": run / "report.html", "live": live, "comparison": comparison, "stages": stages}
+
+
+def _pipeline(folder: Path) -> Path:
+    """A pipeline of many stages with long names, one of them stopped, and the table of its checkpoints."""
+    run, identity = folder / "pipeline", "0123456789abcdef" * 4
+    data, names = "a_very_long_name_of_a_stage_of_data", [f"measured-checkpoint-number-{i}" for i in range(6)]
+    stages: dict[str, Any] = {data: {"work": "rejection_sampling"}, "tuned": {"work": "sft", "inputs": {"data": data}}}
+    stages |= {name: {"work": "rejection_sampling", "inputs": {"model": "tuned", "data": data}} for name in names}
+    stages["table"] = {"work": "stage_table", "inputs": {f"rows.{i}.path": name for i, name in enumerate(names)}}
+    for name in ("tuned", "table"):
+        made = run / "stages" / name / identity[:16]
+        (made / "output").mkdir(parents=True)
+        artefact = {"makes": "evaluation", "payload": "output", "cost": {"seconds": 90.0, "trained_tokens": 10**9, "flops": 1e18}}
+        (made / "artefact.json").write_text(json.dumps(artefact), encoding="utf-8")
+    (made / "output" / "stages.json").write_text(json.dumps(table().as_json()), encoding="utf-8")
+    (run / "recipe.yaml").write_text(json.dumps({"name": "pipeline", "stages": stages}), encoding="utf-8")
+    journal = {name: {"state": "done", "identity": identity} for name in ("tuned", "table")}
+    message = "no space left on a device with a very long path " + "/folder" * 30
+    journal[names[0]] = {"state": "failed", "identity": identity, "message": message}
+    (run / "progress.json").write_text(json.dumps(journal), encoding="utf-8")
+    return run
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["report", "live", "comparison", "stages"])
+def test_a_page_fits_its_window_and_has_no_error(name: str, width: int, scheme: str, browser: Any, pages: dict[str, Path]) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page, errors = context.new_page(), []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(pages[name].resolve().as_uri())
+    found = page.evaluate(TOO_WIDE)
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
+    context.close()
+    assert errors == []
+    assert found == {"wide": 0, "cut": [], "boxes": [], "narrow": []}
