@@ -122,6 +122,7 @@ def test_the_real_stages_reach_what_makes_their_output_and_not_what_shows_it() -
     assert not [name for name in zero if name.startswith(("analysis/", "cli/"))]
     assert not {"pipeline/execute.py", "pipeline/graph.py", "pipeline/live.py"} & zero.keys()
     assert not {"jobs/headline.py", "jobs/preview.py", "jobs/memory.py", "run/reporter.py", "run/console.py", "errors.py"} & zero.keys()
+    assert not {"text/translate.py", "text/catalogue.py", "text/zh.json"} & zero.keys(), "a translation changes no stage"
     measure = code_of("dunwu.jobs.measure:run_measure")
     assert "evaluation/metrics.py" in measure
     assert not {"trainers/grpo.py", "jobs/zero.py"} & measure.keys()

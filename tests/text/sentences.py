@@ -12,6 +12,8 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "dunwu"
 ERRORS = {"UserError", "ConfigError", "DataError", "ModelError", "RunError", "CheckpointError", "TrainingError", "Interrupted"}
 REPORTED = {"say", "warn", "facts", "sample", "progress", "show", "table"}
+SECTIONS = {"MathPolicy"}
+"""Classes of options inside the options of a command."""
 MOST_VARIANTS = 32
 _PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)(?:!([ntw]))?\}(?!\})")
 
@@ -100,7 +102,8 @@ def _name(node: ast.expr) -> str:
 def template_texts(html: str) -> Iterator[str]:
     """Text between tags of a Jinja template, statements as ends and expressions as placeholders."""
     html = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL).replace("&nbsp;", "\N{NO-BREAK SPACE}")
-    for text in re.split(r"<[^>]*>|\{%.*?%\}", html):
+    short = re.sub(r"\{% if [^%]*%\}[^<]*?\{% endif %\}", "", html)  # the texts with what is conditional in them, and without
+    for text in re.split(r"<[^>]*>|\n", "\n".join((re.sub(r"\{%.*?%\}", "", html), short, re.sub(r"\{%.*?%\}", "\n", html)))):
         yield re.sub(r"\{\{.*?\}\}", "{}", text)
     yield from (found[1] for found in re.finditer(r'(?:aria-label|title)="([^"{]*)"', html))
 
@@ -132,7 +135,8 @@ def _reports(path: str, tree: ast.Module) -> Iterator[tuple[int, ast.expr]]:
 
 def _help(path: str, tree: ast.Module) -> Iterator[tuple[int, ast.expr]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node.name.endswith("Options") and node.decorator_list and path.startswith("cli/"):
+        options = isinstance(node, ast.ClassDef) and node.name.endswith("Options") and node.decorator_list and path.startswith("cli/")
+        if isinstance(node, ast.ClassDef) and (options or node.name in SECTIONS):
             yield from ((each.lineno, each.value) for each in node.body if isinstance(each, ast.Expr))
         elif isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Dict) and path == "cli/main.py":
             yield from ((value.lineno, value) for value in node.value.values)

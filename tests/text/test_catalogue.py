@@ -78,6 +78,10 @@ def test_every_entry_is_in_the_source() -> None:
     assert [key for key in CATALOGUE if not occurs(key) and key not in LIBRARIES] == []
 
 
+def test_what_libraries_say_has_an_entry() -> None:
+    assert [text for text in LIBRARIES if text not in CATALOGUE] == []
+
+
 def test_an_entry_and_its_translation_have_the_same_placeholders() -> None:
     wrong = [key for key, target in CATALOGUE.items() if sorted(placeholders(key)) != sorted(set(placeholders(target)))]
     assert wrong == []

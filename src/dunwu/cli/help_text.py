@@ -37,8 +37,12 @@ def translated(kind: type[Any]) -> tuple[type[Any], str | None]:
     if ours == _one_line(description):
         return kind, None
     hints, helps = get_type_hints(kind, include_extras=True), _docstrings(kind)
-    types = {name: Annotated[hints[name], tyro.conf.arg(help=_padded(text))] for name, text in helps.items()}
-    defaults = {each.name: each.default for each in dataclasses.fields(kind) if each.default is not dataclasses.MISSING}
+    types: dict[str, Any] = {name: Annotated[hints[name], tyro.conf.arg(help=_padded(text))] for name, text in helps.items()}
+    defaults: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(kind) if each.default is not dataclasses.MISSING}
+    for name, hint in hints.items():
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            types[name], _ = translated(hint)
+            defaults[name] = dataclasses.field(default_factory=types[name])
     same = type(kind.__name__, (kind,), {"__annotations__": types, "__doc__": ours, "__module__": kind.__module__, **defaults})
     return dataclasses.dataclass(frozen=True)(same), ours
 

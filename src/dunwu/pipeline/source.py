@@ -21,7 +21,7 @@ from pathlib import Path
 from dunwu.process.code_hash import code_hash, parse_code
 
 PACKAGE = Path(__file__).resolve().parents[1]
-LEFT_OUT = ("analysis", "assets", "recipes", "__pycache__")
+LEFT_OUT = ("analysis", "assets", "recipes", "__pycache__", "zh.json")
 PRESENTING = (
     "errors",
     "jobs.headline",
@@ -29,6 +29,8 @@ PRESENTING = (
     "jobs.preview",
     "run.console",
     "run.reporter",
+    "text.catalogue",
+    "text.translate",
     "version",
 )
 """Modules that print or refuse, and of which nothing reaches an artefact (`jobs.checks` drops rows too, and counts)."""
@@ -96,9 +98,9 @@ def _module(name: str, package: Path) -> Path | None:
 @lru_cache(maxsize=4096)
 def _beside(folder: Path) -> tuple[Path, ...]:
     """Files in ``folder`` that are no Python, and those in its folders that hold no Python."""
-    inner = sorted(folder.iterdir())
+    inner = [path for path in sorted(folder.iterdir()) if path.name not in LEFT_OUT]
     files = [path for path in inner if path.is_file() and path.suffix not in NO_SOURCE and not path.name.startswith(".")]
-    plain = [path for path in inner if path.is_dir() and not any(path.rglob("*.py")) and path.name not in LEFT_OUT]
+    plain = [path for path in inner if path.is_dir() and not any(path.rglob("*.py"))]
     return (*files, *(path for below in plain for path in _beside(below)))
 
 
