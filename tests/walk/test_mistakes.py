@@ -65,7 +65,7 @@ MISTAKES = {
     "a key without a value": Mistake(f"zero grpo.steps {DRY}", ("grpo.steps",), f"zero grpo.steps=5 {DRY}"),
     "an option without a value": Mistake("eval --model", ("--model",), "eval --help"),
     "an algorithm misspelt": Mistake(f"zero grpo.algorithm=dappo {DRY}", ("dapo",), f"zero grpo.algorithm=dapo {DRY}"),
-    "a preset misspelt": Mistake(f"zero preset=r1-zero {DRY}", ("r1-zero-v1",), f"zero preset=r1-zero-v1 {DRY}"),
+    "a preset misspelt": Mistake(f"zero preset=r1-zero {DRY}", ("r1-zero-v1",), f"zero preset=r1-zero-v1 sampling.max_tokens=400 {DRY}"),
     "a reward misspelt": Mistake(f"zero reward=[acuracy] {DRY}", ("accuracy",), f"zero reward=[accuracy] {DRY}"),
     "a template misspelt": Mistake(f"zero template=chatlm {DRY}", ("chatml",), f"zero template=tiny {DRY}"),
     "a device that is not here": Mistake(f"zero device=gpu {DRY}", ("device", "cuda"), f"zero device=cpu {DRY}"),
@@ -130,7 +130,7 @@ MISTAKES = {
     ),
     # runs
     "a run on a finished one": Mistake(f"zero --out finished {' '.join(SHORT)}", ("finished", "--resume"), "zero --out finished --resume"),
-    "resume of nothing": Mistake("zero --out runs/none --resume", ("runs/none", "--resume"), "zero --out runs/none --dry-run"),
+    "resume of nothing": Mistake("zero --out runs/none --resume", ("runs/none", "no run"), "zero --out runs/none --dry-run"),
     "resume with another value": Mistake(
         "zero --out finished --resume grpo.group_size=4", ("grpo.group_size", "2", "4"), "zero --out finished --resume"
     ),
