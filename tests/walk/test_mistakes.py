@@ -3,6 +3,7 @@ and the remedy in that line works when it is followed."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,19 +93,19 @@ MISTAKES = {
     "columns of other names": Mistake(
         f"zero --task columns.jsonl {DRY}",
         ("q", "meta"),
-        f"zero tasks=[{{task:{{kind:dataset,path:columns.jsonl,problem_column:q,answer_column:meta.gold}}}}] {DRY}",
+        f'zero "tasks=[{{task: {{kind: dataset, path: columns.jsonl, problem_column: q, answer_column: meta.gold}}}}]" {DRY}',
     ),
     "no answers": Mistake(f"zero --task no_answers.jsonl {DRY}", ("answer",), f"zero --task rows.jsonl {DRY}"),
     "one row without an answer": Mistake(
         f"zero --task one_empty.jsonl {DRY}",
         ("row 4", "unusable"),
-        f"zero tasks=[{{task:{{kind:dataset,path:one_empty.jsonl,unusable:drop}}}}] {DRY}",
+        f'zero "tasks=[{{task: {{kind: dataset, path: one_empty.jsonl, unusable: drop}}}}]" {DRY}',
     ),
     "pairs without a rejected answer": Mistake(
         f"reward-model --data only_chosen.jsonl {DRY}", ("rejected",), f"reward-model --data pairs.jsonl {DRY}"
     ),
     "conversations for a reward model": Mistake(
-        f"reward-model --data chats.jsonl {DRY}", ("chosen",), f"reward-model --data pairs.jsonl {DRY}"
+        f"reward-model --data chats.jsonl {DRY}", ("preferences", "dunwu data"), f"reward-model --data pairs.jsonl {DRY}"
     ),
     "pairs for fine-tuning": Mistake(f"sft --data rows.csv {DRY}", ("rows.csv",), f"sft --data chats.jsonl {DRY}"),
     "a label that is empty": Mistake(
@@ -179,6 +180,6 @@ def test_there_are_sixty() -> None:
 def _follow(command: str) -> int:
     """The exit code of the remedy; `--help` ends the process."""
     try:
-        return main(command.split())
+        return main(shlex.split(command))
     except SystemExit as leaving:
         return int(leaving.code or 0)
