@@ -57,8 +57,10 @@ class Shell:
             "PYTHONUNBUFFERED": "1",
         }
         command = [sys.executable, "-m", "dunwu.cli.main", *arguments]
-        with (self.folder / "err.txt").open("w+", encoding="utf-8") as err:
-            process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=err, text=True)
+        with (
+            (self.folder / "err.txt").open("w+", encoding="utf-8") as err,
+            subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=err, text=True) as process,
+        ):
             out = _read(process, stop_at, stop_with)
             code = process.wait(PATIENCE)
             err.seek(0)
