@@ -127,7 +127,7 @@ def noise(step):
     [
         (SAME, rl(noise, 0.9), "the rewards of 90.0 % of the groups were all equal"),
         (SAME, rl(0.0, 1.0, 0.0), "100.0 % of the groups were all equal; no answer was right"),
-        (SAME, rl(noise, 0.2), "the reward did not change (0.28 at the start, 0.32 at the end)"),
+        (SAME, rl(noise, 0.2), "the reward moved no more than between steps (0.28 at the start, 0.32 at the end)"),
         (BETTER, rl(noise, 0.9), ""),
         (BETTER, rl(0.0, 1.0), "100.0 %"),
         (SAME, rl(lambda step: 0.3 + step / 100, 0.9), ""),

@@ -39,7 +39,7 @@ MISTAKES = {
         f"sft --data chats.jsonl per_device_train_batch_size=4 {DRY}", ("batch_size",), f"sft --data chats.jsonl batch_size=4 {DRY}"
     ),
     "TRL: output_dir": Mistake(f"zero --output_dir runs/a {DRY}", ("--out",), f"zero --out runs/a {DRY}"),
-    "TRL: model_name_or_path": Mistake(f"zero --model_name_or_path tiny {DRY}", ("--model",), f"zero --model tiny {DRY}"),
+    "TRL: model_name_or_path": Mistake(f"zero --model_name_or_path tiny {DRY}", ("model",), f"zero --model tiny {DRY}"),
     "TRL: beta": Mistake(f"zero beta=0.01 {DRY}", ("grpo.beta",), f"zero grpo.beta=0.01 {DRY}"),
     "TRL: epsilon_high": Mistake(f"zero grpo.epsilon_high=0.28 {DRY}", ("grpo.clip_high",), f"zero grpo.clip_high=0.28 {DRY}"),
     "TRL: loss_type": Mistake(f"zero loss_type=dapo {DRY}", ("grpo.algorithm",), f"zero grpo.algorithm=dapo {DRY}"),

@@ -79,7 +79,7 @@ def plan_facts(
         for each in config.evaluations
     ]
     yield "measured", f"before and after: {', '.join(sets)}" if sets else "nothing (no evaluations)"
-    if sets and config.evaluate_every:
+    if sets and 0 < config.evaluate_every < grpo.steps:
         yield "during", f"every {config.evaluate_every} steps: {config.evaluate_problems or 'all'} problems of each set"
     yield "run", str(run)
 
