@@ -90,7 +90,7 @@ def test_more_steps(shell: Shell) -> None:
 def test_evaluation_of_the_run(shell: Shell) -> None:
     step = shell.dunwu("eval", "--model", "zero", "--task", "train.parquet", "--json", *FEW)
     assert step.code == 0
-    assert json.loads(step.out)["pass_at_1"] is not None
+    assert json.loads(step.out)["summary"]["pass_at_1"] is not None
 
 
 def test_the_report_names_the_task(shell: Shell) -> None:

@@ -134,7 +134,8 @@ def nothing_learnt(before: Mapping[str, Any], after: Mapping[str, Any], rows: Se
     wrong = "; no answer was right" if accuracy and not any(accuracy.values) else ""
     if share > 0.5:
         return f"nothing was learnt: the rewards of {percent(share)} of the groups were all equal{wrong}"
-    return f"nothing was learnt: the reward moved no more than between steps ({plain(reward.first)} at the start, {plain(reward.last)} at the end){wrong}"
+    ends = f"{plain(reward.first)} at the start, {plain(reward.last)} at the end"
+    return f"nothing was learnt: the reward moved no more than between steps ({ends}){wrong}"
 
 
 def moved(values: Curve) -> bool:
