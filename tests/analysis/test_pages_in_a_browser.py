@@ -41,7 +41,16 @@ TOO_WIDE = """() => {
   });
   const narrow = [...document.querySelectorAll('td, th')].filter(cell => cell.textContent.trim().length > 3 && cell.clientWidth > 0 &&
     cell.clientWidth < 30).map(cell => cell.textContent);
-  return {wide, cut, boxes, narrow};
+  const scrolled = window.innerWidth < 800 ? [] : [...document.querySelectorAll('.scroll, .graph')].filter(
+    element => element.scrollWidth > element.clientWidth + 1).map(element => element.className);
+  const labels = [...document.querySelectorAll('figure svg')].flatMap(svg => {
+    const frame = svg.getBoundingClientRect();
+    return [...svg.querySelectorAll('[id*="-text_"]')].filter(text => {
+      const found = text.getBoundingClientRect();
+      return found.left < frame.left - 1 || found.right > frame.right + 1;
+    }).map(() => svg.getAttribute('aria-label'));
+  });
+  return {wide, cut, boxes, narrow, scrolled, labels};
 }"""
 
 
@@ -109,4 +118,4 @@ def test_a_page_fits_its_window_and_has_no_error(name: str, width: int, scheme: 
         page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
     context.close()
     assert errors == []
-    assert found == {"wide": 0, "cut": [], "boxes": [], "narrow": []}
+    assert found == {"wide": 0, "cut": [], "boxes": [], "narrow": [], "scrolled": [], "labels": []}

@@ -184,7 +184,10 @@ def _svg(name: str, title: str, x: str, y: str, entries: int, draw: Callable[[Ax
 def _inline(figure: Figure, name: str, title: str) -> Markup:
     """The figure as ``<svg>``: prefixed ids (a page has many plots), CSS variables as colours, no prologue, metadata or namespaces."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    # the layout leaves too little room for long tick labels: the box is that of what was drawn
+    figure.savefig(
+        buffer, format="svg", bbox_inches="tight", pad_inches=0.03, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+    )
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
