@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from dunwu.data.overview import DataKeys, Overview, Purpose, Reading, overview
 from dunwu.errors import DataError, RunError
 from dunwu.run.reporter import clean
 from dunwu.tasks.forms import UNKNOWN
+from dunwu.text.translate import translate
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 SHOWN = 400
@@ -88,10 +90,11 @@ def _samples(folder: Path | None) -> None:
 def _show(found: Overview) -> None:
     for file in found.files:
         show(clean(f"{file.name}: {file.container}, {file.rows:,} rows{'' if file.split == 'unnamed' else f', {file.split} by its name'}"))
-    show("columns")
+    show("columns", label=True)
     width = min(40, max(len(column.name) for column in found.columns)) if found.columns else 0
     for column in found.columns:
-        print(clean(f"  {column.name:<{width}}  {column.kind}, {column.filled:,} of {found.rows:,}  {column.example}"))
+        kind = translate(f"{column.kind}, {column.filled:,} of {found.rows:,}", encoding=sys.stdout.encoding)
+        print(clean(f"  {column.name:<{width}}  {kind}  {column.example}"))
     for purpose, reading in found.readings.items():
         show("")
         show(clean(f"{'zero, eval' if purpose == 'zero' else purpose}: {reading.takes or f'cannot read it: {_shorter(reading, found)}'}"))

@@ -43,6 +43,6 @@ def run(arguments: Sequence[str]) -> int:
             if stage.message and stage.state in ("waiting", "failed"):
                 show(f"{stage.name}: {clean(stage.message)}")
     else:
-        show("\n".join(plain_lines(status)))
+        show("\n".join(plain_lines(status)), label=True)
     show(conclusion(status))
     return 0

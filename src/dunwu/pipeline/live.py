@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich import get_console
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
@@ -13,6 +14,7 @@ from dunwu.errors import DunwuError
 from dunwu.pipeline.artefacts import RECIPE
 from dunwu.pipeline.status import StageStatus, Status, read_status
 from dunwu.run.reporter import clean, duration
+from dunwu.text.translate import translate
 
 STYLES = {"waiting": "dim", "running": "bold cyan", "done": "green", "stopped": "yellow", "failed": "bold red"}
 
@@ -27,15 +29,19 @@ def shown(run: Path) -> RenderableType:
 
 def table(status: Status) -> Table:
     """One row per stage, and the totals."""
-    made = Table("stage", "work", "state", box=SIMPLE_HEAD, pad_edge=False)
+    made = Table(*map(_ours, ("stage", "work", "state")), box=SIMPLE_HEAD, pad_edge=False)
     for name in ("step", "time", "left", "tokens", "FLOPs"):
-        made.add_column(name, justify="right")
+        made.add_column(_ours(name), justify="right")
     for stage in status.stages:
         made.add_row(*_cells(stage), style=STYLES[stage.state])
     totals, left = status.totals(), "" if status.done else _all_left(status)
     made.add_section()
-    made.add_row("all", "", "", "", duration(totals["seconds"]), left, _count(totals["tokens"]), _flops(totals["flops"]))
+    made.add_row(_ours("all"), "", "", "", duration(totals["seconds"]), left, _count(totals["tokens"]), _flops(totals["flops"]))
     return made
+
+
+def _ours(word: str) -> str:
+    return translate(word, encoding=get_console().encoding, label=True)
 
 
 def plain_lines(status: Status) -> list[str]:
@@ -68,7 +74,7 @@ def _all_left(status: Status) -> str:
 def _cells(stage: StageStatus) -> tuple[str, ...]:
     left = "" if stage.state == "done" else duration(stage.left)
     took = duration(stage.seconds) if stage.state != "waiting" else ""
-    return stage.name, stage.kind, stage.state, _steps(stage), took, left, _count(stage.tokens), _flops(stage.flops)
+    return stage.name, stage.kind, _ours(stage.state), _steps(stage), took, left, _count(stage.tokens), _flops(stage.flops)
 
 
 def _steps(stage: StageStatus) -> str:

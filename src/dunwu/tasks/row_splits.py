@@ -56,7 +56,7 @@ def split_rows(rows: Sequence[Row], text_of: Callable[[Row], str]) -> SplitRows:
 
 def counts_in_words(counts: Mapping[Split, int]) -> str:
     """``36 training, 2 validation, 2 test rows``."""
-    return ", ".join(f"{counts[split]:,} {IN_WORDS[split]}" for split in ("train", "validation", "test")) + " rows"
+    return f"{counts['train']:,} training, {counts['validation']:,} validation, {counts['test']:,} test rows"
 
 
 def _fill(assigned: dict[Split, list[tuple[str, Row]]], hashed: Sequence[Split]) -> Iterator[Split]:
