@@ -42,6 +42,12 @@ def test_keys_of_a_task_by_name() -> None:
     assert suite.general["tasks"].samples == 2
 
 
+def test_an_override_reaches_into_a_task_that_is_named() -> None:
+    assert tasks("tasks=countdown", "tasks.0.task.levels=[4]", "tasks.0.weight=2") == [(CountdownTask(levels=(4,)), 2.0)]
+    assert tasks("tasks=[gsm8k, {task: math}]", "tasks.1.task.language=zh")[1][0] == DatasetTask(path="math", language="zh")
+    assert zero("tasks=gsm8k", "tasks.0.task.language=zh").evaluations[0].task == DatasetTask(path="gsm8k", language="zh")
+
+
 def test_a_file_is_a_task(tmp_path: Path) -> None:
     own = tmp_path / "own.jsonl"
     own.write_text("{}\n", encoding="utf-8")

@@ -14,6 +14,7 @@ from dunwu.cli.outputs import check_folder
 from dunwu.cli.run_command import print_pipeline, run_stages
 from dunwu.errors import ConfigError
 from dunwu.models.bundled import BUNDLED_NAME
+from dunwu.models.facts import model_facts
 from dunwu.pipeline.graph import Pipeline
 from dunwu.pipeline.recipe_file import with_overrides
 from dunwu.pipeline.recipes.r1_paper import paper_r1
@@ -66,6 +67,8 @@ def _pipeline(options: R1Options) -> Pipeline:
     if options.recipe == "tiny":
         if options.data is not None:
             raise ConfigError(f"--data {options.data}: the recipe tiny makes its own data; leave it out, or choose --recipe small")
+        if not model_facts(options.model).tiny:
+            raise ConfigError(f"--model {options.model}: the recipe tiny would ruin it; choose --recipe small and give --data (your rows)")
         return tiny_r1(options.model, options.seed)
     if options.model == BUNDLED_NAME or options.data is None:
         raise ConfigError(f"--recipe {options.recipe} needs --model (a folder or a hub id) and --data (a folder with your rows)")

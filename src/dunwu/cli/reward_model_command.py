@@ -56,7 +56,8 @@ def _plan(config: RewardModelConfig) -> list[str]:
     unit = "pairs" if config.criterion == "helpfulness" else "answers"
     return [
         f"data: {config.data or 'not set, give --data FILE'}",
-        f"updates: {config.epochs} passes over the training rows, {config.batch_size} {unit} each, {rate_in_words(config)}",
+        f"updates: {config.epochs} passes over the training rows, {config.batch_size} {unit} each",
+        rate_in_words(config),
         f"checkpoints: every {config.save_every} updates, keeping the newest {config.keep_checkpoints}",
         "evaluation, after training: accuracy, calibration and influence of length on held-out rows",
     ]

@@ -77,7 +77,8 @@ def _plan(config: ZeroConfig) -> list[str]:
     lines = [
         f"rollouts: {rollouts:,} ({grpo.steps:,} steps of {grpo.prompts_per_step} prompts x {grpo.group_size})",
         f"tokens: at most {rollouts * config.sampling.max_tokens:,} in completions{replaced}",
-        f"updates: {updates:,}, {rate_in_words(grpo)}",
+        f"updates: {updates:,}",
+        rate_in_words(grpo),
         f"checkpoints: every {config.save_every} steps, keeping the newest {config.keep_checkpoints}",
     ]
     due = (grpo.steps - 1) // config.evaluate_every if config.evaluate_every else 0

@@ -18,6 +18,7 @@ from dunwu.config.mistakes import describe
 from dunwu.config.overrides import Override, apply_overrides, parse_overrides
 from dunwu.config.peer_keys import peer_hint
 from dunwu.config.presets import PresetValue, nested, preset
+from dunwu.config.task_names import task_list
 from dunwu.config.yaml_text import parse_yaml, write_yaml
 from dunwu.errors import ConfigError
 
@@ -48,6 +49,9 @@ def load_following(
     for override in parsed:
         data = merge(data, preset(str(override.value))) if override.key == "preset" else data
     keys = [override for override in parsed if override.key != "preset"]
+    if any(override.key.startswith("tasks.") for override in keys):
+        data = {**data, "tasks": task_list(data["tasks"])} if "tasks" in data else data
+        keys = [Override(each.key, task_list(each.value)) if each.key == "tasks" else each for each in keys]
     _refuse_peer_keys(model, data, keys)
     data = apply_overrides(data, keys, _defaults(model, data, keys, following))
     source = f"{file}: " if file is not None and not parsed else ""

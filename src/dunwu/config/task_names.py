@@ -35,6 +35,19 @@ def task_keys(text: str) -> dict[str, Any]:
     raise ConfigError(f"unknown task {text!r}: {_hint(text)}")
 
 
+def task_list(sources: Any) -> Any:
+    """Sources of a mixture as a list of mappings with the keys of each task, so that overrides may index it (`tasks.0.task.levels`)."""
+    each = [sources] if isinstance(sources, str | dict) else sources
+    return [_keys(one) for one in each] if isinstance(each, list | tuple) else sources
+
+
+def _keys(source: Any) -> Any:
+    if isinstance(source, str) or (isinstance(source, dict) and "kind" in source):
+        source = {"task": source}
+    named = isinstance(source, dict) and isinstance(source.get("task"), str)
+    return {**source, "task": task_keys(source["task"])} if named else source
+
+
 def data_name(path: str) -> str:
     """A short name for a data set: the last part of its path without the ending."""
     name = Path(path).expanduser().resolve().name if Path(path).expanduser().exists() else path.rpartition("/")[2]
