@@ -32,6 +32,15 @@ def test_another_model_is_not_trained_with_the_demos_values() -> None:
     assert (evaluation.task, evaluation.sampling) == (Game24Task(wording="full"), held_out.sampling)
 
 
+@pytest.mark.parametrize("lora", ["lora={}", "lora.rank=8", "lora={rank: 4}"])
+def test_adapters_have_a_learning_rate_of_their_own(lora: str) -> None:
+    assert zero(lora).grpo.learning_rate == 1e-5
+    assert load_following(SftConfig, None, ["data=x.jsonl", lora], following("sft", OTHER))[0].learning_rate == 1e-4
+    assert zero(lora, "grpo.learning_rate=3e-6").grpo.learning_rate == 3e-6
+    assert zero("lora=null").grpo.learning_rate == 1e-6
+    assert zero(lora, facts=ModelFacts()).grpo == load_config(ZeroConfig, None, []).grpo
+
+
 @pytest.mark.parametrize("command", ["zero", "sft", "reward-model", "eval", "pretrain"])
 def test_the_tiny_model_keeps_the_demos(command: str) -> None:
     assert following(command, ModelFacts()) == TINY

@@ -15,6 +15,8 @@ from dunwu.config.presets import PresetValue
 
 _CHAT = PresetValue("auto", "the tokenizer's chat template if it has one")
 _WEIGHTS_WORTH_KEEPING = "the weights of a trained model are worth keeping"
+_ADAPTERS = 10
+"""Adapters need about this many times the learning rate of all weights: Schulman, "LoRA Without Regret", Thinking Machines, 2025."""
 _EVALUATED: Mapping[str, PresetValue] = {
     "temperature": PresetValue(0.6, "DeepSeek-R1's evaluation, v1 section 3"),
     "top_p": PresetValue(0.95, "DeepSeek-R1's evaluation, v1 section 3"),
@@ -57,11 +59,18 @@ class Following:
     context: Mapping[str, Any]
 
     def unset(self, data: Mapping[str, Any]) -> dict[str, PresetValue]:
-        """The values of keys that ``data`` does not set."""
-        return {key: value for key, value in self.values.items() if not _is_set(data, key)}
+        """The values of keys that ``data`` does not set; with ``lora`` the learning rate is that of adapters."""
+        unset = {key: value for key, value in self.values.items() if not _is_set(data, key)}
+        return unset if data.get("lora") is None else {key: _of_adapters(key, value) for key, value in unset.items()}
 
 
 TINY = Following({}, {"wording": "short"})
+
+
+def _of_adapters(key: str, chosen: PresetValue) -> PresetValue:
+    if not key.endswith("learning_rate") or not isinstance(chosen.value, float):
+        return chosen
+    return PresetValue(round(_ADAPTERS * chosen.value, 12), f"{_ADAPTERS} times that of all weights, as LoRA adapters need")
 
 
 def following(command: str, facts: ModelFacts) -> Following:

@@ -19,7 +19,7 @@ from dunwu.tasks.containers import container
 from dunwu.tasks.dataset import Dataset, answer_columns, problem_columns
 from dunwu.tasks.forms import CONVERSATIONS, LABELLED, PAIRS, Form, form_of, renamed
 from dunwu.tasks.row_splits import IN_WORDS
-from dunwu.tasks.rows import Row, data_files, local_rows
+from dunwu.tasks.rows import Row, data_files, held_out_files, local_rows
 from dunwu.types import Problem, Split
 from dunwu.verifiers.problem import problem_fault
 
@@ -159,7 +159,8 @@ def _evaluated(keys: DataKeys, rows: Sequence[Row], shown: int) -> Reading:
 
 
 def _conversations(keys: DataKeys, rows: Sequence[Row], shown: int) -> Reading:
-    rows = [renamed(row, keys.columns) for row in rows]
+    held_out = held_out_files({row.source for row in rows})
+    every, rows = len(rows), [renamed(row, keys.columns) for row in rows if row.source not in held_out]
     good = [row for row in rows if not is_bad(row)]
     found, unusable = _each(good, conversation)
     learned = sum(message.learned and message.role == "assistant" for _, messages in found for message in messages)
@@ -167,6 +168,7 @@ def _conversations(keys: DataKeys, rows: Sequence[Row], shown: int) -> Reading:
     text = f"{len(found):,} conversations, all for training, {learned:,} turns learned"
     text += f"; {repeated:,} repeated, which are kept" if repeated else ""
     text += f"; {len(rows) - len(good):,} labelled bad and dropped" if len(good) < len(rows) else ""
+    text += f"; {every - len(rows):,} not read, as their files are named test or validation" if held_out else ""
     first = tuple(Shown(f"row {row.number}", tuple(_turns(messages))) for row, messages in found[:shown])
     return Reading(_forms(rows, CONVERSATIONS), text, (), unusable, first)
 

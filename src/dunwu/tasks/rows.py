@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -97,6 +97,13 @@ def split_of_name(name: str) -> FileSplit:
         if word in _SPLIT_WORDS:
             return _SPLIT_WORDS[word]
     return "unnamed"
+
+
+def held_out_files(files: Iterable[str]) -> frozenset[str]:
+    """The files named test or validation, if there are others beside them. A file that is named alone is wanted as it is."""
+    splits = {file: split_of_name(Path(file).name) for file in files}
+    held_out = frozenset(file for file, split in splits.items() if split in ("test", "validation"))
+    return held_out if len(held_out) < len(splits) else frozenset()
 
 
 def check_hub_reader(hub_id: str) -> None:

@@ -192,6 +192,23 @@ def test_rows_with_a_bad_label_are_dropped_and_counted(tmp_path: Path, world_tok
     assert "3 labelled bad and dropped" in str(counts)
 
 
+def test_of_a_folder_held_out_files_are_not_learned(tmp_path: Path, world_tokenizer: Any) -> None:
+    names = ("train.jsonl", "more.jsonl", "test.jsonl", "valid.jsonl")
+    for name in names:
+        (tmp_path / name).write_text(json.dumps({"messages": TURNS}) + "\n", encoding="utf-8")
+
+    def read(path: Path) -> tuple[list[str], int]:
+        counts = Counts()
+        reader = ExampleReader(path, training_template("tiny", world_tokenizer), world_tokenizer, 100, "refuse")
+        return [Path(example.where.partition(",")[0]).name for example in reader.read(counts)], counts.held_out
+
+    assert read(tmp_path) == (["more.jsonl", "train.jsonl"], 2)
+    assert read(tmp_path / "test.jsonl") == (["test.jsonl"], 0)
+    for name in names[:2]:
+        (tmp_path / name).unlink()
+    assert read(tmp_path) == (["test.jsonl", "valid.jsonl"], 0)
+
+
 def test_a_plain_text_is_learned_as_a_whole(world_tokenizer: Any) -> None:
     found = encode({"text": "Say 3. Then say 4."}, world_tokenizer)
     template = training_template("tiny", world_tokenizer)

@@ -18,7 +18,7 @@ from dunwu.models.bos import encode
 from dunwu.models.chat import Segment, TrainingTemplate
 from dunwu.models.protocols import Tokenizer
 from dunwu.tasks.forms import renamed
-from dunwu.tasks.rows import Row, stream_rows
+from dunwu.tasks.rows import Row, data_files, held_out_files, stream_rows
 
 TokenIds = list[int]
 Encode = Callable[[list[str]], list[TokenIds]]
@@ -62,23 +62,28 @@ class Examples(Protocol):
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of a file of conversations; ``too_long`` ones and those ``labelled_bad`` were dropped."""
+    """Counts of a file of conversations; ``too_long`` ones, those ``labelled_bad`` and rows of ``held_out`` files were dropped."""
 
     conversations: int = 0
     too_long: int = 0
     tokens: int = 0
     learned_tokens: int = 0
     labelled_bad: int = 0
+    held_out: int = 0
 
     def __str__(self) -> str:
         dropped = f"; {self.too_long:,} too long and dropped" if self.too_long else ""
         dropped += f"; {self.labelled_bad:,} labelled bad and dropped" if self.labelled_bad else ""
+        dropped += f"; {self.held_out:,} not read, as their files are named test or validation" if self.held_out else ""
         return f"{self.conversations:,} conversations, {self.tokens:,} tokens, {self.learned_tokens:,} of them learned{dropped}"
 
 
 @dataclass(frozen=True)
 class ExampleReader:
-    """Reads all rows of a file or folder in order. A row over ``max_length`` tokens is refused, or dropped and counted, never cut."""
+    """Reads the rows of a file, or of a folder without its `held_out_files`, in order.
+
+    A row over ``max_length`` tokens is refused, or dropped and counted, never cut.
+    """
 
     path: Path
     template: TrainingTemplate
@@ -107,8 +112,11 @@ class ExampleReader:
             raise DataError(f"{self.path}: all {counts.too_long} conversations are over max_length = {self.max_length}{bad}; raise it")
 
     def _rows(self, counts: Counts) -> Iterator[Row]:
+        held_out = held_out_files(map(str, data_files(self.path)))
         for row in stream_rows(self.path):
-            if is_bad(row := renamed(row, self.columns)):
+            if row.source in held_out:
+                counts.held_out += 1
+            elif is_bad(row := renamed(row, self.columns)):
                 counts.labelled_bad += 1
             else:
                 yield row
