@@ -68,6 +68,11 @@ def test_cells_of_a_table_that_hold_json(tmp_path: Path) -> None:
     ]
 
 
+def test_json_in_a_text_column_of_a_table_is_text(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('instruction,output\n"{""a"": 1}","[{""name"": ""f""}]"\n')
+    assert [row.columns for row in local_rows(tmp_path / "rows.csv")] == [{"instruction": '{"a": 1}', "output": '[{"name": "f"}]'}]
+
+
 def test_a_cell_of_ten_megabytes(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b\n" + "x" * 10_000_000 + ",1\n")
     (row,) = local_rows(tmp_path / "rows.csv")
@@ -117,12 +122,18 @@ def test_nanoseconds_of_parquet_are_cut_at_any_depth(tmp_path: Path) -> None:
     time = pa.timestamp("ns")
     kind = pa.struct([("at", time), ("all", pa.list_(pa.struct([("at", time)])))])
     value = 1_700_000_000_123_456_789
-    rows = {"at": pa.array([value, None], time), "in": pa.array([{"at": value, "all": [{"at": value}]}, None], kind), "a": ["x", "y"]}
+    named = pa.array([[("x", value)], None], pa.map_(pa.string(), time))
+    rows = {
+        "at": pa.array([value, None], time),
+        "named": named,
+        "in": pa.array([{"at": value, "all": [{"at": value}]}, None], kind),
+        "a": ["x", "y"],
+    }
     parquet.write_table(pa.table(rows), tmp_path / "rows.parquet")
     cut = datetime.datetime(2023, 11, 14, 22, 13, 20, 123456)
     assert [row.columns for row in local_rows(tmp_path / "rows.parquet")] == [
-        {"at": cut, "in": {"at": cut, "all": [{"at": cut}]}, "a": "x"},
-        {"at": None, "in": None, "a": "y"},
+        {"at": cut, "named": [("x", cut)], "in": {"at": cut, "all": [{"at": cut}]}, "a": "x"},
+        {"at": None, "named": None, "in": None, "a": "y"},
     ]
     assert container(tmp_path / "rows.parquet") == "Parquet"
 

@@ -49,6 +49,11 @@ GPT = [{"from": "human", "value": "1+1?"}, {"from": "gpt", "value": "2"}]
             "Alpaca",
             [("user", "hi", False), ("assistant", "ho", True), *PLAIN],
         ),
+        (
+            {"instruction": "1+1?", "output": "2", "history": '[["hi", "ho"]]'},
+            "Alpaca",
+            [("user", "hi", False), ("assistant", "ho", True), *PLAIN],
+        ),
         ({"chosen": [ASK, SAY], "rejected": [ASK, NO]}, "preferences", PLAIN),
         ({"prompt": "1+1?", "chosen": "2", "rejected": "3"}, "preferences", PLAIN),
         ({"question": "1+1?", "answer": "2"}, "problem and answer", PLAIN),
@@ -79,6 +84,10 @@ def test_conversations(columns: dict[str, Any], form: str, turns: list[tuple[str
         ({"conversations": GPT, "tools": "[{}]"}, "the column tools is not read"),
         ({"conversations": "hi"}, "messages is the text 'hi', not a JSON list"),
         ({"instruction": 5, "output": "2"}, "content is 5; write it as text"),
+        ({"instruction": "1+1?", "output": "2", "history": "abc"}, "history is 'abc': give a list of [question, answer] pairs"),
+        ({"instruction": "1+1?", "output": "2", "history": 5}, "history is 5"),
+        ({"instruction": "1+1?", "output": "2", "history": [None]}, "history is [None]"),
+        ({"instruction": "1+1?", "output": "2", "history": [["hi"]]}, "history is [['hi']]"),
         ({"text": "  "}, "text is '  '; fill it or drop the row"),
         ({"prompt": "1+1?", "completion": "3", "label": False}, "the answer is a bad one"),
         ({"prompt": "1+1?", "completion": "3", "label": "unsafe"}, "the answer is a bad one"),
@@ -116,6 +125,10 @@ PAIR = Pair((Message("user", "1+1?"),), "2", "3")
         (
             {"chosen": [ASK, SAY, ASK, SAY], "rejected": [ASK, SAY, ASK, NO]},
             Pair((Message("user", "1+1?"), Message("assistant", "2"), Message("user", "1+1?")), "2", "3"),
+        ),
+        (
+            {"prompt": "Hi", "chosen": [SAY, ASK, SAY], "rejected": [SAY, ASK, NO]},
+            Pair((Message("user", "Hi"), Message("assistant", "2"), Message("user", "1+1?")), "2", "3"),
         ),
     ],
 )

@@ -17,7 +17,7 @@ from dunwu.config.tasks import ChatTask, DatasetTask
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
 from dunwu.tasks.dataset import problem_text
-from dunwu.tasks.forms import CONVERSATIONS, TEXT, as_turns, asked, form_of
+from dunwu.tasks.forms import CONVERSATIONS, TEXT, as_turns, asked, form_of, in_form
 from dunwu.tasks.row_splits import counts_in_words, split_rows
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.types import Language, Problem, Split
@@ -87,7 +87,7 @@ def _in_our_columns(row: Row) -> Row:
     if columns.get("prompt") is not None or columns.get("messages") is not None:
         return row
     form = form_of(columns, CONVERSATIONS)
-    made = form.read(columns) if form and form is not TEXT else {**columns, "prompt": asked(columns)}
+    made = dict(in_form(row, form).columns) if form and form is not TEXT else {**columns, "prompt": asked(columns)}
     reference = {"reference": made.pop("completion")} if "completion" in made and columns.get("completion") is None else {}
     return replace(row, columns={**reference, **made})
 

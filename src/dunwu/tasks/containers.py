@@ -28,6 +28,8 @@ _BLANK = " \t\r\n\ufeff"
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _LISTS = ("data", "rows", "train", "examples", "instances", "test", "validation")
 """Keys of a JSON object whose list is the rows."""
+_TEXTS = ("problem", "question", "instruction", "input", "query", "output", "response", "answer", "solution", "text")
+"""Columns of a table that are never messages: JSON in them, such as the answer to "Reply with JSON", is text."""
 _HEAD = 1 << 16
 """Characters searched for the header of a table."""
 _LONGEST_CELL = (1 << 31) - 1
@@ -105,6 +107,8 @@ def _without_nanoseconds(kind: Any) -> Any:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         inner = kind.value_field.with_type(_without_nanoseconds(kind.value_type))
         return pa.large_list(inner) if pa.types.is_large_list(kind) else pa.list_(inner)
+    if pa.types.is_map(kind):
+        return pa.map_(_without_nanoseconds(kind.key_type), _without_nanoseconds(kind.item_type))
     return kind
 
 
@@ -265,12 +269,12 @@ def _named(cells: list[str], names: list[str], where: str) -> dict[str, Any]:
     if len(cells) != len(names):
         remedy = "put cells that contain the separator or a line end in double quotes"
         raise DataError(f"{where}: {len(cells)} cells under {len(names)} columns: {remedy}")
-    return {name: _cell(cell) for name, cell in zip(names, cells, strict=True)}
+    return {name: _cell(name, cell) for name, cell in zip(names, cells, strict=True)}
 
 
-def _cell(text: str) -> Any:
+def _cell(column: str, text: str) -> Any:
     """A cell that is a JSON object or a list of objects, such as messages, as that value; any other as text."""
-    if not text.startswith(("{", "[{")):
+    if column in _TEXTS or not text.startswith(("{", "[{")):
         return text
     try:
         found = json.loads(text)
@@ -280,5 +284,6 @@ def _cell(text: str) -> Any:
 
 
 def _refuse_repeated(names: list[str], file: Path) -> None:
-    if double := next((name for name in names if names.count(name) > 1), None):
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{file} has two columns named {double!r}: rename or drop one")

@@ -60,6 +60,14 @@ class Form:
         return {name: value for name, value in columns.items() if name not in used} | self.make(columns)
 
 
+def in_form(row: Row, form: Form) -> Row:
+    """The row in our columns. Raises ``DataError`` for a column that the form cannot read."""
+    try:
+        return replace(row, columns=form.read(row.columns))
+    except DataError as error:
+        raise DataError(f"{row.where}: {error}") from error
+
+
 def form_of(columns: Columns, forms: Sequence[Form]) -> Form | None:
     """The first of ``forms`` that a row has."""
     return next((form for form in forms if form.fits(columns)), None)
@@ -143,9 +151,17 @@ def _sharegpt(turn: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _alpaca(columns: Columns) -> dict[str, Any]:
-    history = [_turn(role, text) for pair in columns.get("history") or () for role, text in zip(("user", "assistant"), pair, strict=False)]
+    history = [_turn(role, text) for pair in _history(columns) for role, text in zip(("user", "assistant"), pair, strict=True)]
     answer = _turn("assistant", columns["output"] if columns.get("output") is not None else columns.get("response"))
     return {"messages": with_system(columns, [*history, _turn("user", instruction(columns)), answer])}
+
+
+def _history(columns: Columns) -> list[Any]:
+    """Alpaca's earlier turns, also from JSON text. Raises ``DataError`` for anything but pairs of texts."""
+    pairs = as_turns(columns.get("history")) or []
+    if isinstance(pairs, list) and all(isinstance(pair, list) and [type(text) for text in pair] == [str, str] for pair in pairs):
+        return pairs
+    raise DataError(f"history is {repr(pairs)[:60]}: give a list of [question, answer] pairs, or drop the column")
 
 
 def _answered(columns: Columns) -> dict[str, Any]:
@@ -154,11 +170,21 @@ def _answered(columns: Columns) -> dict[str, Any]:
 
 
 def _implicit(columns: Columns) -> dict[str, Any]:
-    """Prompt and answers from two conversations: the turns that both begin with are the prompt."""
-    chosen, rejected = as_turns(columns["chosen"]), as_turns(columns["rejected"])
+    """Prompt and answers from two conversations: the turns that both begin with are the prompt.
+
+    Conversations that begin with an answer come after the prompt of the row.
+    """
+    chosen, rejected = (_after_prompt(columns, as_turns(columns[name])) for name in ("chosen", "rejected"))
     shared = next((n for n, (one, two) in enumerate(zip(chosen, rejected, strict=False)) if one != two), min(len(chosen), len(rejected)))
     shared = min(shared, len(chosen) - 1, len(rejected) - 1)
     return {"prompt": with_system(columns, chosen[:shared]), "chosen": chosen[shared:], "rejected": rejected[shared:]}
+
+
+def _after_prompt(columns: Columns, turns: list[Any]) -> list[Any]:
+    if not (isinstance(turns[0], Mapping) and turns[0].get("role") == "assistant"):
+        return turns
+    before = asked(columns)
+    return [*([_turn("user", before)] if isinstance(before, str) else before if isinstance(before, list) else []), *turns]
 
 
 def _hh(columns: Columns) -> dict[str, Any]:

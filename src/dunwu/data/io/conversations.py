@@ -11,7 +11,7 @@ from typing import Any
 from dunwu.data.io.turns import MASK_KEYS, REASONING_KEY, REASONING_KEYS, is_empty, one_reasoning, read_turn, short
 from dunwu.errors import DataError
 from dunwu.models.chat import Message, Role
-from dunwu.tasks.forms import CONVERSATIONS, SYSTEM_COLUMNS, TEXT, form_of, unknown
+from dunwu.tasks.forms import CONVERSATIONS, SYSTEM_COLUMNS, TEXT, form_of, in_form, unknown
 from dunwu.tasks.rows import Row
 from dunwu.text.surrogates import refuse_surrogates
 
@@ -29,7 +29,7 @@ def conversation(row: Row) -> tuple[Message, ...]:
     form = form_of(row.columns, CONVERSATIONS)
     if form is None:
         raise _mistake(row, f"{unknown(row.columns, CONVERSATIONS)}")
-    row = replace(row, columns=form.read(row.columns))
+    row = in_form(row, form)
     columns = row.columns
     if form is TEXT:
         return (_document(columns["text"], row),)

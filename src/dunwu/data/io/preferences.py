@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from dunwu.data.io.turns import ROLES, read_turn
 from dunwu.errors import DataError
 from dunwu.models.chat import Message
-from dunwu.tasks.forms import LABELLED, PAIRS, Form, form_of, renamed, unknown
+from dunwu.tasks.forms import LABELLED, PAIRS, Form, form_of, in_form, renamed, unknown
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.tasks.splits import split_of_text
 from dunwu.text.surrogates import refuse_surrogates
@@ -131,7 +131,7 @@ def as_form(row: Row, forms: Sequence[Form]) -> Row:
     """The row in our columns. Raises ``DataError`` if it has none of ``forms``."""
     if (form := form_of(row.columns, forms)) is None:
         raise DataError(f"{row.where}: {unknown(row.columns, forms)}")
-    return replace(row, columns=form.read(row.columns))
+    return in_form(row, form)
 
 
 def pair_of(row: Row) -> Pair:
