@@ -42,6 +42,10 @@ def test_every_command_answers_every_key_that_is_not_its_own(command: str) -> No
         ("zero", "max_steps", "grpo.steps"),
         ("sft", "max_steps", "epochs"),
         ("sft", "num_train_epochs", "epochs"),
+        ("zero", "n_epochs", "grpo.steps"),
+        ("sft", "steps", "epochs"),
+        ("sft", "sft.max_steps", "epochs"),
+        ("sft", "sft.batch_sizes", "batch_size"),
         ("zero", "num_train_epochs", "grpo.steps"),
         ("zero", "learning_rate", "grpo.learning_rate"),
         ("reward-model", "lr", "learning_rate"),
@@ -79,6 +83,11 @@ def test_the_right_key_is_named_on_the_command_line_and_in_python(command: str, 
     if key != "data.train_files":  # in Python data is a text here, and a mapping is refused as such
         with pytest.raises(ConfigError, match=re.escape(ours)):
             validate(MODELS[command], {**({"data": "x"} if command == "sft" else {}), **nested})
+
+
+def test_an_evaluation_answers_to_the_limit_of_other_harnesses() -> None:
+    with pytest.raises(ConfigError, match="did you mean problems"):
+        load_config(EvalConfig, None, ["--limit", "8"])
 
 
 @pytest.mark.parametrize("flag", ["--bf16", "--use_vllm", "--packing", "--gradient_checkpointing_kwargs"])

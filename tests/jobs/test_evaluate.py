@@ -14,7 +14,7 @@ from dunwu.config.tasks import DatasetTask
 from dunwu.config.zero import EvalConfig
 from dunwu.evaluation.store import read_evaluation
 from dunwu.jobs.evaluate import run_evaluation
-from dunwu.verifiers.unread import CUT_OFF, LONGER
+from dunwu.verifiers.unread import CUT_OFF, more_tokens
 from tests.recorder import Recorder
 
 
@@ -57,7 +57,7 @@ def test_unreadable_answers_are_counted_with_a_reason_and_a_remedy(taught_base: 
     result = run_evaluation(taught_base, cut, "tiny", None, "cpu", 1, 64, recorder)
     summary = result.summary()
     assert (summary["verdicts"], summary["unread"]) == ({"unparsable": 15}, {CUT_OFF: 15})
-    assert [text.endswith(LONGER) for text in recorder.of("warn")] == [True]
+    assert [text.endswith(more_tokens(1, "tiny")) for text in recorder.of("warn")] == [True]
     assert recorder.of("step")[-1] == (15, {})
     assert any(line.split() == ["unparsable", "15:", *CUT_OFF.split()] for line in table(result.name, summary))
 

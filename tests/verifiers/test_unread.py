@@ -2,11 +2,14 @@ r"""Why no answer was read."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from dunwu.models.thinking import parse_completion
 from dunwu.types import Completion, FinishReason, Problem, Prompt, Reason, Reward, Rollout, TokenSequence
-from dunwu.verifiers.unread import CUT_OFF, LONGER, NO_ANSWER, READABLE, UNREADABLE, count_unread, describe_verdicts, hint, why_unread
+from dunwu.verifiers.unread import CUT_OFF, NO_ANSWER, UNREADABLE, count_unread, describe_verdicts, hint, more_tokens, readable, why_unread
 from dunwu.verifiers.verify import candidate, verify
 
 FIVE = Problem("p", "t", "2+3?", "number", answer="5")
@@ -45,16 +48,20 @@ def test_describe_verdicts() -> None:
     assert describe_verdicts({"correct": 3, "wrong": 1}, {}) == "right 3 of 4, wrong 1 of 4"
 
 
+@pytest.mark.parametrize("template", ["auto", "chat", "r1-zero"])
 @pytest.mark.parametrize(
     ("verdicts", "unread", "remedy"),
     [
-        ({"unparsable": 20}, {NO_ANSWER: 20}, READABLE),
-        ({"unparsable": 9, "wrong": 1}, {CUT_OFF: 8, NO_ANSWER: 1}, LONGER),
-        ({"unparsable": 8, "correct": 2}, {NO_ANSWER: 8}, ""),
-        ({"unverified": 3}, {}, ""),
-        ({}, {}, ""),
+        ({"unparsable": 20}, {NO_ANSWER: 20}, readable),
+        ({"unparsable": 9, "wrong": 1}, {CUT_OFF: 8, NO_ANSWER: 1}, partial(more_tokens, 48)),
+        ({"unparsable": 8, "correct": 2}, {NO_ANSWER: 8}, None),
+        ({"unverified": 3}, {}, None),
+        ({}, {}, None),
     ],
 )
-def test_a_remedy_where_almost_nothing_was_read(verdicts: dict[Reason, int], unread: dict[str, int], remedy: str) -> None:
-    found = hint(verdicts, unread)
-    assert found.endswith(remedy) if remedy else found == ""
+def test_a_remedy_where_almost_nothing_was_read(
+    verdicts: dict[Reason, int], unread: dict[str, int], remedy: Callable[[str], str] | None, template: str
+) -> None:
+    found = hint(verdicts, unread, 48, template)
+    assert found.endswith(remedy(template)) if remedy else found == ""
+    assert ("choose a template" in found) == (remedy is not None and template == "r1-zero")

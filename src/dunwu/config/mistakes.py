@@ -63,8 +63,12 @@ def _unknown(key: str, known: list[str], value: Any, model: type[Config]) -> str
         theirs = f"{theirs}.{inner}"
     if hint := peer_hint(theirs, known):
         return f"unknown key {theirs}: {hint}"
-    near = nearest_key(key, known)
-    return f"unknown key {key}: " + (f"did you mean {near}?" if near else f"the keys are {', '.join(model.model_fields)}")
+    if near := nearest_key(key, known):
+        return f"unknown key {key}: did you mean {near}?"
+    if hint := peer_hint(theirs.rpartition(".")[2], known):
+        return f"unknown key {theirs}: {hint}"
+    near = nearest_key(theirs, known)
+    return f"unknown key {theirs}: " + (f"did you mean {near}?" if near else f"the keys are {', '.join(model.model_fields)}")
 
 
 def dotted(location: tuple[int | str, ...], data: Any) -> str:

@@ -37,6 +37,7 @@ _HELD_OUT = ("validation", "evaluations (each with its task)", "!held-out rows a
 _REWARD = ("reward (such as [accuracy, format, my.py:function])", "!only RL has a reward: leave it out")
 _EVERY = ("evaluate_every", "sample_every (held-out rows are measured then)")
 _EVAL_SAMPLES = ("evaluations.0.samples", "!only evaluations sample several completions: leave it out")
+_LIMIT = ("problems", "evaluations.0.problems", "!all rows are read: give a file with fewer")
 _REPORT = ("report_to", "!every metric is in RUN/metrics.jsonl, and dunwu report draws them: leave it out")
 _OUT = ("!give the run directory as --out FOLDER (in Python out=)",)
 _RESUME = ("!resume with --resume (in Python resume=True) and the run directory",)
@@ -52,8 +53,8 @@ _TRUNCATION = ("overlong (refuse or drop; rows are never cut)", "!rows that are 
 
 TRL: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("num_generations", "G"), _GROUP),
-    **dict.fromkeys(("max_steps",), _STEPS),
-    **dict.fromkeys(("num_train_epochs", "num_epochs"), _EPOCHS),
+    **dict.fromkeys(("max_steps", "steps"), _STEPS),
+    **dict.fromkeys(("num_train_epochs", "num_epochs", "n_epochs"), _EPOCHS),
     **dict.fromkeys(("per_device_train_batch_size", "generation_batch_size", "train_batch_size"), _BATCH),
     "per_device_eval_batch_size": ("engine.max_batch", *_MICRO),
     "gradient_accumulation_steps": _BATCH,
@@ -104,6 +105,7 @@ TRL: Mapping[str, tuple[str, ...]] = {
     "lora_target_modules": ("lora.targets",),
     "lora_dropout": ("!adapters have no dropout, as the engine samples without: leave it out",),
     "data_seed": ("seed",),
+    "limit": _LIMIT,
     "center_rewards_coefficient": ("margin", "!only reward models have it: leave it out"),
     **dict.fromkeys(("deepspeed", "fsdp", "ddp_find_unused_parameters", "local_rank"), _ONE_DEVICE),
 }

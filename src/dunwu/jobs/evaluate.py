@@ -63,7 +63,7 @@ def run_evaluation(
             reporter.warn(warning)
         result = session.evaluate(config, reporter)
     summary = result.summary()
-    _show(result, summary, reporter)
+    _show(result, summary, config.sampling.max_tokens, template, reporter)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_evaluation(out / "evaluation.parquet", result)
@@ -74,12 +74,12 @@ def run_evaluation(
     return result
 
 
-def _show(result: EvaluationResult, summary: Mapping[str, Any], reporter: Reporter) -> None:
+def _show(result: EvaluationResult, summary: Mapping[str, Any], limit: int, template: str, reporter: Reporter) -> None:
     """A completion with the most frequent verdict, and a hint if almost no answer was read."""
     if not result.rows:
         return
     verdict = Counter(row.verdict for row in result.rows).most_common(1)[0][0]
     shown = next(row for row in result.rows if row.verdict == verdict)
     reporter.sample(f"{shown.text} -> {shown.unread or verdict}", shown.completion)
-    if advice := hint(summary["verdicts"], summary["unread"]):
+    if advice := hint(summary["verdicts"], summary["unread"], limit, template):
         reporter.warn(advice)

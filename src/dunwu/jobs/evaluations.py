@@ -76,7 +76,7 @@ class Evaluator:
                 result = self._measure(phase, path, name, partial(self._session.evaluate, config, self._run.reporter))
                 found = result.summary()
                 self._run.reporter.say(f"{phase}: {name}: {describe_verdicts(found['verdicts'], found['unread'])}")
-                if advice := hint(found["verdicts"], found["unread"]):
+                if advice := hint(found["verdicts"], found["unread"], config.sampling.max_tokens, self._config.template):
                     self._run.reporter.warn(f"{phase}: {name}: {advice}")
             self.results.setdefault(name, {})[phase] = result
             if self._config.evaluate_every:

@@ -14,7 +14,7 @@ from typing import Any
 
 from dunwu.run.directory import RunDirectory, read_metrics
 from dunwu.text.answer_forms import DEFAULT, FORMS
-from dunwu.verifiers.unread import READABLE
+from dunwu.verifiers.unread import more_tokens, readable
 
 WINDOW = 5
 """Consecutive steps in which something must hold: a single step of few prompts can be unlucky, five are not."""
@@ -183,16 +183,13 @@ def _harder(last: Rows, config: Row) -> str:
 
 
 def _more_tokens(last: Rows, config: Row) -> str:
-    limit = config.get("sampling", {}).get("max_tokens")
-    other = "" if config.get("template") in ("chat", "auto") else ", or choose a template in which the model ends its answers, such as chat"
-    return f"raise sampling.max_tokens = {limit}{other}"
+    return more_tokens(config.get("sampling", {}).get("max_tokens"), config.get("template", ""))
 
 
 def _readable(last: Rows, config: Row) -> str:
     form = FORMS[config.get("answer_form", DEFAULT)]
-    return (
-        f"a readable answer needs {form.reads} (answer_form = {form.name}): {READABLE}, or fine-tune it on such answers first (dunwu sft)"
-    )
+    remedy = readable(config.get("template", ""))
+    return f"a readable answer needs {form.reads} (answer_form = {form.name}): {remedy}, or fine-tune it on such answers first (dunwu sft)"
 
 
 def _slower(last: Rows, config: Row) -> str:

@@ -20,8 +20,8 @@ NO_ANSWER = FORMS[DEFAULT].missing
 CUT_OFF = "cut off at the token limit"
 MOST = 0.9
 """From this share of unparsable answers on, an evaluation measures the form of the answers rather than what the model can do."""
-LONGER = "raise sampling.max_tokens, or choose a template in which the model ends its answers, such as chat"
-READABLE = "set answer_form to where the model writes its answer, or choose a template that it follows, such as chat, its own"
+_OWN = ("chat", "auto")
+"""Templates that are the model's own already, so that no other is advised."""
 UNREADABLE = "an answer that the verifier cannot read"
 _DESCRIPTIONS = {
     "the reasoning is not closed": "reasoning that never ends (no </think>)",
@@ -58,13 +58,26 @@ def count_unread(reasons: Iterable[str]) -> dict[str, int]:
     return dict(Counter(filter(None, reasons)).most_common())
 
 
-def hint(verdicts: Mapping[Reason, int], unread: Mapping[str, int]) -> str:
-    """What to do if almost no answer was read; empty if enough were."""
+def more_tokens(limit: int | None, template: str) -> str:
+    """What to do about completions that are cut off at ``limit`` tokens."""
+    other = "" if template in _OWN else ", or choose a template in which the model ends its answers, such as chat"
+    return f"raise sampling.max_tokens = {limit}{other}"
+
+
+def readable(template: str) -> str:
+    """What to do about answers that are not where ``answer_form`` says."""
+    other = ", such as last-number" if template in _OWN else ", or choose a template that it follows, such as chat, its own"
+    return f"set answer_form to where the model writes its answer{other}"
+
+
+def hint(verdicts: Mapping[Reason, int], unread: Mapping[str, int], limit: int, template: str) -> str:
+    """What to do if almost no answer was read, with the longest completion and the template that were set; empty if enough were."""
     total, unparsable = sum(verdicts.values()), verdicts.get("unparsable", 0)
     if not unparsable or unparsable < MOST * total:
         return ""
     reason = next(iter(unread), NO_ANSWER)
-    return f"{unparsable} of {total} answers could not be read ({reason}): {LONGER if reason == CUT_OFF else READABLE}"
+    remedy = more_tokens(limit, template) if reason == CUT_OFF else readable(template)
+    return f"{unparsable} of {total} answers could not be read ({reason}): {remedy}"
 
 
 def describe_verdicts(verdicts: Mapping[Reason, int], unread: Mapping[str, int]) -> str:

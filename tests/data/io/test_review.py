@@ -65,11 +65,11 @@ def test_a_kill_between_two_writes_loses_one_decision_at_most(rows: Path, tmp_pa
 
 
 def test_what_is_no_review_is_left_alone(rows: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="choose another --out"):
+    with pytest.raises(DataError, match="not the result of a review"):
         Review(rows, rows)
     other = tmp_path / "precious.jsonl"
     other.write_text("mine\n", encoding="utf-8")
-    with pytest.raises(DataError, match="choose another --out"):
+    with pytest.raises(DataError, match="not the result of a review"):
         Review(rows, other)
     assert other.read_text(encoding="utf-8") == "mine\n"
 
