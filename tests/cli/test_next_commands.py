@@ -33,7 +33,7 @@ def test_a_finished_run_tells_next_commands() -> None:
 
 
 def test_a_copy_of_a_checkpoint_under_another_name_is_whole_and_values_are_short(tmp_path: Path) -> None:
-    step = save_checkpoint(tmp_path / "run" / "checkpoints", 9, lambda place: (place / "model.bin").write_bytes(b"w") and None, keep=1)
+    step = save_checkpoint(tmp_path / "run" / "checkpoints", 9, lambda place: (place / "config.json").write_bytes(b"{}") and None, keep=1)
     copy = tmp_path / "mine"
     shutil.copytree(step, copy)
     assert any("valid: " in line for line in lineage(str(copy)))

@@ -40,6 +40,8 @@ class Stage:
                 raise ConfigError(f"stage {self.name}: inputs.{key} is not an input of {self.kind}; {known}")
         object.__setattr__(self, "inputs", MappingProxyType(dict(self.inputs)))
         object.__setattr__(self, "work", self.filled({key: f"@{source}" for key, source in self.inputs.items()}))
+        if "data" in takes and getattr(self.work, "data", "") is None:
+            raise ConfigError(f"stage {self.name}: data is missing: set it to a file, or give the stage that makes it as inputs.data")
 
     @property
     def kind(self) -> str:
