@@ -62,6 +62,18 @@ def test_unreadable_answers_are_counted_with_a_reason_and_a_remedy(taught_base: 
     assert any(line.split() == ["unparsable", "15:", *CUT_OFF.split()] for line in table(result.name, summary))
 
 
+@pytest.mark.parametrize(("problems", "advised"), [(2, False), (1000, True)])
+def test_all_rows_are_advised_only_if_the_split_is_the_limit(
+    problems: int, advised: bool, taught_base: str, tmp_path: Path, recorder: Recorder
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"question": f"Say {n}.", "answer": str(n)}) + "\n" for n in range(60)), encoding="utf-8")
+    config = EvalConfig(task=DatasetTask(path=str(rows)), problems=problems, samples=1, sampling=SamplingConfig(max_tokens=1))
+    run_evaluation(taught_base, config, "tiny", None, "cpu", 1, 64, recorder)
+    [text] = [facts["rows"] for facts in recorder.of("facts") if "rows" in facts]
+    assert text.endswith("my_test.jsonl") == advised
+
+
 def test_answers_are_read_where_answer_form_says(taught_base: str, say_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fixed = ["--template", "tiny", "--problems", "2", "--samples", "1", "--max-tokens", "10", "--threads", "1", "--device", "cpu"]
     assert main(["eval", "--model", taught_base, "--task", str(say_data), "--answer-form", "####", *fixed]) == 0

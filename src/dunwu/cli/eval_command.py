@@ -42,9 +42,9 @@ class EvalOptions:
     split: str | None = None
     """test (the default) or validation. If a data file is too small to have such rows, all rows are used, with a note."""
     problems: int | None = None
-    """Problems to solve."""
+    """Problems to solve; by default as in the evaluation of the run, else 200."""
     samples: int | None = None
-    """Completions per problem: the k of pass@k and majority@k."""
+    """Completions per problem: the k of pass@k and majority@k; by default as in the evaluation of the run, else 4."""
     temperature: float | None = None
     """Sampling temperature; by default 0.6 with top_p 0.95, as DeepSeek-R1 was evaluated, 1 for the tiny model."""
     max_tokens: int | None = None

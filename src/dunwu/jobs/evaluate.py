@@ -57,7 +57,8 @@ def run_evaluation(
         where = f"{policy.device}, {torch.get_num_threads()} thread(s)" if policy.device.type == "cpu" else str(policy.device)
         reporter.facts((("device", f"{where}, {opened.engine.decoder}"), *dropped_facts(dropped)))
         if held_out.splits:
-            hint = " (all rows would be, if the file were named test)" if "hash of" in held_out.splits and not held_out.note else ""
+            few = "hash of" in held_out.splits and not held_out.note and len(held_out.problems) < config.problems
+            hint = "; to evaluate all rows, name the file test, such as my_test.jsonl" if few else ""
             reporter.facts((("rows", f"{held_out.splits}; evaluated: {len(held_out.problems):,}{hint}"),))
         for warning in filter(None, (held_out.note, *held_out.warnings)):
             reporter.warn(warning)
