@@ -129,6 +129,14 @@ def test_the_users_mistakes_are_one_line(
     assert not (tmp_path / "run").exists()
 
 
+def test_rows_that_cannot_be_balanced_leave_no_run(config_of: ConfigOf, tmp_path: Path) -> None:
+    rows = [{"prompt": f"Say {n}.", "chosen": f"{n} and more words", "rejected": f"{n}"} for n in range(60)]
+    data = write_rows(tmp_path / "longer.jsonl", rows)
+    with pytest.raises(DataError, match="balance_lengths"):
+        run_reward_model(config_of(f"data={data}"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_rows_longer_than_the_model_are_refused(config_of: ConfigOf, tmp_path: Path) -> None:
     rows = [row | {"chosen": row["chosen"] + " It is big." * 120} for row in polite_pairs(60)]
     with pytest.raises(ConfigError, match="more than the model's 256 positions; set max_tokens to 256 at most"):

@@ -53,6 +53,7 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False,
         add_lora(model, config.lora, config.seed)
     train, held_out, counts = read_examples(config, data, Reader(tokenizer, model.config.pad_token_id))
     _check_rows([*train, *held_out], model)
+    trainer = RewardModelTrainer(config, model, tokenizer, train, held_out, reporter)  # before the run directory: it may refuse the rows
     folder = bundled_path() if config.model == BUNDLED_NAME else Path(config.model)
     inputs = {"data": content_hash(data)} | ({"model": content_hash(folder)} if folder.is_dir() else {})
     files = {"data": {str(file): content_hash(file) for file in data_files(data)}, "model": {config.model: ""}}
@@ -64,7 +65,6 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False,
         open_trackers(config.report_to, run) as track,
         live_page(run) as page,
     ):
-        trainer = RewardModelTrainer(config, model, tokenizer, train, held_out, reporter)
         counts["never drawn, to balance lengths"] = trainer.batches.unused
         run.note({"steps": trainer.steps, "data": counts})
         _announce(reporter, config, out, trainer, counts, str(device), chosen)
