@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.jobs.outside import missing_file, outside_files
 from dunwu.pipeline import graph, stages
 from dunwu.pipeline.graph import Stage
-from dunwu.pipeline.identity import Input, difference, identity_of
+from dunwu.pipeline.identity import Input, difference, identity_of, placeless_config
 from dunwu.pipeline.stages import KINDS
 
 
@@ -51,6 +52,13 @@ def test_configuration_inputs_and_kind_count_and_the_stages_name_does_not() -> N
     assert digest(taken, model="1") == digest(Stage("other", ZeroConfig(), {"model": "another"}), model="1")
     assert digest(zero()) != digest(zero("seed=1"))
     assert digest(Stage("f", FileConfig(path="x"))) != digest(Stage("f", FileConfig(path="x", holds="model")))
+
+
+def test_a_configuration_is_the_one_that_was_written(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"problem": "1 + 1", "answer": "2"}', encoding="utf-8")
+    config = placeless_config(zero(f"tasks=[{{task: {{kind: countdown, levels: [1, 2]}}}}, {tmp_path / 'rows.jsonl'}]"))
+    assert config["tasks"][1]["task"]["path"] is None
+    assert config == json.loads(json.dumps(config)), "else a finished stage never counts as finished"
 
 
 def test_files_that_a_configuration_names(model: Path, tmp_path: Path) -> None:

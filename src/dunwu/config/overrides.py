@@ -9,7 +9,7 @@ from typing import Any
 
 from dunwu.config.peer_keys import is_peer_key
 from dunwu.config.task_names import task_keys
-from dunwu.config.tasks import each_with_task
+from dunwu.config.tasks import listed_with_task
 from dunwu.config.yaml_text import parse_yaml_value
 from dunwu.errors import ConfigError
 
@@ -73,7 +73,7 @@ def _set(data: dict[str, Any], override: Override, defaults: Any) -> None:
 def _in_full(part: str, value: Any, below: str) -> Any:
     """The keys that a task's name stands for, so that one of them can be set: `--task rows.jsonl tasks.0.task.problem_column=question`."""
     if part in ("tasks", "evaluations") and below.isdecimal():
-        return [*each_with_task(value)] if isinstance(value, str | dict | list) else value
+        return listed_with_task(value) if isinstance(value, str | dict | list) else value
     return task_keys(value) if part == "task" and isinstance(value, str) else value
 
 

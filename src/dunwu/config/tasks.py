@@ -171,9 +171,14 @@ class WeightedTask(Config):
 
 
 def each_with_task(value: Any) -> Any:
+    """`listed_with_task` with tuples, as the types of the configuration are."""
+    return as_tuples(listed_with_task(value))
+
+
+def listed_with_task(value: Any) -> Any:
     """A list whose members have the key `task`, from tasks alone or in a list, each by its name, its keys, or already so."""
     each = [value] if isinstance(value, str | dict) else value
-    return as_tuples([_with_task(one) for one in each]) if isinstance(each, list | tuple) else value
+    return [_with_task(one) for one in each] if isinstance(each, list | tuple) else value
 
 
 def _with_task(one: Any) -> Any:
