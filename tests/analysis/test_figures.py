@@ -9,7 +9,7 @@ import pytest
 from dunwu.analysis.figures import measured_figures, training_figures
 from dunwu.analysis.rundir import Run
 
-OFF, UNKNOWN = "KL was not measured", "was not recorded"
+OFF, UNKNOWN = "not measured, as beta 0", "was not recorded"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_accuracy_over_steps_has_both_lines_and_the_band() -> None:
     )
     (figure,) = measured_figures(Run(Path(), measured={"countdown": points}))
     assert figure.title == "Held-out accuracy: countdown"
-    assert figure.sentence.startswith("At steps 0 and 20: pass@1 20.0 % and 60.0 %; cons@4")
+    assert figure.sentence.startswith("At steps 0 and 20: pass@1 20.0 % and 60.0 %; majority@4")
     assert "25.0 % and 65.0 %" in figure.sentence
     assert "over the 50 problems" in figure.sentence
     assert "FillBetween" in str(figure.svg)
@@ -44,4 +44,4 @@ def test_accuracy_over_steps_has_both_lines_and_the_band() -> None:
 def test_one_sample_has_no_majority() -> None:
     points = tuple({"step": step, "pass_at_1": 0.5, "interval": None, "majority_at_k": 0.5, "k": 1, "problems": 5} for step in (0, 10))
     (figure,) = measured_figures(Run(Path(), measured={"set": points}))
-    assert "cons@" not in figure.sentence
+    assert "majority@" not in figure.sentence

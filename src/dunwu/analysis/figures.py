@@ -97,7 +97,7 @@ def lines(title: str, curves: Mapping[str, Curve], unit: str, sentence: str, *, 
 
 
 def measured_figures(run: Run) -> list[PlotFigure]:
-    """pass@1 and cons@k over steps on each eval set that was measured during training (DeepSeek-R1, arXiv 2501.12948, Figure 2)."""
+    """pass@1 and majority@k over steps on each eval set that was measured during training (DeepSeek-R1, arXiv 2501.12948, Figure 2)."""
     return [_measured_figure(name, points, index) for index, (name, points) in enumerate(run.measured.items())]
 
 
@@ -107,7 +107,7 @@ def _measured_figure(name: str, points: Sequence[Row], index: int) -> PlotFigure
     series = [Series("pass@1", first, (tuple(low for low, _ in bounds), tuple(high for _, high in bounds)))]
     k = int(number(points[-1].get("k")) or 1)
     if k > 1:
-        series.append(Series(f"cons@{k}", curve(points, "majority_at_k")))
+        series.append(Series(f"majority@{k}", curve(points, "majority_at_k")))
     svg = line_plot(f"measured-{index}", title, series, "share of problems", share=True, smooth=False)
     return PlotFigure(title, svg, sentences.measured(points, k))
 

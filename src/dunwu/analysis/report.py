@@ -187,7 +187,7 @@ def _so_far(name: str, run: Run) -> Headline | None:
     if run.manifest.get("finished") is not None or len(points) < 2:
         return None
     first, last = (percent(point["pass_at_1"]) for point in (points[0], points[-1]))
-    return Headline(f"{name}, held-out pass@1 at step {points[-1]['step']}", first, last, sentences.measured(points, 1))
+    return Headline(f"{name}, held-out pass@1 at step {points[-1]['step']}", first, last, sentences.headline(points[0], points[-1]))
 
 
 def _pass_at_1(held_out: HeldOutSet, rows: Sequence[Row]) -> Headline:
@@ -196,7 +196,7 @@ def _pass_at_1(held_out: HeldOutSet, rows: Sequence[Row]) -> Headline:
     values = [percent(value) for summary in (before, after) if (value := number(summary.get("pass_at_1"))) is not None]
     first, last = values if len(values) == 2 else ("", *(values or ["not measured"]))
     failed = sentences.nothing_learnt(before, after, rows)
-    text = f"{failed[0].upper()}{failed[1:]}. {sentences.headline(held_out)}" if failed else sentences.headline(held_out)
+    text = f"{failed[0].upper()}{failed[1:]}. {sentences.headline(before, after)}" if failed else sentences.headline(before, after)
     return Headline(f"{held_out.name}, held-out pass@1", first, last, text, tuple(_changes(before, after)))
 
 

@@ -9,7 +9,6 @@ from statistics import pstdev
 from typing import Any
 
 from dunwu.analysis.curves import Curve, Row, curve, number
-from dunwu.analysis.rundir import HeldOutSet
 
 PHASES = ("before", "after")
 
@@ -67,7 +66,7 @@ def divergence(kl: Curve, beta: float | None) -> str:
     if kl:
         peak = max(range(len(kl)), key=kl.values.__getitem__)
         return f"{change('KL to the reference', kl, 4)} Its largest value was {plain(kl.values[peak], 4)}, at step {kl.steps[peak]}."
-    return "KL was not measured: beta 0 needs no reference model." if beta == 0 else "KL to the reference was not recorded."
+    return "not measured, as beta 0 needs no reference model." if beta == 0 else "KL to the reference was not recorded."
 
 
 def dead_groups(share: Curve, skipped: int) -> str:
@@ -92,9 +91,8 @@ def time_spent(totals: Mapping[str, float]) -> str:
     return f"Of {length} in these phases, {', '.join(parts)}."
 
 
-def headline(held_out: HeldOutSet) -> str:
+def headline(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """pass@1 before and after in words, with whether the 95 % intervals overlap."""
-    before, after = (held_out.summaries.get(phase, {}) for phase in PHASES)
     first, last = number(before.get("pass_at_1")), number(after.get("pass_at_1"))
     if first is None or last is None:
         known = next(((phase, value) for phase, value in zip(PHASES, (first, last), strict=True) if value is not None), None)
@@ -107,7 +105,7 @@ def headline(held_out: HeldOutSet) -> str:
 def measured(points: Sequence[Mapping[str, Any]], k: int) -> str:
     """What the curve of an eval set shows, whose points are all over the same problems."""
     first, last = points[0], points[-1]
-    shares = {"pass@1": "pass_at_1"} | ({f"cons@{k}, the answer of the majority of {k},": "majority_at_k"} if k > 1 else {})
+    shares = {"pass@1": "pass_at_1"} | ({f"majority@{k}": "majority_at_k"} if k > 1 else {})
     ends = [f"{what} {percent(number(first.get(key)))} and {percent(number(last.get(key)))}" for what, key in shares.items()]
     where = f"At steps {first['step']} and {last['step']}: {'; '.join(ends)}."
     return f"{where} The band is the 95 % interval of pass@1 over the {number(last.get('problems')) or 0:.0f} problems of every point."

@@ -157,10 +157,10 @@ class Evaluator:
 
 
 def describe_point(point: Mapping[str, Any]) -> str:
-    """``pass@1 31.0 % (27.1 to 35.2), cons@4 40.0 %``; cons@k is the majority's answer."""
+    """``pass@1 31.0 % (27.1 to 35.2), majority@4 40.0 %``."""
     low, high = point["interval"] or (None, None)
     interval = f" ({100 * low:.1f} to {100 * high:.1f})" if low is not None and high is not None else ""
-    majority = f", cons@{point['k']} {percent(point['majority_at_k'])}" if point["k"] > 1 else ""
+    majority = f", majority@{point['k']} {percent(point['majority_at_k'])}" if point["k"] > 1 else ""
     return f"pass@1 {percent(point['pass_at_1'])}{interval}{majority}"
 
 
