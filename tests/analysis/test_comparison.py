@@ -35,8 +35,23 @@ def test_the_page_has_a_curve_for_each_metric_and_says_what_differs(run, tmp_pat
     assert "&lt;with&gt;" in page
     assert "plain was not recorded. " in page
     assert "What differs" in page
+    assert "comparison of runs" in page
     table = differences({"a": read_run(folders[0]), "b": read_run(folders[1])})
     assert table.rows == (("reward.0.weight", "0.0", "1.0"),)
+
+
+def test_a_result_names_its_eval_set(run, tmp_path: Path) -> None:
+    folders = [run("both", 0.0), run("half", 1.0), run("none", 1.0)]
+    sides = {"before": {"pass_at_1": 0.1}, "after": {"pass_at_1": 0.5}}
+    (folders[0] / "summary.json").write_text(json.dumps({"sums": sides}))
+    (folders[1] / "summary.json").write_text(json.dumps({"sums": {"before": sides["before"]}}))
+    page = write_comparison(folders, tmp_path / "c.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    found = re.findall(r"<li>(\w+) <b>(.*?)</b></li>", page)
+    assert found == [
+        ("both", "10.0 % → 50.0 % (sums, held-out pass@1)"),
+        ("half", "10.0 % (sums, held-out pass@1, before training)"),
+        ("none", "not evaluated"),
+    ]
 
 
 def test_runs_that_cannot_be_told_apart_are_refused(run, tmp_path: Path) -> None:

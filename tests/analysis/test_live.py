@@ -48,6 +48,7 @@ def test_a_running_run_says_its_step_and_the_time_left_and_reloads(tmp_path: Pat
     assert progress.left == pytest.approx(20, abs=0.1)
     assert "Step 10 of 30, about 20s left." in page
     assert RELOADS in page
+    assert "the run may have been killed" in page
     assert re.search(r"Written \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", page)
 
 
@@ -169,6 +170,7 @@ def test_a_page_while_training_claims_nothing_that_is_not_known(pages: dict[int,
 
 def test_the_headline_follows_the_evaluations_during_training(pages: dict[int, str]) -> None:
     assert "pass@1 at step 4" in pages[5]
+    assert pages[5].count("The band is") == 1, "beside the plot, not in the headline"
     assert "pass@1 at step" not in pages[7]
 
 

@@ -50,7 +50,12 @@ def render(runs: dict[str, Run]) -> str:
     missing = tuple(f"{name}: {line}" for name, run in runs.items() for line in run.missing)
     facts = [(name, _result(run)) for name, run in runs.items()]
     return fill_template(
-        title=" · ".join(runs), facts=facts, missing=missing, differences=differences(runs), training=comparison_figures(runs)
+        brand="Dunwu 顿悟 · comparison of runs",
+        title=" · ".join(runs),
+        facts=facts,
+        missing=missing,
+        differences=differences(runs),
+        training=comparison_figures(runs),
     )
 
 
@@ -97,5 +102,6 @@ def _result(run: Run) -> str:
     """Held-out pass@1 of the first set, before and after training."""
     for held_out in run.sets[:1]:
         found = [number(held_out.summaries.get(phase, {}).get("pass_at_1")) for phase in sentences.PHASES]
-        return " → ".join(percent(value) for value in found if value is not None) + ("" if found[1] is not None else " before training")
+        what = f"({held_out.name}, held-out pass@1{'' if found[1] is not None else ', before training'})"
+        return f"{' → '.join(percent(value) for value in found if value is not None)} {what}"
     return "not evaluated"

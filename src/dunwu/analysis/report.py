@@ -41,6 +41,7 @@ _SECTIONS = (
     "written",
     "reload",
     "warnings",
+    "brand",
     "differences",
     "missing",
     "headlines",
