@@ -60,6 +60,24 @@ def run_cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     return code, capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("given", "code"), [((), 143), (("answer_form=boxed",), 2)])
+def test_a_run_from_before_a_key_existed_resumes_with_its_default(
+    given: tuple[str, ...], code: int, tmp_path: Path, calls: list[Call], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load_config(ZeroConfig, find_recipe("tiny", "zero"), []).model_dump(mode="json")
+    del config["answer_form"], config["evaluations"][0]["answer_form"]
+    RunDirectory.create(tmp_path / "run", "zero", config, 0).close()
+    assert run_cli(capsys, "zero", "--out", str(tmp_path / "run"), "--resume", *given)[0] == code
+    assert len(calls) == (code == 143)
+
+
+def test_another_task_is_refused_by_its_kind(tmp_path: Path, calls: list[Call], capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(tmp_path / "run")
+    code, err = run_cli(capsys, "zero", "--out", str(tmp_path / "run"), "--resume", "--task", "gsm8k")
+    assert (code, calls) == (2, [])
+    assert "tasks.0.task.kind = 'countdown', not 'dataset': leave tasks out" in err
+
+
 @pytest.mark.parametrize("command", JOBS)
 def test_a_run_resumes_with_its_own_configuration_and_what_is_given_over_it(
     command: str, tmp_path: Path, calls: list[Call], capsys: pytest.CaptureFixture[str]

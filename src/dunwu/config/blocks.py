@@ -117,6 +117,10 @@ class Measuring(Machine, Verifying, Answering):
     """Longer prompts are refused, never cut."""
 
 
+ABSENT = "(absent)"
+"""The value of a key that a configuration does not have, as of a run from before there was this key."""
+
+
 class Saving(Config):
     """A training run that saves checkpoints and shows samples."""
 
@@ -139,8 +143,18 @@ class Saving(Config):
         return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
     def resume_may_change(self, key: str, old: Any, new: Any) -> bool:
-        """Whether a run may resume with another value of a dotted key, because training does not depend on it."""
-        return key in ("save_every", "keep_checkpoints", "report_to")
+        """Whether a run may resume with another value of a dotted key, because training does not depend on it, or because the key is newer
+        than the run and has its default."""
+        return key in ("save_every", "keep_checkpoints", "report_to") or (old == ABSENT and not _was_set(self, key))
+
+
+def _was_set(config: Config, key: str) -> bool:
+    """Whether somebody has set a dotted key."""
+    node: Any = config
+    *parents, last = key.split(".")
+    for part in parents:
+        node = node[int(part)] if isinstance(node, tuple) else getattr(node, part, None)
+    return not isinstance(node, Config) or last in node.model_fields_set
 
 
 class Optimising(Config):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from dunwu.config.blocks import ABSENT
 from dunwu.errors import RunError
 from dunwu.run.reporter import QUIET, Reporter
 
 Json = dict[str, Any]
 
-ABSENT = "(absent)"
 _SCHEDULE = "the learning rate falls over all steps, so a longer run would differ from the first; train on from its checkpoint as a new run"
 FIXED = {
     "epochs": _SCHEDULE,
@@ -31,7 +32,8 @@ def check_same_run(
     for name in (name for name in ("kind", "config", "seed", "inputs") if name in identity):
         for key, old, new in differences(manifest[name], identity[name], "" if name == "config" else name):
             if name == "config" and may_change(key, old, new):
-                reporter.say(f"{key} was {old!r}, is now {new!r}")
+                if old != ABSENT:
+                    reporter.say(f"{key} was {old!r}, is now {new!r}")
                 continue
             if name == "inputs" and (changed_files := _changed(manifest, identity, key.partition(".")[2])):
                 raise RunError(f"run {path} had other {key} ({changed_files} changed since): restore it or choose another run directory")
@@ -41,7 +43,7 @@ def check_same_run(
 def _remedy(key: str) -> str:
     """What to do about a key that may not change."""
     reason = f"{FIXED[key]}; " if key in FIXED else ""
-    return f"{reason}leave {key} out to resume it, or choose another run directory"
+    return f"{reason}leave {re.split(r'[.][0-9]', key)[0]} out to resume it, or choose another run directory"
 
 
 def _changed(manifest: Json, identity: Json, name: str) -> str:
@@ -64,5 +66,7 @@ def differences(old: object, new: object, key: str = "") -> Iterator[tuple[str, 
         if not (old == new and type(old) is type(new)):
             yield key, old, new
         return
+    if "kind" in old and "kind" in new and old["kind"] != new["kind"]:  # no other key can be compared
+        old, new = {"kind": old["kind"]}, {"kind": new["kind"]}
     for name in [*old, *(name for name in new if name not in old)]:
         yield from differences(old.get(name, ABSENT), new.get(name, ABSENT), f"{key}.{name}" if key else str(name))

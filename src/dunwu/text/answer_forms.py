@@ -102,7 +102,7 @@ def _in_tags_or_box(text: str) -> Found:
 _HASHES = re.compile(r"(?<!#)####(?!#)((?:(?!####)[^\n])*)")
 _NUMBER = re.compile(
     r"(?:(?<![\w)\].%])[-+−])?(?<![A-Za-z_0-9.])\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
-    r"(?:/[0-9]+)?(?:\\?%)?"
+    r"(?:[eE][-+]?[0-9]+|/[0-9]+)?(?:\\?%)?"
 )
 _BETWEEN = re.compile(r"[\s,;，、；|]*+(?:\b(?:or|and|also|maybe|perhaps)\b|或者?|和|还是|也许)?[\s,;，、；|]*+", re.IGNORECASE)
 """Between two candidates that are offered side by side: ``40, 41 or 42``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jinja2 import TemplateError
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
@@ -180,6 +182,15 @@ def test_a_long_row_is_refused_or_dropped_and_counted_never_cut(world_tokenizer:
 def test_a_row_that_cannot_be_rendered_is_named(world_tokenizer: Any) -> None:
     with pytest.raises(DataError, match=r"rows.jsonl, row 1: the user's text contains '<\|endoftext\|>'"):
         encode({"prompt": "a<|endoftext|>", "completion": "b"}, world_tokenizer)
+
+
+def test_a_row_that_the_template_refuses_is_named_with_a_remedy(world_tokenizer: Any) -> None:
+    def refuse(chat: list[dict[str, str]], continued: bool) -> str:
+        raise TemplateError("no system turn")
+
+    template = replace(training_template("tiny", world_tokenizer), apply=refuse)
+    with pytest.raises(DataError, match=r"row 1: .*no system turn\); change or drop the row, or set another template"):
+        list(encode_rows([Row({"messages": TURNS}, "rows.jsonl", 1, "unnamed")], template, world_tokenizer))
 
 
 def test_rows_with_a_bad_label_are_dropped_and_counted(tmp_path: Path, world_tokenizer: Any) -> None:

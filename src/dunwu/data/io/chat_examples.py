@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
+from jinja2 import TemplateError
 from numpy.typing import NDArray
 
 from dunwu.data.io.conversations import conversation, is_bad, is_document
@@ -190,7 +191,8 @@ def _render(row: Row, template: TrainingTemplate) -> list[Segment]:
     try:
         return template.document(messages[0].content) if is_document(messages) else template.render(messages)
     except DataError as error:
-        raise DataError(f"{row.where}: {error}") from error
+        remedy = "; change or drop the row, or set another template" if isinstance(error.__cause__, TemplateError) else ""
+        raise DataError(f"{row.where}: {error}{remedy}") from error
 
 
 def encode_segments(rendered: Sequence[Sequence[Segment]], encode: Encode) -> Iterator[tuple[TokenIds, list[bool]]]:
