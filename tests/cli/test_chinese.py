@@ -190,3 +190,19 @@ def test_an_unknown_language_is_a_mistake(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setenv("DUNWU_LANG", "fr")
     assert main(["--help"]) == 2
     assert "DUNWU_LANG" in capsys.readouterr().err
+
+
+def test_doctors_names_and_the_remedy_for_a_missing_file_are_chinese(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DUNWU_LANG", "zh")
+    assert main(["doctor"]) in (0, 1)
+    found = {line[5:].split(" ")[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"处理器", "指令集", "沙箱", "内存", "磁盘", "软件包", "微型模型"} <= found
+    (tmp_path / "rows.jsonl").write_text("{}")
+    for name in ("row.jsonl", "folder/other.csv"):
+        assert main(["data", str(tmp_path / name)]) == 2
+        said = capsys.readouterr().err
+        assert "不存在" in said
+        assert "did you" not in said
+        assert "give a" not in said

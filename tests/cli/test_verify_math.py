@@ -42,7 +42,7 @@ def test_the_policy_can_be_set(tmp_path, capsys):
     path = tmp_path / "one.jsonl"
     path.write_text(json.dumps({"gold": "5", "prediction": "5%"}) + "\n", encoding="utf-8")
     assert run([str(path), "--policy.percent", "exact"]) == 0
-    assert "1 rows: 1 wrong" in capsys.readouterr().out
+    assert "1 row: 1 wrong" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def run_stages(
         show(f"dunwu: to resume: {command_line(command)}", sys.stderr)
         raise
     final = list(made.values())[-1]
-    show(f"{final.manifest['makes']}  {final.payload}")
+    show(f"  {final.manifest['makes']:<10}  {final.payload}")
     ways = [["report", str(out)], ["explain", str(final.payload)], ["status", str(out)]]
     show("  next steps  " + "\n              ".join(map(command_line, ways)))
     return 0

@@ -138,7 +138,9 @@ def _json_line(judged: Judged) -> str:
 
 def _report(judged: Sequence[Judged]) -> list[str]:
     reasons = Counter(one.verdict.reason for one in judged)
-    lines = [f"{len(judged)} rows: " + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())]
+    lines = [
+        f"{len(judged)} row{'' if len(judged) == 1 else 's'}: " + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    ]
     lines += _golds([one.case for one in judged])
     lines += _account("dunwu", [(one.case, one.finding, one.seconds, one.verdict.reason) for one in judged])
     plain = [(one.case, one.plain.equal, one.plain.seconds, "") for one in judged if one.plain is not None]
@@ -163,7 +165,7 @@ def _account(name: str, found: Sequence[tuple[Case, bool | None, float, str]]) -
     labelled = [one for one in found if one[0].label is not None]
     right = sum(finding == case.label for case, finding, _, _ in labelled)
     accuracy = f"{right} of {len(labelled)} as labelled ({100 * right / len(labelled):.2f} %), " if labelled else ""
-    lines = [f"{name}: {accuracy}median {1000 * statistics.median(seconds):.3f} ms, longest {max(seconds):.3f} s"]
+    lines = [f"{name}: {accuracy}median {1000 * statistics.median(seconds):.3f} ms, longest {1000 * max(seconds):.3f} ms"]
     for case, finding, _, reason in labelled:
         if finding != case.label:
             kind = "not judged" if finding is None else "false positive" if finding else "false negative"

@@ -189,7 +189,9 @@ class Optimising(Config):
 
 def rate_in_words(config: Optimising) -> str:
     """The learning rate, and its warm-up if there is one."""
-    return f"learning rate {config.learning_rate:g}" + (f", reached in {config.warmup_steps} steps" if config.warmup_steps else "")
+    return f"learning rate {config.learning_rate:g}" + (
+        f", after a warm-up over {config.warmup_steps} steps" if config.warmup_steps else ""
+    )
 
 
 class PolicyOptimising(Optimising):

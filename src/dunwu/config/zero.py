@@ -45,7 +45,7 @@ class GrpoConfig(PolicyOptimising):
     """Passes over the same rollouts; above 1 (or with minibatches) the trainer computes old log-probabilities."""
     section: ClassVar[str] = "grpo."
     max_learning_rate: Bound = 0.01
-    """As in supervised fine-tuning, but lower: the gradient of a few rewards is noisier. `.inf` allows any learning rate."""
+    """A higher learning rate is refused; lower than in fine-tuning, as the gradient of a few rewards is noisier. `.inf` allows any."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     clip_low: Annotated[float, Field(gt=0)] | None = None
     """Lower clip: ratio >= 1 - clip_low. null: the algorithm's."""

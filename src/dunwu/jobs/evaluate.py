@@ -54,7 +54,8 @@ def run_evaluation(
         session = replace(opened, all_rows=True)
         held_out = session.held_out(config)
         dropped = held_out.dropped
-        where = f"{policy.device}, {torch.get_num_threads()} thread(s)" if policy.device.type == "cpu" else str(policy.device)
+        threads = torch.get_num_threads()
+        where = f"{policy.device}, {threads} thread{'' if threads == 1 else 's'}" if policy.device.type == "cpu" else str(policy.device)
         reporter.facts((("device", f"{where}, {opened.engine.decoder}"), *dropped_facts(dropped)))
         if held_out.splits:
             few = "hash of" in held_out.splits and not held_out.note and len(held_out.problems) < config.problems

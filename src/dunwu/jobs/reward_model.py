@@ -124,7 +124,7 @@ def _announce(
             ("device", device),
             ("reads", preferences_taken(config)),
             ("data", f"{unit}: {rows}"),
-            ("training", f"{trainer.steps} steps of {config.batch_size} {unit}{balanced}"),
+            ("training", f"{trainer.steps} step{'' if trainer.steps == 1 else 's'} of {config.batch_size} {unit}{balanced}"),
             ("optimiser", rate_in_words(config)),
             ("run", str(out)),
             *chosen_facts(chosen),
