@@ -106,3 +106,8 @@ def test_a_removed_key_is_said_where_its_successor_is_only() -> None:
         load_config(ZeroConfig, None, ["thinker=x"])
     with pytest.raises(ConfigError, match="no longer a key"):
         load_config(ZeroConfig, None, ["lora.dropout=0.1"])
+
+
+@pytest.mark.parametrize("key", ["dataset_name", "eval_dataset", "data.train_files"])
+def test_data_of_an_evaluation_is_its_task(key: str) -> None:
+    assert "did you mean task (" in peer_hint(key, known_keys(EvalConfig, {}))
