@@ -163,8 +163,7 @@ def evaluate(
     named = model if isinstance(model, tuple) else model_of(str(model), _or_quiet(reporter))
     facts = _facts(named)
     template = template or str(template_of(facts).value)
-    base = own_evaluation(_name(named)) if task is None else {}
-    data = merge(base or {"task": _plain(task or "countdown")}, _plain(keys))
+    data = merge(own_evaluation(_name(named), _plain(task)) or {"task": "countdown"}, _plain(keys))
     config, chosen = follow(EvalConfig, data, following("eval", facts))
     validate(Machine, {"device": device})
     if out is not None:

@@ -66,6 +66,18 @@ def test_eval_of_a_run_measures_as_the_run_did_and_prints_one_json_object(run: P
     assert "game24" in err
 
 
+def test_the_form_of_answers_is_the_runs_whatever_the_task(tmp_path: Path) -> None:
+    step = tmp_path / "run" / "checkpoints" / "step-000001"
+    step.mkdir(parents=True)
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text("answer_form: boxed\ntasks: [{task: {kind: game24}}]\nsampling: {max_tokens: 9}\n", encoding="utf-8")
+    assert own_evaluation(str(step), "gsm8k") == {"task": "gsm8k", "answer_form": "boxed"}
+    assert own_evaluation(str(step))["answer_form"] == "boxed"
+    config.write_text("seed: 0\n", encoding="utf-8")
+    assert own_evaluation(str(step), "gsm8k") == {"task": "gsm8k"}
+    assert own_evaluation(str(step)) == {}
+
+
 def test_a_named_task_replaces_that_of_the_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--task", "countdown", "--problems", "1", "--samples", "1", "--max-tokens", "4", "--json"]
     assert main(["eval", "--model", str(run), *arguments]) == 0

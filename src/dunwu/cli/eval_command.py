@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
     model = model_of(options.model, reporter)
     check_model(model)
     facts = model_facts(model)
-    base = (own_evaluation(model) if options.task is None else {}) or {"task": options.task or "countdown"}
+    base = own_evaluation(model, options.task) or {"task": "countdown"}
     config, chosen = load_following(EvalConfig, None, [*_shorthands(options), *rest], following("eval", facts), base)
     check_first_rows(config)
     template = options.template or str(template_of(facts).value)

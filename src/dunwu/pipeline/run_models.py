@@ -12,6 +12,7 @@ from dunwu.pipeline.artefacts import RECIPE, WORK
 from dunwu.run.checkpoint import newest_valid
 from dunwu.run.directory import MANIFEST
 from dunwu.run.reporter import QUIET, Reporter
+from dunwu.text.answer_forms import KEY
 
 MODEL = "model"
 """In a pre-training run, the folder of its result."""
@@ -55,11 +56,17 @@ def _final_model(run: Path) -> Path:
     return done[makers[-1]]
 
 
-def own_evaluation(model: str) -> dict[str, Any]:
-    """The first evaluation of the run that a model is from, as data: its task, split, numbers and sampling. Empty without one."""
+def own_evaluation(model: str, task: Any = None) -> dict[str, Any]:
+    """The first evaluation of the run that a model is from, as data: its task, split, numbers, sampling and form of answers.
+
+    With another ``task`` only the form is the run's. Empty without a run or task.
+    """
     run = run_above(Path(model)) if Path(model).is_dir() else None
     config = {} if run is None else read_mapping(run / "config.yaml")
     evaluations, tasks = config.get("evaluations") or [], config.get("tasks") or []
+    form = {KEY: config[KEY]} if KEY in config else {}
+    if task is not None:
+        return {"task": task, **form}
     if evaluations:
         return merge({}, evaluations[0])
-    return {"task": tasks[0]["task"], "sampling": config["sampling"]} if tasks else {}
+    return {"task": tasks[0]["task"], "sampling": config["sampling"], **form} if tasks else {}
