@@ -105,7 +105,7 @@ MISTAKES = {
         f"reward-model --data only_chosen.jsonl {DRY}", ("rejected",), f"reward-model --data pairs.jsonl {DRY}"
     ),
     "conversations for a reward model": Mistake(
-        f"reward-model --data chats.jsonl {DRY}", ("preferences", "dunwu data"), f"reward-model --data pairs.jsonl {DRY}"
+        f"reward-model --data chats.jsonl {DRY}", ("chosen", "rejected"), f"reward-model --data pairs.jsonl {DRY}"
     ),
     "pairs for fine-tuning": Mistake(f"sft --data rows.csv {DRY}", ("rows.csv",), f"sft --data chats.jsonl {DRY}"),
     "a label that is empty": Mistake(
