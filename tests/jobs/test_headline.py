@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from dunwu.config.tasks import CountdownTask, DatasetTask, TaskConfig
 from dunwu.config.zero import EvalConfig, GrpoConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
-from dunwu.jobs.headline import announce, change, conclude, headline
+from dunwu.jobs.headline import _answer_facts, announce, change, conclude, headline
 from dunwu.run.console import ConsoleReporter
+from dunwu.types import AnswerForm
 from tests.recorder import Recorder
 
 
@@ -146,3 +148,20 @@ def test_the_beginning_says_what_will_be_done(narrow: ConsoleReporter, capsys: p
 def test_it_needs_no_torch() -> None:
     code = "import sys, dunwu.jobs.headline; sys.exit(any(name in sys.modules for name in ('torch', 'transformers')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("template", "task", "form", "part"),
+    [
+        ("auto", DatasetTask(path="gsm8k"), "tags-or-boxed", "set answer_form"),
+        ("auto", DatasetTask(path="gsm8k"), "####", "answer_form = ####"),
+        ("auto", CountdownTask(wording="full"), "tags-or-boxed", None),  # the problem itself says where the answer belongs
+        ("r1-zero", DatasetTask(path="gsm8k"), "tags-or-boxed", None),
+        ("r1-zero", DatasetTask(path="gsm8k"), "boxed", "the template asks for tags"),
+    ],
+)
+def test_the_plan_says_where_answers_are_read_if_nothing_asks_for_it(
+    template: str, task: TaskConfig, form: AnswerForm, part: str | None
+) -> None:
+    facts = dict(_answer_facts(form, template, [task]))
+    assert part in facts["answers"] if part else facts == {}

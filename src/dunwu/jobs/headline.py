@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.table import Table
 from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.sentences import PHASES, nothing_learnt, overlap, percent, plain
 from dunwu.config.blocks import SamplingConfig, rate_in_words
-from dunwu.config.tasks import TaskConfig, task_title
+from dunwu.config.tasks import DatasetTask, ReasoningGymTask, TaskConfig, task_title
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.run.directory import read_metrics
@@ -63,7 +63,7 @@ def plan_facts(
     weighted = len(config.tasks) > 1
     titles = [(_task(each.task), each.weight) for each in config.tasks]
     yield "tasks", ", ".join(f"{title} (weight {weight:g})" if weighted else title for title, weight in titles)
-    yield from _answer_facts(config.answer_form, config.template)
+    yield from _answer_facts(config.answer_form, config.template, [each.task for each in config.tasks])
     yield (
         "training",
         f"{grpo.steps} steps x {grpo.prompts_per_step} prompts x {grpo.group_size} completions = {rollouts:,} completions "
@@ -104,7 +104,7 @@ def _evaluation_facts(model: str, config: EvalConfig, template: str, out: Path |
     yield "model", model
     yield "template", template
     yield "task", f"{_task(config.task)}, {config.split} split"
-    yield from _answer_facts(config.answer_form or DEFAULT, template)
+    yield from _answer_facts(config.answer_form or DEFAULT, template, [config.task])
     yield (
         "measured",
         f"at most {config.problems} problems x {config.samples} completions = {config.problems * config.samples:,} completions "
@@ -122,12 +122,17 @@ def chosen_facts(chosen: str) -> Iterator[tuple[str, str]]:
         yield "chosen", f"for this model: {chosen}"
 
 
-def _answer_facts(answer_form: AnswerForm, template: str) -> Iterator[tuple[str, str]]:
-    """Where answers are read, if not where they are by default, and whether the template asks for another place."""
+def _answer_facts(answer_form: AnswerForm, template: str, tasks: Sequence[TaskConfig]) -> Iterator[tuple[str, str]]:
+    """Where answers are read, if not where they are by default, and whether the prompts ask for another place or for none."""
     form = FORMS[answer_form]
-    differs = not form.tagged and template in TEMPLATES and "<answer>" in TEMPLATES[template].before
+    tags = template in TEMPLATES and (template == "tiny" or "<answer>" in TEMPLATES[template].before)
     if answer_form != DEFAULT:
-        yield "answers", f"{form.reads} (answer_form = {answer_form}){'; the template asks for tags' if differs else ''}"
+        yield "answers", f"{form.reads} (answer_form = {answer_form}){'; the template asks for tags' if tags and not form.tagged else ''}"
+    elif not tags and any(isinstance(task, DatasetTask | ReasoningGymTask) for task in tasks):
+        yield (
+            "answers",
+            f"{form.reads}, for which this template does not ask; if the problems do not either, set answer_form, such as last-number",
+        )
 
 
 def dropped_facts(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:
