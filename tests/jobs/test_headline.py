@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from dunwu.config.load import validate
 from dunwu.config.tasks import CountdownTask, DatasetTask, TaskConfig
 from dunwu.config.zero import EvalConfig, GrpoConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
-from dunwu.jobs.headline import _answer_facts, announce, change, conclude, headline
+from dunwu.jobs.headline import _answer_facts, announce, change, conclude, headline, plan_facts
 from dunwu.run.console import ConsoleReporter
 from dunwu.types import AnswerForm
 from tests.recorder import Recorder
@@ -165,3 +166,12 @@ def test_the_plan_says_where_answers_are_read_if_nothing_asks_for_it(
 ) -> None:
     facts = dict(_answer_facts(form, template, [task]))
     assert part in facts["answers"] if part else facts == {}
+
+
+def test_the_plan_names_the_parts_of_the_reward_and_the_tripwire() -> None:
+    reward = ["accuracy", {"kind": "language", "weight": 0.5}, "mine.py:brevity"]
+    config = validate(ZeroConfig, {"reward": reward, "tripwire": {}, "sampling": {"max_tokens": 64}, "overlong_tokens": 16})
+    facts = dict(plan_facts(config, Path("runs/x"), 1, "cpu", 1, "grpo", {}))
+    assert facts["reward"] == "accuracy + 0.5 language + mine.py:brevity"
+    assert "hidden check" in facts["tripwire"]
+    assert "16 of 64 tokens" in facts["length"]

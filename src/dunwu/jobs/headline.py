@@ -13,6 +13,7 @@ from rich.table import Table
 from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.sentences import PHASES, nothing_learnt, overlap, percent, plain
 from dunwu.config.blocks import SamplingConfig, rate_in_words
+from dunwu.config.rewards import AnyPart, OwnPart
 from dunwu.config.tasks import DatasetTask, ReasoningGymTask, TaskConfig, task_title
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
@@ -54,7 +55,7 @@ def plan_facts(
     config: ZeroConfig, run: Path, parameters: int, device: str, threads: int, algorithm: str, arithmetic: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     """Facts about a run before it starts."""
-    grpo = config.grpo
+    grpo, most = config.grpo, config.sampling.max_tokens
     rollouts = grpo.steps * grpo.prompts_per_step * grpo.group_size
     yield "model", f"{config.model} ({parameters:,} parameters)"
     if lora := config.lora:
@@ -67,13 +68,19 @@ def plan_facts(
     yield (
         "training",
         f"{grpo.steps} steps x {grpo.prompts_per_step} prompts x {grpo.group_size} completions = {rollouts:,} completions "
-        f"of at most {config.sampling.max_tokens} tokens",
+        f"of at most {most} tokens",
     )
     yield "optimiser", rate_in_words(grpo)
     yield "algorithm", algorithm
     yield "arithmetic", "; ".join(f"{phase}: {how}" for phase, how in arithmetic.items())
+    yield "reward", " + ".join(_part(part) for part in config.reward)
+    if config.tripwire is not None:
+        yield "tripwire", "a stricter, hidden check of a sample of the rollouts stops the run if the reward is hacked"
     if soft := config.overlong_tokens:
-        yield "reward", f"falls by up to 1 over the last {soft} of {config.sampling.max_tokens} tokens (soft overlong punishment)"
+        yield (
+            "length",
+            f"the reward falls by up to 1 over the last {soft} of {most} tokens (soft overlong punishment)",
+        )
     sets = [
         f"{task_title(each.task)} (at most {each.problems} held-out problems x {each.samples} completions{_sampled(each.sampling)})"
         for each in config.evaluations
@@ -82,6 +89,12 @@ def plan_facts(
     if sets and 0 < config.evaluate_every < grpo.steps:
         yield "during", f"every {config.evaluate_every} steps: {config.evaluate_problems or 'all'} problems of each set"
     yield "run", str(run)
+
+
+def _part(part: AnyPart) -> str:
+    """`accuracy`, `0.5 language`, `file.py:function`."""
+    name = part.function if isinstance(part, OwnPart) else part.kind
+    return name if part.weight == 1 else f"{part.weight:g} {name}"
 
 
 def _task(task: TaskConfig) -> str:
