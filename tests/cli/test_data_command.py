@@ -147,7 +147,10 @@ def test_what_a_file_says_cannot_control_the_terminal(tmp_path: Path, capsys: py
 def test_samples_are_copied_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "--samples", str(tmp_path / "s")]) == 0
     assert {file.name for file in (tmp_path / "s").iterdir()} == READ_BY.keys()
+    assert main(["data", "--samples", str(tmp_path / "s")]) == 0
+    (tmp_path / "s" / "text.jsonl").write_text("mine", encoding="utf-8")
     assert main(["data", "--samples", str(tmp_path / "s")]) == 2
+    assert (tmp_path / "s" / "text.jsonl").read_text(encoding="utf-8") == "mine"
     assert main(["data"]) == 0
     assert str(SAMPLES) in capsys.readouterr().out
 

@@ -79,12 +79,17 @@ def _samples(folder: Path | None) -> None:
         show(f"sample files, one of each format, in {SAMPLES}; copy them with --samples FOLDER:")
         print("\n".join(f"  {file.name}" for file in files))
         return
-    if taken := next((folder / file.name for file in files if (folder / file.name).exists()), None):
+    if taken := next((folder / file.name for file in files if _another(folder / file.name, file)), None):
         raise RunError(f"{taken} exists: give --samples another folder")
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         shutil.copyfile(file, folder / file.name)
     show(f"{len(files)} sample files in {folder}")
+
+
+def _another(path: Path, sample: Path) -> bool:
+    """True if something other than the sample is at its place."""
+    return path.exists() and not (path.is_file() and path.read_bytes() == sample.read_bytes())
 
 
 def _show(found: Overview) -> None:
