@@ -27,6 +27,8 @@ from typing import Any
 
 import psutil
 
+from dunwu.run.resume import can_resume
+
 SAVES = 0.3
 """Share of the kills that are aimed inside a save."""
 ORPHAN_SECONDS = 10.0
@@ -47,6 +49,7 @@ STANDARD = [
 FORKS = """
 import json, os, sys
 import dunwu.analysis.report, dunwu.jobs.zero, dunwu.trainers.pretrain
+from dunwu.run.resume import can_resume
 from dunwu.cli.main import main
 for line in sys.stdin:
     order = json.loads(line)
@@ -164,7 +167,8 @@ def _to_the_end(
 ) -> int:
     """Start and kill, until a start ends by itself or no kill is left; the exit code of the last start."""
     while True:
-        pid = forker.start([*argv, "--out", str(run), "--resume"], run.parent / "log")
+        resume = ["--resume"] if can_resume(run) else []
+        pid = forker.start([*argv, "--out", str(run), *resume], run.parent / "log")
         if not aimed:
             return forker.wait()
         in_save = aimed[-1]

@@ -145,7 +145,6 @@ def test_doctor_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         (lambda out: dunwu.evaluate("tiny", out=out / "file", problems=1), RunError),
         (lambda out: dunwu.evaluate("tiny", device=None, problems=1), ConfigError),
         (lambda out: dunwu.evaluate("tiny", problems=1, reporter=print), ConfigError),
-        (lambda out: dunwu.train_grpo(None, out=out / "run"), ConfigError),
         (lambda out: dunwu.train_grpo(out=out / "run", reporter=print), ConfigError),
         (lambda out: dunwu.train_sft(out=out / "run", data="x.jsonl", device=None), ConfigError),
         (lambda out: dunwu.Engine().generate("x", seed=-1), ConfigError),

@@ -101,7 +101,7 @@ def test_the_comparison_notices_a_difference(forker: Any, command: list[str], tm
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_stop_it_saves_and_exits_with_0(number: int, forker: Any, command: list[str], tmp_path: Path) -> None:
+def test_asked_to_stop_it_saves_and_its_exit_code_says_so(number: int, forker: Any, command: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     pid = forker.start([*command, "grpo.steps=10000", "save_every=10000", "--out", str(run)], tmp_path / "log")
     wait_until(lambda: lines_of(run / "metrics.jsonl") >= 3)
@@ -109,7 +109,7 @@ def test_asked_to_stop_it_saves_and_exits_with_0(number: int, forker: Any, comma
     assert workers, "there is a reward worker"
     began = time.monotonic()
     os.kill(pid, number)
-    assert forker.wait() == 0
+    assert forker.wait() == 128 + number
     assert time.monotonic() - began < 30
     said = (tmp_path / "log").read_text()
     assert "which is saved" in said
@@ -126,7 +126,7 @@ def test_asked_to_stop_while_it_measures_it_stops_at_once(forker: Any, command: 
     wait_until((run / "evaluations").exists)
     time.sleep(0.2)
     os.kill(pid, signal.SIGTERM)
-    assert forker.wait() == 0
+    assert forker.wait() == 128 + signal.SIGTERM
     said = (tmp_path / "log").read_text()
     assert "dunwu: SIGTERM: stopped" in said
     assert "Traceback" not in said
@@ -152,7 +152,7 @@ def test_a_second_trainer_is_refused(forker: Any, command: list[str], tmp_path: 
     steps = lines_of(run / "metrics.jsonl")
     wait_until(lambda: lines_of(run / "metrics.jsonl") > steps)  # the first goes on
     os.kill(pid, signal.SIGTERM)
-    assert forker.wait() == 0
+    assert forker.wait() == 128 + signal.SIGTERM
     assert len(read_manifest(run)["starts"]) == 1
     assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == list(range(1, last_step(run) + 1))
 

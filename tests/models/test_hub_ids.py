@@ -62,12 +62,14 @@ def test_the_hub_is_asked_early_for_its_data_sets_only(monkeypatch: pytest.Monke
     monkeypatch.setattr(hub_ids, "ask_early", lambda: asked.append(True))
     monkeypatch.setattr(hub_ids, "check_hub_reader", lambda name: None)
     for path, times in (("nothing.jsonl", 0), ("owner/name:subset", 1)):
-        check_names(load_config(ZeroConfig, None, [f"tasks=[{{task: {{kind: dataset, path: '{path}'}}}}]"]))
+        check_names(load_config(ZeroConfig, None, [f"tasks=[{{task: {{kind: dataset, path: '{path}'}}}}]", "evaluations=[]"]))
         assert len(asked) == times
 
 
-@pytest.mark.parametrize("command", [["eval"], ["zero"], ["sft", "--data", "x.jsonl"], ["reward-model", "--data", "x.jsonl"]])
+@pytest.mark.parametrize("command", [["eval"], ["zero"], ["sft", "--data", "chats.jsonl"], ["reward-model", "--data", "pairs.jsonl"]])
 def test_commands_answer_before_torch_is_imported(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "chats.jsonl").write_text('{"prompt": "a", "completion": "b"}\n', encoding="utf-8")
+    (tmp_path / "pairs.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n', encoding="utf-8")
     code = f"""
 import sys
 from dunwu.cli.main import main
@@ -76,7 +78,7 @@ assert "torch" not in sys.modules
 sys.exit(code)
 """
     env = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1
     assert "Qwen/Qwen2.5-0.5B" in done.stderr

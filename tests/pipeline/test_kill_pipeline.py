@@ -276,7 +276,7 @@ def test_a_killed_run_is_told_as_stopped_and_ctrl_c_says_next_commands(forker: A
     assert (status["zero"].step or 0) >= 3
     assert (status["zero"].left or 0) > 1
     os.kill(pid, signal.SIGINT)
-    assert forker.wait() == 0
+    assert forker.wait() == 128 + signal.SIGINT
     said = (tmp_path / "log").read_text()
     assert "which is saved" in said
     assert f"to resume: dunwu run {recipe} --out {run} zero.grpo.steps=10000" in said

@@ -54,7 +54,7 @@ def test_a_whole_run(config: Any, scorer: Path, tmp_path: Path, recorder: Record
     after = json.loads((run / "summary.json").read_text(encoding="utf-8"))["chat"]["after"]
     assert (after["pass_at_1"], after["excluded"], after["verdicts"]) == (None, 0, {"unverified": 2})
     cells = {cell for column in recorder.of("table")[0].columns for cell in column.cells}
-    assert "unknown" in cells  # accuracy, where there is no verifier
+    assert "not measured" in cells  # accuracy, where there is no verifier
     assert (run / "report.html").is_file()
     (scorer / "note.txt").write_text("changed")
     with pytest.raises(RunError, match=r"reward\.2"):

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from dunwu.config.base import Config
 from dunwu.config.load import validate
 from dunwu.config.overrides import Override, apply_overrides
+from dunwu.config.reward_model import RewardModelConfig
+from dunwu.config.sft import SftConfig
 from dunwu.errors import ConfigError
 from dunwu.pipeline.stages import KINDS, Work, describe, kind_of
 
@@ -40,7 +42,7 @@ class Stage:
                 raise ConfigError(f"stage {self.name}: inputs.{key} is not an input of {self.kind}; {known}")
         object.__setattr__(self, "inputs", MappingProxyType(dict(self.inputs)))
         object.__setattr__(self, "work", self.filled({key: f"@{source}" for key, source in self.inputs.items()}))
-        if "data" in takes and getattr(self.work, "data", "") is None:
+        if isinstance(self.work, SftConfig | RewardModelConfig) and self.work.data is None:
             raise ConfigError(f"stage {self.name}: data is missing: set it to a file, or give the stage that makes it as inputs.data")
 
     @property
