@@ -44,7 +44,7 @@ def files(shell: Shell, make_chat_model: Callable[[Path], str]) -> None:
     write_rows(shell.folder / "preferences.jsonl", implicit)
 
 
-def test_a_look_at_each_file(shell: Shell) -> None:
+def step_a_look_at_each_file(shell: Shell) -> None:
     for file, seen in (("train.parquet", "What is 0 + 3?"), ("chats.jsonl", "What is 0 + 1?"), ("preferences.jsonl", "Say 0.")):
         step = shell.dunwu("data", file)
         assert (step.code, step.err) == (0, "")
@@ -52,7 +52,7 @@ def test_a_look_at_each_file(shell: Shell) -> None:
         assert step.seconds < QUICK
 
 
-def test_fine_tuning_keeps_the_chat_template(shell: Shell) -> None:
+def step_fine_tuning_keeps_the_chat_template(shell: Shell) -> None:
     step = shell.dunwu("sft", "--model", "model", "--data", "chats.jsonl", "--out", "sft")
     assert step.code == 0
     checkpoint = max((shell.folder / "sft/checkpoints").glob("step-*"))
@@ -60,13 +60,13 @@ def test_fine_tuning_keeps_the_chat_template(shell: Shell) -> None:
     assert "1e-05" in step.out + step.err  # the learning rate chosen for a model of one's own
 
 
-def test_a_reward_model_from_implicit_preferences(shell: Shell) -> None:
+def step_a_reward_model_from_implicit_preferences(shell: Shell) -> None:
     step = shell.dunwu("reward-model", "--model", "model", "--data", "preferences.jsonl", "--out", "rm", "batch_size=8")
     assert step.code == 0
     assert "1e-05" in step.out + step.err
 
 
-def test_training_stops_and_resumes(shell: Shell) -> None:
+def step_training_stops_and_resumes(shell: Shell) -> None:
     """Ctrl-C is 130, so that `&&` and make stop too; `--resume` needs neither the keys nor the recipe."""
     arguments = ["zero", "--model", "sft", "--task", "train.parquet", "--out", "zero", "grpo.steps=40", *SHORT, "evaluations=[]"]
     stopped = shell.dunwu(*arguments, stop_at="zero 1/")
@@ -81,26 +81,26 @@ def test_training_stops_and_resumes(shell: Shell) -> None:
     assert _chat_template(shell.folder / "zero/checkpoints/step-000040") == CHAT_TEMPLATE
 
 
-def test_more_steps(shell: Shell) -> None:
+def step_more_steps(shell: Shell) -> None:
     step = shell.dunwu("zero", "--out", "zero", "--resume", "grpo.steps=42")
     assert step.code == 0
     assert (shell.folder / "zero/checkpoints/step-000042/model.safetensors").is_file()
 
 
-def test_evaluation_of_the_run(shell: Shell) -> None:
+def step_evaluation_of_the_run(shell: Shell) -> None:
     step = shell.dunwu("eval", "--model", "zero", "--task", "train.parquet", "--json", *FEW)
     assert step.code == 0
     assert json.loads(step.out)["summary"]["pass_at_1"] is not None
 
 
-def test_the_report_names_the_task(shell: Shell) -> None:
+def step_the_report_names_the_task(shell: Shell) -> None:
     assert shell.dunwu("report", "zero").code == 0
     page = (shell.folder / "zero/report.html").read_text(encoding="utf-8")
     assert "train.parquet" in page or "train" in page
     assert "countdown" not in page.lower()
 
 
-def test_the_checkpoint_loads_elsewhere(shell: Shell) -> None:
+def step_the_checkpoint_loads_elsewhere(shell: Shell) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = shell.folder / "zero/checkpoints/step-000042"
@@ -117,3 +117,15 @@ def _chat_template(folder: Path) -> str:
 
     template: str = AutoTokenizer.from_pretrained(folder).chat_template
     return template
+
+
+def test_the_road_from_end_to_end(shell: Shell) -> None:
+    """One test, as each step uses what the ones before it made."""
+    step_a_look_at_each_file(shell)
+    step_fine_tuning_keeps_the_chat_template(shell)
+    step_a_reward_model_from_implicit_preferences(shell)
+    step_training_stops_and_resumes(shell)
+    step_more_steps(shell)
+    step_evaluation_of_the_run(shell)
+    step_the_report_names_the_task(shell)
+    step_the_checkpoint_loads_elsewhere(shell)

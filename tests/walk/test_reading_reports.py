@@ -42,7 +42,7 @@ def read_page(path: Path) -> str:
     return " ".join(" ".join(parser.text).split())
 
 
-def test_a_run_that_was_stopped_says_how_far_it_is(shell: Shell) -> None:
+def step_a_run_that_was_stopped_says_how_far_it_is(shell: Shell) -> None:
     arguments = [*SHORT[1:], "grpo.steps=30", "evaluations=[{task: countdown, problems: 2, samples: 1}]"]
     stopped = shell.dunwu("zero", "--out", "run", *arguments, stop_at="zero 1/")
     assert stopped.code == 130
@@ -52,7 +52,7 @@ def test_a_run_that_was_stopped_says_how_far_it_is(shell: Shell) -> None:
     assert "unknown" not in text.partition("Configuration")[0]
 
 
-def test_a_finished_run(shell: Shell) -> None:
+def step_a_finished_run(shell: Shell) -> None:
     assert shell.dunwu("zero", "--out", "run", "--resume").code == 0
     assert shell.dunwu("report", "run").code == 0
     text = read_page(shell.folder / "run/report.html")
@@ -60,7 +60,7 @@ def test_a_finished_run(shell: Shell) -> None:
     assert "pass@1" in text
 
 
-def test_two_runs_side_by_side(shell: Shell) -> None:
+def step_two_runs_side_by_side(shell: Shell) -> None:
     assert shell.dunwu("zero", "--out", "other", "--seed", "1", *SHORT).code == 0
     assert shell.dunwu("report", "run", "other", "--out", "both.html").code == 0
     text = read_page(shell.folder / "both.html")
@@ -68,9 +68,17 @@ def test_two_runs_side_by_side(shell: Shell) -> None:
     assert "other" in text
 
 
-def test_a_folder_that_is_no_run_is_refused(shell: Shell) -> None:
+def step_a_folder_that_is_no_run_is_refused(shell: Shell) -> None:
     (shell.folder / "empty").mkdir()
     step = shell.dunwu("report", "empty")
     assert (step.code, step.out) == (2, "")
     assert step.last.startswith("dunwu: ")
     assert not list((shell.folder / "empty").iterdir())
+
+
+def test_the_road_from_end_to_end(shell: Shell) -> None:
+    """One test, as each step uses what the ones before it made."""
+    step_a_run_that_was_stopped_says_how_far_it_is(shell)
+    step_a_finished_run(shell)
+    step_two_runs_side_by_side(shell)
+    step_a_folder_that_is_no_run_is_refused(shell)
