@@ -14,10 +14,11 @@ from dunwu.config.overrides import parse_overrides
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
-from dunwu.config.tasks import ArithmeticTask, CountdownTask, DatasetTask, Game24Task, ReasoningGymTask, parse_task
+from dunwu.config.tasks import ArithmeticTask, CountdownTask, DatasetTask, Game24Task, ReasoningGymTask
 from dunwu.config.yaml_text import parse_yaml, write_yaml
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.errors import ConfigError
+from tests.config.named_task import parse_task
 
 
 def zero(*overrides: str, text: str | None = None, folder: Path | None = None) -> ZeroConfig:

@@ -8,9 +8,10 @@ import pytest
 from dunwu.config.data_replies import RejectionConfig
 from dunwu.config.load import dump_config, load_config, validate
 from dunwu.config.suite import SuiteConfig
-from dunwu.config.tasks import CountdownTask, DatasetTask, Game24Task, ReasoningGymTask, parse_task, task_title
+from dunwu.config.tasks import CountdownTask, DatasetTask, Game24Task, ReasoningGymTask, task_title
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError
+from tests.config.named_task import parse_task
 
 
 def zero(*overrides: str) -> ZeroConfig:

@@ -96,7 +96,7 @@ def step_evaluation_of_the_run(shell: Shell) -> None:
 def step_the_report_names_the_task(shell: Shell) -> None:
     assert shell.dunwu("report", "zero").code == 0
     page = (shell.folder / "zero/report.html").read_text(encoding="utf-8")
-    assert "train.parquet" in page or "train" in page
+    assert "train.parquet" in page
     assert "countdown" not in page.lower()
 
 

@@ -64,7 +64,7 @@ def step_two_runs_side_by_side(shell: Shell) -> None:
     assert shell.dunwu("zero", "--out", "other", "--seed", "1", *SHORT).code == 0
     assert shell.dunwu("report", "run", "other", "--out", "both.html").code == 0
     text = read_page(shell.folder / "both.html")
-    assert "run" in text
+    assert "comparison of runs" in text
     assert "other" in text
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dunwu.config.peer_keys import is_peer_key
-from dunwu.config.task_names import task_keys
-from dunwu.config.tasks import listed_with_task
+from dunwu.config.task_names import listed_with_task, task_keys
 from dunwu.config.yaml_text import parse_yaml_value
 from dunwu.errors import ConfigError
 

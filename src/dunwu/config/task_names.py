@@ -35,15 +35,23 @@ def task_keys(text: str) -> dict[str, Any]:
     raise ConfigError(f"unknown task {text!r}: {_hint(text)}")
 
 
+def listed_with_task(sources: Any) -> Any:
+    """A list whose members have the key `task`, from tasks alone or in a list, each by its name, its keys, or already so."""
+    each = [sources] if isinstance(sources, str | dict) else sources
+    return [_with_task(one) for one in each] if isinstance(each, list | tuple) else sources
+
+
 def task_list(sources: Any) -> Any:
     """Sources of a mixture as a list of mappings with the keys of each task, so that overrides may index it (`tasks.0.task.levels`)."""
-    each = [sources] if isinstance(sources, str | dict) else sources
-    return [_keys(one) for one in each] if isinstance(each, list | tuple) else sources
+    each = listed_with_task(sources)
+    return [_keys(one) for one in each] if isinstance(each, list) else each
+
+
+def _with_task(source: Any) -> Any:
+    return {"task": source} if isinstance(source, str) or (isinstance(source, dict) and "kind" in source) else source
 
 
 def _keys(source: Any) -> Any:
-    if isinstance(source, str) or (isinstance(source, dict) and "kind" in source):
-        source = {"task": source}
     named = isinstance(source, dict) and isinstance(source.get("task"), str)
     return {**source, "task": task_keys(source["task"])} if named else source
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from dunwu.config.base import Config, Positive, as_tuples
 from dunwu.config.references import CodeRef, DataRef
-from dunwu.config.task_names import CODE, GENERATED, REASONING_GYM, data_name, task_keys
+from dunwu.config.task_names import CODE, GENERATED, REASONING_GYM, data_name, listed_with_task, task_keys
 from dunwu.types import Language
 
 Languages = Annotated[tuple[Language, ...], Field(min_length=1)]
@@ -158,7 +158,6 @@ TaskConfig = Annotated[
     BeforeValidator(_spelled_out),
 ]
 """A task by its keys or by its name, such as `gsm8k` (`dunwu.config.task_names`)."""
-_TASK: TypeAdapter[TaskConfig] = TypeAdapter(TaskConfig)
 
 
 class WeightedTask(Config):
@@ -175,16 +174,6 @@ def each_with_task(value: Any) -> Any:
     return as_tuples(listed_with_task(value))
 
 
-def listed_with_task(value: Any) -> Any:
-    """A list whose members have the key `task`, from tasks alone or in a list, each by its name, its keys, or already so."""
-    each = [value] if isinstance(value, str | dict) else value
-    return [_with_task(one) for one in each] if isinstance(each, list | tuple) else value
-
-
-def _with_task(one: Any) -> Any:
-    return {"task": one} if isinstance(one, str) or (isinstance(one, dict) and "kind" in one) else one
-
-
 def _some(tasks: tuple[WeightedTask, ...]) -> tuple[WeightedTask, ...]:
     if not tasks:
         raise ValueError("the list is empty; name a task, such as countdown, gsm8k or rows.jsonl")
@@ -195,13 +184,8 @@ Tasks = Annotated[tuple[WeightedTask, ...], BeforeValidator(each_with_task), Aft
 """Sources of a mixture, such as `gsm8k`, `[gsm8k, game24]` or `[{task: gsm8k, weight: 2.0}, game24]`."""
 
 
-def parse_task(text: str, wording: Wording = "short") -> TaskConfig:
-    """The task of this name, with this wording if it has one. Raises `ConfigError` as `task_keys`."""
-    return _TASK.validate_python(text, context={"wording": wording})
-
-
 def task_name(task: TaskConfig) -> str:
-    """The name that `parse_task` accepts, without the task's other keys."""
+    """The name that the configuration accepts, without the task's other keys."""
     match task:
         case DatasetTask():
             return task.path

@@ -103,10 +103,11 @@ class Evaluator:
 
     def _measure_step(self, step: int, name: str, session: EvaluationSession, show: Show) -> None:
         path, config, problems = self._path(f"step-{step:05d}", name), self._sets[name], self._config.evaluate_problems
-        if not path.exists():
-            reporter = _ProgressLine(name, show)
-            self._measure("during", path, name, partial(session.evaluate, config, reporter, problems))
-        point = self._add_point(name, step, read_evaluation(path))
+        if path.exists():
+            result = read_evaluation(path)
+        else:
+            result = self._measure("during", path, name, partial(session.evaluate, config, _ProgressLine(name, show), problems))
+        point = self._add_point(name, step, result)
         self._run.reporter.say(f"step {step}: {name}: {describe_point(point)}")
 
     def _measure(self, phase: str, path: Path, name: str, evaluate: Callable[[], EvaluationResult]) -> EvaluationResult:

@@ -17,7 +17,7 @@ _SCHEDULE = "the learning rate falls over all steps, so a longer run would diffe
 FIXED = {
     "epochs": _SCHEDULE,
     "tokens": _SCHEDULE,
-    "grpo.steps": "steps may only be raised, and not if a reward model counts after a share of them",
+    "grpo.steps": "steps may only be raised, and not at all if a reward model has `after`, which is a share of them",
 }
 """Why a key that one might want to change is fixed."""
 
