@@ -75,17 +75,27 @@ class Forks:
         self._process = subprocess.Popen(
             [sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
+        self._running: int | None = None
 
     def start(self, argv: Sequence[str], log: Path) -> int:
         """Run ``dunwu argv`` and return its process id."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"argv": list(argv), "log": str(log)}) + "\n")
         self._process.stdin.flush()
-        return int(self._answer())
+        self._running = int(self._answer())
+        return self._running
 
     def wait(self) -> int:
         """Exit code of what was started last; minus the signal's number where one ended it."""
-        return int(self._answer())
+        code = int(self._answer())
+        self._running = None
+        return code
+
+    def end(self) -> None:
+        """Kill what was started last, if nobody has waited for its end."""
+        if self._running is not None:
+            os.kill(self._running, signal.SIGKILL)
+            self.wait()
 
     def _answer(self) -> str:
         assert self._process.stdout is not None
@@ -94,7 +104,8 @@ class Forks:
         return line
 
     def close(self) -> None:
-        """End the process; what it started has ended before."""
+        """End the process and what it started."""
+        self.end()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()

@@ -10,9 +10,10 @@ from pathlib import Path
 from dunwu.cli.explain_command import lineage
 from dunwu.cli.zero_command import next_commands
 from dunwu.config.load import load_config
-from dunwu.config.tasks import parse_task, task_name
+from dunwu.config.tasks import task_name
 from dunwu.config.zero import ZeroConfig
 from dunwu.run.checkpoint import save_checkpoint
+from tests.config.named_task import parse_task
 
 
 def test_threads_are_told_not_to_spin_before_torch_can_be_loaded_and_the_users_word_stays() -> None:

@@ -40,9 +40,15 @@ script = load_script()
 
 
 @pytest.fixture(scope="module")
-def forker() -> Iterator[Any]:
+def forks() -> Iterator[Any]:
     with script.forks() as made:
         yield made
+
+
+@pytest.fixture
+def forker(forks: Any) -> Iterator[Any]:
+    yield forks
+    forks.end()  # a test that fails leaves no run to the next one
 
 
 @pytest.fixture
@@ -122,12 +128,13 @@ def test_asked_to_stop_it_saves_and_its_exit_code_says_so(number: int, forker: A
 def test_asked_to_stop_while_it_measures_it_stops_at_once(forker: Any, command: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     long = ["evaluations.0.problems=5", "evaluations.0.samples=100000"]
-    pid = forker.start([*command, *long, "--out", str(run)], tmp_path / "log")
-    wait_until((run / "evaluations").exists)
+    log = tmp_path / "log"
+    pid = forker.start([*command, *long, "--out", str(run)], log)
+    wait_until(lambda: log.exists() and "held-out problems" in log.read_text())
     time.sleep(0.2)
     os.kill(pid, signal.SIGTERM)
     assert forker.wait() == 128 + signal.SIGTERM
-    said = (tmp_path / "log").read_text()
+    said = log.read_text()
     assert "dunwu: SIGTERM: stopped" in said
     assert "Traceback" not in said
 

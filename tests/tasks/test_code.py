@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from dunwu.config.tasks import CodeTask, parse_task, task_name
+from dunwu.config.tasks import CodeTask, task_name
 from dunwu.errors import DataError
 from dunwu.tasks.code import KNOWN_CODE, Code
 from dunwu.tasks.code_tests import CodeTests
 from dunwu.tasks.make import make_task
+from tests.config.named_task import parse_task
 
 DATA = os.environ.get("DUNWU_DATA") or str(Path(__file__).resolve().parents[3] / "shared" / "data")
 
