@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -55,3 +56,34 @@ def kinds() -> dict[str, Any]:
         "with an end": llama_like(end="</s>"),
         "byte level": byte_level("<s>"),
     }
+
+
+SMOLLM2 = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful AI"
+    " assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n'"
+    " + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+"""SmolLM2-Instruct's chat template."""
+SMOLLM2_MARKED = SMOLLM2.replace(
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}",
+    "{{'<|im_start|>' + message['role'] + '\n'}}{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] + '<|im_end|>' }}"
+    "{% endgeneration %}{% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\n' }}",
+)
+"""The same with the marks by which transformers and TRL know what an assistant says."""
+
+
+def smollm2_like() -> Any:
+    """As SmolLM2's: byte-level, each digit a token, the end of a turn is the end of sequence and the padding. ``DUNWU_SMOLLM2``, a folder
+    of `dunwu import`, replaces it by the real one."""
+    if folder := os.environ.get("DUNWU_SMOLLM2"):
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+    inner = Tokenizer(models.BPE())
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    inner.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    inner.decoder = decoders.ByteLevel()
+    alphabet, special = pre_tokenizers.ByteLevel.alphabet(), ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    inner.train_from_iterator(
+        TEXTS * 3, trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, special_tokens=special, show_progress=False)
+    )
+    names = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>", "unk_token": "<|endoftext|>"}
+    return PreTrainedTokenizerFast(tokenizer_object=inner, chat_template=SMOLLM2, **names)

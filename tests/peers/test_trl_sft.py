@@ -19,11 +19,13 @@ from safetensors.torch import load_file
 
 from dunwu.config.sft import SftConfig
 from dunwu.data.io.chat_examples import encode_rows
-from dunwu.models.chat import FORMATS, training_template
+from dunwu.models.chat import FORMATS, fitting_template
 from dunwu.models.loading import load_model, save_model
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.rows import Row
 from dunwu.trainers.sft import SftTrainer
+from tests.models.tokenizers_of_kinds import SMOLLM2_MARKED, smollm2_like
+from tests.peers.chat_rows import CHATS
 
 PYTHON = os.environ.get("DUNWU_TRL_PYTHON")
 pytestmark = pytest.mark.skipif(not PYTHON, reason="DUNWU_TRL_PYTHON is not set: no interpreter with TRL")
@@ -44,11 +46,12 @@ TALKS = [
 # What our template says is learned, in the way that TRL reads.
 MARKED = FORMATS["tiny"].replace('{{ "Assistant:" }}{% if', '{{ "Assistant:" }}{% generation %}{% if')
 MARKED = MARKED.replace("{{ eos_token }}", "{{ eos_token }}{% endgeneration %}")
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "pairs": {"rows": PAIRS, "arguments": {"completion_only_loss": True}, "template": None},
     "talks": {"rows": TALKS, "arguments": {"assistant_only_loss": True}, "template": MARKED},
+    "smollm2": {"rows": list(CHATS.values()), "arguments": {"assistant_only_loss": True}, "template": SMOLLM2_MARKED, "model": "smollm2"},
 }
-OURS = {"pairs": "plain", "talks": "tiny"}
+OURS = {"pairs": "plain", "talks": "tiny", "smollm2": "auto"}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,8 @@ def theirs(new_policy: Callable[..., Any], world_tokenizer: Any, tmp_path_factor
     with torch.no_grad():
         model.model.embed_tokens.weight.mul_(8)  # so that the distribution is far from uniform
     save_model(model, world_tokenizer, folder / "model")
+    model.resize_token_embeddings(len(smollm2 := smollm2_like()))
+    save_model(model, smollm2, folder / "smollm2")
     (folder / "cases.json").write_text(json.dumps(CASES), encoding="utf-8")
     script = str(Path(__file__).with_name("trl_sft.py"))
     done = subprocess.run([str(PYTHON), script, str(folder)], capture_output=True, text=True, timeout=900, check=False)
@@ -68,17 +73,17 @@ def theirs(new_policy: Callable[..., Any], world_tokenizer: Any, tmp_path_factor
 
 @pytest.mark.parametrize("name", CASES)
 def test_tokens_loss_gradient_and_metrics_equal_those_of_trl(name: str, theirs: Path) -> None:
-    model, tokenizer = load_model(str(theirs / "model"))
+    model, tokenizer = load_model(str(theirs / CASES[name].get("model", "model")))
     found = json.loads((theirs / "found.json").read_text(encoding="utf-8"))[name]
     rows = [Row(row, "rows", place, "unnamed") for place, row in enumerate(CASES[name]["rows"])]
-    examples = list(encode_rows(rows, training_template(OURS[name], tokenizer), tokenizer))
+    examples = list(encode_rows(rows, fitting_template(OURS[name], tokenizer), tokenizer))
     for one, ids, labels in zip(examples, found["ids"], found["labels"], strict=True):
         # TRL keeps what stands behind the last end token; nothing of it is learned.
         assert one.ids.tolist() == ids[: len(one.ids)]
         assert one.learned.tolist() == [label != -100 for label in labels[: len(one.ids)]]
         assert set(labels[len(one.ids) :]) <= {-100}
 
-    config = SftConfig(data="rows", batch_size=6, matmul_precision="float32", max_grad_norm=1e9, sample_every=1000, epochs=2)
+    config = SftConfig(data="rows", batch_size=len(rows), matmul_precision="float32", max_grad_norm=1e9, sample_every=1000, epochs=2)
     trainer = SftTrainer(config, model, tokenizer, TorchEngine(model, tokenizer, native=False), examples)
     totals = trainer._accumulate(examples)
     ours = {key: parameter.grad for key, parameter in model.named_parameters()}

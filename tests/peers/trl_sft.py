@@ -1,6 +1,6 @@
 """Losses, gradients and metrics of TRL's SFTTrainer on given rows. Run by TRL's interpreter: ``python trl_sft.py FOLDER``.
 
-FOLDER holds ``model/`` (a Hugging Face folder) and ``cases.json``: name -> {rows, arguments, template}. TRL renders, tokenises, masks,
+FOLDER holds Hugging Face folders and ``cases.json``: name -> {rows, arguments, template, model (a folder; default ``model``)}. TRL renders, tokenises, masks,
 collates and computes by itself. Written: ``found.json`` (name -> loss, entropy, mean_token_accuracy, and the rows' ids and labels) and
 ``gradients-<name>.safetensors``.
 """
@@ -32,8 +32,9 @@ def make_trainer(folder: Path, case: dict[str, Any]) -> Any:
         max_length=None,
         **case["arguments"],
     )
-    model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "model")
+    source = folder / case.get("model", "model")
+    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
     tokenizer.chat_template = case["template"]
     return SFTTrainer(model=model, args=arguments, train_dataset=Dataset.from_list(case["rows"]), processing_class=tokenizer)
 

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from jinja2 import TemplateError
+
 from dunwu.config.blocks import EngineConfig
 from dunwu.errors import RunError
 from dunwu.jobs.stopping import stopping_at_once
@@ -40,7 +42,7 @@ def run_import(source: str, out: Path, reporter: Reporter = QUIET) -> Path:
         (folder / CARD).write_text(_card(file, model, tokenizer), encoding="utf-8")
         check_folder(folder)
         load_tokenizer(str(folder))
-    reporter.sample("a greedy answer", _answer(model, tokenizer))
+    reporter.sample("a greedy answer", _answer(model, tokenizer, reporter))
     reporter.say(f"written: {out}; use it by --model {out}")
     return out
 
@@ -71,10 +73,15 @@ def _card(file: GgufFile, model: CausalLM, tokenizer: Tokenizer) -> str:
     )
 
 
-def _answer(model: CausalLM, tokenizer: Tokenizer) -> str:
-    """What the imported model says to a question, to see at once whether it is whole."""
-    text = apply_chat(tokenizer, [{"role": "user", "content": QUESTION}], continued=True) if tokenizer.chat_template else QUESTION
-    ids = tuple(tokenizer.encode(text, add_special_tokens=not tokenizer.chat_template))
+def _answer(model: CausalLM, tokenizer: Tokenizer, reporter: Reporter) -> str:
+    """The imported model's answer to a question, which shows at once whether it works."""
+    text, chat = QUESTION, bool(tokenizer.chat_template)
+    try:
+        text = apply_chat(tokenizer, [{"role": "user", "content": QUESTION}], continued=True) if chat else QUESTION
+    except TemplateError as error:
+        reporter.warn(f"the model's chat template fails ({' '.join(str(error).split())[:200]}): set a template of Dunwu's when you train")
+        chat = False
+    ids = tuple(tokenizer.encode(text, add_special_tokens=not chat))
     engine = build_engine(EngineConfig(max_batch=1), model, tokenizer)
     params = SamplingParams(max_tokens=32, temperature=0.0, stop_token_ids=engine.stop_token_ids)
     return engine.generate([Request(ids, params, seed=0)])[0].text

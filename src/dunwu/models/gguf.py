@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tokenizers
 import torch
 from tokenizers import pre_tokenizers
@@ -26,6 +27,9 @@ from dunwu.models.protocols import CausalLM, Tokenizer
 ARCHITECTURES = ("llama", "qwen2", "qwen3")
 KNOWN_SPLITS = ("default", "gpt-2", "smollm", "llama-bpe", "qwen2", "deepseek-r1-qwen")
 """Values of `tokenizer.ggml.pre` (how a text is split before BPE) that are rebuilt: smollm here, the others by transformers."""
+MOST_ITEMS = 4_000_000
+"""Items of the longest list in the metadata that is read; the largest vocabularies have about 300,000 tokens."""
+_CORRUPT = (OSError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def find_gguf(source: str) -> Path:
     if path.is_file():
         return path
     name = source.replace("-", "_")
-    spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    spec = importlib.util.find_spec(name) if name.isidentifier() and name != "__main__" else None
     folders = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
     found = sorted(file for folder in folders for file in folder.rglob("*.gguf"))
     if len(found) == 1:
@@ -61,21 +65,65 @@ def find_gguf(source: str) -> Path:
 
 
 def read_gguf(path: Path) -> GgufFile:
-    """The metadata. Raises ``ModelError`` for what is no GGUF file, one cut short, or an architecture that cannot be trained here."""
+    """The metadata. Raises ``ModelError`` for a file that is not GGUF, is cut short or corrupt, or whose architecture cannot be trained."""
     try:
-        from gguf import GGUFReader, GGUFValueType
+        from gguf import GGUFValueType
     except ImportError as error:
         raise ModelError("GGUF files need the package gguf: pip install 'dunwu[gguf]'") from error
     try:
-        reader = GGUFReader(path)
+        reader = _reader(path)
         plain = {name: field for name, field in reader.fields.items() if field.types and field.types[0] != GGUFValueType.ARRAY}
         facts = {name: field.contents() for name, field in plain.items()}
-        kinds = [tensor.tensor_type.name for tensor in reader.tensors]
-    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
+        architecture, parts = str(facts.get("general.architecture")), int(facts.get("split.count", 1))
+        if architecture in ARCHITECTURES and parts <= 1:
+            _check_sizes(reader, facts)
+    except _CORRUPT as error:
         raise ModelError(f"{path} is not a complete GGUF file ({' '.join(str(error).split())[:120]}): download it again") from error
-    if (architecture := facts.get("general.architecture")) not in ARCHITECTURES:
+    if parts > 1:
+        raise ModelError(f"{path} is one of {parts} parts: merge them first, by llama-gguf-split --merge")
+    if architecture not in ARCHITECTURES:
         raise ModelError(f"{path} holds a model of the architecture {architecture!r}: choose one of {', '.join(ARCHITECTURES)}")
-    return GgufFile(path, facts, max(set(kinds), key=kinds.count) if kinds else "none")
+    kinds = [tensor.tensor_type.name for tensor in reader.tensors]
+    return GgufFile(path, facts, max(set(kinds), key=kinds.count))
+
+
+def _reader(path: Path) -> Any:
+    """A reader that checks every count: the one of `gguf` reads beyond the end of the file, as many items as a corrupt count says."""
+    from gguf import GGUFReader, GGUFValueType
+
+    class CheckedReader(GGUFReader):
+        def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
+            found = super()._get(offset, dtype, count, override_order)
+            if len(found) < count:
+                raise ValueError(f"cut short: it has {len(self.data):,} bytes")
+            return found
+
+        def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
+            if raw_type == GGUFValueType.ARRAY and (items := int(self._get(orig_offs + 4, np.uint64)[0])) > MOST_ITEMS:
+                raise ValueError(f"a list of {items:,} items")
+            return super()._get_field_parts(orig_offs, raw_type)
+
+    return CheckedReader(path)
+
+
+def _check_sizes(reader: Any, facts: Mapping[str, Any]) -> None:
+    """Raises ``ValueError`` if the metadata have other sizes than the tensors: transformers would allocate what the metadata say."""
+    shapes = {tensor.name: tensor.shape.tolist() for tensor in reader.tensors}
+    if missing := [name for name in ("token_embd.weight", "blk.0.ffn_gate.weight") if len(shapes.get(name, ())) != 2]:
+        raise ValueError(f"no matrix {missing[0]}")
+    width, vocabulary = shapes["token_embd.weight"]
+    tokens = reader.fields.get("tokenizer.ggml.tokens")
+    found = {
+        "block_count": len({name.split(".")[1] for name in shapes if name.startswith("blk.")}),
+        "embedding_length": width,
+        "feed_forward_length": shapes["blk.0.ffn_gate.weight"][1],
+        "vocab_size": vocabulary,
+    }
+    for name, size in found.items():
+        if (said := facts.get(f"{facts['general.architecture']}.{name}", size)) != size:
+            raise ValueError(f"{name} is {said} in the metadata and {size} in the weights")
+    if tokens is not None and len(tokens.data) > vocabulary:
+        raise ValueError(f"{len(tokens.data)} tokens and {vocabulary} embeddings")
 
 
 def load_gguf(file: GgufFile) -> tuple[CausalLM, Tokenizer]:
@@ -94,6 +142,8 @@ def load_gguf(file: GgufFile) -> tuple[CausalLM, Tokenizer]:
         raise ModelError(f"{file.path} cannot be read ({' '.join(str(error).split())[:120]}): download it again") from error
     if info["missing_keys"]:
         raise ModelError(f"{file.path} lacks the weights {min(info['missing_keys'])!r}: download it again")
+    if corrupt := [name for name, weights in model.named_parameters() if not weights.isfinite().all()]:
+        raise ModelError(f"{file.path}: the weights {corrupt[0]!r} are not finite: download it again")
     _split_as_in_training(tokenizer, file)
     _forget_quantiser(model, file)
     return model, _without_new_tokens(tokenizer, model.config.vocab_size)

@@ -40,7 +40,10 @@ _GENERIC_TOKENIZERS = (None, "PreTrainedTokenizerFast", "TokenizersBackend")
 # transformers would save these with the tokenizer: a checkpoint must not depend on where it was loaded from.
 _HOW_IT_WAS_LOADED = ("is_local", "local_files_only")
 # Errors of transformers, the hub client and safetensors for missing, malformed or unreachable files.
-LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError, StrictDataclassError)
+LOAD_ERRORS = (
+    *(OSError, ValueError, RuntimeError, LookupError, ArithmeticError, TypeError, AttributeError, ImportError),
+    *(SafetensorError, StrictDataclassError),
+)
 _WHOLE = {"F64", "F32", "F16", "BF16"}
 # Tables that older versions saved and every model recomputes; in the backbone of a reward model, the head that it replaces.
 _NEEDLESS = re.compile(r"(.*rotary_emb\.inv_freq|.*\.attn\.(masked_)?bias)")

@@ -1,0 +1,131 @@
+"""The last checkpoint of SFT, of RL and of LoRA in other engines: its chat template prompts, its stop tokens end, greedy answers are ours.
+
+In transformers always. ``DUNWU_VLLM_PYTHON`` names an interpreter with vLLM, ``DUNWU_LLAMA_CPP`` a folder of llama.cpp with its converter,
+``DUNWU_SMOLLM2`` a folder of `dunwu import`, which then replaces the small model: the converter knows no tokenizer but real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from dunwu.cli.main import main
+from dunwu.config.load import load_config
+from dunwu.config.sft import SftConfig
+from dunwu.config.zero import ZeroConfig
+from dunwu.data.prompts import make_prompts
+from dunwu.jobs.sft import run_sft
+from dunwu.jobs.zero import run_zero
+from dunwu.models.loading import load_model, save_model
+from dunwu.rollout.base import group_requests
+from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.models.bundled import newest_checkpoint
+from dunwu.types import Problem, SamplingParams
+from tests.models.tokenizers_of_kinds import SMOLLM2, smollm2_like
+
+REAL, VLLM, LLAMA_CPP = (os.environ.get(f"DUNWU_{name}") for name in ("SMOLLM2", "VLLM_PYTHON", "LLAMA_CPP"))
+KINDS = ("sft", "rl", "lora")
+QUESTIONS, MOST = [f"Say {n}." for n in range(4)], 24
+Answer = tuple[list[int], list[int]]
+"""The ids of prompt and answer, its end token included."""
+
+
+@pytest.fixture(scope="module")
+def finals(new_policy: Callable[..., Any], say_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The last checkpoints: SFT on chats, 2 steps of RL from there, and SFT with LoRA."""
+    folder = tmp_path_factory.mktemp("finals")
+    if (base := REAL) is None:
+        tokenizer, model = smollm2_like(), new_policy(3)
+        model.resize_token_embeddings(len(tokenizer))
+        with torch.no_grad():
+            model.model.embed_tokens.weight.mul_(8)
+        save_model(model, tokenizer, base := str(folder / "base"))
+    rows = [
+        {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": f"<answer>{n}</answer>"}]}
+        for n, text in enumerate(QUESTIONS)
+    ]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    fixed = ["device=cpu", "threads=1", "matmul_precision=float32"]
+    speed = ["epochs=2", "learning_rate=1e-4"] if REAL else ["epochs=40", "learning_rate=1e-2"]
+    sft = [f"data={folder / 'rows.jsonl'}", "template=auto", "batch_size=4", "sampling.max_tokens=5", "sample_every=1000", *speed, *fixed]
+    made = {
+        "sft": run_sft(load_config(SftConfig, None, [f"model={base}", *sft]), folder / "sft"),
+        "lora": run_sft(load_config(SftConfig, None, [f"model={base}", *sft, "lora={rank: 4}"]), folder / "lora"),
+    }
+    task = f"{{kind: dataset, path: {say_data}}}"
+    steps = ["grpo.steps=2", "grpo.prompts_per_step=2", "grpo.group_size=2", "grpo.learning_rate=1e-6", "grpo.max_learning_rate=1e-4"]
+    rl = [f"model={newest_checkpoint(made['sft'])}", f"tasks=[{{task: {task}}}]", "evaluations=[]", "template=chat", "reward_workers=0", *steps]
+    made["rl"] = run_zero(load_config(ZeroConfig, None, [*rl, "sampling.max_tokens=16", "sample_every=1000", *fixed]), folder / "rl")
+    return {kind: newest_checkpoint(run) for kind, run in made.items()}
+
+
+@pytest.fixture(scope="module")
+def ours(finals: dict[str, Path]) -> dict[str, list[Answer]]:
+    """Greedy answers of the built-in engine."""
+    return {kind: answers(final) for kind, final in finals.items()}
+
+
+def answers(folder: Path) -> list[Answer]:
+    model, tokenizer = load_model(str(folder))
+    engine = TorchEngine(model, tokenizer, native=False)
+    prompts = make_prompts([Problem(text, "t", text, "text") for text in QUESTIONS], "chat", tokenizer, 200)
+    params = SamplingParams(MOST, temperature=0.0, stop_token_ids=engine.stop_token_ids)
+    said = engine.generate(group_requests(prompts, params, 1, [0] * len(prompts)))
+    return [(list(prompt.token_ids), list(each.tokens.ids)) for prompt, each in zip(prompts, said, strict=True)]
+
+
+def chat(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_transformers(kind: str, finals: dict[str, Path], ours: dict[str, list[Answer]]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(finals[kind])
+    model = AutoModelForCausalLM.from_pretrained(finals[kind], dtype=torch.float32)
+    assert tokenizer.chat_template == SMOLLM2
+    found = []
+    for text in QUESTIONS:
+        ids = tokenizer.apply_chat_template(chat(text), add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        said = model.generate(**ids, do_sample=False, max_new_tokens=MOST)[0]
+        length = ids["input_ids"].shape[1]
+        found.append((said[:length].tolist(), said[length:].tolist()))
+    assert found == ours[kind]
+    if not REAL:
+        assert {answer[-1] for _, answer in found} == {tokenizer.eos_token_id}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not VLLM, reason="DUNWU_VLLM_PYTHON names no interpreter that has vLLM")
+@pytest.mark.parametrize("kind", KINDS)
+def test_vllm(kind: str, finals: dict[str, Path], ours: dict[str, list[Answer]], tmp_path: Path) -> None:
+    given = {"model": str(finals[kind]), "chats": [chat(text) for text in QUESTIONS], "max_tokens": MOST}
+    (tmp_path / "chats.json").write_text(json.dumps(given), encoding="utf-8")
+    script = str(Path(__file__).with_name("vllm_chat.py"))
+    done = subprocess.run([str(VLLM), script, str(tmp_path)], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads((tmp_path / "vllm.json").read_text(encoding="utf-8"))
+    assert [(each["prompt"], each["ids"]) for each in found] == ours[kind]
+    assert [each["reason"] for each in found] == ["length" if len(answer) == MOST else "stop" for _, answer in ours[kind]]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (LLAMA_CPP and REAL), reason="DUNWU_LLAMA_CPP or DUNWU_SMOLLM2 is not set")
+@pytest.mark.parametrize("kind", KINDS)
+def test_llama_cpps_converter(kind: str, finals: dict[str, Path], ours: dict[str, list[Answer]], tmp_path: Path) -> None:
+    """It takes the checkpoint and knows its tokenizer, and what is imported back answers as before."""
+    converter, file = Path(str(LLAMA_CPP)) / "convert_hf_to_gguf.py", tmp_path / "final.gguf"
+    command = [sys.executable, str(converter), str(finals[kind]), "--outfile", str(file), "--outtype", "f32"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert main(["import", str(file), "--out", str(tmp_path / "back")]) == 0
+    assert AutoTokenizer.from_pretrained(tmp_path / "back").chat_template == SMOLLM2
+    assert answers(tmp_path / "back") == ours[kind]
