@@ -195,6 +195,7 @@ def test_a_saved_checkpoint_is_prompted_and_stops_as_it_was_taught(
     byte_tokenizer: PreTrainedTokenizerFast, tiny_model: Any, tmp_path: Path
 ) -> None:
     tokenizer = with_own(byte_tokenizer, DELETES["of all turns"])
+    tiny_model.resize_token_embeddings(len(tokenizer))
     tiny_model.generation_config.eos_token_id = 7
     template = training_template("chatml", tokenizer)
     template.adopt(tokenizer, tiny_model)

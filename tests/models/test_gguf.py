@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from dunwu.cli.main import main
 from dunwu.errors import ModelError
-from dunwu.models.gguf import find_gguf, read_gguf, unknown_split
+from dunwu.models.gguf import find_gguf, load_gguf, read_gguf, unknown_split
 from dunwu.models.loading import load_model
 
 gguf = pytest.importorskip("gguf")
@@ -46,14 +49,25 @@ def original() -> LlamaForCausalLM:
     return LlamaForCausalLM(LlamaConfig(vocab_size=len(TOKENS), tie_word_embeddings=True, max_position_embeddings=128, **shape))
 
 
-def write(path: Path, model: LlamaForCausalLM, architecture: str = "llama", tokenizer: str = "gpt2", pre: str = "smollm") -> Path:
+def write(
+    path: Path,
+    model: LlamaForCausalLM,
+    architecture: str = "llama",
+    tokenizer: str = "gpt2",
+    pre: str = "smollm",
+    layers: int = LAYERS,
+    width: int = WIDTH,
+    tokens: Sequence[str] = TOKENS,
+    chat: str = CHAT,
+    end: int = 1,
+) -> Path:
     """The model as a GGUF file in float32."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("Small")
     writer.add_license("apache-2.0")
     writer.add_context_length(128)
-    writer.add_embedding_length(WIDTH)
-    writer.add_block_count(LAYERS)
+    writer.add_embedding_length(width)
+    writer.add_block_count(layers)
     writer.add_feed_forward_length(64)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(GROUPS)
@@ -63,12 +77,12 @@ def write(path: Path, model: LlamaForCausalLM, architecture: str = "llama", toke
     writer.add_vocab_size(len(TOKENS))
     writer.add_tokenizer_model(tokenizer)
     writer.add_tokenizer_pre(pre)
-    writer.add_token_list(TOKENS)
-    writer.add_token_types([3, 3, *[1] * (len(TOKENS) - 2)])
+    writer.add_token_list(tokens)
+    writer.add_token_types([3, 3, *[1] * (len(tokens) - 2)])
     writer.add_token_merges(["Ġ Ġ", "1 2"])
     writer.add_bos_token_id(0)
-    writer.add_eos_token_id(1)
-    writer.add_chat_template(CHAT)
+    writer.add_eos_token_id(end)
+    writer.add_chat_template(chat)
     for name, tensor in model.state_dict().items():
         if name != "lm_head.weight":
             writer.add_tensor(_name(name), _stored(name, tensor).numpy())
@@ -146,6 +160,80 @@ def test_a_file_that_was_cut_is_refused(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.gguf", "whole.gguf"]
 
 
+def test_a_file_cut_at_any_byte_is_refused(original: LlamaForCausalLM, tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.gguf", original).read_bytes()
+    cut = tmp_path / "cut.gguf"
+    for length in (*range(0, 900, 7), *range(900, len(whole) - 32, 1997)):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(ModelError, match="download it again"):
+            read_gguf(cut)
+
+
+def test_a_flipped_bit_in_the_header_is_refused_or_harmless(original: LlamaForCausalLM, tmp_path: Path) -> None:
+    """Counts, types and names among them: whatever they say now, there is one line or a model."""
+    whole = write(tmp_path / "whole.gguf", original).read_bytes()
+    corrupt, rng, refused = tmp_path / "corrupt.gguf", random.Random(0), 0
+    for place in rng.sample(range(1400), 50):
+        content = bytearray(whole)
+        content[place] ^= 1 << rng.randrange(8)
+        corrupt.write_bytes(content)
+        try:
+            load_gguf(read_gguf(corrupt))
+        except ModelError:
+            refused += 1
+    assert refused > 15
+
+
+@pytest.mark.parametrize("place", ["tensors", "facts", "tokens", "name"])
+def test_an_absurd_count_is_refused_at_once(place: str, original: LlamaForCausalLM, tmp_path: Path) -> None:
+    """Neither memory nor time for what a corrupt count says."""
+    file = write(tmp_path / "a.gguf", original)
+    content = bytearray(file.read_bytes())
+    places = {"tensors": 8, "facts": 16, "name": 24, "tokens": content.index(b"tokenizer.ggml.tokens") + 29}
+    struct.pack_into("<Q", content, places[place], 2**62)
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match="download it again"):
+        read_gguf(file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"layers": 2**31}, "2147483648"),
+        ({"width": 2**31}, "2147483648"),
+        ({"tokens": [*TOKENS, "more"]}, f"{len(TOKENS) + 1} tokens"),
+        ({"end": 10**6}, ""),
+        ({"chat": "{{ raise_exception('no') }}"}, None),
+    ],
+    ids=["layers", "width", "tokens", "end", "chat"],
+)
+def test_metadata_that_do_not_fit_the_weights(
+    changes: dict[str, Any], part: str | None, original: LlamaForCausalLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A chat template that fails is no reason to refuse the weights, but is said."""
+    file = write(tmp_path / "a.gguf", original, **changes)
+    code = main(["import", str(file), "--out", str(tmp_path / "out")])
+    printed = capsys.readouterr()
+    assert code == (0 if part is None else 2)
+    assert (part or "") in printed.err
+    assert (tmp_path / "out").exists() == (part is None)
+    assert part is not None or "chat template" in printed.out + printed.err
+
+
+def test_weights_that_are_not_numbers(original: LlamaForCausalLM, tmp_path: Path) -> None:
+    model = LlamaForCausalLM(original.config)
+    model.model.norm.weight.data[3] = torch.nan
+    with pytest.raises(ModelError, match=r"model\.norm\.weight"):
+        load_gguf(read_gguf(write(tmp_path / "a.gguf", model)))
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"PK\x03\x04 not a model", bytes(4000)])
+def test_another_file_by_that_name(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").write_bytes(content)
+    with pytest.raises(ModelError, match=r"a\.gguf is not"):
+        read_gguf(tmp_path / "a.gguf")
+
+
 def test_a_tokenizer_that_cannot_be_rebuilt(original: LlamaForCausalLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(tmp_path / "a.gguf", original, tokenizer="secret")
     assert main(["import", str(file), "--out", str(tmp_path / "out")]) == 2
@@ -154,7 +242,7 @@ def test_a_tokenizer_that_cannot_be_rebuilt(original: LlamaForCausalLM, tmp_path
 
 
 def test_what_is_no_source(tmp_path: Path) -> None:
-    for source, part in (("no-such-package", "no-such-package"), ("json", "no GGUF"), (str(tmp_path), "no file")):
+    for source, part in (("no-such-package", "no-such-package"), ("json", "no GGUF"), (str(tmp_path), "no file"), ("__main__", "no file")):
         with pytest.raises(ModelError, match=part):
             find_gguf(source)
 

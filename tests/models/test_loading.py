@@ -99,6 +99,28 @@ def test_missing_shard(folder: Path) -> None:
     load_model(str(folder), "cpu", torch.float32)
 
 
+@pytest.mark.parametrize("shards", [None, [], ["a.safetensors"], {}, {"model.norm.weight": "../a.safetensors"}, {"model.norm.weight": 3}])
+def test_a_list_of_shards_that_is_not_one(folder: Path, shards: Any) -> None:
+    (folder / "model.safetensors").rename(folder.parent / "a.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    assert "weight_map" in refusal(folder)
+
+
+def test_an_output_layer_of_its_own_is_kept_though_the_configuration_says_tied(folder: Path, tmp_path: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"] + 1
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    model, tokenizer = load_model(str(folder))
+    save_model(model, tokenizer, tmp_path / "again")
+    assert json.loads((tmp_path / "again/config.json").read_text())["tie_word_embeddings"] is False
+    assert torch.equal(load_file(tmp_path / "again/model.safetensors")["lm_head.weight"], weights["lm_head.weight"])
+
+
+def test_a_missing_output_layer_is_not_made_up(folder: Path) -> None:
+    change(folder / "config.json", tie_word_embeddings=False)
+    assert "lm_head.weight" in refusal(folder)
+
+
 def test_a_parameter_that_is_missing_is_not_made_up(folder: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     del weights["model.norm.weight"]
@@ -136,6 +158,26 @@ def test_a_configuration_with_a_value_of_another_type(folder: Path) -> None:
     assert "eos_token_id" in refusal(folder)
 
 
+@pytest.mark.parametrize("end", ["</s>", ["</s>"], {"id": 1}, 1.5])
+def test_ends_of_sequence_that_are_no_token_ids(folder: Path, end: Any) -> None:
+    change(folder / "generation_config.json", eos_token_id=end)
+    assert "generation_config.json" in refusal(folder)
+
+
+def test_of_several_chat_templates_the_default_is_taken(folder: Path) -> None:
+    named = [{"name": "default", "template": "{{ 'a' }}"}, {"name": "tool_use", "template": "{{ 'b' }}"}]
+    for templates, expected in ((named, "{{ 'a' }}"), (named[1:] * 2, None)):
+        change(folder / "tokenizer_config.json", chat_template=templates)
+        model, tokenizer = load_model(str(folder))
+        assert tokenizer.chat_template == expected
+        assert stop_token_ids(tokenizer, model) == (1,)
+
+
+def test_an_empty_end_of_sequence_is_none(folder: Path) -> None:
+    change(folder / "tokenizer_config.json", eos_token="")
+    assert load_model(str(folder))[1].eos_token is None
+
+
 def test_dropout_is_off_in_training_too(folder: Path) -> None:
     change(folder / "config.json", attention_dropout=0.9)
     model = load_model(str(folder))[0].train()
@@ -145,9 +187,8 @@ def test_dropout_is_off_in_training_too(folder: Path) -> None:
 
 
 def test_weights_of_another_shape(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 32}))
-    assert str(folder) in refusal(folder)
+    change(folder / "config.json", intermediate_size=32)
+    assert "other sizes" in refusal(folder)
 
 
 def test_missing_tokenizer(folder: Path) -> None:
@@ -186,7 +227,11 @@ def test_stop_tokens_come_from_tokenizer_configurations_and_chat_template(tiny_m
     tiny_tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}<end>{% endfor %}"
     assert stop_token_ids(tiny_tokenizer, tiny_model) == (1, 7, 9, 8)  # text that is no token ends nothing
     tiny_tokenizer.add_special_tokens({"extra_special_tokens": ["<end>"]})
+    assert stop_token_ids(tiny_tokenizer, tiny_model) == (1, 7, 9, 8)  # the model does not embed it
+    tiny_model.resize_token_embeddings(51)
     assert stop_token_ids(tiny_tokenizer, tiny_model) == (1, 7, 9, 8, 50)
+    tiny_model.generation_config.eos_token_id = [-1, 7, 10**6]
+    assert stop_token_ids(tiny_tokenizer, tiny_model) == (1, 7, 8, 50)
     tiny_tokenizer.chat_template = "{{ raise_exception('no') }}"
     tiny_model.generation_config = tiny_model.config.eos_token_id = tiny_tokenizer.eos_token = None
     assert stop_token_ids(tiny_tokenizer, tiny_model) == ()

@@ -13,7 +13,12 @@ CHATS = {
     "one turn": _chat(("user", "What is 12+30?"), ("assistant", "It is 42.")),
     "system": _chat(("system", "Answer with one number."), ("user", "What is 12+30?"), ("assistant", "42")),
     "multi-turn": _chat(
-        ("user", "Name a colour."), ("assistant", "Blue."), ("user", "And a number."), ("assistant", "7"), ("user", "用中文。"), ("assistant", "七。")
+        ("user", "Name a colour."),
+        ("assistant", "Blue."),
+        ("user", "And a number."),
+        ("assistant", "7"),
+        ("user", "用中文。"),
+        ("assistant", "七。"),
     ),
     "last turn is the user's": _chat(("user", "Hello"), ("assistant", "Hi!\n\nHow can I help?"), ("user", "Never mind, thanks.")),
     "reasoning": _chat(("user", "Is 7 prime?"), ("assistant", "<think>\n7 has no divisor but 1 and 7.\n</think>\n\n\\boxed{yes}")),

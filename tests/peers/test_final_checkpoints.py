@@ -25,10 +25,10 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
 from dunwu.jobs.sft import run_sft
 from dunwu.jobs.zero import run_zero
+from dunwu.models.bundled import newest_checkpoint
 from dunwu.models.loading import load_model, save_model
 from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.models.bundled import newest_checkpoint
 from dunwu.types import Problem, SamplingParams
 from tests.models.tokenizers_of_kinds import SMOLLM2, smollm2_like
 
@@ -63,7 +63,14 @@ def finals(new_policy: Callable[..., Any], say_data: Path, tmp_path_factory: pyt
     }
     task = f"{{kind: dataset, path: {say_data}}}"
     steps = ["grpo.steps=2", "grpo.prompts_per_step=2", "grpo.group_size=2", "grpo.learning_rate=1e-6", "grpo.max_learning_rate=1e-4"]
-    rl = [f"model={newest_checkpoint(made['sft'])}", f"tasks=[{{task: {task}}}]", "evaluations=[]", "template=chat", "reward_workers=0", *steps]
+    rl = [
+        f"model={newest_checkpoint(made['sft'])}",
+        f"tasks=[{{task: {task}}}]",
+        "evaluations=[]",
+        "template=chat",
+        "reward_workers=0",
+        *steps,
+    ]
     made["rl"] = run_zero(load_config(ZeroConfig, None, [*rl, "sampling.max_tokens=16", "sample_every=1000", *fixed]), folder / "rl")
     return {kind: newest_checkpoint(run) for kind, run in made.items()}
 

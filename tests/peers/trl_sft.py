@@ -1,8 +1,8 @@
 """Losses, gradients and metrics of TRL's SFTTrainer on given rows. Run by TRL's interpreter: ``python trl_sft.py FOLDER``.
 
-FOLDER holds Hugging Face folders and ``cases.json``: name -> {rows, arguments, template, model (a folder; default ``model``)}. TRL renders, tokenises, masks,
-collates and computes by itself. Written: ``found.json`` (name -> loss, entropy, mean_token_accuracy, and the rows' ids and labels) and
-``gradients-<name>.safetensors``.
+FOLDER holds Hugging Face folders and ``cases.json``: name -> {rows, arguments, template, model (a folder; default ``model``)}. TRL renders,
+tokenises, masks, collates and computes by itself. Written: ``found.json`` (name -> loss, entropy, mean_token_accuracy, and the rows' ids
+and labels) and ``gradients-<name>.safetensors``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Greedy answers of vLLM to chats, as its users ask: the checkpoint's own template and stop tokens. ``python vllm_chat.py FOLDER``.
 
-FOLDER holds ``chats.json``: {model: folder, chats: [[message, ...], ...], max_tokens}. Written: ``vllm.json``, one {prompt, ids, reason} each.
+FOLDER holds ``chats.json``: {model: folder, chats: [[message, ...], ...], max_tokens}. Written: ``vllm.json``, one {prompt, ids, reason}
+for each chat.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from dunwu.config.zero import EvalConfig
 from dunwu.data.generators.base import generate
 from dunwu.data.generators.make import make_generator
 from dunwu.data.prompts import sampling_params
+from dunwu.errors import ModelError
 from dunwu.jobs.evaluate import run_evaluation
 from dunwu.jobs.measure import run_measure
 from dunwu.jobs.suite import run_suite
@@ -91,3 +92,13 @@ def test_the_end_of_a_form_counts_where_the_form_prompts(new_policy: Callable[..
     assert end not in engine.stop_token_ids
     assert end in sampling_params(SamplingConfig(), "chatml", tokenizer, engine).stop_token_ids
     assert sampling_params(SamplingConfig(), "plain", tokenizer, engine).stop_token_ids == engine.stop_token_ids
+
+
+def test_a_model_in_which_nothing_ends_a_completion_is_one_line(taught_base: str, say_data: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_model(taught_base)
+    tokenizer.eos_token = tokenizer.chat_template = None
+    save_model(model, tokenizer, folder := tmp_path / "endless")
+    for name in ("config.json", "generation_config.json"):
+        rewrite(folder / name, eos_token_id=10**6)
+    with pytest.raises(ModelError, match="eos_token"):
+        run_evaluation(str(folder), EvalConfig(task=DatasetTask(path=str(say_data)), problems=1, samples=1), "r1-zero", None, "cpu", 1, 64)

@@ -100,7 +100,7 @@ def test_a_row_that_is_too_long_is_refused_or_dropped_never_cut(tokenizer: Any, 
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     longest = len(marked(rows[0], tokenizer)[0])
     template = fitting_template("auto", tokenizer)
-    with pytest.raises(DataError, match="line 2"):
+    with pytest.raises(DataError, match="row 2"):
         list(ExampleReader(path, template, tokenizer, longest, "refuse").read(Counts()))
     [kept] = ExampleReader(path, template, tokenizer, longest, "drop").read(counts := Counts())
     assert kept.ids.tolist() == examples_of(rows[:1], tokenizer)[0].ids.tolist()

@@ -9,7 +9,7 @@ import numpy as np
 from jinja2 import TemplateError
 
 from dunwu.config.blocks import SamplingConfig
-from dunwu.errors import ConfigError, DataError
+from dunwu.errors import ConfigError, DataError, ModelError
 from dunwu.models.bos import bos_text, encode, start_with
 from dunwu.models.chat import AUTO, BASE, FORMATS, Message, dropped_turn, form, form_end, form_start
 from dunwu.models.chat_text import apply_chat, writes_date
@@ -145,7 +145,12 @@ def written_date(template: str, tokenizer: Tokenizer) -> str | None:
 
 
 def sampling_params(sampling: SamplingConfig, template: str, tokenizer: Tokenizer, engine: Engine) -> SamplingParams:
-    """The sampling parameters of prompts in ``template``; completions end at the model's stop tokens or the template's."""
+    """The sampling parameters of prompts in ``template``; completions end at the model's stop tokens or the template's.
+
+    Raises ``ModelError`` if there is none: no completion would ever end.
+    """
     end = prompt_template(template, tokenizer).end
-    ends = [] if end is None else [int(tokenizer.convert_tokens_to_ids(end))]
-    return SamplingParams(**sampling.model_dump(), stop_token_ids=tuple(dict.fromkeys((*engine.stop_token_ids, *ends))))
+    ends = dict.fromkeys((*engine.stop_token_ids, *([] if end is None else [int(tokenizer.convert_tokens_to_ids(end))])))
+    if not ends:
+        raise ModelError("the model has no token that ends a completion: name one of its tokens as eos_token in tokenizer_config.json")
+    return SamplingParams(**sampling.model_dump(), stop_token_ids=tuple(ends))

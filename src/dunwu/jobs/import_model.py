@@ -42,6 +42,8 @@ def run_import(source: str, out: Path, reporter: Reporter = QUIET) -> Path:
         (folder / CARD).write_text(_card(file, model, tokenizer), encoding="utf-8")
         check_folder(folder)
         load_tokenizer(str(folder))
+    if not stop_token_ids(tokenizer, model):
+        reporter.warn(f"the file names no token that ends a completion: name one as eos_token in {out / 'tokenizer_config.json'}")
     reporter.sample("a greedy answer", _answer(model, tokenizer, reporter))
     reporter.say(f"written: {out}; use it by --model {out}")
     return out

@@ -91,7 +91,7 @@ def _reader(path: Path) -> Any:
     """A reader that checks every count: the one of `gguf` reads beyond the end of the file, as many items as a corrupt count says."""
     from gguf import GGUFReader, GGUFValueType
 
-    class CheckedReader(GGUFReader):
+    class CheckedReader(GGUFReader):  # type: ignore[misc]
         def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
             found = super()._get(offset, dtype, count, override_order)
             if len(found) < count:

@@ -159,19 +159,19 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def stop_token_ids(tokenizer: Tokenizer, model: LanguageModel) -> tuple[int, ...]:
-    """The tokens that end a completion of this model in any engine, without repeats.
+    """The tokens that end a completion of this model in any engine, without repeats and without those that it does not embed.
 
     In order: the tokenizer's end of sequence, those of the generation configuration and of the model's, the one that ends a turn in the
     tokenizer's chat template.
     """
-    end = chat_end(tokenizer)
+    end, embedded = chat_end(tokenizer), range(model.get_input_embeddings().num_embeddings)
     listed = (
         tokenizer.eos_token_id,
         *_listed(getattr(model.generation_config, "eos_token_id", None)),
         *_listed(getattr(model.config, "eos_token_id", None)),
         tokenizer.convert_tokens_to_ids(end) if end else None,
     )
-    return tuple(dict.fromkeys(int(token) for token in listed if token is not None))
+    return tuple(dict.fromkeys(int(token) for token in listed if token is not None and token in embedded))
 
 
 def _listed(value: Any) -> tuple[Any, ...]:
@@ -209,7 +209,9 @@ def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
 def _weight_files(folder: Path) -> list[Path]:
     index = folder / WEIGHTS_INDEX
     if index.is_file():
-        shards = _read_json(index, "it lists the shards").get("weight_map", {})
+        shards = _read_json(index, "it lists the shards").get("weight_map")
+        if not (isinstance(shards, dict) and shards and all(Path(str(name)).name == name for name in shards.values())):
+            raise ModelError(f"{index}: weight_map must give the name of a file beside it for each of the weights; download it again")
         return [folder / name for name in sorted(set(shards.values()))]
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
@@ -260,10 +262,20 @@ def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
             continue
         file = _beside(source, folder, "tokenizer.json")
         if file is None or not (probe := difference(tokenizer, file)):
-            return tokenizer
+            return _plain(tokenizer)
     if not probe:
         raise failures[0]
     raise ModelError(f"the tokenizer of {source} gives other ids than its tokenizer.json, as for {probe[:40]!r}; fix tokenizer_config.json")
+
+
+def _plain(tokenizer: Tokenizer) -> Tokenizer:
+    """Of several chat templates the default one, if there is one; a special token that is an empty text is none."""
+    if isinstance(tokenizer.chat_template, dict):
+        tokenizer.chat_template = tokenizer.chat_template.get("default")
+    for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
+        if getattr(tokenizer, name) == "":
+            setattr(tokenizer, name, None)
+    return tokenizer
 
 
 def _described(source: str, folder: Path | None) -> dict[str, Any]:
@@ -296,12 +308,28 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
             output_loading_info=True,
             **settings,
         )
+    _check_ends(model)
+    if getattr(model.config, "tie_word_embeddings", False) and _own_head(model):
+        model.config.tie_word_embeddings = False  # other engines would tie the two by the saved configuration
     if "eos_token_id" not in config:
         # transformers has a default id for the family, such as 2, which may be any token in this vocabulary.
         model.config.eos_token_id = None
         if _beside(source, folder, "generation_config.json") is None and model.can_generate():
             model.generation_config.eos_token_id = None
     return model, set(info["missing_keys"]), set(info["unexpected_keys"])
+
+
+def _check_ends(model: Any) -> None:
+    """Raise ``ModelError`` for ends of sequence in the generation configuration that are no token ids; transformers reads any value."""
+    given = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    if any(not isinstance(token, int) for token in _listed(given) if token is not None):
+        raise ModelError(f"generation_config.json: eos_token_id = {given!r} is not a token id; take the file from the same model")
+
+
+def _own_head(model: Any) -> bool:
+    """True if the output layer is not the embedding: transformers does not tie what the files hold twice with other values."""
+    head = model.get_output_embeddings()
+    return head is not None and head.weight is not model.get_input_embeddings().weight
 
 
 def _switch_dropout_off(model: LanguageModel) -> None:
@@ -334,6 +362,8 @@ def alone() -> Iterator[None]:
 
 
 def _explain(name: str, folder: Path | None, error: BaseException) -> str:
+    if "ignore_mismatched_sizes" in str(error):
+        return f"model {name!r} has weights of other sizes than its config.json says; take both from the same model"
     if folder is not None:
         return f"model folder {folder} cannot be loaded ({_first_line(error)}); take all its files from the same model"
     return f"{name!r} is neither a folder nor a hub model that can be downloaded ({_first_line(error)}); check the name or the network"

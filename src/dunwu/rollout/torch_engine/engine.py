@@ -169,7 +169,8 @@ class TorchEngine:
 
     def _completion(self, finished: Finished, params: SamplingParams, version: int) -> Completion:
         if not all(map(math.isfinite, finished.logprobs)):
-            raise TrainingError(f"policy {version} gives logits that are not finite; resume from an earlier checkpoint")
+            remedy = "resume from an earlier checkpoint" if version else "its weights or config.json are corrupt: load another checkpoint"
+            raise TrainingError(f"policy {version} gives logits that are not finite; {remedy}")
         ids = finished.token_ids
         stopped = ids[-1] in params.stop_token_ids
         shown = [token for token in (ids[:-1] if stopped else ids) if token not in self._silent_ids]
