@@ -1,12 +1,17 @@
 import json
+import re
 
 import pytest
 import reasoning_gym
 
-from dunwu.config.tasks import ReasoningGymTask
+from dunwu.config.load import validate
+from dunwu.config.tasks import ReasoningGymTask, task_title
+from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError
+from dunwu.jobs.measure import set_names
 from dunwu.tasks.reasoning_gym import ReasoningGym, split_of_entry
 from dunwu.tasks.splits import GAME24_HELD_OUT, split_of, split_of_text
+from dunwu.verifiers.reasoning_gym import verify_reasoning_gym
 
 
 @pytest.fixture(scope="module")
@@ -66,5 +71,42 @@ def test_reserved_multisets_belong_to_no_split():
 def test_unknown_name_gets_the_nearest():
     with pytest.raises(ConfigError, match="no data set 'spel_backwards': did you mean spell_backward"):
         ReasoningGym(ReasoningGymTask(name="spel_backwards"))
-    with pytest.raises(ConfigError, match="cannot be made with its defaults"):
+    with pytest.raises(ConfigError, match="cannot be made"):
         ReasoningGym(ReasoningGymTask(name="composite"))
+
+
+def test_parameters_grade_a_data_set():
+    easy = ReasoningGymTask(name="chain_sum", size=200, parameters={"min_terms": 2, "max_terms": 2, "max_digits": 1}, title="easy")
+    task = ReasoningGym(easy)
+    problem = task.train(0, 0)
+    assert problem.task == task_title(easy) == "easy"
+    assert problem.id.startswith("easy-")
+    assert problem.data["name"] == "chain_sum"
+    assert problem.data["parameters"] == easy.parameters
+    assert verify_reasoning_gym(problem, problem.answer).score == 1.0
+    assert verify_reasoning_gym(problem, "99").score == 0.0
+    assert all(len(re.findall(r"\d", task.train(i, 0).text)) == 2 for i in range(20))
+
+
+def test_default_items_name_no_parameters(task):
+    assert "parameters" not in task.train(0, 0).data
+
+
+@pytest.mark.parametrize(
+    ("parameters", "hint"),
+    [({"max_term": 2}, "did you mean max_terms"), ({"seed": 1}, "has no parameter"), ({"min_terms": 9, "max_terms": 2}, "cannot be made")],
+)
+def test_parameters_that_a_data_set_lacks(parameters, hint):
+    with pytest.raises(ConfigError, match=hint):
+        ReasoningGym(ReasoningGymTask(name="chain_sum", parameters=parameters))
+
+
+def test_a_mixture_of_grades_is_measured_grade_by_grade():
+    grades = [
+        {"kind": "reasoning_gym", "name": "chain_sum", "title": title, "parameters": {"max_terms": n}} for title, n in (("a", 2), ("b", 3))
+    ]
+    config = validate(ZeroConfig, {"tasks": grades})
+    assert set_names(config.evaluations) == ["a", "b"]
+    assert len({each.task for each in config.tasks}) == 2
+    with pytest.raises(ConfigError):
+        validate(ZeroConfig, {"tasks": [{**grades[0], "parameters": {"data_file": "/etc/passwd"}}]})

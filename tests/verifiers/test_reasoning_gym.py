@@ -53,6 +53,13 @@ def test_no_answer_runs_as_code(name, tmp_path):
     assert not marker.exists()
 
 
+def test_parameters_from_a_file_are_numbers_only():
+    """As texts, some would be evaluated as part of an item, or opened as a file."""
+    assert verify(item("chain_sum", parameters={"max_terms": 3}), "0").reason in ("correct", "wrong")
+    hostile = {"variables": ["__import__('os')"]}
+    assert verify(item("simple_integration", parameters=hostile), "x").reason == "error"
+
+
 def test_number_puzzles_require_the_given_numbers():
     problem = item("puzzle24")
     assert verify(problem, "(1 + 1 + 1) * 8").score == 0.0  # the data set's own scorer accepts any four numbers

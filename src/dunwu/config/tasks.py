@@ -13,6 +13,7 @@ from dunwu.types import Language
 
 Languages = Annotated[tuple[Language, ...], Field(min_length=1)]
 Wording = Literal["short", "full"]
+Number = bool | int | float
 Unusable = Literal["refuse", "drop"]
 
 
@@ -90,6 +91,14 @@ class ReasoningGymTask(Config):
     """Name of the data set."""
     size: Positive = 10_000
     """Problems generated."""
+    parameters: dict[str, Number | tuple[Number, ...]] = Field(default_factory=dict)
+    """Parameters of the data set that are numbers, true, false or lists of them, such as {min_terms: 2, max_terms: 3}; others have the
+    values of reasoning-gym."""
+    title: str | None = None
+    """Name of the task in metrics; null: that of the data set. Distinguishes several grades of one data set in a mixture."""
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.size, self.title))  # a mapping has none
 
 
 CodeDataset = Literal["humaneval", "mbpp", "mbpp_sanitized", "gcj", "codecontests"]
@@ -204,7 +213,9 @@ def task_title(task: TaskConfig) -> str:
             return data_name(task.path)
         case CodeTask():
             return task.dataset or data_name(task.path or "")
-        case EnvironmentTask() | ChatTask() | ReasoningGymTask():
+        case ReasoningGymTask():
+            return task.title or task.name
+        case EnvironmentTask() | ChatTask():
             return task.name
         case _:
             return task.kind

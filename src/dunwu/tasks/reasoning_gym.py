@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from difflib import get_close_matches
 from random import Random
 from typing import Any
@@ -22,14 +23,15 @@ UNIVERSE_SEED = 0
 class ReasoningGym:
     """Items of ``reasoning_gym.create_dataset(name, size=size, seed=UNIVERSE_SEED)``, see ``split_of_entry``.
 
-    ``data`` has the item's origin (``name``, ``size``, ``seed``, ``index``) and the item as JSON (``question``, ``answer``, ``metadata``).
-    JSON turns tuples into lists, which breaks the scoring of ``arc_agi`` and ``rearc``: their items must be generated again.
+    ``data`` has the item's origin (``name``, ``size``, ``seed``, ``index``, and ``parameters`` if any) and the item as JSON
+    (``question``, ``answer``, ``metadata``). JSON turns tuples into lists, which breaks the scoring of ``arc_agi`` and
+    ``rearc``: their items must be generated again.
     """
 
     def __init__(self, config: ReasoningGymTask, answer_form: AnswerForm = DEFAULT) -> None:
-        self.name, self.answer_form = config.name, answer_form
+        self.name, self.answer_form = config.title or config.name, answer_form
         self._config = config
-        self._dataset = create(config.name, config.size)
+        self._dataset = create(config)
 
     def train(self, index: int, seed: int) -> Problem:
         """An epoch is one pass over the items in a random order; a random training item replaces each held-out one."""
@@ -52,7 +54,7 @@ class ReasoningGym:
         yield first
         for _ in range(1000):
             yield rng.randrange(self._config.size)
-        raise DataError(f"reasoning-gym data set {self.name!r} has no training items among {self._config.size}: raise size")
+        raise DataError(f"reasoning-gym data set {self._config.name!r} has no training items among {self._config.size}: raise size")
 
     def _from_split(self, split: Split, positions: Iterator[int]) -> Iterator[Problem]:
         for position in positions:
@@ -62,7 +64,9 @@ class ReasoningGym:
 
     def _problem(self, position: int, entry: dict[str, Any]) -> Problem:
         item = json.loads(json.dumps({key: entry[key] for key in ("question", "answer", "metadata")}, default=str))
-        origin = {"name": self.name, "size": self._config.size, "seed": UNIVERSE_SEED, "index": position}
+        origin: dict[str, Any] = {"name": self._config.name, "size": self._config.size, "seed": UNIVERSE_SEED, "index": position}
+        if self._config.parameters:
+            origin["parameters"] = json.loads(json.dumps(self._config.parameters))
         problem = Problem(
             id=f"{self.name}-{position}",
             task=self.name,
@@ -85,20 +89,28 @@ def split_of_entry(entry: dict[str, Any]) -> Split | None:
     return None if is_reserved(numbers) else split_of(numbers)
 
 
-def create(name: str, size: int) -> Any:
-    """The reasoning-gym data set ``name``. Raises ConfigError for an unknown name, with the nearest known ones."""
+def create(config: ReasoningGymTask) -> Any:
+    """The reasoning-gym data set. Raises ConfigError for an unknown name or parameter, with the nearest known ones."""
     import reasoning_gym
     from reasoning_gym.factory import DATASETS
 
+    name = config.name
     if name not in DATASETS:
-        near = get_close_matches(name, DATASETS, n=3, cutoff=0.4)
-        hint = (
-            f"did you mean {', '.join(near)}?" if near else f"choose one of its {len(DATASETS)}, such as {', '.join(sorted(DATASETS)[:3])}"
-        )
+        hint = _nearest(name, DATASETS)
         raise ConfigError(f"reasoning-gym has no data set {name!r}: {hint}")
+    known = [field.name for field in fields(DATASETS[name][1]) if field.name not in ("seed", "size")]
+    for parameter in config.parameters:
+        if parameter not in known:
+            hint = _nearest(parameter, known)
+            raise ConfigError(f"reasoning-gym data set {name!r} has no parameter {parameter!r}: {hint}")
     try:
-        return reasoning_gym.create_dataset(name, size=size, seed=UNIVERSE_SEED)
-    except (AssertionError, ValueError) as error:
-        raise ConfigError(
-            f"reasoning-gym data set {name!r} cannot be made with its defaults ({' '.join(str(error).split())}): choose another"
-        ) from error
+        return reasoning_gym.create_dataset(name, size=config.size, seed=UNIVERSE_SEED, **config.parameters)
+    except (AssertionError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"reasoning-gym data set {name!r} cannot be made ({reason}): choose other parameters, or another set") from error
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, n=3, cutoff=0.4)
+    names = sorted(known)
+    return f"did you mean {', '.join(near)}?" if near else f"choose one of its {len(names)}, such as {', '.join(names[:3])}"

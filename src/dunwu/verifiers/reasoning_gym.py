@@ -12,6 +12,7 @@ generate its items.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -56,7 +57,7 @@ SHAPES: dict[str, re.Pattern[str]] = {
 
 
 def verify_reasoning_gym(problem: Problem, answer: str) -> Verdict:
-    """Score ``answer`` for the item in ``problem.data`` (``name``, ``size``, ``seed``, ``index``, and the item's own fields).
+    """Score ``answer`` for the item in ``problem.data`` (its origin, see `dunwu.tasks.reasoning_gym`, and its own fields).
 
     The item is regenerated, since JSON loses its tuples; the stored fields are used if that gives another question.
     An exception inside the scorer is a verifier error without a score.
@@ -74,8 +75,9 @@ def _verify(data: Mapping[str, Any], answer: str) -> Verdict:
         return Verdict(1.0, "correct") if COMPARED[name](str(data["answer"]), answer) else Verdict(0.0, "wrong", "another answer")
     if name in SHAPES and not SHAPES[name].fullmatch(answer):
         return Verdict(0.0, "unparsable", "not in the form of this data set's answers")
-    dataset = _dataset(name, data["size"], data["seed"])
-    item = _item(name, data["size"], data["seed"], data["index"])
+    origin = (name, data["size"], data["seed"], _numbers_only(data.get("parameters", {})))
+    dataset = _dataset(*origin)
+    item = _item(*origin, data["index"])
     if item["question"] != data["question"]:
         if name in EVALUATE_THE_ITEM:
             return Verdict(None, "error", "the item cannot be regenerated, and its scorer would evaluate the stored text")
@@ -142,13 +144,21 @@ COMPARED: dict[str, Callable[[str, str], bool]] = {
 """Data sets whose answers we compare with the gold ourselves."""
 
 
+def _numbers_only(parameters: Mapping[str, Any]) -> str:
+    """The parameters as JSON. Raises ValueError for a text among them: some data sets open it as a file, or evaluate it."""
+    for value in parameters.values():
+        if not all(isinstance(one, int | float) for one in (value if isinstance(value, list) else [value])):
+            raise ValueError(f"the parameter {value!r} is not a number")
+    return json.dumps(parameters)
+
+
 @lru_cache(maxsize=16)
-def _dataset(name: str, size: int, seed: int) -> Any:
+def _dataset(name: str, size: int, seed: int, parameters: str) -> Any:
     import reasoning_gym
 
-    return reasoning_gym.create_dataset(name, size=size, seed=seed)
+    return reasoning_gym.create_dataset(name, size=size, seed=seed, **json.loads(parameters))
 
 
 @lru_cache(maxsize=1024)
-def _item(name: str, size: int, seed: int, index: int) -> Any:
-    return _dataset(name, size, seed)[index]
+def _item(name: str, size: int, seed: int, parameters: str, index: int) -> Any:
+    return _dataset(name, size, seed, parameters)[index]
