@@ -44,10 +44,11 @@ class EngineConfig(Config):
     max_batch: Positive = 512
     """Sequences decoded together."""
     precision: Precision = "auto"
-    """Precision of the native decoder's matrix products and cache. auto: bfloat16 on a CPU that multiplies it, else float32."""
+    """Precision of generation on CUDA, and of the native decoder's matrix products and cache on a CPU. auto: bfloat16 if the device
+    multiplies it, else float32."""
     native: bool = True
-    """Use the native decoder if possible (on a CPU, with a C compiler, for a supported model); otherwise torch decodes, in the model's
-    precision."""
+    """Use the native decoder if possible (on a CPU, with a C compiler, for a supported model); otherwise torch decodes, on a CPU and MPS
+    in the model's precision."""
 
 
 class LoraConfig(Config):
@@ -218,8 +219,8 @@ class PolicyWeights(Weights):
     gradient_checkpointing: bool = False
     """Keep only the input of each layer for the backward pass and compute the rest again: less memory, about a third more time."""
     matmul_precision: Precision = "auto"
-    """Precision of the trainer's matrix products; everything else stays float32. auto: bfloat16 by the native scorer if the CPU has AMX
-    tiles and there is a C compiler, else float32."""
+    """Precision of the trainer's matrix products; everything else stays float32, but attention on CUDA. auto: bfloat16 by the native scorer if
+    the CPU has AMX tiles and there is a C compiler, and on CUDA if the device has it; else float32."""
 
 
 class HeldOut(Seeded):

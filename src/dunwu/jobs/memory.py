@@ -7,6 +7,7 @@ What the trainer holds (sizes in bytes; D width, Q and K the widths of queries a
     optimiser      8 a trained parameter: AdamW's two moments
     reference      4 a trained parameter, if beta is above 0
     sampler        4 a parameter, with staleness 1
+    rollout copy   of CUDA: 2 a parameter, 4 in float32
     activations    of each token of a micro-batch and each layer, in float32    24 D + 12 Q + 8 K + 16 I
                    with matrices multiplied in bfloat16                         26 D + 10 Q + 8 K +  8 I
                    and if attention keeps its weights (CUDA in float32)         + 4 H T + 8 Q, T the longest row
@@ -16,7 +17,7 @@ What the trainer holds (sizes in bytes; D width, Q and K the widths of queries a
     cache          of the engine: 2 K L a position, of all slots, for the longest prompt and completion
 
 A micro-batch is at most `micro_batch_tokens`, or one longest row. The engine's cache and the trainer's activations never coexist, unless
-rollouts are generated ahead. Not counted: torch's own context (about 0.5 GiB on CUDA) and fragmentation.
+rollouts are generated ahead, or on CUDA, where a cache of up to 8 GiB is kept with the graphs that use it. Not counted: torch's own context (about 0.5 GiB on CUDA) and fragmentation.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from dunwu.jobs.outside import model_folder
 GIB = 2**30
 LOGITS_AT_ONCE = 2**25
 """As in `dunwu.models.logprobs`."""
+KEPT_BYTES = 8 * GIB
+"""As in `dunwu.rollout.torch_engine.cuda_graphs`."""
 HEADROOM = 0.95
 """Share of a device's memory that a run may use."""
 
@@ -125,9 +128,12 @@ def budget(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bool
         held["reference"] = 4 * trained
     if grpo.staleness:
         held["sampler"] = 4 * size.parameters
+    rounded = cuda and config.engine.precision != "float32"
+    if cuda:
+        held["rollout copy"] = (2 if rounded else 4) * size.parameters
     longest = longest_prompt + config.sampling.max_tokens
     tokens = max(grpo.micro_batch_tokens, longest)
-    half = config.matmul_precision == "bfloat16"
+    half = config.matmul_precision == "bfloat16" or (cuda and config.matmul_precision == "auto")
     training = {
         "activations": _activations(size, tokens, longest, half, cuda, config.gradient_checkpointing),
         "logits": _logits(size, half),
@@ -135,12 +141,12 @@ def budget(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bool
     if half:
         training["copies in bfloat16"] = 2 * size.matrices
     slots = min(config.engine.max_batch, grpo.prompts_per_step * grpo.group_size)
-    precision = 2 if not cuda and config.engine.precision == "bfloat16" else 4
+    precision = 2 if rounded or config.engine.precision == "bfloat16" else 4
     generating = {
         "cache": 2 * size.keys * size.layers * longest * slots * precision,
         "drawing": slots * size.vocabulary * (24 if cuda else 16),
     }
-    return Budget(held, training, generating, bool(grpo.staleness))
+    return Budget(held, training, generating, bool(grpo.staleness) or (cuda and generating["cache"] <= KEPT_BYTES))
 
 
 def budget_lines(found: Budget) -> list[str]:
@@ -181,9 +187,10 @@ def remedies(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bo
 def _activations(size: Dimensions, tokens: int, longest: int, half: bool, cuda: bool, checkpointing: bool) -> int:
     d, q, k, i = size.width, size.queries, size.keys, size.inner
     layer = 26 * d + 10 * q + 8 * k + 8 * i if half else 24 * d + 12 * q + 8 * k + 16 * i
-    if cuda:  # the only float32 kernel for grouped heads there keeps the attention weights and repeats keys and values
+    keeps = cuda and not half  # the only float32 kernel for grouped heads there keeps the attention weights and repeats keys and values
+    if keeps:
         layer += 4 * size.heads * longest + 8 * q
-    transient = 4 * (d + 2 * i) + (8 * size.heads * longest if cuda else 0)
+    transient = 4 * (d + 2 * i) + (8 * size.heads * longest if keeps else 0)
     kept = size.layers * 4 * d + layer if checkpointing else size.layers * layer
     return tokens * (kept + transient + 12 * d)
 

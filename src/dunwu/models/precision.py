@@ -1,7 +1,8 @@
 """bfloat16 matrix multiplications on float32 weights, for machines where they are faster.
 
 Autocast alone is not enough on a CPU: the backward pass of bfloat16 attention is several times slower there than that of float32 attention
-(0.8 s against 0.1 s of a step measured on an AMX machine), so attention itself stays in float32.
+(0.8 s against 0.1 s of a step measured on an AMX machine), so attention itself stays in float32. On CUDA it is the other way round: the
+kernels that do not keep T x T weights for grouped heads are those in bfloat16.
 """
 
 from __future__ import annotations
@@ -21,7 +22,14 @@ from dunwu.models.protocols import LanguageModel
 Precision = Literal["float32", "bfloat16"]
 
 CAUSAL = "causal_float32"
-"""Attention for training: causal, float32, no mask (padding is on the right, where causality hides it)."""
+"""Attention for training: causal, no mask (padding is on the right, where causality hides it); float32 but on CUDA."""
+
+
+def torch_precision(precision: Precision | Literal["auto"], device: torch.device) -> Precision:
+    """The precision in which torch multiplies; ``auto`` is bfloat16 on a CUDA device that has it, else float32."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0) else "float32"
 
 
 def matmul_precision(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
@@ -69,12 +77,18 @@ def causal_attention(
     for unknown in ("softcap", "s_aux"):
         if others.get(unknown) is not None:
             raise ModelError(f"attention with {unknown} is not supported in training; take a model of the Qwen or Llama family")
+    dtype = _attention_dtype(query.device, value.dtype)
     with torch.autocast(query.device.type, enabled=False):
         seen = _window(query.shape[2], sliding_window, query.device)
         mixed = F.scaled_dot_product_attention(
-            query.float(), key.float(), value.float(), attn_mask=seen, is_causal=seen is None, scale=scaling, enable_gqa=True
+            query.to(dtype), key.to(dtype), value.to(dtype), attn_mask=seen, is_causal=seen is None, scale=scaling, enable_gqa=True
         )
     return mixed.transpose(1, 2).contiguous().to(query.dtype), None
+
+
+def _attention_dtype(device: torch.device, values: torch.dtype) -> torch.dtype:
+    """That of the values on CUDA: under autocast they are bfloat16, but queries and keys float32, as rotation made them."""
+    return values if device.type == "cuda" else torch.float32
 
 
 def _window(length: int, sliding_window: int | None, device: torch.device) -> Tensor | None:

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from dunwu.models.logprobs import token_logprobs
 from dunwu.models.native import NativeUnavailable
 from dunwu.models.native_logprobs import NativeScorer
-from dunwu.models.precision import Precision, attention, matmul_precision
+from dunwu.models.precision import Precision, attention, matmul_precision, torch_precision
 from dunwu.models.protocols import CausalLM
 from dunwu.types import Rollout
 
@@ -78,14 +78,14 @@ class NativeRowScorer:
 
 
 def make_scorer(model: CausalLM, temperature: float, precision: Precision | Literal["auto"], pad: int, native: bool = True) -> Scorer:
-    """``auto``: native where it can be, else torch in float32; ``bfloat16``: native where it can be, else torch; ``float32``: torch."""
+    """``auto`` and ``bfloat16``: native where it can be, else torch, ``auto`` as by `torch_precision`; ``float32``: torch."""
     why = ""
     if precision != "float32" and native:
         try:
             return NativeRowScorer(model, temperature)
         except NativeUnavailable as reason:
             why = f" ({reason})"
-    scorer = TorchScorer(model, temperature, "float32" if precision == "auto" else precision, pad)
+    scorer = TorchScorer(model, temperature, torch_precision(precision, model.device), pad)
     scorer.name += why
     return scorer
 

@@ -21,7 +21,7 @@ from dunwu.models.chunked_scores import score_in_chunks
 from dunwu.models.logprobs import LOGITS_AT_ONCE
 from dunwu.models.native import NativeUnavailable
 from dunwu.models.native_logprobs import NativeScorer
-from dunwu.models.precision import Precision, attention, causal_attention, matmul_precision
+from dunwu.models.precision import Precision, attention, causal_attention, matmul_precision, torch_precision
 from dunwu.models.protocols import CausalLM
 
 PACKED = "packed_causal_float32"
@@ -101,7 +101,7 @@ def make_example_scorer(model: CausalLM, precision: Precision | Literal["auto"],
             return NativePackedScorer(model)
         except NativeUnavailable as reason:
             why = f" ({reason})"
-    scorer = PackedTorchScorer(model, "float32" if precision == "auto" else precision)
+    scorer = PackedTorchScorer(model, torch_precision(precision, model.device))
     scorer.name += why
     return scorer
 

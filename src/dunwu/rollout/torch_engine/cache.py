@@ -35,9 +35,12 @@ class KVCache:
 
     def write(self, layer: int, row_index: Tensor, keys: Tensor, values: Tensor) -> None:
         """Store one new key and value (n, kv_heads, head_dim) for each slot."""
-        head_dim = keys.shape[-1]
-        self._rows[layer, 0].index_copy_(0, row_index, keys.reshape(-1, head_dim))
-        self._rows[layer, 1].index_copy_(0, row_index, values.reshape(-1, head_dim))
+        for rows, new in zip(self._rows[layer], (keys, values), strict=True):
+            new = new.reshape(-1, new.shape[-1])
+            if rows.device.type == "mps":
+                rows[row_index] = new  # index_copy_ wrote wrong values there before torch 2.10 (pytorch issue 166237)
+            else:
+                rows.index_copy_(0, row_index, new)
 
     def view(self, layer: int, slots: int, length: int) -> tuple[Tensor, Tensor]:
         """Keys and values (slots, kv_heads, length, head_dim), not copied."""

@@ -12,11 +12,15 @@ from torch import Tensor
 from dunwu.errors import ModelError, TrainingError, UserError
 from dunwu.models.loading import stop_token_ids
 from dunwu.models.native import NativeUnavailable, check_ids
+from dunwu.models.precision import torch_precision
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.base import OnCompletion
 from dunwu.rollout.torch_engine.cache import KVCache
+from dunwu.rollout.torch_engine.cuda_graphs import CAPACITY, GraphedGeneration, Stepper, round_up, worth_keeping
+from dunwu.rollout.torch_engine.forward import Attention, masked_sdpa
 from dunwu.rollout.torch_engine.native.decoder import NativeDecoder, Precision
 from dunwu.rollout.torch_engine.native.generation import NativeGeneration
+from dunwu.rollout.torch_engine.rollout_copy import RolloutCopy
 from dunwu.rollout.torch_engine.scheduler import Generation, Work
 from dunwu.rollout.torch_engine.slots import Finished
 from dunwu.rollout.torch_engine.weights import DecoderWeights, check_supported, decoder_weights, rope_table
@@ -32,8 +36,8 @@ class TorchEngine:
     decoder, the thread count.
 
     With ``native``, a CPU with a C compiler decodes with `native/decode.c`; ``precision`` is that of its matrix products and its cache
-    (``auto``: bfloat16 if the processor supports such products). Otherwise torch decodes in the model's type; ``decoder`` names the
-    decoder and the reason.
+    (``auto``: bfloat16 if the processor supports such products). Otherwise torch decodes in the model's type; on CUDA with a copy in
+    ``precision`` (``auto``: bfloat16 if the device has it), refreshed after ``load_weights``. ``decoder`` names decoder and reason.
     """
 
     def __init__(
@@ -48,8 +52,14 @@ class TorchEngine:
         self._cache: KVCache | None = None
         self._native: NativeDecoder | None = None
         self._packed: tuple[tuple[int, int], ...] = ()
+        self._copied_as = copied_as(model, precision)
+        self._copy: RolloutCopy | None = None
+        self._steppers: dict[SamplingParams, Stepper] = {}
+        self.graphs = model.device.type == "cuda"
+        """Step by CUDA graphs; else each kernel is launched."""
+        self.attention: Attention = masked_sdpa
         self._generating = threading.Lock()
-        self.decoder = "torch"
+        self.decoder = "torch" if self._copied_as is None else f"torch, {str(self._copied_as).removeprefix('torch.')}"
         if native:
             self._take_native(precision)
 
@@ -114,31 +124,51 @@ class TorchEngine:
 
     def close(self) -> None:
         """See ``Engine.close``."""
-        self._cache = self._native = None
+        self._cache = self._native = self._copy = None
+        self._steppers.clear()
 
     def _take_native(self, precision: Precision) -> None:
         try:
             self._native = NativeDecoder(decoder_weights(self._model), precision, torch.get_num_threads())
             self.decoder = f"native, {self._native.precision}"
         except NativeUnavailable as reason:
-            self.decoder = f"torch ({reason})"
+            self.decoder += f" ({reason})"
 
     @torch.inference_mode()
-    def _begin(self, work: Work, capacity: int) -> Generation | NativeGeneration:
-        rope = rope_table(self._model, capacity)
+    def _begin(self, work: Work, capacity: int) -> Generation | NativeGeneration | GraphedGeneration:
         if self._native is not None:
-            self._pack(self._native)
-            return NativeGeneration(work, rope, self._native, self._max_batch)
-        weights = decoder_weights(self._model)
-        cache = self._take_cache(weights, min(self._max_batch, work.rollouts), capacity)
-        return Generation(work, weights, rope, cache, self._max_batch)
+            if self._changed():  # packing takes seconds for a large model
+                self._native.load(decoder_weights(self._model))
+            return NativeGeneration(work, rope_table(self._model, capacity), self._native, self._max_batch)
+        weights, slots = self._weights(), min(self._max_batch, work.rollouts)
+        if self.graphs:
+            return GraphedGeneration(work, self._stepper(weights, slots, round_up(capacity, CAPACITY), work.params))
+        rope = rope_table(self._model, capacity, weights.embedding.dtype)
+        return Generation(work, weights, rope, self._take_cache(weights, slots, capacity), self._max_batch, self.attention)
 
-    def _pack(self, native: NativeDecoder) -> None:
-        """Pack the weights for the decoder, once per change of the weights: it takes seconds for a large model."""
+    def _changed(self) -> bool:
+        """True once after each change of the weights."""
         parameters = tuple((parameter.data_ptr(), parameter._version) for parameter in self._model.parameters())
-        if parameters != self._packed:
-            native.load(decoder_weights(self._model))
-            self._packed = parameters
+        before, self._packed = self._packed, parameters
+        return parameters != before
+
+    def _weights(self) -> DecoderWeights:
+        """What torch decodes with: the live parameters, or the rounded copy."""
+        if self._copied_as is None:
+            return decoder_weights(self._model)
+        if self._changed() or self._copy is None:
+            live = decoder_weights(self._model)
+            self._copy = self._copy or RolloutCopy(live, self._copied_as)
+            self._copy.refresh(live)
+        return self._copy.weights
+
+    def _stepper(self, weights: DecoderWeights, slots: int, capacity: int, params: SamplingParams) -> Stepper:
+        """The kept slots and graphs for ``params``, if all that they use is where it was; else new ones."""
+        cache = self._take_cache(weights, slots, capacity)
+        self._steppers = {key: each for key, each in self._steppers.items() if each.uses(weights, cache, self.attention)}
+        if (kept := self._steppers.pop(params, None)) is not None:
+            return kept
+        return Stepper(weights, rope_table(self._model, cache.capacity, weights.embedding.dtype), cache, params, self.attention)
 
     def _take_cache(self, weights: DecoderWeights, slots: int, capacity: int) -> KVCache:
         """The kept cache if it is large enough, else a new one. It is removed here, so that a failed call does not keep it."""
@@ -148,9 +178,13 @@ class TorchEngine:
             return cache
         return KVCache(len(weights.layers), slots, weights.kv_heads, capacity, weights.head_dim, device=device, dtype=dtype)
 
-    def _keep(self, generation: Generation | NativeGeneration) -> None:
-        # A new allocation costs page faults on a CPU; on an accelerator the trainer needs the memory more.
-        if isinstance(generation, Generation) and generation.cache.kv.device.type == "cpu":
+    def _keep(self, generation: Generation | NativeGeneration | GraphedGeneration) -> None:
+        # A new allocation costs page faults on a CPU, and new graphs on CUDA; otherwise the trainer needs the memory more.
+        if isinstance(generation, GraphedGeneration) and worth_keeping(generation.cache):
+            self._cache, self._steppers[generation.stepper.params] = generation.cache, generation.stepper
+        elif isinstance(generation, GraphedGeneration):
+            self._steppers.clear()
+        elif isinstance(generation, Generation) and generation.cache.kv.device.type == "cpu":
             self._cache = generation.cache
 
     def _check_fit(self, requests: Sequence[Request]) -> None:
@@ -176,3 +210,8 @@ class TorchEngine:
         shown = [token for token in (ids[:-1] if stopped else ids) if token not in self._silent_ids]
         text = self._tokenizer.decode(shown, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return Completion(TokenSequence.drawn(ids, finished.logprobs, version), text, "stop" if stopped else "length")
+
+
+def copied_as(model: CausalLM, precision: Precision) -> torch.dtype | None:
+    """The type of the copy that torch decodes with on CUDA; ``None``: the live parameters are used, as elsewhere."""
+    return getattr(torch, torch_precision(precision, model.device)) if model.device.type == "cuda" else None

@@ -6,6 +6,9 @@ Dropout does not exist here, whatever mode the trainer has left the model in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear, rms_norm, scaled_dot_product_attention
@@ -14,6 +17,13 @@ from dunwu.rollout.torch_engine.cache import KVCache
 from dunwu.rollout.torch_engine.weights import DecoderWeights, LayerWeights
 
 Rope = tuple[Tensor, Tensor]
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Queries (n, kv_heads, G, D), keys and values (n, kv_heads, longest, D) -> (n, kv_heads, G, D).
+
+The G query heads of a key head take the place of query positions: keys and values are read once for all of them, without copies.
+"""
+Attention = Callable[[DecoderWeights, Tensor, int], Attend]
+"""``(weights, lengths, longest)``: what the layers of a step share. A slot sees positions 0 to ``lengths`` (n) inclusive."""
 
 
 def prefill(weights: DecoderWeights, token_ids_PT: Tensor, lengths_P: Tensor, rope: Rope) -> tuple[Tensor, Tensor]:
@@ -35,7 +45,23 @@ def prefill(weights: DecoderWeights, token_ids_PT: Tensor, lengths_P: Tensor, ro
     return torch.stack(kept), _logits(weights, last)
 
 
-def decode(weights: DecoderWeights, tokens: Tensor, lengths: Tensor, longest: int, cache: KVCache, rope: Rope) -> Tensor:
+def masked_sdpa(weights: DecoderWeights, lengths: Tensor, longest: int) -> Attend:
+    """Torch's attention with a mask. It reads all ``longest`` positions of each slot."""
+    hidden = torch.arange(longest, device=lengths.device) > lengths[:, None]
+    mask = torch.zeros(hidden.shape, device=lengths.device, dtype=weights.embedding.dtype).masked_fill_(hidden, -torch.inf)
+    grouped = len(lengths), weights.kv_heads, weights.heads // weights.kv_heads, longest
+    return partial(scaled_dot_product_attention, attn_mask=mask[:, None, None].expand(grouped), scale=weights.scale)
+
+
+def decode(
+    weights: DecoderWeights,
+    tokens: Tensor,
+    lengths: Tensor,
+    longest: int,
+    cache: KVCache,
+    rope: Rope,
+    attention: Attention = masked_sdpa,
+) -> Tensor:
     """Feed one token to each of the slots 0..n-1 and return the next logits (n, V).
 
     ``lengths`` (n) counts the tokens already held by each slot, which is the position of the new one;
@@ -45,23 +71,28 @@ def decode(weights: DecoderWeights, tokens: Tensor, lengths: Tensor, longest: in
     cos, sin = rope[0][lengths, None], rope[1][lengths, None]
     rows = cache.row_index(lengths)
     x = embedding(tokens, weights.embedding)
-    mask = _length_mask(lengths, longest, x.dtype)
-    # The query heads of a kv head take the place of query positions: K and V are read once for all of them, without copies.
     grouped = (slots, weights.kv_heads, weights.heads // weights.kv_heads, weights.head_dim)
-    mask = mask[:, None, None].expand(*grouped[:3], longest)
+    attend = attention(weights, lengths, longest)
     for index, layer in enumerate(weights.layers):
         q, k, v = _qkv(weights, layer, x, cos, sin)
         cache.write(index, rows, k, v)
         keys, values = cache.view(index, slots, longest)
-        attended = scaled_dot_product_attention(q.view(grouped), keys, values, attn_mask=mask, scale=weights.scale)
-        x = _finish_layer(weights, layer, x, attended.reshape(slots, -1))
+        x = _finish_layer(weights, layer, x, attend(q.view(grouped), keys, values).reshape(slots, -1))
     return _logits(weights, x)
 
 
 def _qkv(weights: DecoderWeights, layer: LayerWeights, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Rotated queries, rotated keys and values, each (..., heads, head_dim)."""
     normed = rms_norm(x, x.shape[-1:], layer.attention_norm, weights.eps)
-    q, k, v = (linear(normed, *affine).view(*x.shape[:-1], -1, weights.head_dim) for affine in (layer.q, layer.k, layer.v))
+    heads = weights.heads, weights.kv_heads, weights.kv_heads
+    if layer.qkv is not None:
+        together = linear(normed, *layer.qkv).view(*x.shape[:-1], -1, weights.head_dim)
+        if layer.q_norm is None:
+            rotated = _rotate(together[..., : heads[0] + heads[1], :], cos, sin)
+            return *rotated.split(heads[:2], dim=-2), together[..., -heads[2] :, :]
+        q, k, v = together.split(heads, dim=-2)
+    else:
+        q, k, v = (linear(normed, *affine).view(*x.shape[:-1], -1, weights.head_dim) for affine in (layer.q, layer.k, layer.v))
     if layer.q_norm is not None:
         q = rms_norm(q, q.shape[-1:], layer.q_norm, weights.eps)
         k = rms_norm(k, k.shape[-1:], layer.k_norm, weights.eps)
@@ -76,15 +107,12 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def _finish_layer(weights: DecoderWeights, layer: LayerWeights, x: Tensor, attended: Tensor) -> Tensor:
     x = x + linear(attended, *layer.o)
     normed = rms_norm(x, x.shape[-1:], layer.mlp_norm, weights.eps)
-    hidden = layer.activation(linear(normed, *layer.gate)).mul_(linear(normed, *layer.up))
-    return x + linear(hidden, *layer.down)
+    if layer.gate_up is None:
+        gate, up = linear(normed, *layer.gate), linear(normed, *layer.up)
+    else:
+        gate, up = linear(normed, *layer.gate_up).chunk(2, dim=-1)
+    return x + linear(layer.activation(gate).mul_(up), *layer.down)
 
 
 def _logits(weights: DecoderWeights, x: Tensor) -> Tensor:
     return linear(rms_norm(x, x.shape[-1:], weights.norm, weights.eps), *weights.head)
-
-
-def _length_mask(lengths: Tensor, longest: int, dtype: torch.dtype) -> Tensor:
-    """0 where a slot holds a token (including its new one), minus infinity after it; (n, longest)."""
-    hidden = torch.arange(longest, device=lengths.device) > lengths[:, None]
-    return torch.zeros(hidden.shape, device=lengths.device, dtype=dtype).masked_fill_(hidden, -torch.inf)

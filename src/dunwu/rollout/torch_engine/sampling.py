@@ -18,6 +18,8 @@ GOLDEN_GAMMA = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
 _UNIFORM_BITS = 24
+BLOCK = 1024
+"""Masses that `invert_in_blocks` adds up first."""
 
 
 def as_int64(value: int) -> int:
@@ -46,13 +48,13 @@ def draw(logits: Tensor, seeds: Tensor, positions: Tensor, params: SamplingParam
     (temperature 0) draws from a point mass, whose log-probability 0 would be of no use: it reports that of the softmax at temperature 1.
     Non-finite logits give a NaN log-probability.
     """
-    logits = logits.float()
     if params.temperature == 0:
+        logits = logits.float()
         tokens = logits.argmax(dim=-1)
         return tokens, logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(dim=-1)
     if params.temperature != 1:
-        logits = logits / params.temperature
-    probs = logits.softmax(dim=-1)
+        logits = logits.float() / params.temperature
+    probs = logits.softmax(dim=-1, dtype=torch.float32)
     uniform = uniforms(seeds, positions)[:, None]
     if params.top_k == 0 and params.top_p >= 1 and params.min_p <= 0:
         chosen, mass, total = _invert(probs, uniform)
@@ -85,22 +87,39 @@ def _invert(probs: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     ``uniform * total < total`` holds in floating point for 24-bit uniforms, so an index of mass 0 is never returned by a running sum.
     """
-    cumulative = _running_sum(probs)
+    if probs.device.type != "cpu":
+        return invert_in_blocks(probs, uniform)
+    cumulative = probs.cumsum(dim=-1, dtype=torch.float32)
     total = cumulative[:, -1:]
-    index = torch.searchsorted(cumulative, uniform.to(total) * total, right=True)
-    index = index.clamp_(max=probs.shape[-1] - 1).to(probs.device)
-    return index, probs.gather(-1, index), total.to(probs)
+    index = torch.searchsorted(cumulative, uniform * total, right=True).clamp_(max=probs.shape[-1] - 1)
+    return index, probs.gather(-1, index), total
 
 
-def _running_sum(probs: Tensor) -> Tensor:
-    """Cumulative sums of each row; they never decrease and do not change over masses of 0.
+def invert_in_blocks(probs: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`_invert` on two levels, for an accelerator: the block of `BLOCK` masses that passes, then the place in it.
 
-    A CPU adds one by one. The parallel scan of an accelerator adds in another order for each element; in float64 that cannot matter for
-    float32 masses. A device without float64 (MPS) leaves the sums to the CPU.
+    The parallel scan of an accelerator adds in another order for each element, so its float32 sums may decrease or pass too early. Running
+    sums here are in float64, but only over the blocks and over one block: in float64 over a whole vocabulary they took most of a draw.
     """
-    if probs.device.type == "cpu":
-        return probs.cumsum(dim=-1, dtype=torch.float32)
-    return (probs.cpu() if probs.device.type == "mps" else probs).double().cumsum(dim=-1)
+    blocks, width = probs.shape[-1] // BLOCK, probs.shape[-1]
+    whole = probs[:, : blocks * BLOCK].unflatten(-1, (blocks, BLOCK)).sum(dim=-1)
+    sums = _running_sum(torch.cat((whole, probs[:, blocks * BLOCK :].sum(dim=-1, keepdim=True)), dim=-1))
+    total = sums[:, -1:]
+    target = uniform.to(total.device).to(total.dtype) * total
+    block = torch.searchsorted(sums, target, right=True).clamp_(max=blocks)
+    rest = target - torch.where(block > 0, sums.gather(-1, (block - 1).clamp_(min=0)), 0.0)
+    places = block.to(probs.device) * BLOCK + torch.arange(BLOCK, device=probs.device)
+    inside = _running_sum(probs.gather(-1, places.clamp(max=width - 1)) * (places < width))
+    # A block's own running sum may end a little below its float32 sum: then the last token with mass is meant.
+    last = torch.searchsorted(inside, inside[:, -1:].contiguous())
+    index = torch.minimum(torch.searchsorted(inside, rest, right=True), last).clamp_(max=BLOCK - 1)
+    index = (block * BLOCK + index).clamp_(max=width - 1).to(probs.device)
+    return index, probs.gather(-1, index), total.to(probs.dtype).to(probs.device)
+
+
+def _running_sum(masses: Tensor) -> Tensor:
+    """Cumulative sums of each row in float64, which MPS lacks: there they are on the CPU."""
+    return (masses.cpu() if masses.device.type == "mps" else masses).double().cumsum(dim=-1)
 
 
 def _shift_right(value: Tensor, bits: int) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dunwu.rollout.torch_engine.cache import KVCache
-from dunwu.rollout.torch_engine.forward import Rope, decode, prefill
+from dunwu.rollout.torch_engine.forward import Attention, Rope, decode, masked_sdpa, prefill
 from dunwu.rollout.torch_engine.sampling import as_int64, draw
 from dunwu.rollout.torch_engine.slots import Finished, Prefilled, Slots
 from dunwu.rollout.torch_engine.weights import DecoderWeights
@@ -100,8 +100,10 @@ class Waiting:
 class Generation:
     """One call of ``generate``: steps until every rollout has finished."""
 
-    def __init__(self, work: Work, weights: DecoderWeights, rope: Rope, cache: KVCache, max_batch: int) -> None:
-        self._work, self._weights, self._rope, self.cache = work, weights, rope, cache
+    def __init__(
+        self, work: Work, weights: DecoderWeights, rope: Rope, cache: KVCache, max_batch: int, attention: Attention = masked_sdpa
+    ) -> None:
+        self._work, self._weights, self._rope, self.cache, self._attention = work, weights, rope, cache, attention
         self._slots = Slots(cache, min(max_batch, work.rollouts), work.params.max_tokens, work.params.stop_token_ids)
         self._waiting = Waiting(work, lambda prompts: read_prompts(weights, prompts, rope))
         self._logits: Tensor | None = None
@@ -118,15 +120,16 @@ class Generation:
         """Fill free slots, sample one token per slot, remove and return finished rollouts, feed the others."""
         slots = self._slots
         self._admit()
-        tokens, logprobs = draw(self._next_logits(), slots.seeds, slots.counts, self._work.params)
-        slots.record(tokens, logprobs)
+        rows = slots.rows()
+        rows.record(*draw(self._next_logits(), rows.seeds, rows.counts, self._work.params))
         self._steps += 1
         finished = slots.pop_finished() if self._steps % self._steps_between_checks == 0 else []
         self._logits = None
         if slots.used:
-            fed = slots.last_tokens()
-            self._logits = decode(self._weights, fed, slots.lengths, slots.longest + 1, slots.cache, self._rope)
-            slots.advance()
+            rows, longest = slots.rows(), slots.longest + 1
+            self._logits = decode(self._weights, rows.last_tokens(), rows.lengths, longest, slots.cache, self._rope, self._attention)
+            rows.advance()
+            slots.count_step()
         return finished
 
     def _admit(self) -> None:

@@ -32,18 +32,50 @@ class Prefilled:
     lengths: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Neighbouring slots as tensors with a row each: views, so an update of these is one of the slots.
+
+    ``lengths`` counts the tokens in the cache, ``counts`` those sampled; ``done`` is 1 where the rollout has ended or there is none: such
+    a row no longer grows. All are (n) int64. The last column of ``tokens`` and ``logprobs`` (n, max_tokens + 1) takes what a finished
+    rollout still samples before the next check.
+    """
+
+    lengths: Tensor
+    counts: Tensor
+    seeds: Tensor
+    done: Tensor
+    tokens: Tensor
+    logprobs: Tensor
+    index: Tensor
+    stops: Tensor
+
+    def last_tokens(self) -> Tensor:
+        """The last sampled token of each rollout, (n) int64; the next input."""
+        return self.tokens[self.index, self.counts - 1]
+
+    def record(self, tokens: Tensor, logprobs: Tensor) -> None:
+        """Append one sampled token (n) to each rollout, and mark those that it ends."""
+        self.tokens[self.index, self.counts] = tokens
+        self.logprobs[self.index, self.counts] = logprobs
+        self.counts.add_(1 - self.done)
+        ended = (tokens[:, None] == self.stops).any(dim=1) | (self.counts == self.tokens.shape[1] - 1)
+        self.done.bitwise_or_(ended.to(self.done.dtype))
+
+    def advance(self) -> None:
+        """Count the token that was just fed to each slot."""
+        self.lengths.add_(1 - self.done)
+
+
 class Slots:
     """State of up to ``size`` rollouts that decode together."""
 
     def __init__(self, cache: KVCache, size: int, max_tokens: int, stop_token_ids: Sequence[int]) -> None:
         device = cache.kv.device
         self.cache, self.size, self.used = cache, size, 0
-        self._max_tokens = max_tokens
         self._stops = torch.tensor(list(stop_token_ids), dtype=torch.int64, device=device)
-        self._rows = torch.arange(size, device=device)
+        self._index = torch.arange(size, device=device)
         self._state = torch.zeros(4, size, dtype=torch.int64, device=device)
-        self._lengths, self._counts, self._seeds, self._done = torch.unbind(self._state)
-        # The extra column takes what a finished rollout still samples before the next check.
         self._tokens = torch.zeros(size, max_tokens + 1, dtype=torch.int64, device=device)
         self._logprobs = torch.zeros(size, max_tokens + 1, device=device)
         self._rollouts: list[int] = []
@@ -56,29 +88,24 @@ class Slots:
         """Number of free slots."""
         return self.size - self.used
 
-    @property
-    def seeds(self) -> Tensor:
-        """Seed of each rollout, (n) int64."""
-        return self._seeds[: self.used]
-
-    @property
-    def counts(self) -> Tensor:
-        """Tokens each rollout has produced, (n) int64."""
-        return self._counts[: self.used]
-
-    @property
-    def lengths(self) -> Tensor:
-        """Tokens in the cache of each slot, (n) int64."""
-        return self._lengths[: self.used]
+    def rows(self, start: int = 0, end: int | None = None) -> Rows:
+        """Slots ``start`` to ``end``, by default those in use."""
+        place = slice(start, self.used if end is None else end)
+        state, tokens, logprobs = self._state[:, place], self._tokens[place], self._logprobs[place]
+        return Rows(*state, tokens, logprobs, self._index[: len(tokens)], self._stops)
 
     @property
     def longest(self) -> int:
         """An upper bound of ``lengths.max()`` with room for one more token; exact unless a finished rollout waits for the next check."""
         return min(max(self._offsets) + self._step, self.cache.capacity - 1)
 
-    def last_tokens(self) -> Tensor:
-        """The last sampled token of each rollout, (n) int64; the next input."""
-        return self._tokens[self._rows[: self.used], self.counts - 1]
+    def idle(self) -> None:
+        """Mark the free slots as done: they may be computed with the others, and must not grow."""
+        self._state[3, self.used :] = 1
+
+    def count_step(self) -> None:
+        """Note on the host that each slot in use was fed a token."""
+        self._step += 1
 
     def admit(self, prefilled: Prefilled, sources: Sequence[int], rollouts: Sequence[int], seeds: Sequence[int]) -> Tensor:
         """Start ``rollouts``, each after prompt ``sources[i]`` of ``prefilled``; return their next logits."""
@@ -86,33 +113,20 @@ class Slots:
         start, end = self.used, self.used + len(rollouts)
         lengths = [prefilled.lengths[source] for source in sources]
         source = torch.tensor(list(sources), device=device)
-        self.cache.place(self._rows[start:end], prefilled.kv, source)
+        self.cache.place(self._index[start:end], prefilled.kv, source)
         self._state[:, start:end] = torch.tensor([lengths, [0] * len(lengths), list(seeds), [0] * len(lengths)], device=device)
         self._rollouts += rollouts
         self._offsets += [length - self._step for length in lengths]
         self.used = end
         return prefilled.logits[source]
 
-    def record(self, tokens: Tensor, logprobs: Tensor) -> None:
-        """Append one sampled token (n) to each rollout, and mark those that it ends."""
-        rows, counts, done = self._rows[: self.used], self.counts, self._done[: self.used]
-        self._tokens[rows, counts] = tokens
-        self._logprobs[rows, counts] = logprobs
-        counts += 1 - done
-        ended = (tokens[:, None] == self._stops).any(dim=1) | (counts == self._max_tokens)
-        done |= ended.to(done.dtype)
-
-    def advance(self) -> None:
-        """Count the token that was just fed to each slot."""
-        self.lengths.add_(1 - self._done[: self.used])
-        self._step += 1
-
     def pop_finished(self) -> list[Finished]:
         """Remove and return the finished rollouts, and close the gaps."""
-        ended = self._done[: self.used].nonzero().flatten()
+        rows = self.rows()
+        ended = rows.done.nonzero().flatten()
         if len(ended) == 0:
             return []
-        tokens, logprobs, counts = self._tokens[ended].cpu(), self._logprobs[ended].cpu(), self._counts[ended].tolist()
+        tokens, logprobs, counts = rows.tokens[ended].cpu(), rows.logprobs[ended].cpu(), rows.counts[ended].tolist()
         leaving = ended.tolist()
         finished = [
             Finished(self._rollouts[slot], tuple(tokens[i, :count].tolist()), tuple(logprobs[i, :count].tolist()))

@@ -6,8 +6,9 @@ with a LoRA adapter are merged into a new matrix, for every call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -27,7 +28,10 @@ Affine = tuple[Tensor, Tensor | None]
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """One decoder layer. ``q_norm`` and ``k_norm`` are Qwen3's norms over the head dimension."""
+    """One decoder layer. ``q_norm`` and ``k_norm`` are Qwen3's norms over the head dimension.
+
+    ``qkv`` and ``gate_up`` are q, k, v and gate, up in one matrix, where they have been joined so that one product does for them.
+    """
 
     attention_norm: Tensor
     q: Affine
@@ -41,6 +45,8 @@ class LayerWeights:
     up: Affine
     down: Affine
     activation: Callable[[Tensor], Tensor]
+    qkv: Affine | None = None
+    gate_up: Affine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +96,22 @@ def decoder_weights(model: CausalLM) -> DecoderWeights:
     )
 
 
-def rope_table(model: CausalLM, length: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (length, head_dim) of the model's own rotary module, which handles scaled variants."""
+def tensors(weights: DecoderWeights) -> Iterator[Tensor]:
+    """All of them in a fixed order; a tied head is the embedding. Joined matrices are the memory of their parts."""
+    yield from (weights.embedding, weights.norm)
+    for layer in weights.layers:
+        affines = layer.q, layer.k, layer.v, layer.o, layer.gate, layer.up, layer.down
+        norms = layer.attention_norm, layer.q_norm, layer.k_norm, layer.mlp_norm
+        yield from (tensor for tensor in (*norms, *chain(*affines)) if tensor is not None)
+    yield from (tensor for tensor in weights.head if tensor is not None and tensor is not weights.embedding)
+
+
+def rope_table(model: CausalLM, length: int, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (length, head_dim) of the model's own rotary module, which handles scaled variants, in ``dtype`` or the model's."""
     weight = model.model.embed_tokens.weight
     positions = torch.arange(length, device=weight.device)[None]
     cos, sin = model.model.rotary_emb(weight, positions)
-    return cos[0], sin[0]
+    return cos[0].to(dtype or cos.dtype), sin[0].to(dtype or sin.dtype)
 
 
 def _layer(layer: Any) -> LayerWeights:
