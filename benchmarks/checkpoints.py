@@ -57,8 +57,9 @@ SHAPES = {
     "5.9M": Shape(hidden=256, layers=6, heads=4, kv_heads=2, head_dim=64, intermediate=1024),
     "35M": Shape(hidden=512, layers=9, heads=8, kv_heads=4, head_dim=64, intermediate=2048),
     "0.5B": Shape(hidden=896, layers=24, heads=14, kv_heads=2, head_dim=64, intermediate=4864, vocabulary=151_936),
+    "1.5B": Shape(hidden=1536, layers=28, heads=12, kv_heads=2, head_dim=128, intermediate=8960, vocabulary=151_936),
 }
-"""Random models by name; ``0.5B`` has the shape of Qwen2.5-0.5B."""
+"""Random models by name; ``0.5B`` and ``1.5B`` have the shapes of Qwen2.5's."""
 
 
 def checkpoint(name: str, folder: Path) -> Path:
@@ -75,12 +76,17 @@ def checkpoint(name: str, folder: Path) -> Path:
     return target
 
 
-def write_checkpoint(shape: Shape, folder: Path, seed: int = 0) -> None:
-    """A random model of this shape and a tokenizer of single characters, as a Hugging Face folder."""
+def write_checkpoint(shape: Shape, folder: Path, seed: int = 0, device: Any = "cpu", dtype: Any = None) -> None:
+    """A random model of this shape and a tokenizer of single characters, as a Hugging Face folder; ``dtype`` as `qwen2`."""
+    from dunwu.models.loading import save_model
+
+    save_model(qwen2(shape, device, dtype, seed), character_tokenizer(), folder)
+
+
+def qwen2(shape: Shape, device: Any = "cpu", dtype: Any = None, seed: int = 0) -> Any:
+    """A random model of this shape, in float32 unless a ``dtype`` is given."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    from dunwu.models.loading import save_model
 
     torch.manual_seed(seed)
     config = Qwen2Config(
@@ -89,7 +95,8 @@ def write_checkpoint(shape: Shape, folder: Path, seed: int = 0) -> None:
         bos_token_id=None, eos_token_id=END_ID, pad_token_id=PAD_ID,
     )  # fmt: skip
     assert config.hidden_size == config.num_attention_heads * shape.head_dim, "a Qwen2 derives head_dim from the width"
-    save_model(Qwen2ForCausalLM(config), character_tokenizer(), folder)
+    with torch.device(device):
+        return Qwen2ForCausalLM(config).to(device, dtype).eval()
 
 
 def character_tokenizer() -> Any:

@@ -17,7 +17,8 @@ What the trainer holds (sizes in bytes; D width, Q and K the widths of queries a
     cache          of the engine: 2 K L a position, of all slots, for the longest prompt and completion
 
 A micro-batch is at most `micro_batch_tokens`, or one longest row. The engine's cache and the trainer's activations never coexist, unless
-rollouts are generated ahead, or on CUDA, where a cache of up to 8 GiB is kept with the graphs that use it. Not counted: torch's own context (about 0.5 GiB on CUDA) and fragmentation.
+rollouts are generated ahead, or the engine keeps a small cache on CUDA. Not counted: torch's own context (about 0.5 GiB on CUDA) and
+fragmentation.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from dunwu.jobs.outside import model_folder
 GIB = 2**30
 LOGITS_AT_ONCE = 2**25
 """As in `dunwu.models.logprobs`."""
-KEPT_BYTES = 8 * GIB
+KEPT_BYTES = 4 * GIB
 """As in `dunwu.rollout.torch_engine.cuda_graphs`."""
 HEADROOM = 0.95
 """Share of a device's memory that a run may use."""

@@ -112,23 +112,34 @@ def test_half_precision_logits_are_scored_in_float32() -> None:
     torch.testing.assert_close(logprobs, logits.float().log_softmax(-1).gather(-1, tokens[:, None])[:, 0], atol=1e-5, rtol=0)
 
 
-class OnMps:
-    """A tensor of a device that has no float64: it must come to the CPU first."""
-
-    device = torch.device("mps")
-
-    def __init__(self, inner: torch.Tensor) -> None:
-        self._inner = inner
-
-    def cpu(self) -> torch.Tensor:
-        return self._inner
-
-    def double(self) -> torch.Tensor:
-        raise TypeError("no float64 here")
+def test_blocks_find_what_a_running_sum_in_float64_finds() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for width in (1, 7, 1023, 1024, 1025, 3000, 4096, 151_936):
+        probs = torch.randn(64, width, generator=generator).mul(3).softmax(dim=-1)
+        uniform = torch.rand(64, 1, generator=generator).mul(2**24).floor() / 2**24
+        index, mass, total = sampling.invert_in_blocks(probs, uniform)
+        exact = probs.double().cumsum(dim=-1)
+        expected = torch.searchsorted(exact, uniform.double() * exact[:, -1:], right=True)
+        assert (index != expected).sum() <= 1  # a draw within rounding of a boundary
+        assert torch.equal(mass, probs.gather(-1, index))
+        torch.testing.assert_close(total.double(), exact[:, -1:], atol=1e-6, rtol=0)
 
 
-def test_sums_of_a_device_without_float64_are_made_by_the_cpu() -> None:
-    probs = torch.full((1, 100_000), 1e-5)
-    sums = sampling._running_sum(OnMps(probs))  # type: ignore[arg-type]
-    assert sums.dtype == torch.float64
-    assert sums[0, -1].item() == pytest.approx(1.0, abs=1e-7)
+def test_blocks_never_find_a_token_without_mass() -> None:
+    generator = torch.Generator().manual_seed(1)
+    probs = torch.rand(256, 2500, generator=generator) * (torch.rand(256, 2500, generator=generator) < 0.002)
+    probs[:, 7] += 1e-7
+    for uniform in (0.0, 2.0**-24, 0.5, 1 - 2.0**-24):
+        index, mass, _ = sampling.invert_in_blocks(probs, torch.full((256, 1), uniform))
+        assert (mass > 0).all()
+        assert (index < 2500).all()
+
+
+def test_blocks_draw_the_softmax_and_show_nan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "BLOCK", 2)
+    monkeypatch.setattr(sampling, "_invert", sampling.invert_in_blocks)
+    test_drawn_frequencies_are_the_softmax(0.5)
+    test_impossible_tokens_are_never_drawn()
+    test_nan_logits_show_in_the_logprob()
+    for settings, support in ((params(top_k=2), {3, 1}), (params(top_p=0.95), {3, 1, 0, 2})):
+        test_filters_keep_their_support_and_renormalise(settings, support)

@@ -27,8 +27,8 @@ PARTS, LENGTHS = 16, 1024
 """The sizes of graphs: rows in sixteenths of all, but eight at least, and positions in multiples."""
 CAPACITY = 128
 """A cache holds a multiple of this many positions, so that the next call, with a prompt a little longer, can use it again."""
-KEPT_BYTES, KEPT_SHARE = 8 * 2**30, 0.125
-"""A cache up to this size, and this share of the device, is kept between calls, and the graphs with it."""
+KEPT_BYTES = 4 * 2**30
+"""A cache up to this size is kept between calls, and the graphs with it; the trainer needs the memory of a larger one."""
 
 Replay = Callable[[], None]
 
@@ -38,27 +38,16 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def worth_keeping(cache: KVCache) -> bool:
-    """True if the trainer can do without the memory of this cache."""
-    device = cache.kv.device
-    total = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else KEPT_BYTES
-    return cache.kv.nbytes <= min(KEPT_BYTES, KEPT_SHARE * total)
-
-
 class Stepper:
     """Steps of rollouts with the same sampling parameters: their slots, and the graphs that step them."""
 
     def __init__(self, weights: DecoderWeights, rope: Rope, cache: KVCache, params: SamplingParams, attention: Attention) -> None:
-        self.weights, self.rope, self.params, self._attention = weights, rope, params, attention
+        self.weights, self.rope, self._params, self._attention = weights, rope, params, attention
         self.slots = Slots(cache, cache.kv.shape[2], params.max_tokens, params.stop_token_ids)
         self.slots.idle()
         self._graphs: dict[tuple[int, int], Replay] = {}
         self._captures = True
         self._pool = torch.cuda.graph_pool_handle() if cache.kv.is_cuda else None
-
-    def uses(self, weights: DecoderWeights, cache: KVCache, attention: Attention) -> bool:
-        """True if these are what the graphs read and compute."""
-        return self.weights is weights and self.slots.cache is cache and self._attention is attention
 
     def __call__(self) -> None:
         """Feed the last token of each slot in use, and draw the next."""
@@ -78,7 +67,7 @@ class Stepper:
         slots = self.slots.rows(0, rows)
         logits = decode(self.weights, slots.last_tokens(), slots.lengths, longest, self.slots.cache, self.rope, self._attention)
         slots.advance()
-        slots.record(*draw(logits, slots.seeds, slots.counts, self.params))
+        slots.record(*draw(logits, slots.seeds, slots.counts, self._params))
 
     def _keep(self, shape: tuple[int, int], step: Replay) -> None:
         # In another thread than the trainer's a capture could meet the trainer's allocations: there each kernel is launched.

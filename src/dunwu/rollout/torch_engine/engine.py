@@ -16,7 +16,7 @@ from dunwu.models.precision import torch_precision
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.base import OnCompletion
 from dunwu.rollout.torch_engine.cache import KVCache
-from dunwu.rollout.torch_engine.cuda_graphs import CAPACITY, GraphedGeneration, Stepper, round_up, worth_keeping
+from dunwu.rollout.torch_engine.cuda_graphs import CAPACITY, KEPT_BYTES, GraphedGeneration, Stepper, round_up
 from dunwu.rollout.torch_engine.forward import Attention, masked_sdpa
 from dunwu.rollout.torch_engine.native.decoder import NativeDecoder, Precision
 from dunwu.rollout.torch_engine.native.generation import NativeGeneration
@@ -54,7 +54,7 @@ class TorchEngine:
         self._packed: tuple[tuple[int, int], ...] = ()
         self._copied_as = copied_as(model, precision)
         self._copy: RolloutCopy | None = None
-        self._steppers: dict[SamplingParams, Stepper] = {}
+        self._steppers: dict[tuple[SamplingParams, Attention], Stepper] = {}
         self.graphs = model.device.type == "cuda"
         """Step by CUDA graphs; else each kernel is launched."""
         self.attention: Attention = masked_sdpa
@@ -125,7 +125,7 @@ class TorchEngine:
     def close(self) -> None:
         """See ``Engine.close``."""
         self._cache = self._native = self._copy = None
-        self._steppers.clear()
+        self._steppers = {}
 
     def _take_native(self, precision: Precision) -> None:
         try:
@@ -135,16 +135,20 @@ class TorchEngine:
             self.decoder += f" ({reason})"
 
     @torch.inference_mode()
-    def _begin(self, work: Work, capacity: int) -> Generation | NativeGeneration | GraphedGeneration:
+    def _begin(self, work: Work, capacity: int) -> Generation | NativeGeneration:
         if self._native is not None:
             if self._changed():  # packing takes seconds for a large model
                 self._native.load(decoder_weights(self._model))
             return NativeGeneration(work, rope_table(self._model, capacity), self._native, self._max_batch)
-        weights, slots = self._weights(), min(self._max_batch, work.rollouts)
-        if self.graphs:
-            return GraphedGeneration(work, self._stepper(weights, slots, round_up(capacity, CAPACITY), work.params))
-        rope = rope_table(self._model, capacity, weights.embedding.dtype)
-        return Generation(work, weights, rope, self._take_cache(weights, slots, capacity), self._max_batch, self.attention)
+        weights = self._weights()
+        cache = self._take_cache(weights, min(self._max_batch, work.rollouts), round_up(capacity, CAPACITY) if self.graphs else capacity)
+        rope = rope_table(self._model, cache.capacity, weights.embedding.dtype)
+        if not self.graphs:
+            return Generation(work, weights, rope, cache, self._max_batch, self.attention)
+        key = work.params, self.attention
+        if key not in self._steppers:
+            self._steppers[key] = Stepper(weights, rope, cache, *key)
+        return GraphedGeneration(work, self._steppers[key])
 
     def _changed(self) -> bool:
         """True once after each change of the weights."""
@@ -162,30 +166,22 @@ class TorchEngine:
             self._copy.refresh(live)
         return self._copy.weights
 
-    def _stepper(self, weights: DecoderWeights, slots: int, capacity: int, params: SamplingParams) -> Stepper:
-        """The kept slots and graphs for ``params``, if all that they use is where it was; else new ones."""
-        cache = self._take_cache(weights, slots, capacity)
-        self._steppers = {key: each for key, each in self._steppers.items() if each.uses(weights, cache, self.attention)}
-        if (kept := self._steppers.pop(params, None)) is not None:
-            return kept
-        return Stepper(weights, rope_table(self._model, cache.capacity, weights.embedding.dtype), cache, params, self.attention)
-
     def _take_cache(self, weights: DecoderWeights, slots: int, capacity: int) -> KVCache:
         """The kept cache if it is large enough, else a new one. It is removed here, so that a failed call does not keep it."""
         cache, self._cache = self._cache, None
         device, dtype = weights.embedding.device, weights.embedding.dtype
         if cache is not None and cache.holds(slots, capacity, device, dtype):
             return cache
+        self._steppers = {}  # their graphs read the cache that was
         return KVCache(len(weights.layers), slots, weights.kv_heads, capacity, weights.head_dim, device=device, dtype=dtype)
 
-    def _keep(self, generation: Generation | NativeGeneration | GraphedGeneration) -> None:
+    def _keep(self, generation: Generation | NativeGeneration) -> None:
         # A new allocation costs page faults on a CPU, and new graphs on CUDA; otherwise the trainer needs the memory more.
-        if isinstance(generation, GraphedGeneration) and worth_keeping(generation.cache):
-            self._cache, self._steppers[generation.stepper.params] = generation.cache, generation.stepper
-        elif isinstance(generation, GraphedGeneration):
-            self._steppers.clear()
-        elif isinstance(generation, Generation) and generation.cache.kv.device.type == "cpu":
-            self._cache = generation.cache
+        cache = None if isinstance(generation, NativeGeneration) else generation.cache
+        if cache is not None and (cache.kv.device.type == "cpu" or (self.graphs and cache.kv.nbytes <= KEPT_BYTES)):
+            self._cache = cache
+        else:
+            self._steppers = {}
 
     def _check_fit(self, requests: Sequence[Request]) -> None:
         limit, vocabulary = self._model.config.max_position_embeddings, self._model.config.vocab_size
