@@ -37,6 +37,7 @@ from dunwu.run.directory import read_metrics
 from dunwu.trainers.pretrain import pretrain
 from dunwu.types import Request, SamplingParams
 
+HAS_GPU = torch.cuda.is_available()
 TINY = Shape(hidden=32, layers=2, heads=4, kv_heads=2, head_dim=8, intermediate=64)
 ATTENTIONS = {"sdpa": masked_sdpa, "flex": flex, "flash": flash}
 
@@ -52,7 +53,7 @@ class Settings:
 
     @property
     def device(self) -> torch.device:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if HAS_GPU else "cpu")
 
     def left(self) -> float:
         """Seconds until the deadline."""
@@ -188,15 +189,11 @@ def decode(settings: Settings, log: Log) -> None:
     """Tokens per second of the engine, launched and in graphs, with each way to attend, and of transformers."""
     bandwidth, shapes = ceiling(settings, "copy", "bytes_per_second"), {"tiny": TINY} if settings.tiny else SHAPES
     loads = [Decoding("tiny", 8, mixed, 6, 8) for mixed in (False, True)] if settings.tiny else LOADS
-    engines: dict[str, tuple[Any, TorchEngine]] = {}
+    attentions = [name for name in ATTENTIONS if name != "flash" or settings.device.type == "cuda"]
     for place, load in enumerate(loads):
-        if load.shape not in engines:
-            engines.clear()
-            model = qwen2(shapes[load.shape], settings.device, torch.bfloat16)
-            engines[load.shape] = model, TorchEngine(model, character_tokenizer(), load.rows, "bfloat16", native=False)
-        model, engine = engines[load.shape]
+        model = qwen2(shapes[load.shape], settings.device, torch.bfloat16)
         engine = TorchEngine(model, character_tokenizer(), load.rows, "bfloat16", native=False)
-        ways = [("graphs", name) for name in ATTENTIONS] + [("launched", "sdpa")] * (place < 2)
+        ways = [("graphs", name) for name in attentions] + [("launched", "sdpa")] * (place < 2)
         for how, attention in ways:
             engine.graphs, engine.attention = how == "graphs", ATTENTIONS[attention]
             engine_of = lambda: decoded(settings, load, shapes[load.shape], engine, bandwidth)  # noqa: B023, E731
@@ -364,7 +361,11 @@ def finished(settings: Settings, argv: Sequence[str], out: Path) -> dict[str, An
         return {"error": "deadline", "curve": curve(out)}
     assert code == 0, f"exit code {code}: {tail(out)}"
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    sets = {name: {phase: each["pass_at_1"] for phase, each in phases.items()} for name, phases in summary.items() if "before" in phases}
+    sets = {
+        name: {phase: each["pass_at_1"] for phase, each in phases.items()}
+        for name, phases in summary.items()
+        if name not in ("seconds", "seed", "device")
+    }
     rows, rewards = read_metrics(out), [point[1] for point in curve(out)]
     assert [row["step"] for row in rows] == list(range(1, len(rows) + 1)), "a step is missing or was made twice"
     fifth = max(1, len(rewards) // 5)

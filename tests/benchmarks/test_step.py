@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import gpu, mismatch, scaling, step
+from benchmarks import mismatch, scaling, step
 from benchmarks.checkpoints import Shape, write_checkpoint
 from benchmarks.peers import Contender
 from benchmarks.results import Options
@@ -63,9 +63,3 @@ def test_mismatch_of_a_float32_engine_is_rounding(model: Path, monkeypatch: pyte
     rows = {(row["engine"], row["trainer"]): row["mean"] for row in mismatch.measure(str(model), ONCE)["rows"]}
     assert len(rows) == 4
     assert rows["float32", "float32"] < 1e-5 < rows["float32", "bfloat16"]
-
-
-def test_without_a_gpu_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(gpu, "has_gpu", lambda: False)
-    assert gpu.main([]) is None
-    assert "no GPU" in capsys.readouterr().out

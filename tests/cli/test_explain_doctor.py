@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dunwu.cli import doctor_command
+from dunwu.cli.doctor_command import torch_and_devices
 from dunwu.cli.explain_command import lineage
 from dunwu.cli.main import main
 from dunwu.data.tiny_world import card
@@ -124,3 +125,11 @@ def test_a_missing_package_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(doctor_command, "REQUIRED", ("json", "no_such_package"))
     assert doctor_command.packages()[0].status == "FAIL"
     assert "no_such_package" in doctor_command.packages()[0].text
+
+
+def test_doctor_says_what_computes_on_apple(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    found = torch_and_devices()
+    assert [finding.name for finding in found] == ["torch", "gpu"]
+    assert "torch" in found[1].text
+    assert "float32" in found[1].text

@@ -109,7 +109,7 @@ def torch_and_devices() -> list[Finding]:
         card = torch.cuda.get_device_properties(index)
         findings.append(Finding("gpu", "ok", f"cuda:{index} {card.name}, {card.total_memory / GIB:.0f} GiB"))
     if torch.backends.mps.is_available():
-        findings.append(Finding("gpu", "ok", "mps (Apple)"))
+        findings.append(Finding("gpu", "ok", "mps (Apple); torch generates and trains there, in float32"))
     return findings if len(findings) > 1 else [*findings, Finding("gpu", "note", "none; the tiny recipes do not need one")]
 
 

@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -81,12 +82,13 @@ class Stepper:
             warnings.warn(f"CUDA graphs cannot be used, so generation is slower ({reason})", RuntimeWarning, stacklevel=2)
 
 
-def capture(step: Replay, pool: tuple[int, int] | None) -> Replay:
+def capture(step: Replay, pool: Any) -> Replay:
     """A graph of ``step``, or where there is no CUDA ``step`` itself. Raises ``RuntimeError`` if CUDA refuses."""
     if pool is None:
         return step
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+    here = torch.cuda.stream(torch.cuda.current_stream())  # comes back to it: a failed capture leaves its own stream current
+    with here, torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
         step()
     return graph.replay
 

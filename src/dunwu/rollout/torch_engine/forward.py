@@ -89,8 +89,8 @@ def _qkv(weights: DecoderWeights, layer: LayerWeights, x: Tensor, cos: Tensor, s
         together = linear(normed, *layer.qkv).view(*x.shape[:-1], -1, weights.head_dim)
         if layer.q_norm is None:
             rotated = _rotate(together[..., : heads[0] + heads[1], :], cos, sin)
-            return *rotated.split(heads[:2], dim=-2), together[..., -heads[2] :, :]
-        q, k, v = together.split(heads, dim=-2)
+            return rotated[..., : heads[0], :], rotated[..., heads[0] :, :], together[..., -heads[2] :, :]
+        q, k, v = torch.split(together, list(heads), dim=-2)
     else:
         q, k, v = (linear(normed, *affine).view(*x.shape[:-1], -1, weights.head_dim) for affine in (layer.q, layer.k, layer.v))
     if layer.q_norm is not None:

@@ -19,7 +19,7 @@ class RolloutCopy:
     """``weights`` are those of a model in ``dtype``, once ``refresh`` has copied them."""
 
     def __init__(self, live: DecoderWeights, dtype: torch.dtype) -> None:
-        self.weights = replace(_room(live, dtype), layers=tuple(_layer(layer, dtype) for layer in live.layers))
+        self.weights: DecoderWeights = replace(_room(live, dtype), layers=tuple(_layer(layer, dtype) for layer in live.layers))
         if live.head[0] is live.embedding:
             self.weights = replace(self.weights, head=(self.weights.embedding, self.weights.head[1]))
 
@@ -32,7 +32,8 @@ class RolloutCopy:
 def _layer(layer: LayerWeights, dtype: torch.dtype) -> LayerWeights:
     qkv, (q, k, v) = _joined((layer.q, layer.k, layer.v), dtype)
     gate_up, (gate, up) = _joined((layer.gate, layer.up), dtype)
-    return replace(_room(layer, dtype), q=q, k=k, v=v, qkv=qkv, gate=gate, up=up, gate_up=gate_up)
+    made: LayerWeights = replace(_room(layer, dtype), q=q, k=k, v=v, qkv=qkv, gate=gate, up=up, gate_up=gate_up)
+    return made
 
 
 def _joined(parts: Sequence[Affine], dtype: torch.dtype) -> tuple[Affine, list[Affine]]:
@@ -40,7 +41,8 @@ def _joined(parts: Sequence[Affine], dtype: torch.dtype) -> tuple[Affine, list[A
     rows = [len(weight) for weight, _ in parts]
     weight, bias = (None if one is None else one.new_empty((sum(rows), *one.shape[1:]), dtype=dtype) for one in parts[0])
     assert weight is not None, "a map has a weight"
-    return (weight, bias), list(zip(weight.split(rows), [None] * len(rows) if bias is None else bias.split(rows), strict=True))
+    biases = [None] * len(rows) if bias is None else torch.split(bias, rows)
+    return (weight, bias), list(zip(torch.split(weight, rows), biases, strict=True))
 
 
 def _room(like: Any, dtype: torch.dtype) -> Any:

@@ -102,7 +102,7 @@ def invert_in_blocks(probs: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Te
     sums here are in float64, but only over the blocks and over one block: in float64 over a whole vocabulary they took most of a draw.
     """
     blocks, width = probs.shape[-1] // BLOCK, probs.shape[-1]
-    whole = probs[:, : blocks * BLOCK].unflatten(-1, (blocks, BLOCK)).sum(dim=-1)
+    whole = probs[:, : blocks * BLOCK].view(len(probs), blocks, BLOCK).sum(dim=-1)
     sums = _running_sum(torch.cat((whole, probs[:, blocks * BLOCK :].sum(dim=-1, keepdim=True)), dim=-1))
     total = sums[:, -1:]
     target = uniform.to(total.device).to(total.dtype) * total

@@ -91,8 +91,8 @@ class Slots:
     def rows(self, start: int = 0, end: int | None = None) -> Rows:
         """Slots ``start`` to ``end``, by default those in use."""
         place = slice(start, self.used if end is None else end)
-        state, tokens, logprobs = self._state[:, place], self._tokens[place], self._logprobs[place]
-        return Rows(*state, tokens, logprobs, self._index[: len(tokens)], self._stops)
+        lengths, counts, seeds, done = self._state[:, place]
+        return Rows(lengths, counts, seeds, done, self._tokens[place], self._logprobs[place], self._index[: len(lengths)], self._stops)
 
     @property
     def longest(self) -> int:
