@@ -15,6 +15,7 @@ CHARACTERS = string.ascii_letters + string.digits + " \n:,.+-*/()=<>?!'\""
 END, PAD = "<|endoftext|>", "<|pad|>"
 VOCABULARY = len(CHARACTERS) + 2
 END_ID, PAD_ID = 0, 1
+TASKS = [{"task": {"kind": "countdown", "languages": ["en"]}}]
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,31 @@ def character_tokenizer() -> Any:
     inner.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
     inner.decoder = decoders.Fuse()
     return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token=END, pad_token=PAD)
+
+
+def texts(count: int) -> list[str]:
+    """Countdown prompts, in the order in which our trainer takes them."""
+    from dunwu.config.zero import ZeroConfig
+    from dunwu.tasks.make import make_mixture
+    from dunwu.tasks.templates import render
+
+    config = ZeroConfig(tasks=TASKS)
+    task = make_mixture(config.tasks)
+    return [render(task.train(i, config.seed), config.template)[0] for i in range(count)]
+
+
+def text_prompts(folder: Path, count: int, length: int) -> list[list[int]]:
+    """Pieces of ``length`` tokens of those texts, in a model's own tokens."""
+    from dunwu.models.loading import load_tokenizer
+
+    ids = load_tokenizer(str(folder)).encode("\n".join(texts(count * length // 32 + 1)), add_special_tokens=False)
+    return [ids[piece * length : (piece + 1) * length] for piece in range(count)]
+
+
+def stop_ids(folder: Path) -> list[int]:
+    """The stop tokens that a checkpoint's ``config.json`` names."""
+    found = json.loads((folder / "config.json").read_text(encoding="utf-8"))["eos_token_id"]
+    return found if isinstance(found, list) else [found]
 
 
 def random_prompts(count: int, length: int, vocabulary: int, seed: int = 0) -> list[list[int]]:

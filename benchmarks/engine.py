@@ -1,6 +1,6 @@
 """Tokens per second of the built-in engine beside `transformers` generate and vLLM: ``python -m benchmarks.engine``.
 
-The same random checkpoint, prompts of 16 tokens in groups of 8, temperature 1 without filters. Without a stop token all draw the same
+The same random checkpoint, or that of ``--model``, prompts of 16 tokens in groups of 8, temperature 1 without filters. Without a stop token all draw the same
 number of tokens. In the mixed rows the stop token is one of 82 that a random model draws about equally often: lengths are close to
 geometric with mean 80 and nobody knows them beforehand; a figure is what was drawn up to the stop tokens, by the seconds it took.
 
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.checkpoints import END_ID, Shape, checkpoint, random_prompts
+from benchmarks.checkpoints import Shape, checkpoint, random_prompts, stop_ids, text_prompts
 from benchmarks.machine import PRECISIONS, limit, measured
 from benchmarks.peers import Contender, Workers
 from benchmarks.results import Options, Result, Row, chosen, finish, parse, result, table, workplace
@@ -32,12 +33,17 @@ class Load:
     tokens: int = 256
     mixed: bool = False
     slots: int = 256
+    prompt: int = PROMPT
+    text: bool = False
+    """Prompts are text in the model's own tokens; otherwise random."""
 
-    def order(self, vocabulary: int) -> dict[str, Any]:
-        """What a worker is asked."""
+    def order(self, folder: Path) -> dict[str, Any]:
+        """What a worker is asked, for the checkpoint in ``folder``."""
         group = min(GROUP, self.sequences)
-        prompts = random_prompts(self.sequences // group, PROMPT, vocabulary)
-        return {"prompts": prompts, "group": group, "tokens": self.tokens, "stop": [END_ID] if self.mixed else []}
+        count = self.sequences // group
+        vocabulary = Shape.of(folder).vocabulary
+        prompts = text_prompts(folder, count, self.prompt) if self.text else random_prompts(count, self.prompt, vocabulary)
+        return {"prompts": prompts, "group": group, "tokens": self.tokens, "stop": stop_ids(folder) if self.mixed else []}
 
 
 LOADS = {
@@ -55,6 +61,13 @@ LOADS = {
 SHORT = ("256", "1", "mixed")
 
 
+def loads_of(model: Path) -> dict[str, Load]:
+    """Rows of a model of the user's."""
+    pairs = [(sequences, tokens) for tokens in (128, 512) for sequences in (1, 16, 64)]
+    loads = {f"{sequences} x {tokens}": Load(str(model), sequences, tokens, slots=64, prompt=64, text=True) for sequences, tokens in pairs}
+    return loads | {"mixed": Load(str(model), 64, 512, mixed=True, slots=64, prompt=64, text=True)}
+
+
 def measure(loads: Mapping[str, Load], contenders: Sequence[Contender], options: Options) -> Result:
     """One row for each load. Workers of one model and number of slots are started together and kept for all its loads."""
     rows: list[Row] = []
@@ -69,19 +82,19 @@ def measure(loads: Mapping[str, Load], contenders: Sequence[Contender], options:
             with Workers(contenders, "engine", settings, options.cores, folder) as workers:
                 for name, load in loads.items():
                     if (load.model, load.slots) == (model, slots):
-                        rows.append(measure_one(name, load, shapes[model], rates[model], workers, options))
+                        rows.append(measure_one(name, load, folders[model], rates[model], workers, options))
                 for worker in workers.running.values():
                     versions |= worker.versions
                 left_out |= workers.left_out
     return result("engine", options, versions, left_out, rows)
 
 
-def measure_one(name: str, load: Load, shape: Shape, rates: Mapping[str, Any], workers: Workers, options: Options) -> Row:
+def measure_one(name: str, load: Load, folder: Path, rates: Mapping[str, Any], workers: Workers, options: Options) -> Row:
     """Median tokens per second of every contender, and what the machine would allow."""
-    answers = workers.by_turns(load.order(shape.vocabulary), options.turns)
+    answers, shape = workers.by_turns(load.order(folder), options.turns), Shape.of(folder)
     singles = {who: [answer["tokens"] / answer["seconds"] for answer in found] for who, found in answers.items()}
     lengths = [answer["tokens"] / load.sequences for found in answers.values() for answer in found]
-    context = PROMPT + mean(lengths) / 2
+    context = load.prompt + mean(lengths) / 2
     at_once = min(load.sequences, load.slots)
     return {
         "load": name,
@@ -144,8 +157,9 @@ def contenders(kinds: Sequence[str] = KINDS, precisions: Sequence[str] = tuple(P
 def main(argv: Sequence[str] | None = None) -> Result:
     """The command line."""
     options = parse(__doc__, argv)
-    names = chosen(tuple(LOADS), options, SHORT)
-    found = measure({name: LOADS[name] for name in names}, contenders(), options)
+    loads = LOADS if options.model is None else loads_of(options.model)
+    names = chosen(tuple(loads), options, SHORT if loads is LOADS else tuple(loads)[:3])
+    found = measure({name: loads[name] for name in names}, contenders(precisions=options.precision), options)
     return finish(found, as_table(found), options)
 
 

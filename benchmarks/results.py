@@ -39,6 +39,9 @@ class Options:
     """Folder for ``NAME.json`` and ``NAME.md``."""
     only: tuple[str, ...] = ()
     """Rows to measure, by name; none given: all."""
+    model: Path | None = None
+    """A Hugging Face folder to measure instead of our models, in `benchmarks.engine` and `benchmarks.step`."""
+    precision: tuple[str, ...] = ("float32", "bfloat16")
 
     @property
     def turns(self) -> int:
@@ -58,8 +61,12 @@ def parse(description: str | None, argv: Sequence[str] | None) -> Options:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--out", type=Path, help="folder for the result as JSON and Markdown")
     parser.add_argument("--only", nargs="+", default=(), metavar="ROW", help="rows to measure, by name")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="engine and step: your own model, with its tokenizer")
+    parser.add_argument("--precision", nargs="+", default=Options.precision, choices=Options.precision, help="engine and step (default: both)")
     values = vars(parser.parse_args(argv))
-    return Options(**{**values, "only": tuple(values["only"])})
+    if values["model"] is not None and not (values["model"] / "config.json").is_file():
+        parser.error(f"--model {values['model']}: not a Hugging Face folder; it has no config.json")
+    return Options(**{**values, "only": tuple(values["only"]), "precision": tuple(values["precision"])})
 
 
 def chosen(rows: Sequence[str], options: Options, short: Sequence[str]) -> Sequence[str]:
@@ -85,6 +92,7 @@ def result(benchmark: str, options: Options, versions: Mapping[str, str], left_o
     """A result with all that is needed to judge and to repeat it."""
     command = ["python", "-m", f"benchmarks.{benchmark}", *(["--long"] if options.long else []), "--repeats", str(options.turns)]
     command += ["--threads", str(options.cores), "--device", options.device, *(["--only", *options.only] if options.only else [])]
+    command += [] if options.model is None else ["--model", options.model.name, "--precision", *options.precision]
     return {
         "benchmark": benchmark,
         "command": shlex.join(command),

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.checkpoints import checkpoint
+from benchmarks.checkpoints import TASKS, checkpoint, texts
 from benchmarks.engine import best, ratio
 from benchmarks.machine import PRECISIONS
 from benchmarks.peers import Contender, Workers
@@ -23,7 +24,6 @@ from benchmarks.results import Options, Result, Row, chosen, finish, parse, resu
 LEARNING_RATE = 1e-6
 """So small that lengths stay what they are."""
 STEPS_OF_PROMPTS = 8
-TASKS = [{"task": {"kind": "countdown", "languages": ["en"]}}]
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,9 @@ LOADS = {
 SHORT = ("5.9M", "tiny")
 
 
-def texts(count: int) -> list[str]:
-    """The prompts in the order in which our trainer takes them."""
-    from dunwu.config.zero import ZeroConfig
-    from dunwu.tasks.make import make_mixture
-    from dunwu.tasks.templates import render
-
-    config = ZeroConfig(tasks=TASKS)
-    task = make_mixture(config.tasks)
-    return [render(task.train(i, config.seed), config.template)[0] for i in range(count)]
+def loads_of(model: Path) -> dict[str, Load]:
+    """A step of 8 x 8 completions on a model of the user's; TRL in parts of 8, as the logits of 64 sequences fit few machines."""
+    return {f"8 x 8, {tokens} tokens": Load(str(model), 8, 8, tokens, trl_batch=8) for tokens in (128, 256)}
 
 
 def measure(loads: Mapping[str, Load], contenders: Sequence[Contender], options: Options, benchmark: str = "step") -> Result:
@@ -133,8 +127,10 @@ def as_table(found: Result) -> str:
 def main(argv: Sequence[str] | None = None) -> Result:
     """The command line."""
     options = parse(__doc__, argv)
-    loads = {name: LOADS[name] for name in chosen(tuple(LOADS), options, SHORT)}
-    found = measure(loads, [Contender(*pair) for pair in product(("dunwu", "trl"), PRECISIONS)], options)
+    loads = LOADS if options.model is None else loads_of(options.model)
+    names = chosen(tuple(loads), options, SHORT if loads is LOADS else tuple(loads)[:1])
+    contenders = [Contender(*pair) for pair in product(("dunwu", "trl"), options.precision)]
+    found = measure({name: loads[name] for name in names}, contenders, options)
     return finish(found, as_table(found), options)
 
 

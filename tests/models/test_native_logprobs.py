@@ -21,10 +21,11 @@ SHAPE = {
 MODELS: dict[str, Callable[[], Any]] = {
     "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SHAPE, tie_word_embeddings=True)),
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE, tie_word_embeddings=False)),
+    "llama, several panels of logits": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE | {"vocab_size": 1100})),
     "llama-64": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE | {"head_dim": 64, "num_key_value_heads": 1})),
 }
 # Groups with a prompt in common; completions of one token, of more than a block of queries, and about the sizes of tiles.
-GROUPS = ((7, (1, 2, 16, 17)), (33, (31, 32, 33)), (1, (1,)), (20, (200, 5, 129)), (16, (15,)))
+GROUPS = ((7, (1, 2, 16, 17)), (33, (31, 32, 33)), (1, (1,)), (20, (200, 5, 129)), (16, (15, 90)))
 
 
 def make_model(name: str) -> Any:
@@ -36,11 +37,13 @@ def make_model(name: str) -> Any:
     return model
 
 
-def make_rows(groups: Sequence[tuple[int, Sequence[int]]], seed: int = 0) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+def make_rows(
+    groups: Sequence[tuple[int, Sequence[int]]], seed: int = 0, vocabulary: int = VOCAB
+) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     generator = torch.Generator().manual_seed(seed)
 
     def some(count: int) -> tuple[int, ...]:
-        return tuple(torch.randint(2, VOCAB, (count,), generator=generator).tolist())
+        return tuple(torch.randint(2, vocabulary, (count,), generator=generator).tolist())
 
     pairs = [(prompt, some(length)) for prompt, lengths in [(some(size), lengths) for size, lengths in groups] for length in lengths]
     return [prompt for prompt, _ in pairs], [completion for _, completion in pairs]
@@ -79,7 +82,7 @@ def gradients(model: Any, logprobs: Tensor, entropies: Tensor, with_entropy: boo
 @pytest.mark.parametrize("name", list(MODELS))
 def test_scores_and_every_gradient_are_the_models(name: str, with_entropy: bool) -> None:
     model = make_model(name)
-    prompts, completions = make_rows(GROUPS)
+    prompts, completions = make_rows(GROUPS, vocabulary=model.config.vocab_size)
     expected = reference(model, prompts, completions, 0.8, with_entropy)
     exact = gradients(model, *expected, with_entropy)
     found = native(model).logprobs(prompts, completions, 0.8, entropy_gradient=with_entropy)
@@ -144,6 +147,25 @@ def test_a_fused_optimisers_update_is_seen() -> None:
         optimizer.step()
         with torch.no_grad():
             assert (scorer.logprobs(*rows)[0] - reference(model, *rows, 1.0, False)[0]).abs().mean() < 0.03
+
+
+def test_weights_are_packed_once_for_each_change() -> None:
+    model, rows = make_model("qwen2"), make_rows(GROUPS)
+    scorer = native(model)
+    with torch.no_grad():
+        before = scorer.logprobs(*rows)[0]
+        model.lm_head.weight.data.mul_(2)  # not counted by torch
+        assert torch.equal(scorer.logprobs(*rows)[0], before)
+        model.lm_head.weight.mul_(1)
+        assert not torch.equal(scorer.logprobs(*rows)[0], before)
+
+
+def test_a_frozen_model_has_the_same_scores() -> None:
+    model, rows = make_model("llama, several panels of logits"), make_rows(GROUPS)
+    expected = native(model).logprobs(*rows)
+    found = native(model.requires_grad_(False)).logprobs(*rows)
+    assert not found[0].requires_grad
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
 
 
 def test_more_rows_than_before_and_fewer() -> None:

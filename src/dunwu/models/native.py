@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.autograd.graph import increment_version
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from dunwu.errors import ModelError
 from dunwu.isa import levels_in_force
@@ -29,6 +31,14 @@ KERNELS = Path(__file__).parent / "kernels"
 FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-pthread")
 X86 = ("x86_64", "AMD64")
 COMPILE_SECONDS = 120
+
+
+def _count_update(optimiser: torch.optim.Optimizer, *_: Any) -> None:
+    increment_version([parameter for group in optimiser.param_groups for parameter in group["params"]])
+
+
+# Weights are packed again when a tensor's version has changed. A fused optimiser leaves the versions of what it updates as they were.
+register_optimizer_step_post_hook(_count_update)
 
 
 class NativeUnavailable(Exception):

@@ -137,7 +137,7 @@ def _shares(sizes: Sequence[int], threads: int) -> list[list[int]]:
 
 
 class NativeScorer:
-    """Log-probabilities of completions under one model, with a gradient for all its parameters.
+    """Log-probabilities of completions under one model, with a gradient for all its parameters unless the model is frozen.
 
     One forward pass at a time: its backward pass, if any, comes before the next forward pass.
     """
@@ -156,7 +156,9 @@ class NativeScorer:
         self._rope: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
         self._room = (0, 0, 0)
         self._current: object = None
-        self._handle = self._lib.score_new(byref(shape), self.threads)
+        self._packed: list[tuple[int, int]] = []
+        trained = next(model.parameters()).requires_grad
+        self._handle = self._lib.score_new(byref(shape), self.threads, trained)
         if not self._handle:
             raise NativeUnavailable("not enough memory for packed copies and gradients of the weights")
 
@@ -212,13 +214,18 @@ class NativeScorer:
         return self._gradients()
 
     def _load(self, longest: int) -> None:
-        """Pack the current weights. Always, because an optimiser's fused update does not change a tensor's version."""
+        """Pack the current weights if they have changed."""
         embedding = self._model.model.embed_tokens.weight
         if len(self._rope[0]) < longest:
             cos, sin = self._model.model.rotary_emb(embedding, torch.arange(longest)[None])
             self._rope = cos[0].contiguous(), sin[0].contiguous()
         self._lib.score_tables(self._handle, embedding.data_ptr(), *(table.data_ptr() for table in self._rope))
-        for place, parameter in _parameters(self._model):
+        places = _parameters(self._model)
+        versions = [(parameter.data_ptr(), parameter._version) for _, parameter in places]
+        if versions == self._packed:
+            return
+        self._packed = versions
+        for place, parameter in places:
             if isinstance(place, _Matrix):
                 bias = None if place.bias is None else place.bias.data_ptr()
                 self._lib.score_pack(self._handle, *place.where, len(parameter), parameter.data_ptr(), bias)
@@ -348,7 +355,7 @@ def _library() -> ctypes.CDLL:
     if not found.score_available():
         raise NativeUnavailable(lacking("bfloat16 tiles (AMX)"))
     signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
-        "score_new": (c_void_p, (POINTER(_Shape), c_int32)),
+        "score_new": (c_void_p, (POINTER(_Shape), c_int32, c_int32)),
         "score_free": (None, (c_void_p,)),
         "score_reserve": (c_int32, (c_void_p, c_int32, c_int32, c_int32)),
         "score_tables": (None, (c_void_p,) * 4),

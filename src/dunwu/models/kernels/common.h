@@ -30,6 +30,8 @@
 #define ALWAYS static inline __attribute__((always_inline))
 
 typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int32_t i16 __attribute__((vector_size(64), aligned(4), may_alias));
 typedef uint16_t bf16;
 
@@ -56,11 +58,10 @@ static void *allocate_pages(size_t bytes) {
 ALWAYS v16 splat(float value) { return value - (v16){}; }
 
 ALWAYS float horizontal_sum(v16 v) {
-    float sum = 0;
-    for (int width = 8; width; width /= 2)
-        for (int i = 0; i < width; i++) v[i] += v[i + width];
-    sum = v[0];
-    return sum;
+    union { v16 whole; v8 half[2]; } sixteen = {v};
+    union { v8 whole; v4 half[2]; } eight = {sixteen.half[0] + sixteen.half[1]};
+    v4 sums = eight.half[0] + eight.half[1];
+    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
 /* e^x within 2 units in the last place; below -87 the result is 0 to within 1e-38. */

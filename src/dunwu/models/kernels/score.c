@@ -13,8 +13,11 @@
 
 #if HAS_AMX
 
-#define ROWS 256    /* rows of a matrix product for which a panel of weights is read once */
-#define QUERIES 128 /* queries of attention whose gradient is worked out together */
+#define ROWS 256           /* rows of a matrix product for which a panel of weights is read once */
+#define GRADIENT_ROWS 1024 /* rows for which a weight's gradient is read and written once */
+#define QUERIES 128        /* queries of attention whose gradient is worked out together */
+#define PANEL 512          /* logits of a position that exist at once */
+#define SCORED 512         /* positions whose logits are worked out together */
 
 typedef struct {
     int32_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocabulary;
@@ -43,12 +46,18 @@ typedef struct {
     bf16 *qkv, *attended, *gate_up;
 } Kept;
 
+/* The logits of a position seen so far: the largest, sums of mass = exp(logit - top) and of mass * (logit - top), the target's logit. */
+typedef struct {
+    float top, target;
+    v16 sum, weighted;
+} Tally;
+
 typedef struct {
     Kept *kept;
-    float *x, *wide, *gradient, *block, *scores, *products, *keys_gradient, *values_gradient, *lse;
+    float *x, *wide, *gradient, *block, *scores, *products, *keys_gradient, *values_gradient, *lse, *normed_gradient;
     bf16 *narrow, *gated, *pairs, *transposed, *key_tiles, *value_tiles, *key_pairs, *value_pairs;
     bf16 *weights, *slopes, *weight_pairs, *slope_pairs, *query_columns, *output_columns;
-    float **embedding_gradient;
+    Tally *tallies; /* [SCORED] */
 } Work;
 
 typedef struct {
@@ -67,12 +76,13 @@ typedef struct {
 
 typedef struct {
     Shape shape;
-    int32_t threads, rows, scored, longest, qkv_width, wide_width;
+    int32_t threads, longest, qkv_width, wide_width;
     const float *embedding, *cos, *sin;
     float **embedding_gradient;
     Norm norm;
     Layer *layers;
-    Linear head;
+    Linear *head; /* in panels */
+    int32_t panels, trained;
     Work *works;
 } Scorer;
 
@@ -168,13 +178,13 @@ static void columns_of_pairs(const bf16 *pairs, int32_t rows, int32_t columns, b
             transpose16((const uint32_t *)pairs + (size_t)row / 2 * columns + c, columns, (uint32_t *)(to + (size_t)c * stride + row), stride / 2);
 }
 
-#define TRANSPOSED (ROWS + 32)
+#define TRANSPOSED (GRADIENT_ROWS + 32)
 
 /* gradient (outputs x inputs) += slopes' * x, over the rows. */
 static void add_weight_gradient(Work *w, const Linear *linear, float *gradient, const bf16 *slopes, int32_t slopes_stride, const bf16 *x, int32_t stride, int32_t rows) {
     const int32_t inputs = linear->inputs;
-    for (int32_t top = 0; top < rows; top += ROWS) {
-        int32_t count = rows - top < ROWS ? rows - top : ROWS;
+    for (int32_t top = 0; top < rows; top += GRADIENT_ROWS) {
+        int32_t count = rows - top < GRADIENT_ROWS ? rows - top : GRADIENT_ROWS;
         pair_rows(slopes + (size_t)top * slopes_stride, slopes_stride, count, linear->outputs, w->pairs);
         columns_of_pairs(w->pairs, count, linear->outputs, w->transposed, TRANSPOSED);
         pair_rows(x + (size_t)top * stride, stride, count, inputs, w->pairs);
@@ -540,88 +550,120 @@ static void layer_backward(const Share *share, int32_t index) {
     }
 }
 
-/* Logits of scored positions [first, first + count) of the share, times the inverse temperature, in w->wide; normalised rows in w->narrow. */
-static void logits_of(const Share *share, int32_t first, int32_t count) {
-    Scorer *e = share->e;
+/* Normalised rows of scored positions [first, first + count) of the share, in w->narrow. */
+static void scored_rows(const Share *share, int32_t first, int32_t count) {
+    const Scorer *e = share->e;
     Work *w = &e->works[share->thread];
     const int32_t hidden = e->shape.hidden;
     for (int32_t i = 0; i < count; i++) {
         int32_t row = share->batch->at[share->first_scored + first + i] - share->first_row;
         normalise_row(e, w->x + (size_t)row * hidden, e->norm.weight, w->narrow + (size_t)i * hidden);
     }
-    forward(&e->head, w->narrow, hidden, count, w->block, (Target){STORE, .to = w->wide, .stride = e->head.outputs});
+}
+
+/* The logits of these rows in a panel, times the inverse temperature, in w->wide. */
+static void logits_of(const Share *share, int32_t panel, int32_t count) {
+    const Scorer *e = share->e;
+    const Linear *l = &e->head[panel];
+    Work *w = &e->works[share->thread];
+    forward(l, w->narrow, e->shape.hidden, count, w->block, (Target){STORE, .to = w->wide, .stride = l->outputs});
     for (int32_t i = 0; i < count; i++) {
-        float *logits = w->wide + (size_t)i * e->head.outputs;
-        for (int32_t j = 0; j < e->head.outputs; j += LANES) *(v16 *)(logits + j) *= splat(share->batch->inverse_temperature);
-        for (int32_t j = e->shape.vocabulary; j < e->head.outputs; j++) logits[j] = -INFINITY;
+        float *logits = w->wide + (size_t)i * l->outputs;
+        for (int32_t j = 0; j < l->outputs; j += LANES) *(v16 *)(logits + j) *= splat(share->batch->inverse_temperature);
+        for (int32_t j = e->shape.vocabulary - panel * PANEL; j < l->outputs; j++) logits[j] = -INFINITY;
     }
 }
 
-/* Rows of logits that fit beside each other in w->wide. */
-static int32_t scored_at_once(const Scorer *e) {
-    int32_t rows = (int32_t)((size_t)e->rows * e->wide_width / e->head.outputs) / BLOCK * BLOCK - BLOCK;
-    return rows < BLOCK ? BLOCK : rows > e->rows ? e->rows / BLOCK * BLOCK : rows;
+static void count_logits(Tally *tally, const float *logits, int32_t outputs) {
+    float top = tally->top;
+    v16 highest = splat(top);
+    for (int32_t j = 0; j < outputs; j += LANES) {
+        v16 x = *(v16 *)(logits + j);
+        i16 higher = x > highest;
+        highest = (v16)(((i16)x & higher) | ((i16)highest & ~higher));
+    }
+    for (int j = 0; j < LANES; j++) top = highest[j] > top ? highest[j] : top;
+    v16 sum = tally->sum, weighted = tally->weighted;
+    if (top > tally->top && tally->top > -INFINITY) {
+        v16 shift = splat(tally->top - top), factor = exponential(shift);
+        weighted = (weighted + sum * shift) * factor, sum *= factor;
+    }
+    for (int32_t j = 0; j < outputs; j += LANES) {
+        v16 x = *(v16 *)(logits + j) - splat(top), mass = exponential(x);
+        x = (v16)((i16)x & (x > splat(-INFINITY))), mass = (v16)((i16)mass & (*(v16 *)(logits + j) > splat(-INFINITY)));
+        sum += mass, weighted += mass * x;
+    }
+    tally->top = top, tally->sum = sum, tally->weighted = weighted;
 }
 
 static void score(const Share *share) {
     Scorer *e = share->e;
     Work *w = &e->works[share->thread];
-    const int32_t outputs = e->head.outputs, at_once = scored_at_once(e);
-    for (int32_t first = 0; first < share->scored; first += at_once) {
-        int32_t count = share->scored - first < at_once ? share->scored - first : at_once;
-        logits_of(share, first, count);
-        for (int32_t i = 0; i < count; i++) {
-            const float *logits = w->wide + (size_t)i * outputs;
-            const int32_t place = share->first_scored + first + i;
-            float top = -INFINITY;
-            v16 highest = splat(-INFINITY), sum = {}, weighted = {};
-            for (int32_t j = 0; j < outputs; j += LANES) {
-                v16 x = *(v16 *)(logits + j);
-                i16 higher = x > highest;
-                highest = (v16)(((i16)x & higher) | ((i16)highest & ~higher));
+    const Batch *b = share->batch;
+    for (int32_t first = 0; first < share->scored; first += SCORED) {
+        int32_t count = share->scored - first < SCORED ? share->scored - first : SCORED;
+        scored_rows(share, first, count);
+        for (int32_t i = 0; i < count; i++) w->tallies[i] = (Tally){.top = -INFINITY};
+        for (int32_t panel = 0; panel < e->panels; panel++) {
+            const int32_t outputs = e->head[panel].outputs;
+            logits_of(share, panel, count);
+            for (int32_t i = 0; i < count; i++) {
+                const float *logits = w->wide + (size_t)i * outputs;
+                const int32_t target = b->targets[share->first_scored + first + i];
+                count_logits(&w->tallies[i], logits, outputs);
+                if (target / PANEL == panel) w->tallies[i].target = logits[target % PANEL];
             }
-            for (int j = 0; j < LANES; j++) top = highest[j] > top ? highest[j] : top;
-            for (int32_t j = 0; j < outputs; j += LANES) {
-                v16 x = *(v16 *)(logits + j) - splat(top), mass = exponential(x);
-                x = (v16)((i16)x & (x > splat(-INFINITY))), mass = (v16)((i16)mass & (*(v16 *)(logits + j) > splat(-INFINITY)));
-                sum += mass, weighted += mass * x;
-            }
-            float total = horizontal_sum(sum), lse = top + logf(total);
-            w->lse[first + i] = lse;
-            share->batch->logprobs[place] = logits[share->batch->targets[place]] - lse;
-            share->batch->entropies[place] = logf(total) - horizontal_sum(weighted) / total;
         }
+        for (int32_t i = 0; i < count; i++) {
+            const Tally *tally = &w->tallies[i];
+            const int32_t place = share->first_scored + first + i;
+            float total = horizontal_sum(tally->sum), lse = tally->top + logf(total);
+            w->lse[first + i] = lse;
+            b->logprobs[place] = tally->target - lse;
+            b->entropies[place] = logf(total) - horizontal_sum(tally->weighted) / total;
+        }
+    }
+}
+
+/* The logits in w->wide become their gradient: of the log-probability 1{target} - p, of the entropy H -p (log p + H). */
+static void slopes_of_logits(const Share *share, int32_t panel, int32_t first, int32_t count) {
+    const Batch *b = share->batch;
+    Work *w = &share->e->works[share->thread];
+    const int32_t outputs = share->e->head[panel].outputs;
+    for (int32_t i = 0; i < count; i++) {
+        float *logits = w->wide + (size_t)i * outputs;
+        const int32_t place = share->first_scored + first + i, target = b->targets[place];
+        const float slope = b->logprobs_gradient[place] * b->inverse_temperature;
+        const float pull = b->entropies_gradient ? b->entropies_gradient[place] * b->inverse_temperature : 0;
+        for (int32_t j = 0; j < outputs; j += LANES) {
+            v16 logprob = *(v16 *)(logits + j) - splat(w->lse[first + i]), mass = exponential(logprob);
+            mass = (v16)((i16)mass & (logprob > splat(-INFINITY))), logprob = (v16)((i16)logprob & (logprob > splat(-INFINITY)));
+            *(v16 *)(logits + j) = -mass * (splat(slope) + splat(pull) * (logprob + splat(b->entropies[place])));
+        }
+        if (target / PANEL == panel) logits[target % PANEL] += slope;
     }
 }
 
 static void score_back(const Share *share) {
     Scorer *e = share->e;
     Work *w = &e->works[share->thread];
-    const Batch *b = share->batch;
-    const int32_t outputs = e->head.outputs, hidden = e->shape.hidden, at_once = scored_at_once(e);
+    const int32_t hidden = e->shape.hidden;
     memset(w->gradient, 0, (size_t)share->rows * hidden * 4);
-    for (int32_t first = 0; first < share->scored; first += at_once) {
-        int32_t count = share->scored - first < at_once ? share->scored - first : at_once;
-        logits_of(share, first, count);
-        for (int32_t i = 0; i < count; i++) {
-            float *logits = w->wide + (size_t)i * outputs;
-            const int32_t place = share->first_scored + first + i, target = b->targets[place];
-            const float slope = b->logprobs_gradient[place] * b->inverse_temperature;
-            const float pull = b->entropies_gradient ? b->entropies_gradient[place] * b->inverse_temperature : 0;
-            /* of the log-probability: 1{target} - p; of the entropy H: -p (log p + H) */
-            for (int32_t j = 0; j < outputs; j += LANES) {
-                v16 logprob = *(v16 *)(logits + j) - splat(w->lse[first + i]), mass = exponential(logprob);
-                mass = (v16)((i16)mass & (logprob > splat(-INFINITY))), logprob = (v16)((i16)logprob & (logprob > splat(-INFINITY)));
-                *(v16 *)(logits + j) = -mass * (splat(slope) + splat(pull) * (logprob + splat(b->entropies[place])));
-            }
-            logits[target] += slope;
+    for (int32_t first = 0; first < share->scored; first += SCORED) {
+        int32_t count = share->scored - first < SCORED ? share->scored - first : SCORED;
+        scored_rows(share, first, count);
+        memset(w->normed_gradient, 0, (size_t)count * hidden * 4);
+        for (int32_t panel = 0; panel < e->panels; panel++) {
+            const Linear *l = &e->head[panel];
+            logits_of(share, panel, count);
+            slopes_of_logits(share, panel, first, count);
+            narrow(w->wide, w->gated, l->outputs, count, l->outputs);
+            add_weight_gradient(w, l, l->gradient[share->thread], w->gated, l->outputs, w->narrow, hidden, count);
+            backward(l, w->gated, l->outputs, count, w->block, (Target){ADD, .to = w->normed_gradient, .base = w->normed_gradient, .stride = hidden});
         }
-        narrow(w->wide, w->gated, outputs, count, outputs);
-        add_weight_gradient(w, &e->head, e->head.gradient[share->thread], w->gated, outputs, w->narrow, hidden, count);
-        backward(&e->head, w->gated, outputs, count, w->block, (Target){STORE, .to = w->wide, .stride = hidden});
         for (int32_t i = 0; i < count; i++) {
-            size_t row = (size_t)(b->at[share->first_scored + first + i] - share->first_row) * hidden;
-            norm_back(e, w->x + row, &e->norm, share->thread, w->wide + (size_t)i * hidden, w->gradient + row);
+            size_t row = (size_t)(share->batch->at[share->first_scored + first + i] - share->first_row) * hidden;
+            norm_back(e, w->x + row, &e->norm, share->thread, w->normed_gradient + (size_t)i * hidden, w->gradient + row);
         }
     }
 }
@@ -691,7 +733,9 @@ static float **allocate_each(int32_t threads, size_t count) {
 static int allocate_linear(const Scorer *e, Linear *l, int32_t outputs, int32_t inputs) {
     l->outputs = round_up(outputs, BLOCK), l->inputs = inputs;
     size_t count = (size_t)l->outputs * inputs;
-    l->forward = allocate(count * 2), l->backward = allocate(count * 2), l->bias = allocate((size_t)l->outputs * 4);
+    l->forward = allocate(count * 2), l->bias = allocate((size_t)l->outputs * 4);
+    if (!e->trained) return l->forward && l->bias;
+    l->backward = allocate(count * 2);
     l->gradient = allocate_each(e->threads, count), l->bias_gradient = allocate_each(e->threads, (size_t)l->outputs);
     return l->forward && l->backward && l->bias && l->gradient && l->bias_gradient;
 }
@@ -710,16 +754,19 @@ static void free_linear(const Scorer *e, Linear *l) {
     free(l->forward), free(l->backward), free(l->bias), free_each(l->gradient, e->threads), free_each(l->bias_gradient, e->threads);
 }
 
+/* Without a backward pass all layers write to the memory of one. */
+static int32_t kept_layers(const Scorer *e) { return e->trained ? e->shape.layers : 1; }
+
 static void free_works(Scorer *e) {
     for (int32_t t = 0; e->works && t < e->threads; t++) {
         Work *w = &e->works[t];
-        for (int32_t i = 0; w->kept && i < e->shape.layers; i++) {
+        for (int32_t i = 0; w->kept && i < kept_layers(e); i++) {
             Kept *k = &w->kept[i];
             free(k->x), free(k->middle), free(k->lse), free(k->qkv), free(k->attended), free(k->gate_up);
         }
         void *all[] = {w->kept, w->x, w->wide, w->gradient, w->block, w->scores, w->products, w->keys_gradient, w->values_gradient, w->lse, w->narrow, w->gated, w->pairs,
                        w->transposed, w->key_tiles, w->value_tiles, w->key_pairs, w->value_pairs, w->weights, w->slopes, w->weight_pairs, w->slope_pairs,
-                       w->query_columns, w->output_columns};
+                       w->query_columns, w->output_columns, w->normed_gradient, w->tallies};
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     }
     free(e->works);
@@ -735,23 +782,30 @@ void score_free(Scorer *e) {
         Norm *norms[] = {&l->attention_norm, &l->mlp_norm};
         for (int j = 0; j < 2; j++) free(norms[j]->weight), free_each(norms[j]->gradient, e->threads);
     }
-    free_linear(e, &e->head);
+    for (int32_t i = 0; e->head && i < e->panels; i++) free_linear(e, &e->head[i]);
+    free(e->head);
     free(e->norm.weight), free_each(e->norm.gradient, e->threads), free_each(e->embedding_gradient, e->threads);
     free(e->layers), free(e);
 }
 
-/* NULL if memory is short or the system does not allow tiles. */
-Scorer *score_new(const Shape *shape, int32_t threads) {
+/* NULL if memory is short or the system does not allow tiles. Without `trained`, there is no memory for gradients. */
+Scorer *score_new(const Shape *shape, int32_t threads, int32_t trained) {
     if (!amx_allowed()) return NULL;
     Scorer *e = calloc(1, sizeof *e);
     if (!e) return NULL;
-    e->shape = *shape, e->threads = threads;
+    e->shape = *shape, e->threads = threads, e->trained = trained;
     int32_t q = shape->heads * shape->head_dim, kv = shape->kv_heads * shape->head_dim;
     e->qkv_width = q + 2 * kv;
     e->wide_width = e->qkv_width > shape->hidden ? e->qkv_width : shape->hidden;
     e->layers = calloc((size_t)shape->layers, sizeof *e->layers);
-    e->embedding_gradient = allocate_each(threads, (size_t)shape->vocabulary * shape->hidden);
-    int whole = e->layers && e->embedding_gradient && allocate_norm(e, &e->norm) && allocate_linear(e, &e->head, shape->vocabulary, shape->hidden);
+    e->panels = (shape->vocabulary + PANEL - 1) / PANEL;
+    e->head = calloc((size_t)e->panels, sizeof *e->head);
+    if (trained) e->embedding_gradient = allocate_each(threads, (size_t)shape->vocabulary * shape->hidden);
+    int whole = e->layers && e->head && (e->embedding_gradient || !trained) && allocate_norm(e, &e->norm);
+    for (int32_t i = 0; whole && i < e->panels; i++) {
+        int32_t rest = shape->vocabulary - i * PANEL;
+        whole = allocate_linear(e, &e->head[i], rest < PANEL ? rest : PANEL, shape->hidden);
+    }
     for (int32_t i = 0; whole && i < shape->layers; i++) {
         Layer *l = &e->layers[i];
         whole = allocate_norm(e, &l->attention_norm) && allocate_norm(e, &l->mlp_norm) && allocate_linear(e, &l->qkv, q + 2 * kv, shape->hidden) &&
@@ -771,11 +825,12 @@ int32_t score_reserve(Scorer *e, int32_t most_rows, int32_t most_scored, int32_t
     const Shape *s = &e->shape;
     /* Tiles read and norms write up to a block after the last row. */
     const size_t rows = (size_t)round_up(most_rows, ROWS) + 64, dim = (size_t)s->head_dim, width = (size_t)round_up(longest, 32) + 32;
-    const size_t q = (size_t)s->heads * dim, hidden = (size_t)s->hidden, intermediate = (size_t)s->intermediate, outputs = (size_t)e->head.outputs;
-    size_t widest = 2 * intermediate > outputs ? 2 * intermediate : outputs;
+    const size_t q = (size_t)s->heads * dim, hidden = (size_t)s->hidden, intermediate = (size_t)s->intermediate;
+    const size_t scored = (size_t)round_up(most_scored < SCORED ? most_scored : SCORED, BLOCK) + BLOCK, logits = scored * PANEL;
+    size_t widest = 2 * intermediate > PANEL ? 2 * intermediate : PANEL;
     if ((size_t)e->wide_width > widest) widest = (size_t)e->wide_width;
-    e->rows = (int32_t)rows, e->scored = most_scored, e->longest = (int32_t)width;
-    size_t wide = rows * e->wide_width, logits = (size_t)(scored_at_once(e) + BLOCK) * outputs;
+    e->longest = (int32_t)width;
+    size_t wide = rows * e->wide_width;
     if (logits > wide) wide = logits;
     size_t gated = rows * (intermediate > q ? intermediate : q);
     if (logits > gated) gated = logits;
@@ -787,6 +842,10 @@ int32_t score_reserve(Scorer *e, int32_t most_rows, int32_t most_scored, int32_t
         whole = w->kept != NULL;
         for (int32_t i = 0; whole && i < s->layers; i++) {
             Kept *k = &w->kept[i];
+            if (i >= kept_layers(e)) {
+                *k = w->kept[0];
+                continue;
+            }
             k->x = allocate(rows * hidden * 4), k->middle = allocate(rows * hidden * 4), k->lse = allocate(rows * s->heads * 4);
             k->qkv = allocate(rows * e->qkv_width * 2), k->attended = allocate(rows * q * 2), k->gate_up = allocate(rows * 2 * intermediate * 2);
             whole = k->x && k->middle && k->lse && k->qkv && k->attended && k->gate_up;
@@ -794,21 +853,27 @@ int32_t score_reserve(Scorer *e, int32_t most_rows, int32_t most_scored, int32_t
         w->x = allocate(rows * hidden * 4), w->wide = allocate(wide * 4), w->gradient = allocate(rows * hidden * 4), w->block = allocate(BLOCK * BLOCK * 4);
         w->scores = allocate(16 * width * 4), w->products = allocate(16 * (width > dim ? width : dim) * 4);
         w->keys_gradient = allocate(dim * width * 4), w->values_gradient = allocate(dim * width * 4), w->lse = allocate((size_t)most_scored * 4);
-        w->narrow = allocate(rows * hidden * 2), w->gated = allocate(gated * 2);
-        w->pairs = allocate((size_t)(ROWS + 32) * widest * 2), w->transposed = allocate((size_t)TRANSPOSED * widest * 2);
+        w->narrow = allocate((rows > scored ? rows : scored) * hidden * 2), w->gated = allocate(gated * 2);
+        w->normed_gradient = allocate(scored * hidden * 4), w->tallies = allocate(scored * sizeof *w->tallies);
+        w->pairs = allocate((size_t)TRANSPOSED * widest * 2), w->transposed = allocate((size_t)TRANSPOSED * widest * 2);
         w->key_tiles = allocate(width * dim * 2), w->value_tiles = allocate(width * dim * 2), w->key_pairs = allocate(width * dim * 2), w->value_pairs = allocate(width * dim * 2);
         w->weights = allocate(16 * width * 2), w->slopes = allocate((QUERIES + 32) * width * 2);
         w->weight_pairs = allocate((QUERIES + 32) * width * 2), w->slope_pairs = allocate((QUERIES + 32) * width * 2);
         w->query_columns = allocate(dim * QUERIES * 2), w->output_columns = allocate(dim * QUERIES * 2);
         whole = whole && w->x && w->wide && w->gradient && w->block && w->scores && w->products && w->keys_gradient && w->values_gradient && w->lse && w->narrow && w->gated &&
                 w->pairs && w->transposed && w->key_tiles && w->value_tiles && w->key_pairs && w->value_pairs && w->weights && w->slopes && w->weight_pairs &&
-                w->slope_pairs && w->query_columns && w->output_columns;
+                w->slope_pairs && w->query_columns && w->output_columns && w->normed_gradient && w->tallies;
     }
     return whole;
 }
 
-static Linear *linear_of(Scorer *e, int32_t layer, int32_t kind) {
-    if (layer < 0) return &e->head;
+/* A weight, or the panel of the head that has output `*n`, which becomes its place there. */
+static Linear *linear_of(Scorer *e, int32_t layer, int32_t kind, size_t *n) {
+    if (layer < 0) {
+        Linear *panel = &e->head[*n / PANEL];
+        *n %= PANEL;
+        return panel;
+    }
     Linear *all[] = {&e->layers[layer].qkv, &e->layers[layer].o, &e->layers[layer].gate_up, &e->layers[layer].down};
     return all[kind];
 }
@@ -824,14 +889,15 @@ static size_t output_of(int32_t at, int32_t interleave, int32_t row) {
 /* Rows of a weight (rows x inputs, contiguous) as outputs `at`, `at` + 1, ...; with `interleave`, sixteen at a time, skipping sixteen.
  * `at` is a multiple of sixteen. */
 void score_pack(Scorer *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, const float *weight, const float *bias) {
-    Linear *l = linear_of(e, layer, kind);
-    const int32_t inputs = l->inputs;
     for (int32_t row = 0; row < rows; row += LANES) {
         const int32_t count = rows - row < LANES ? rows - row : LANES;
-        const size_t n = output_of(at, interleave, row);
+        size_t n = output_of(at, interleave, row);
+        Linear *l = linear_of(e, layer, kind, &n);
+        const int32_t inputs = l->inputs;
         const float *from = weight + (size_t)row * inputs;
         for (int32_t i = 0; i < count; i++) l->bias[n + i] = bias ? bias[row + i] : 0;
         pack_rows(from, inputs, count, inputs, l->forward + n * inputs);
+        if (!e->trained) continue;
         for (int32_t k = 0; k < inputs; k += LANES)
             for (int32_t i = 0; i < LANES; i += 2) {
                 __m512i first = i < count ? widen(from + (size_t)i * inputs + k) : (__m512i){}, second = i + 1 < count ? widen(from + (size_t)(i + 1) * inputs + k) : (__m512i){};
@@ -855,9 +921,9 @@ static void take(float **from, int32_t threads, size_t at, float *to, size_t cou
 
 /* The gradient of what `score_pack` was given with the same arguments, moved out: the next one starts at 0. `bias` may be NULL. */
 void score_weight_gradient(Scorer *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, float *weight, float *bias) {
-    Linear *l = linear_of(e, layer, kind);
     for (int32_t row = 0; row < rows; row++) {
         size_t n = output_of(at, interleave, row);
+        Linear *l = linear_of(e, layer, kind, &n);
         take(l->gradient, e->threads, n * l->inputs, weight + (size_t)row * l->inputs, (size_t)l->inputs);
         if (bias) take(l->bias_gradient, e->threads, n, bias + row, 1);
     }

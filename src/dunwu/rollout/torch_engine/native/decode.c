@@ -420,6 +420,7 @@ static void attend(const Engine *e, const Work *work, int32_t layer, int32_t row
     size_t to = (size_t)row * e->attended_stride + (size_t)kv_head * group * dim;
     int32_t h = 0;
     for (; h + 4 <= group; h += 4) attend_heads(e, 4, q + h * dim, segments, scores, work->attended, to + (size_t)h * dim);
+    for (; h + 3 <= group; h += 3) attend_heads(e, 3, q + h * dim, segments, scores, work->attended, to + (size_t)h * dim);
     for (; h + 2 <= group; h += 2) attend_heads(e, 2, q + h * dim, segments, scores, work->attended, to + (size_t)h * dim);
     for (; h < group; h++) attend_heads(e, 1, q + h * dim, segments, scores, work->attended, to + (size_t)h * dim);
 }
@@ -503,7 +504,7 @@ static int32_t draw_token(float *logits, int32_t vocabulary, float temperature, 
     }
     float top = highest[0];
     for (int i = 1; i < LANES; i++) top = highest[i] > top ? highest[i] : top;
-    while (best < vocabulary - 1 && logits[best] != top) best++;
+    while (temperature <= 0 && best < vocabulary - 1 && logits[best] != top) best++;
     const v16 factor = splat(temperature > 0 ? 1.0f / temperature : 1.0f), shift = splat(top);
     double total = 0;
     for (int32_t i = 0; i < padded; i += LANES) {
