@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from benchmarks import engine
-from benchmarks.checkpoints import Shape, write_checkpoint
+from benchmarks.checkpoints import Shape, texts, write_checkpoint
 from benchmarks.results import Options
+from dunwu.models.loading import load_tokenizer
 
 ROW = {
     "load": "a",
@@ -22,10 +23,15 @@ ROW = {
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Two loads on a random model, float32 only, vLLM not there."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "m"
     write_checkpoint(Shape(hidden=32, layers=1, heads=2, kv_heads=1, head_dim=16, intermediate=32), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[str, Any]:
+    """Two loads on a random model, float32 only, vLLM not there."""
     loads = {"full": engine.Load(str(folder), 16, 4, slots=16), "mixed": engine.Load(str(folder), 16, 40, mixed=True, slots=16)}
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("DUNWU_VLLM_PYTHON", raising=False)
@@ -58,12 +64,22 @@ def test_ratios_and_shares() -> None:
     assert engine.shares(ROW) == [0.1, 0.5]
 
 
-def test_an_order_has_the_sequences_in_groups() -> None:
-    order = engine.Load("m", 16, 4).order(82)
+def test_an_order_has_the_sequences_in_groups(folder: Path) -> None:
+    order = engine.Load("m", 16, 4).order(folder)
     assert (len(order["prompts"]), order["group"], order["stop"]) == (2, 8, [])
     assert order["prompts"][0] != order["prompts"][1]
-    assert engine.Load("m", 1).order(82)["group"] == 1
-    assert engine.Load("m", 8, mixed=True).order(82)["stop"] == [0]
+    assert engine.Load("m", 1).order(folder)["group"] == 1
+    assert engine.Load("m", 8, mixed=True).order(folder)["stop"] == [0]
+
+
+def test_a_model_of_the_users_reads_text_in_its_own_tokens(folder: Path) -> None:
+    loads = engine.loads_of(folder)
+    assert list(loads) == ["1 x 128", "16 x 128", "64 x 128", "1 x 512", "16 x 512", "64 x 512", "mixed"]
+    prompts = loads["64 x 512"].order(folder)["prompts"]
+    assert [len(ids) for ids in prompts] == [64] * 8
+    assert load_tokenizer(str(folder)).decode(prompts[0]).startswith(texts(1)[0][:20])
+    with pytest.raises(SystemExit, match="2"):
+        engine.main(["--model", str(folder / "none")])
 
 
 def test_a_row_that_is_not_there_is_a_mistake_of_the_user(capsys: pytest.CaptureFixture[str]) -> None:

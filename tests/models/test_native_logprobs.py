@@ -21,7 +21,7 @@ SHAPE = {
 MODELS: dict[str, Callable[[], Any]] = {
     "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SHAPE, tie_word_embeddings=True)),
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE, tie_word_embeddings=False)),
-    "llama, several panels of logits": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE | {"vocab_size": 1100})),
+    "llama, several panels of logits": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE | {"vocab_size": 2100})),
     "llama-64": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE | {"head_dim": 64, "num_key_value_heads": 1})),
 }
 # Groups with a prompt in common; completions of one token, of more than a block of queries, and about the sizes of tiles.
@@ -154,9 +154,9 @@ def test_weights_are_packed_once_for_each_change() -> None:
     scorer = native(model)
     with torch.no_grad():
         before = scorer.logprobs(*rows)[0]
-        model.lm_head.weight.data.mul_(2)  # not counted by torch
+        model.model.norm.weight.data.mul_(2)  # not counted by torch
         assert torch.equal(scorer.logprobs(*rows)[0], before)
-        model.lm_head.weight.mul_(1)
+        model.model.norm.weight.mul_(1)
         assert not torch.equal(scorer.logprobs(*rows)[0], before)
 
 

@@ -6,7 +6,8 @@ Products are bfloat16, sums and everything else float32. Nothing is padded, and 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from ctypes import POINTER, Structure, byref, c_float, c_int32, c_void_p
 from dataclasses import dataclass
 from typing import Any
@@ -137,7 +138,7 @@ def _shares(sizes: Sequence[int], threads: int) -> list[list[int]]:
 
 
 class NativeScorer:
-    """Log-probabilities of completions under one model, with a gradient for all its parameters unless the model is frozen.
+    """Log-probabilities of completions under one model. Unless it is frozen, ``backward`` adds to the ``grad`` of all its parameters.
 
     One forward pass at a time: its backward pass, if any, comes before the next forward pass.
     """
@@ -157,6 +158,7 @@ class NativeScorer:
         self._room = (0, 0, 0)
         self._current: object = None
         self._packed: list[tuple[int, int]] = []
+        self._gradients: dict[int, Tensor] = {}
         trained = next(model.parameters()).requires_grad
         self._handle = self._lib.score_new(byref(shape), self.threads, trained)
         if not self._handle:
@@ -203,15 +205,15 @@ class NativeScorer:
         entropies: Tensor,
         logprobs_gradient: Tensor,
         entropies_gradient: Tensor | None,
-    ) -> list[Tensor]:
-        """Gradients of all parameters, in their order."""
+    ) -> None:
+        """Add the gradients of all parameters to their ``grad``."""
         assert self._current is packed, "backward pass of another batch: run one forward pass at a time"
         self._current = None
         batch = _batch(packed, temperature, logprobs, entropies)
         batch.logprobs_gradient = logprobs_gradient.data_ptr()
         batch.entropies_gradient = None if entropies_gradient is None else entropies_gradient.data_ptr()
         self._lib.score_backward(self._handle, byref(batch))
-        return self._gradients()
+        self._add_gradients()
 
     def _load(self, longest: int) -> None:
         """Pack the current weights if they have changed."""
@@ -225,12 +227,14 @@ class NativeScorer:
         if versions == self._packed:
             return
         self._packed = versions
-        for place, parameter in places:
-            if isinstance(place, _Matrix):
-                bias = None if place.bias is None else place.bias.data_ptr()
-                self._lib.score_pack(self._handle, *place.where, len(parameter), parameter.data_ptr(), bias)
-            elif isinstance(place, tuple):
-                self._lib.score_norm(self._handle, *place, parameter.data_ptr())
+        self._in_threads(self._pack, places)
+
+    def _pack(self, place: _Place, parameter: Tensor) -> None:
+        if isinstance(place, _Matrix):
+            bias = None if place.bias is None else place.bias.data_ptr()
+            self._lib.score_pack(self._handle, *place.where, len(parameter), parameter.data_ptr(), bias)
+        elif isinstance(place, tuple):
+            self._lib.score_norm(self._handle, *place, parameter.data_ptr())
 
     def _reserve(self, packed: Packed) -> None:
         needs = (int(np.diff(packed.row_parts).max()), int(np.diff(packed.scored_parts).max()), packed.longest)
@@ -241,26 +245,32 @@ class NativeScorer:
             self._room = (0, 0, 0)
             raise UserError(f"no memory for {len(packed.tokens)} tokens at once; lower micro_batch_tokens")
 
-    def _gradients(self) -> list[Tensor]:
-        found, biases = list[Tensor](), dict[int, Tensor]()
-        for place, parameter in _parameters(self._model):
-            if isinstance(place, _Matrix):
-                gradient = torch.empty_like(parameter)
-                bias = None if place.bias is None else torch.empty_like(place.bias)
-                pointer = None if bias is None else bias.data_ptr()
-                self._lib.score_weight_gradient(self._handle, *place.where, len(parameter), gradient.data_ptr(), pointer)
-                if bias is not None:
-                    biases[id(place.bias)] = bias
-            elif isinstance(place, tuple):
-                gradient = torch.empty_like(parameter)
-                self._lib.score_norm_gradient(self._handle, *place, gradient.data_ptr())
-            elif place == _EMBEDDING:
-                gradient = torch.empty_like(parameter)
-                self._lib.score_embedding_gradient(self._handle, gradient.data_ptr())
-            else:
-                gradient = biases[id(parameter)]
-            found.append(gradient)
-        return found
+    def _add_gradients(self) -> None:
+        """Memory for them is kept from update to update: new pages cost more than the sums."""
+        places = _parameters(self._model)
+        for _, parameter in places:
+            if parameter.grad is None:
+                kept = self._gradients.get(id(parameter))
+                parameter.grad = torch.zeros_like(parameter) if kept is None else kept.zero_()
+                self._gradients[id(parameter)] = parameter.grad
+        if self._model.lm_head.weight is self._model.model.embed_tokens.weight:
+            self._lib.score_embedding_gradient(self._handle, None)
+            places = places[1:]
+        self._in_threads(self._add_gradient, places)
+
+    def _add_gradient(self, place: _Place, parameter: Tensor) -> None:
+        gradient = _pointer(parameter.grad)
+        if isinstance(place, _Matrix):
+            bias = None if place.bias is None else _pointer(place.bias.grad)
+            self._lib.score_weight_gradient(self._handle, *place.where, len(parameter), gradient, bias)
+        elif isinstance(place, tuple):
+            self._lib.score_norm_gradient(self._handle, *place, gradient)
+        elif place == _EMBEDDING:
+            self._lib.score_embedding_gradient(self._handle, gradient)
+
+    def _in_threads(self, work: Callable[[_Place, Tensor], None], places: Sequence[tuple[_Place, Tensor]]) -> None:
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(work, *zip(*places, strict=True)))
 
 
 class _Score(torch.autograd.Function):
@@ -276,8 +286,8 @@ class _Score(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, logprobs_gradient: Tensor, entropies_gradient: Tensor) -> Any:
         pull = entropies_gradient.contiguous() if ctx.entropy_gradient else None
-        gradients = ctx.scorer.run_backward(ctx.packed, ctx.temperature, *ctx.scores, logprobs_gradient.contiguous(), pull)
-        return None, None, None, None, *gradients
+        ctx.scorer.run_backward(ctx.packed, ctx.temperature, *ctx.scores, logprobs_gradient.contiguous(), pull)
+        return (None,) * len(ctx.needs_input_grad)
 
 
 @dataclass(frozen=True)
@@ -342,6 +352,10 @@ def check_model(model: CausalLM) -> None:
         raise NativeUnavailable(f"head_dim {attention.head_dim} or {count} parameters are more than {LARGEST_HEAD_DIM} or {LARGEST_MODEL}")
     if not is_silu(model.model.layers[0].mlp.act_fn):
         raise NativeUnavailable("the activation is not SiLU")
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
 
 
 def _batch(packed: Packed, temperature: float, logprobs: Tensor, entropies: Tensor) -> _Batch:

@@ -37,12 +37,18 @@ typedef uint16_t bf16;
 
 static int32_t round_up(int32_t n, int32_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+/* Zeroed memory that takes no room before it is written to; its size stands on the page before it. */
 static void *allocate(size_t bytes) {
-    void *memory = NULL;
-    bytes = (bytes + 4095) / 4096 * 4096 + 4096;
-    if (posix_memalign(&memory, 4096, bytes)) return NULL;
-    memset(memory, 0, bytes);
-    return memory;
+    bytes = (bytes + 4095) / 4096 * 4096 + 2 * 4096;
+    char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return NULL;
+    *(size_t *)memory = bytes;
+    return memory + 4096;
+}
+
+static void release(void *memory) {
+    char *start = (char *)memory - 4096;
+    if (memory) munmap(start, *(size_t *)start);
 }
 
 /* Zeroed pages of the largest size there is: a cache is read from end to end at every token. */

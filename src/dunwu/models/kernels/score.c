@@ -16,7 +16,7 @@
 #define ROWS 256           /* rows of a matrix product for which a panel of weights is read once */
 #define GRADIENT_ROWS 1024 /* rows for which a weight's gradient is read and written once */
 #define QUERIES 128        /* queries of attention whose gradient is worked out together */
-#define PANEL 512          /* logits of a position that exist at once */
+#define PANEL 1024         /* logits of a position that exist at once */
 #define SCORED 512         /* positions whose logits are worked out together */
 
 typedef struct {
@@ -746,12 +746,12 @@ static int allocate_norm(const Scorer *e, Norm *n) {
 }
 
 static void free_each(float **all, int32_t threads) {
-    for (int32_t t = 0; all && t < threads; t++) free(all[t]);
+    for (int32_t t = 0; all && t < threads; t++) release(all[t]);
     free(all);
 }
 
 static void free_linear(const Scorer *e, Linear *l) {
-    free(l->forward), free(l->backward), free(l->bias), free_each(l->gradient, e->threads), free_each(l->bias_gradient, e->threads);
+    release(l->forward), release(l->backward), release(l->bias), free_each(l->gradient, e->threads), free_each(l->bias_gradient, e->threads);
 }
 
 /* Without a backward pass all layers write to the memory of one. */
@@ -762,12 +762,13 @@ static void free_works(Scorer *e) {
         Work *w = &e->works[t];
         for (int32_t i = 0; w->kept && i < kept_layers(e); i++) {
             Kept *k = &w->kept[i];
-            free(k->x), free(k->middle), free(k->lse), free(k->qkv), free(k->attended), free(k->gate_up);
+            release(k->x), release(k->middle), release(k->lse), release(k->qkv), release(k->attended), release(k->gate_up);
         }
-        void *all[] = {w->kept, w->x, w->wide, w->gradient, w->block, w->scores, w->products, w->keys_gradient, w->values_gradient, w->lse, w->narrow, w->gated, w->pairs,
+        free(w->kept);
+        void *all[] = {w->x, w->wide, w->gradient, w->block, w->scores, w->products, w->keys_gradient, w->values_gradient, w->lse, w->narrow, w->gated, w->pairs,
                        w->transposed, w->key_tiles, w->value_tiles, w->key_pairs, w->value_pairs, w->weights, w->slopes, w->weight_pairs, w->slope_pairs,
                        w->query_columns, w->output_columns, w->normed_gradient, w->tallies};
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) release(all[i]);
     }
     free(e->works);
     e->works = NULL;
@@ -780,11 +781,11 @@ void score_free(Scorer *e) {
         Linear *all[] = {&l->qkv, &l->o, &l->gate_up, &l->down};
         for (int j = 0; j < 4; j++) free_linear(e, all[j]);
         Norm *norms[] = {&l->attention_norm, &l->mlp_norm};
-        for (int j = 0; j < 2; j++) free(norms[j]->weight), free_each(norms[j]->gradient, e->threads);
+        for (int j = 0; j < 2; j++) release(norms[j]->weight), free_each(norms[j]->gradient, e->threads);
     }
     for (int32_t i = 0; e->head && i < e->panels; i++) free_linear(e, &e->head[i]);
     free(e->head);
-    free(e->norm.weight), free_each(e->norm.gradient, e->threads), free_each(e->embedding_gradient, e->threads);
+    release(e->norm.weight), free_each(e->norm.gradient, e->threads), free_each(e->embedding_gradient, e->threads);
     free(e->layers), free(e);
 }
 
@@ -911,15 +912,24 @@ void score_norm(Scorer *e, int32_t layer, int32_t kind, const float *weight) { m
 /* Borrowed until the next call: embedding (vocabulary x hidden), rotary tables (positions x head_dim). */
 void score_tables(Scorer *e, const float *embedding, const float *cosines, const float *sines) { e->embedding = embedding, e->cos = cosines, e->sin = sines; }
 
-static void take(float **from, int32_t threads, size_t at, float *to, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        float sum = 0;
-        for (int32_t t = 0; t < threads; t++) sum += from[t][at + i], from[t][at + i] = 0;
-        to[i] = sum;
+/* The sum over the threads, in the memory of the first; the others start at 0 again. */
+static float *sum_threads(float **from, int32_t threads, size_t at, size_t count) {
+    float *sum = from[0] + at;
+    for (int32_t t = 1; t < threads; t++) {
+        for (size_t i = 0; i < count; i++) sum[i] += from[t][at + i];
+        memset(from[t] + at, 0, count * 4);
     }
+    return sum;
 }
 
-/* The gradient of what `score_pack` was given with the same arguments, moved out: the next one starts at 0. `bias` may be NULL. */
+/* Moves that sum to where it is added. */
+static void take(float **from, int32_t threads, size_t at, float *to, size_t count) {
+    float *sum = sum_threads(from, threads, at, count);
+    for (size_t i = 0; i < count; i++) to[i] += sum[i];
+    memset(sum, 0, count * 4);
+}
+
+/* Adds the gradient of what `score_pack` was given with the same arguments; the next one starts at 0. `bias` may be NULL. */
 void score_weight_gradient(Scorer *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, float *weight, float *bias) {
     for (int32_t row = 0; row < rows; row++) {
         size_t n = output_of(at, interleave, row);
@@ -931,7 +941,14 @@ void score_weight_gradient(Scorer *e, int32_t layer, int32_t kind, int32_t at, i
 
 void score_norm_gradient(Scorer *e, int32_t layer, int32_t kind, float *weight) { take(norm_of(e, layer, kind)->gradient, e->threads, 0, weight, (size_t)e->shape.hidden); }
 
-void score_embedding_gradient(Scorer *e, float *embedding) { take(e->embedding_gradient, e->threads, 0, embedding, (size_t)e->shape.vocabulary * e->shape.hidden); }
+/* To `embedding`, or where it is NULL to the head's gradient: they are one weight. */
+void score_embedding_gradient(Scorer *e, float *embedding) {
+    const size_t hidden = (size_t)e->shape.hidden;
+    for (size_t row = 0; row < (size_t)e->shape.vocabulary; row++) {
+        float *to = embedding ? embedding + row * hidden : sum_threads(e->head[row / PANEL].gradient, e->threads, row % PANEL * hidden, hidden);
+        take(e->embedding_gradient, e->threads, row * hidden, to, hidden);
+    }
+}
 
 int32_t score_available(void) { return amx_allowed(); }
 

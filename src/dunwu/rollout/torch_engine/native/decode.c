@@ -730,7 +730,7 @@ static int allocate_linear(const Engine *e, Linear *linear, int32_t outputs, int
 static void free_works(Engine *e) {
     for (int32_t i = 0; e->works && i < e->threads; i++) {
         Work *w = &e->works[i];
-        free(w->x), free(w->qkv), free(w->logits), free(w->scores), free(w->block), free(w->normed), free(w->attended), free(w->gated);
+        release(w->x), release(w->qkv), release(w->logits), release(w->scores), release(w->block), release(w->normed), release(w->attended), release(w->gated);
     }
     free(e->works);
     if (e->kv) munmap(e->kv, e->kv_bytes);
@@ -742,11 +742,11 @@ void dunwu_free(Engine *e) {
     free_works(e);
     for (int32_t i = 0; e->layers && i < e->shape.layers; i++) {
         Layer *l = &e->layers[i];
-        free(l->attention_norm), free(l->mlp_norm), free(l->q_norm), free(l->k_norm);
+        release(l->attention_norm), release(l->mlp_norm), release(l->q_norm), release(l->k_norm);
         Linear *all[] = {&l->qkv, &l->o, &l->gate_up, &l->down};
-        for (int j = 0; j < 4; j++) free(all[j]->weight), free(all[j]->bias);
+        for (int j = 0; j < 4; j++) release(all[j]->weight), release(all[j]->bias);
     }
-    free(e->head.weight), free(e->head.bias), free(e->layers), free(e->norm), free(e);
+    release(e->head.weight), release(e->head.bias), release(e->norm), free(e->layers), free(e);
 }
 
 /* NULL where memory is short or bfloat16 is asked for and the processor has none. */
