@@ -62,7 +62,9 @@ def parse(description: str | None, argv: Sequence[str] | None) -> Options:
     parser.add_argument("--out", type=Path, help="folder for the result as JSON and Markdown")
     parser.add_argument("--only", nargs="+", default=(), metavar="ROW", help="rows to measure, by name")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="engine and step: your own model, with its tokenizer")
-    parser.add_argument("--precision", nargs="+", default=Options.precision, choices=Options.precision, help="engine and step (default: both)")
+    parser.add_argument(
+        "--precision", nargs="+", default=Options.precision, choices=Options.precision, help="engine and step (default: both)"
+    )
     values = vars(parser.parse_args(argv))
     if values["model"] is not None and not (values["model"] / "config.json").is_file():
         parser.error(f"--model {values['model']}: not a Hugging Face folder; it has no config.json")
