@@ -1,8 +1,9 @@
 """Tokens per second of the built-in engine beside `transformers` generate and vLLM: ``python -m benchmarks.engine``.
 
-The same random checkpoint, or that of ``--model``, prompts of 16 tokens in groups of 8, temperature 1 without filters. Without a stop token all draw the same
-number of tokens. In the mixed rows the stop token is one of 82 that a random model draws about equally often: lengths are close to
-geometric with mean 80 and nobody knows them beforehand; a figure is what was drawn up to the stop tokens, by the seconds it took.
+The same random checkpoint, or that of ``--model``, prompts of 16 tokens in groups of 8, temperature 1 without filters. Without a stop
+token all draw the same number of tokens. In the mixed rows the stop token is one of 82 that a random model draws about equally often:
+lengths are close to geometric with mean 80 and nobody knows them beforehand; a figure is what was drawn up to the stop tokens, by the
+seconds it took.
 
 vLLM runs where ``DUNWU_VLLM_PYTHON`` names the interpreter of an environment that has it.
 """
