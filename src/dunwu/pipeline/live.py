@@ -34,9 +34,9 @@ def table(status: Status) -> Table:
         made.add_column(_ours(name), justify="right")
     for stage in status.stages:
         made.add_row(*_cells(stage), style=STYLES[stage.state])
-    totals, left = status.totals(), "" if status.done else _all_left(status)
+    totals, left = status.totals(), "" if status.done else _ours(_all_left(status))
     made.add_section()
-    made.add_row(_ours("all"), "", "", "", duration(totals["seconds"]), left, _count(totals["tokens"]), _flops(totals["flops"]))
+    made.add_row(_ours("all"), "", "", "", _ours(duration(totals["seconds"])), left, _count(totals["tokens"]), _flops(totals["flops"]))
     return made
 
 
@@ -51,7 +51,7 @@ def plain_lines(status: Status) -> list[str]:
         facts = [f"step {_steps(stage)}" if _steps(stage) else "", f"took {duration(stage.seconds)}" if stage.seconds else ""]
         facts += [f"{duration(stage.left)} left" if stage.left else "", f"{_count(stage.tokens)} tokens" if stage.tokens else ""]
         facts.append(clean(stage.message))
-        lines.append(f"{stage.state:<8} {stage.name} ({stage.kind})  " + ", ".join(fact for fact in facts if fact))
+        lines.append(f"{stage.state:<8} {stage.name} ({_ours(stage.kind)})  " + ", ".join(fact for fact in facts if fact))
     return [line.rstrip() for line in lines]
 
 
@@ -72,9 +72,9 @@ def _all_left(status: Status) -> str:
 
 
 def _cells(stage: StageStatus) -> tuple[str, ...]:
-    left = "" if stage.state == "done" else duration(stage.left)
-    took = duration(stage.seconds) if stage.state != "waiting" else ""
-    return stage.name, stage.kind, _ours(stage.state), _steps(stage), took, left, _count(stage.tokens), _flops(stage.flops)
+    left = "" if stage.state == "done" else _ours(duration(stage.left))
+    took = _ours(duration(stage.seconds)) if stage.state != "waiting" else ""
+    return stage.name, _ours(stage.kind), _ours(stage.state), _steps(stage), took, left, _count(stage.tokens), _flops(stage.flops)
 
 
 def _steps(stage: StageStatus) -> str:

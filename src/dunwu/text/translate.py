@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
@@ -30,6 +30,8 @@ DEEPEST = 30
 MOST = 400
 """Parts of a line that are looked up, and how deep one is in another."""
 _GAP = re.compile(r"( {2,})")
+_CHINESE = re.compile(r"[\u4e00-\u9fff] [\u4e00-\u9fff]")
+_MIXED = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9][\u4e00-\u9fff]")
 _SENTENCES = re.compile(r"(?<=[.!?]) (?=\S)")
 
 
@@ -152,7 +154,9 @@ class _Reading:
 
     def _filled(self, entry: Entry, line: str, texts: Mapping[str, str], depth: int) -> Found | None:
         """The target with its values. ``None`` if an entry without words, such as ``{a!t}: {b!t}``, has a part that is not ours."""
-        values, covered = dict(texts), len(line) - sum(len(texts[name]) for name, kind in entry.kinds.items() if kind != "n")
+        values, covered = dict(texts), 0
+        if entry.worded:  # an entry that only joins two parts accounts for nothing itself
+            covered = len(line) - sum(len(texts[name]) for name, kind in entry.kinds.items() if kind != "n")
         for name, kind in entry.kinds.items():
             if kind in ("t", "w"):
                 ours = kind == "w" or " " in texts[name]
@@ -160,4 +164,16 @@ class _Reading:
                 if part is None and not entry.worded:
                     return None
                 values[name], covered = _text(part, texts[name]), covered + (part.covered if part else 0)
-        return Found("".join(values[piece] if place % 2 else piece for place, piece in enumerate(entry.target)), covered)
+        return Found(_spaced(values[piece] if place % 2 else piece for place, piece in enumerate(entry.target)), covered)
+
+
+def _spaced(pieces: Iterable[str]) -> str:
+    """The pieces joined: a space where Chinese meets Latin letters or digits, none where it meets Chinese."""
+    text = ""
+    for piece in filter(None, pieces):
+        if _CHINESE.fullmatch(text[-2:] + piece[0]):
+            text = text[:-1]
+        elif _CHINESE.fullmatch(text[-1:] + piece[:2]):
+            piece = piece[1:]
+        text += (" " if _MIXED.fullmatch(text[-1:] + piece[0]) else "") + piece
+    return text
