@@ -72,6 +72,29 @@ def test_keys_are_found_by_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "grpo.steps  (integer ≥ 1; default 150)" in output(capsys, "keys", "zero")
 
 
+@pytest.mark.parametrize(
+    ("command", "key", "value"),
+    [
+        ("sft", "learning_rate", "1e-05"),
+        ("sft", "epochs", None),
+        ("zero", "template", '"auto"'),
+        ("zero", "evaluations.0.sampling.temperature", "0.6"),
+        ("zero", "tasks.0.task.wording", '"full"'),
+        ("eval", "task.wording", '"full"'),
+        ("reward-model", "learning_rate", "1e-05"),
+    ],
+)
+def test_values_that_follow_the_model_are_listed_as_such(
+    command: str, key: str, value: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The value for other models beside tiny's."""
+    listed = {each["name"]: each for each in json.loads(output(capsys, "keys", command, "--json"))}
+    assert listed[key]["other_models"] == value
+    lines = [line for line in output(capsys, "keys", command).split("\n") if line.startswith(f"{key}  ")]
+    assert len(lines) == 1
+    assert (listed[key]["default"] in lines[0]) and (value is None) != (f" else {value})" in lines[0])
+
+
 @pytest.mark.parametrize("arguments", [["keys"], ["keys", "fly"], ["keys", "zero", "xyzzy"], ["completion", "tcsh"], ["completion"]])
 def test_mistakes_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
@@ -12,6 +13,7 @@ import tyro
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.show import show
 from dunwu.config.base import Config
+from dunwu.config.defaults import followed
 from dunwu.config.key_docs import Key, keys_of
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.reward_model import RewardModelConfig
@@ -19,6 +21,7 @@ from dunwu.config.sft import SftConfig
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.errors import UserError
 from dunwu.run.console import wrapped
+from dunwu.text.translate import translate
 
 CONFIGURED: dict[str, type[Config]] = {
     "zero": ZeroConfig,
@@ -39,7 +42,7 @@ class KeysOptions:
     words: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Only keys that have all of these words in their name or meaning."""
     json: bool = False
-    """Print a JSON list of objects with name, type, default and meaning."""
+    """Print a JSON list of objects with name, type, default, the default for models other than tiny if it differs, and meaning."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -49,16 +52,22 @@ def run(arguments: Sequence[str]) -> int:
     model = CONFIGURED.get(options.command)
     if model is None:
         raise UserError(f"keys: {options.command!r} has no keys of its own: choose from {', '.join(CONFIGURED)}")
-    found = [key for key in keys_of(model) if all(word.lower() in f"{key.name} {key.meaning}".lower() for word in options.words)]
+    keys = keys_of(model)
+    found = [key for key in keys if all(word.lower() in f"{key.name} {key.meaning}".lower() for word in options.words)]
     if not found:
         raise UserError(f"keys: no key of dunwu {options.command} has {' '.join(options.words)!r} in its name or meaning")
+    other = {key: json.dumps(value) for key, value in followed(options.command, [key.name for key in found]).items()}
     if options.json:
-        print(json.dumps([asdict(key) for key in found], ensure_ascii=False))
-    else:
-        show("\n".join(line for key in found for line in described(key)))
+        print(json.dumps([{**asdict(key), "other_models": other.get(key.name)} for key in found], ensure_ascii=False))
+        return 0
+    show(f"dunwu {options.command}: {len(found)} of {len(keys)} keys, each set as key=value")
+    print("\n".join(line for key in found for line in described(key, other.get(key.name))))
     return 0
 
 
-def described(key: Key) -> list[str]:
-    """The key with type and default, and its meaning below."""
-    return [f"{key.name}  ({key.type}; default {key.default})", *(f"    {line}" for line in wrapped(key.meaning, WIDTH - 4))]
+def described(key: Key, other: str | None = None) -> list[str]:
+    """The key with type and default, which for models other than tiny may be ``other``, and its meaning below, in English."""
+    default = key.default if key.default == "required" else f"default {key.default}"
+    default = default if other is None else f"follows the model: {key.default} for tiny, else {other}"
+    heading = translate(f"({key.type}; {default})", encoding=sys.stdout.encoding)
+    return [f"{key.name}  {heading}", *(f"    {line}" for line in wrapped(key.meaning, WIDTH - 4))]

@@ -6,7 +6,7 @@ has the values of `OTHER_MODELS`. Whatever is set, in a recipe, a preset, an ove
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -82,6 +82,13 @@ def following(command: str, facts: ModelFacts) -> Following:
     if "sampling.max_tokens" in values and facts.positions and facts.positions // 2 < LENGTH:
         values["sampling.max_tokens"] = PresetValue(facts.positions // 2, "half of the model's positions")
     return Following(values, {"wording": "full", "evaluated": {key: each.value for key, each in _EVALUATED.items()}})
+
+
+def followed(command: str, keys: Iterable[str]) -> dict[str, Any]:
+    """The keys of ``command`` whose values follow the model, with those for models other than the tiny world's."""
+    chosen = {key: each.value for key, each in OTHER_MODELS.get(command, {}).items()}
+    evaluated = {f"evaluations.0.sampling.{key}": each.value for key, each in _EVALUATED.items()}
+    return {key: value for key in keys if (value := {**evaluated, **chosen}.get(key, "full" if key.endswith(".wording") else None))}
 
 
 def template_of(facts: ModelFacts) -> PresetValue:
