@@ -78,7 +78,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_list_of_keys_has_chinese_types_and_says_that_meanings_are_english(capsys: pytest.CaptureFixture[str]) -> None:
     first, *lines = printed(capsys, "keys", "sft").split("\n")
     assert "英文" in first
-    assert "epochs  （不小于 1 的整数；默认 1）" in lines
+    assert "lora.rank  （不小于 1 的整数；默认 16）" in lines
     assert any(re.match("learning_rate  （大于 0 的数；随模型而定：.*0.001.*1e-05）", line) for line in lines)
 
 

@@ -51,6 +51,18 @@ def test_help_has_an_example_that_is_understood(command: str, capsys: pytest.Cap
     assert all("=" in token for token in parsed[0])
 
 
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_help_shows_types_and_no_default_that_says_nothing(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    shown = capsys.readouterr().out
+    assert "None" not in shown
+    assert "default: False" not in shown
+    if command == "zero":
+        assert "--memory FLOAT" in shown
+        assert "(default: runs/zero)" in shown
+
+
 def test_every_command_has_an_example() -> None:
     assert {command.split()[0] for command in EXAMPLES} == set(COMMANDS)
 

@@ -36,9 +36,9 @@ def test_a_metric_is_held_against_its_bound(keys: dict[str, object], outcome: st
 
 def test_the_words_have_both_numbers() -> None:
     told = check(Threshold(metric="reasoning.pass_at_1", of="zero", at_least=3.0, times="base"), METRICS).told
-    assert told == "reasoning.pass_at_1 of zero should be at least 3 times that of base (0.125): it is 0.375, the bound is 0.375, met."
+    assert told == "reasoning.pass_at_1 of zero should be at least 3 times that of base (0.125): it is 0.375, the bound is 0.375."
     told = check(Threshold(metric="reasoning.pass_at_1", of="dev3", at_least=-0.03, above="zero"), METRICS).told
-    assert "at least that of zero (0.375) - 0.03: it is 0.355, the bound is 0.345, met." in told
+    assert "at least that of zero (0.375) - 0.03: it is 0.355, the bound is 0.345." in told
 
 
 @pytest.mark.parametrize(

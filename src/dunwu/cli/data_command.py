@@ -102,14 +102,14 @@ def _show(found: Overview) -> None:
         print(clean(f"  {column.name:<{width}}  {kind}  {column.example}"))
     for purpose, reading in found.readings.items():
         show("")
-        show(clean(f"{'zero, eval' if purpose == 'zero' else purpose}: {reading.takes or f'cannot read it: {_shorter(reading, found)}'}"))
+        show(clean(f"{'zero, eval' if purpose == 'zero' else purpose}: {reading.takes or f'cannot read it: {_shorter(reading.refused, found)}'}"))
         _show_reading(reading)
 
 
-def _shorter(reading: Reading, found: Overview) -> str:
-    """Why a command cannot read the file; without details where another can and the columns are simply not for this one."""
-    others = any(not each.refused for each in found.readings.values())
-    return "it has none of the columns" if others and (UNKNOWN in reading.refused or "no column" in reading.refused) else reading.refused
+def _shorter(refused: str, found: Overview) -> str:
+    """Why a command cannot read the file, without the file's name, which is above."""
+    name = next((f"{file.name}, " for file in found.files if refused.startswith(f"{file.name}, ")), "")
+    return refused.removeprefix(name)
 
 
 def _show_reading(reading: Reading) -> None:

@@ -1,4 +1,4 @@
-"""`--help` in Chinese: the docstrings of the options, and tyro's own words in its frame."""
+"""`--help`: the docstrings of the options without defaults that say nothing, and in Chinese with tyro's own words in its frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import re
 import sys
 import textwrap
 from collections.abc import Mapping
-from typing import Annotated, Any, get_type_hints
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -27,24 +29,44 @@ _OWN = {
     " (required)": "（必填）",
     " (optional)": "（可省）",
 }
+_NAMES = {str: "STR", int: "INT", float: "FLOAT", Path: "PATH"}
 _END = re.compile(r"(?:─*|(?<=[^─]) *)([│╮╯])$")
 
 
-def translated(kind: type[Any]) -> tuple[type[Any], str | None]:
-    """``kind`` with the help of its options in the user's language, and its description; itself and ``None`` in English."""
+def described(kind: type[Any]) -> tuple[type[Any], str]:
+    """``kind`` with the help of its options in the user's language, and its description."""
     description = inspect.cleandoc(kind.__doc__ or "")
     ours = _padded(_one_line(description))
-    if ours == _one_line(description):
-        return kind, None
+    ours = description if ours == _one_line(description) else ours
     hints, helps = get_type_hints(kind, include_extras=True), _docstrings(kind)
-    types: dict[str, Any] = {name: Annotated[hints[name], tyro.conf.arg(help=_padded(text))] for name, text in helps.items()}
+    types: dict[str, Any] = {
+        name: Annotated[hints[name], tyro.conf.arg(help=_padded(text), metavar=_metavar(hints[name]), help_behavior_hint=_default)]
+        for name, text in helps.items()
+    }
     defaults: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(kind) if each.default is not dataclasses.MISSING}
     for name, hint in hints.items():
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            types[name], _ = translated(hint)
+            types[name], _ = described(hint)
             defaults[name] = dataclasses.field(default_factory=types[name])
     same = type(kind.__name__, (kind,), {"__annotations__": types, "__doc__": ours, "__module__": kind.__module__, **defaults})
     return dataclasses.dataclass(frozen=True)(same), ours
+
+
+def _metavar(hint: Any) -> str | None:
+    """The values of an option that may be left out, without tyro's None; ``None``: as tyro writes them."""
+    hint = _bare(hint)
+    if get_origin(hint) not in (Union, UnionType) or NoneType not in get_args(hint):
+        return None
+    given = _bare(next(each for each in get_args(hint) if each is not NoneType))
+    return f"{{{','.join(get_args(given))}}}" if get_origin(given) is Literal else _NAMES[given]
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def _default(value: str) -> str:
+    return "" if value in ("None", "False") else f"(default: {value})"
 
 
 def framed(text: str) -> str:

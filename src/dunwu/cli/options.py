@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
-import inspect
 import io
 import re
 from collections.abc import Collection, Sequence
@@ -14,11 +13,11 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from dunwu.cli.help_text import framed, translated
+from dunwu.cli.help_text import described, framed
 from dunwu.config.mistakes import expected
 from dunwu.config.peer_keys import is_peer_key
 from dunwu.errors import UserError
-from dunwu.text.translate import translate
+from dunwu.text.translate import translate, width
 
 Options = TypeVar("Options")
 EXAMPLES = {
@@ -52,15 +51,15 @@ def parse_options(kind: type[Options], command: str, arguments: Sequence[str]) -
     """The options and the remaining arguments. `--help` prints and ends the process; a mistake raises a one-line `UserError`."""
     message, shown = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     parse: Any = tyro.cli  # its overloads do not know a class that is only known as a type variable
-    described, description = translated(kind) if {"-h", "--help"} & {*arguments} else (kind, None)
+    helped, description = described(kind) if {"-h", "--help"} & {*arguments} else (kind, "")
+    chinese = any(width(character) == 2 for character in description)
     example = translate(f"Example: {EXAMPLES[command]}")
     keys = translate(f"All keys: dunwu keys {command} [WORD]") if command in WITH_KEYS else ""
-    own_words = description or inspect.cleandoc(kind.__doc__ or "")
     try:
-        with contextlib.redirect_stderr(message), contextlib.redirect_stdout(shown) if description else contextlib.nullcontext():
+        with contextlib.redirect_stderr(message), contextlib.redirect_stdout(shown) if chinese else contextlib.nullcontext():
             options, rest = parse(
-                described,
-                description="\n\n".join(filter(None, (own_words, example, keys))),
+                helped,
+                description="\n\n".join(filter(None, (description, example, keys))),
                 prog=f"dunwu {command}",
                 args=list(arguments),
                 return_unknown_args=True,

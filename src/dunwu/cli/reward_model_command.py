@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dunwu.cli.training import chosen_lines, print_plan, read_training, run_stoppable
+from dunwu.cli.show import show
+from dunwu.cli.training import chosen_lines, command_line, newest, print_plan, read_training, run_stoppable
 from dunwu.config.blocks import rate_in_words
 from dunwu.config.reward_model import Criterion, RewardModelConfig
 
@@ -47,9 +48,18 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.jobs.reward_model import run_reward_model
     from dunwu.run.console import ConsoleReporter
 
-    return run_stoppable(
+    code = run_stoppable(
         COMMAND, options.out, arguments, lambda: run_reward_model(config, options.out, options.resume, ConsoleReporter(), chosen)
     )
+    show("\n".join(next_commands(config, newest(options.out))))
+    return code
+
+
+def next_commands(config: RewardModelConfig, checkpoint: Path) -> list[str]:
+    """Commands to try next: training with the model's score as a part of the reward, and how the model was made."""
+    part = json.dumps({"kind": config.criterion, "model": str(checkpoint)})
+    zero = ["zero", "--model", config.model, f"reward=[accuracy, format, {part}]"]
+    return [f"  next steps  {command_line(zero)}", f"              {command_line(['explain', str(checkpoint)])}"]
 
 
 def _plan(config: RewardModelConfig) -> list[str]:

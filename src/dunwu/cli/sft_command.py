@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dunwu.cli.show import show
-from dunwu.cli.training import chosen_lines, command_line, print_plan, read_training, run_stoppable, sampling_overrides
+from dunwu.cli.training import chosen_lines, command_line, newest, print_plan, read_training, run_stoppable, sampling_overrides
 from dunwu.config.blocks import rate_in_words
 from dunwu.config.sft import SftConfig
-from dunwu.run.checkpoint import LATEST
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,6 @@ def plan(config: SftConfig) -> list[str]:
         f"validation: {config.validation or 'none'}",
         f"checkpoints: every {config.save_every} updates, keeping the newest {config.keep_checkpoints}",
     ]
-
-
-def newest(out: Path) -> Path:
-    """The last checkpoint of the finished run."""
-    checkpoints = out / "checkpoints"
-    return checkpoints / (checkpoints / LATEST).read_text(encoding="utf-8").strip()
 
 
 def _shorthands(options: SftOptions) -> list[str]:

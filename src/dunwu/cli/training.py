@@ -23,6 +23,7 @@ from dunwu.data.first_rows import check_first_rows
 from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.facts import model_facts
 from dunwu.models.hub_ids import check_names
+from dunwu.run.checkpoint import LATEST
 from dunwu.run.resume import can_resume, check_resume, own_config
 
 AnyConfig = TypeVar("AnyConfig", bound=Saving)
@@ -107,6 +108,12 @@ def run_stoppable(command: str, out: Path, arguments: Sequence[str], work: Calla
             show(f"dunwu: to start again: {command_line([command, *arguments])}", sys.stderr)
         raise
     return 0
+
+
+def newest(out: Path) -> Path:
+    """The last checkpoint of a finished run."""
+    checkpoints = out / "checkpoints"
+    return checkpoints / (checkpoints / LATEST).read_text(encoding="utf-8").strip()
 
 
 def command_line(arguments: Sequence[str]) -> str:

@@ -48,14 +48,13 @@ def run(arguments: Sequence[str]) -> int:
     options, config, chosen = read_training("zero", "tiny/zero", ZeroOptions, ZeroConfig, arguments, _shorthands)
     differs = other_template(config)
     if options.dry_run:
-        from dunwu.jobs.checks import with_rows
+        from dunwu.jobs.checks import problems_in, with_rows
         from dunwu.jobs.preview import preview_zero
         from dunwu.tasks.make import make_mixture
 
         config, unmeasured = with_rows(config, make_mixture(config.tasks))
-        print_plan(
-            config, options.out, [*_plan(config), *chosen_lines(chosen), *unmeasured, *differs, *preview_zero(config, options.memory)]
-        )
+        plan = _plan(config, [problems_in(each) for each in config.evaluations])
+        print_plan(config, options.out, [*plan, *chosen_lines(chosen), *unmeasured, *differs, *preview_zero(config, options.memory)])
         return 0
     for line in differs:
         show(line, sys.stderr)
@@ -67,8 +66,8 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-def _plan(config: ZeroConfig) -> list[str]:
-    """Rollouts, tokens (an upper bound: completions may be shorter), updates and evaluations of an R1-Zero run."""
+def _plan(config: ZeroConfig, problems: Sequence[int]) -> list[str]:
+    """Rollouts, tokens (an upper bound: completions may be shorter), updates and evaluations, each with its number of problems."""
     grpo = config.grpo
     per_step = grpo.prompts_per_step * grpo.group_size
     rollouts = grpo.steps * per_step
@@ -82,12 +81,12 @@ def _plan(config: ZeroConfig) -> list[str]:
         f"checkpoints: every {config.save_every} steps, keeping the newest {config.keep_checkpoints}",
     ]
     due = (grpo.steps - 1) // config.evaluate_every if config.evaluate_every else 0
-    for evaluation in config.evaluations:
-        count = evaluation.problems * evaluation.samples
+    for evaluation, most in zip(config.evaluations, problems, strict=True):
+        count = most * evaluation.samples
         lines.append(f"evaluation, before and after: {task_title(evaluation.task)} {evaluation.split}, {count:,} completions")
         if due:
-            problems = min(evaluation.problems, config.evaluate_problems or evaluation.problems)
-            lines.append(f"evaluation, {due} times during training: {problems * evaluation.samples:,} completions each")
+            count = min(most, config.evaluate_problems or most) * evaluation.samples
+            lines.append(f"evaluation, {due} times during training: {count:,} completions each")
     return lines
 
 

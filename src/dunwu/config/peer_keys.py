@@ -37,7 +37,11 @@ _HELD_OUT = ("validation", "evaluations (each with its task)", _DATA[-1], "!held
 _REWARD = ("reward (such as [accuracy, format, my.py:function])", "!only RL has a reward: leave it out")
 _EVERY = ("evaluate_every", "sample_every (held-out rows are measured then)")
 _EVAL_SAMPLES = ("evaluations.0.samples", "!only evaluations sample several completions: leave it out")
-_LIMIT = ("problems", "evaluations.0.problems", "!all rows are read: give a file with fewer")
+_LIMIT = (
+    "problems",
+    "grpo.steps (each draws grpo.prompts_per_step problems; evaluations.0.problems limits an eval set)",
+    "!all rows are read: give a file with fewer",
+)
 _REPORT = ("report_to", "!every metric is in RUN/metrics.jsonl, and dunwu report draws them: leave it out")
 _OUT = ("!give the run directory as --out FOLDER (in Python out=)",)
 _RESUME = ("!resume with --resume (in Python resume=True) and the run directory",)

@@ -87,13 +87,13 @@ def share(problems: Sequence[Sequence[float]]) -> Estimate | None:
     return Estimate(pass_at_1(values), *pass_interval(values), len(known))
 
 
-def mean(problems: Sequence[Sequence[float]]) -> Estimate | None:
-    """Mean over problems of any values, with Student's interval over problems (width 0 for one problem); ``None`` without values."""
+def mean(problems: Sequence[Sequence[float]], least: float = -math.inf) -> Estimate | None:
+    """Mean over problems of values of at least ``least``, with Student's interval (width 0 for one problem); ``None`` without values."""
     means = [fmean(values) for values in problems if values]
     if not means:
         return None
     half = t_factor(len(means) - 1) * stdev(means) / math.sqrt(len(means)) if len(means) > 1 else 0.0
-    return Estimate(fmean(means), fmean(means) - half, fmean(means) + half, len(means))
+    return Estimate(fmean(means), max(fmean(means) - half, least), fmean(means) + half, len(means))
 
 
 def by_problem(rows: Iterable[SuiteRow], value: Value) -> list[list[float]]:
@@ -135,6 +135,8 @@ _MEANS: Mapping[SetKind, Mapping[str, Value]] = {
     "harmful": {},
     "harmless": {},
 }
+_LEAST = {"tokens": 0.0}
+"""The least possible value of a mean."""
 _GROUPS: Mapping[SetKind, str] = {"harmful": "safety", "harmless": "safety"}
 
 
@@ -159,7 +161,7 @@ def _metrics(prefix: str, sets: Sequence[SuiteSet]) -> dict[str, Estimate | None
         return [values for each in sets for values in by_problem(each.rows, value)]
 
     shares = {f"{prefix}.{name}": share(values(value)) for name, value in _SHARES[sets[0].kind].items()}
-    return shares | {f"{prefix}.{name}": mean(values(value)) for name, value in _MEANS[sets[0].kind].items()}
+    return shares | {f"{prefix}.{name}": mean(values(value), _LEAST.get(name, -math.inf)) for name, value in _MEANS[sets[0].kind].items()}
 
 
 def win_rate(rows: Iterable[SuiteRow], baseline: Iterable[SuiteRow]) -> Estimate | None:

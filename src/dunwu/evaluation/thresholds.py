@@ -25,7 +25,7 @@ class Finding:
     value: float | None = None
     bound: float | None = None
     told: str = ""
-    """The finding in words; ``told`` is its key in ``stages.json``."""
+    """The finding in words, without its outcome; ``told`` is its key in ``stages.json``."""
 
 
 def check(threshold: Threshold, metrics: ByRow) -> Finding:
@@ -44,9 +44,7 @@ def check(threshold: Threshold, metrics: ByRow) -> Finding:
     reached = value >= bound if threshold.at_least is not None else value <= bound
     met = reached or math.isclose(value, bound, rel_tol=1e-9, abs_tol=1e-12)
     outcome: Outcome = "met" if met else "not met"
-    return Finding(
-        threshold, outcome, value, bound, f"{_claim(threshold, against)}: it is {value:.4g}, the bound is {bound:.4g}, {outcome}."
-    )
+    return Finding(threshold, outcome, value, bound, f"{_claim(threshold, against)}: it is {value:.4g}, the bound is {bound:.4g}.")
 
 
 def _claim(threshold: Threshold, against: float) -> str:

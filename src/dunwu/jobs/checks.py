@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dunwu.algorithms.recipes import algorithm_named
-from dunwu.config.zero import ZeroConfig
+from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.data.prompts import PromptLimit, make_prompts
 from dunwu.data.usable import drops, held_out_problems, matched_as_text, sift, where
 from dunwu.errors import ConfigError, DataError
@@ -20,6 +20,7 @@ from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.chat import Chat
 from dunwu.tasks.code_tests import program_seconds
 from dunwu.tasks.environment import Environment
+from dunwu.tasks.make import make_task
 from dunwu.tasks.mixture import Mixture
 from dunwu.types import Problem, Prompt
 
@@ -69,6 +70,12 @@ def with_rows(config: ZeroConfig, task: Task) -> tuple[ZeroConfig, list[str]]:
     measured = tuple(each for each in config.evaluations if each.task not in empty)
     lines = [f"{name} has no test rows, so it is not measured: add rows, or name a file test" for name in empty.values()]
     return config.model_copy(update={"evaluations": measured}), lines
+
+
+def problems_in(evaluation: EvalConfig) -> int:
+    """The problems that an evaluation measures: those that it asks for, or all of its split if there are fewer."""
+    task = make_task(evaluation.task)
+    return min(evaluation.problems, len(task.rows(evaluation.split))) if isinstance(task, Finite) else evaluation.problems
 
 
 def _without_test(task: Task) -> bool:

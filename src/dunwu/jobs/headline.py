@@ -11,13 +11,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from dunwu.analysis.pairs import Pair, compare
+from dunwu.analysis.report import write_report
 from dunwu.analysis.sentences import PHASES, nothing_learnt, overlap, percent, plain
 from dunwu.config.blocks import SamplingConfig, rate_in_words
 from dunwu.config.rewards import AnyPart, OwnPart
 from dunwu.config.tasks import DatasetTask, ReasoningGymTask, TaskConfig, task_title
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
-from dunwu.run.directory import read_metrics
+from dunwu.run.directory import RunDirectory, read_metrics
 from dunwu.run.reporter import Reporter, clean, duration
 from dunwu.tasks.templates import TEMPLATES
 from dunwu.text.answer_forms import DEFAULT, FORMS
@@ -152,6 +153,14 @@ def dropped_facts(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """A line about unusable rows, if any."""
     if dropped:
         yield "dropped", "unusable rows: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(dropped.items()))
+
+
+def already_finished(run: RunDirectory, final: Path) -> bool:
+    """Whether the run was finished earlier, with the checkpoint ``final``; reports where it and the report are, which is written again."""
+    if not (run.finished and final.exists()):
+        return False
+    run.reporter.say(f"{run.path} is finished: checkpoint {final}, report {write_report(run.path)}")
+    return True
 
 
 def conclude(reporter: Reporter, results: Results, seconds: Mapping[str, float], checkpoint: Path, report: Path) -> None:

@@ -14,7 +14,7 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.data.first_rows import NO_DATA, preferences_taken
 from dunwu.data.io.preferences import read_labelled, read_pairs
 from dunwu.errors import ConfigError, DataError
-from dunwu.jobs.headline import STOPPING, chosen_facts
+from dunwu.jobs.headline import STOPPING, already_finished, chosen_facts
 from dunwu.jobs.reward_model_quality import measure, notable_examples, show
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path
@@ -26,6 +26,7 @@ from dunwu.models.protocols import RewardHeadModel
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.run.reporter import QUIET, Reporter
+from dunwu.run.step_manifest import step_folder
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.reward_model import RewardModelTrainer
 from dunwu.trainers.reward_model_examples import Example, Reader, make_examples
@@ -66,6 +67,8 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False,
         live_page(run) as page,
     ):
         counts["never drawn, to balance lengths"] = trainer.batches.unused
+        if already_finished(run, run.checkpoints / step_folder(trainer.steps)):
+            return out
         run.note({"steps": trainer.steps, "data": counts})
         _announce(reporter, config, out, trainer, counts, str(device), chosen)
         schedule = Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "reward-model", SHOWN)

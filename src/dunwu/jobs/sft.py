@@ -19,12 +19,12 @@ from dunwu.data.io.chat_examples import ExampleReader
 from dunwu.data.io.token_file import TokenFile, token_file
 from dunwu.data.prompts import written_date
 from dunwu.errors import ConfigError
-from dunwu.jobs.headline import chosen_facts
+from dunwu.jobs.headline import already_finished, chosen_facts
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.chat import TrainingTemplate, fitting_template
 from dunwu.models.loading import load_model, pick_device
-from dunwu.models.lora import add_lora
+from dunwu.models.lora import add_lora, base_parameters
 from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
@@ -73,13 +73,16 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
         live_page(run) as page,
     ):
         trainer = SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()), reporter)
+        last = run.checkpoints / step_folder(trainer.steps)
+        if already_finished(run, last):
+            return out
         data = {name: asdict(found.counts) for name, found in sets.items()}
         arithmetic = {"generation": engine.decoder, "training": trainer.scorer.name}
         run.note({"steps": trainer.steps, "data": data, "arithmetic": arithmetic})
         reporter.say("Supervised fine-tuning: the loss covers the assistant's turns, including reasoning and end token.")
         reporter.facts((*plan_facts(config, out, str(device), sets, trainer, template), *chosen_facts(chosen)))
         before = measure_before(run, trainer)
-        if not (run.checkpoints / step_folder(trainer.steps)).exists():  # a finished run may be asked for more epochs
+        if not last.exists():  # a finished run may be asked for more epochs
             run.reopen()
         schedule = Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN)
         final = run_steps(run, trainer, schedule, page, track)
@@ -148,7 +151,7 @@ def plan_facts(
     config: SftConfig, run: Path, device: str, sets: dict[str, TokenFile], trainer: SftTrainer, template: TrainingTemplate
 ) -> Iterator[tuple[str, str]]:
     """Facts about a run before it starts."""
-    yield "model", f"{config.model} ({sum(parameter.numel() for parameter in trainer.model.parameters()):,} parameters)"
+    yield "model", f"{config.model} ({base_parameters(trainer.model):,} parameters)"
     if lora := config.lora:
         yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base is frozen"
     yield "device", f"{device}, {trainer.scorer.name}"
@@ -157,7 +160,8 @@ def plan_facts(
     yield "reads", conversations_taken(config)
     for name, found in sets.items():
         yield name, str(found.counts)
-    yield "training", f"{config.epochs} epochs of {trainer.updates_per_epoch} updates of {config.batch_size} conversations"
+    epochs, updates = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((config.epochs, "epoch"), (trainer.updates_per_epoch, "update")))
+    yield "training", f"{epochs} of {updates} of {config.batch_size} conversations"
     yield "optimiser", rate_in_words(config)
     yield "run", str(run)
 

@@ -18,12 +18,12 @@ from dunwu.evaluation.session import EvaluationSession
 from dunwu.jobs.checks import check_run, with_rows
 from dunwu.jobs.data_inputs import data_hashes, data_inputs
 from dunwu.jobs.evaluations import Evaluator, session_during
-from dunwu.jobs.headline import announce, conclude
+from dunwu.jobs.headline import already_finished, announce, conclude
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.reward_checks import check_parts, check_reward
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.loading import load_model, pick_device
-from dunwu.models.lora import add_lora
+from dunwu.models.lora import add_lora, base_parameters
 from dunwu.rewards.make import own_files, own_hash
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.build import build_engine
@@ -80,16 +80,18 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         open_trackers(config.report_to, run) as track,
         live_page(run) as page,
     ):
+        last = run.checkpoints / step_folder(config.grpo.steps)
+        if already_finished(run, last):
+            return out
         _record_card(run, folder)
         trainer = GrpoTrainer(config, model, tokenizer, engine, pool, task, run, group_rewards)
         run.manifest["algorithm"] = describe(trainer.algorithm)
         run.manifest["arithmetic"] = {"generation": engine.decoder, "training": trainer.policy.scorer.name}
         run.manifest["sandbox"] = where_programs_run()
         run.note({"steps": config.grpo.steps, "data": checked.facts()})
-        parameters = sum(parameter.numel() for parameter in model.parameters())
         written = template_in_words(config.template, tokenizer)
         plan = run.manifest["algorithm"], run.manifest["arithmetic"], written, chosen
-        announce(reporter, config, out, parameters, str(device), torch.get_num_threads(), *plan)
+        announce(reporter, config, out, base_parameters(model), str(device), torch.get_num_threads(), *plan)
         reporter.facts((*checked.remarks(), *(("measured", line) for line in unmeasured)))
         for warning in checked.warnings:
             reporter.warn(warning)
@@ -98,7 +100,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         session = EvaluationSession(engine, tokenizer, pool, config.template, config.max_prompt_tokens)
         evaluator = Evaluator(run, config, session, track)
         evaluator.measure("before")
-        if not (run.checkpoints / step_folder(config.grpo.steps)).exists():  # a finished run may be asked for more steps
+        if not last.exists():  # a finished run may be asked for more steps
             evaluator.forget("after")
             run.reopen()
         schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN, config.evaluate_every)

@@ -55,6 +55,11 @@ def has_adapters(model: LanguageModel) -> bool:
     return any(map(is_adapted, model.modules()))
 
 
+def base_parameters(model: LanguageModel) -> int:
+    """The number of the model's parameters, without those of its adapters."""
+    return sum(parameter.numel() for name, parameter in model.named_parameters() if ".lora_" not in name)
+
+
 @torch.no_grad()
 def effective_weight(linear: Any) -> Tensor:
     """The matrix ``W + (alpha / rank) * B A`` (out, in) of an adapted map, computed from its current values."""
