@@ -3,12 +3,19 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dunwu.analysis.text import Segment, shown, visible
+from dunwu.analysis.text import Segment, breakable, shown, visible
 
 
 def test_invisible_characters_are_spelled_out():
     assert visible("a\x00b\u202ec\ud800d\x1b[31m\u200b\u2028") == "a[U+0000]b[U+202E]c[U+D800]d[U+001B][31m[U+200B][U+2028]"
     assert visible("一\tb\r\nc") == "一\tb\nc"
+
+
+def test_long_names_may_break_behind_dots_and_underscores_only():
+    name = "grpo.micro_batch_tokens"
+    assert breakable(f"<td>{name}</td>") == "<td>grpo.<wbr>micro_<wbr>batch_<wbr>tokens</td>"
+    for kept in (f"<pre>{name}</pre>", f'<a href="{name}">x</a>', f"<head><title>{name}</title></head>", "<b>0.1234567890123456</b>", "a.short_name"):
+        assert breakable(kept) == kept
 
 
 def test_a_completion_is_divided_at_its_reflective_words():

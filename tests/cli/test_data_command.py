@@ -116,6 +116,15 @@ def test_keys_of_the_reader_and_evaluation(tmp_path: Path, capsys: pytest.Captur
     assert "name the file test" in seen(capsys, str(file), *keys, "--for", "eval")["readings"]["eval"]["rows"]
 
 
+def test_a_command_that_cannot_read_the_file_names_its_columns_and_the_nearest_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"query": "1?", "answer": "1"}\n' * 30)
+    assert main(["data", str(tmp_path / "rows.jsonl")]) == 0
+    (line,) = [line for line in capsys.readouterr().out.split("\n") if "cannot read it" in line]
+    assert all(part in line for part in ("(columns: query, answer)", "preferences", "chosen and in rejected"))
+
+
 @pytest.mark.parametrize(
     ("content", "arguments", "part"),
     [

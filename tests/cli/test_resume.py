@@ -211,7 +211,9 @@ def test_a_comment_in_a_custom_reward_is_no_change_and_code_is(tmp_path: Path, c
     own.write_text("def half(completions, **columns):\n    return [0.5] * len(completions)\n", encoding="utf-8")
     assert main(["zero", "--out", out, *KEYS, "grpo.steps=1", f"reward={own}:half"]) == 0
     own.write_text(own.read_text(encoding="utf-8").replace("    return", "    # a half for all\n    return"), encoding="utf-8")
+    capsys.readouterr()
     assert main(["zero", "--out", out, "--resume"]) == 0
+    assert capsys.readouterr().out.startswith(f"{out} is finished: checkpoint {out}/checkpoints/step-000001, report {out}/report.html\n")
     own.write_text(own.read_text(encoding="utf-8").replace("0.5", "0.25"), encoding="utf-8")
     capsys.readouterr()
     code, err = run_cli(capsys, "zero", "--out", out, "--resume")

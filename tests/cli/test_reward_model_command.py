@@ -19,6 +19,8 @@ def stub(monkeypatch: pytest.MonkeyPatch, calls: list[tuple[RewardModelConfig, P
 
     def run_reward_model(config: RewardModelConfig, out: Path, resume: bool, *_: object) -> Path:
         calls.append((config, out, resume))
+        (out / "checkpoints").mkdir()
+        (out / "checkpoints" / "latest").write_text("step-000001", encoding="utf-8")
         return out
 
     module = types.ModuleType("dunwu.jobs.reward_model")

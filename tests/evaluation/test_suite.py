@@ -9,7 +9,7 @@ import pytest
 
 from dunwu.errors import DataError
 from dunwu.evaluation.metrics import pass_interval
-from dunwu.evaluation.suite import SuiteRow, SuiteSet, mean, read_rows, set_facts, share, suite_metrics, win_rate
+from dunwu.evaluation.suite import Estimate, SuiteRow, SuiteSet, mean, read_rows, set_facts, share, suite_metrics, win_rate
 from dunwu.run.tables import rows_table
 from tests.evaluation.suite_rows import row
 
@@ -89,6 +89,7 @@ def test_intervals_hold_the_value_and_shrink_with_more_problems() -> None:
     spread = mean([[1.0, 3.0], [4.0]])
     assert spread is not None
     assert (spread.value, spread.count) == (3.0, 2)
+    assert mean([[1.0, 3.0], [4.0]], least=0.0) == Estimate(3.0, 0.0, spread.high, 2)
     assert spread.high - 3.0 == pytest.approx(12.7062, abs=1e-4)  # sd of 2 and 4 is sqrt 2, over sqrt 2; Student's with one degree
 
 

@@ -13,7 +13,7 @@ import pytest
 from dunwu.config.load import load_config
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import DataError
-from dunwu.jobs.checks import check_run, check_sandbox, with_rows
+from dunwu.jobs.checks import check_run, check_sandbox, problems_in, with_rows
 from dunwu.tasks.code_tests import Case, CodeTests
 from dunwu.tasks.make import make_mixture
 from dunwu.types import Problem
@@ -56,3 +56,11 @@ def test_a_set_that_follows_rows_without_test_rows_is_not_measured(tmp_path: Pat
     assert [line.partition(" has")[0] for line in lines] == ["few"]
     named = load_config(ZeroConfig, None, [f"tasks={few}", f"evaluations={few}"])
     assert with_rows(named, make_mixture(named.tasks)) == (named, [])
+
+
+def test_an_evaluation_measures_no_more_problems_than_there_are(tmp_path: Path) -> None:
+    rows = [json.dumps({"problem": f"{n} + 1 = ?", "answer": str(n + 1)}) for n in range(4)]
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    config = load_config(ZeroConfig, None, [f"tasks=[{tmp_path}, countdown]", f"evaluations=[{tmp_path}, countdown]"])
+    assert [problems_in(each) for each in config.evaluations] == [4, config.evaluations[1].problems]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import torch
 import yaml
 from transformers import AutoModelForSequenceClassification
 
+from dunwu.cli.main import main
+from dunwu.cli.reward_model_command import next_commands
+from dunwu.cli.training import newest
 from dunwu.config.load import load_config
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.errors import ConfigError, DataError, RunError
@@ -141,3 +145,15 @@ def test_rows_longer_than_the_model_are_refused(config_of: ConfigOf, tmp_path: P
     rows = [row | {"chosen": row["chosen"] + " It is big." * 120} for row in polite_pairs(60)]
     with pytest.raises(ConfigError, match="more than the model's 256 positions; set max_tokens to 256 at most"):
         run_reward_model(config_of(f"data={write_rows(tmp_path / 'long.jsonl', rows)}"), tmp_path / "run")
+
+
+def test_the_next_command_trains_for_the_models_score(finished: Path, config_of: ConfigOf, capsys: pytest.CaptureFixture[str]) -> None:
+    command, _ = next_commands(config_of(), newest(finished))
+    _, *arguments = shlex.split(command.removeprefix("  next steps  "))
+    assert main([*arguments, "--dry-run", "--out", str(finished.parent / "next")]) == 0
+    assert "kind: helpfulness" in capsys.readouterr().out
+
+
+def test_resuming_a_finished_run_says_so_in_a_line(finished: Path, config_of: ConfigOf, recorder: Recorder) -> None:
+    run_reward_model(config_of(), finished, resume=True, reporter=recorder)
+    assert recorder.events == [("say", f"{finished} is finished: checkpoint {newest(finished)}, report {finished / 'report.html'}")]

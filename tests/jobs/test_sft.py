@@ -90,7 +90,10 @@ def test_a_finished_run_is_not_done_again(finished: Path, sft_config: ConfigOf, 
     run = shutil.copytree(finished, tmp_path / "run")
     names = ("metrics.jsonl", "summary.json", "evaluations/before.json")
     before = [(run / name).read_bytes() for name in names]
-    run_sft(sft_config(), run, resume=True)
+    recorder = Recorder()
+    run_sft(sft_config(), run, resume=True, reporter=recorder)
+    assert len(recorder.events) == 1
+    assert str(run / "checkpoints" / "step-000006") in recorder.of("say")[0]
     assert [(run / name).read_bytes() for name in names] == before
     with pytest.raises(RunError, match="resume it"):
         run_sft(sft_config(), run)

@@ -18,7 +18,7 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.errors import CheckpointError, ConfigError, ModelError
 from dunwu.models.loading import load_model, load_weights_into, save_model
 from dunwu.models.logprobs import token_logprobs
-from dunwu.models.lora import FOLDER, add_lora, effective_weight, has_adapters, load_adapter, save_adapter
+from dunwu.models.lora import FOLDER, add_lora, base_parameters, effective_weight, has_adapters, load_adapter, save_adapter
 from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.types import Problem, Prompt, SamplingParams
@@ -59,6 +59,11 @@ def test_only_adapters_are_trained(tiny_model: Any) -> None:
     assert all(".lora_" in name for name in trained)
     weights = sum(parameter.numel() for parameter in tiny_model.parameters() if parameter.requires_grad)
     assert weights == sum(SETTINGS.rank * (rows + columns) for rows, columns in shapes.values())
+
+
+def test_adapters_do_not_count_as_the_models_size(tiny_model: Any) -> None:
+    before = sum(parameter.numel() for parameter in tiny_model.parameters())
+    assert base_parameters(adapted(tiny_model)) == before
 
 
 def test_the_effective_weight_is_the_formula(tiny_model: Any) -> None:

@@ -194,6 +194,14 @@ def test_a_damaged_artefact_is_noticed_before_it_is_used(workshop: Any, text_of:
     assert workshop.calls() == ["a", "b", "d"], "c was not touched"
 
 
+def test_a_missing_tracker_is_refused_before_the_first_stage(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dunwu.trainers.trackers.find_spec", lambda name: None)
+    train = Stage("train", ZeroConfig(report_to=("wandb",)))
+    with pytest.raises(ConfigError, match="stage train: report_to = wandb"):
+        run_pipeline(Pipeline("tracked", (workshop.stage("a"), train)), workshop.run)
+    assert workshop.calls() == []
+
+
 def test_a_stage_that_fails_loses_nothing(workshop: Any, text_of: TextOf) -> None:
     with pytest.raises(ValueError, match="asked to fail"):
         run_pipeline(workshop.diamond(c="fail"), workshop.run)

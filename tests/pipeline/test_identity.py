@@ -54,6 +54,10 @@ def test_configuration_inputs_and_kind_count_and_the_stages_name_does_not() -> N
     assert digest(Stage("f", FileConfig(path="x"))) != digest(Stage("f", FileConfig(path="x", holds="model")))
 
 
+def test_trackers_do_not_count() -> None:
+    assert digest(zero("report_to=[tensorboard]")) == digest(zero())
+
+
 def test_a_configuration_is_the_one_that_was_written(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"problem": "1 + 1", "answer": "2"}', encoding="utf-8")
     config = placeless_config(zero(f"tasks=[{{task: {{kind: countdown, levels: [1, 2]}}}}, {tmp_path / 'rows.jsonl'}]"))

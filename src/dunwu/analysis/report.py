@@ -92,7 +92,7 @@ def write_page(path: Path, page: str) -> Path:
         raise RunError(f"{path} was not written by Dunwu and is not replaced: choose another path or move the file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(in_language(page), encoding="utf-8", errors="replace")
+        temporary.write_text(breakable(in_language(page)), encoding="utf-8", errors="replace")
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -5,11 +5,14 @@ The template does the escaping (autoescape); this module handles what escaping d
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
 from dunwu.models.reflection import reflection_spans
 
+_NAME = re.compile(r"<(head|pre|svg)\b.*?</\1>|<[^>]*>|[^\s<>]{16,}", re.DOTALL)
+_JOINT = re.compile(r"(?<=\w[._/])(?=[^\W\d_])")
 LONGEST = 6000
 """Maximum length of a shown completion, in characters."""
 
@@ -38,6 +41,14 @@ def visible(text: str) -> str:
 def unbroken(text: str) -> str:
     """``text`` with no line breaks inside percentages."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def breakable(page: str) -> str:
+    """An HTML page whose long names may break behind their dots, underscores and slashes; elsewhere a browser would break them anywhere.
+
+    Nothing changes for who copies them, nor inside tags and texts of models.
+    """
+    return _NAME.sub(lambda found: found[0] if found[0].startswith("<") else _JOINT.sub("<wbr>", found[0]), page)
 
 
 def _harmless(character: str) -> bool:

@@ -56,9 +56,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def next_commands(config: RewardModelConfig, checkpoint: Path) -> list[str]:
-    """Commands to try next: training with the model's score as a part of the reward, and how the model was made."""
-    part = json.dumps({"kind": config.criterion, "model": str(checkpoint)})
-    zero = ["zero", "--model", config.model, f"reward=[accuracy, format, {part}]"]
+    """Commands to try next: training on the prompts of the data for the model's score, and how the model was made."""
+    task, part = {"kind": "chat", "path": config.data}, {"kind": config.criterion, "model": str(checkpoint)}
+    zero = ["zero", "--model", config.model, f"tasks={json.dumps([task])}", f"reward={json.dumps([part])}"]
     return [f"  next steps  {command_line(zero)}", f"              {command_line(['explain', str(checkpoint)])}"]
 
 

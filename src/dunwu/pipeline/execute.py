@@ -23,9 +23,10 @@ import numpy as np
 import torch
 
 from dunwu.config.base import Config
+from dunwu.config.blocks import Saving
 from dunwu.config.load import read_mapping
 from dunwu.config.pipeline import FileConfig
-from dunwu.errors import DataError, DunwuError, Interrupted, RunError
+from dunwu.errors import ConfigError, DataError, DunwuError, Interrupted, RunError
 from dunwu.jobs.outside import missing_file, outside_files
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.pipeline.artefacts import (
@@ -53,6 +54,7 @@ from dunwu.process.code_hash import file_code_hash
 from dunwu.run.atomic import atomic_file, atomic_folder, fsync_path, remove_leftovers, set_aside
 from dunwu.run.directory import MANIFEST, RunDirectory, read_manifest, relocate
 from dunwu.run.reporter import QUIET, Reporter, duration
+from dunwu.trainers.trackers import check_trackers
 
 _SECONDS = "seconds.json"
 
@@ -76,7 +78,7 @@ def run_pipeline(
     """
     selected = pipeline.between(first, last)
     for stage in selected:
-        check_files(stage)
+        check_stage(stage)
     _renew_manifest(out, pipeline.name, reporter)
     with (
         reporter.live(lambda: shown(out)),
@@ -123,7 +125,7 @@ class _Execution:
 
     def bring(self, stage: Stage) -> Artefact:
         """The stage's artefact, made now unless it exists."""
-        check_files(stage)
+        check_stage(stage)
         inputs = {key: self._there[source] for key, source in stage.inputs.items()}
         identity = identity_of(stage, {key: Input(each.hash, each.origin) for key, each in inputs.items()})
         folder = artefact_folder(self._run, stage.name, identity.digest)
@@ -200,13 +202,18 @@ def _renew_manifest(out: Path, name: str, reporter: Reporter) -> None:
         reporter.say(f"{error.args[0].partition(':')[0]}: rewritten; the stages are unchanged")
 
 
-def check_files(stage: Stage) -> None:
-    """Raises ``DataError`` for a missing outside file now, not hours later when the stage runs."""
+def check_stage(stage: Stage) -> None:
+    """Raises ``DataError`` for a missing outside file, ``ConfigError`` for a missing tracker now, not hours later when the stage runs."""
     if isinstance(stage.work, FileConfig) and not Path(os.path.expanduser(stage.work.path)).exists():
         raise DataError(f"stage {stage.name}: {stage.work.path} does not exist; check the path")
     if missing := missing_file(stage.work):
         key, value = missing
         raise DataError(f"stage {stage.name}: {key} = {value!r} does not exist; check the path")
+    if isinstance(stage.work, Saving):
+        try:
+            check_trackers(stage.work.report_to)
+        except ConfigError as error:
+            raise ConfigError(f"stage {stage.name}: {error}") from error
 
 
 def _perform(work: Work, config: Config, folder: Path, reporter: Reporter) -> tuple[Path, float]:

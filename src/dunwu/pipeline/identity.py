@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dunwu.config.blocks import Saving
 from dunwu.config.overrides import Override, apply_overrides
 from dunwu.jobs.outside import outside_files
 from dunwu.pipeline.graph import Stage
@@ -63,9 +64,11 @@ def identity_of(stage: Stage, inputs: Mapping[str, Input]) -> Identity:
 
 
 def placeless_config(stage: Stage) -> Json:
-    """The configuration without paths: inputs and outside files become ``None``, or the name of a function."""
-    places: dict[str, str | None] = dict.fromkeys(stage.inputs)
+    """The configuration without paths, where inputs and outside files become ``None`` or the name of a function, and without trackers,
+    which change nothing that a stage makes."""
+    places: Json = dict.fromkeys(stage.inputs)
     places |= {key: file.function for key, file in outside_files(stage.work).items()}
+    places |= {"report_to": []} if isinstance(stage.work, Saving) else {}
     return apply_overrides(stage.work.model_dump(mode="json"), [Override(*place) for place in places.items()], {})
 
 

@@ -14,7 +14,7 @@ from dunwu.errors import DunwuError
 from dunwu.jobs.outside import outside_files
 from dunwu.jobs.preview import preview_reward_model, preview_sft, preview_zero
 from dunwu.jobs.reward_checks import check_parts
-from dunwu.pipeline.execute import check_files
+from dunwu.pipeline.execute import check_stage
 from dunwu.pipeline.graph import Stage
 from dunwu.tasks.rows import local_rows
 
@@ -26,7 +26,7 @@ def preview_stages(stages: Sequence[Stage]) -> list[str]:
     """One line for each thing that a stage reads, except outputs of other stages. Raises ``UserError`` as the run would."""
     lines = []
     for stage in stages:
-        check_files(stage)
+        check_stage(stage)
         try:
             lines += [f"{stage.name}: {line}" for line in _read(stage.work)]
         except DunwuError as error:
