@@ -50,6 +50,11 @@ SHORT: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def engine() -> dunwu.Engine:
+    return dunwu.Engine("tiny", device="cpu")
+
+
 def python(program: str, folder: Path) -> str:
     """What a fresh interpreter prints; the program is a script without a guard for its worker processes."""
     (folder / "script.py").write_text(program, encoding="utf-8")
@@ -130,6 +135,22 @@ def test_one_configuration_said_in_many_ways(tmp_path: Path) -> None:
         (lambda: dunwu.problems("countdown", split="dev"), ConfigError),
         (lambda: dunwu.problems(limit=-1), ConfigError),
         (lambda: dunwu.problems(limit="ten"), ConfigError),
+        (lambda: dunwu.problems("countdown", seed=-1, split="train"), ConfigError),
+        (lambda: dunwu.train_grpo(out="x", seed=-1), ConfigError),
+        (lambda: dunwu.train_sft(out=None), ConfigError),
+        (lambda: dunwu.train_grpo(3, out="x"), ConfigError),
+        (lambda: dunwu.run_pipeline(None, out="x"), ConfigError),
+        (lambda: dunwu.run_pipeline(3, out="x"), ConfigError),
+        (lambda: dunwu.run_pipeline("r1", out=None), ConfigError),
+        (lambda: dunwu.evaluate(out=__file__, problems=1), RunError),
+        (lambda: dunwu.evaluate(out=3, problems=1), ConfigError),
+        (lambda: dunwu.evaluate(3), ConfigError),
+        (lambda: dunwu.evaluate(seed=-1), ConfigError),
+        (lambda: dunwu.read_run(None), RunError),
+        (lambda: dunwu.verify("1", "1", data=["a"]), DataError),
+        (lambda: dunwu.verify("1", "1", answer_form=["boxed"]), DataError),
+        (lambda: dunwu.reward("1", "1"), DataError),
+        (lambda: dunwu.reward(dunwu.problems(limit=1)[0], [3]), DataError),
         (lambda: dunwu.verify("", "1", kind="number"), DataError),
         (lambda: dunwu.verify("1/2", "0.5", kind="maths"), DataError),
         (lambda: dunwu.verify("4", 4), DataError),
@@ -144,6 +165,33 @@ def test_mistakes_are_errors_of_one_line(call: Any, error: type[DunwuError], tmp
         call()
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        None,
+        3,
+        [3],
+        {"role": "user", "content": "hi"},
+        [{"role": "user", "content": "hi"}],
+        [["user", "hi"]],
+        [[{"content": "hi"}]],
+        [[{"role": "user"}]],
+        [[]],
+    ],
+)
+def test_what_is_no_prompt_is_refused_in_one_line(prompts: Any, engine: dunwu.Engine) -> None:
+    with pytest.raises(DataError) as caught:
+        engine.generate(prompts)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keys", [{"samples": 0}, {"samples": "two"}, {"seed": -1}, {"seed": None}, {"max_tokens": "few"}])
+def test_wrong_keys_of_generate_are_refused_in_one_line(keys: dict[str, Any], engine: dunwu.Engine) -> None:
+    with pytest.raises(ConfigError) as caught:
+        engine.generate("hi", **keys)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_engine_draws_what_an_evaluation_draws() -> None:

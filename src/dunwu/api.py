@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -76,8 +77,8 @@ def train_grpo(
     """
     from dunwu.jobs.zero import run_zero
 
-    config, chosen = _to_train(ZeroConfig, "zero", recipe, Path(out), resume, keys)
-    return read_run(run_zero(config, Path(out), resume, _or_quiet(reporter), chosen))
+    config, chosen = _to_train(ZeroConfig, "zero", recipe, folder := _folder(out), resume, keys)
+    return read_run(run_zero(config, folder, resume, _or_quiet(reporter), chosen))
 
 
 def train_sft(
@@ -94,8 +95,8 @@ def train_sft(
     """
     from dunwu.jobs.sft import run_sft
 
-    config, chosen = _to_train(SftConfig, "sft", recipe, Path(out), resume, keys)
-    return read_run(run_sft(config, Path(out), resume, _or_quiet(reporter), chosen))
+    config, chosen = _to_train(SftConfig, "sft", recipe, folder := _folder(out), resume, keys)
+    return read_run(run_sft(config, folder, resume, _or_quiet(reporter), chosen))
 
 
 def train_reward_model(
@@ -112,8 +113,8 @@ def train_reward_model(
     """
     from dunwu.jobs.reward_model import run_reward_model
 
-    config, chosen = _to_train(RewardModelConfig, "reward-model", recipe, Path(out), resume, keys)
-    return read_run(run_reward_model(config, Path(out), resume, _or_quiet(reporter), chosen))
+    config, chosen = _to_train(RewardModelConfig, "reward-model", recipe, folder := _folder(out), resume, keys)
+    return read_run(run_reward_model(config, folder, resume, _or_quiet(reporter), chosen))
 
 
 def run_pipeline(
@@ -135,10 +136,10 @@ def run_pipeline(
     from dunwu.pipeline.recipes.r1_tiny import tiny_r1
 
     recipe = tiny_r1() if recipe == "r1" else recipe
-    data = _data(recipe, "run") if isinstance(recipe, str | Path | Mapping) else pipeline_data(recipe)
+    data = pipeline_data(recipe) if isinstance(recipe, Pipeline) else _data(recipe, "run")
     name = Path(recipe).stem.lower() if isinstance(recipe, str | Path) else "pipeline"
     pipeline = make_pipeline(merge(data, {"stages": _plain(stages)}), default_name=name)
-    return run_pipeline(pipeline, Path(out), first, last, reporter=_or_quiet(reporter))
+    return run_pipeline(pipeline, _folder(out), first, last, reporter=_or_quiet(reporter))
 
 
 def evaluate(
@@ -160,15 +161,14 @@ def evaluate(
     """
     from dunwu.jobs.headline import announce_evaluation
 
-    named = model if isinstance(model, tuple) else model_of(str(model), _or_quiet(reporter))
+    named = model if isinstance(model, tuple) else model_of(_name(model), _or_quiet(reporter))
     facts = _facts(named)
     template = template or str(template_of(facts).value)
     data = merge(own_evaluation(_name(named), _plain(task)) or {"task": "countdown"}, _plain(keys))
     config, chosen = follow(EvalConfig, data, following("eval", facts))
     validate(Machine, {"device": device})
-    if out is not None:
-        refuse_taken(Path(out))
-    folder = None if out is None else Path(out)
+    if (folder := None if out is None else _folder(out)) is not None:
+        refuse_taken(folder)
     announce_evaluation(_or_quiet(reporter), _name(named), config, template, folder, in_words(chosen))
     from dunwu.jobs.evaluate import run_evaluation
 
@@ -182,7 +182,7 @@ def load_model(name: str | Path = "tiny", device: str = "auto") -> tuple[PreTrai
     """
     from dunwu.models import loading
 
-    return loading.load_model(str(name), loading.pick_device(device))
+    return loading.load_model(_name(name), loading.pick_device(device))
 
 
 class Engine:
@@ -215,6 +215,10 @@ class Engine:
 
         if not isinstance(seed, int) or not 0 <= seed < SEEDS:
             raise ConfigError(f"seed = {seed!r}: expected an integer from 0 to {SEEDS - 1}")
+        if not isinstance(samples, int) or samples < 1:
+            raise ConfigError(f"samples = {samples!r}: expected a positive integer")
+        if not isinstance(prompts, str | Problem | list | tuple):
+            raise DataError(f"{str(prompts)[:80]!r}: expected a text, a problem, or a list of texts, problems and conversations")
         tokens = [self._tokens(each) for each in ([prompts] if isinstance(prompts, str | Problem) else prompts)]
         config, _ = follow(EvalConfig, {"sampling": _plain(sampling)}, self._following)
         params = sampling_params(config.sampling, self.template.name, self.tokenizer, self._engine)
@@ -226,6 +230,8 @@ class Engine:
 
         if isinstance(prompt, Mapping):
             raise DataError(f"{prompt!r} is one turn: a conversation is a list of turns, and prompts are a list of conversations, [[...]]")
+        if not isinstance(prompt, str | Problem) and not _is_conversation(prompt):
+            raise DataError(f'{str(prompt)[:80]!r}: expected a conversation, such as [{{"role": "user", "content": "Hello"}}]')
         if isinstance(prompt, str):
             return tuple(encode(self.tokenizer, [prompt], bos_text(self.tokenizer))[0])
         if isinstance(prompt, Problem):
@@ -263,6 +269,8 @@ def verify(
     if not isinstance(problem, Problem | str) or not isinstance(answer, str):
         wrong = answer if isinstance(problem, Problem | str) else problem
         raise DataError(f"{wrong!r} is a {type(wrong).__name__}: pass golds and answers as text, such as {str(wrong)!r}")
+    if not isinstance(data, Mapping | None):
+        raise DataError(f"data = {data!r}: expected a mapping, such as {{'options': ['a', 'b']}}")
     if isinstance(problem, str):
         problem = Problem("gold", "own", "", kind, problem, data=data or {})
     if problem.verifier not in get_args(VerifierName):
@@ -271,7 +279,7 @@ def verify(
         raise DataError(f"problem {problem.id}: {fault}")
     if answer_form is None:
         return verifiers.verify(problem, answer)
-    if answer_form not in FORMS:
+    if not isinstance(answer_form, str) or answer_form not in FORMS:
         raise DataError(f"unknown answer_form {answer_form!r}: choose from {', '.join(FORMS)}")
     return verifiers.verify(problem, verifiers.candidate(problem, parse_completion(answer, "", answer_form)))
 
@@ -284,6 +292,11 @@ def reward(
     `answer_form`: where the answer stands; by default where the problem says.
     Raises `ConfigError`, also for parts that need more than one text: reward models, and functions that compare the whole group.
     """
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(problem, Problem):
+        raise DataError(f"{problem!r} is a {type(problem).__name__}: pass a problem, such as problems(limit=1)[0]")
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise DataError(f"texts = {str(texts)[:80]!r}: expected a text or a list of texts")
     form = {} if answer_form is None else {"answer_form": answer_form}
     config = _config(ZeroConfig, {"reward": parts, **form}, "zero", {})
     problem, chosen = in_form(problem, config.answer_form) if form else problem, config.reward
@@ -291,7 +304,7 @@ def reward(
         if isinstance(part, ModelPartConfig) or (isinstance(part, OwnPart) and part.sees == "group"):
             raise ConfigError(f"reward: {part.kind} needs a whole run or group: remove it")
     made = make_reward(chosen)
-    return [compute(made, problem, text) for text in ([texts] if isinstance(texts, str) else texts)]
+    return [compute(made, problem, text) for text in texts]
 
 
 class _Silent(Reporter):
@@ -366,5 +379,21 @@ def _facts(model: Model) -> ModelFacts:
 
 
 def _name(model: Model) -> str:
-    """What a model was loaded from."""
-    return str(model[0].name_or_path if isinstance(model, tuple) else model)
+    """What a model was loaded from. Raises ``ConfigError`` for what is no model."""
+    named = getattr(model[0], "name_or_path", None) if isinstance(model, tuple) and len(model) == 2 else model
+    if not isinstance(named, str | Path):
+        raise ConfigError(f"model = {str(model)[:80]!r}: expected tiny, a folder, a hub id, or what load_model returned")
+    return str(named)
+
+
+def _folder(path: Any) -> Path:
+    """A path of the user's."""
+    if not isinstance(path, str | PathLike):
+        raise ConfigError(f"out = {path!r}: expected the path of a folder")
+    return Path(path)
+
+
+def _is_conversation(value: Any) -> bool:
+    """Whether it is a non-empty list of turns, each with its role and content as texts."""
+    turns = value if isinstance(value, list | tuple) else []
+    return bool(turns) and all(isinstance(t, Mapping) and all(isinstance(t.get(key), str) for key in ("role", "content")) for t in turns)

@@ -14,7 +14,13 @@ def test_invisible_characters_are_spelled_out():
 def test_long_names_may_break_behind_dots_and_underscores_only():
     name = "grpo.micro_batch_tokens"
     assert breakable(f"<td>{name}</td>") == "<td>grpo.<wbr>micro_<wbr>batch_<wbr>tokens</td>"
-    for kept in (f"<pre>{name}</pre>", f'<a href="{name}">x</a>', f"<head><title>{name}</title></head>", "<b>0.1234567890123456</b>", "a.short_name"):
+    for kept in (
+        f"<pre>{name}</pre>",
+        f'<a href="{name}">x</a>',
+        f"<head><title>{name}</title></head>",
+        "<b>0.1234567890123456</b>",
+        "a.short_name",
+    ):
         assert breakable(kept) == kept
 
 

@@ -104,7 +104,8 @@ def test_values_that_follow_the_model_are_listed_as_such(
     assert listed[key]["other_models"] == value
     lines = [line for line in output(capsys, "keys", command).split("\n") if line.startswith(f"{key}  ")]
     assert len(lines) == 1
-    assert (listed[key]["default"] in lines[0]) and (value is None) != (f" else {value})" in lines[0])
+    assert listed[key]["default"] in lines[0]
+    assert (value is None) != (f" else {value})" in lines[0])
 
 
 @pytest.mark.parametrize("arguments", [["keys"], ["keys", "fly"], ["keys", "zero", "xyzzy"], ["completion", "tcsh"], ["completion"]])

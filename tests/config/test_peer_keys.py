@@ -88,7 +88,7 @@ def test_the_right_key_is_named_on_the_command_line_and_in_python(command: str, 
 def test_an_evaluation_answers_to_the_limit_of_other_harnesses() -> None:
     with pytest.raises(ConfigError, match="did you mean problems"):
         load_config(EvalConfig, None, ["--limit", "8"])
-    with pytest.raises(ConfigError, match="grpo.steps .*grpo.prompts_per_step"):
+    with pytest.raises(ConfigError, match=r"grpo\.steps .*grpo.prompts_per_step"):
         load_config(ZeroConfig, None, ["--limit", "8"])
 
 

@@ -10,6 +10,8 @@ from dunwu.sandbox.open import probe
 from dunwu.sandbox.outcome import Limits, Outcome, Program
 
 QUICK = Limits(cpu_seconds=1, wall_seconds=2.0)
+AMPLE = Limits(cpu_seconds=20, wall_seconds=60.0, memory_mib=128)
+"""For programs that end by themselves or by another limit than time, also on a busy machine."""
 
 Run = Callable[..., Outcome]
 

@@ -11,7 +11,7 @@ from dunwu.errors import ConfigError
 from dunwu.sandbox import compiler
 from dunwu.sandbox.local import LocalSandbox
 from dunwu.sandbox.outcome import Limits, Outcome, Program
-from tests.sandbox.conftest import QUICK, require
+from tests.sandbox.conftest import AMPLE, QUICK, require
 
 pytestmark = pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler")
 
@@ -62,9 +62,9 @@ def test_it_reads_and_prints(level_1: LocalSandbox) -> None:
     ],
 )  # fmt: skip
 def test_ends(body: str, status: str, run: Callable[..., Outcome]) -> None:
-    more = "#include <signal.h>\n"
-    assert run(main(body, more)).status == status
-    assert run(main('int a; if (scanf("%d", &a) == 1) printf("%d\\n", a + 1);'), "41").stdout == "42\n"
+    more, limits = "#include <signal.h>\n", QUICK if status == "time_limit" else AMPLE
+    assert run(main(body, more), limits=limits).status == status
+    assert run(main('int a; if (scanf("%d", &a) == 1) printf("%d\\n", a + 1);'), "41", AMPLE).stdout == "42\n"
 
 
 def test_deep_recursion_and_threads_are_fine(run: Callable[..., Outcome]) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ import pytest
 from dunwu.errors import ConfigError
 from dunwu.sandbox.local import LocalSandbox
 from dunwu.sandbox.outcome import Limits, Program
+from tests.sandbox.conftest import AMPLE
 
 DOUBLE = Program("print(2 * int(input()))")
 
@@ -95,19 +97,44 @@ def test_a_worker_killed_from_outside_is_replaced(fresh: LocalSandbox) -> None:
 class _Interrupt(BaseException): ...
 
 
-def test_an_interrupted_case_leaves_no_answer_for_the_next(fresh: LocalSandbox) -> None:
+@contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """Raises `_Interrupt` in the block after some seconds, as Ctrl-C does, and expects it."""
+
     def interrupt(*_: object) -> None:
         raise _Interrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         with pytest.raises(_Interrupt):
-            fresh.run(Program("import time; time.sleep(0.6); print('late')"), [""], Limits())
+            yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert [fresh.run(DOUBLE, [str(n)], Limits())[0].stdout for n in range(4)] == ["0\n", "2\n", "4\n", "6\n"]
+
+
+def test_an_interrupted_case_leaves_no_answer_for_the_next(fresh: LocalSandbox) -> None:
+    assert fresh.run(DOUBLE, ["5"], AMPLE)[0].stdout == "10\n"  # so that the case is interrupted, not the start of its worker
+    with interrupted_after(0.3):
+        fresh.run(Program("import time; time.sleep(0.6); print('late')"), [""], AMPLE)
+    assert [fresh.run(DOUBLE, [str(n)], AMPLE)[0].stdout for n in range(4)] == ["0\n", "2\n", "4\n", "6\n"]
+
+
+def test_a_worker_interrupted_while_it_starts_leaves_no_process(fresh: LocalSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*_: object) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "60"]))
+        return started[0]
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dunwu.sandbox.worker.start", start)
+        patched.setattr("dunwu.sandbox.worker.ENDING_SECONDS", 0.1)
+        with interrupted_after(0.3):
+            fresh.run(DOUBLE, ["1"], AMPLE)
+    assert started[0].returncode == -signal.SIGKILL
+    assert fresh.run(DOUBLE, ["1"], AMPLE)[0].stdout == "2\n"
 
 
 def test_a_worker_lost_twice_is_our_error(fresh: LocalSandbox) -> None:

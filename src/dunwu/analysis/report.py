@@ -25,7 +25,7 @@ from dunwu.analysis.rundir import HeldOutSet, Run, mapping, read_run
 from dunwu.analysis.sections import Body, Headline, Table
 from dunwu.analysis.sentences import PHASES, percent, plain
 from dunwu.analysis.sft_report import sft_body
-from dunwu.analysis.text import unbroken, visible
+from dunwu.analysis.text import breakable, unbroken, visible
 from dunwu.errors import RunError
 from dunwu.models.reflection import reflection_counts
 from dunwu.text.translate import translate

@@ -102,14 +102,14 @@ def _show(found: Overview) -> None:
         print(clean(f"  {column.name:<{width}}  {kind}  {column.example}"))
     for purpose, reading in found.readings.items():
         show("")
-        show(clean(f"{'zero, eval' if purpose == 'zero' else purpose}: {reading.takes or f'cannot read it: {_shorter(reading.refused, found)}'}"))
+        show(clean(f"{'zero, eval' if purpose == 'zero' else purpose}: {reading.takes or f'cannot read it: {_why(reading, found)}'}"))
         _show_reading(reading)
 
 
-def _shorter(refused: str, found: Overview) -> str:
+def _why(reading: Reading, found: Overview) -> str:
     """Why a command cannot read the file, without the file's name, which is above."""
-    name = next((f"{file.name}, " for file in found.files if refused.startswith(f"{file.name}, ")), "")
-    return refused.removeprefix(name)
+    names = (f"{file.name}, " for file in found.files)
+    return reading.refused.removeprefix(next(filter(reading.refused.startswith, names), ""))
 
 
 def _show_reading(reading: Reading) -> None:

@@ -160,7 +160,8 @@ def plan_facts(
     yield "reads", conversations_taken(config)
     for name, found in sets.items():
         yield name, str(found.counts)
-    epochs, updates = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((config.epochs, "epoch"), (trainer.updates_per_epoch, "update")))
+    epochs = f"{(n := config.epochs)} epoch{'' if n == 1 else 's'}"
+    updates = f"{(n := trainer.updates_per_epoch)} update{'' if n == 1 else 's'}"
     yield "training", f"{epochs} of {updates} of {config.batch_size} conversations"
     yield "optimiser", rate_in_words(config)
     yield "run", str(run)

@@ -67,6 +67,9 @@ class Worker:
             greeting = self._channel.recv(len(READY))
         except OSError as error:
             raise self._lost(f"the worker does not start: {error}") from error
+        except BaseException:
+            self.close()  # an interrupt must leave no process behind
+            raise
         if greeting != READY:
             raise self._lost("the worker does not start")
 
