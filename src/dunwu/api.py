@@ -161,6 +161,8 @@ def evaluate(
     """
     from dunwu.jobs.headline import announce_evaluation
 
+    if not isinstance(template, str | None):
+        raise ConfigError(f"template = {template!r}: expected the name of a template, such as chat")
     named = model if isinstance(model, tuple) else model_of(_name(model), _or_quiet(reporter))
     facts = _facts(named)
     template = template or str(template_of(facts).value)
@@ -218,7 +220,7 @@ class Engine:
         if not isinstance(samples, int) or samples < 1:
             raise ConfigError(f"samples = {samples!r}: expected a positive integer")
         if not isinstance(prompts, str | Problem | list | tuple):
-            raise DataError(f"{str(prompts)[:80]!r}: expected a text, a problem, or a list of texts, problems and conversations")
+            raise DataError(f"{repr(prompts)[:80]}: expected a text, a problem, or a list of texts, problems and conversations")
         tokens = [self._tokens(each) for each in ([prompts] if isinstance(prompts, str | Problem) else prompts)]
         config, _ = follow(EvalConfig, {"sampling": _plain(sampling)}, self._following)
         params = sampling_params(config.sampling, self.template.name, self.tokenizer, self._engine)
@@ -231,7 +233,7 @@ class Engine:
         if isinstance(prompt, Mapping):
             raise DataError(f"{prompt!r} is one turn: a conversation is a list of turns, and prompts are a list of conversations, [[...]]")
         if not isinstance(prompt, str | Problem) and not _is_conversation(prompt):
-            raise DataError(f'{str(prompt)[:80]!r}: expected a conversation, such as [{{"role": "user", "content": "Hello"}}]')
+            raise DataError(f'{repr(prompt)[:80]}: expected a conversation, such as [{{"role": "user", "content": "Hello"}}]')
         if isinstance(prompt, str):
             return tuple(encode(self.tokenizer, [prompt], bos_text(self.tokenizer))[0])
         if isinstance(prompt, Problem):
@@ -296,7 +298,7 @@ def reward(
     if not isinstance(problem, Problem):
         raise DataError(f"{problem!r} is a {type(problem).__name__}: pass a problem, such as problems(limit=1)[0]")
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
-        raise DataError(f"texts = {str(texts)[:80]!r}: expected a text or a list of texts")
+        raise DataError(f"texts = {repr(texts)[:80]}: expected a text or a list of texts")
     form = {} if answer_form is None else {"answer_form": answer_form}
     config = _config(ZeroConfig, {"reward": parts, **form}, "zero", {})
     problem, chosen = in_form(problem, config.answer_form) if form else problem, config.reward
@@ -382,7 +384,7 @@ def _name(model: Model) -> str:
     """What a model was loaded from. Raises ``ConfigError`` for what is no model."""
     named = getattr(model[0], "name_or_path", None) if isinstance(model, tuple) and len(model) == 2 else model
     if not isinstance(named, str | Path):
-        raise ConfigError(f"model = {str(model)[:80]!r}: expected tiny, a folder, a hub id, or what load_model returned")
+        raise ConfigError(f"model = {repr(model)[:80]}: expected tiny, a folder, a hub id, or what load_model returned")
     return str(named)
 
 

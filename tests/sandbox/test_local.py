@@ -124,8 +124,8 @@ def test_an_interrupted_case_leaves_no_answer_for_the_next(fresh: LocalSandbox) 
 def test_a_worker_interrupted_while_it_starts_leaves_no_process(fresh: LocalSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*_: object) -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen(["sleep", "60"]))
+    def start(command: object, passed: tuple[int, ...], errors: object) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "60"], pass_fds=passed))
         return started[0]
 
     with monkeypatch.context() as patched:
