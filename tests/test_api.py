@@ -145,7 +145,6 @@ def test_one_configuration_said_in_many_ways(tmp_path: Path) -> None:
         (lambda: dunwu.evaluate(out=__file__, problems=1), RunError),
         (lambda: dunwu.evaluate(out=3, problems=1), ConfigError),
         (lambda: dunwu.evaluate(3), ConfigError),
-        (lambda: dunwu.evaluate(template=3), ConfigError),
         (lambda: dunwu.evaluate(seed=-1), ConfigError),
         (lambda: dunwu.read_run(None), RunError),
         (lambda: dunwu.verify("1", "1", data=["a"]), DataError),

@@ -161,11 +161,9 @@ def evaluate(
     """
     from dunwu.jobs.headline import announce_evaluation
 
-    if not isinstance(template, str | None):
-        raise ConfigError(f"template = {template!r}: expected the name of a template, such as chat")
     named = model if isinstance(model, tuple) else model_of(_name(model), _or_quiet(reporter))
     facts = _facts(named)
-    template = template or str(template_of(facts).value)
+    template = str(template or template_of(facts).value)
     data = merge(own_evaluation(_name(named), _plain(task)) or {"task": "countdown"}, _plain(keys))
     config, chosen = follow(EvalConfig, data, following("eval", facts))
     validate(Machine, {"device": device})

@@ -30,7 +30,7 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__(convert_charrefs=True)
         self.tags, self.attributes, self.open, self.text, self.comments = set(), [], [], [], []
-        self.feed(html)
+        self.feed(html.replace("<wbr>", ""))  # where a line may break, which is no text
         self.close()
         assert self.open == []
 

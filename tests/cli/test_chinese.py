@@ -112,7 +112,7 @@ class Shown(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "br", "path", "rect", "use"):
+        if tag not in ("meta", "br", "wbr", "path", "rect", "use"):
             self.kept.append((tag, tag in ("style", "pre") or ("translate", "no") in attrs or bool(self.kept and self.kept[-1][1])))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
