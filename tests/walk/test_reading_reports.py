@@ -37,7 +37,7 @@ class _Text(HTMLParser):
 def read_page(path: Path) -> str:
     """The page's text, spaces joined; it loads nothing from elsewhere."""
     parser = _Text()
-    parser.feed(path.read_text(encoding="utf-8"))
+    parser.feed(path.read_text(encoding="utf-8").replace("<wbr>", ""))
     assert parser.loaded == []
     return " ".join(" ".join(parser.text).split())
 

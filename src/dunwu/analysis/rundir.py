@@ -67,7 +67,8 @@ class Run:
 
 def read_run(path: Path | str) -> Run:
     """Read the run directory ``path``. Raises ``RunError`` if it does not exist."""
-    if not isinstance(path, str | Path) or not (path := Path(path)).is_dir():
+    path = Path(str(path))
+    if not path.is_dir():
         raise RunError(f"there is no run folder {path}: pass the folder that `dunwu zero` printed")
     missing: list[str] = []
     expected: list[str] = []
