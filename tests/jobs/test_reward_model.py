@@ -150,7 +150,7 @@ def test_rows_longer_than_the_model_are_refused(config_of: ConfigOf, tmp_path: P
 def test_the_next_command_trains_for_the_models_score(finished: Path, config_of: ConfigOf, capsys: pytest.CaptureFixture[str]) -> None:
     command, _ = next_commands(config_of(), newest(finished))
     _, *arguments = shlex.split(command.removeprefix("  next steps  "))
-    assert main([*arguments, "--dry-run", "--out", str(finished.parent / "next")]) == 0
+    assert main([*arguments, "--dry-run", "sampling.max_tokens=20", "--out", str(finished.parent / "next")]) == 0
     assert "kind: helpfulness" in capsys.readouterr().out
 
 
