@@ -260,7 +260,7 @@ def step(settings: Settings, log: Log) -> None:
     load = Load(str(folder), 2, 2, 8, stop=False) if settings.tiny else Load(str(folder), 64, 8, 512, stop=False)
     write_checkpoint(shape, folder, dtype=torch.bfloat16, device=settings.device)
     given = {"model": str(folder), "precision": "bfloat16", **load.settings(settings.device.type)}
-    given["folder"] = str(settings.folder)
+    os.chdir(settings.folder)  # where the run directory is made
     peak = ceiling(settings, "bfloat16 product", "flops")
     with opened(given) as trainer:
         for index in range(1, 4):
