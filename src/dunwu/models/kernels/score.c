@@ -13,11 +13,10 @@
 
 #if HAS_AMX
 
-#define ROWS 256           /* rows of a matrix product for which a panel of weights is read once */
-#define GRADIENT_ROWS 1024 /* rows for which a weight's gradient is read and written once */
-#define QUERIES 128        /* queries of attention whose gradient is worked out together */
-#define PANEL 1024         /* logits of a position that exist at once */
-#define SCORED 512         /* positions whose logits are worked out together */
+#define ROWS 256    /* rows of a matrix product for which a panel of weights is read once */
+#define QUERIES 128 /* queries of attention whose gradient is worked out together */
+#define PANEL 1024  /* logits of a position that exist at once */
+#define SCORED 512  /* positions whose logits are worked out together */
 
 typedef struct {
     int32_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocabulary;
@@ -178,13 +177,13 @@ static void columns_of_pairs(const bf16 *pairs, int32_t rows, int32_t columns, b
             transpose16((const uint32_t *)pairs + (size_t)row / 2 * columns + c, columns, (uint32_t *)(to + (size_t)c * stride + row), stride / 2);
 }
 
-#define TRANSPOSED (GRADIENT_ROWS + 32)
+#define TRANSPOSED (ROWS + 32)
 
 /* gradient (outputs x inputs) += slopes' * x, over the rows. */
 static void add_weight_gradient(Work *w, const Linear *linear, float *gradient, const bf16 *slopes, int32_t slopes_stride, const bf16 *x, int32_t stride, int32_t rows) {
     const int32_t inputs = linear->inputs;
-    for (int32_t top = 0; top < rows; top += GRADIENT_ROWS) {
-        int32_t count = rows - top < GRADIENT_ROWS ? rows - top : GRADIENT_ROWS;
+    for (int32_t top = 0; top < rows; top += ROWS) {
+        int32_t count = rows - top < ROWS ? rows - top : ROWS;
         pair_rows(slopes + (size_t)top * slopes_stride, slopes_stride, count, linear->outputs, w->pairs);
         columns_of_pairs(w->pairs, count, linear->outputs, w->transposed, TRANSPOSED);
         pair_rows(x + (size_t)top * stride, stride, count, inputs, w->pairs);
