@@ -126,7 +126,7 @@ def text_prompts(folder: Path, count: int, length: int) -> list[list[int]]:
     """Pieces of ``length`` tokens of those texts, in a model's own tokens."""
     from dunwu.models.loading import load_tokenizer
 
-    ids = load_tokenizer(str(folder)).encode("\n".join(texts(count * length // 32 + 1)), add_special_tokens=False)
+    ids = load_tokenizer(str(folder)).encode("\n".join(texts(count * length // 8 + 1)), add_special_tokens=False)
     return [ids[piece * length : (piece + 1) * length] for piece in range(count)]
 
 
