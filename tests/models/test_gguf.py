@@ -7,6 +7,7 @@ import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from dunwu.cli.main import main
 from dunwu.errors import ModelError
+from dunwu.jobs import import_model
 from dunwu.models.gguf import find_gguf, load_gguf, read_gguf, unknown_split
 from dunwu.models.loading import load_model
 
@@ -261,6 +263,19 @@ def test_an_existing_folder_stays(original: LlamaForCausalLM, tmp_path: Path) ->
     (tmp_path / "out").mkdir()
     assert main(["import", str(file), "--out", str(tmp_path / "out")]) == 2
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_disk_without_room_is_refused_before_the_weights_are_read(
+    original: LlamaForCausalLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "a.gguf", original)
+    room = 4 * sum(parameter.numel() for parameter in original.parameters())
+    monkeypatch.setattr(import_model.shutil, "disk_usage", lambda _: SimpleNamespace(free=room - 1))
+    assert main(["import", str(file), "--out", str(tmp_path / "new" / "out")]) == 2
+    assert "free space" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+    monkeypatch.setattr(import_model.shutil, "disk_usage", lambda _: SimpleNamespace(free=room))
+    assert main(["import", str(file), "--out", str(tmp_path / "new" / "out")]) == 0
 
 
 def test_a_gguf_file_as_a_model_names_the_command(original: LlamaForCausalLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

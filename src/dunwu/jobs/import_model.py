@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def run_import(source: str, out: Path, reporter: Reporter = QUIET) -> Path:
     if out.exists():
         raise RunError(f"{out} exists: choose another --out, or remove it")
     file = read_gguf(find_gguf(source))
+    _check_room(file, out)
     reporter.facts(_facts(file))
     if (split := unknown_split(file)) is not None:
         reporter.warn(f"its tokenizer splits texts by rules ({split!r}) that cannot be rebuilt: tokens may differ from those in training")
@@ -47,6 +49,13 @@ def run_import(source: str, out: Path, reporter: Reporter = QUIET) -> Path:
     reporter.sample("a greedy answer", _answer(model, tokenizer, reporter))
     reporter.say(f"written: {out}; use it by --model {out}")
     return out
+
+
+def _check_room(file: GgufFile, out: Path) -> None:
+    """Raises ``RunError`` if the disk has no room for the weights in float32."""
+    present, needed = next(each for each in out.absolute().parents if each.exists()), 4 * file.parameters
+    if needed > (free := shutil.disk_usage(present).free):
+        raise RunError(f"{out} takes about {needed >> 20:,} MiB and the disk has {free >> 20:,}: free space or choose another disk")
 
 
 def _facts(file: GgufFile) -> Iterator[tuple[str, str]]:

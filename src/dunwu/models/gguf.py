@@ -39,6 +39,7 @@ class GgufFile:
     path: Path
     facts: Mapping[str, Any]
     quantisation: str
+    parameters: int
 
     @property
     def licence(self) -> str:
@@ -84,7 +85,7 @@ def read_gguf(path: Path) -> GgufFile:
     if architecture not in ARCHITECTURES:
         raise ModelError(f"{path} holds a model of the architecture {architecture!r}: choose one of {', '.join(ARCHITECTURES)}")
     kinds = [tensor.tensor_type.name for tensor in reader.tensors]
-    return GgufFile(path, facts, max(set(kinds), key=kinds.count))
+    return GgufFile(path, facts, max(set(kinds), key=kinds.count), sum(tensor.n_elements for tensor in reader.tensors))
 
 
 def _reader(path: Path) -> Any:
