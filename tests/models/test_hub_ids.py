@@ -51,6 +51,14 @@ def test_local_models_need_no_hub(tmp_path: Path) -> None:
             check_model(name)
 
 
+def test_an_adapter_alone_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").touch()
+    with pytest.raises(ModelError, match="merge"):
+        check_model(str(tmp_path))
+    (tmp_path / "config.json").touch()
+    check_model(str(tmp_path))
+
+
 def test_a_hub_data_set_without_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dunwu.tasks.rows.importlib.util.find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"someone/something.*pip install"):

@@ -23,6 +23,8 @@ def local_folder(name_or_path: str) -> Path | None:
         return bundled_path()
     folder = Path(name_or_path).expanduser()
     if folder.is_dir():
+        if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+            raise ModelError(f"model {name_or_path!r} is a LoRA adapter alone: merge it into its base first, by peft's merge_and_unload")
         return newest_checkpoint(folder)
     if folder.exists():
         if folder.suffix == ".gguf":
