@@ -1,7 +1,8 @@
 """The last checkpoint of SFT, of RL and of LoRA in other engines: its chat template prompts, its stop tokens end, greedy answers are ours.
 
-In transformers always. ``DUNWU_VLLM_PYTHON`` names an interpreter with vLLM, ``DUNWU_LLAMA_CPP`` a folder of llama.cpp with its converter,
-``DUNWU_SMOLLM2`` a folder of `dunwu import`, which then replaces the small model: the converter knows no tokenizer but real ones.
+In transformers always. ``DUNWU_VLLM_PYTHON`` names an interpreter with vLLM, ``DUNWU_LLAMA_CPP`` a folder of llama.cpp with its converter
+(which needs the package sentencepiece), ``DUNWU_SMOLLM2`` a folder of `dunwu import`, which replaces the small model: the converter knows
+only real tokenizers.
 """
 
 from __future__ import annotations
@@ -112,16 +113,17 @@ def test_transformers(kind: str, finals: dict[str, Path], ours: dict[str, list[A
 
 @pytest.mark.slow
 @pytest.mark.skipif(not VLLM, reason="DUNWU_VLLM_PYTHON names no interpreter that has vLLM")
-@pytest.mark.parametrize("kind", KINDS)
-def test_vllm(kind: str, finals: dict[str, Path], ours: dict[str, list[Answer]], tmp_path: Path) -> None:
-    given = {"model": str(finals[kind]), "chats": [chat(text) for text in QUESTIONS], "max_tokens": MOST}
+def test_vllm(finals: dict[str, Path], ours: dict[str, list[Answer]], tmp_path: Path) -> None:
+    models = {kind: str(final) for kind, final in finals.items()}
+    given = {"models": models, "chats": [chat(text) for text in QUESTIONS], "max_tokens": MOST}
     (tmp_path / "chats.json").write_text(json.dumps(given), encoding="utf-8")
     script = str(Path(__file__).with_name("vllm_chat.py"))
-    done = subprocess.run([str(VLLM), script, str(tmp_path)], capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run([str(VLLM), script, str(tmp_path)], capture_output=True, text=True, timeout=3000, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads((tmp_path / "vllm.json").read_text(encoding="utf-8"))
-    assert [(each["prompt"], each["ids"]) for each in found] == ours[kind]
-    assert [each["reason"] for each in found] == ["length" if len(answer) == MOST else "stop" for _, answer in ours[kind]]
+    assert {kind: [(each["prompt"], each["ids"]) for each in said] for kind, said in found.items()} == ours
+    stops = load_model(models["sft"])[1].eos_token_id
+    assert all((each["reason"] == "stop") == (each["ids"][-1] == stops) for said in found.values() for each in said)
 
 
 @pytest.mark.slow
