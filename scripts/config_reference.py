@@ -15,7 +15,7 @@ from dunwu.config.key_docs import default, meaning, type_of
 from dunwu.config.mistakes import below, leaves
 from dunwu.config.presets import PRESETS, PresetValue
 from dunwu.config.pretrain import PretrainConfig
-from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.config.zero import PromptedEvalConfig, ZeroConfig
 from dunwu.pipeline.recipes.r1 import R1Work
 from dunwu.pipeline.recipes.r1_paper import R1_NATURE, R1_V1
 from dunwu.pipeline.stages import KINDS
@@ -23,7 +23,7 @@ from dunwu.pipeline.stages import KINDS
 COMMANDS = {"zero": "dunwu zero", "sft": "dunwu sft", "reward_model": "dunwu reward-model"}
 JOBS: Mapping[str, type[Config]] = {
     **{f"`{command}`, stage `{kind}`": KINDS[kind] for kind, command in COMMANDS.items()},
-    "`dunwu eval`": EvalConfig,
+    "`dunwu eval`": PromptedEvalConfig,
     "`dunwu pretrain`": PretrainConfig,
     **{f"Stage `{kind}`": model for kind, model in KINDS.items() if kind not in COMMANDS},
 }

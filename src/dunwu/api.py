@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from dunwu.analysis.rundir import Run, read_run
 from dunwu.config.base import SEEDS, Config
-from dunwu.config.blocks import EngineConfig, Machine, Saving
+from dunwu.config.blocks import Answering, EngineConfig, Machine, Saving
 from dunwu.config.defaults import ModelFacts, following, in_words, template_of
 from dunwu.config.load import Chosen, follow, merge, read_mapping, validate, with_preset
 from dunwu.config.recipe_commands import recipe_of
@@ -21,7 +21,9 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.rewards import ModelPartConfig, OwnPart
 from dunwu.config.sft import SftConfig
 from dunwu.config.tasks import TaskConfig
-from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.config.template import AnyTemplate
+from dunwu.config.zero import EvalConfig, PromptedEvalConfig, ZeroConfig
+from dunwu.data.few_shot import with_examples
 from dunwu.errors import ConfigError, DataError, ModelError
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import refuse_taken
@@ -36,7 +38,6 @@ from dunwu.run.console import ConsoleReporter
 from dunwu.run.reporter import Reporter
 from dunwu.run.resume import check_resume, own_config
 from dunwu.tasks.make import make_task
-from dunwu.tasks.templates import TEMPLATES
 from dunwu.text.answer_forms import FORMS, in_form
 from dunwu.types import AnswerForm, Completion, Problem, Request, Reward, Split, Verdict, VerifierName
 from dunwu.verifiers import verify as verifiers
@@ -146,7 +147,7 @@ def evaluate(
     model: Model = "tiny",
     task: str | TaskConfig | Mapping[str, Any] | None = None,
     *,
-    template: str | None = None,
+    template: AnyTemplate = None,
     out: str | Path | None = None,
     device: str = "auto",
     reporter: Reporter | None = CONSOLE,
@@ -156,23 +157,23 @@ def evaluate(
 
     `model` may be a run directory (its newest checkpoint). `task` is a name such as `countdown` or `gsm8k`, a data file, or its keys; by
     default the first evaluation of the model's run, with its other keys, else `countdown`. `keys` are those of `EvalConfig`, such as
-    `problems=100` and `sampling={"temperature": 0.6}`; others follow the model (`dunwu.config.defaults`). `template`: by default the one
-    the model was trained with, else its own chat template, else `r1-zero`. `out`: a folder for the results.
+    `problems=100` and `sampling={"temperature": 0.6}`; others follow the model (`dunwu.config.defaults`). `template`: a name, a file or a
+    block; by default the one the model was trained with, else its own chat template, else `r1-zero`. `out`: a folder for the results.
     """
     from dunwu.jobs.headline import announce_evaluation
 
     named = model if isinstance(model, tuple) else model_of(_name(model), _or_quiet(reporter))
-    facts = _facts(named)
-    template = str(template or template_of(facts).value)
-    data = merge(own_evaluation(_name(named), _plain(task)) or {"task": "countdown"}, _plain(keys))
-    config, chosen = follow(EvalConfig, data, following("eval", facts))
+    given = merge(own_evaluation(_name(named), _plain(task)) or {"task": "countdown"}, _plain(keys))
+    data = {**given, "template": _plain(template)} if template else given
+    found, chosen = follow(PromptedEvalConfig, data, following("eval", _facts(named)))
+    config, chosen_template = with_examples(found).parts()
     validate(Machine, {"device": device})
     if (folder := None if out is None else _folder(out)) is not None:
         refuse_taken(folder)
-    announce_evaluation(_or_quiet(reporter), _name(named), config, template, folder, in_words(chosen))
+    announce_evaluation(_or_quiet(reporter), _name(named), config, chosen_template, folder, in_words(chosen))
     from dunwu.jobs.evaluate import run_evaluation
 
-    return run_evaluation(named, config, template, folder, device, 0, EngineConfig().max_batch, _or_quiet(reporter))
+    return run_evaluation(named, config, chosen_template, folder, device, 0, EngineConfig().max_batch, _or_quiet(reporter))
 
 
 def load_model(name: str | Path = "tiny", device: str = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
@@ -188,7 +189,7 @@ def load_model(name: str | Path = "tiny", device: str = "auto") -> tuple[PreTrai
 class Engine:
     """Draws completions from a model: `Engine("tiny").generate("User: 2 + 3 = ?\\nAssistant:", seed=0)`."""
 
-    def __init__(self, model: Model = "tiny", *, template: str | None = None, device: str = "auto", **keys: Any) -> None:
+    def __init__(self, model: Model = "tiny", *, template: AnyTemplate = None, device: str = "auto", **keys: Any) -> None:
         """`template` is for conversations and problems: by default the one the model was trained with, else its own chat template, else
         `r1-zero`. `keys` are those of `EngineConfig`. Raises `ModelError`."""
         from dunwu.data.prompts import prompt_template
@@ -196,7 +197,8 @@ class Engine:
 
         self.model, self.tokenizer = model if isinstance(model, tuple) else load_model(model, device)
         facts = _facts(model)
-        self.template = prompt_template(template or str(template_of(facts).value), self.tokenizer)
+        self._chosen = validate(Answering, {"template": _plain(template) or template_of(facts)}).template
+        self.template = prompt_template(self._chosen, self.tokenizer)
         self._following = following("eval", facts)
         self._engine = build_engine(validate(EngineConfig, _plain(keys)), self.model, self.tokenizer)
 
@@ -206,8 +208,7 @@ class Engine:
         """`samples` completions of each prompt, grouped by prompt; the same seed gives the same texts.
 
         A text is continued verbatim; a problem or a conversation (a list of turns) is put into the template. `sampling` are keys of
-        `SamplingConfig`, such as `max_tokens=200` and `temperature=0.6`; others follow the model. Raises `UserError` for a prompt that does
-        not fit.
+        `SamplingConfig`, such as `max_tokens=200` and `temperature=0.6`; others follow the model. Raises `UserError` for a long prompt.
         """
         from dunwu.data.prompts import sampling_params
         from dunwu.data.rollouts import rollout_seeds
@@ -221,7 +222,7 @@ class Engine:
             raise DataError(f"{repr(prompts)[:80]}: expected a text, a problem, or a list of texts, problems and conversations")
         tokens = [self._tokens(each) for each in ([prompts] if isinstance(prompts, str | Problem) else prompts)]
         config, _ = follow(EvalConfig, {"sampling": _plain(sampling)}, self._following)
-        params = sampling_params(config.sampling, self.template.name, self.tokenizer, self._engine)
+        params = sampling_params(config.sampling, self._chosen, self.tokenizer, self._engine)
         seeds = rollout_seeds(seed, EVALUATION, len(tokens), samples)
         return self._engine.generate([Request(tokens[place // samples], params, drawn) for place, drawn in enumerate(seeds)])
 
@@ -236,7 +237,7 @@ class Engine:
             return tuple(encode(self.tokenizer, [prompt], bos_text(self.tokenizer))[0])
         if isinstance(prompt, Problem):
             return self.template.prompt(prompt).token_ids
-        if self.template.name not in TEMPLATES:
+        if self.template.takes_turns:
             return self.template.prompt(Problem("prompt", "chat", "", "none"), prompt).token_ids
         if [turn["role"] for turn in prompt] != ["user"]:
             raise DataError(f"template {self.template.name!r} takes one question, not a conversation: give one user turn")
@@ -329,9 +330,9 @@ def _to_train(
     """
     if not resume:
         config, chosen = _following(kind, recipe, command, keys)
-        return config, in_words(chosen)
+        return with_examples(config), in_words(chosen)
     own = own_config(out, command)
-    config = _config(kind, own if recipe is None else merge(own, with_preset(_data(recipe, command))), command, keys)
+    config = with_examples(_config(kind, own if recipe is None else merge(own, with_preset(_data(recipe, command))), command, keys))
     check_resume(out, config)
     return config, ""
 

@@ -14,7 +14,7 @@ Split = Literal["train", "validation", "test"]
 Language = Literal["en", "zh"]
 FinishReason = Literal["stop", "length"]
 Reason = Literal["correct", "wrong", "unparsable", "timeout", "error", "unverified"]
-AnswerForm = Literal["tags-or-boxed", "tags", "boxed", "####", "last-number"]
+AnswerForm = Literal["tags-or-boxed", "tags", "boxed", "####", "last-number", "boxed-or-last-number"]
 VerifierName = Literal[
     "expression", "plain_number", "number", "math", "choice", "text", "json_schema", "instructions", "code", "reasoning_gym", "none"
 ]

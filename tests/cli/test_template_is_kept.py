@@ -13,9 +13,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from dunwu.cli.main import main
 from dunwu.cli.zero_command import next_commands
-from dunwu.config.blocks import PromptTemplate
 from dunwu.config.load import load_config
-from dunwu.config.sft import SftConfig
+from dunwu.config.template import PromptName, TrainingName
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import NAMES, make_prompts
 from dunwu.models.chat import Message, training_template
@@ -24,7 +23,7 @@ from dunwu.types import Problem
 from tests.models.tokenizers_of_kinds import byte_level
 
 MARKERS = ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"]
-TAUGHT = get_args(SftConfig.model_fields["template"].annotation)
+TAUGHT = get_args(TrainingName)
 OWN = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}: {{ m['content'] }}<|im_end|>{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant: {% endif %}"
@@ -115,4 +114,4 @@ def test_the_commands_after_reinforcement_learning_keep_template_and_sampling() 
 
 
 def test_configurations_name_every_template_that_prompts() -> None:
-    assert set(get_args(PromptTemplate)) == set(NAMES) >= set(TAUGHT)
+    assert set(get_args(PromptName)) == set(NAMES) >= set(TAUGHT)

@@ -9,9 +9,13 @@ from dunwu.config.load import follow, load_config, load_following
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.tasks import CountdownTask, DatasetTask, Game24Task
-from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.config.template import TemplateConfig
+from dunwu.config.zero import EvalConfig, PromptedEvalConfig, ZeroConfig
 
 OTHER = ModelFacts(tiny=False)
+CHAT = ModelFacts(tiny=False, chat=True)
+ASKED = TemplateConfig(suffix="answer_form")
+FORM = "boxed-or-last-number"
 
 
 def zero(*overrides: str, facts: ModelFacts = OTHER) -> ZeroConfig:
@@ -80,3 +84,44 @@ def test_what_was_chosen_is_said_and_nothing_else() -> None:
     assert "grpo.learning_rate=1e-06 (" in said
     assert "template" not in said
     assert in_words({}) == ""
+
+
+@pytest.mark.parametrize("tasks", ["gsm8k", "[gsm8k]", "[{task: gsm8k}, countdown]", "reasoning-gym:chain_sum"])
+def test_a_chat_model_is_asked_for_an_answer_that_is_read(tasks: str) -> None:
+    config = zero(f"tasks={tasks}", facts=CHAT)
+    assert (config.template, config.answer_form) == (ASKED, FORM)
+    assert {each.answer_form for each in config.evaluations} == {FORM}
+    found = load_following(PromptedEvalConfig, None, [f"task={tasks}"], following("eval", CHAT))[0] if "[" not in tasks else config
+    assert (found.template, found.answer_form) == (ASKED, FORM)
+    own = zero(f"tasks={tasks}", "answer_form=####", facts=CHAT)
+    assert (own.template, own.answer_form) == (ASKED, "####")
+
+
+@pytest.mark.parametrize(
+    ("facts", "overrides", "template", "form"),
+    [
+        (CHAT, [], "auto", "tags-or-boxed"),  # the problems of countdown ask for tags
+        (CHAT, ["tasks=humaneval"], "auto", "tags-or-boxed"),
+        (OTHER, ["tasks=gsm8k"], "auto", "tags-or-boxed"),  # r1-zero for a base model, which asks for tags
+        (CHAT, ["tasks=gsm8k", "template=r1-zero"], "r1-zero", "tags-or-boxed"),
+        (CHAT, ["tasks=gsm8k", "template.system=r1"], TemplateConfig(system="r1"), "tags-or-boxed"),
+        (CHAT, ["template.system=Use ####."], TemplateConfig(system="Use ####."), "####"),
+        (ModelFacts(), [r"template.suffix=Put it in \boxed{}."], TemplateConfig(base="tiny", suffix=r"Put it in \boxed{}."), "boxed"),
+        (ModelFacts(False, "auto", chat=True), ["tasks=gsm8k"], "auto", "tags-or-boxed"),
+        (ModelFacts(False, {"suffix": "answer_form"}, None, True, "####"), ["tasks=gsm8k"], ASKED, "####"),
+        (ModelFacts(False, {"system": r"\boxed"}, chat=True), ["tasks=gsm8k"], TemplateConfig(system=r"\boxed"), "boxed"),
+        (ModelFacts(False, "auto", None, True, FORM), ["tasks=gsm8k", "template=r1-zero"], "r1-zero", "tags-or-boxed"),
+        (
+            ModelFacts(False, {"suffix": "answer_form"}, None, True, FORM),
+            ["template.system=Hi."],
+            ASKED.model_copy(update={"system": "Hi."}),
+            FORM,
+        ),
+        (ModelFacts(False, "r1-zero", chat=True), ["template.suffix=Hi."], TemplateConfig(base="r1-zero", suffix="Hi."), "tags-or-boxed"),
+        (ModelFacts(), ["template.suffix=Hi."], TemplateConfig(base="tiny", suffix="Hi."), "tags-or-boxed"),
+        (ModelFacts(True, "tiny", None, True, "boxed"), [], "tiny", "boxed"),
+    ],
+)
+def test_template_and_form_agree(facts: ModelFacts, overrides: list[str], template: Any, form: str) -> None:
+    config = zero(*overrides, facts=facts)
+    assert (config.template, config.answer_form) == (template, form)

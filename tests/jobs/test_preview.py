@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def test_rows_what_is_dropped_the_first_prompt_and_tokens(zero_config: Callable[
     lines = "\n".join(preview_zero(zero_config(*of("drop")), 1.0))
     assert "9 rows" in lines
     assert "1 prompt too long" in lines
-    assert "first prompt: 'User: Say 0 train.\\nAssistant:'" in lines
+    assert re.search(r"first prompt: \d+ tokens; special tokens: none\n\| User: Say 0 train\.\n\| Assistant:\nmemory", lines)
     assert "tokens of a prompt" in lines
     assert "it fits: the device of --memory has 1.0 GiB" in lines
     assert "will NOT fit" in "\n".join(preview_zero(zero_config(*of("drop")), 0.001))
@@ -56,7 +57,7 @@ def test_conversations_and_preferences_are_counted(tmp_path: Path) -> None:
     conversations = write(tmp_path / "rows.jsonl", [{"messages": turns}] * 3)
     lines = "\n".join(preview_sft(load_config(SftConfig, None, [f"data={conversations}", "template=tiny"])))
     assert "data: 3 conversations" in lines
-    assert "first conversation: 'User: Hi" in lines
+    assert lines.endswith("| User: Hi\n| Assistant:Hello<|endoftext|>")
     pairs = write(tmp_path / "pairs.jsonl", [{"prompt": f"Say {n}", "chosen": f"{n}", "rejected": "no"} for n in range(40)])
     lines = "\n".join(preview_reward_model(load_config(RewardModelConfig, None, [f"data={pairs}"])))
     assert "rows: training" in lines

@@ -16,7 +16,12 @@ from tests.models.tokenizers_of_kinds import byte_level
 
 def test_the_tiny_world_is_told_by_its_tokenizer(tmp_path: Path, world_tokenizer: Any) -> None:
     shutil.copytree(bundled_path(), tmp_path / "copy")
-    assert model_facts("tiny") == model_facts(str(bundled_path())) == model_facts(str(tmp_path / "copy")) == ModelFacts(True, None, 1024)
+    assert (
+        model_facts("tiny")
+        == model_facts(str(bundled_path()))
+        == model_facts(str(tmp_path / "copy"))
+        == ModelFacts(True, None, 1024, chat=True)
+    )
     world_tokenizer.save_pretrained(tmp_path / "own")  # as of another `dunwu pretrain`: other merges
     assert model_facts(str(tmp_path / "own")).tiny
     byte_level().save_pretrained(tmp_path / "other")
@@ -40,8 +45,8 @@ def test_the_template_is_that_of_the_run(tmp_path: Path) -> None:
     step = tmp_path / "checkpoints" / "step-000003"
     step.mkdir(parents=True)
     (step / "config.json").write_text(json.dumps({"max_position_embeddings": 64}), encoding="utf-8")
-    assert template_of(model_facts("tiny")).value == "tiny"
-    assert template_of(model_facts(str(step))).value == "auto"
+    assert template_of(model_facts("tiny")) == "tiny"
+    assert template_of(model_facts(str(step))) == "auto"
     (tmp_path / "config.yaml").write_text("template: chat\n", encoding="utf-8")
     assert model_facts(str(step)) == ModelFacts(False, "chat", 64)
-    assert template_of(model_facts(str(step))).value == "chat"
+    assert template_of(model_facts(str(step))) == "chat"

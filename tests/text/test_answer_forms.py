@@ -56,6 +56,10 @@ ANSWERS: list[tuple[AnswerForm, str, str | None]] = [
     ("last-number", "4\n5", None),
     ("last-number", "5, 5", "5"),
     ("last-number", "first 4, but then 5", "5"),
+    ("boxed-or-last-number", r"so \boxed{5}, not 6", "5"),
+    ("boxed-or-last-number", "The answer is 5.", "5"),
+    ("boxed-or-last-number", r"\boxed{4} or \boxed{5}, 5", None),
+    ("boxed-or-last-number", "4 or 5", None),
 ]
 
 
@@ -129,7 +133,14 @@ def test_what_was_not_read_is_named(form: AnswerForm, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "example"), [("tags", "<answer>7</answer>"), ("boxed", r"\boxed{7}"), ("####", "#### 7"), ("last-number", "7")]
+    ("form", "example"),
+    [
+        ("tags", "<answer>7</answer>"),
+        ("boxed", r"\boxed{7}"),
+        ("####", "#### 7"),
+        ("last-number", "7"),
+        ("boxed-or-last-number", r"\boxed{7}"),
+    ],
 )
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_full_wording_asks_for_it(form: AnswerForm, example: str, language: str) -> None:

@@ -12,6 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from dunwu.api import Engine
 from dunwu.cli.main import main
 from dunwu.config.load import read_mapping
+from dunwu.config.template import TemplateConfig
 from dunwu.models.loading import load_tokenizer, save_model, stop_token_ids
 from tests.models.test_fitting_template import CHATML
 from tests.models.tokenizers_of_kinds import byte_level
@@ -54,6 +55,7 @@ def answers(model: str) -> list[str]:
     return [each.text for each in engine.generate(asked, temperature=0.0, top_p=1.0, max_tokens=12)]
 
 
+FORM = "boxed-or-last-number"
 BOUNDED = {
     "sft": ["--data", "epochs=1", "batch_size=4", "sampling.max_tokens=4"],
     "zero": ["--task", "grpo.steps=2", "grpo.prompts_per_step=2", "grpo.group_size=2", "evaluations.0.problems=2"],
@@ -61,7 +63,7 @@ BOUNDED = {
 }
 CHOSEN = {
     "sft": {"template": "auto", "learning_rate": 1e-5},
-    "zero": {"template": "auto", "sampling": 256},
+    "zero": {"template": TemplateConfig(suffix="answer_form").model_dump(mode="json"), "answer_form": FORM, "sampling": 256},
     "reward-model": {"learning_rate": 1e-5},
 }
 
@@ -96,8 +98,11 @@ def test_an_evaluation_asks_by_the_chat_template(chat: str, data: Path, tmp_path
     assert main([*arguments, "--out", str(tmp_path / "out"), "--threads", "1", "--device", "cpu"]) == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     sampling = summary["config"]["sampling"]
-    assert (summary["template"], sampling["temperature"], sampling["top_p"]) == ("auto", 0.6, 0.95)
-    assert "chosen for this model: --template=auto" in " ".join(capsys.readouterr().out.split())
+    assert (summary["template"], sampling["temperature"], sampling["top_p"]) == ({"suffix": "answer_form"}, 0.6, 0.95)
+    assert summary["config"]["answer_form"] == FORM
+    printed = " ".join(capsys.readouterr().out.split())
+    assert 'chosen for this model: template={"suffix": "answer_form"}' in printed
+    assert "which this template does not ask" not in printed
 
 
 def test_without_a_task_another_model_has_countdown_in_full(chat: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,9 +18,11 @@ from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import show
 from dunwu.config.base import Positive
 from dunwu.config.blocks import EngineConfig
-from dunwu.config.defaults import following, in_words, template_of
+from dunwu.config.defaults import following, in_words
 from dunwu.config.load import load_following
-from dunwu.config.zero import EvalConfig
+from dunwu.config.template import plain
+from dunwu.config.zero import PromptedEvalConfig
+from dunwu.data.few_shot import with_examples
 from dunwu.data.first_rows import check_first_rows
 from dunwu.evaluation.store import refuse_taken
 from dunwu.models.bundled import BUNDLED_NAME
@@ -52,9 +54,11 @@ class EvalOptions:
     seed: int | None = None
     """Selects the problems and the random draws of the completions."""
     template: str | None = None
-    """Prompt template; by default of the checkpoint's run, else the tokenizer's chat template, else r1-zero; for the tiny model tiny."""
+    """Prompt template: a name, or a file with a block (.yaml) or Jinja (.jinja); single keys: template.system=r1. By default of the
+    checkpoint's run, else the tokenizer's chat template, else r1-zero; for the tiny model tiny."""
     answer_form: str | None = None
-    """Where the answer stands: tags-or-boxed (the default), tags, boxed, "####" (GSM8K's last line) or last-number."""
+    """Where the answer stands: tags-or-boxed, tags, boxed, "####" (GSM8K's last line), last-number or boxed-or-last-number. By default as
+    the checkpoint was trained or as the template asks, else tags-or-boxed."""
     out: Path | None = None
     """Folder for all completions and the summary; a folder that already has an evaluation is refused."""
     overwrite: bool = False
@@ -74,17 +78,15 @@ def run(arguments: Sequence[str]) -> int:
     first, *others = arguments or [""]
     named = first and not first.startswith("-") and "=" not in first  # dunwu eval RUN
     options, rest = parse_options(EvalOptions, "eval", ["--model", first, *others] if named else arguments)
-    refuse_misspelt_options(EvalOptions, EvalConfig.model_fields.keys(), rest)
+    refuse_misspelt_options(EvalOptions, PromptedEvalConfig.model_fields.keys(), rest)
     reporter = ConsoleReporter(Console(stderr=True) if options.json else None)
     model = model_of(options.model, reporter)
     check_model(model)
-    facts = model_facts(model)
     base = own_evaluation(model, options.task) or {"task": "countdown"}
-    config, chosen = load_following(EvalConfig, None, [*_shorthands(options), *rest], following("eval", facts), base)
+    chosen_for = following("eval", model_facts(model, fetch=True))
+    asked, chosen = load_following(PromptedEvalConfig, None, [*_shorthands(options), *rest], chosen_for, base)
+    config, template = with_examples(asked).parts()
     check_first_rows(config)
-    template = options.template or str(template_of(facts).value)
-    if chosen and not options.template:
-        chosen = {"--template": template_of(facts), **chosen}
     check_names(config)
     if options.out is not None:
         check_folder(options.out, "a folder to write in")
@@ -98,7 +100,7 @@ def run(arguments: Sequence[str]) -> int:
     with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():
         result = run_evaluation(model, config, template, options.out, options.device, options.threads, options.batch, reporter)
     if options.json:
-        found = {"model": model, "template": template, "set": result.name, "config": config.model_dump(mode="json")}
+        found = {"model": model, "template": plain(template), "set": result.name, "config": config.model_dump(mode="json")}
         print(json.dumps({**found, "summary": result.summary()}, ensure_ascii=False))
     else:
         show("\n".join(table(result.name, result.summary())), label=True)
@@ -107,6 +109,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _shorthands(options: EvalOptions) -> list[str]:
     named = {
+        "template": options.template,
         "split": options.split,
         "problems": options.problems,
         "samples": options.samples,

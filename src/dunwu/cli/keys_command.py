@@ -18,7 +18,7 @@ from dunwu.config.key_docs import Key, keys_of
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
-from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.config.zero import PromptedEvalConfig, ZeroConfig
 from dunwu.errors import UserError
 from dunwu.run.console import wrapped
 from dunwu.text.translate import translate
@@ -27,7 +27,7 @@ CONFIGURED: dict[str, type[Config]] = {
     "zero": ZeroConfig,
     "sft": SftConfig,
     "reward-model": RewardModelConfig,
-    "eval": EvalConfig,
+    "eval": PromptedEvalConfig,
     "pretrain": PretrainConfig,
 }
 WIDTH = 100

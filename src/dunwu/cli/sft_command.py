@@ -52,8 +52,9 @@ def run(arguments: Sequence[str]) -> int:
 def next_commands(config: SftConfig, checkpoint: Path) -> list[str]:
     """Commands to try next; both prompt the model as it was trained."""
     limit = str(config.sampling.max_tokens)
-    zero = ["zero", "--model", str(checkpoint), f"template={config.template}", f"sampling.max_tokens={limit}"]
-    evaluation = ["eval", "--model", str(checkpoint), "--template", config.template, "--max-tokens", limit]
+    named = isinstance(config.template, str)  # otherwise both commands take the block of the run
+    zero = ["zero", "--model", str(checkpoint), *([f"template={config.template}"] if named else []), f"sampling.max_tokens={limit}"]
+    evaluation = ["eval", "--model", str(checkpoint), *(["--template", str(config.template)] if named else []), "--max-tokens", limit]
     return [
         f"  next steps  {command_line(zero)}",
         f"              {command_line([*evaluation, *sampling_overrides(config.sampling, config.model)])}",

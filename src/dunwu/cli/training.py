@@ -19,6 +19,7 @@ from dunwu.config.load import dump_config, follow, load_config, load_following, 
 from dunwu.config.overrides import parse_overrides
 from dunwu.config.recipe_commands import recipe_of, refuse_bare_words
 from dunwu.config.zero import EvalConfig
+from dunwu.data.few_shot import with_examples
 from dunwu.data.first_rows import check_first_rows
 from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.facts import model_facts
@@ -66,14 +67,15 @@ def read_training(
     overrides = [*shorthands(options), *rest]
     file = None if options.recipe is None else recipe_of(options.recipe, command)
     if options.resume:
-        config = load_config(model, file, overrides, own_config(options.out, command))
+        config = with_examples(load_config(model, file, overrides, own_config(options.out, command)))
         check_resume(options.out, config)
         return options, config, ""
     check_folder(options.out)
-    facts = model_facts(_model(file, overrides))
+    facts = model_facts(_model(file, overrides), fetch=not options.dry_run)
     if file is None and facts.tiny:
         file = recipe_of(recipe, command)
     config, chosen = load_following(model, file, overrides, following(command, facts))
+    config = with_examples(config)
     check_first_rows(config)
     check_names(config, fetch=not options.dry_run)
     return options, config, in_words(chosen)

@@ -39,8 +39,8 @@ class VerifyMathOptions:
     prediction_column: str = "prediction"
     """Column of the text to judge: an answer or a whole completion."""
     answer_form: AnswerForm | None = None
-    """Read predictions as evaluations do, as completions with the answer in this form: tags-or-boxed, tags, boxed, "####", last-number.
-    By default an answer is found in any place, and in a sentence."""
+    """Read predictions as evaluations do, as completions with the answer in this form: tags-or-boxed, tags, boxed, "####", last-number,
+    boxed-or-last-number. By default an answer is found in any place, and in a sentence."""
     label_column: str = "expected_label"
     """Column with the correct verdict (true, false, 1 or 0); rows without it are judged but not compared."""
     policy: MathPolicy = field(default_factory=MathPolicy)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -15,8 +15,9 @@ from dunwu.cli.show import show
 from dunwu.cli.training import chosen_lines, command_line, print_plan, read_training, run_stoppable, sampling_overrides
 from dunwu.config.blocks import rate_in_words
 from dunwu.config.tasks import task_name, task_title
+from dunwu.config.template import TemplateConfig
 from dunwu.config.zero import EvalConfig, ZeroConfig
-from dunwu.models.bundled import trained_template
+from dunwu.models.bundled import trained_as
 from dunwu.run.step_manifest import step_folder
 
 
@@ -96,22 +97,28 @@ def next_commands(config: ZeroConfig, out: Path) -> list[str]:
     held_out = config.evaluations[0] if config.evaluations else EvalConfig(task=config.tasks[0].task, sampling=config.sampling)
     limit = str(held_out.sampling.max_tokens)
     evaluation = ["eval", "--model", checkpoint, "--task", task_name(held_out.task), "--samples", "16", "--max-tokens", limit]
-    template = [] if config.template == ZeroConfig().template else ["--template", config.template]
+    # A block is that of the checkpoint's run, which an evaluation takes by itself.
+    template = ["--template", config.template] if isinstance(config.template, str) and config.template != ZeroConfig().template else []
     evaluation += [*template, *sampling_overrides(held_out.sampling, config.model)]
     return [f"  next steps  {command_line(evaluation)}", f"              {command_line(['explain', checkpoint])}"]
 
 
 def other_template(config: ZeroConfig) -> list[str]:
     """A line if the model is a checkpoint that was trained with another template."""
-    trained = trained_template(config.model)
+    trained = trained_as(config.model).get("template")
     if trained is None or _same(trained) == _same(config.template):
         return []
-    used = f"this run prompts with {config.template!r}"
-    return [f"template: {config.model} was trained with {trained!r}, {used}; to keep that one, give template={trained}"]
+    used = f"this run prompts with {_short(config.template)}"
+    keep = f"give template={trained}" if isinstance(trained, str) else "leave template out"
+    return [f"template: {config.model} was trained with {_short(trained)}, {used}; to keep that one, {keep}"]
 
 
-def _same(template: str) -> str:
-    return "chat" if template == "auto" else template
+def _same(template: Any) -> Any:
+    return "chat" if template == "auto" else template.model_dump(mode="json") if isinstance(template, TemplateConfig) else template
+
+
+def _short(template: Any) -> str:
+    return repr(template) if isinstance(template, str) else "another block"
 
 
 def _shorthands(options: ZeroOptions) -> list[str]:

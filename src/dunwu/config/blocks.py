@@ -13,14 +13,12 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from dunwu.config.base import Betas, Bound, Config, Count, Positive, Seed
 from dunwu.config.references import ModelRef
+from dunwu.config.template import PromptTemplate
 
 Precision = Literal["auto", "float32", "bfloat16"]
 TrackerName = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 SavePrecision = Literal["loaded", "float32", "bfloat16"]
 Projection = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-PromptTemplate = Literal["tiny", "r1-zero", "r1-zero-prefilled", "plain", "chatml", "llama3", "deepseek", "chat", "auto"]
-"""`dunwu.data.prompts`: the text templates of `dunwu.tasks.templates`, the forms of `dunwu.models.chat`, and the tokenizer's own chat
-template, `chat` or, as in supervised fine-tuning, `auto`."""
 
 
 class SamplingConfig(Config):
@@ -97,7 +95,8 @@ class Answering(OfModel):
     """A model that completes prompts in the job's process."""
 
     template: PromptTemplate = "tiny"
-    """Prompt template; chat: the tokenizer's own."""
+    """Prompt template: a name (chat: the tokenizer's own), a block with keys of its own, such as {system: r1}, Jinja, or a file of either
+    (.yaml, .jinja)."""
     engine: EngineConfig = EngineConfig()
     """The built-in engine."""
 

@@ -6,14 +6,20 @@ has the values of `OTHER_MODELS`. Whatever is set, in a recipe, a preset, an ove
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from dunwu.config.presets import PresetValue
+from dunwu.config.task_names import task_list
+from dunwu.config.template import ASKS, form_asked
+from dunwu.errors import ConfigError
+from dunwu.text.answer_forms import DEFAULT, KEY
 
 _CHAT = PresetValue("auto", "the tokenizer's chat template if it has one")
+_AS_TRAINED = "as it was trained"
 _WEIGHTS_WORTH_KEEPING = "the weights of a trained model are worth keeping"
 _ADAPTERS = 10
 """Adapters need about this many times the learning rate of all weights: Schulman, "LoRA Without Regret", Thinking Machines, 2025."""
@@ -36,19 +42,31 @@ OTHER_MODELS: Mapping[str, Mapping[str, PresetValue]] = MappingProxyType(
         },
         "sft": {"template": _CHAT, "learning_rate": PresetValue(1e-5, _WEIGHTS_WORTH_KEEPING)},
         "reward-model": {"learning_rate": PresetValue(1e-5, _WEIGHTS_WORTH_KEEPING)},
-        "eval": {**{f"sampling.{key}": value for key, value in _EVALUATED.items()}, "sampling.max_tokens": _LENGTH},
+        "eval": {"template": _CHAT, **{f"sampling.{key}": value for key, value in _EVALUATED.items()}, "sampling.max_tokens": _LENGTH},
+        "evaluate": {"template": _CHAT},
+        "suite": {"template": _CHAT},
     }
 )
-"""By command and dotted key: the values for models other than those of the tiny world, with their reasons."""
+"""By command or kind of stage, and dotted key: the values for models other than those of the tiny world, with their reasons."""
+_PROMPTED = ("zero", "eval", "evaluate", "suite")
+"""What prompts a model as it was trained, and asks a chat model of others for an answer in a form."""
+_ASKED: Mapping[str, PresetValue] = {
+    "template": PresetValue({"suffix": ASKS}, "the tokenizer's chat template, and a request for the answer in its form"),
+    KEY: PresetValue("boxed-or-last-number", "a box, as asked, else the last number: small models ignore the request"),
+}
+"""For a chat model and problems that may not ask for a form: they agree, and the format reward follows them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the values follow: is the model of the tiny world, the template it was trained with, and its positions, as far as known."""
+    """What the values follow, as far as known: is the model of the tiny world, its positions, has its tokenizer a chat template, and of the
+    run that trained it the template (as in a configuration) and the form of answers."""
 
     tiny: bool = True
-    template: str | None = None
+    template: Any = None
     positions: int | None = None
+    chat: bool = False
+    answer_form: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +75,36 @@ class Following:
 
     values: Mapping[str, PresetValue]
     context: Mapping[str, Any]
+    asks: bool = False
+    """True for a chat model that no run of ours has trained: problems that do not ask for an answer in a form are asked for `_ASKED`."""
 
     def unset(self, data: Mapping[str, Any]) -> dict[str, PresetValue]:
         """The values of keys that ``data`` does not set; with ``lora`` the learning rate is that of adapters."""
-        unset = {key: value for key, value in self.values.items() if not _is_set(data, key)}
+        values = {**self.values, **self._form(data)}
+        unset = {key: value for key, value in values.items() if not _is_set(data, key)}
         return unset if data.get("lora") is None else {key: _of_adapters(key, value) for key, value in unset.items()}
+
+    def _form(self, data: Mapping[str, Any]) -> Mapping[str, PresetValue]:
+        """The form of answers that the template asks for, or both, which agree."""
+        given = data.get("template")
+        if given is None and self.asks and _has_rows(data):
+            return _ASKED
+        if given is None and KEY in self.values:
+            return {}
+        form = form_asked(given or (self.values["template"].value if "template" in self.values else None))
+        return {} if form is None or (form == DEFAULT and KEY not in self.values) else {KEY: PresetValue(form, "as the template asks")}
 
 
 TINY = Following({}, {"wording": "short"})
+
+
+def _has_rows(data: Mapping[str, Any]) -> bool:
+    """True if problems are worded by somebody else, who may not have asked for an answer in a form."""
+    sources = data.get("tasks") or data.get("task")
+    try:
+        return any(each["task"]["kind"] in ("dataset", "reasoning_gym") for each in task_list(sources))
+    except (ConfigError, TypeError, KeyError):  # for whoever validates it
+        return False
 
 
 def _of_adapters(key: str, chosen: PresetValue) -> PresetValue:
@@ -75,13 +115,15 @@ def _of_adapters(key: str, chosen: PresetValue) -> PresetValue:
 
 def following(command: str, facts: ModelFacts) -> Following:
     """What the keys of ``command`` follow for a model with these ``facts``."""
-    trained = {} if facts.template is None or command != "zero" else {"template": template_of(facts)}
+    trained = _trained(facts) if command in _PROMPTED else {}
+    measured = {KEY: facts.answer_form} if command in ("evaluate", "suite") and facts.answer_form != DEFAULT else {}
     if facts.tiny:
-        return replace(TINY, values=trained)
+        return replace(TINY, values=trained, context={**TINY.context, **measured})
     values = {**OTHER_MODELS.get(command, {}), **trained}
     if "sampling.max_tokens" in values and facts.positions and facts.positions // 2 < LENGTH:
         values["sampling.max_tokens"] = PresetValue(facts.positions // 2, "half of the model's positions")
-    return Following(values, {"wording": "full", "evaluated": {key: each.value for key, each in _EVALUATED.items()}})
+    context: dict[str, Any] = {"wording": "full", "evaluated": {key: each.value for key, each in _EVALUATED.items()}}
+    return Following(values, {**context, **measured}, command in ("zero", "eval") and facts.chat and facts.template is None)
 
 
 def followed(command: str, keys: Iterable[str]) -> dict[str, Any]:
@@ -91,11 +133,15 @@ def followed(command: str, keys: Iterable[str]) -> dict[str, Any]:
     return {key: value for key in keys if (value := {**evaluated, **chosen}.get(key, "full" if key.endswith(".wording") else None))}
 
 
-def template_of(facts: ModelFacts) -> PresetValue:
+def _trained(facts: ModelFacts) -> dict[str, PresetValue]:
+    """The template and the form of answers that a run has trained the model with."""
+    form = {} if facts.answer_form in (None, DEFAULT) else {KEY: PresetValue(str(facts.answer_form), _AS_TRAINED)}
+    return {} if facts.template is None else {"template": PresetValue(facts.template, _AS_TRAINED), **form}
+
+
+def template_of(facts: ModelFacts) -> Any:
     """The template to prompt a model with."""
-    if facts.template is not None:
-        return PresetValue(facts.template, "as it was trained")
-    return PresetValue("tiny", "the tiny world's") if facts.tiny else _CHAT
+    return facts.template or ("tiny" if facts.tiny else _CHAT.value)
 
 
 def in_words(chosen: Mapping[str, PresetValue]) -> str:
@@ -107,6 +153,8 @@ def in_words(chosen: Mapping[str, PresetValue]) -> str:
 
 
 def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -19,6 +19,7 @@ from dunwu.config.overrides import Override, apply_overrides, parse_overrides
 from dunwu.config.peer_keys import peer_hint
 from dunwu.config.presets import PresetValue, nested, preset
 from dunwu.config.task_names import task_list
+from dunwu.config.template import LAYOUT
 from dunwu.config.yaml_text import parse_yaml, write_yaml
 from dunwu.errors import ConfigError
 
@@ -52,15 +53,24 @@ def load_following(
     if any(override.key.startswith("tasks.") for override in keys):
         data = {**data, "tasks": task_list(data["tasks"])} if "tasks" in data else data
         keys = [Override(each.key, task_list(each.value)) if each.key == "tasks" else each for each in keys]
+    in_template = [override.key for override in keys if override.key.startswith("template.")]
+    if "template" not in data and in_template and not any(key.startswith(LAYOUT) for key in in_template):
+        data = {**data, "template": _template(model, following)}
     _refuse_peer_keys(model, data, keys)
     data = apply_overrides(data, keys, _defaults(model, data, keys, following))
     source = f"{file}: " if file is not None and not parsed else ""
     return follow(model, data, following, source)
 
 
+def _template(model: type[Config], following: Following) -> Any:
+    """The template of which single keys are set: the one that would be chosen."""
+    chosen = following.values.get("template")
+    return chosen.value if chosen else model.model_fields["template"].default if "template" in model.model_fields else {}
+
+
 def follow(model: type[AnyConfig], data: dict[str, Any], following: Following, source: str = "") -> tuple[AnyConfig, Chosen]:
     """`data` as a `model`, as `validate`, over the values of ``following``; and which of them it has."""
-    chosen = following.unset(data)
+    chosen = {key: value for key, value in following.unset(data).items() if key.partition(".")[0] in model.model_fields}
     return validate(model, merge(nested(chosen), data), source, following.context), chosen
 
 

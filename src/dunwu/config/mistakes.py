@@ -72,14 +72,14 @@ def _unknown(key: str, known: list[str], value: Any, model: type[Config]) -> str
 
 
 def dotted(location: tuple[int | str, ...], data: Any) -> str:
-    """The dotted key of pydantic's location, without the tags that it adds for the variants of a union."""
+    """The dotted key of pydantic's location, without the tags that it adds for the variants of a union; ours are in brackets."""
     parts: list[str] = []
     node = data
     for place, part in enumerate(location):
         inside = (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node))
         if inside:
             node = node[part]
-        elif place < len(location) - 1:
+        elif place < len(location) - 1 or str(part).startswith("("):
             continue
         parts.append(str(part))
     return ".".join(parts)

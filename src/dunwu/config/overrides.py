@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dunwu.config.peer_keys import is_peer_key
 from dunwu.config.task_names import listed_with_task, task_keys
+from dunwu.config.template import block_of
 from dunwu.config.yaml_text import parse_yaml_value
 from dunwu.errors import ConfigError
 
@@ -38,9 +40,15 @@ def parse_overrides(tokens: Sequence[str]) -> list[Override]:
             raise ConfigError(f"{token!r} has no value: write {key or 'key'}=VALUE (null for none)")
         if not all(key.split(".")) or (not dashed and key.startswith("-")):
             raise ConfigError(f"{token!r} is not an override: write a dotted key, such as grpo.learning_rate=1e-5")
-        overrides.append(Override(key, parse_yaml_value(text)))
+        overrides.append(Override(key, _value(key, text)))
         position += 1
     return overrides
+
+
+def _value(key: str, text: str) -> Any:
+    """YAML or JSON; the texts of a template are taken as they stand (`Note: be brief` is no mapping), unless quoted or `{file: PATH}`."""
+    is_text = re.fullmatch(r"(.+\.)?template\.(system|suffix|before|after|prefill|jinja)", key)
+    return text if is_text and not re.match(r"""["']|null$|\{"?file"?:""", text) else parse_yaml_value(text)
 
 
 def apply_overrides(data: dict[str, Any], overrides: Sequence[Override], defaults: dict[str, Any]) -> dict[str, Any]:
@@ -70,10 +78,24 @@ def _set(data: dict[str, Any], override: Override, defaults: Any) -> None:
 
 
 def _in_full(part: str, value: Any, below: str) -> Any:
-    """The keys that a task's name stands for, so that one of them can be set: `--task rows.jsonl tasks.0.task.problem_column=question`."""
+    """The keys that a name stands for, so that one of them can be set: `--task rows.jsonl tasks.0.task.problem_column=question`.
+
+    Texts and examples that a file replaces are dropped: `template.system.file=system.txt`.
+    """
+    if part == "template" and isinstance(value, str):
+        return _block(value)
+    if (below == "file" and isinstance(value, str)) or (part == "few_shot" and isinstance(value, list) and not below.isdecimal()):
+        return {}
     if part in ("tasks", "evaluations") and below.isdecimal():
         return listed_with_task(value) if isinstance(value, str | dict | list) else value
     return task_keys(value) if part == "task" and isinstance(value, str) else value
+
+
+def _block(template: str) -> dict[str, Any]:
+    try:
+        return block_of(template)
+    except ValueError as error:
+        raise ConfigError(f"template: {error}") from None
 
 
 def _member(node: Any, part: str, override: Override, parent: str) -> str | int:

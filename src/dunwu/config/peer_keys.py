@@ -50,7 +50,8 @@ _PRECISION = ("matmul_precision (precision of the matrix products)",)
 _ENGINE = ("!the built-in engine samples, nothing is to be set up: leave it out (engine.max_batch limits its memory)",)
 _ONE_DEVICE = ("!a run uses one device, which device names: leave it out",)
 _CRITIC = ("!there is no critic: groups give the baseline; leave it out",)
-_TEMPLATE = ("template (auto: the model's own chat template)", "!the model's own template is used: leave it out")
+_TEMPLATE = ("template (auto: the model's own chat template; a file ends in .jinja)", "!the model's own template is used: leave it out")
+_FEW_SHOT = ("template.few_shot (such as {file: train.jsonl, count: 4})", "!only what answers has examples: leave it out")
 _COLUMNS = ("tasks.0.task.problem_column (dunwu data FILE shows what is read)", "!columns are found by their names (dunwu data FILE)")
 _PACKING = ("!rows are batched by tokens (micro_batch_tokens), not packed: leave it out",)
 _TRUNCATION = ("overlong (refuse or drop; rows are never cut)", "!rows that are too long are dropped or refused, never cut: leave it out")
@@ -102,6 +103,8 @@ TRL: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("packing", "padding_free", "group_by_length"), _PACKING),
     "truncation_mode": _TRUNCATION,
     **dict.fromkeys(("chat_template_path", "chat_template"), _TEMPLATE),
+    **dict.fromkeys(("system_prompt", "system_message"), ("template.system", "!rows hold their system turns: leave it out")),
+    **dict.fromkeys(("num_fewshot", "fewshot"), _FEW_SHOT),
     **dict.fromkeys(("assistant_only_loss", "completion_only_loss"), ("!the loss covers the assistant's turns only: leave it out",)),
     **dict.fromkeys(("peft_config", "use_peft"), ("lora (such as {rank: 16})",)),
     **dict.fromkeys(("lora_r", "lora_rank"), ("lora.rank",)),

@@ -23,7 +23,7 @@ from dunwu.errors import ConfigError
 class PresetValue:
     """A value for one configuration key, and its place in the paper."""
 
-    value: str | int | float | list[Any]
+    value: str | int | float | list[Any] | dict[str, Any]
     source: str
 
 

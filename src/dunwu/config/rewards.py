@@ -32,9 +32,9 @@ class FormatPart(PartConfig):
 
     kind: Literal["format"] = "format"
     form: Literal["tags", "boxed", "summary", "reply"] = "tags"
-    """tags: the form of the run's `answer_form`: `<think>...</think> <answer>...</answer>` and nothing else, or if that is boxed, `####`
-    or last-number a readable final answer, with or without reasoning before it; boxed: one `\\boxed{}` after the reasoning; summary: a
-    few words besides the answer after the reasoning; reply: some text, after at most one chain of thought, as for a greeting."""
+    """tags: the form of the run's `answer_form`: `<think>...</think> <answer>...</answer>` and nothing else, or if that is without tags a
+    readable final answer, with or without reasoning before it; boxed: one `\\boxed{}` after the reasoning; summary: a few words besides the
+    answer after the reasoning; reply: some text, after at most one chain of thought, as for a greeting."""
 
 
 class LanguagePart(PartConfig):

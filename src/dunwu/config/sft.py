@@ -12,6 +12,7 @@ from dunwu.config.base import Positive
 from dunwu.config.blocks import EngineConfig, Machine, OfModel, PolicyOptimising, PolicyWeights, SamplingConfig, Saving, Seeded
 from dunwu.config.presets import PresetValue
 from dunwu.config.references import DataRef
+from dunwu.config.template import SftTemplate
 
 
 class SftConfig(Seeded, Saving, Machine, PolicyOptimising, PolicyWeights, OfModel):
@@ -24,8 +25,9 @@ class SftConfig(Seeded, Saving, Machine, PolicyOptimising, PolicyWeights, OfMode
     """Held-out rows of the same form, whose loss is measured before, during and after training. null: none."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Columns of the files, which may be nested, by our names: {prompt: query, completion: extra.response}."""
-    template: Literal["plain", "tiny", "r1-zero", "chatml", "llama3", "deepseek", "auto"] = "tiny"
-    """Training template, see `dunwu.models.chat`; auto: the tokenizer's own, if it keeps all reasoning."""
+    template: SftTemplate = "tiny"
+    """Training template, see `dunwu.models.chat`; auto: the tokenizer's own, if it keeps all reasoning. Or a block, such as
+    {system: r1}, Jinja, or a file of either (.yaml, .jinja)."""
     epochs: Positive = 2
     """Passes over the data, each in its own order."""
     batch_size: Positive = 32

@@ -21,6 +21,7 @@ from dunwu.config.blocks import (
 )
 from dunwu.config.rewards import AccuracyPart, FormatPart, ModelPartConfig, Parts, TripwireConfig
 from dunwu.config.tasks import ChatTask, CountdownTask, EnvironmentTask, TaskConfig, Tasks, WeightedTask, each_with_task
+from dunwu.config.template import PromptTemplate, Template
 from dunwu.text.answer_forms import DEFAULT, KEY
 from dunwu.types import AnswerForm
 
@@ -103,6 +104,22 @@ class EvalConfig(HeldOutSamples):
     answer_form: AnswerForm | None = None
     """Where the answer of a completion stands, as in `ZeroConfig`; null: as in training, else tags-or-boxed."""
 
+    @field_validator("answer_form")
+    @classmethod
+    def _as_trained(cls, form: AnswerForm | None, info: ValidationInfo) -> AnswerForm | None:
+        return form or (info.context or {}).get(KEY)
+
+
+class PromptedEvalConfig(EvalConfig):
+    """An eval set, and how the model is asked."""
+
+    template: PromptTemplate = "tiny"
+    """Prompt template, as in `ZeroConfig`."""
+
+    def parts(self) -> tuple[EvalConfig, Template]:
+        """The eval set alone, and the template."""
+        return EvalConfig.model_construct(**{name: getattr(self, name) for name in EvalConfig.model_fields}), self.template
+
 
 Evaluations = Annotated[tuple[EvalConfig, ...], BeforeValidator(each_with_task)]
 """Eval sets, such as `gsm8k`, `[gsm8k, game24]` or `[{task: gsm8k, problems: 500}]`."""
@@ -132,8 +149,8 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     """Training problems: a task such as `gsm8k` or `rows.jsonl`, or a mixture such as `[gsm8k, {task: game24, weight: 2.0}]`."""
     answer_form: AnswerForm = DEFAULT
     """Where the answer of a completion stands: tags (`<answer>...</answer>`), boxed (`\\boxed{}`), tags-or-boxed, `####` (the rest of the
-    last such line, as in GSM8K) or last-number. Verifier, format reward, full wording and evaluations follow it. last-number is meant for
-    evaluating plain models: in training, a text that breaks off after the right number counts as right."""
+    last such line, as in GSM8K), last-number or boxed-or-last-number. Verifier, format reward, full wording and evaluations follow it.
+    last-number is meant for evaluating plain models: in training, a text that breaks off after the right number counts as right."""
     grpo: GrpoConfig = GrpoConfig()
     """The algorithm and its optimiser."""
     sampling: SamplingConfig = SamplingConfig()

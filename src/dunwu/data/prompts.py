@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jinja2 import TemplateError
 
 from dunwu.config.blocks import SamplingConfig
+from dunwu.config.template import ASKS, Shot, Template, TemplateConfig
+from dunwu.data.few_shot import examples
 from dunwu.errors import ConfigError, DataError, ModelError
 from dunwu.models.bos import bos_text, encode, start_with
-from dunwu.models.chat import AUTO, BASE, FORMATS, Message, dropped_turn, form, form_end, form_start
-from dunwu.models.chat_text import apply_chat, writes_date
+from dunwu.models.chat import AUTO, BASE, FORMATS, OWN, Message, dropped_turn, form, form_end, form_start
+from dunwu.models.chat_text import apply_chat, chat_end, writes_date
+from dunwu.models.own_template import layout_of, opening, with_suffix
 from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.base import Engine
 from dunwu.run.date import run_date
 from dunwu.tasks.templates import CHAT, TEMPLATES, render
+from dunwu.text.answer_forms import form_in, form_of
 from dunwu.text.surrogates import refuse_surrogates
 from dunwu.types import Problem, Prompt, SamplingParams
+from dunwu.verifiers.verify import WHOLE_TEXTS
 
 NAMES = (*TEMPLATES, *(name for name in FORMATS if name not in TEMPLATES), CHAT, AUTO)
 """Prompt templates, the training templates (`dunwu.models.chat`) included; ``auto`` is ``chat``, the tokenizer's own, if it has one."""
@@ -29,20 +35,28 @@ MOST_TRIES = 10_000
 @dataclass(frozen=True, slots=True)
 class PromptTemplate:
     """A template for one tokenizer. ``start``: the text with which the tokenizer starts every sequence; ``jinja``: the chat template
-    (``None``: the tokenizer's own); ``end``: the token that ends an answer, if only the template defines it."""
+    (``None``: the tokenizer's own); ``end``: the token that ends an answer, if only the template defines it; ``block``: what the user adds
+    (or ``None``), with its ``examples``."""
 
     name: str
     tokenizer: Tokenizer
     start: str
     jinja: str | None = None
     end: str | None = None
+    block: TemplateConfig | None = None
+    examples: tuple[Shot, ...] = ()
+
+    @property
+    def takes_turns(self) -> bool:
+        """True if it renders conversations, not only a question."""
+        return self.name not in TEMPLATES
 
     def prompt(self, problem: Problem, chat: Sequence[Mapping[str, str]] = ()) -> Prompt:
         """The prompt of ``problem``, or of the conversation ``chat`` about it, which a text template cannot render.
 
         Raises ``DataError`` if a template refuses it, or drops or rewrites a user's or system's turn.
         """
-        if self.name in TEMPLATES:
+        if not self.takes_turns:
             assert not chat, "a text template cannot render a conversation"
             if problem.turns:
                 raise DataError(
@@ -51,9 +65,10 @@ class PromptTemplate:
                 )
             text, prefill = render(problem, self.name)
         else:
-            turns = chat or problem.turns or [{"role": "user", "content": problem.text}]
+            turns = self._dressed(chat or problem.turns or [{"role": "user", "content": problem.text}], problem)
+            more = {"problem": turns[-1]["content"]} if self.block and self.block.jinja else {}
             try:
-                text, prefill = render(problem, CHAT, lambda _: apply_chat(self.tokenizer, turns, True, self.jinja))
+                text, prefill = render(problem, CHAT, lambda _: apply_chat(self.tokenizer, turns, True, self.jinja, **more))
             except TemplateError as error:
                 refusal = " ".join(str(error).split())[:200]
                 raise DataError(f"problem {problem.id}: the chat template refuses it ({refusal}); choose another template") from error
@@ -63,13 +78,33 @@ class PromptTemplate:
                 shown = " ".join(lost.content.split())[:60]
                 raise DataError(f"problem {problem.id}: the chat template drops or rewrites {shown!r}; choose another template")
         text = start_with(text.removeprefix(self.start), self.start) if self.name not in (CHAT, AUTO) else text
-        return Prompt(problem, text, tuple(encode(self.tokenizer, [text], self.start)[0]), prefill)
+        given = self.block.prefill if self.block else ""
+        return Prompt(problem, text + given, tuple(encode(self.tokenizer, [text + given], self.start)[0]), prefill + given)
+
+    def _dressed(self, turns: Sequence[Mapping[str, str]], problem: Problem) -> Sequence[Mapping[str, str]]:
+        """The turns with those that the block adds, and its suffix after the last."""
+        if self.block is None:
+            return turns
+        has_system = turns[0]["role"] == "system"
+        others = [each for each in self.examples if each.question.strip() != problem.text.strip()]
+        added = [{"role": each.role, "content": each.content} for each in opening(self.block, others, has_system)]
+        last = {**turns[-1], "content": with_suffix(turns[-1]["content"], self._suffix(problem))}
+        return [*turns[:has_system], *added, *turns[has_system:-1], last]
+
+    def _suffix(self, problem: Problem) -> str:
+        """The block's suffix; one that asks for the answer in its form is for problems that have such an answer and do not ask."""
+        suffix = "" if self.block is None else self.block.suffix
+        if suffix != ASKS:
+            return suffix
+        asked = problem.verifier in WHOLE_TEXTS or form_in(problem.text) is not None
+        return "" if asked else form_of(problem).asks.get(problem.language, "")
 
 
-def prompt_template(name: str, tokenizer: Tokenizer) -> PromptTemplate:
-    """The template ``name``. Raises ``ConfigError`` if it is unknown or does not fit this tokenizer."""
-    if name == AUTO and not tokenizer.chat_template:
-        name = BASE
+def prompt_template(template: Template, tokenizer: Tokenizer) -> PromptTemplate:
+    """The template for this tokenizer. Raises ``ConfigError`` if it is unknown or does not fit this tokenizer."""
+    if isinstance(template, TemplateConfig):
+        return _of_block(template, tokenizer)
+    name = BASE if template == AUTO and not tokenizer.chat_template else template
     if name not in NAMES:
         raise ConfigError(f"unknown template {name!r}: choose from {', '.join(NAMES)}")
     start = bos_text(tokenizer)
@@ -82,13 +117,27 @@ def prompt_template(name: str, tokenizer: Tokenizer) -> PromptTemplate:
     return PromptTemplate(name, tokenizer, form_start(str(tokenizer.chat_template), tokenizer))
 
 
-def template_in_words(name: str, tokenizer: Tokenizer) -> str:
-    """A template's name, and what ``auto`` stands for."""
+def _of_block(block: TemplateConfig, tokenizer: Tokenizer) -> PromptTemplate:
+    added = partial(replace, block=block, examples=examples(block))
+    if (layout := layout_of(block, tokenizer, ("problem",))) is not None:
+        end = chat_end(tokenizer, layout.jinja) if block.jinja else None
+        return added(PromptTemplate(OWN, tokenizer, layout.start, layout.jinja, end))
+    base = BASE if block.base == AUTO and not tokenizer.chat_template else block.base
+    if base not in TEMPLATES:
+        return added(prompt_template(base, tokenizer))
+    # A text template takes no turns, and its form for training does.
+    return added(PromptTemplate(f"{base} with turns", tokenizer, bos_text(tokenizer), form(base, tokenizer), form_end(base, tokenizer)))
+
+
+def template_in_words(template: Template, tokenizer: Tokenizer) -> str:
+    """A template's name and what ``auto`` stands for, and what a block adds."""
+    if isinstance(template, TemplateConfig):
+        return ", ".join([template.layout if template.own else template_in_words(template.base, tokenizer), *template.added()])
     found = "the tokenizer's chat template" if tokenizer.chat_template else f"{BASE}, because the tokenizer has no chat template"
-    return f"{AUTO}: {found}" if name == AUTO else name
+    return f"{AUTO}: {found}" if template == AUTO else template
 
 
-def make_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokenizer, max_prompt_tokens: int) -> list[Prompt]:
+def make_prompts(problems: Sequence[Problem], template: Template, tokenizer: Tokenizer, max_prompt_tokens: int) -> list[Prompt]:
     """Render and encode. Raises ``DataError`` for a prompt that is too long, which would be another problem if it were cut."""
     prompts = encode_prompts(problems, template, tokenizer)
     for prompt in prompts:
@@ -100,7 +149,7 @@ def make_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokenize
     return prompts
 
 
-def encode_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokenizer) -> list[Prompt]:
+def encode_prompts(problems: Sequence[Problem], template: Template, tokenizer: Tokenizer) -> list[Prompt]:
     """Render and encode, without a limit of length."""
     written = prompt_template(template, tokenizer)
     prompts = []
@@ -114,7 +163,7 @@ def encode_prompts(problems: Sequence[Problem], template: str, tokenizer: Tokeni
 class PromptLimit:
     """How prompts are made, and the largest number of tokens allowed."""
 
-    template: str
+    template: Template
     tokenizer: Tokenizer
     tokens: int
 
@@ -139,12 +188,16 @@ def fitting(draw: Callable[[int], Problem], stream: int, limit: PromptLimit) -> 
     )
 
 
-def written_date(template: str, tokenizer: Tokenizer) -> str | None:
+def written_date(template: Template, tokenizer: Tokenizer) -> str | None:
     """The date (ISO) in prompts of ``template``; ``None`` if they have none."""
-    return run_date() if template in (CHAT, AUTO) and writes_date(tokenizer.chat_template) else None
+    if isinstance(template, TemplateConfig):
+        jinja = template.jinja or ("" if template.own or template.base != AUTO else tokenizer.chat_template)
+    else:
+        jinja = tokenizer.chat_template if template in (CHAT, AUTO) else ""
+    return run_date() if writes_date(jinja) else None
 
 
-def sampling_params(sampling: SamplingConfig, template: str, tokenizer: Tokenizer, engine: Engine) -> SamplingParams:
+def sampling_params(sampling: SamplingConfig, template: Template, tokenizer: Tokenizer, engine: Engine) -> SamplingParams:
     """The sampling parameters of prompts in ``template``; completions end at the model's stop tokens or the template's.
 
     Raises ``ModelError`` if there is none: no completion would ever end.

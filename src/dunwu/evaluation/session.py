@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from dunwu.config.blocks import EngineConfig, SamplingConfig
+from dunwu.config.template import Template
 from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import PromptLimit, make_prompts, sampling_params
 from dunwu.data.rollouts import rollout_seeds, sample_groups
@@ -37,7 +38,7 @@ class EvaluationSession:
     engine: Engine
     tokenizer: Tokenizer
     pool: RewardPool
-    template: str
+    template: Template
     max_prompt_tokens: int
     all_rows: bool = False
     """Use all rows of a data set that is too small for held-out rows, see `held_out_problems`."""
@@ -49,7 +50,7 @@ class EvaluationSession:
         model: CausalLM,
         tokenizer: Tokenizer,
         engine: EngineConfig,
-        template: str,
+        template: Template,
         max_prompt_tokens: int,
         reward_workers: int = 1,
         reward_timeout: float = 5.0,

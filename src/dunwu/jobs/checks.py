@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dunwu.algorithms.recipes import algorithm_named
+from dunwu.config.template import Template
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.data.prompts import PromptLimit, make_prompts
 from dunwu.data.usable import drops, held_out_problems, matched_as_text, sift, where
@@ -106,13 +107,13 @@ def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: Tokeni
         rows += part.rows("train") if isinstance(part, Finite) else _first(part, config)
     check_sandbox(rows)
     prompts = _within(rows, limit)
-    _check_room(prompts, "sampling.max_tokens", config.sampling.max_tokens, positions)
+    _check_room(prompts, "sampling.max_tokens", config.sampling.max_tokens, positions, config.template)
     for place, held_out in enumerate(config.evaluations):
         chosen = held_out_problems(held_out, limit)
         dropped.update({f"{kind} (evaluations.{place})": count for kind, count in chosen.dropped.items()})
         check_sandbox(chosen.problems)
         evaluated = make_prompts(chosen.problems, config.template, tokenizer, config.max_prompt_tokens)
-        _check_room(evaluated, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions)
+        _check_room(evaluated, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions, config.template)
     finite = [part for part in parts if isinstance(part, Finite)]
     splits = tuple(part.splits for part in finite if part.splits)
     warnings = tuple(warning for part in finite for warning in part.warnings)
@@ -140,12 +141,13 @@ def _within(problems: Sequence[Problem], limit: PromptLimit) -> list[Prompt]:
     return prompts
 
 
-def _check_room(prompts: Sequence[Prompt], key: str, max_tokens: int, positions: int) -> None:
+def _check_room(prompts: Sequence[Prompt], key: str, max_tokens: int, positions: int, template: Template) -> None:
     """Raise ``UserError`` for a prompt that leaves no room for the completion among the model's positions."""
     longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
     length = len(longest.token_ids)
     if length >= positions:
-        raise DataError(f"the prompt of {longest.problem.id} has {length} tokens, and the model {positions} positions: drop the problem")
+        remedy = "take fewer examples, or drop the problem" if getattr(template, "few_shot", ()) else "drop the problem"
+        raise DataError(f"the prompt of {longest.problem.id} has {length} tokens, and the model {positions} positions: {remedy}")
     if length + max_tokens > positions:
         raise ConfigError(
             f"{key} = {max_tokens}: with the {length} tokens of the prompt of {longest.problem.id} that is more than"

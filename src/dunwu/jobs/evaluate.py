@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from dunwu.config.blocks import EngineConfig
+from dunwu.config.template import Template, plain
 from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import written_date
 from dunwu.evaluation.result import EvaluationResult
@@ -30,7 +31,7 @@ MAX_PROMPT_TOKENS = 4096
 def run_evaluation(
     model: str | tuple[CausalLM, Tokenizer],
     config: EvalConfig,
-    template: str,
+    template: Template,
     out: Path | None,
     device: str,
     threads: int,
@@ -69,14 +70,14 @@ def run_evaluation(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_evaluation(out / "evaluation.parquet", result)
-        described: dict[str, Any] = {"model": name, "template": template, **({"date": day} if day else {})}
+        described: dict[str, Any] = {"model": name, "template": plain(template), **({"date": day} if day else {})}
         described |= {"config": config.model_dump(mode="json"), "dropped": dropped, **({"note": held_out.note} if held_out.note else {})}
         written = json.dumps({**described, result.name: summary}, indent=2, ensure_ascii=False)
         (out / "summary.json").write_text(written + "\n", encoding="utf-8")
     return result
 
 
-def _show(result: EvaluationResult, summary: Mapping[str, Any], limit: int, template: str, reporter: Reporter) -> None:
+def _show(result: EvaluationResult, summary: Mapping[str, Any], limit: int, template: Template, reporter: Reporter) -> None:
     """A completion with the most frequent verdict, and a hint if almost no answer was read."""
     if not result.rows:
         return

@@ -16,11 +16,11 @@ from dunwu.analysis.sentences import PHASES, nothing_learnt, overlap, percent, p
 from dunwu.config.blocks import SamplingConfig, rate_in_words
 from dunwu.config.rewards import AnyPart, OwnPart
 from dunwu.config.tasks import DatasetTask, ReasoningGymTask, TaskConfig, task_title
+from dunwu.config.template import ASKS, Template, TemplateConfig, form_asked
 from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.run.directory import RunDirectory, read_metrics
 from dunwu.run.reporter import Reporter, clean, duration
-from dunwu.tasks.templates import TEMPLATES
 from dunwu.text.answer_forms import DEFAULT, FORMS
 from dunwu.types import AnswerForm
 
@@ -107,16 +107,16 @@ def _sampled(sampling: SamplingConfig) -> str:
     return "" if sampling.temperature == 1 else f" at temperature {sampling.temperature:g}"
 
 
-def announce_evaluation(reporter: Reporter, model: str, config: EvalConfig, template: str, out: Path | None, chosen: str = "") -> None:
+def announce_evaluation(reporter: Reporter, model: str, config: EvalConfig, template: Template, out: Path | None, chosen: str = "") -> None:
     """Report the plan of `dunwu eval`, before anything is loaded."""
     reporter.say("Evaluation: held-out problems, sampled completions, each verified.")
     reporter.facts((*_evaluation_facts(model, config, template, out), *chosen_facts(chosen)))
 
 
-def _evaluation_facts(model: str, config: EvalConfig, template: str, out: Path | None) -> Iterator[tuple[str, str]]:
+def _evaluation_facts(model: str, config: EvalConfig, template: Template, out: Path | None) -> Iterator[tuple[str, str]]:
     sampling = config.sampling
     yield "model", model
-    yield "template", template
+    yield "template", template if isinstance(template, str) else ", ".join([template.layout, *template.added()])
     yield "task", f"{_task(config.task)}, {config.split} split"
     yield from _answer_facts(config.answer_form or DEFAULT, template, [config.task])
     yield (
@@ -136,17 +136,22 @@ def chosen_facts(chosen: str) -> Iterator[tuple[str, str]]:
         yield "chosen", f"for this model: {chosen}"
 
 
-def _answer_facts(answer_form: AnswerForm, template: str, tasks: Sequence[TaskConfig]) -> Iterator[tuple[str, str]]:
+def _answer_facts(answer_form: AnswerForm, template: Template, tasks: Sequence[TaskConfig]) -> Iterator[tuple[str, str]]:
     """Where answers are read, if not where they are by default, and whether the prompts ask for another place or for none."""
     form = FORMS[answer_form]
-    tags = template in TEMPLATES and (template == "tiny" or "<answer>" in TEMPLATES[template].before)
+    asked = answer_form if isinstance(template, TemplateConfig) and template.suffix == ASKS else form_asked(template)
     if answer_form != DEFAULT:
-        yield "answers", f"{form.reads} (answer_form = {answer_form}){'; the template asks for tags' if tags and not form.tagged else ''}"
-    elif not tags and any(isinstance(task, DatasetTask | ReasoningGymTask) for task in tasks):
+        other = f"; the template asks for {_PLACES[asked]}" if asked and FORMS[asked].asks != form.asks else ""
+        yield "answers", f"{form.reads} (answer_form = {answer_form}){other}"
+    elif asked is None and any(isinstance(task, DatasetTask | ReasoningGymTask) for task in tasks):
         yield (
             "answers",
-            f"{form.reads}, for which this template does not ask; if the problems do not either, set answer_form, such as last-number",
+            f"{form.reads}, for which this template does not ask; if the problems do not either, set answer_form, such as last-number,"
+            " or ask for it: template.suffix=answer_form",
         )
+
+
+_PLACES: Mapping[AnswerForm, str] = {DEFAULT: "tags", "boxed": FORMS["boxed"].reads, "####": "####"}
 
 
 def dropped_facts(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ import torch
 from dunwu.config.pipeline import EvaluateConfig
 from dunwu.config.tasks import task_title
 from dunwu.config.zero import EvalConfig
+from dunwu.data.few_shot import with_examples
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import write_evaluation
 from dunwu.models.loading import load_model, pick_device
@@ -28,6 +29,7 @@ def run_measure(config: EvaluateConfig, out: Path, reporter: Reporter = QUIET) -
 
     The files hold neither times nor paths: the same model and configuration give the same bytes on the same machine.
     """
+    config = with_examples(config)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     take_date(out, config.model)
     model, tokenizer = load_model(config.model, pick_device(config.device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -21,10 +22,10 @@ from dunwu.jobs.headline import dropped_facts
 from dunwu.jobs.memory import GIB, budget, budget_lines, fits, in_words, model_files, read_dimensions, remedies
 from dunwu.jobs.reward_checks import check_parts, check_reward
 from dunwu.jobs.reward_model import read_examples as read_preferences
-from dunwu.jobs.sft import example_readers, paths
-from dunwu.models.chat import fitting_template
+from dunwu.jobs.sft import example_readers, paths, template_of
 from dunwu.models.loading import load_tokenizer
 from dunwu.models.protocols import Tokenizer
+from dunwu.run.reporter import clean
 from dunwu.tasks.base import Finite, Task
 from dunwu.tasks.make import make_mixture
 from dunwu.tasks.mixture import Mixture
@@ -46,7 +47,7 @@ def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]
         lines, longest = [*_rows(config, task), _unknown(config.model)], config.max_prompt_tokens
     else:
         checked = check_data(config, task, size.positions if size and size.positions else UNBOUNDED, tokenizer)
-        lines, longest = list(_data(checked, task)), max(len(prompt.token_ids) for prompt in checked.prompts)
+        lines, longest = list(_data(checked, task, tokenizer)), max(len(prompt.token_ids) for prompt in checked.prompts)
     check_reward(config, task)
     if size is None:
         return [*lines, f"memory: the config.json of {config.model} is not on this machine, so it cannot be computed"]
@@ -68,7 +69,7 @@ def preview_sft(config: SftConfig) -> list[str]:
     tokenizer, size = _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
         return [*(f"{path}: {sum(1 for _ in stream_rows(path)):,} rows" for path in paths(config).values()), _unknown(config.model)]
-    template = fitting_template(config.template, tokenizer)
+    template = template_of(config, tokenizer)
     readers = example_readers(config, template, tokenizer, size.positions if size and size.positions else UNBOUNDED)
     vocabulary = size.vocabulary if size else len(tokenizer)
     lines, first = list[str](), list[Example]()
@@ -77,7 +78,18 @@ def preview_sft(config: SftConfig) -> list[str]:
         for example in reader.read(counts):
             first = first or [example]
         lines.append(f"{name}: {counts}; as tokens {in_words(bytes_on_disk(counts.tokens, vocabulary))} on disk")
-    return [f"reads: {conversations_taken(config)}", *lines, f"first conversation: {_quoted(tokenizer.decode(first[0].ids.tolist()))}"]
+    ids = first[0].ids.tolist()
+    shown = as_read("first conversation", tokenizer.decode(ids), ids, tokenizer, f", {first[0].targets:,} of them learned")
+    return [f"reads: {conversations_taken(config)}", *lines, *shown]
+
+
+def as_read(title: str, text: str, ids: Sequence[int], tokenizer: Tokenizer, more: str = "") -> Iterator[str]:
+    """A whole text as a model reads it, line by line, below a line with its number of tokens and the special ones among them."""
+    special = {index for index, added in tokenizer.added_tokens_decoder.items() if added.special}
+    counts = Counter(token for token in ids if token in special)
+    found = ", ".join(f"{name} {count}" for name, count in zip(tokenizer.convert_ids_to_tokens([*counts]), counts.values(), strict=True))
+    yield f"{title}: {len(ids):,} tokens{more}; special tokens: {found or 'none'}"
+    yield from (f"| {clean(line)}" for line in text.split("\n"))
 
 
 def preview_reward_model(config: RewardModelConfig) -> list[str]:
@@ -95,13 +107,14 @@ def preview_reward_model(config: RewardModelConfig) -> list[str]:
     return [f"reads: {preferences_taken(config)}", f"rows: {rows}", f"tokens of a row: {_spread(lengths)}", f"first row: {_quoted(first)}"]
 
 
-def _data(checked: Checked, task: Task) -> Iterator[str]:
+def _data(checked: Checked, task: Task, tokenizer: Tokenizer) -> Iterator[str]:
     rows = f"{checked.rows:,} rows" if _all_finite(task) else f"{checked.rows:,} problems checked, of generated ones the first"
     yield f"training data: {rows} of {_names(task)}"
     yield from (f"{name}: {text}" for name, text in checked.remarks())
     yield from (f"warning: {text}" for text in checked.warnings)
     yield f"tokens of a prompt: {_spread(sorted(len(prompt.token_ids) for prompt in checked.prompts))}"
-    yield f"first prompt: {_quoted(checked.prompts[0].text)}"
+    first = checked.prompts[0]
+    yield from as_read("first prompt", first.text, first.token_ids, tokenizer)
 
 
 def _rows(config: ZeroConfig, task: Task) -> Iterator[str]:

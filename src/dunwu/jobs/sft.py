@@ -14,6 +14,8 @@ from dunwu.analysis.live import live_page
 from dunwu.analysis.report import REPORT, write_report
 from dunwu.config.blocks import rate_in_words
 from dunwu.config.sft import SftConfig
+from dunwu.config.template import Template, TemplateConfig
+from dunwu.data.few_shot import examples, with_examples
 from dunwu.data.first_rows import NO_DATA, conversations_taken
 from dunwu.data.io.chat_examples import ExampleReader
 from dunwu.data.io.token_file import TokenFile, token_file
@@ -22,9 +24,10 @@ from dunwu.errors import ConfigError
 from dunwu.jobs.headline import already_finished, chosen_facts
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.stopping import stopping_at_once
-from dunwu.models.chat import TrainingTemplate, fitting_template
+from dunwu.models.chat import TrainingTemplate
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora, base_parameters
+from dunwu.models.own_template import learnable
 from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
@@ -47,13 +50,14 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
 
     Raises ``Interrupted`` when asked to stop, after saving.
     """
+    config = with_examples(config)
     check_trackers(config.report_to)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     take_date(out)
     device = pick_device(config.device)
     model, tokenizer = load_model(config.model, device)
-    template = fitting_template(config.template, tokenizer)
+    template = template_of(config, tokenizer)
     template.adopt(tokenizer, model)
     readers = example_readers(config, template, tokenizer, model.config.max_position_embeddings)
     hashes, sets = inputs(config), dict[str, TokenFile]()
@@ -93,6 +97,11 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
             write_report(run.path)
     reporter.facts((*conclusion(before, rows, final), ("report", str(out / REPORT))))
     return out
+
+
+def template_of(config: SftConfig, tokenizer: Tokenizer) -> TrainingTemplate:
+    """The template that the rows are rendered with. Raises ``ConfigError`` for one that cannot be learned from."""
+    return learnable(config.template, tokenizer, examples(config.template) if isinstance(config.template, TemplateConfig) else ())
 
 
 def example_readers(config: SftConfig, template: TrainingTemplate, tokenizer: Tokenizer, positions: int) -> dict[str, ExampleReader]:
@@ -156,7 +165,7 @@ def plan_facts(
         yield "trained", f"LoRA adapters of rank {lora.rank}, alpha {lora.alpha:g}, on {', '.join(lora.targets)}; the base is frozen"
     yield "device", f"{device}, {trainer.scorer.name}"
     day = written_date(config.template, trainer.tokenizer)
-    yield "template", (template.note or config.template) + (f"; it writes the date {day}, also after a resume" if day else "")
+    yield "template", _template_in_words(config.template, template) + (f"; it writes the date {day}, also after a resume" if day else "")
     yield "reads", conversations_taken(config)
     for name, found in sets.items():
         yield name, str(found.counts)
@@ -165,6 +174,12 @@ def plan_facts(
     yield "training", f"{epochs} of {updates} of {config.batch_size} conversations"
     yield "optimiser", rate_in_words(config)
     yield "run", str(run)
+
+
+def _template_in_words(asked: Template, template: TrainingTemplate) -> str:
+    if isinstance(asked, str):
+        return template.note or asked
+    return ", ".join([template.note or asked.layout, *asked.added()])
 
 
 def conclusion(before: dict[str, float], rows: list[dict[str, Any]], final: Path) -> Iterator[tuple[str, str]]:

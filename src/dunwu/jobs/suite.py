@@ -20,6 +20,7 @@ from dunwu.config.blocks import SamplingConfig
 from dunwu.config.reward_model import Criterion
 from dunwu.config.suite import GeneralSet, PromptSet, SuiteConfig
 from dunwu.config.zero import EvalConfig
+from dunwu.data.few_shot import with_examples
 from dunwu.data.prompts import PromptLimit
 from dunwu.data.usable import held_out_problems, sift
 from dunwu.errors import DataError
@@ -89,6 +90,7 @@ def run_suite(config: SuiteConfig, out: Path, resume: bool = False, reporter: Re
     Those hold neither times nor paths: the same model and configuration give the same bytes on the same machine, interrupted or not.
     Raises ``UserError`` for an unusable model, set or reward model, before anything is sampled.
     """
+    config = with_examples(config)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     take_date(out, config.model)
     limit = PromptLimit(config.template, load_tokenizer(config.model), config.max_prompt_tokens)

@@ -13,6 +13,7 @@ from dunwu.algorithms.recipes import describe
 from dunwu.analysis.live import live_page
 from dunwu.analysis.report import write_report
 from dunwu.config.zero import ZeroConfig
+from dunwu.data.few_shot import with_examples
 from dunwu.data.prompts import template_in_words, written_date
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.jobs.checks import check_run, with_rows
@@ -52,6 +53,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     take_date(out)
+    config = with_examples(config)
     check_parts(config)
     device = pick_device(config.device)
     model, tokenizer = load_model(config.model, device)

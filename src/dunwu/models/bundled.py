@@ -1,8 +1,10 @@
-"""Paths of models: the tiny base model of the package, checkpoints of a run, and the template that each is prompted with."""
+"""Paths of models: the tiny base model of the package, checkpoints of a run, and the configurations that they were trained with."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dunwu.config.load import read_mapping
 from dunwu.errors import ModelError
@@ -32,8 +34,7 @@ def run_above(folder: Path) -> Path | None:
     return next((place for place in (folder, *folder.parents[:2]) if (place / "config.yaml").is_file()), None)
 
 
-def trained_template(model: str) -> str | None:
-    """The template of the run that a local model is from; ``None`` without a run or if it has no template."""
+def trained_as(model: str) -> Mapping[str, Any]:
+    """The configuration of the run that a local model is from; empty without a run."""
     run = run_above(Path(model)) if Path(model).is_dir() else None
-    template = None if run is None else read_mapping(run / "config.yaml").get("template")
-    return None if template is None else str(template)
+    return {} if run is None else read_mapping(run / "config.yaml")

@@ -24,8 +24,8 @@ from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.tasks.templates import TEMPLATES
 
 Role = Literal["system", "user", "assistant"]
-AUTO, PLAIN, BASE = "auto", "plain", "r1-zero"
-"""`auto` chooses by the tokenizer: its own chat template, or for a base model without one `r1-zero`."""
+AUTO, PLAIN, BASE, OWN = "auto", "plain", "r1-zero", "own"
+"""`auto` chooses by the tokenizer: its own chat template, or for a base model without one `r1-zero`. `own`: a layout of the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class TrainingTemplate:
 
     ``apply(messages, add_generation_prompt)`` renders, ``end`` is the token that ends an assistant's turn, ``reserved`` finds the tokens
     that no message may contain, ``start`` is the BOS text that our forms start with, ``note`` what `auto` stands for; ``own``:
-    the tokenizer's chat template is kept, because it prompts in the same form.
+    the tokenizer's chat template is kept, because it prompts in the same form. ``dress`` adds what a block of the user adds to a
+    conversation, and ``prefill`` starts each answer and is not learned.
     """
 
     name: str
@@ -63,6 +64,8 @@ class TrainingTemplate:
     start: str = ""
     note: str = ""
     own: bool = False
+    dress: Callable[[Sequence[Message]], Sequence[Message]] = tuple
+    prefill: str = ""
 
     def render(self, messages: Sequence[Message]) -> list[Segment]:
         """The conversation in pieces, the last one learned: text after the last end token teaches nothing and is omitted.
@@ -70,6 +73,7 @@ class TrainingTemplate:
         A learned piece is what the model writes in its turn: from the end of the prompt for this turn through the end token.
         Raises ``DataError`` if a message contains a reserved token, or the template drops something or rewrites an earlier turn.
         """
+        messages = self.dress(messages)
         self._check_reserved(messages)
         chat = [self._readable(message) for message in messages]
         segments: list[Segment] = []
@@ -79,9 +83,13 @@ class TrainingTemplate:
                 continue
             prompt = self._apply(chat[:place], True)
             turn = _continuation(prompt, self._apply(chat[: place + 1], False)).rstrip()
+            if not turn.startswith(self.prefill):
+                raise DataError(f"an answer does not start with template.prefill = {self.prefill!r}; add it, or leave the prefill out")
+            prompt, turn = prompt + self.prefill, turn.removeprefix(self.prefill)
             if not turn.endswith(self.end):
                 raise DataError(f"the template does not end an assistant's turn with {self.end!r}")
-            if message.reasoning not in turn or message.content.strip() not in turn:
+            written = self.prefill + turn
+            if message.reasoning not in written or message.content.strip() not in written:
                 raise DataError("the template drops reasoning or other content of an assistant's turn")
             segments += [Segment(_continuation(done, prompt)), Segment(turn, learned=True)]
             done = prompt + turn
@@ -96,9 +104,10 @@ class TrainingTemplate:
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """The text after which the model writes its turn. Raises ``DataError`` if the template drops a turn."""
+        messages = self.dress(messages)
         text = self._apply([self._readable(message) for message in messages], True)
         _refuse_dropped(text, messages)
-        return text
+        return text + self.prefill
 
     def adopt(self, tokenizer: Tokenizer, model: CausalLM) -> None:
         """Set the template and its end token in the tokenizer and the model, so that a saved checkpoint is prompted and stops with them."""
@@ -113,7 +122,7 @@ class TrainingTemplate:
 
     def _readable(self, message: Message) -> dict[str, str]:
         read = {"role": message.role, "content": message.content}
-        if message.reasoning and self.name == AUTO:
+        if message.reasoning and self.name in (AUTO, OWN):
             # Other templates may have no key for reasoning.
             read["content"] = f"<think>\n{message.reasoning}\n</think>\n\n{message.content}"
         elif message.reasoning:
@@ -150,20 +159,21 @@ def _refuse_dropped(text: str, messages: Sequence[Message]) -> None:
         raise DataError(f"the template drops or rewrites the {message.role}'s turn {' '.join(message.content.split())[:60]!r}")
 
 
-def training_template(name: str, tokenizer: Tokenizer) -> TrainingTemplate:
-    """The template of this name for this tokenizer, tested on a conversation of two turns with reasoning.
+def training_template(name: str, tokenizer: Tokenizer, layout: str | None = None, start: str = "") -> TrainingTemplate:
+    """The template of this name for this tokenizer, tested on a conversation of two turns with reasoning. ``layout``: Jinja of the user,
+    with the BOS text that it starts with.
 
     Raises ``ConfigError`` with the remedy if it is unknown, needs tokens that the tokenizer lacks, or (`auto`) loses reasoning.
     """
-    if name not in (*FORMATS, AUTO):
+    if layout is None and name not in (*FORMATS, AUTO):
         raise ConfigError(f"unknown template {name!r}: choose from {', '.join([*FORMATS, AUTO])}")
     remedy = f"set template to one of {', '.join(FORMATS)}"
-    jinja = form(name, tokenizer) if name in FORMATS else tokenizer.chat_template
+    jinja = layout or (form(name, tokenizer) if name in FORMATS else tokenizer.chat_template)
     if not isinstance(jinja, str):
         raise ConfigError(f"template = 'auto': the tokenizer has no chat template of its own; {remedy}")
     special = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special} | set(tokenizer.all_special_tokens)
     markers = set(_MARKER.findall(jinja))
-    if name != AUTO:
+    if name not in (AUTO, OWN):
         _check_tokens(name, markers, tokenizer, remedy)
 
     reserved = re.compile("|".join(map(re.escape, sorted(special | markers, key=len, reverse=True))))
@@ -172,7 +182,7 @@ def training_template(name: str, tokenizer: Tokenizer) -> TrainingTemplate:
         return apply_chat(tokenizer, chat, continued, jinja)
 
     try:
-        template = TrainingTemplate(name, jinja, apply, "", reserved, form_start(jinja, tokenizer))
+        template = TrainingTemplate(name, jinja, apply, "", reserved, start or form_start(jinja, tokenizer))
         template = replace(template, end=_end_token(template.prompt(PROBE), special | markers))
         template.render(PROBE)
     except DataError as error:
@@ -272,22 +282,33 @@ def _literal(text: str) -> str:
 
 
 def _form(
-    system: Around, user: Around, assistant: Around, reasoning: Around = _LINES, start: str = "", end: str = "", ends_sentence: bool = False
+    system: Around,
+    user: Around,
+    assistant: Around,
+    reasoning: Around = _LINES,
+    start: str = "",
+    end: str = "",
+    ends_sentence: bool = False,
+    gap: str = "",
 ) -> str:
-    """A template from the texts before and after a turn of each role; ``end`` (none: the tokenizer's) comes right after the assistant's.
-
-    ``ends_sentence`` as in `dunwu.tasks.templates`.
-    """
+    """A template from the texts before and after a turn of each role; ``end`` (none: the tokenizer's) comes right after the assistant's,
+    and ``gap`` before what it says, which a prompt does not have. ``ends_sentence`` as in `dunwu.tasks.templates`."""
     reasoned = "{{ message['reasoning_content'] }}".join(map(_literal, reasoning))
     turns = {
         "system": f"{_literal(system[0])}{_CONTENT}{_literal(system[1])}",
         "user": f"{_literal(user[0])}{_CONTENT}{_UNLESS_ENDED if ends_sentence else ''}{_literal(user[1])}",
-        "assistant": f"{_literal(assistant[0])}{{% if message['reasoning_content'] %}}{reasoned}{{% endif %}}{_CONTENT}"
+        "assistant": f"{_literal(assistant[0] + gap)}{{% if message['reasoning_content'] %}}{reasoned}{{% endif %}}{_CONTENT}"
         f"{_literal(end) or '{{ eos_token }}'}{_literal(assistant[1])}",
     }
     body = "".join(f"{{% if message['role'] == '{role}' %}}{turn}{{% endif %}}" for role, turn in turns.items())
     continued = f"{{% if add_generation_prompt %}}{_literal(assistant[0])}{{% endif %}}"
     return f"{_literal(start)}{{% for message in messages %}}{body}{{% endfor %}}{continued}"
+
+
+def text_form(before: str, after: str, start: str) -> str:
+    """The template of texts around a question, as prompts of base models have them; turns are separated by an empty line."""
+    gap = "" if not after or after[-1].isspace() else " "
+    return _form(("", "\n\n"), (before, ""), (after, "\n\n"), start=start, gap=gap)
 
 
 def _chatml(role: str) -> str:

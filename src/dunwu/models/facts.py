@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from dunwu.config.defaults import ModelFacts
-from dunwu.models.bundled import bundled_path, trained_template
+from dunwu.models.bundled import bundled_path, trained_as
 from dunwu.models.hub_ids import local_folder
+from dunwu.process.hub import hub_file
+from dunwu.text.answer_forms import KEY
 
 _SMALL = 2_000_000
 """Bytes of a tokenizer.json that may be the tiny world's, which has 60,000."""
@@ -17,14 +20,23 @@ _FIRST = 6
 """Tokens with which every vocabulary of the tiny world begins: the end, padding and the four tags."""
 
 
-def model_facts(name_or_path: str) -> ModelFacts:
-    """The facts of a model; those of a hub model are not known. Raises ``ModelError`` for what can be no model."""
+def model_facts(name_or_path: str, fetch: bool = False) -> ModelFacts:
+    """The facts of a model. Of a hub model only its chat template is known, if it is cached or with ``fetch``.
+
+    Raises ``ModelError`` for what can be no model.
+    """
     folder = local_folder(name_or_path)
     if folder is None:
-        return ModelFacts(tiny=False)
+        return ModelFacts(tiny=False, chat=_has_chat_template(lambda file: hub_file(name_or_path, file, fetch)))
     positions = _read(folder / "config.json").get("max_position_embeddings")
     tiny = _first_tokens(folder) == _first_tokens(bundled_path())
-    return ModelFacts(tiny, trained_template(name_or_path), positions if isinstance(positions, int) else None)
+    trained, chat = trained_as(name_or_path), _has_chat_template(lambda file: folder / file)
+    return ModelFacts(tiny, trained.get("template"), positions if isinstance(positions, int) else None, chat, trained.get(KEY))
+
+
+def _has_chat_template(file: Callable[[str], Path | None]) -> bool:
+    config, jinja = file("tokenizer_config.json"), file("chat_template.jinja")
+    return bool(jinja and jinja.is_file()) or bool(config and _read(config).get("chat_template"))
 
 
 def _first_tokens(folder: Path) -> frozenset[str]:

@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import MappingProxyType
+from typing import Any
 
 from dunwu.config.base import Config
+from dunwu.config.defaults import TINY
 from dunwu.config.load import validate
 from dunwu.config.overrides import Override, apply_overrides
 from dunwu.config.reward_model import RewardModelConfig
@@ -30,6 +32,8 @@ class Stage:
     name: str
     work: Config
     inputs: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=lambda: TINY.context, compare=False)
+    """In which its configuration is validated, see `dunwu.config.defaults`."""
 
     def __post_init__(self) -> None:
         check_name(self.name, "stage")
@@ -59,7 +63,7 @@ class Stage:
         """The configuration with these values at dotted keys."""
         try:
             data = apply_overrides(self.work.as_set(), [Override(*item) for item in values.items()], {})
-            return validate(type(self.work), data)
+            return validate(type(self.work), data, context=self.context)
         except ConfigError as error:
             raise ConfigError(f"stage {self.name}: {error}") from None
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.config.base import Config
-from dunwu.config.load import load_config, read_mapping
+from dunwu.config.defaults import Following, ModelFacts, following
+from dunwu.config.load import load_following, read_mapping
 from dunwu.config.overrides import Override, apply_overrides, parse_overrides
 from dunwu.config.yaml_text import write_yaml
 from dunwu.errors import ConfigError
 from dunwu.pipeline.graph import Pipeline, Stage
+from dunwu.pipeline.stage_models import facts_of, made_facts, with_templates
 from dunwu.pipeline.stages import KINDS
 
 Json = dict[str, Any]
@@ -66,8 +68,8 @@ def make_pipeline(data: Json, overrides: Sequence[Override] = (), default_name: 
         if name not in stages or not key:
             raise ConfigError(f"{override.key} = {override.value!r}: start with a stage{_nearest(name, stages)} and a dot")
     try:
-        made = tuple(_stage(name, written, [o for o in overrides if o.key.startswith(f"{name}.")]) for name, written in stages.items())
-        return Pipeline(str(data.get("name", default_name)), made)
+        made = _Stages(stages, overrides)
+        return Pipeline(str(data.get("name", default_name)), tuple(made.stage(name) for name in stages))
     except ConfigError as error:
         raise ConfigError(f"{source}{error}") from None
 
@@ -84,31 +86,59 @@ def _check_keys(data: Json, source: str) -> None:
             raise ConfigError(f"{source}stages.{name} = {str(written)[:80]!r}: expected a name and lines of `key: value`")
 
 
-def _stage(name: str, written: Json, overrides: Sequence[Override]) -> Stage:
-    data = dict(written)
-    work, inputs = data.pop("work", None), data.pop("inputs", None) or {}
-    tokens = []
-    for override in overrides:
-        key = override.key.removeprefix(f"{name}.")
-        if key.startswith("inputs."):
-            inputs = {**inputs, key.removeprefix("inputs."): override.value}
-        else:
-            tokens.append(f"{key}={json.dumps(override.value, default=str)}")
-    if not isinstance(inputs, dict) or not all(isinstance(text, str) for item in inputs.items() for text in item):
-        raise ConfigError(f"stage {name}: inputs = {str(inputs)[:80]}: expected lines of `key: stage`, such as `model: base`")
-    try:
-        config = _config(_model(work), data, inputs, tokens)
-    except ConfigError as error:
-        raise ConfigError(f"stage {name}: {error}") from None
-    return Stage(name, config, inputs)
+class _Stages:
+    """Makes stages, those first whose models others take."""
+
+    def __init__(self, written: Mapping[str, Json], overrides: Sequence[Override]) -> None:
+        self._written, self._overrides = written, overrides
+        self._made, self._open = dict[str, tuple[Stage, ModelFacts]](), list[str]()
+
+    def stage(self, name: str) -> Stage:
+        """The stage of this name. Any mistake raises a one-line `ConfigError`."""
+        return self._with_facts(name)[0]
+
+    def _with_facts(self, name: str) -> tuple[Stage, ModelFacts]:
+        """The stage, and the facts of the model that it makes."""
+        if name not in self._made:
+            self._open.append(name)
+            self._made[name] = self._make(name)
+            self._open.remove(name)
+        return self._made[name]
+
+    def _made_by(self, name: str) -> ModelFacts:
+        """The facts of the model of a stage; nothing is known in a cycle or of a stage that is missing, which the graph refuses."""
+        return ModelFacts(tiny=False) if name not in self._written or name in self._open else self._with_facts(name)[1]
+
+    def _make(self, name: str) -> tuple[Stage, ModelFacts]:
+        data = dict(self._written[name])
+        work, inputs = data.pop("work", None), data.pop("inputs", None) or {}
+        tokens = []
+        for override in (each for each in self._overrides if each.key.startswith(f"{name}.")):
+            key = override.key.removeprefix(f"{name}.")
+            if key.startswith("inputs."):
+                inputs = {**inputs, key.removeprefix("inputs."): override.value}
+            else:
+                tokens.append(f"{key}={json.dumps(override.value, default=str)}")
+        if not isinstance(inputs, dict) or not all(isinstance(text, str) for item in inputs.items() for text in item):
+            raise ConfigError(f"stage {name}: inputs = {str(inputs)[:80]}: expected lines of `key: stage`, such as `model: base`")
+        try:
+            model, given = _model(work), [each.value for each in parse_overrides(tokens) if each.key == "model"]
+            facts = facts_of({**data, **({"model": given[-1]} if given else {})}, inputs, self._made_by)
+            follow = following(str(work).replace("_", "-"), facts)
+            config = _config(model, with_templates(data, inputs, self._made_by), inputs, tokens, follow)
+        except ConfigError as error:
+            raise ConfigError(f"stage {name}: {error}") from None
+        stage = Stage(name, config, inputs, follow.context)
+        return stage, made_facts(stage, facts)
 
 
-def _config(model: type[Config], data: Json, inputs: Mapping[str, str], tokens: Sequence[str]) -> Config:
+def _config(model: type[Config], data: Json, inputs: Mapping[str, str], tokens: Sequence[str], follow: Following) -> Config:
     """Inputs go in as ``@STAGE``, so that a key without a default has a value."""
     for key in inputs:
         if key in data or any(token.startswith(f"{key}=") for token in tokens):
             raise ConfigError(f"{key} is given twice, as an input and as a key: leave one of them out")
-    return load_config(model, None, [*tokens, *(f"{key}={json.dumps(f'@{source}')}" for key, source in inputs.items())], base=data)
+    given = [*tokens, *(f"{key}={json.dumps(f'@{source}')}" for key, source in inputs.items())]
+    return load_following(model, None, given, follow, base=data)[0]
 
 
 def _model(work: object) -> type[Config]:

@@ -31,10 +31,21 @@ def ask_early() -> None:
 
 def is_cached(repository: str, file: str = "config.json") -> bool:
     """Has the cache of the hub's client this file of a model?"""
-    from huggingface_hub import try_to_load_from_cache
+    return hub_file(repository, file) is not None
 
-    found = try_to_load_from_cache(repository, file)
-    return isinstance(found, str) and Path(found).exists()
+
+def hub_file(repository: str, file: str, fetch: bool = False) -> Path | None:
+    """A file of a model in the cache, or with ``fetch`` from the hub if it answers; ``None`` if there is none."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        found = try_to_load_from_cache(repository, file)  # a mark of its own if the hub has no such file
+        if isinstance(found, str) and Path(found).exists():
+            return Path(found)
+        return Path(hf_hub_download(repository, file)) if fetch and found is None and hub_answers() else None
+    except (OSError, HfHubHTTPError, HFValidationError):  # which loading the model will say
+        return None
 
 
 class _Probe:

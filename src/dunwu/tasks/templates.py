@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from dunwu.errors import ConfigError
+from dunwu.text.r1_wording import R1_WORDING
 from dunwu.types import Problem
 
 CHAT = "chat"
@@ -26,13 +27,7 @@ class Template:
     ends_sentence: bool = False
 
 
-_R1_ZERO = (
-    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. "
-    "The assistant first thinks about the reasoning process in the mind and then provides the user with the answer. "
-    "The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, "
-    "i.e., <think> reasoning process here </think> <answer> answer here </answer>. User: "
-)
-"""DeepSeek-R1, arXiv 2501.12948v1, table 1."""
+_R1_ZERO = f"{R1_WORDING} User: "
 
 TEMPLATES: Mapping[str, Template] = MappingProxyType(
     {

@@ -4,14 +4,15 @@ A form is a value that everything follows: what is read (`dunwu.models.thinking`
 problems ask for, and what messages say. A problem carries the name of its form in ``data["answer_form"]``, if it is not `DEFAULT`.
 
 Nothing before ``</think>`` is ever read, and candidates side by side are no answer. ``last-number`` is meant for evaluating models that
-follow no form. In training it is weak: a completion that is cut off, or that only repeats numbers of the problem, may end in the right one.
+follow no form, ``boxed-or-last-number`` for models that may not do what they are asked. In training a last number is weak: a completion
+that is cut off, or that only repeats numbers of the problem, may end in the right one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import get_args
 
@@ -39,6 +40,8 @@ class Form:
     reads: str
     """What is read, for messages."""
     place: Mapping[Language, str]
+    asks: Mapping[Language, str] = field(default_factory=dict)
+    """Asks for reasoning and an answer in this form, after a problem that does not; empty: such a form is never asked for."""
     tagged: bool = False
     numbers_only: bool = False
 
@@ -125,6 +128,12 @@ def _last_number(text: str) -> Found:
     return (None, "several answers") if beside else (last.group().replace("$", "").replace("−", "-"), "")
 
 
+def _in_box_or_last_number(text: str) -> Found:
+    """The box, as it was asked for; the last number if there is none at all."""
+    answer, problem = _in_box(text)
+    return _last_number(text) if problem == "no answer" else (answer, problem)
+
+
 def _boxes_once(text: str) -> bool:
     boxes = {content for _, _, content in find_boxes(text)}
     return len(boxes) <= 1 and text.lower().count("answer is") <= 1
@@ -141,18 +150,34 @@ _TAGS_PLACE: Mapping[Language, str] = MappingProxyType(
         "zh": "<answer> </answer>里只写{what}，例如<answer>{example}</answer>。",
     }
 )
+_TAGS_ASKED: Mapping[Language, str] = MappingProxyType(
+    {
+        "en": "Please reason step by step within <think> </think>, then put your final answer within <answer> </answer>.",
+        "zh": "请先在<think> </think>中逐步推理，再把最终答案放在<answer> </answer>中。",
+    }
+)
+_BOX_PLACE: Mapping[Language, str] = MappingProxyType(
+    {"en": r"In \boxed{{}} put {what}: \boxed{{{example}}}.", "zh": r"\boxed{{}}里只写{what}，例如\boxed{{{example}}}。"}
+)
+_BOX_ASKED: Mapping[Language, str] = MappingProxyType(
+    {  # DeepSeek's own wording
+        "en": r"Please reason step by step, and put your final answer within \boxed{}.",
+        "zh": r"请通过逐步推理来解答问题，并把最终答案放置于\boxed{}中。",
+    }
+)
 FORMS: Mapping[AnswerForm, Form] = MappingProxyType(
     {
         form.name: form
         for form in (
-            Form(DEFAULT, _in_tags_or_box, _boxes_once, r"<answer> or \boxed{}", _TAGS_PLACE, tagged=True),
-            Form("tags", _in_tags, _boxes_once, "<answer>", _TAGS_PLACE, tagged=True),
+            Form(DEFAULT, _in_tags_or_box, _boxes_once, r"<answer> or \boxed{}", _TAGS_PLACE, _TAGS_ASKED, tagged=True),
+            Form("tags", _in_tags, _boxes_once, "<answer>", _TAGS_PLACE, _TAGS_ASKED, tagged=True),
             Form(
                 "boxed",
                 _in_box,
                 _boxes_once,
                 r"\boxed{}",
-                {"en": r"In \boxed{{}} put {what}: \boxed{{{example}}}.", "zh": r"\boxed{{}}里只写{what}，例如\boxed{{{example}}}。"},
+                _BOX_PLACE,
+                _BOX_ASKED,
             ),
             Form(
                 "####",
@@ -160,6 +185,10 @@ FORMS: Mapping[AnswerForm, Form] = MappingProxyType(
                 lambda text: len(_HASHES.findall(text)) == 1,
                 "line with ####",
                 {"en": "In the last line, after ####, put {what}: #### {example}", "zh": "最后一行在####后只写{what}，例如#### {example}"},
+                {  # verl's wording for GSM8K
+                    "en": 'Let\'s think step by step and output the final answer after "####".',
+                    "zh": '请逐步推理，并在"####"后写出最终答案。',
+                },
             ),
             Form(
                 "last-number",
@@ -169,8 +198,26 @@ FORMS: Mapping[AnswerForm, Form] = MappingProxyType(
                 {"en": "At the end put {what}: {example}", "zh": "最后只写{what}，例如{example}"},
                 numbers_only=True,
             ),
+            Form(
+                "boxed-or-last-number",
+                _in_box_or_last_number,
+                lambda text: _boxes_once(text) if find_boxes(text) else _ends_in_number(text),
+                r"\boxed{} or number at the end",
+                _BOX_PLACE,
+                _BOX_ASKED,
+            ),
         )
     }
 )
 """By name: the value of the key ``answer_form``."""
 assert set(FORMS) == set(get_args(AnswerForm))
+
+_ASKED: Mapping[AnswerForm, re.Pattern[str]] = MappingProxyType(
+    {DEFAULT: re.compile("<answer>"), "boxed": re.compile(r"\\boxed"), "####": re.compile(r"[^\s#][ \t]*####(?!#)")}
+)
+"""How a text that asks for an answer in a form is recognised; a line that starts with #### is a heading."""
+
+
+def form_in(text: str) -> AnswerForm | None:
+    """The form in which ``text``, such as a system prompt, asks for the answer; ``None`` if it asks for none."""
+    return next((form for form, pattern in _ASKED.items() if pattern.search(text)), None)

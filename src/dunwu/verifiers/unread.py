@@ -58,19 +58,24 @@ def count_unread(reasons: Iterable[str]) -> dict[str, int]:
     return dict(Counter(filter(None, reasons)).most_common())
 
 
-def more_tokens(limit: int | None, template: str) -> str:
+def _is_own(template: object) -> bool:
+    """True for the model's own template and for a block of the user."""
+    return not isinstance(template, str) or template in _OWN
+
+
+def more_tokens(limit: int | None, template: object) -> str:
     """What to do about completions that are cut off at ``limit`` tokens."""
-    other = "" if template in _OWN else ", or choose a template in which the model ends its answers, such as chat"
+    other = "" if _is_own(template) else ", or choose a template in which the model ends its answers, such as chat"
     return f"raise sampling.max_tokens = {limit}{other}"
 
 
-def readable(template: str) -> str:
+def readable(template: object) -> str:
     """What to do about answers that are not where ``answer_form`` says."""
-    other = ", such as last-number" if template in _OWN else ", or choose a template that it follows, such as chat, its own"
+    other = ", such as last-number" if _is_own(template) else ", or choose a template that it follows, such as chat, its own"
     return f"set answer_form to where the model writes its answer{other}"
 
 
-def hint(verdicts: Mapping[Reason, int], unread: Mapping[str, int], limit: int, template: str) -> str:
+def hint(verdicts: Mapping[Reason, int], unread: Mapping[str, int], limit: int, template: object) -> str:
     """What to do if almost no answer was read, with the longest completion and the template that were set; empty if enough were."""
     total, unparsable = sum(verdicts.values()), verdicts.get("unparsable", 0)
     if not unparsable or unparsable < MOST * total:

@@ -17,11 +17,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from dunwu.config.template import TemplateConfig
 from dunwu.data.io import token_file as module
 from dunwu.data.io.chat_examples import Counts, ExampleReader, Fingerprint
 from dunwu.data.io.token_file import TokenFile, bytes_on_disk, token_file
 from dunwu.errors import DataError, ModelError, RunError
 from dunwu.models.chat import training_template
+from dunwu.models.own_template import learnable
 from dunwu.run.directory import content_hash
 
 Made = Callable[..., TokenFile]
@@ -126,6 +128,14 @@ def test_what_it_was_made_of_is_its_key(reader: ExampleReader, make: Any, world_
     monkeypatch.setattr(module, "run_date", lambda: "1999-12-31")
     make(replace(other, max_length=199))
     assert len(make.written) == 6
+
+
+def test_what_a_block_adds_is_part_of_the_key(reader: ExampleReader, make: Any, world_tokenizer: Any) -> None:
+    for block in ({"system": "Be brief."}, {"system": "Shout."}, {"suffix": "Now."}):
+        template = learnable(TemplateConfig(base="tiny", **block), world_tokenizer)
+        make(replace(reader, template=template))
+        make(replace(reader, template=template))
+    assert len(make.written) == 3
 
 
 def test_other_code_writes_it_again(reader: ExampleReader, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from dunwu.config.data import LocalGenerator
+from dunwu.data.few_shot import with_examples
 from dunwu.data.generators.base import Chat, OnCompletion, Request, TextCompletion, plain
 from dunwu.data.prompts import prompt_template, sampling_params
 from dunwu.models.bos import encode
@@ -29,7 +30,7 @@ class Local:
     independent = False
 
     def __init__(self, config: LocalGenerator) -> None:
-        self._config = config
+        self._config = with_examples(config)
         # The folder's name without its path: data cards must have the same bytes on every machine. The lineage has the folder's hash.
         self.name = Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model
 
@@ -59,9 +60,10 @@ class Local:
     def _prompt(self, chat: Chat, tokenizer: Tokenizer) -> Prompt:
         problem = Problem(chat[-1].content[:60], "", chat[-1].content, "text")
         name = self._config.template
-        if len(chat) == 1 or name not in TEMPLATES:
-            return prompt_template(name, tokenizer).prompt(problem, plain(chat) if name not in TEMPLATES else ())
+        if not isinstance(name, str) or len(chat) == 1 or name not in TEMPLATES:
+            template = prompt_template(name, tokenizer)
+            return template.prompt(problem, plain(chat) if template.takes_turns else ())
         prefill = TEMPLATES[name].prefill
-        template = training_template(name.removesuffix("-prefilled"), tokenizer)
-        text = template.prompt(chat) + prefill
-        return Prompt(problem, text, tuple(encode(tokenizer, [text], template.start)[0]), prefill)
+        form = training_template(name.removesuffix("-prefilled"), tokenizer)
+        text = form.prompt(chat) + prefill
+        return Prompt(problem, text, tuple(encode(tokenizer, [text], form.start)[0]), prefill)

@@ -20,6 +20,7 @@ import pyarrow as pa
 import dunwu
 from dunwu.data.io.chat_examples import Counts, Example, ExampleReader, Fingerprint
 from dunwu.errors import RunError
+from dunwu.models.chat import PROBE
 from dunwu.models.native import check_ids
 from dunwu.run.atomic import atomic_file, remove_leftovers
 from dunwu.run.date import run_date
@@ -126,7 +127,8 @@ def _key(reader: ExampleReader, data_hash: str, vocabulary: int) -> str:
         tokenizer = content_hash(Path(folder))
     code = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(Path(dunwu.__file__).parent.rglob("*.py")))).hexdigest()
     versions = [importlib.metadata.version(name) for name in ("transformers", "tokenizers", "jinja2", "pyarrow")]
-    form = [template.name, template.jinja, template.start, template.end, run_date()]
+    added = [template.prefill, *(message.content for message in template.dress(PROBE))]
+    form = [template.name, template.jinja, template.start, template.end, run_date(), *added]
     parts = [data_hash, tokenizer, *form, reader.max_length, reader.overlong, dict(reader.columns), vocabulary, code, *versions]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
