@@ -1,6 +1,6 @@
 """Ways to attend to the cache in a decoding step, beside the engine's own `masked_sdpa`; `benchmarks.gpu_check` measures them.
 
-The engine takes another one once it is 1.3 times as fast at mixed lengths on a real GPU (docs/decisions/0011).
+The engine takes another one once it is 1.3 times as fast at mixed lengths on a real GPU (docs/decisions/0012).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from dunwu.config.pretrain import PretrainConfig
 from dunwu.process.attempt import attempt
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.rollout.torch_engine.forward import masked_sdpa
-from dunwu.run.directory import read_metrics
+from dunwu.run.directory import read_manifest, read_metrics
 from dunwu.trainers.pretrain import pretrain
 from dunwu.types import Request, SamplingParams
 
@@ -72,11 +72,12 @@ class Log:
         """A line."""
         append(self.settings.out, {"phase": self.phase, "part": part, **values})
 
-    def part(self, name: str, call: Callable[[], dict[str, Any]], must: bool = True) -> None:
-        """The line of what ``call`` returns, or of why it failed; a part that need not work does not fail the phase."""
+    def part(self, name: str, call: Callable[[], dict[str, Any]], must: bool = True) -> dict[str, Any]:
+        """What ``call`` returns, or why it failed, also as a line; a part that need not work does not fail the phase."""
         found = attempt(call, lambda error: {"error": error})
         self.good &= "error" not in found or not must
         self(name, **found)
+        return found
 
 
 def synchronised(device: torch.device) -> float:
@@ -290,7 +291,7 @@ def stepped(settings: Settings, shape: Shape, trainer: Any, index: int, peak: fl
 MODEL = "{hidden: 512, layers: 14, heads: 8, kv_heads: 4, intermediate: 2048, max_positions: 1024}"
 """51 million weights."""
 PRETRAINING = [
-    f"shape={MODEL}", "tokens=12000000", "batch_tokens=32768", "micro_batch_tokens=32768", "learning_rate=1e-3", "warmup_steps=40",
+    f"shape={MODEL}", "tokens=12000000", "batch_tokens=16384", "micro_batch_tokens=16384", "learning_rate=1e-3", "warmup_steps=50",
     "save_every=100000", "sample_every=100000",
 ]  # fmt: skip
 RUN = [
@@ -306,6 +307,8 @@ TINY_RUN = [
     "evaluations.0.samples=1", "evaluations.0.sampling.max_tokens=8", "save_every=2", "reward_workers=0", "threads=1",
 ]  # fmt: skip
 AHEAD = ["grpo.staleness=1", "grpo.tis_clip=2"]
+ENOUGH = 0.03
+"""Pass@1 below which a base has too little to reinforce: rollouts are then drawn ahead from the bundled base."""
 
 
 def learn(settings: Settings, log: Log) -> None:
@@ -325,7 +328,9 @@ def learn(settings: Settings, log: Log) -> None:
     steps = (TINY_RUN if settings.tiny else RUN) + [f"device={settings.device.type}", "sample_every=100000", "dump_rollouts_every=100000"]
     argv = ["--model", str(found["model"]), *steps]
     log.part("killed", lambda: killed(settings, argv, settings.folder / "run"))
-    log.part("resumed", lambda: finished(settings, ["--resume"], settings.folder / "run"))
+    resumed = log.part("resumed", lambda: finished(settings, ["--resume"], settings.folder / "run"))
+    if max((each["before"] for each in resumed.get("pass_at_1", {}).values()), default=0.0) < ENOUGH:
+        argv = [*steps, "grpo.learning_rate=1e-4"]
     log.part("with rollouts drawn ahead", lambda: finished(settings, [*argv, *AHEAD], settings.folder / "ahead"))
 
 
@@ -370,6 +375,7 @@ def finished(settings: Settings, argv: Sequence[str], out: Path) -> dict[str, An
     assert [row["step"] for row in rows] == list(range(1, len(rows) + 1)), "a step is missing or was made twice"
     fifth = max(1, len(rewards) // 5)
     return {
+        "model": read_manifest(out)["config"]["model"],
         "pass_at_1": sets,
         "reward_first_and_last_fifth": [sum(part) / fifth for part in (rewards[:fifth], rewards[-fifth:])],
         "seconds": summary["seconds"],

@@ -1,8 +1,10 @@
 """Decoding in graphs gives the rollouts of single kernels. On a CPU a graph is the step itself, so all but the capture is tested."""
 
+import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -98,6 +100,42 @@ def test_without_graphs_there_is_one_warning_and_the_same_rollouts(
     assert found == drawn(eager(model, tokenizer), prompts)
     assert len(said) == 1
     assert "operation not permitted" in str(said[0].message)
+
+
+def test_a_capture_calls_torch_as_it_can_be_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a GPU nothing else runs these lines."""
+    calls = list[str]()
+
+    class Graph:
+        def replay(self) -> None:
+            calls.append("replay")
+
+    @contextmanager
+    def graph(**given: Any) -> Iterator[None]:
+        assert given["cuda_graph"].replay
+        calls.append(given["capture_error_mode"])
+        yield
+        calls.append("end")
+
+    @contextmanager
+    def stream(which: str) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            calls.append(f"back to {which}")
+
+    signature = inspect.signature(torch.cuda.graph.__init__)
+    fakes = {
+        "CUDAGraph": Graph,
+        "graph": lambda *args, **given: graph(**signature.bind(None, *args, **given).arguments),
+        "stream": stream,
+        "current_stream": lambda: "mine",
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    replay = cuda_graphs.capture(lambda: calls.append("step"), (0, 1))
+    replay()
+    assert calls == ["thread_local", "step", "end", "back to mine", "replay"]
 
 
 def test_nothing_is_captured_beside_a_training_thread(
