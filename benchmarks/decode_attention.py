@@ -22,7 +22,7 @@ def _flex() -> Any:
     """Torch's FlexAttention, compiled where there is a GPU: it is only then faster than a mask."""
     from torch.nn.attention.flex_attention import flex_attention
 
-    return torch.compile(flex_attention, dynamic=False) if torch.cuda.is_available() else flex_attention
+    return torch.compile(flex_attention) if torch.cuda.is_available() else flex_attention
 
 
 def flex(weights: DecoderWeights, lengths: Tensor, longest: int) -> Attend:

@@ -187,25 +187,33 @@ def floor_seconds(shape: Shape, load: Decoding, lengths: Sequence[int], bandwidt
 
 
 def decode(settings: Settings, log: Log) -> None:
-    """Tokens per second of the engine, launched and in graphs, with each way to attend, and of transformers."""
+    """Tokens per second of the engine, launched and in graphs, with each way to attend, and of transformers.
+
+    FlexAttention and a static cache come last: they are compiled, which may take the rest of the time.
+    """
     bandwidth, shapes = ceiling(settings, "copy", "bytes_per_second"), {"tiny": TINY} if settings.tiny else SHAPES
-    loads = [Decoding("tiny", 8, mixed, 6, 8) for mixed in (False, True)] if settings.tiny else LOADS
-    attentions = [name for name in ATTENTIONS if name != "flash" or settings.device.type == "cuda"]
-    for place, load in enumerate(loads):
-        model = qwen2(shapes[load.shape], settings.device, torch.bfloat16)
+    loads = tuple(Decoding("tiny", 8, mixed, 6, 8) for mixed in (False, True)) if settings.tiny else LOADS
+    cuda = settings.device.type == "cuda"
+
+    def measure(load: Decoding, ways: Sequence[tuple[str, str]], beside: Sequence[str | None] = ()) -> None:
+        model, shape = qwen2(shapes[load.shape], settings.device, torch.bfloat16), shapes[load.shape]
         engine = TorchEngine(model, character_tokenizer(), load.rows, "bfloat16", native=False)
-        ways = [("graphs", name) for name in attentions] + [("launched", "sdpa")] * (place < 2)
         for how, attention in ways:
             engine.graphs, engine.attention = how == "graphs", ATTENTIONS[attention]
-            engine_of = lambda: decoded(settings, load, shapes[load.shape], engine, bandwidth)  # noqa: B023, E731
-            log.part(f"{load.name}: {how}, {attention}", engine_of, must=attention == "sdpa")
+            must = attention == "sdpa"
+            log.part(f"{load.name}: {how}, {attention}", lambda: decoded(settings, load, shape, engine, bandwidth), must)
         engine.close()
-        if not load.mixed:
-            log.part(f"{load.name}: transformers", lambda: peer(settings, load, model), must=False)  # noqa: B023
+        for cache in beside:
+            log.part(f"{load.name}: transformers, {cache or 'plain'} cache", lambda: peer(settings, load, model, cache), must=False)  # noqa: B023
+
+    for load in loads[:2]:
+        measure(load, [("graphs", "sdpa"), ("launched", "sdpa"), *[("graphs", "flash")] * cuda], [] if load.mixed else [None])
     log.part("kernels of a step", lambda: kernels(settings, shapes[loads[0].shape]), must=False)
-    if settings.device.type == "cuda":
-        model = qwen2(SHAPES["0.5B"], settings.device, torch.bfloat16)
-        log.part(f"{loads[0].name}: transformers, static cache, compiled", lambda: peer(settings, loads[0], model, "static"), must=False)
+    for load in loads[2:]:
+        measure(load, [("graphs", "sdpa")], [] if load.mixed else [None])
+    for load in loads[:2]:
+        measure(load, [("graphs", "flex")])
+    measure(loads[0], [], ["static"] * cuda)
 
 
 def decoded(settings: Settings, load: Decoding, shape: Shape, engine: TorchEngine, bandwidth: float | None) -> dict[str, Any]:
@@ -269,9 +277,7 @@ def step(settings: Settings, log: Log) -> None:
     if settings.left() > 60 or settings.tiny:
         rows = Decoding("0.5B", load.prompts * load.group, prompt=16, tokens=load.tokens)
         model = qwen2(shape, settings.device, torch.bfloat16)
-        log.part(
-            "the rollouts of a step by transformers, to which our update would be added", lambda: peer(settings, rows, model), must=False
-        )
+        log.part("the rollouts of a step by transformers", lambda: peer(settings, rows, model), must=False)
 
 
 def stepped(settings: Settings, shape: Shape, trainer: Any, index: int, peak: float | None) -> dict[str, Any]:
