@@ -1,7 +1,7 @@
 import pytest
 
 from dunwu.config.tasks import EnvironmentTask
-from dunwu.errors import DataError
+from dunwu.errors import ConfigError, DataError
 from dunwu.tasks.environment import Environment
 
 ROWS = [{"question": f"{n} + 1?", "answer": str(n + 1), "info": {"n": n}} for n in range(60)]
@@ -53,8 +53,19 @@ def test_a_prompt_of_messages(environment):
         ("pass", "has no rows to train on"),
         ("e.dataset = [{'text': 1}]", "a row without question or prompt \\(text\\)"),
         ("e.dataset = 3", "dataset is a int: rows are needed"),
+        ("e.dataset = [1]", "a row is a int"),
+        ("e.dataset = {'question': ['a']}", "a row is a str"),
+        ("e.dataset = [{'prompt': 5}]", "a row without question or prompt"),
+        ("e.dataset = [{'prompt': [{'role': 'user'}]}]", "a row without question or prompt"),
+        ("e.dataset = [{'prompt': [{'role': 'user', 'content': [{'type': 'image'}]}]}]", "a row without question or prompt"),
     ],
 )
 def test_what_is_no_environment(environment, body, told):
     with pytest.raises(DataError, match=told):
+        environment(body)
+
+
+@pytest.mark.parametrize("body", ["e.get_dataset = lambda: 1 / 0", "e.dataset = (1 / 0 for _ in 'ab')", "e.get_dataset = lambda n: []"])
+def test_an_environment_whose_rows_cannot_be_read(environment, body):
+    with pytest.raises(ConfigError, match="its dataset fails"):
         environment(body)

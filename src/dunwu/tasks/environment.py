@@ -8,7 +8,8 @@ from hashlib import sha256
 from typing import Any
 
 from dunwu.config.tasks import EnvironmentTask
-from dunwu.errors import DataError
+from dunwu.errors import ConfigError, DataError
+from dunwu.process.attempt import attempt
 from dunwu.process.own_code import call_function
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
 from dunwu.tasks.splits import split_of_text
@@ -26,8 +27,8 @@ class Environment(Finite):
         self.name = config.name
         environment = call_function(config.function)
         read, drop = partial(_problem, config=config), config.unusable == "drop"
-        rows, unreadable = read_rows(_rows(environment, "dataset"), read, drop, config.function)
-        held_out, more = read_rows(_rows(environment, "eval_dataset"), read, drop, config.function)
+        rows, unreadable = read_rows(_rows(environment, "dataset", config.function), read, drop, config.function)
+        held_out, more = read_rows(_rows(environment, "eval_dataset", config.function), read, drop, config.function)
         self.unreadable = unreadable + more
         kept = {problem.text for problem in held_out}
         if kept.issuperset(problem.text for problem in rows):
@@ -51,20 +52,27 @@ class Environment(Finite):
         return drawn(problems, limit, f"{seed}-{split}-environment")
 
 
-def _rows(environment: Any, name: str) -> list[Mapping[str, Any]]:
-    """``environment.NAME``, or ``get_NAME()`` if the library makes it on demand."""
-    found = getattr(environment, name, None)
-    make = getattr(environment, f"get_{name}", None)
-    if found is None and callable(make):
-        found = make()
-    if found is None:
-        return []
-    if not isinstance(found, Iterable):
+def _rows(environment: Any, name: str, function: str) -> list[Any]:
+    """``environment.NAME``, or ``get_NAME()`` if the library makes it on demand. Raises ``ConfigError`` if the environment's code fails."""
+
+    def read() -> Any:
+        found = getattr(environment, name, None)
+        make = getattr(environment, f"get_{name}", None)
+        return make() if found is None and callable(make) else found
+
+    def refuse(message: str) -> list[Any]:
+        raise ConfigError(f"environment {function}: its {name} fails ({message}): fix it")
+
+    found = attempt(read, refuse)
+    if not isinstance(found, Iterable | None):
         raise DataError(f"the environment's {name} is a {type(found).__name__}: rows are needed")
-    return [dict(row) for row in found]
+    rows: list[Any] = attempt(partial(list, () if found is None else found), refuse)
+    return rows
 
 
-def _problem(row: Mapping[str, Any], config: EnvironmentTask) -> Problem:
+def _problem(row: Any, config: EnvironmentTask) -> Problem:
+    if not isinstance(row, Mapping):
+        raise DataError(f"environment {config.function}: a row is a {type(row).__name__}: make it a mapping with a question or prompt")
     text = _question(row)
     if not text:
         raise DataError(f"environment {config.function}: a row without question or prompt ({', '.join(map(str, row))}): give it one")
@@ -86,5 +94,6 @@ def _question(row: Mapping[str, Any]) -> str:
         return str(row["question"]).strip()
     if isinstance(messages, str):
         return messages.strip()
-    questions = [message["content"] for message in messages or () if isinstance(message, Mapping) and message.get("role") == "user"]
-    return str(questions[-1]).strip() if questions else ""
+    turns = [each for each in messages if isinstance(each, Mapping)] if isinstance(messages, Iterable) else []
+    questions = [turn.get("content") for turn in turns if turn.get("role") == "user"]
+    return questions[-1].strip() if questions and isinstance(questions[-1], str) else ""
