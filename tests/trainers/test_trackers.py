@@ -16,6 +16,7 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError, Interrupted
 from dunwu.jobs.zero import run_zero
 from dunwu.run.directory import RunDirectory, read_manifest, read_metrics
+from dunwu.run.identity import check_same_run
 from dunwu.trainers import trackers
 from dunwu.trainers.trackers import check_trackers, open_trackers
 from tests.recorder import Recorder
@@ -184,3 +185,10 @@ def test_tensorboard_reads_the_metrics_of_a_resumed_run(zero_config: Callable[..
         found = [(event.step, event.value) for event in events.Scalars(name)]
         assert found == [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in read_metrics(run)]
     assert json.loads((run / "manifest.json").read_text())["tracking"]["tensorboard"]
+
+
+def test_a_run_resumes_with_other_trackers(zero_config: Callable[..., Any]) -> None:
+    """A tracker that does not start must not keep a run from resuming, and training does not depend on it."""
+    for old, new in (("[]", "[tensorboard]"), ("[wandb]", "[]"), ("[wandb]", "[mlflow, wandb]")):
+        stored, config = zero_config(f"report_to={old}").model_dump(mode="json"), zero_config(f"report_to={new}")
+        check_same_run(Path("run"), {"config": stored}, {"config": config.model_dump(mode="json")}, config.resume_may_change)

@@ -145,7 +145,8 @@ class Saving(Config):
     def resume_may_change(self, key: str, old: Any, new: Any) -> bool:
         """Whether a run may resume with another value of a dotted key, because training does not depend on it, or because the key is newer
         than the run and has its default."""
-        return key in ("save_every", "keep_checkpoints", "report_to") or (old == ABSENT and not _was_set(self, key))
+        free = key.partition(".")[0] in ("save_every", "keep_checkpoints", "report_to")
+        return free or (old == ABSENT and not _was_set(self, key))
 
 
 def _was_set(config: Config, key: str) -> bool:
