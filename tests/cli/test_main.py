@@ -212,7 +212,7 @@ def test_every_recipe_parses(name: str) -> None:
 
 
 def test_the_recipes_of_the_readme_are_there() -> None:
-    assert {"tiny/zero", "tiny/zero-24", "tiny/pretrain", "qwen2.5-0.5b/zero-gsm8k"} <= bundled_recipes().keys()
+    assert {"tiny/zero", "tiny/zero-24", "tiny/pretrain", "qwen2.5-0.5b/zero-gsm8k", "smollm2-135m/zero"} <= bundled_recipes().keys()
 
 
 def test_a_recipe_is_found_by_path_and_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

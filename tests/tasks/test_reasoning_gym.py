@@ -4,7 +4,8 @@ import re
 import pytest
 import reasoning_gym
 
-from dunwu.config.load import validate
+from dunwu.config.load import load_config, validate
+from dunwu.config.recipes import bundled_recipes
 from dunwu.config.tasks import ReasoningGymTask, task_title
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError
@@ -99,6 +100,14 @@ def test_default_items_name_no_parameters(task):
 def test_parameters_that_a_data_set_lacks(parameters, hint):
     with pytest.raises(ConfigError, match=hint):
         ReasoningGym(ReasoningGymTask(name="chain_sum", parameters=parameters))
+
+
+@pytest.mark.parametrize("model", ["smollm2-135m", "qwen2.5-0.5b", "qwen3-0.6b", "llama-3.2-1b"])
+def test_the_grades_of_the_recipes(model):
+    config = load_config(ZeroConfig, bundled_recipes()[f"{model}/zero"], [])
+    assert len(set(set_names(config.evaluations))) == len(config.tasks) == 3
+    for source in config.tasks:
+        assert ReasoningGym(source.task.model_copy(update={"size": 100})).train(0, 0).task == source.task.title
 
 
 def test_a_mixture_of_grades_is_measured_grade_by_grade():
