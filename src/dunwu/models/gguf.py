@@ -67,10 +67,10 @@ def find_gguf(source: str) -> Path:
 
 def read_gguf(path: Path) -> GgufFile:
     """The metadata. Raises ``ModelError`` for a file that is not GGUF, is cut short or corrupt, or whose architecture cannot be trained."""
-    try:
-        from gguf import GGUFValueType
-    except ImportError as error:
-        raise ModelError("GGUF files need the package gguf: pip install 'dunwu[gguf]'") from error
+    if not all(importlib.util.find_spec(package) for package in ("gguf", "accelerate")):
+        raise ModelError("GGUF files need the packages gguf and accelerate: pip install 'dunwu[gguf]'")
+    from gguf import GGUFValueType
+
     try:
         reader = _reader(path)
         plain = {name: field for name, field in reader.fields.items() if field.types and field.types[0] != GGUFValueType.ARRAY}
