@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,9 @@ from pathlib import Path
 from dunwu.cli.explain_command import lineage
 from dunwu.cli.zero_command import next_commands
 from dunwu.config.load import load_config
+from dunwu.config.recipes import bundled_recipes
 from dunwu.config.tasks import task_name
-from dunwu.config.zero import ZeroConfig
+from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.run.checkpoint import save_checkpoint
 from tests.config.named_task import parse_task
 
@@ -31,6 +33,14 @@ def test_a_finished_run_tells_next_commands() -> None:
     assert second.endswith("explain 'runs/a b/checkpoints/step-000007'")
     for text in ("countdown", "game24", "arithmetic", "gsm8k", "reasoning-gym:leg_counting", "owner/name"):
         assert task_name(parse_task(text)) == text
+
+
+def test_the_grade_of_a_data_set_is_in_the_next_command() -> None:
+    config = load_config(ZeroConfig, bundled_recipes()["smollm2-135m/zero"], ["model=tiny"])
+    words = shlex.split(next_commands(config, Path("runs/a"))[0])
+    keys = words[words.index("--task") : words.index("--samples")] + [word for word in words if word.startswith("task.")]
+    assert keys[1] == "reasoning-gym:chain_sum"
+    assert load_config(EvalConfig, None, keys[2:], {"task": keys[1]}).task.parameters == config.tasks[0].task.parameters
 
 
 def test_a_copy_of_a_checkpoint_under_another_name_is_whole_and_values_are_short(tmp_path: Path) -> None:

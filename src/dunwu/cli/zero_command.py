@@ -99,7 +99,8 @@ def next_commands(config: ZeroConfig, out: Path) -> list[str]:
     evaluation = ["eval", "--model", checkpoint, "--task", task_name(held_out.task), "--samples", "16", "--max-tokens", limit]
     # A block is that of the checkpoint's run, which an evaluation takes by itself.
     template = ["--template", config.template] if isinstance(config.template, str) and config.template != ZeroConfig().template else []
-    evaluation += [*template, *sampling_overrides(held_out.sampling, config.model)]
+    graded = [f"task.parameters.{name}={json.dumps(value)}" for name, value in getattr(held_out.task, "parameters", {}).items()]
+    evaluation += [*template, *graded, *sampling_overrides(held_out.sampling, config.model)]
     return [f"  next steps  {command_line(evaluation)}", f"              {command_line(['explain', checkpoint])}"]
 
 
