@@ -99,7 +99,7 @@ def measure_one(name: str, load: Load, folder: Path, rates: Mapping[str, Any], w
     at_once = min(load.sequences, load.slots)
     return {
         "load": name,
-        "model": load.model,
+        "model": Path(load.model).name,
         "sequences": load.sequences,
         "slots": load.slots,
         "tokens": load.tokens,

@@ -91,7 +91,7 @@ def row(name: str, load: Load, answers: Mapping[str, Sequence[Mapping[str, Any]]
     singles = {who: [answer["tokens"] / answer["seconds"] for answer in found] for who, found in answers.items()}
     return {
         "load": name,
-        "model": load.model,
+        "model": Path(load.model).name,
         "prompts": load.prompts,
         "group": load.group,
         "tokens": load.tokens,
