@@ -341,7 +341,7 @@ def _following(kind: type[AnyConfig], recipe: Config | Recipe | None, command: s
     """The recipe with the keys over it; the rest follows the model, for one of the tiny world in its own recipe."""
     given = _plain(keys)
     data = {} if recipe is None else _data(recipe, command)
-    facts = model_facts(str(merge(data, given).get("model") or "tiny"))
+    facts = model_facts(str(merge(data, given).get("model") or "tiny"), fetch=True)
     if recipe is None and facts.tiny:
         data = _data(f"tiny/{command}", command)
     return follow(kind, with_preset(merge(data, given)), following(command, facts))
@@ -374,7 +374,7 @@ def _plain(value: Any) -> Any:
 def _facts(model: Model) -> ModelFacts:
     """What the defaults for a model follow; of one that was made in memory nothing is known."""
     try:
-        return model_facts(_name(model))
+        return model_facts(_name(model), fetch=True)
     except ModelError:
         return ModelFacts(tiny=False)
 

@@ -9,6 +9,7 @@ import pytest
 
 from dunwu.config.defaults import ModelFacts, template_of
 from dunwu.errors import ModelError
+from dunwu.models import facts
 from dunwu.models.bundled import bundled_path
 from dunwu.models.facts import model_facts
 from tests.models.tokenizers_of_kinds import byte_level
@@ -50,3 +51,26 @@ def test_the_template_is_that_of_the_run(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("template: chat\n", encoding="utf-8")
     assert model_facts(str(step)) == ModelFacts(False, "chat", 64)
     assert template_of(model_facts(str(step))) == "chat"
+
+
+@pytest.mark.parametrize(
+    ("files", "chat"),
+    [
+        ({}, False),
+        ({"tokenizer_config.json": "{}"}, False),
+        ({"tokenizer_config.json": '{"chat_template": "x"}'}, True),
+        ({"chat_template.jinja": "x"}, True),
+    ],
+)
+def test_a_chat_template_is_known_of_a_folder_and_of_a_hub_model(
+    files: dict[str, str], chat: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    def on_the_hub(repository: str, file: str, fetch: bool) -> Path | None:
+        return tmp_path / file if fetch and (tmp_path / file).is_file() else None
+
+    monkeypatch.setattr(facts, "hub_file", on_the_hub)
+    assert model_facts(str(tmp_path)).chat == model_facts("owner/name", fetch=True).chat == chat
+    assert not model_facts("owner/name").chat

@@ -31,7 +31,7 @@ def facts_of(data: Mapping[str, Any], inputs: Mapping[str, str], made_by: MadeBy
 def named_facts(model: object) -> ModelFacts:
     """`model_facts`; nothing is known of a model that is not there, which running the stage will say."""
     try:
-        return model_facts(str(model or BUNDLED_NAME))
+        return model_facts(str(model or BUNDLED_NAME), fetch=True)  # a resumed stage, whose model is cached, must know no more
     except ModelError:
         return ModelFacts(tiny=False)
 
