@@ -32,14 +32,14 @@ def named_facts(model: object) -> ModelFacts:
     """`model_facts`; nothing is known of a model that is not there, which running the stage will say."""
     try:
         return model_facts(str(model or BUNDLED_NAME), fetch=True)  # a resumed stage, whose model is cached, must know no more
-    except ModelError:
+    except (ModelError, RuntimeError):  # no such model, no such user in ~user
         return ModelFacts(tiny=False)
 
 
 def made_facts(stage: Stage, taken: ModelFacts) -> ModelFacts:
     """The facts of the model that ``stage`` makes from one with the facts ``taken``; only a trainer's result is known."""
     work = stage.work
-    if isinstance(work, FileConfig):
+    if isinstance(work, FileConfig) and work.holds == "model":
         return named_facts(work.path)
     if not isinstance(work, ZeroConfig | SftConfig):
         return ModelFacts(tiny=False)
