@@ -159,6 +159,8 @@ def test_evaluations_on_disk_are_not_made_again(finished: Path, zero_config: Cal
         (tmp_path / "run" / "evaluations" / f"{name}.parquet").write_bytes(planted)
     made = (tmp_path / "run" / "evaluations" / "before-say-2.parquet").read_bytes()
     (tmp_path / "run" / "evaluations" / "before-say-2.parquet").unlink()
+    stopped = read_manifest(tmp_path / "run") | {"finished": None}  # before its end
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(stopped))
     run_zero(twice, tmp_path / "run", resume=True)
     assert [(tmp_path / "run" / "evaluations" / f"{name}.parquet").read_bytes() for name in names[:2]] == [planted] * 2
     # It is the base that is measured "before", also when the run is taken up after its training.
