@@ -78,8 +78,8 @@ class NativeDecoder:
 
     def __init__(self, weights: DecoderWeights, precision: Precision, threads: int) -> None:
         """``auto`` is bfloat16 if the processor supports such products. Raises ``NativeUnavailable`` with the reason."""
-        self._lib = _library()
         _check(weights)
+        self._lib = _library()
         use_bf16 = bool(self._lib.dunwu_has_bf16()) if precision == "auto" else precision == "bfloat16"
         if use_bf16 and not self._lib.dunwu_has_bf16():
             raise NativeUnavailable(lacking("bfloat16 products (AVX512-BF16 or AMX)"))
