@@ -28,8 +28,10 @@ REPAIR := check the network and the free space (2 GB, more with CUDA), then run 
 # Each worker begins with one half of the tests, in order, so that most of what a file shares is made once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-# Tests of numbers, learning and resume. Those of tokenizers, chat templates and files do the same under every level.
-LEVEL_TESTS := tests/golden tests/invariants tests/rollout tests/trainers tests/pipeline/test_kill_pipeline.py \
+# Tests of numbers, learning and resume. Those of tokenizers, chat templates, files and other devices do the same under every level.
+SAME_TESTS := $(addprefix tests/trainers/test_,learning_watch.py reward_model_examples.py reward_watch.py sft_chat_template.py trackers.py)
+LEVEL_TESTS := tests/golden tests/invariants tests/rollout/torch_engine tests/pipeline/test_kill_pipeline.py \
+	$(filter-out $(SAME_TESTS),$(wildcard tests/trainers/test_*.py)) \
 	$(addprefix tests/models/test_,heads.py loading.py logprobs.py lora.py native_logprobs.py padding_and_windows.py) \
 	$(addprefix tests/jobs/test_,pretrain.py reward_model.py sft.py zero.py)
 
