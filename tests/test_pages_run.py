@@ -170,7 +170,7 @@ def test_the_guide_to_a_model_of_ones_own_runs_from_top_to_bottom(clone: Path, s
     for step in steps("docs/your-model.md"):
         if step.why_skipped is None:
             shell.run(Step(f"export MODEL={small_chat_model}", "bash") if step.text.startswith("export MODEL=") else step)
-    assert (clone / "runs" / "rl" / "report.html").is_file()
+    assert (clone / "runs" / "own-rl" / "report.html").is_file()
 
 
 @pytest.mark.parametrize("page", GUIDES)
