@@ -210,7 +210,7 @@ def test_every_command_is_understood(
     """Where nothing has to be trained first, it says what it would do; names in the others are checked in `test_names_in_docs`."""
     command = step.words[1]
     assert command in COMMANDS
-    if command in DRY and step.why_skipped is None and "--resume" not in step.words and not {"runs/sft", "$MODEL"} & set(step.words):
+    if command in DRY and step.why_skipped is None and "--resume" not in step.words and not {"runs/own-sft", "$MODEL"} & set(step.words):
         for name in ("recipes", "examples"):
             (tmp_path / name).symlink_to(ROOT / name)
         (tmp_path / "samples").symlink_to(ROOT / "src" / "dunwu" / "data" / "samples")
