@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Literal
 
@@ -63,13 +63,11 @@ class Worker:
             failing.pop_all()
         self.alive = True
         self._channel.settimeout(STARTUP_SECONDS)
-        try:
-            greeting = self._channel.recv(len(READY))
-        except OSError as error:
-            raise self._lost(f"the worker does not start: {error}") from error
-        except BaseException:
-            self.close()  # an interrupt must leave no process behind
-            raise
+        with self._closed_on_error():
+            try:
+                greeting = self._channel.recv(len(READY))
+            except OSError as error:
+                raise self._lost(f"the worker does not start: {error}") from error
         if greeting != READY:
             raise self._lost("the worker does not start")
 
@@ -81,18 +79,23 @@ class Worker:
     def run(self, case: Case) -> Ending:
         """Run a case. Raises `WorkerLost`. The worker is closed after that, and also if the case had to be killed: see `alive`."""
         pipes = [os.pipe() for _ in range(3)]
-        try:
-            began = time.monotonic()
-            self._send(case, [write for _, write in pipes])
-            return self._follow([read for read, _ in pipes], case.limits, began)
-        except OSError as error:
-            raise self._lost(f"the worker is gone: {error}") from error
-        except BaseException:
-            self.close()  # after an interrupt, the next case would receive this case's reply
-            raise
-        finally:
+        with contextlib.ExitStack() as after, self._closed_on_error():
             for read, _ in pipes:
-                os.close(read)
+                after.callback(os.close, read)
+            try:
+                began = time.monotonic()
+                self._send(case, [write for _, write in pipes])
+                return self._follow([read for read, _ in pipes], case.limits, began)
+            except OSError as error:
+                raise self._lost(f"the worker is gone: {error}") from error
+
+    @contextlib.contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        """Close the worker after an interrupt, too: it must leave no process behind, nor its reply to the next case."""
+        with contextlib.ExitStack() as failing:
+            failing.callback(self.close)
+            yield
+            failing.pop_all()
 
     def close(self) -> None:
         """End the worker and everything in it.

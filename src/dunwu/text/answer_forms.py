@@ -185,8 +185,8 @@ FORMS: Mapping[AnswerForm, Form] = MappingProxyType(
                 lambda text: len(_HASHES.findall(text)) == 1,
                 "line with ####",
                 {"en": "In the last line, after ####, put {what}: #### {example}", "zh": "最后一行在####后只写{what}，例如#### {example}"},
-                {  # verl's wording for GSM8K
-                    "en": 'Let\'s think step by step and output the final answer after "####".',
+                {
+                    "en": 'Please reason step by step, and put your final answer in the last line, after "####".',
                     "zh": '请逐步推理，并在"####"后写出最终答案。',
                 },
             ),
