@@ -27,9 +27,7 @@ def score_in_chunks(
     Products are in the weight's type, or in that of the surrounding autocast; all sums are float32.
     """
     assert head.bias is None, "an output layer with a bias cannot be scored in chunks"
-    kind = hidden_ND.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else head.weight.dtype
-    settings = Settings(dtype, temperature, entropy_gradient, chunk)
+    settings = Settings(product_dtype(head.weight), temperature, entropy_gradient, chunk)
     found: tuple[Tensor, Tensor] = _Scores.apply(hidden_ND, head.weight, targets_N, settings)  # type: ignore[no-untyped-call]
     return found
 
@@ -78,7 +76,7 @@ class _Scores(torch.autograd.Function):
             of_logits = of_logits.div_(ctx.settings.temperature).to(weight.dtype)
             of_hidden_ND[rows] = (of_logits @ weight).to(hidden_ND.dtype)
             if of_weight_VD is not None:
-                _add_product(of_weight_VD, of_logits.T, hidden_ND[rows].to(weight.dtype))
+                add_product(of_weight_VD, of_logits.T, hidden_ND[rows].to(weight.dtype))
         return of_hidden_ND, None if of_weight_VD is None else of_weight_VD.to(weight_VD.dtype), None, None
 
 
@@ -96,7 +94,13 @@ def _logits(hidden_ND: Tensor, weight_VD: Tensor, settings: Settings) -> Iterato
         yield rows, logits.div_(settings.temperature), spare
 
 
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+def product_dtype(weight: Tensor) -> torch.dtype:
+    """The type of products with ``weight``: its own, or that of the surrounding autocast."""
+    kind = weight.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+
+
+def add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
     """``total += left @ right``, without a copy if the types are the same."""
     if left.dtype == total.dtype:
         total.addmm_(left, right)
