@@ -39,9 +39,10 @@ def make_head(shape: dict[str, int]) -> nn.Linear:
 
 
 def stored(tokens: int, k: int, vocabulary: int) -> TopK:
-    """As read from a file: k random tokens each, whose logits and those of the rest are random."""
+    """As read from a file: k tokens each, whose log-probabilities and those of the rest are random."""
     drawn = top_k(torch.randn(tokens, 4 * k), k)
-    return TopK(torch.stack([torch.randperm(vocabulary)[:k] for _ in range(tokens)]), drawn.logprobs_NK, drawn.tail_N)
+    ids_NK = (torch.randint(vocabulary, (tokens, 1)) + 37 * torch.arange(k)) % vocabulary
+    return TopK(ids_NK, drawn.logprobs_NK, drawn.tail_N)
 
 
 def step(student: nn.Linear, teacher: nn.Linear, tokens: int, divergence: str, k: int, whole: bool) -> dict[str, float]:
