@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from math import log
 
 import pytest
@@ -137,7 +138,7 @@ def test_all_tokens_as_buckets_are_the_full_divergence_and_fewer_are_less(diverg
     torch.testing.assert_close(same, full)
     torch.testing.assert_close(*(torch.autograd.grad(one.sum(), student)[0] for one in (same, full)))
     bounds = [top_k_divergence(divergence, student, top_k(teacher, k, temperature)) for k in (1, 3, 6, 7)]
-    for less, more in zip(bounds, bounds[1:], strict=False):
+    for less, more in pairwise(bounds):
         assert (less <= more + 1e-12).all()
 
 

@@ -43,7 +43,7 @@ def test_last_k_maps_by_hand() -> None:
 
 
 def test_distances_by_hand() -> None:
-    student, teacher = torch.tensor([[[1.0, 2.0], [3.0, 0.0]]]), torch.tensor([[[1.0, 4.0], [0.0, 5.0]]])
+    student, teacher = (torch.tensor(rows, dtype=torch.float64) for rows in ([[[1, 2], [3, 0]]], [[[1, 4], [0, 5]]]))
     assert squared_distance(student, teacher).tolist() == [[2.0, 17.0]]
     assert cosine_distance(student, teacher).tolist() == [[pytest.approx(1 - 9 / (5 * 17) ** 0.5), pytest.approx(1.0)]]
     assert cosine_distance(student, 3 * student).tolist() == [pytest.approx([0.0, 0.0], abs=1e-6)]

@@ -78,7 +78,7 @@ def skewed_reverse(alpha: float = 0.1) -> Divergence:
 def full_divergence(divergence: Divergence, student_NV: Tensor, teacher_NV: Tensor, temperature: float = 1.0) -> Tensor:
     """Divergence of the student's logits from the teacher's at a temperature, times its square.
 
-    Hinton et al. (arXiv 1503.02531) Eq. 1 and the end of section 2: ``T^2 * D(softmax(z_teacher / T), softmax(z_student / T))``. The
+    Hinton et al. (arXiv 1503.02531) Eq. 1 and the end of section 2: ``T^2 * D(softmax(z_P / T), softmax(z_Q / T))``. The
     gradient of D falls as 1 / T^2; the factor keeps its size. GKD and TRL leave it out.
 
     Shapes: logits ``student_NV``, ``teacher_NV`` -> ``[N]``. Heads of one tokenizer may differ in size where embeddings are padded

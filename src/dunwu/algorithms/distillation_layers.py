@@ -49,7 +49,7 @@ def cosine_distance(student_BTD: Tensor, teacher_BTD: Tensor) -> Tensor:
 class HiddenTransfer(nn.Module):
     """How far the student's hidden states, projected to the teacher's width, are from the teacher's; its weights are trained too.
 
-    TinyBERT (arXiv 1909.10351) Eq. 8: ``distance(h_student W, h_teacher)``, with W only where the widths differ. With ``learned`` layers of
+    TinyBERT (arXiv 1909.10351) Eq. 8: ``distance(h W, h_P)``, with W only where the widths differ. With ``learned`` layers of
     the teacher, each pair's target is a mean of all of them with trained weights, equal at first, instead of the layer that the map names
     (after ALP-KD, arXiv 2012.14022, whose weights depend on the input). Trained weights move to what is easiest to match.
     """
@@ -99,7 +99,7 @@ def relation(left_BHTd: Tensor, right_BKTd: Tensor, heads: int, visible_BTT: Ten
 def relation_divergence(student_BRTT: Tensor, teacher_BRTT: Tensor) -> Tensor:
     """KL of the student's rows of a `relation` from the teacher's, mean over heads, ``[B, T]``.
 
-    MiniLM (arXiv 2002.10957) sections 3.1 and 3.2, MiniLMv2 (arXiv 2012.15828) section 3.1: ``1 / A sum_a KL(R_teacher,a || R_student,a)``.
+    MiniLM (arXiv 2002.10957) sections 3.1 and 3.2, MiniLMv2 (arXiv 2012.15828) section 3.1: ``1 / A sum_a KL(R_a of the teacher || R_a)``.
     The teacher's carries no gradient.
     """
     return FORWARD_KL(student_BRTT, teacher_BRTT).mean(dim=1)

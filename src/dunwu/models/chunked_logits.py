@@ -50,7 +50,7 @@ class _WeightedSum(torch.autograd.Function):
         for start in range(0, len(hidden_ND), chunk):
             rows = slice(start, start + chunk)
             hidden = hidden_ND[rows].to(weight.dtype)
-            values[rows], of_logits = _measured((hidden @ weight.T).to(wide), weights[rows], lambda z, rows=rows: measure(rows, z), wanted)
+            values[rows], of_logits = _measured(measure, rows, (hidden @ weight.T).to(wide), weights[rows], wanted)
             if of_hidden_ND is not None and of_logits is not None:
                 of_logits = of_logits.to(weight.dtype)
                 of_hidden_ND[rows] = (of_logits @ weight).to(hidden_ND.dtype)
@@ -69,10 +69,10 @@ class _WeightedSum(torch.autograd.Function):
         return (of_hidden_ND * of_loss).to(of_hidden_ND.dtype), of_weight, None, None, None, None
 
 
-def _measured(logits: Tensor, weights: Tensor, measure: Callable[[Tensor], Tensor], wanted: bool) -> tuple[Tensor, Tensor | None]:
+def _measured(measure: Measure, rows: slice, logits: Tensor, weights: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
     """The values of a chunk and, if wanted, the gradient of their weighted sum."""
     with torch.set_grad_enabled(wanted):
-        values = measure(logits.requires_grad_(wanted))
+        values = measure(rows, logits.requires_grad_(wanted))
     assert values.shape == weights.shape, f"values {tuple(values.shape)} and weights {tuple(weights.shape)} differ"
     if not wanted:
         return values, None
