@@ -67,6 +67,19 @@ def test_places_begin_and_end_at_the_same_characters(student: Any, teacher: Any)
     assert split.index("123") not in [i for i, _ in places], "one token of ours, three of the teacher's"
 
 
+def test_plain_text_is_aligned_with_bytes(teacher: Any, world_tokenizer: Any) -> None:
+    found = TokenAlignment(world_tokenizer, teacher)
+    ours, theirs = (tokenizer(TEXT, add_special_tokens=False)["input_ids"] for tokenizer in (world_tokenizer, teacher))
+    places = found.places(ours, theirs)
+    assert len(places) > 10
+    pairs = set(zip(found.student_ids, found.teacher_ids, strict=True))
+    assert {(ours[i], theirs[j]) for i, j in places} <= pairs
+    for i, j in places:
+        assert world_tokenizer.decode(ours[:i]).rstrip("\ufffd") == teacher.decode(theirs[:j]).rstrip("\ufffd")
+    assert world_tokenizer.convert_tokens_to_ids("a") in found.student_ids
+    assert world_tokenizer.convert_tokens_to_ids("<0x61>") not in found.student_ids
+
+
 def test_the_same_tokenizer_is_aligned_everywhere(student: Any) -> None:
     ids = student(TEXT, add_special_tokens=False)["input_ids"]
     assert TokenAlignment(student, student).places(ids, ids) == [(i, i) for i in range(len(ids))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
@@ -15,6 +16,7 @@ _BYTES = {chr(byte): byte for byte in _PRINTABLE} | {
     chr(256 + place): byte for place, byte in enumerate(byte for byte in range(256) if byte not in _PRINTABLE)
 }
 """The characters by which byte-level vocabularies write bytes."""
+_ONE_BYTE = re.compile("<0x[0-9A-F]{2}>")
 _END = b"\xff"
 """Stands for the end of sequence, whatever it is called: this byte does not occur in UTF-8."""
 
@@ -36,7 +38,7 @@ def tokenizer_difference(student: Tokenizer, teacher: Tokenizer) -> str:
 
 
 class TokenAlignment:
-    """Which tokens of two byte-level tokenizers (Qwen, Llama 3, SmolLM2) have the same text, and where in a text both have one.
+    """Which tokens of two tokenizers have the same text, and where in a text both have one.
 
     ``student_ids`` and ``teacher_ids``: tokens with equal bytes, in one order, each once; special tokens by their names, the ends of
     sequence as equals. Raises ``ModelError`` for other kinds of vocabulary, such as Llama 2's.
@@ -69,14 +71,24 @@ def _encoded(tokenizer: Tokenizer, text: str) -> list[list[int]]:
 
 
 def _texts(tokenizer: Tokenizer) -> dict[int, bytes]:
-    """The bytes of every token."""
-    if '"ByteLevel"' not in json.dumps(json.loads(tokenizer.backend_tokenizer.to_str())["decoder"]):
-        raise ModelError("only byte-level tokenizers can be aligned; take a student with the teacher's tokenizer")
-    vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    """The bytes of every token; of several with the same, the one that texts are encoded with comes last."""
+    decoder = json.loads(tokenizer.backend_tokenizer.to_str())["decoder"] or {"type": None}
+    kinds = {each["type"] for each in decoder.get("decoders", [decoder])}
+    if kinds != {"ByteLevel"} and kinds != {"ByteFallback", "Fuse"}:
+        raise ModelError("only byte-level tokenizers and tiny's can be aligned; take a student with the teacher's tokenizer")
+    read = _byte_level if kinds == {"ByteLevel"} else _byte_fallback
+    vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: (not _ONE_BYTE.fullmatch(item[0]), item[1]))
     named = {token: added.content.encode() for token, added in tokenizer.added_tokens_decoder.items()}
-    texts = {token: bytes(map(_BYTES.__getitem__, text)) for text, token in vocabulary if token not in named}
     ends = {} if tokenizer.eos_token_id is None else {tokenizer.eos_token_id: _END}
-    return texts | named | ends
+    return {token: read(text) for text, token in vocabulary if token not in named} | named | ends
+
+
+def _byte_level(text: str) -> bytes:
+    return bytes(map(_BYTES.__getitem__, text))
+
+
+def _byte_fallback(text: str) -> bytes:
+    return bytes([int(text[3:5], 16)]) if _ONE_BYTE.fullmatch(text) else text.encode()
 
 
 def _spans(texts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
