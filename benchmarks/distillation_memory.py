@@ -2,7 +2,7 @@
 
 From the hidden states of student and teacher, of width 896 and in float32, to the gradients of the student's and of its output layer. A
 figure is the highest resident memory of a fresh process, less what it held before the pass; the gradient of the output layer alone is 0.51
-GiB of it. ``all logits at once`` is the plain computation in one piece; it needs so much that it is measured on an eighth of a row.
+GiB of it. ``all logits at once`` is the plain computation in one piece; it needs so much that it is measured on 1,024 tokens.
 """
 
 from __future__ import annotations
@@ -33,12 +33,10 @@ LOADS = {
     "8x2048": Load(8 * 2048),
     "8x2048-jensen-shannon": Load(8 * 2048, "jensen-shannon"),
     "8x2048-top-k": Load(8 * 2048, k=64),
-    "2048": Load(2048),
-    "256": Load(256),
-    "256-whole": Load(256, whole=True),
-    "256-whole-jensen-shannon": Load(256, "jensen-shannon", whole=True),
+    "1024": Load(1024),
+    "1024-whole": Load(1024, whole=True),
 }
-SHORT = ("2048", "256", "256-whole")
+SHORT = ("1024", "1024-whole")
 
 
 def measure(loads: Mapping[str, Load], options: Options, folder: Path, shape: Mapping[str, int]) -> Result:
