@@ -34,7 +34,9 @@ class R1Options:
     model: str = BUNDLED_NAME
     """The base model: tiny (bundled), a local Hugging Face folder or a hub id."""
     data: Path | None = None
-    """For recipes other than tiny: a folder with reasoning, general, prompts, problems, pairs and labelled (JSONL or Parquet)."""
+    """For recipes other than tiny: a folder with reasoning, general, prompts, problems, pairs, labelled and perhaps annotated (JSONL or Parquet)."""
+    keys: Path | None = None
+    """A YAML file with keys of stages, which replace those of the recipe: {zero: {grpo: {steps: 20}}}. Keys on the command line come last."""
     out: Path | None = None
     """Run directory; by default runs/NAME with the name of the pipeline, such as runs/r1."""
     seed: int = 0
@@ -53,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs the stages, or prints them."""
     options, rest = parse_options(R1Options, "r1", arguments)
     refuse_misspelt_options(R1Options, (), rest)
-    pipeline = with_overrides(_pipeline(options), rest)
+    pipeline = with_overrides(_pipeline(options), rest, options.keys)
     out = options.out or Path("runs") / pipeline.name
     check_folder(out)
     if options.dry_run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,19 @@ def read_pipeline(file: Path, overrides: Sequence[str] = ()) -> Pipeline:
     return make_pipeline(read_mapping(file), parse_overrides(overrides), default_name=file.stem.lower(), source=f"{file}: ")
 
 
-def with_overrides(pipeline: Pipeline, overrides: Sequence[str]) -> Pipeline:
-    """A pipeline made by a function, with overrides applied."""
-    return make_pipeline(pipeline_data(pipeline), parse_overrides(overrides), pipeline.name)
+def with_overrides(pipeline: Pipeline, overrides: Sequence[str], keys: Path | None = None) -> Pipeline:
+    """A pipeline made by a function, with the keys of a YAML file and then overrides applied."""
+    of_file = [] if keys is None else list(_overrides_of("", read_mapping(keys)))
+    return make_pipeline(pipeline_data(pipeline), [*of_file, *parse_overrides(overrides)], pipeline.name)
+
+
+def _overrides_of(prefix: str, data: Json) -> Iterator[Override]:
+    """One for each key; what has a `kind` is replaced as a whole."""
+    for key, value in data.items():
+        if isinstance(value, dict) and "kind" not in value:
+            yield from _overrides_of(f"{prefix}{key}.", value)
+        else:
+            yield Override(f"{prefix}{key}", value)
 
 
 def dump_pipeline(pipeline: Pipeline) -> str:

@@ -21,11 +21,13 @@ FILES: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
         "problems": (("problem", "answer"), ("question", "answer")),
         "pairs": (("prompt", "chosen", "rejected"),),
         "labelled": (("prompt", "completion", "label"),),
+        "annotated": (("messages",),),
     }
 )
 """By name: the columns that a row may have. `reasoning`: problems for RL with rules and for all sampling; `general`: rows for fine-tuning;
 `prompts`: for the last stage and the suite, whose held-out ones must include some with `harmful: true` and some without; `problems`: for
-evaluation; `pairs` and `labelled`: for the reward models."""
+evaluation; `pairs` and `labelled`: for the reward models; `annotated`: rows of the cold start that people wrote."""
+OPTIONAL = ("annotated",)
 
 
 FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType({"general": CONVERSATIONS[:-1], "pairs": PAIRS, "labelled": LABELLED})
@@ -33,9 +35,12 @@ FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType({"general": CONVERSATIO
 
 
 def data_paths(folder: Path) -> dict[str, str]:
-    """The file or folder of each name in ``folder``. Raises ``DataError`` with all missing names, or the first with wrong columns."""
+    """The file or folder of each name in ``folder``, without `OPTIONAL` ones that it lacks.
+
+    Raises ``DataError`` with all missing names, or the first with wrong columns.
+    """
     found = {name: _find(folder, name) for name in FILES}
-    if missing := [f"{name} ({_columns(name)})" for name, path in found.items() if path is None]:
+    if missing := [f"{name} ({_columns(name)})" for name, path in found.items() if path is None and name not in OPTIONAL]:
         raise DataError(
             f"{folder} lacks {', '.join(missing)}: for each, add a file NAME.jsonl or NAME.parquet, or a folder NAME of such files,"
             " with these columns"

@@ -135,6 +135,7 @@ def r1_work(table: Values, model: str, data: Path, seed: int, rewriter: Json) ->
     problems = {"task": {"kind": "dataset", "path": paths["problems"], "verifier": "text"}}
     prompts = {"task": {"kind": "chat", "path": FILLED}}
     local = {"generator": {"kind": "local", "model": FILLED}}
+    annotated = {"annotated": {"kind": "annotated", "data": paths["annotated"]}} if "annotated" in paths else {}
     kept_out = {"decontaminate": [{"name": "reasoning", **reasoning}, {"name": "problems", **problems}]}
     evaluations = {"evaluations": [dict(reasoning)]}  # a copy, since keys are set in it
 
@@ -150,7 +151,7 @@ def r1_work(table: Values, model: str, data: Path, seed: int, rewriter: Json) ->
         cold_start=made(
             ColdStartConfig,
             "cold_start",
-            sources={"zero": {"kind": "zero", **local, "tasks": [reasoning], "rewriter": {"kind": "model", "generator": rewriter}}},
+            sources={"zero": {"kind": "zero", **local, "tasks": [reasoning], "rewriter": {"kind": "model", "generator": rewriter}}, **annotated},
             **kept_out,
         ),
         dev1=made(SftConfig, "dev1", data=FILLED),
