@@ -30,6 +30,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Tests of numbers, learning and resume. Those of tokenizers, chat templates, files and other devices do the same under every level.
 SAME_TESTS := $(addprefix tests/trainers/test_,learning_watch.py reward_model_examples.py reward_watch.py sft_chat_template.py trackers.py)
+# What the levels between the smallest and the largest add: kernels, and the curves of training.
+KERNEL_TESTS := tests/golden tests/rollout/torch_engine/test_native.py tests/models/test_native_logprobs.py
 LEVEL_TESTS := tests/golden tests/invariants tests/rollout/torch_engine tests/pipeline/test_kill_pipeline.py \
 	$(filter-out $(SAME_TESTS),$(wildcard tests/trainers/test_*.py)) \
 	$(addprefix tests/models/test_,heads.py loading.py logprobs.py lora.py native_logprobs.py padding_and_windows.py) \
@@ -44,7 +46,7 @@ help:
 	@echo "make real   the same as make demo on a real model, SmolLM2-135M from the package index"
 	@echo "make test   the environment and all tests but those that take minutes; the slowest are listed"
 	@echo "make test-all   all tests, the slow ones too"
-	@echo "make test-levels   the tests of numbers, learning and resume as on smaller processors, for each DUNWU_ISA in turn"
+	@echo "make test-levels   tests of numbers, learning and resume as on smaller processors, for each DUNWU_ISA in turn (LONG=1: all for each)"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmarks of speed, into $(BENCH) (about 10 minutes; LONG=1: all rows, an hour)"
 	@echo "make docs   the documentation as a site with search: site/index.html"
@@ -85,8 +87,9 @@ test-all: $(DEV)
 test-levels: $(DEV)
 	@levels=$$($(BIN)/python -c 'from dunwu.isa import levels_in_force; print(*(level.name for level in levels_in_force()[:-1]))') || exit 1; \
 	for level in $$levels; do \
+		case "$(LONG) $$level" in " avx2"|" avx512") tests="$(KERNEL_TESTS)";; *) tests="$(LEVEL_TESTS)";; esac; \
 		echo "DUNWU_ISA=$$level"; \
-		DUNWU_ISA=$$level $(PYTEST) $(LEVEL_TESTS) || exit 1; \
+		DUNWU_ISA=$$level $(PYTEST) $$tests || exit 1; \
 	done
 
 lint: $(DEV)
