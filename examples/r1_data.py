@@ -2,8 +2,8 @@
 
     python examples/r1_data.py DATA --out r1-data
 
-DATA holds JSONL files, plain or gzipped, which you download: `gsm8k/train` and `gsm8k/test` (question, answer), `hh_rlhf/pairs` (subset such as
-`helpful-base`, prompt as a list of turns, chosen, rejected: one reply each), `evouna/pairs` (question, gold).
+DATA holds JSONL files, plain or gzipped, which you download: `gsm8k/train` and `gsm8k/test` (question, answer), `hh_rlhf/pairs` (subset
+such as `helpful-base`, prompt as a list of turns, chosen, rejected: one reply each), `evouna/pairs` (question, gold).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 Row = dict[str, Any]
 
 PAIRS = 800
+"""About so many pairs, and labelled replies."""
 LONGEST = 600
 """Characters of a conversation: about 150 tokens."""
 
@@ -69,9 +70,14 @@ def reasoning(data: Path) -> dict[str, list[Row]]:
     }
 
 
+def length(row: Row) -> int:
+    """Characters of the prompt and the better reply."""
+    return sum(len(turn["content"]) for turn in row["prompt"]) + len(row["chosen"])
+
+
 def conversations(data: Path) -> dict[str, list[Row]]:
     """Rows of people's preferences: as conversations, pairs, labels and prompts."""
-    pairs = [row for row in rows(data / "hh_rlhf", "pairs") if sum(len(turn["content"]) for turn in row["prompt"]) + len(row["chosen"]) < LONGEST]
+    pairs = [row for row in rows(data / "hh_rlhf", "pairs") if length(row) < LONGEST]
     helpful, harmless = ([row for row in pairs if row["subset"] == name] for name in ("helpful-base", "harmless-base"))
     replies = [(row["prompt"], row[key], label) for row in harmless for key, label in (("chosen", "safe"), ("rejected", "unsafe"))]
     first = [row for row in pairs if len(row["prompt"]) == 1]

@@ -49,6 +49,16 @@ def shown(out: str) -> str:
     return "\n".join(line.removeprefix("# | ") for line in out.splitlines() if line.startswith("# | "))
 
 
+def test_an_evaluation_shows_its_first_prompt_before_anything_is_sampled(
+    smol: str, files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["eval", "--model", smol, "--task", str(files["train.jsonl"]), "--out", str(tmp_path / "none"), "--dry-run"]
+    assert main([*command, f"template={files['block.yaml']}"]) == 0
+    prompt = "\n".join(line.removeprefix("| ") for line in capsys.readouterr().out.splitlines() if line.startswith("| "))
+    assert prompt == expected(smol, prompt.rpartition("\n<|im_start|>user\n")[2].partition("\n")[0])
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_run_keeps_its_template_for_resume_evaluation_and_the_next_run(
     smol: str, files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

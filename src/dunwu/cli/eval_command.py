@@ -63,6 +63,8 @@ class EvalOptions:
     """Folder for all completions and the summary; a folder that already has an evaluation is refused."""
     overwrite: bool = False
     """Replace the evaluation in --out."""
+    dry_run: bool = False
+    """Read the problems, print the plan and one whole prompt; load and write nothing."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     threads: Annotated[int, Field(ge=0)] = 0
@@ -95,6 +97,11 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.jobs.headline import announce_evaluation
 
     announce_evaluation(reporter, model, config, template, options.out, in_words(chosen))
+    if options.dry_run:
+        from dunwu.jobs.preview import preview_evaluation
+
+        show("\n".join(preview_evaluation(model, config, template)))
+        return 0
     from dunwu.jobs.evaluate import run_evaluation  # torch takes seconds to import, and the plan is shown before
 
     with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():

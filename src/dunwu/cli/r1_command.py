@@ -34,9 +34,10 @@ class R1Options:
     model: str = BUNDLED_NAME
     """The base model: tiny (bundled), a local Hugging Face folder or a hub id."""
     data: Path | None = None
-    """For recipes other than tiny: a folder with reasoning, general, prompts, problems, pairs, labelled and perhaps annotated (JSONL or Parquet)."""
+    """For recipes other than tiny: a folder with reasoning, general, prompts, problems, pairs, labelled and, if you have such rows,
+    annotated (JSONL or Parquet)."""
     keys: Path | None = None
-    """A YAML file with keys of stages, which replace those of the recipe: {zero: {grpo: {steps: 20}}}. Keys on the command line come last."""
+    """YAML with keys of stages over those of the recipe, such as {zero: {grpo: {steps: 20}}}; keys on the command line come last."""
     out: Path | None = None
     """Run directory; by default runs/NAME with the name of the pipeline, such as runs/r1."""
     seed: int = 0

@@ -12,12 +12,15 @@ import torch
 
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
-from dunwu.config.zero import ZeroConfig
+from dunwu.config.template import Template
+from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.data.first_rows import conversations_taken, preferences_taken
 from dunwu.data.io.chat_examples import Counts, Example
 from dunwu.data.io.token_file import bytes_on_disk
-from dunwu.data.usable import sift
-from dunwu.jobs.checks import Checked, check_data
+from dunwu.data.prompts import PromptLimit, make_prompts
+from dunwu.data.usable import held_out_problems, sift
+from dunwu.jobs.checks import Checked, check_data, check_sandbox
+from dunwu.jobs.evaluate import MAX_PROMPT_TOKENS
 from dunwu.jobs.headline import dropped_facts
 from dunwu.jobs.memory import GIB, budget, budget_lines, fits, in_words, model_files, read_dimensions, remedies
 from dunwu.jobs.reward_checks import check_parts, check_reward
@@ -61,6 +64,21 @@ def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]
         return [*lines, f"it fits: {place} has {in_words(room)}"]
     ways = "; or ".join(remedies(size, config, longest, cuda, room)) or "several of these lower, or take a larger device"
     return [*lines, f"it will NOT fit: {place} has {in_words(room)}; set {ways}"]
+
+
+def preview_evaluation(model: str, config: EvalConfig, template: Template) -> list[str]:
+    """Rows and the first prompt. Raises ``UserError`` as the evaluation would."""
+    tokenizer = _tokenizer(model)
+    if tokenizer is None:
+        return [_unknown(model)]
+    found = held_out_problems(config, PromptLimit(template, tokenizer, MAX_PROMPT_TOKENS), all_rows=True)
+    check_sandbox(found.problems)
+    lines = [f"rows: {found.splits}"] if found.splits else []
+    lines += [f"{name}: {text}" for name, text in dropped_facts(found.dropped)]
+    lines += [f"warning: {text}" for text in filter(None, (found.note, *found.warnings))]
+    prompts = make_prompts(found.problems, template, tokenizer, MAX_PROMPT_TOKENS)
+    lines.append(f"tokens of a prompt: {_spread(sorted(len(prompt.token_ids) for prompt in prompts))}")
+    return [*lines, *as_read("first prompt", prompts[0].text, prompts[0].token_ids, tokenizer)]
 
 
 def preview_sft(config: SftConfig) -> list[str]:

@@ -151,7 +151,10 @@ def r1_work(table: Values, model: str, data: Path, seed: int, rewriter: Json) ->
         cold_start=made(
             ColdStartConfig,
             "cold_start",
-            sources={"zero": {"kind": "zero", **local, "tasks": [reasoning], "rewriter": {"kind": "model", "generator": rewriter}}, **annotated},
+            sources={
+                "zero": {"kind": "zero", **local, "tasks": [reasoning], "rewriter": {"kind": "model", "generator": rewriter}},
+                **annotated,
+            },
             **kept_out,
         ),
         dev1=made(SftConfig, "dev1", data=FILLED),
