@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dunwu.errors import DataError
-from dunwu.pipeline.recipes.r1_data import FILES, data_paths
+from dunwu.pipeline.recipes.r1_data import FILES, OPTIONAL, data_paths
 
 WHOLE: Mapping[str, Mapping[str, Any]] = {
     "reasoning": {"problem": "1 + 1?", "answer": 2},
@@ -33,9 +33,14 @@ def test_files_and_folders_are_found_by_name(data: Path) -> None:
     (data / "reasoning").mkdir()
     (data / "reasoning.jsonl").rename(data / "reasoning" / "train.jsonl")
     found = data_paths(data)
-    assert list(found) == list(FILES)
+    assert list(found) == [name for name in FILES if name not in OPTIONAL]
     assert found["reasoning"] == str(data / "reasoning")
     assert found["pairs"] == str(data / "pairs.jsonl")
+
+
+def test_rows_of_people_are_found_if_there_are_any(data: Path) -> None:
+    (data / "annotated.jsonl").write_text((data / "general.jsonl").read_text(encoding="utf-8"), encoding="utf-8")
+    assert data_paths(data)["annotated"] == str(data / "annotated.jsonl")
 
 
 def test_all_that_is_missing_is_told_in_one_line(data: Path) -> None:
