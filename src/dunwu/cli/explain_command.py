@@ -15,11 +15,10 @@ from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.show import show
 from dunwu.config.load import read_mapping
 from dunwu.data.tiny_world.card import read_card
-from dunwu.errors import CheckpointError, DataError, ModelError
+from dunwu.errors import ModelError
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path, run_above
 from dunwu.pipeline.artefacts import WORK, Artefact
-from dunwu.pipeline.lineage import ancestry, artefacts_at, facts
-from dunwu.run.step_manifest import verify_checkpoint
+from dunwu.pipeline.lineage import ancestry, artefacts_at, checkpoint_fault, entries, facts, last_row, outside_models, read_json
 
 SHOWN_ELSEWHERE = ("config", "starts", "base_card")
 """Parts of a run's manifest that have their own lines, or none."""
@@ -43,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
     refuse_rest("explain", rest)
     if options.json:
         check_explainable(options.checkpoint)
-        print(json.dumps({"model": options.checkpoint, "lineage": list(_entries(options.checkpoint, 0, set()))}, ensure_ascii=False))
+        print(json.dumps({"model": options.checkpoint, "lineage": list(entries(options.checkpoint))}, ensure_ascii=False))
     else:
         show("\n".join(lineage(options.checkpoint)))
     return 0
@@ -64,43 +63,6 @@ def lineage(model: str) -> list[str]:
     """Lines from the model down to what it was made from. Raises `ModelError` as `check_explainable`."""
     check_explainable(model)
     return list(_lineage(model, 0, set()))
-
-
-def _entries(model: str, depth: int, seen: set[Path]) -> Iterator[dict[str, Any]]:
-    """The same as data: stages with their artefact's manifest, and models with their run's manifest and configuration."""
-    artefacts = [] if model == BUNDLED_NAME else artefacts_at(Path(model))
-    for artefact in artefacts:
-        for ancestor in ancestry(artefact):
-            made, below = ancestor.artefact, depth + ancestor.depth
-            again = made.folder in seen
-            seen.add(made.folder)
-            shown = {} if again else {"manifest": made.manifest, "last_metrics": _last_row(made.folder / WORK)}
-            yield {"depth": below, "input": ancestor.key, "stage": made.stage, "folder": str(made.folder), **shown}
-            for outside in [] if again else _outside_models(made):
-                yield from _entries(outside, below + 1, seen)
-    if artefacts:
-        return
-    folder = bundled_path() if model == BUNDLED_NAME else Path(model).resolve()
-    entry: dict[str, Any] = {"depth": depth, "model": model}
-    run_folder = None if folder in seen or model == BUNDLED_NAME or not folder.is_dir() else run_above(folder)
-    seen.add(folder)
-    if run_folder is None:
-        yield {**entry, **({"card": read_card()} if model == BUNDLED_NAME else {})}
-        return
-    config = read_mapping(run_folder / "config.yaml")
-    manifest = {key: value for key, value in _read_json(run_folder / "manifest.json").items() if key != "config"}
-    damage = [line for line in _checkpoint_facts(folder) if line.startswith("CORRUPT")]
-    facts = {"valid": not damage, "run": str(run_folder), "manifest": manifest, "config": config, "last_metrics": _last_row(run_folder)}
-    yield {**entry, **facts}
-    if isinstance(parent := config.get("model"), str):
-        yield from _entries(parent, depth + 1, seen)
-
-
-def _outside_models(made: Artefact) -> Iterator[str]:
-    """The models from outside the pipeline that an artefact was made from."""
-    for key, source in made.manifest["sources"].items():
-        if key == "model" and "path" in source:
-            yield BUNDLED_NAME if Path(source["path"]) == bundled_path() else source["path"]
 
 
 def _lineage(model: str, depth: int, seen: set[Path]) -> Iterator[str]:
@@ -125,7 +87,7 @@ def _stages(artefact: Artefact, depth: int, seen: set[Path]) -> Iterator[str]:
         yield from _indented(
             [f"{title} (see above)"] if again else [title, f"in {made.folder}", *facts(made), *_last_metrics(made.folder / WORK)], below
         )
-        for outside in [] if again else _outside_models(made):
+        for outside in [] if again else outside_models(made):
             yield from _lineage(outside, below + 1, seen)
 
 
@@ -149,7 +111,7 @@ def _one(model: str, seen: set[Path]) -> tuple[list[str], str | None]:
     if run_folder is None:
         return [*lines, "no run directory above it: another tool made it, or it was moved"], None
     config = read_mapping(run_folder / "config.yaml")
-    manifest = _read_json(run_folder / "manifest.json")
+    manifest = read_json(run_folder / "manifest.json")
     facts = _facts({key: value for key, value in manifest.items() if key not in SHOWN_ELSEWHERE})
     lines += [f"made by the run {run_folder}", *facts, *_settings(config), *_last_metrics(run_folder)]
     parent = config.get("model")
@@ -159,11 +121,10 @@ def _one(model: str, seen: set[Path]) -> tuple[list[str], str | None]:
 def _checkpoint_facts(folder: Path) -> list[str]:
     if not (folder / "manifest.json").is_file() or (folder / "config.yaml").is_file():
         return []
-    try:
-        metadata = verify_checkpoint(folder)
-    except CheckpointError as error:
-        return [f"CORRUPT: {error}"]
-    return ["valid: every file is as it was written", *_facts({"step": _read_json(folder / "manifest.json").get("step"), **metadata})]
+    if fault := checkpoint_fault(folder):
+        return [f"CORRUPT: {fault}"]
+    written = read_json(folder / "manifest.json")
+    return ["valid: every file is as it was written", *_facts({"step": written.get("step"), **written.get("metadata", {})})]
 
 
 def _bundled_facts() -> list[str]:
@@ -205,28 +166,5 @@ def _settings(config: dict[str, Any]) -> Iterator[str]:
 
 
 def _last_metrics(run_folder: Path) -> list[str]:
-    row = _last_row(run_folder)
+    row = last_row(run_folder)
     return [f"last metrics: {_fact({key: row[key] for key in METRICS_SHOWN if key in row})}"] if row else []
-
-
-def _last_row(run_folder: Path) -> dict[str, Any]:
-    """The last row of the metrics; empty without one."""
-    path = run_folder / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    for line in reversed(lines):
-        try:
-            return dict(json.loads(line))
-        except ValueError:
-            continue  # the last line of a killed run may be incomplete
-    return {}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is no file. Raises `DataError` when it is corrupt."""
-    if not path.is_file():
-        return {}
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise DataError(f"{path}: not valid JSON; the file is corrupt") from None
-    return data if isinstance(data, dict) else {}

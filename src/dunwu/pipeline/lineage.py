@@ -1,4 +1,4 @@
-"""The lineage of an artefact: every stage before it, down to outside files and models. Imports no torch."""
+"""The lineage of a model or another artefact: every stage or run before it, down to outside files and models. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.config.base import Config
-from dunwu.errors import RunError
-from dunwu.pipeline.artefacts import ARTEFACT, RECIPE, STAGES, Artefact, artefact_folder, read_artefact
+from dunwu.config.load import read_mapping
+from dunwu.data.tiny_world.card import read_card
+from dunwu.errors import CheckpointError, DataError, RunError
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path, run_above
+from dunwu.pipeline.artefacts import ARTEFACT, RECIPE, STAGES, WORK, Artefact, artefact_folder, read_artefact
 from dunwu.pipeline.journal import read_journal
 from dunwu.pipeline.recipe_file import read_pipeline
 from dunwu.pipeline.stages import KINDS
 from dunwu.run.reporter import clean, duration
+from dunwu.run.step_manifest import verify_checkpoint
 
 _LONGEST = 160
 _ABOVE = 5
@@ -54,6 +58,84 @@ def ancestry(artefact: Artefact) -> Iterator[Ancestor]:
             sources: dict[str, dict[str, str]] = ancestor.artefact.manifest["sources"]
             inner = [(key, source) for key, source in sources.items() if "stage" in source]
             waiting += [Ancestor(_source(ancestor.artefact, source), ancestor.depth + 1, key) for key, source in reversed(inner)]
+
+
+def entries(model: str) -> Iterator[dict[str, Any]]:
+    """A model and all that it was made from, as data: stages with their artefact's manifest, models with their run's manifest and
+    configuration. ``depth`` is the distance from the model; what appears again has no manifest.
+
+    Raises ``UserError`` for a corrupt manifest.
+    """
+    yield from _entries(model, 0, set())
+
+
+def _entries(model: str, depth: int, seen: set[Path]) -> Iterator[dict[str, Any]]:
+    artefacts = [] if model == BUNDLED_NAME else artefacts_at(Path(model))
+    for artefact in artefacts:
+        for ancestor in ancestry(artefact):
+            made, below = ancestor.artefact, depth + ancestor.depth
+            again = made.folder in seen
+            seen.add(made.folder)
+            shown = {} if again else {"manifest": made.manifest, "last_metrics": last_row(made.folder / WORK)}
+            yield {"depth": below, "input": ancestor.key, "stage": made.stage, "folder": str(made.folder), **shown}
+            for outside in [] if again else outside_models(made):
+                yield from _entries(outside, below + 1, seen)
+    if artefacts:
+        return
+    folder = bundled_path() if model == BUNDLED_NAME else Path(model).resolve()
+    entry: dict[str, Any] = {"depth": depth, "model": model}
+    run_folder = None if folder in seen or model == BUNDLED_NAME or not folder.is_dir() else run_above(folder)
+    seen.add(folder)
+    if run_folder is None:
+        yield {**entry, **({"card": read_card()} if model == BUNDLED_NAME else {})}
+        return
+    config = read_mapping(run_folder / "config.yaml")
+    manifest = {key: value for key, value in read_json(run_folder / "manifest.json").items() if key != "config"}
+    valid = not checkpoint_fault(folder)
+    yield {**entry, "valid": valid, "run": str(run_folder), "manifest": manifest, "config": config, "last_metrics": last_row(run_folder)}
+    if isinstance(parent := config.get("model"), str):
+        yield from _entries(parent, depth + 1, seen)
+
+
+def outside_models(made: Artefact) -> Iterator[str]:
+    """The models from outside the pipeline that an artefact was made from."""
+    for key, source in made.manifest["sources"].items():
+        if key == "model" and "path" in source:
+            yield BUNDLED_NAME if Path(source["path"]) == bundled_path() else source["path"]
+
+
+def checkpoint_fault(folder: Path) -> str:
+    """What is wrong with a checkpoint; empty if every file is as it was written, and for a folder that has no manifest of a checkpoint."""
+    if not (folder / "manifest.json").is_file() or (folder / "config.yaml").is_file():
+        return ""
+    try:
+        verify_checkpoint(folder)
+    except CheckpointError as error:
+        return str(error)
+    return ""
+
+
+def last_row(run_folder: Path) -> dict[str, Any]:
+    """The last row of the metrics; empty without one."""
+    path = run_folder / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for line in reversed(lines):
+        try:
+            return dict(json.loads(line))
+        except ValueError:
+            continue  # the last line of a killed run may be incomplete
+    return {}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is no file. Raises `DataError` when it is corrupt."""
+    if not path.is_file():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise DataError(f"{path}: not valid JSON; the file is corrupt") from None
+    return data if isinstance(data, dict) else {}
 
 
 def facts(artefact: Artefact) -> list[str]:
