@@ -17,7 +17,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from dunwu.cli.main import main
 from dunwu.errors import ModelError
-from dunwu.jobs import import_model
+from dunwu.run import atomic
 from dunwu.models.gguf import find_gguf, load_gguf, read_gguf, unknown_split
 from dunwu.models.loading import load_model
 
@@ -270,11 +270,11 @@ def test_a_disk_without_room_is_refused_before_the_weights_are_read(
 ) -> None:
     file = write(tmp_path / "a.gguf", original)
     room = 4 * sum(parameter.numel() for parameter in original.parameters())
-    monkeypatch.setattr(import_model.shutil, "disk_usage", lambda _: SimpleNamespace(free=room - 1))
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda _: SimpleNamespace(free=room - 1))
     assert main(["import", str(file), "--out", str(tmp_path / "new" / "out")]) == 2
     assert "free space" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
-    monkeypatch.setattr(import_model.shutil, "disk_usage", lambda _: SimpleNamespace(free=room))
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda _: SimpleNamespace(free=room))
     assert main(["import", str(file), "--out", str(tmp_path / "new" / "out")]) == 0
 
 

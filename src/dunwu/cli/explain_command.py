@@ -16,12 +16,13 @@ from dunwu.cli.show import show
 from dunwu.config.load import read_mapping
 from dunwu.data.tiny_world.card import read_card
 from dunwu.errors import ModelError
-from dunwu.models.bundled import BUNDLED_NAME, bundled_path, run_above
+from dunwu.models.bundled import BUNDLED_NAME, RELEASE, bundled_path, run_above
 from dunwu.pipeline.artefacts import WORK, Artefact
 from dunwu.pipeline.lineage import ancestry, artefacts_at, checkpoint_fault, entries, facts, last_row, outside_models, read_json
 
 SHOWN_ELSEWHERE = ("config", "starts", "base_card")
 """Parts of a run's manifest that have their own lines, or none."""
+_NO_RUN = "no run directory above it: another tool made it, or it was moved"
 _HASH = re.compile("[0-9a-f]{64}")
 METRICS_SHOWN = ("step", "reward", "completions/mean_length", "entropy", "loss")
 
@@ -109,7 +110,9 @@ def _one(model: str, seen: set[Path]) -> tuple[list[str], str | None]:
     run_folder = run_above(folder)
     lines = [f"{model}", *_checkpoint_facts(folder)]
     if run_folder is None:
-        return [*lines, "no run directory above it: another tool made it, or it was moved"], None
+        released = (folder / RELEASE).is_file()
+        above = "written by dunwu export: its README.md says how it was made" if released else _NO_RUN
+        return [*lines, above], None
     config = read_mapping(run_folder / "config.yaml")
     manifest = read_json(run_folder / "manifest.json")
     facts = _facts({key: value for key, value in manifest.items() if key not in SHOWN_ELSEWHERE})

@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "show the finished, running and waiting stages of a pipeline",
     "review": "review rows by hand: keep, reject or edit each",
     "import": "make a Hugging Face folder of a GGUF file",
+    "export": "write a model folder with a card, ready for the Hugging Face hub",
     "pretrain": "make the tiny base model again",
     "eval": "evaluate a model: pass@1 with its interval, pass@k, majority@k",
     "verify": "check answers and programs, and explain a rollout's reward: verify math | code | rollout",

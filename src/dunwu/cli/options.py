@@ -30,6 +30,7 @@ EXAMPLES = {
     "status": "dunwu status runs/r1",
     "review": "dunwu review rows.jsonl",
     "import": "dunwu import model.gguf --out models/mine",
+    "export": "dunwu export runs/zero --out models/mine --license apache-2.0",
     "pretrain": "dunwu pretrain --out runs/pretrain",
     "eval": "dunwu eval runs/zero --samples 16 sampling.top_p=0.95",
     "verify math": "dunwu verify math answers.jsonl",

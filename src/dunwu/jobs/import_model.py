@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from dunwu.models.gguf import GgufFile, find_gguf, import_gguf, read_gguf, unkno
 from dunwu.models.loading import check_folder, load_tokenizer, stop_token_ids
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.build import build_engine
-from dunwu.run.atomic import atomic_folder
+from dunwu.run.atomic import atomic_folder, check_room
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.types import Request, SamplingParams
 
@@ -34,7 +33,7 @@ def run_import(source: str, out: Path, reporter: Reporter = QUIET) -> Path:
     if out.exists():
         raise RunError(f"{out} exists: choose another --out, or remove it")
     file = read_gguf(find_gguf(source))
-    _check_room(file, out)
+    check_room(out, 4 * file.parameters)  # float32
     reporter.facts(_facts(file))
     if (split := unknown_split(file)) is not None:
         reporter.warn(f"its tokenizer splits texts by rules ({split!r}) that cannot be rebuilt: tokens may differ from those in training")
@@ -49,13 +48,6 @@ def run_import(source: str, out: Path, reporter: Reporter = QUIET) -> Path:
     reporter.sample("a greedy answer", _answer(model, tokenizer, reporter))
     reporter.say(f"written: {out}; use it by --model {out}")
     return out
-
-
-def _check_room(file: GgufFile, out: Path) -> None:
-    """Raises ``RunError`` if the disk has no room for the weights in float32."""
-    present, needed = next(each for each in out.absolute().parents if each.exists()), 4 * file.parameters
-    if needed > (free := shutil.disk_usage(present).free):
-        raise RunError(f"{out} takes about {needed >> 20:,} MiB and the disk has {free >> 20:,}: free space or choose another disk")
 
 
 def _facts(file: GgufFile) -> Iterator[tuple[str, str]]:

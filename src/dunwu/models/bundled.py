@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.config.load import read_mapping
+from dunwu.config.template import ASKS
 from dunwu.errors import ModelError
+from dunwu.text.answer_forms import KEY
 
 BUNDLED_NAME = "tiny"
+RELEASE = "dunwu.yaml"
+"""In a folder of `dunwu export`: the form of answers (`answer_form`), and `template`, which asks for it or not; all else that a prompt needs
+is in the chat template."""
 
 
 def bundled_path() -> Path:
@@ -35,6 +40,12 @@ def run_above(folder: Path) -> Path | None:
 
 
 def trained_as(model: str) -> Mapping[str, Any]:
-    """The configuration of the run that a local model is from; empty without a run."""
-    run = run_above(Path(model)) if Path(model).is_dir() else None
+    """The configuration of the run that a local model is from, or what a released model says of it; empty without either."""
+    folder = Path(model)
+    if (folder / RELEASE).is_file():
+        released = read_mapping(folder / RELEASE)
+        # A folder that anybody may have made: only what we write there counts.
+        asks = released.get("template") == {"suffix": ASKS}
+        return {"template": {"suffix": ASKS} if asks else "auto", **{key: released[key] for key in (KEY,) if key in released}}
+    run = run_above(folder) if folder.is_dir() else None
     return {} if run is None else read_mapping(run / "config.yaml")

@@ -219,6 +219,11 @@ def _weight_files(folder: Path) -> list[Path]:
     raise ModelError(f"no {WEIGHTS} in {folder}{pickled}; save the weights as safetensors")
 
 
+def stored_dtype(name_or_path: str) -> torch.dtype:
+    """The dtype of most tensors in a model's files."""
+    return _stored_dtype(name_or_path, local_folder(name_or_path))
+
+
 def _stored_dtype(source: str, folder: Path | None) -> torch.dtype:
     """The dtype of most tensors in the weights."""
     config = _beside(source, folder, "config.json")

@@ -57,7 +57,7 @@ def ancestry(artefact: Artefact) -> Iterator[Ancestor]:
             shown.add(ancestor.artefact.folder)
             sources: dict[str, dict[str, str]] = ancestor.artefact.manifest["sources"]
             inner = [(key, source) for key, source in sources.items() if "stage" in source]
-            waiting += [Ancestor(_source(ancestor.artefact, source), ancestor.depth + 1, key) for key, source in reversed(inner)]
+            waiting += [Ancestor(source_of(ancestor.artefact, source), ancestor.depth + 1, key) for key, source in reversed(inner)]
 
 
 def entries(model: str) -> Iterator[dict[str, Any]]:
@@ -95,6 +95,29 @@ def _entries(model: str, depth: int, seen: set[Path]) -> Iterator[dict[str, Any]
     yield {**entry, "valid": valid, "run": str(run_folder), "manifest": manifest, "config": config, "last_metrics": last_row(run_folder)}
     if isinstance(parent := config.get("model"), str):
         yield from _entries(parent, depth + 1, seen)
+
+
+def parent_of(model: str) -> str | None:
+    """The model that a model was trained from: empty if it is from scratch, ``None`` if no run or stage of ours made it."""
+    if model == BUNDLED_NAME or not Path(model).is_dir():
+        return None
+    for artefact in artefacts_at(Path(model)):
+        source = artefact.manifest["sources"].get("model", {})
+        if artefact.manifest["kind"] == "file":
+            return None
+        if "stage" in source:
+            return str(source_of(artefact, source).payload)
+        return next(outside_models(artefact), artefact.manifest["config"].get("model") or "")
+    run = run_above(Path(model))
+    return None if run is None else str(read_mapping(run / "config.yaml").get("model") or "")
+
+
+def measurements(artefact: Artefact) -> list[Artefact]:
+    """The finished evaluations of an artefact in its pipeline's run."""
+    run = artefact.folder.parents[2]
+    journal = read_journal(run)
+    there = [read_artefact(artefact_folder(run, name, entry.identity)) for name, entry in journal.items() if entry.identity]
+    return [each for each in there if each and each.manifest["sources"].get("model") == artefact.origin and each.manifest["makes"] == "evaluation"]
 
 
 def outside_models(made: Artefact) -> Iterator[str]:
@@ -173,7 +196,7 @@ def _final(run: Path) -> list[Artefact]:
     return [artefact for artefact in found if artefact is not None]
 
 
-def _source(artefact: Artefact, source: dict[str, str]) -> Artefact:
+def source_of(artefact: Artefact, source: dict[str, str]) -> Artefact:
     """The artefact of another stage in the same run, wherever the run is now."""
     run = artefact.folder.parents[2]
     assert run / STAGES == artefact.folder.parents[1], "an artefact's folder is RUN/stages/STAGE/IDENTITY"

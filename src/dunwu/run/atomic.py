@@ -115,6 +115,13 @@ def clear_disk_full(path: Path) -> Iterator[None]:
         raise
 
 
+def check_room(path: Path, needed: int) -> None:
+    """Raise ``RunError`` if the disk of a new file or folder has no room for ``needed`` bytes."""
+    present = next(each for each in path.absolute().parents if each.exists())
+    if needed > (free := shutil.disk_usage(present).free):
+        raise RunError(f"{path} takes about {needed >> 20:,} MiB and the disk has {free >> 20:,}: free space or choose another disk")
+
+
 def fsync_path(path: Path) -> None:
     """Sync a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)

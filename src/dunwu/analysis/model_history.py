@@ -1,0 +1,68 @@
+"""How a model was made, as its card says it. No path, host or user name of the machine is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dunwu.analysis.pairs import Pair
+from dunwu.config.licences import UNKNOWN
+
+
+@dataclass(frozen=True)
+class Base:
+    """The model that the first step began with. ``hub``: its id there; ``terms``: `license_name` and `license_link` of a licence that is
+    `other`."""
+
+    name: str
+    hub: str = ""
+    licence: str = UNKNOWN
+    terms: Mapping[str, str] = field(default_factory=dict)
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Data of a step: its name, its hub id if it is from there, and the number of rows if the run counted them."""
+
+    name: str
+    licence: str = UNKNOWN
+    rows: int | None = None
+    hub: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value before and after a step, in words; either may be empty."""
+
+    name: str
+    after: str
+    before: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run or stage. ``cost`` has `seconds`, `trained_tokens`, `generated_tokens` and `flops`, as far as known."""
+
+    kind: str
+    name: str
+    settings: tuple[tuple[str, Any], ...] = ()
+    sources: tuple[Source, ...] = ()
+    teachers: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    cost: Mapping[str, float] = field(default_factory=dict)
+    machine: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """``base`` is ``None`` for a model trained from scratch. ``steps``: from the base to the model. ``asked``: the configuration of the last
+    run, from which prompts follow, and ``kind``, that of the run; ``pair``: one problem before and after."""
+
+    base: Base | None
+    steps: tuple[Step, ...] = ()
+    languages: tuple[str, ...] = ()
+    kind: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    pair: Pair | None = None

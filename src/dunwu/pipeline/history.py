@@ -1,0 +1,184 @@
+"""How a model was made, from its lineage and the files of its runs, for its card. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dunwu.analysis.curves import number
+from dunwu.analysis.model_history import Base, Figure, History, Step
+from dunwu.analysis.pairs import Pair, compare
+from dunwu.analysis.rundir import mapping, read_run
+from dunwu.analysis.sentences import interval, percent
+from dunwu.config.load import read_mapping, validate
+from dunwu.data.tiny_world.card import read_card
+from dunwu.errors import DunwuError, UserError
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path, run_above
+from dunwu.models.readme import README, front_matter, licence_in
+from dunwu.pipeline.artefacts import WORK, Artefact, read_artefact
+from dunwu.pipeline.lineage import artefacts_at, entries, last_row, measurements, parent_of, read_json
+from dunwu.pipeline.stages import KINDS, describe, last_checkpoint
+from dunwu.pipeline.step_facts import is_hub_id, languages, placeless, shown_settings, sources, teachers
+from dunwu.process.hub import hub_file
+from dunwu.run.reporter import QUIET, Reporter
+
+Json = Mapping[str, Any]
+TERMS = ("license_name", "license_link")
+
+
+def history_of(model: str, reporter: Reporter = QUIET) -> History:
+    """The steps down to the base model, as far as they are known; ``reporter`` is warned of what cannot be read."""
+    run = run_above(Path(model)) if model != BUNDLED_NAME and Path(model).is_dir() else None
+    try:
+        steps = tuple(_step(each) for each in reversed(list(entries(model))) if "manifest" in each)
+        base = _base_below(model)
+    except (UserError, OSError) as error:
+        reporter.warn(f"the card cannot say all of how the model was made: {error}")
+        steps, base = (), _base(model)
+    asked = {} if run is None else read_mapping(run / "config.yaml")
+    spoken = dict.fromkeys([*languages(asked), *(base.languages if base else ())])
+    kind = "" if run is None else str(read_json(run / "manifest.json").get("kind", ""))
+    return History(base, steps, tuple(spoken), kind, asked, None if run is None else _pair(run))
+
+
+def _base_below(model: str) -> Base | None:
+    """The model at the end of the line of parents."""
+    seen, local = {model}, False
+    while (above := parent_of(model)) is not None:
+        if above == "":
+            return None
+        if above in seen:
+            break
+        local = _was_a_folder(model)
+        model = above
+        seen.add(model)
+    return _base(model, local)
+
+
+def _was_a_folder(model: str) -> bool:
+    """True if the run of a model began with a local folder, which it then has a hash of: `runs/sft` looks like a hub id once it is gone."""
+    run = run_above(Path(model))
+    return run is not None and "model" in mapping(read_json(run / "manifest.json"), "inputs")
+
+
+def _base(name: str, local: bool = False) -> Base:
+    folder = bundled_path() if name == BUNDLED_NAME else Path(name).expanduser()
+    if folder.resolve() == bundled_path().resolve():
+        card = read_card()
+        return Base(str(card["name"]), licence=str(card["licence"]).lower(), languages=("en", "zh"))
+    head = front_matter(folder / README if folder.is_dir() else hub_file(name, README) if is_hub_id(name) and not local else None)
+    hub = str(head.get("base_model") or "") if folder.is_dir() else "" if local else name
+    spoken = head.get("language") or ()
+    return Base(
+        folder.resolve().name if folder.is_dir() or local else str(placeless(name)),
+        hub if is_hub_id(hub) else "",
+        licence_in(head),
+        {key: str(head[key]) for key in TERMS if key in head},
+        tuple(each for each in ([spoken] if isinstance(spoken, str) else spoken) if isinstance(each, str) and each.isalpha()),
+    )
+
+
+def _step(entry: Json) -> Step:
+    """A step from an entry of the lineage: an artefact of a pipeline, or a run."""
+    artefact = read_artefact(Path(entry["folder"])) if "stage" in entry else None
+    run = Path(entry["folder"]) / WORK if artefact else Path(entry["run"])
+    manifest = read_json(run / "manifest.json")
+    config, origins = (entry["config"], {}) if artefact is None else (artefact.manifest["config"], artefact.manifest["sources"])
+    kind = str(entry["manifest"].get("kind", "")).replace("-", "_")
+    described = [("the algorithm's values", manifest["algorithm"])] if "algorithm" in manifest else []
+    chosen = [*shown_settings(kind, config), *described, *_rows_made(artefact)]
+    return Step(
+        kind,
+        str(entry.get("stage") or run.resolve().name),
+        tuple(chosen),
+        tuple(sources(config, origins, _rows(manifest))),
+        tuple(dict.fromkeys(teachers(config, origins))),
+        (*_figures(kind, run), *(figure for each in _measured(artefact) for figure in each)),
+        artefact.manifest["cost"] if artefact else _cost(kind, config, run, manifest),
+        _machine(run, manifest),
+    )
+
+
+def _rows(manifest: Json) -> int | None:
+    """The number of rows that a run trained on."""
+    data = mapping(manifest, "data")
+    found = data.get("rows") or data.get("training") or mapping(data, "data").get("conversations")
+    return found if isinstance(found, int) and found else None
+
+
+def _rows_made(artefact: Artefact | None) -> Iterator[tuple[str, Any]]:
+    """What the card of a data set says of its rows."""
+    card = read_json(artefact.payload / "card.json") if artefact and artefact.manifest["makes"] == "data" else {}
+    if card:
+        yield "rows made", mapping(card, "tokens").get("rows")
+        yield "rows by source", mapping(card, "sources")
+
+
+def _cost(kind: str, config: Json, run: Path, manifest: Json) -> dict[str, float]:
+    cost: dict[str, float] = {"seconds": number(manifest.get("cost_seconds")) or 0.0}
+    try:
+        used = describe(validate(KINDS[kind], dict(config))).usage(run, last_checkpoint(run))
+    except (KeyError, OSError, ValueError, DunwuError):  # a kind without stages, or a run with missing files
+        return cost
+    return {**cost, "trained_tokens": used.trained_tokens, "generated_tokens": used.generated_tokens, "flops": used.flops}
+
+
+def _machine(run: Path, manifest: Json) -> str:
+    made = mapping(manifest, "environment")
+    device = read_json(run / "summary.json").get("device")
+    parts = [str(device or ""), f"{made['cpu_count']} CPU cores" if "cpu_count" in made else "", f"torch {made['torch']}" if made else ""]
+    return ", ".join(filter(None, parts))
+
+
+def _figures(kind: str, run: Path) -> Iterator[Figure]:
+    """What a run measured itself."""
+    summary = read_json(run / "summary.json")
+    if kind == "zero" and run.is_dir():
+        for held_out in read_run(run).sets:
+            first, last = (mapping(held_out.summaries, phase) for phase in ("before", "after"))
+            yield _pass_at_1(held_out.name, last or first, _with_interval(first))
+    if kind == "sft" and (validation := mapping(summary, "validation")):
+        before, after = (number(mapping(validation, phase).get("eval_loss")) for phase in ("before", "after"))
+        yield Figure("held-out loss, nats per token", _loss(after), _loss(before))
+    if kind == "reward_model" and (held_out := mapping(summary, "held_out")):
+        yield Figure(f"held-out accuracy, {held_out.get('count')} examples", _interval_of(held_out, "accuracy"))
+    if kind == "pretrain":
+        yield Figure("held-out loss, nats per token", _loss(number(last_row(run).get("held_out_loss"))))
+
+
+def _loss(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4f}"
+
+
+def _measured(artefact: Artefact | None) -> Iterator[Iterator[Figure]]:
+    """What other stages of the pipeline measured of a model."""
+    for each in measurements(artefact) if artefact else ():
+        suite = read_json(each.payload / "suite.json")
+        yield (_metric(name, mapping(suite["metrics"], name)) for name in mapping(suite, "metrics"))
+        yield (_pass_at_1(name, found) for name, found in read_json(each.payload / "summary.json").items())
+
+
+def _metric(name: str, found: Json) -> Figure:
+    value, low, high, count = (number(found.get(key)) or 0.0 for key in ("value", "low", "high", "count"))
+    return Figure(f"{name}, {count:g} problems", f"{value:.3g} ({low:.3g} to {high:.3g})")
+
+
+def _pass_at_1(name: str, summary: Json, before: str = "") -> Figure:
+    how = f"{name}: pass@1, {summary.get('problems')} problems x {summary.get('k')}"
+    return Figure(how, _with_interval(summary), before)
+
+
+def _with_interval(summary: Json) -> str:
+    return _interval_of(summary, "pass_at_1") if summary else ""
+
+
+def _interval_of(summary: Json, key: str) -> str:
+    bounds = interval(summary)
+    return percent(number(summary.get(key))) + (f" ({100 * bounds[0]:.1f} to {100 * bounds[1]:.1f})" if bounds else "")
+
+
+def _pair(run: Path) -> Pair | None:
+    """One held-out problem before and after the last run."""
+    found = [compare(held_out.results) for held_out in read_run(run).sets]
+    return next((each.pairs[0] for each in found if each and each.pairs), None)

@@ -1,0 +1,162 @@
+"""How a model was made, from folders made by hand: the steps, the base, the data, and no place of this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dunwu.analysis.model_history import Source, Step
+from dunwu.config.zero import ZeroConfig
+from dunwu.config.load import load_config
+from dunwu.pipeline.history import history_of
+from dunwu.pipeline.step_facts import is_hub_id, placeless, shown_settings, sources, teachers
+from dunwu.run.checkpoint import save_checkpoint
+
+
+def make_run(folder: Path, kind: str, config: dict[str, Any], **more: Any) -> Path:
+    """A run directory with one checkpoint, which is returned."""
+    folder.mkdir()
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    environment = {"cpu_count": 2, "torch": "2.13", "host": "secret-host"}
+    manifest = {"kind": kind, "cost_seconds": 12.5, "environment": environment, **more}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "summary.json").write_text(json.dumps({"device": "cpu", "validation": {"before": {"eval_loss": 2.0}, "after": {"eval_loss": 1.0}}}))
+    return save_checkpoint(folder / "checkpoints", 9, lambda place: (place / "config.json").write_text("{}") and None, keep=1)
+
+
+def make_base(folder: Path, head: str) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    (folder / "README.md").write_text(head, encoding="utf-8")
+    return folder
+
+
+def test_two_runs_on_a_base_of_this_machine(tmp_path: Path) -> None:
+    base = make_base(tmp_path / "qwen", "---\nlicense: apache-2.0\nbase_model: Qwen/Qwen2.5-0.5B\nlanguage: [en, zh]\n---\n# Card\n---\n")
+    rows = {"data": {"data": {"conversations": 321}}}
+    sft = make_run(tmp_path / "sft", "sft", {"model": str(base), "data": str(tmp_path / "own" / "rows.jsonl"), "epochs": 3, "seed": 1}, **rows)
+    tasks = [{"task": {"kind": "dataset", "path": "gsm8k", "language": "en"}, "weight": 1.0}]
+    zero = make_run(tmp_path / "rl", "zero", {"model": str(sft), "tasks": tasks, "template": "auto", "grpo": {"steps": 9}}, algorithm="grpo: x")
+    found = history_of(str(zero))
+    assert found.base is not None
+    assert (found.base.name, found.base.hub, found.base.licence) == ("qwen", "Qwen/Qwen2.5-0.5B", "apache-2.0")
+    assert [(step.kind, step.name) for step in found.steps] == [("sft", "sft"), ("zero", "rl")]
+    assert found.steps[0].sources == (Source("rows.jsonl", rows=321),)
+    assert found.steps[1].sources == (Source("gsm8k", "mit", hub="openai/gsm8k"),)
+    assert dict(found.steps[0].settings) >= {"epochs": 3, "seed": 1}.items()
+    assert dict(found.steps[1].settings)["the algorithm's values"] == "grpo: x"
+    assert (found.steps[0].figures[0].before, found.steps[0].figures[0].after) == ("2.0000", "1.0000")
+    assert found.steps[0].cost["seconds"] == 12.5
+    assert (found.languages, found.kind, found.asked["template"]) == (("en", "zh"), "zero", "auto")
+    assert str(tmp_path) not in repr(found.steps)
+    assert "secret-host" not in repr(found)
+
+
+def test_the_bundled_base_a_hub_id_and_random_weights(tmp_path: Path) -> None:
+    tiny = history_of(str(make_run(tmp_path / "a", "zero", {"model": "tiny"}))).base
+    assert tiny is not None
+    assert (tiny.name, tiny.licence) == ("dunwu-tiny-base", "mit")
+    hub = history_of(str(make_run(tmp_path / "b", "zero", {"model": "nobody/knows-it"}))).base
+    assert hub is not None
+    assert (hub.hub, hub.licence) == ("nobody/knows-it", "unknown")
+    gone = history_of(str(make_run(tmp_path / "d", "sft", {"model": "runs/sft"}, inputs={"model": "abc"}))).base
+    assert gone is not None
+    assert (gone.name, gone.hub) == ("sft", "")
+    assert history_of(str(make_run(tmp_path / "c", "pretrain", {"tokens": 5}))).base is None
+
+
+def test_a_folder_without_a_run_is_its_own_base(tmp_path: Path) -> None:
+    found = history_of(str(make_base(tmp_path / "plain", "---\nlicense: not-a-licence\n---\n")))
+    assert found.base is not None
+    assert (found.base.name, found.base.licence, found.steps, found.asked) == ("plain", "unknown", (), {})
+
+
+@pytest.mark.parametrize("head", ["", "---\n", "---\n[\n---\n", "no front\n---\nlicense: mit\n---\n", "---\n- a\n---\n", "---\nlicense: [mit]\n---\n"])
+def test_a_card_that_cannot_be_read_says_nothing(head: str, tmp_path: Path) -> None:
+    found = history_of(str(make_base(tmp_path / "plain", head)))
+    assert found.base is not None
+    assert found.base.licence == "unknown"
+
+
+def test_a_torn_lineage_is_a_warning(tmp_path: Path, recorder: Any) -> None:
+    checkpoint = make_run(tmp_path / "a", "zero", {"model": str(make_run(tmp_path / "b", "zero", {"model": "tiny"}))})
+    (tmp_path / "b" / "manifest.json").write_text("{", encoding="utf-8")
+    assert history_of(str(checkpoint), recorder).steps == ()
+    assert recorder.names() == ["warn"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("/home/alice/rows.jsonl", "rows.jsonl"),
+        ("~/rewards.py:right", "rewards.py:right"),
+        ("runs/sft/checkpoints/step-000010", "step-000010"),
+        ("rows.jsonl", "rows.jsonl"),
+        ("Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B"),
+        ("a text: 1/2 or <think>x</think>", "a text: 1/2 or <think>x</think>"),
+        ({"url": "http://internal:8000/v1", "model": "/data/big"}, {"model": "big"}),
+        ([1, None, "./x/y"], [1, None, "y"]),
+    ],
+)
+def test_values_without_places(value: Any, expected: Any) -> None:
+    assert placeless(value) == expected
+
+
+def test_a_path_that_looks_like_a_hub_id_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runs" / "sft").mkdir(parents=True)
+    assert is_hub_id("runs/sft")
+    monkeypatch.chdir(tmp_path)
+    assert not is_hub_id("runs/sft")
+    assert not is_hub_id("data/rows.jsonl")
+
+
+def test_sources_of_every_kind(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n", encoding="utf-8")
+    tasks = [
+        {"task": {"kind": "countdown", "languages": ["en"]}},
+        {"task": {"kind": "reasoning_gym", "name": "chain_sum"}},
+        {"task": {"kind": "code", "dataset": "mbpp"}},
+        {"task": {"kind": "code", "dataset": "gcj"}},
+        {"task": {"kind": "chat", "path": str(own)}},
+        {"task": {"kind": "dataset", "path": "someone/problems:main"}},
+        {"task": {"kind": "dataset", "path": None}},
+    ]
+    origins = {"tasks.6.task.path": {"stage": "made", "identity": "x"}, "data": {"path": str(own / "rows.jsonl")}}
+    config = {"tasks": tasks, "data": None, "evaluations": [{"task": {"kind": "game24"}}], "decontaminate": [{"task": {"kind": "game24"}}]}
+    assert list(sources(config, origins, 7)) == [
+        Source("generated by Dunwu: countdown", "mit"),
+        Source("reasoning-gym: chain_sum", "apache-2.0"),
+        Source("mbpp", "cc-by-4.0", hub="google-research-datasets/mbpp"),
+        Source("gcj"),
+        Source("own", "cc-by-4.0"),
+        Source("someone/problems:main", hub="someone/problems"),
+        Source("rows of the stage made", "see that stage"),
+        Source("rows.jsonl", "cc-by-4.0"),
+    ]
+
+
+def test_teachers_write_and_judges_do_not() -> None:
+    config = {
+        "generator": {"kind": "endpoint", "url": "http://host/v1", "model": "deepseek-reasoner"},
+        "judge": {"generator": {"kind": "local", "model": "judge"}},
+        "sources": {"a": {"generator": {"kind": "local", "model": None}}, "b": {"generator": {"kind": "own", "function": "/x/y.py:write"}}},
+        "teacher": "Qwen/Qwen3-8B",
+    }
+    origins = {"sources.a.generator.model": {"stage": "zero", "identity": "x"}}
+    expected = ["deepseek-reasoner, at an endpoint", "the model of the stage zero", "y.py:write", "Qwen/Qwen3-8B"]
+    assert list(teachers(config, origins)) == expected
+
+
+def test_settings_that_matter() -> None:
+    config = load_config(ZeroConfig, None, ["model=/home/alice/base", "grpo.beta=0.01", "threads=1", "lora={rank: 4}", "reward_workers=0"])
+    found = dict(shown_settings("zero", config.model_dump(mode="json")))
+    assert found.items() >= {"grpo.beta": 0.01, "grpo.steps": 150, "grpo.algorithm": "grpo-r1", "reward": "1 accuracy + 1 format"}.items()
+    assert found["lora"]["rank"] == 4
+    assert not {"model", "threads", "reward_workers", "tasks", "evaluations", "template", "engine", "device"} & found.keys()
+    assert isinstance(Step("zero", "x").cost, dict)
