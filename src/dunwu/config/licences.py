@@ -45,5 +45,5 @@ def check_licence(licence: str) -> str:
     if found in LICENCES:
         return found
     near = difflib.get_close_matches(found, LICENCES, n=1)
-    hint = f"did you mean {near[0]}?" if near else "a licence that is not on its list is `other`, and its name belongs into the card"
-    raise UserError(f"--license {licence!r} is none of the hub's licence ids: {hint}")
+    hint = f"did you mean {near[0]}?" if near else "for a licence that is not listed use `other`, and name it in the card"
+    raise UserError(f"--license {licence!r} is not a licence id of the hub: {hint}")

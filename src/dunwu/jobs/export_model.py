@@ -94,7 +94,7 @@ def run_export(source: str, export: Export, history: History, reporter: Reporter
 def _warn_of_leftovers(out: Path, reporter: Reporter) -> None:
     for path in sorted(out.parent.glob(f"{out.name}.*.tmp")) if out.parent.is_dir() else ():
         if is_temporary(path):
-            reporter.warn(f"{path} is of an export that was killed, or still runs: delete it if none runs")
+            reporter.warn(f"{path} is of an export that was killed or is still running: delete it if it was killed")
 
 
 def _is_scorer(source: str) -> bool:
@@ -130,7 +130,7 @@ def _asking(
             reporter.warn("the chat template does not ask as the run did: compare the prompt below with those of the run")
     stops = stop_token_ids(tokenizer, model)
     if not stops:
-        reporter.warn("the model has no token that ends a completion: name one as eos_token in tokenizer_config.json")
+        reporter.warn("the model has no token that ends a completion: name one of its tokens as eos_token in tokenizer_config.json")
     sampling = _sampling(history.asked)
     _set_generation(model, stops, sampling)
     trained_with = trained_as(source)

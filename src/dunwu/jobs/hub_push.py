@@ -18,9 +18,9 @@ def check_push(repository: str) -> None:
     from huggingface_hub import constants, get_token
 
     if not _REPOSITORY.fullmatch(repository):
-        raise UserError(f"--push {repository!r} is no name of a repository: give owner/name, of letters, digits, dots and dashes")
+        raise UserError(f"--push {repository!r} is not a repository name: give owner/name, of letters, digits, dots and dashes")
     if attempt(get_token, lambda error: None) is None:
-        raise UserError(f"--push {repository}: there is no token of the hub: run `hf auth login`, or set HF_TOKEN")
+        raise UserError(f"--push {repository}: no token was found: run `hf auth login`, or set HF_TOKEN")
     if not hub_answers():
         raise UserError(f"--push {repository}: {constants.ENDPOINT} does not answer: check the network, or leave --push out")
 

@@ -22,7 +22,7 @@ def find_converter() -> Path:
     found = Path(named).expanduser() / SCRIPT if named else Path(shutil.which(SCRIPT) or "")
     if found.is_file():
         return found
-    where = f"{found} does not exist" if named else f"{SCRIPT} of llama.cpp is not here"
+    where = f"{found} does not exist" if named else f"{SCRIPT} of llama.cpp was not found"
     raise RunError(f"{where}: set {VARIABLE} to a folder of llama.cpp (git clone https://github.com/ggml-org/llama.cpp)")
 
 
@@ -34,5 +34,5 @@ def convert(folder: Path, name: str, dtype: str) -> str:
     if done.returncode != 0 or not file.is_file():
         file.unlink(missing_ok=True)
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
-        raise RunError(f"llama.cpp's converter failed ({lines[-1].strip()[:200]}): it may lack a package, or not know the model")
+        raise RunError(f"llama.cpp's converter failed ({lines[-1].strip()[:200]}): check its packages, and whether it supports the model")
     return file.name

@@ -34,7 +34,7 @@ def history_of(model: str, reporter: Reporter = QUIET) -> History:
         steps = tuple(_step(each) for each in reversed(list(entries(model))) if "manifest" in each)
         base = _base_below(model)
     except (UserError, OSError) as error:
-        reporter.warn(f"the card cannot say all of how the model was made: {error}")
+        reporter.warn(f"the card does not say how the model was made: {error}")
         steps, base = (), _base(model)
     asked = {} if run is None else read_mapping(run / "config.yaml")
     spoken = dict.fromkeys([*languages(asked), *(base.languages if base else ())])
