@@ -40,6 +40,8 @@ DRAWN = {
     ("jobs", "dunwu.analysis.live"),  # and keeps it up to date while it trains
     ("jobs", "dunwu.analysis.pairs"),  # and shows on the terminal what the report shows, by the same rule
     ("jobs", "dunwu.analysis.sentences"),
+    ("jobs", "dunwu.analysis.model_card"),  # a release has its card
+    ("jobs", "dunwu.analysis.model_history"),
 }
 """Same-layer imports between packages that the design allows."""
 PUBLIC = "__init__.py"

@@ -27,7 +27,7 @@ ZERO = Step(
     cost={"seconds": 3700.0, "trained_tokens": 1000, "generated_tokens": 1500, "flops": 2.5e12},
     machine="cpu, 2 CPU cores",
 )
-HISTORY = History(Base("Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B", "apache-2.0"), (ZERO,), ("en",), "zero")
+HISTORY = History(Base("Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B", "apache-2.0"), (ZERO,), ("en",))
 
 
 def parsed(text: str) -> Any:
@@ -95,7 +95,7 @@ def test_texts_of_models_and_users_are_no_markup() -> None:
     sides = tuple(Side(phase, "wrong", 3, 0, shown(EVIL)) for phase in ("before", "after"))
     step = Step(EVIL, EVIL, ((EVIL, EVIL),), (Source(EVIL, EVIL, 3),), (EVIL,), (Figure(EVIL, "1", "2"),), machine=EVIL)
     pair = Pair("solved", EVIL, EVIL, None, (sides[0], sides[1]))
-    history = History(Base(EVIL, languages=()), (step,), (EVIL,), "zero", pair=pair)
+    history = History(Base(EVIL, languages=()), (step,), (EVIL,), pair=pair)
     released = replace(RELEASED, name=EVIL, prompt=EVIL, stops=(EVIL,), asks=EVIL, reads=EVIL, architecture=EVIL, gguf=EVIL)
     text = model_card(released, history)
     assert parsed(text)["language"] == [EVIL]

@@ -8,7 +8,7 @@ import pytest
 
 from dunwu.config.template import PromptName, Shot, TemplateConfig
 from dunwu.data.prompts import prompt_template
-from dunwu.models.chat import Message
+from dunwu.models.chat import Message, fitting_template
 from dunwu.models.own_template import learnable
 from dunwu.models.served_template import block_for, served_template
 from dunwu.types import Problem
@@ -90,10 +90,16 @@ def test_a_system_prompt_of_the_user_wins_and_a_suffix_stands_once() -> None:
 def test_later_turns_are_asked_as_in_training() -> None:
     tokenizer, block = smol_tokenizer(), TemplateConfig(system="Be brief.", suffix="Now.")
     turns = (("user", "Say 1."), ("assistant", "1"), ("user", "Say 2."))
-    rl = asked(tokenizer, served_template(block, tokenizer), *turns)
-    assert rl == asked(tokenizer, SMOL, ("system", "Be brief."), *turns[:2], ("user", "Say 2.\nNow."))
-    sft = learnable(block, tokenizer).prompt([Message(role, content) for role, content in turns])  # type: ignore[arg-type]
-    assert asked(tokenizer, served_template(block, tokenizer, every_question=True), *turns) == sft
+    taught = learnable(block, tokenizer).prompt([Message(role, content) for role, content in turns])  # type: ignore[arg-type]
+    assert asked(tokenizer, served_template(block, tokenizer), *turns) == taught
+
+
+def test_a_released_template_can_be_learned_from() -> None:
+    tokenizer = smol_tokenizer()
+    tokenizer.chat_template = served_template(TemplateConfig(system="Be brief.", suffix="Now.", few_shot=SHOTS[:1]), tokenizer)
+    learned = fitting_template("auto", tokenizer)
+    assert learned.jinja == tokenizer.chat_template
+    assert learned.end == "<|im_end|>"
 
 
 def test_parts_instead_of_a_text_are_left_to_the_template() -> None:

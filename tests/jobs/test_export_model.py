@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -101,11 +102,7 @@ def test_transformers_asks_as_the_run_did(zero_run: Path, export: Callable[..., 
     chat = [{"role": "user", "content": "Say 2 now."}]
     ids = AutoTokenizer.from_pretrained(out).apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
     assert tuple(ids) == trained.token_ids
-    assert f"\n{trained.text}\n" in export_text(out)
-
-
-def export_text(out: Path) -> str:
-    return (out / "README.md").read_text(encoding="utf-8").replace("Say 0 now.", "Say 2 now.").replace("Say 1 now.", "Say 2 now.")
+    assert re.search(r"\n```text\nUser: Say \d now\.\nAssistant:\n```\n", (out / "README.md").read_text(encoding="utf-8"))
 
 
 def test_our_own_commands_ask_as_the_run_did(zero_run: Path, export: Callable[..., Path], tmp_path: Path, say_data: Path) -> None:
@@ -114,7 +111,7 @@ def test_our_own_commands_ask_as_the_run_did(zero_run: Path, export: Callable[..
         folder = tmp_path / str(number)
         sizes = ["--problems", "3", "--samples", "1", "--temperature", "0", "--max-tokens", "10", "--threads", "1", "--device", "cpu"]
         assert main(["eval", str(model), "--task", str(say_data), "--out", str(folder), *sizes]) == 0
-        found.append(json.loads((folder / "summary.json").read_text(encoding="utf-8"))["summary"])
+        found.append(json.loads((folder / "summary.json").read_text(encoding="utf-8"))["say"])
     assert found[0] == found[1]
 
 
@@ -289,7 +286,8 @@ def test_a_killed_export_leaves_no_folder(zero_run: Path, tmp_path: Path, capsys
     assert not (tmp_path / "new").exists()
     [leftover] = tmp_path.iterdir()
     assert main(["export", str(zero_run), "--out", str(tmp_path / "new")]) == 0
-    assert leftover.name in "".join(capsys.readouterr().out.split())
+    said = capsys.readouterr()
+    assert leftover.name in "".join((said.out + said.err).split())
     assert leftover.exists()
 
 

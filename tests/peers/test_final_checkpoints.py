@@ -1,4 +1,5 @@
 """The last checkpoint of SFT, of RL and of LoRA in other engines: its chat template prompts, its stop tokens end, greedy answers are ours.
+So is what `dunwu export` makes of one that was taught with a system prompt.
 
 In transformers always. ``DUNWU_VLLM_PYTHON`` names an interpreter with vLLM, ``DUNWU_LLAMA_CPP`` a folder of llama.cpp with its converter
 (which needs the package sentencepiece), ``DUNWU_SMOLLM2`` a folder of `dunwu import`, which replaces the small model: the converter knows
@@ -12,6 +13,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +36,8 @@ from dunwu.types import Problem, SamplingParams
 from tests.models.tokenizers_of_kinds import SMOLLM2, smollm2_like
 
 REAL, VLLM, LLAMA_CPP = (os.environ.get(f"DUNWU_{name}") for name in ("SMOLLM2", "VLLM_PYTHON", "LLAMA_CPP"))
-KINDS = ("sft", "rl", "lora")
+KINDS = ("sft", "rl", "lora", "export")
+SYSTEM = "Be brief."
 QUESTIONS, MOST = [f"Say {n}." for n in range(4)], 24
 Answer = tuple[list[int], list[int]]
 """The ids of prompt and answer, its end token included."""
@@ -42,7 +45,7 @@ Answer = tuple[list[int], list[int]]
 
 @pytest.fixture(scope="module")
 def finals(say_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The last checkpoints: SFT on chats, 2 steps of RL from there, and SFT with LoRA."""
+    """The last checkpoints: SFT on chats, 2 steps of RL from there, SFT with LoRA; and SFT with a system prompt, exported."""
     folder = tmp_path_factory.mktemp("finals")
     if (base := REAL) is None:
         tokenizer = smollm2_like()
@@ -74,7 +77,9 @@ def finals(say_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         *steps,
     ]
     made["rl"] = run_zero(load_config(ZeroConfig, None, [*rl, "sampling.max_tokens=16", "sample_every=1000", *fixed]), folder / "rl")
-    return {kind: newest_checkpoint(run) for kind, run in made.items()}
+    asked = run_sft(load_config(SftConfig, None, [f"model={base}", *sft, f"template={{system: {SYSTEM}}}"]), folder / "system")
+    assert main(["export", str(asked), "--out", str(folder / "export")]) == 0
+    return {**{kind: newest_checkpoint(run) for kind, run in made.items()}, "export": folder / "export"}
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +101,18 @@ def chat(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
+def assert_asks_as_taught(kind: str, tokenizer: Any) -> None:
+    asked = tokenizer.apply_chat_template(chat("Hi"), add_generation_prompt=True, tokenize=False)
+    turns = [{"role": "system", "content": SYSTEM}] if kind == "export" else []
+    expected = tokenizer.apply_chat_template([*turns, *chat("Hi")], chat_template=SMOLLM2, add_generation_prompt=True, tokenize=False)
+    assert asked == expected
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_transformers(kind: str, finals: dict[str, Path], ours: dict[str, list[Answer]]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(finals[kind])
     model = AutoModelForCausalLM.from_pretrained(finals[kind], dtype=torch.float32)
-    assert tokenizer.chat_template == SMOLLM2
+    assert_asks_as_taught(kind, tokenizer)
     found = []
     for text in QUESTIONS:
         ids = tokenizer.apply_chat_template(chat(text), add_generation_prompt=True, return_tensors="pt", return_dict=True)
@@ -137,5 +149,5 @@ def test_llama_cpps_converter(kind: str, finals: dict[str, Path], ours: dict[str
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert main(["import", str(file), "--out", str(tmp_path / "back")]) == 0
-    assert AutoTokenizer.from_pretrained(tmp_path / "back").chat_template == SMOLLM2
+    assert_asks_as_taught(kind, AutoTokenizer.from_pretrained(tmp_path / "back"))
     assert answers(tmp_path / "back") == ours[kind]

@@ -51,7 +51,7 @@ def test_two_runs_on_a_base_of_this_machine(tmp_path: Path) -> None:
     assert dict(found.steps[1].settings)["the algorithm's values"] == "grpo: x"
     assert (found.steps[0].figures[0].before, found.steps[0].figures[0].after) == ("2.0000", "1.0000")
     assert found.steps[0].cost["seconds"] == 12.5
-    assert (found.languages, found.kind, found.asked["template"]) == (("en", "zh"), "zero", "auto")
+    assert (found.languages, found.asked["template"]) == (("en", "zh"), "auto")
     assert str(tmp_path) not in repr(found.steps)
     assert "secret-host" not in repr(found)
 

@@ -58,11 +58,10 @@ class Step:
 @dataclass(frozen=True)
 class History:
     """``base`` is ``None`` for a model trained from scratch. ``steps``: from the base to the model. ``asked``: the configuration of the last
-    run, from which prompts follow, and ``kind``, that of the run; ``pair``: one problem before and after."""
+    run, from which prompts follow; ``pair``: one problem before and after."""
 
     base: Base | None
     steps: tuple[Step, ...] = ()
     languages: tuple[str, ...] = ()
-    kind: str = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
     pair: Pair | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,9 +24,9 @@ from dunwu.jobs.llama_cpp import convert
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.bundled import RELEASE, trained_as
 from dunwu.models.chat_text import apply_chat
-from dunwu.models.heads import HEAD, label_of, load_scorer
+from dunwu.models.heads import HEAD, load_scorer
 from dunwu.models.hub_ids import local_folder
-from dunwu.models.loading import check_folder, load_model, load_tokenizer, save_model, stop_token_ids, stored_dtype
+from dunwu.models.loading import check_folder, load_model, load_tokenizer, save_model, saved_dtype, stop_token_ids, stored_dtype
 from dunwu.models.own_template import with_suffix
 from dunwu.models.protocols import LanguageModel, Tokenizer
 from dunwu.models.readme import README
@@ -67,15 +67,14 @@ def run_export(source: str, export: Export, history: History, reporter: Reporter
         check_push(export.push)
     _warn_of_leftovers(out, reporter)
     take_date(None, source)
-    dtype = getattr(torch, export.dtype) if export.dtype else stored_dtype(source)
-    scores = _is_scorer(source)
-    model, tokenizer = (load_scorer if scores else load_model)(source, dtype=dtype)
-    check_room(out, sum(weight.numel() * weight.element_size() for weight in model.parameters()))
-    released = _released(export, licence, model, tokenizer)
-    released = replace(released, criterion=label_of(model)) if scores else _asking(released, source, history, model, tokenizer, reporter)
+    model, tokenizer, dtype = _load(source, export)
+    check_room(out, sum(weight.numel() for weight in model.parameters()) * dtype.itemsize)
+    released = _released(export, licence, model, tokenizer, dtype)
+    if not released.criterion:
+        released = _asking(released, source, history, model, tokenizer, reporter)
     with atomic_folder(out, reporter) as folder:
-        save_model(model, tokenizer, folder)
-        _write_release(folder, source, history)
+        save_model(model, tokenizer, folder, dtype)
+        _write_release(folder, source)
         (folder / README).write_text(model_card(released, history), encoding="utf-8")
         problem = _convert(folder, released, history) if export.gguf else ""
         check_folder(folder)
@@ -97,23 +96,28 @@ def _warn_of_leftovers(out: Path, reporter: Reporter) -> None:
             reporter.warn(f"{path} is of an export that was killed or is still running: delete it if it was killed")
 
 
-def _is_scorer(source: str) -> bool:
-    """True for a local folder with a reward model's head."""
+def _load(source: str, export: Export) -> tuple[LanguageModel, Tokenizer, torch.dtype]:
+    """The model in the precision of its files where they are here, the tokenizer, and the precision to save."""
     folder = local_folder(source)
-    return folder is not None and HEAD in check_folder(folder)[1]
+    scores = folder is not None and HEAD in check_folder(folder)[1]
+    wanted = getattr(torch, export.dtype) if export.dtype else None if folder is None else stored_dtype(source)
+    load: Callable[..., tuple[LanguageModel, Tokenizer]] = load_scorer if scores else load_model
+    model, tokenizer = load(source, dtype=wanted or torch.float32)
+    return model, tokenizer, wanted or saved_dtype(model, "loaded")
 
 
-def _released(export: Export, licence: str, model: LanguageModel, tokenizer: Tokenizer) -> Released:
+def _released(export: Export, licence: str, model: LanguageModel, tokenizer: Tokenizer, dtype: torch.dtype) -> Released:
     return Released(
         name=export.name or export.out.resolve().name,
         repository=export.push or "",
         licence=licence,
         licence_is_given=export.licence is not None,
-        architecture=str((model.config.architectures or [type(model).__name__])[0]),
+        architecture=type(model).__name__,
         parameters=sum(weight.numel() for weight in model.parameters()),
-        dtype=str(model.dtype).removeprefix("torch."),
+        dtype=str(dtype).removeprefix("torch."),
         positions=int(model.config.max_position_embeddings),
         vocabulary=len(tokenizer),
+        criterion="" if model.can_generate() else str(model.config.id2label[0]),
     )
 
 
@@ -125,7 +129,7 @@ def _asking(
     if (template := history.asked.get("template")) is not None:
         block = block_for(template)
         trained = _trained_prompt(block, tokenizer, question)
-        tokenizer.chat_template = served_template(block, tokenizer, every_question=history.kind == "sft")
+        tokenizer.chat_template = served_template(block, tokenizer)
         if _prompt(tokenizer, question) != trained:
             reporter.warn("the chat template does not ask as the run did: compare the prompt below with those of the run")
     stops = stop_token_ids(tokenizer, model)
@@ -190,7 +194,7 @@ def _set_generation(model: LanguageModel, stops: tuple[int, ...], sampling: Mapp
     model.generation_config.eos_token_id = list(stops) if len(stops) > 1 else next(iter(stops), None)
 
 
-def _write_release(folder: Path, source: str, history: History) -> None:
+def _write_release(folder: Path, source: str) -> None:
     """What our own commands need beside the chat template, so that they ask as the run did."""
     trained = trained_as(source)
     if "template" not in trained:

@@ -21,16 +21,16 @@ def block_for(template: Any) -> TemplateConfig:
     return TemplateConfig.model_validate_json(json.dumps(block_of(template) if isinstance(template, str) else template))
 
 
-def served_template(template: Template, tokenizer: Tokenizer, every_question: bool = False) -> str:
+def served_template(template: Template, tokenizer: Tokenizer) -> str:
     """Jinja that renders a conversation as prompts in ``template`` are, for a tokenizer that has none of it yet.
 
-    The suffix ends the last turn, or with ``every_question`` each of the user's, as in fine-tuning. One that asks for the answer in a form
-    (`ASKS`) depends on the problem, so it is left out. The examples must be in the block.
+    The suffix ends each turn of the user's: what was asked stays the same when another turn follows. One that asks for the answer in a form
+    (`ASKS`) depends on the problem, so it is not included. The examples must be in the block.
     Raises ``ConfigError`` for a template that does not fit the tokenizer.
     """
     block = block_for(template)
     shots = tuple(each for each in block.few_shot if isinstance(each, Shot))
-    before = [*_suffix("" if block.suffix == ASKS else block.suffix, every_question), *_opening(block, shots)]
+    before = [*_suffix("" if block.suffix == ASKS else block.suffix), *_opening(block, shots)]
     if block.jinja and "problem" in block.jinja:
         before.append("{% set problem = messages[-1]['content'] %}")
     # The line end is swallowed after a block, and what follows is at the start of a line, where the template was written to be.
@@ -62,11 +62,11 @@ def _opening(block: TemplateConfig, shots: tuple[Shot, ...]) -> list[str]:
     ]
 
 
-def _suffix(suffix: str, every_question: bool) -> list[str]:
-    """Statements that put the suffix on a line of its own after a question, unless it ends with it."""
+def _suffix(suffix: str) -> list[str]:
+    """Statements that put the suffix on a line of its own after each question, unless it ends with it."""
     if not suffix:
         return []
-    asks = "message['role'] == 'user' and message['content'] is string" + ("" if every_question else " and loop.last")
+    asks = "message['role'] == 'user' and message['content'] is string"
     added = _quoted(with_suffix("", suffix))
     return [
         "{% set asked = namespace(turns=[]) %}{% for message in messages %}"

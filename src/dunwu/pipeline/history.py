@@ -14,7 +14,7 @@ from dunwu.analysis.sentences import interval, percent
 from dunwu.config.load import read_mapping, validate
 from dunwu.data.tiny_world.card import read_card
 from dunwu.errors import DunwuError, UserError
-from dunwu.models.bundled import BUNDLED_NAME, bundled_path, run_above
+from dunwu.models.bundled import BUNDLED_NAME, RELEASE, bundled_path, run_above
 from dunwu.models.readme import README, front_matter, licence_in
 from dunwu.pipeline.artefacts import WORK, Artefact, read_artefact
 from dunwu.pipeline.lineage import artefacts_at, entries, last_row, measurements, parent_of, read_json
@@ -36,10 +36,10 @@ def history_of(model: str, reporter: Reporter = QUIET) -> History:
     except (UserError, OSError) as error:
         reporter.warn(f"the card does not say how the model was made: {error}")
         steps, base = (), _base(model)
-    asked = {} if run is None else read_mapping(run / "config.yaml")
-    spoken = dict.fromkeys([*languages(asked), *(base.languages if base else ())])
-    kind = "" if run is None else str(read_json(run / "manifest.json").get("kind", ""))
-    return History(base, steps, tuple(spoken), kind, asked, None if run is None else _pair(run))
+    config = {} if run is None else read_mapping(run / "config.yaml")
+    spoken = dict.fromkeys([*languages(config), *(base.languages if base else ())])
+    asked = {} if (Path(model) / RELEASE).is_file() else config  # whose chat template has it already
+    return History(base, steps, tuple(spoken), asked, None if run is None else _pair(run))
 
 
 def _base_below(model: str) -> Base | None:
