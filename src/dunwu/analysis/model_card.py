@@ -19,6 +19,7 @@ KINDS: Mapping[str, str] = {
     "zero": "Reinforcement learning from rewards (GRPO and its relatives)",
     "sft": "Supervised fine-tuning",
     "reward_model": "Training of a reward model",
+    "new_model": "A new model with random weights",
     "pretrain": "Pre-training from scratch",
     "cold_start": "Data: a cold start",
     "rejection_sampling": "Data: rejection sampling",

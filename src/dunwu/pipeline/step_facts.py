@@ -25,7 +25,7 @@ ALWAYS = (
 NEVER = re.compile(
     r"(model|data|validation|tasks?|evaluations|reward|template|columns|engine|device|threads|save_\w+|keep_checkpoints|sample_every|report_to"
     r"|reward_\w+|dump_\w+|evaluate_\w+|max_learning_rate|micro_batch_tokens|gradient_checkpointing|matmul_precision|files)(\..*)?"
-    r"|decontaminate.*|(.*\.)?(url|key_env|concurrency|timeout|retries|engine\..*|device|threads|model|data|path|function)"
+    r"|decontaminate.*|(.*\.)?(url|key_env|concurrency|requests_per_minute|\w+_price|timeout|retries|max_refused|engine\..*|device|threads|model|data|path|function)"
 )
 """Keys with a section of their own, and those that say how a machine works."""
 TASKS = ("countdown", "game24", "arithmetic", "dataset", "reasoning_gym", "code", "environment", "chat")
