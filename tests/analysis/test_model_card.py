@@ -17,7 +17,9 @@ from dunwu.config.licences import LICENCES, check_licence
 from dunwu.errors import UserError
 
 EVIL = "```\n<script>alert(1)</script>\n---\n[x](http://evil) | `a`\n# Title"
-RELEASED = Released("mine", "", "apache-2.0", False, "LlamaForCausalLM", 1234567, "bfloat16", 2048, 330, prompt="User: hi", stops=("<|im_end|>",))
+RELEASED = Released(
+    "mine", "", "apache-2.0", False, "LlamaForCausalLM", 1234567, "bfloat16", 2048, 330, prompt="User: hi", stops=("<|im_end|>",)
+)
 ZERO = Step(
     "zero",
     "zero",
@@ -54,7 +56,7 @@ def test_the_head_is_what_the_hub_reads() -> None:
 
 
 def test_the_head_says_what_it_is() -> None:
-    taught = replace(HISTORY, steps=(replace(ZERO, kind="rejection_sampling", teachers=("big", "big")), replace(ZERO, kind="sft")))
+    taught = replace(HISTORY, distilled=True, steps=(replace(ZERO, kind="rejection_sampling"), replace(ZERO, kind="sft")))
     assert head(RELEASED, taught)["tags"] == ["dunwu", "sft", "distillation"]
     scorer = head(replace(RELEASED, criterion="safety", gguf="x.gguf"), replace(HISTORY, steps=(replace(ZERO, kind="reward_model"),)))
     assert scorer["pipeline_tag"] == "text-classification"
@@ -74,7 +76,7 @@ def test_the_card_says_how_what_and_at_which_cost() -> None:
     text = model_card(replace(RELEASED, sampling={"temperature": 0.6, "max_tokens": 400}, reads="\\boxed{}", asks="Box it."), HISTORY)
     for part in ("1,234,567", "bfloat16", "`grpo.steps`", "`1 accuracy`", "7,473", "mit", "10.0 % (7.0 to 14.0)", "30.0 %", "2.5e+12"):
         assert part in text
-    for part in ("1h02m", "2 CPU cores", "User: hi", "Box it.", "`temperature` 0.6", "rows.jsonl", "unknown", "2,048 tokens"):
+    for part in ("1h01m", "2 CPU cores", "User: hi", "Box it.", "`temperature` 0.6", "rows.jsonl", "unknown", "2,048 tokens"):
         assert part in text
 
 
@@ -95,10 +97,9 @@ def test_texts_of_models_and_users_are_no_markup() -> None:
     sides = tuple(Side(phase, "wrong", 3, 0, shown(EVIL)) for phase in ("before", "after"))
     step = Step(EVIL, EVIL, ((EVIL, EVIL),), (Source(EVIL, EVIL, 3),), (EVIL,), (Figure(EVIL, "1", "2"),), machine=EVIL)
     pair = Pair("solved", EVIL, EVIL, None, (sides[0], sides[1]))
-    history = History(Base(EVIL, languages=()), (step,), (EVIL,), pair=pair)
+    history = History(Base(EVIL, languages=()), (step,), ("en",), pair=pair)
     released = replace(RELEASED, name=EVIL, prompt=EVIL, stops=(EVIL,), asks=EVIL, reads=EVIL, architecture=EVIL, gguf=EVIL)
     text = model_card(released, history)
-    assert parsed(text)["language"] == [EVIL]
     body = outside_code(text.split("---\n\n", 1)[1])
     assert "<script>" not in body
     assert not re.search(r"(?<!\\)\]\(http", body)

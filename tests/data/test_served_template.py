@@ -19,7 +19,9 @@ ASK = "Say 3, {{ x }} 'and' \"so\" on"
 HARD = "Line one.\nLine \"two\" \\ {% raw %} {{ no }} 'q' 一个😀"
 SHOTS = (Shot(question="Say 1.", answer="1"), Shot(question="Say {{ 2 }}.", answer="2"))
 MARKERS = ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"]
-INDENTED = "{% for m in messages %}\n    {% if m['role'] == 'user' %}\n<|im_start|>{{ m['content'] }}<|im_end|>\n    {% endif %}\n{% endfor %}\n"
+INDENTED = (
+    "{% for m in messages %}\n    {% if m['role'] == 'user' %}\n<|im_start|>{{ m['content'] }}<|im_end|>\n    {% endif %}\n{% endfor %}\n"
+)
 
 
 def tokenizers() -> dict[str, Any]:

@@ -55,7 +55,9 @@ def chat_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "rows.jsonl").write_text('{"prompt": "Say 1.", "completion": "1"}\n' * 4, encoding="utf-8")
     block = {"system": SYSTEM, "suffix": "In words.", "few_shot": [{"question": "Say 0.", "answer": "0"}]}
     keys = [f"model={smol}", f"data={folder}/rows.jsonl", f"template={json.dumps(block)}", "lora={rank: 2}", "learning_rate=1e-2", *FAST]
-    return run_sft(load_config(SftConfig, None, [*keys, "batch_size=2", "sampling.max_tokens=4"]), folder / "run")
+    return run_sft(
+        load_config(SftConfig, None, [*keys, "batch_size=2", "sampling={max_tokens: 4, temperature: 0.6, top_p: 0.95}"]), folder / "run"
+    )
 
 
 @pytest.fixture
@@ -117,7 +119,10 @@ def test_our_own_commands_ask_as_the_run_did(zero_run: Path, export: Callable[..
 
 def test_the_card_says_how_it_was_made(zero_run: Path, export: Callable[..., Path]) -> None:
     out = export(zero_run, "--name", "My model", "--license", "MIT")
-    assert head(out).items() >= {"license": "mit", "library_name": "transformers", "language": ["en"], "pipeline_tag": "text-generation"}.items()
+    assert (
+        head(out).items()
+        >= {"license": "mit", "library_name": "transformers", "language": ["en"], "pipeline_tag": "text-generation"}.items()
+    )
     text = (out / "README.md").read_text(encoding="utf-8")
     summary = json.loads((zero_run / "summary.json").read_text(encoding="utf-8"))["say"]
     low, high = summary["after"]["interval"]

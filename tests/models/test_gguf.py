@@ -17,9 +17,9 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from dunwu.cli.main import main
 from dunwu.errors import ModelError
-from dunwu.run import atomic
 from dunwu.models.gguf import find_gguf, load_gguf, read_gguf, unknown_split
 from dunwu.models.loading import load_model
+from dunwu.run import atomic
 
 gguf = pytest.importorskip("gguf")
 

@@ -22,24 +22,24 @@ def fence(text: str, language: str = "text") -> str:
 
 
 def code(value: Any) -> str:
-    """A value as inline code on one line, also in a table; long ones are cut."""
+    """A value as inline code on one line; long ones are cut."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     line = visible(" ".join(text.split()))
     line = line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
     marks = "`" * (_longest_run(line) + 1)
     space = " " if not line or line[0] in "` " or line[-1] in "` " else ""
-    return f"{marks}{space}{line}{space}{marks}".replace("|", "\\|")  # a table splits at bars in code, too
+    return f"{marks}{space}{line}{space}{marks}"
 
 
 def prose(text: str) -> str:
     """A text on one line, in which nothing is markup."""
     line = visible(" ".join(text.split()))
-    return html.escape(re.sub(r"([\\`*_{}\[\]()#|~!])", r"\\\1", line), quote=False)
+    return html.escape(re.sub(r"([\\`*_{}\[\]()#~!])", r"\\\1", line), quote=False)
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown; empty without rows."""
-    body = ["| " + " | ".join(row) + " |" for row in rows]
+    """A table of cells that are Markdown; empty without rows. A table splits at bars, also in code, unless they are escaped."""
+    body = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *body]) if body else ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -16,7 +16,7 @@ from dunwu.run.reporter import duration
 
 QUESTION = "What is 17 + 25?"
 KINDS: Mapping[str, str] = {
-    "zero": "Reinforcement learning from rewards (GRPO and its relatives)",
+    "zero": "Reinforcement learning",
     "sft": "Supervised fine-tuning",
     "reward_model": "Training of a reward model",
     "new_model": "A new model with random weights",
@@ -32,6 +32,8 @@ KINDS: Mapping[str, str] = {
     "own": "A custom stage",
 }
 """Kinds of runs and stages in words."""
+NEUTRAL = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
+"""Values that change nothing."""
 TAGS: Mapping[str, tuple[str, ...]] = {
     "zero": ("reinforcement-learning", "grpo"),
     "sft": ("sft",),
@@ -108,7 +110,7 @@ def head(released: Released, history: History) -> dict[str, Any]:
 
 def _tags(released: Released, history: History) -> Iterator[str]:
     trained = dict.fromkeys(tag for step in history.steps[-1:] for tag in TAGS.get(step.kind, ()))
-    yield from dict.fromkeys(["dunwu", *trained, *(["distillation"] if _teachers(history) else []), *(["gguf"] if released.gguf else [])])
+    yield from dict.fromkeys(["dunwu", *trained, *(["distillation"] if history.distilled else []), *(["gguf"] if released.gguf else [])])
 
 
 def _what(released: Released, history: History) -> Iterator[str]:
@@ -136,8 +138,9 @@ def _usage(released: Released) -> Iterator[str]:
         yield fence(SCORING.format(place=place), "python")
         return
     yield from _asked(released)
+    question = f"{QUESTION}\n{released.asks}" if released.asks else QUESTION
     if released.prompt:
-        yield fence(ASKING.format(place=place, question=repr(released.asks and f"{QUESTION}\n{released.asks}" or QUESTION)), "python")
+        yield fence(ASKING.format(place=place, question=repr(question), limit=released.sampling.get("max_tokens", 1024)), "python")
 
 
 ASKING = """from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -145,7 +148,7 @@ ASKING = """from transformers import AutoModelForCausalLM, AutoTokenizer
 model, tokenizer = AutoModelForCausalLM.from_pretrained({place}), AutoTokenizer.from_pretrained({place})
 messages = [{{"role": "user", "content": {question}}}]
 prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-answer = model.generate(**prompt, max_new_tokens=1024)[0, prompt["input_ids"].shape[1]:]
+answer = model.generate(**prompt, max_new_tokens={limit})[0, prompt["input_ids"].shape[1]:]
 print(tokenizer.decode(answer, skip_special_tokens=True))"""
 SCORING = """from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -158,16 +161,20 @@ def _asked(released: Released) -> Iterator[str]:
     if not released.prompt:
         yield "It has no chat template: the text that it continues is the prompt."
         return
-    yield "Ask it as it was trained: the chat template writes all of the prompt, a system prompt and a request included where there were any."
+    yield "Ask it as it was trained: the chat template writes the whole prompt, with the system prompt and the suffix of training."
     yield fence(released.prompt)
-    if released.asks:
-        yield f"End a problem with this line, as in training: {code(released.asks)}"
-    if released.reads:
-        yield f"- The answer is read from: {code(released.reads)}."
-    stops = ", ".join(map(code, released.stops))
-    yield f"- An answer ends at {stops or 'no token'}."
-    if released.sampling:
-        yield "- Sampling: " + ", ".join(f"{code(key)} {value:g}" for key, value in released.sampling.items()) + "."
+    stops, drawn = ", ".join(map(code, released.stops)), released.sampling.items()
+    facts = [
+        f"End a problem with this line, as in training: {code(released.asks)}" if released.asks else "",
+        f"The answer is read from: {code(released.reads)}." if released.reads else "",
+        f"An answer ends at {stops or 'no token'}.",
+        "Sampling: " + ", ".join(f"{code(key)} {value:g}" for key, value in drawn if NEUTRAL.get(key) != value) + "." if drawn else "",
+    ]
+    yield _list(facts)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines if line)
 
 
 def _making(history: History) -> Iterator[str]:
@@ -185,15 +192,15 @@ def _making(history: History) -> Iterator[str]:
 
 def _data(history: History) -> Iterator[str]:
     rows = [
-        (code(step.name), code(source.name), f"{source.rows:,}" if source.rows else UNKNOWN, prose(source.licence))
+        (code(step.name), code(source.name), _rows(source), prose(source.licence if source.licence != UNKNOWN else source.made or UNKNOWN))
         for step in history.steps
         for source in step.sources
     ]
     yield markdown_table(("step", "source", "rows", "licence"), rows) or "Dunwu has no record of the data."
 
 
-def _teachers(history: History) -> list[str]:
-    return list(dict.fromkeys(name for step in history.steps for name in step.teachers))
+def _rows(source: Source) -> str:
+    return f"{source.rows:,}" if source.rows else prose(source.made) or UNKNOWN
 
 
 def _evaluation(released: Released, history: History) -> Iterator[str]:
@@ -222,15 +229,18 @@ def _side(side: Side) -> Iterator[str]:
 
 def _limits(released: Released, history: History) -> Iterator[str]:
     last: Step | None = history.steps[-1] if history.steps else None
-    if last is not None and last.kind == "zero":
-        yield "- The last step rewards answers, not the reasoning before them, which may be wrong, repeat itself or mix languages."
-    if last is None or not any(figure.after for figure in last.figures):
-        yield "- The last step was not measured."
-    yield "- Nothing is known beyond the table above: other problems, languages and lengths were not measured."
-    if not any("safety" in str(step.settings) + step.name for step in history.steps):
-        yield "- No step of it trained the model to refuse harmful requests."
-    if limit := released.sampling.get("max_tokens"):
-        yield f"- Its answers had at most {limit:,} tokens."
+    measured = last is not None and any(figure.after for figure in last.figures)
+    safe = any("safety" in str(step.settings) + step.name for step in history.steps)
+    limit = released.sampling.get("max_tokens")
+    rewarded = "The last step rewards answers, not the reasoning before them, which may be wrong, repeat itself or mix languages."
+    lines = [
+        rewarded if last is not None and last.kind == "zero" else "",
+        "" if measured else "The last step was not measured.",
+        "Other problems, languages and lengths than those above were not measured.",
+        "" if safe else "No known step trained the model to refuse harmful requests.",
+        f"In its runs an answer had at most {limit:,} tokens." if limit else "",
+    ]
+    yield _list(lines)
 
 
 def _cost(history: History) -> Iterator[str]:
@@ -256,7 +266,7 @@ def _licence(released: Released, history: History) -> Iterator[str]:
         yield f"{code(released.licence)}, {given}."
     if base and base.licence not in (released.licence, UNKNOWN):
         yield f"The base model {code(base.hub or base.name)} has the licence {code(base.licence)}."
-    if open_sources := dict.fromkeys(source.name for source in _sources(history) if source.licence == UNKNOWN):
+    if open_sources := dict.fromkeys(source.name for source in _sources(history) if source.licence == UNKNOWN and not source.made):
         yield f"Licences of data that are unknown: {', '.join(map(code, open_sources))}."
 
 

@@ -24,12 +24,16 @@ class Base:
 
 @dataclass(frozen=True)
 class Source:
-    """Data of a step: its name, its hub id if it is from there, and the number of rows if the run counted them."""
+    """Data of a step: its name, its hub id if it is from there, and the number of rows if the run counted them.
+
+    ``made``: where it is from, if it is generated or the output of another step.
+    """
 
     name: str
     licence: str = UNKNOWN
     rows: int | None = None
     hub: str = ""
+    made: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,15 @@ class Step:
 
 @dataclass(frozen=True)
 class History:
-    """``base`` is ``None`` for a model trained from scratch. ``steps``: from the base to the model. ``asked``: the configuration of the last
-    run, from which prompts follow; ``pair``: one problem before and after."""
+    """The ``steps`` from the base to the model. ``base`` is ``None`` for a model trained from scratch.
+
+    ``asked``: the configuration of the last run, from which prompts follow. ``pair``: one problem before and after it.
+    ``distilled``: a model with another base has written data.
+    """
 
     base: Base | None
     steps: tuple[Step, ...] = ()
     languages: tuple[str, ...] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
     pair: Pair | None = None
+    distilled: bool = False

@@ -16,7 +16,7 @@ from dunwu.cli.show import show
 from dunwu.config.load import read_mapping
 from dunwu.data.tiny_world.card import read_card
 from dunwu.errors import ModelError
-from dunwu.models.bundled import BUNDLED_NAME, RELEASE, bundled_path, run_above
+from dunwu.models.bundled import BUNDLED_NAME, RELEASE, run_above
 from dunwu.pipeline.artefacts import WORK, Artefact
 from dunwu.pipeline.lineage import ancestry, artefacts_at, checkpoint_fault, entries, facts, last_row, outside_models, read_json
 

@@ -18,7 +18,7 @@ from dunwu.config.licences import UNKNOWN, check_licence
 from dunwu.config.template import ASKS, TemplateConfig
 from dunwu.config.yaml_text import write_yaml
 from dunwu.data.prompts import prompt_template
-from dunwu.errors import DataError, ModelError, RunError
+from dunwu.errors import DataError, RunError
 from dunwu.jobs.hub_push import check_push, push
 from dunwu.jobs.llama_cpp import convert
 from dunwu.jobs.stopping import stopping_at_once
@@ -121,9 +121,7 @@ def _released(export: Export, licence: str, model: LanguageModel, tokenizer: Tok
     )
 
 
-def _asking(
-    released: Released, source: str, history: History, model: LanguageModel, tokenizer: Tokenizer, reporter: Reporter
-) -> Released:
+def _asking(released: Released, source: str, history: History, model: LanguageModel, tokenizer: Tokenizer, reporter: Reporter) -> Released:
     """What the card says of prompts. The tokenizer gets the chat template of the last run, and the model its stop tokens and sampling."""
     question = _question(history)
     if (template := history.asked.get("template")) is not None:

@@ -13,8 +13,8 @@ from dunwu.text.answer_forms import KEY
 
 BUNDLED_NAME = "tiny"
 RELEASE = "dunwu.yaml"
-"""In a folder of `dunwu export`: the form of answers (`answer_form`), and `template`, which asks for it or not; all else that a prompt needs
-is in the chat template."""
+"""In a folder of `dunwu export`: the form of answers (`answer_form`), and `template`, which asks for it or not. The chat template has all
+else that a prompt needs."""
 
 
 def bundled_path() -> Path:

@@ -51,7 +51,8 @@ def _layout(block: TemplateConfig, tokenizer: Tokenizer) -> str:
 def _opening(block: TemplateConfig, shots: tuple[Shot, ...]) -> list[str]:
     """Statements that put the system prompt, unless there is one, and the examples before a conversation."""
     system, turns = (
-        [{"role": each.role, "content": each.content} for each in added] for added in (opening(block, (), False), opening(block, shots, True))
+        [{"role": each.role, "content": each.content} for each in added]
+        for added in (opening(block, (), False), opening(block, shots, True))
     )
     if not system and not turns:
         return []

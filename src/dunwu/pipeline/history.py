@@ -11,15 +11,16 @@ from dunwu.analysis.model_history import Base, Figure, History, Step
 from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.rundir import mapping, read_run
 from dunwu.analysis.sentences import interval, percent
+from dunwu.config.licences import LICENCES
 from dunwu.config.load import read_mapping, validate
-from dunwu.data.tiny_world.card import read_card
+from dunwu.data.tiny_world.card import CARD
 from dunwu.errors import DunwuError, UserError
 from dunwu.models.bundled import BUNDLED_NAME, RELEASE, bundled_path, run_above
 from dunwu.models.readme import README, front_matter, licence_in
 from dunwu.pipeline.artefacts import WORK, Artefact, read_artefact
-from dunwu.pipeline.lineage import artefacts_at, entries, last_row, measurements, parent_of, read_json
+from dunwu.pipeline.lineage import entries, last_row, measurements, parent_of, read_json, source_of
 from dunwu.pipeline.stages import KINDS, describe, last_checkpoint
-from dunwu.pipeline.step_facts import is_hub_id, languages, placeless, shown_settings, sources, teachers
+from dunwu.pipeline.step_facts import generators, is_hub_id, languages, placeless, shown_settings, sources, teachers
 from dunwu.process.hub import hub_file
 from dunwu.run.reporter import QUIET, Reporter
 
@@ -30,30 +31,42 @@ TERMS = ("license_name", "license_link")
 def history_of(model: str, reporter: Reporter = QUIET) -> History:
     """The steps down to the base model, as far as they are known; ``reporter`` is warned of what cannot be read."""
     run = run_above(Path(model)) if model != BUNDLED_NAME and Path(model).is_dir() else None
+    steps: tuple[Step, ...] = ()
+    (bottom, local), distilled = (model, False), False
     try:
-        steps = tuple(_step(each) for each in reversed(list(entries(model))) if "manifest" in each)
-        base = _base_below(model)
+        bottom, local = _bottom(model)
+        above = [each for each in entries(model) if "manifest" in each]
+        distilled = any(_bottom(name) != (bottom, local) for each in above for name in _outer_teachers(each))
+        steps = tuple(_step(each) for each in reversed(above))
     except (UserError, OSError) as error:
         reporter.warn(f"the card does not say how the model was made: {error}")
-        steps, base = (), _base(model)
+    base = _base(bottom, local) if bottom else None
     config = {} if run is None else read_mapping(run / "config.yaml")
     spoken = dict.fromkeys([*languages(config), *(base.languages if base else ())])
     asked = {} if (Path(model) / RELEASE).is_file() else config  # whose chat template has it already
-    return History(base, steps, tuple(spoken), asked, None if run is None else _pair(run))
+    return History(base, steps, tuple(spoken), asked, None if run is None else _pair(run), distilled)
 
 
-def _base_below(model: str) -> Base | None:
-    """The model at the end of the line of parents."""
+def _bottom(model: str) -> tuple[str, bool]:
+    """The model at the end of the line of parents, empty if the line begins from scratch; and whether it was a folder of this machine."""
     seen, local = {model}, False
-    while (above := parent_of(model)) is not None:
-        if above == "":
-            return None
+    while above := parent_of(model):
         if above in seen:
             break
-        local = _was_a_folder(model)
-        model = above
+        local, model = _was_a_folder(model), above
         seen.add(model)
-    return _base(model, local)
+    return ("" if above == "" else model), local
+
+
+def _outer_teachers(entry: Json) -> Iterator[str]:
+    """The models that have written data in a stage, as places or names."""
+    if "stage" not in entry:
+        return
+    made = Artefact(Path(entry["folder"]), entry["manifest"])
+    for key, generator in generators(made.manifest["config"]):
+        origin = made.manifest["sources"].get(f"{key}.model", {})
+        name = str(source_of(made, origin).payload) if "stage" in origin else origin.get("path") or generator.get("model")
+        yield str(name)
 
 
 def _was_a_folder(model: str) -> bool:
@@ -62,21 +75,26 @@ def _was_a_folder(model: str) -> bool:
     return run is not None and "model" in mapping(read_json(run / "manifest.json"), "inputs")
 
 
-def _base(name: str, local: bool = False) -> Base:
+def _base(name: str, local: bool) -> Base:
     folder = bundled_path() if name == BUNDLED_NAME else Path(name).expanduser()
-    if folder.resolve() == bundled_path().resolve():
-        card = read_card()
-        return Base(str(card["name"]), licence=str(card["licence"]).lower(), languages=("en", "zh"))
-    head = front_matter(folder / README if folder.is_dir() else hub_file(name, README) if is_hub_id(name) and not local else None)
-    hub = str(head.get("base_model") or "") if folder.is_dir() else "" if local else name
-    spoken = head.get("language") or ()
+    here = folder.is_dir()
+    card = read_json(folder / CARD) if here else {}  # of a tiny base model
+    head = front_matter(folder / README if here else hub_file(name, README) if is_hub_id(name) and not local else None)
+    hub = str(head.get("base_model") or "") if here else "" if local else name
+    licence = str(card.get("licence", "")).lower()
     return Base(
-        folder.resolve().name if folder.is_dir() or local else str(placeless(name)),
+        str(card.get("name") or (folder.resolve().name if here or local else placeless(name))),
         hub if is_hub_id(hub) else "",
-        licence_in(head),
-        {key: str(head[key]) for key in TERMS if key in head},
-        tuple(each for each in ([spoken] if isinstance(spoken, str) else spoken) if isinstance(each, str) and each.isalpha()),
+        licence if licence in LICENCES else licence_in(head),
+        {key: " ".join(str(head[key]).split()) for key in TERMS if key in head},
+        ("en", "zh") if card else tuple(_languages(head.get("language"))),
     )
+
+
+def _languages(spoken: Any) -> Iterator[str]:
+    """The codes in a card's head."""
+    listed = spoken if isinstance(spoken, list) else [spoken]
+    return (each for each in listed if isinstance(each, str) and each.isalpha())
 
 
 def _step(entry: Json) -> Step:
@@ -155,7 +173,8 @@ def _measured(artefact: Artefact | None) -> Iterator[Iterator[Figure]]:
     """What other stages of the pipeline measured of a model."""
     for each in measurements(artefact) if artefact else ():
         suite = read_json(each.payload / "suite.json")
-        yield (_metric(name, mapping(suite["metrics"], name)) for name in mapping(suite, "metrics"))
+        headlines = (name for name in mapping(suite, "metrics") if name.count(".") == 1 or name.endswith((".pass_at_1", ".accuracy")))
+        yield (_metric(name, mapping(suite["metrics"], name)) for name in headlines)
         yield (_pass_at_1(name, found) for name, found in read_json(each.payload / "summary.json").items())
 
 

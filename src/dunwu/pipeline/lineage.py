@@ -117,7 +117,11 @@ def measurements(artefact: Artefact) -> list[Artefact]:
     run = artefact.folder.parents[2]
     journal = read_journal(run)
     there = [read_artefact(artefact_folder(run, name, entry.identity)) for name, entry in journal.items() if entry.identity]
-    return [each for each in there if each and each.manifest["sources"].get("model") == artefact.origin and each.manifest["makes"] == "evaluation"]
+    return [
+        each
+        for each in there
+        if each and each.manifest["sources"].get("model") == artefact.origin and each.manifest["makes"] == "evaluation"
+    ]
 
 
 def outside_models(made: Artefact) -> Iterator[str]:
