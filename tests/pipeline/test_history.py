@@ -100,7 +100,7 @@ def test_a_torn_lineage_is_a_warning(tmp_path: Path, recorder: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("/home/alice/rows.jsonl", "rows.jsonl"),
+        ("/srv/own/rows.jsonl", "rows.jsonl"),
         ("~/rewards.py:right", "rewards.py:right"),
         ("runs/sft/checkpoints/step-000010", "step-000010"),
         ("rows.jsonl", "rows.jsonl"),
@@ -162,7 +162,7 @@ def test_teachers_write_and_judges_do_not() -> None:
 
 
 def test_settings_that_matter() -> None:
-    config = load_config(ZeroConfig, None, ["model=/home/alice/base", "grpo.beta=0.01", "threads=1", "lora={rank: 4}", "reward_workers=0"])
+    config = load_config(ZeroConfig, None, ["model=/srv/own/base", "grpo.beta=0.01", "threads=1", "lora={rank: 4}", "reward_workers=0"])
     found = dict(shown_settings("zero", config.model_dump(mode="json")))
     assert found.items() >= {"grpo.beta": 0.01, "grpo.steps": 150, "grpo.algorithm": "grpo-r1", "reward": "1 accuracy + 1 format"}.items()
     assert found["lora"]["rank"] == 4

@@ -34,15 +34,8 @@ def push(folder: Path, repository: str, reporter: Reporter) -> None:
 
 def _upload(folder: Path, repository: str, reporter: Reporter) -> str:
     from huggingface_hub import HfApi
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    hidden = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        made = HfApi().create_repo(repository, private=True, exist_ok=True)
-        done = HfApi().upload_folder(repo_id=made.repo_id, folder_path=folder, commit_message="Exported by dunwu")
-    finally:
-        if not hidden:
-            enable_progress_bars()
+    made = HfApi().create_repo(repository, private=True, exist_ok=True)
+    done = HfApi().upload_folder(repo_id=made.repo_id, folder_path=folder, commit_message="Exported by dunwu")
     reporter.facts((("pushed", f"{made}, {done.oid[:12]}; a new repository is private"),))
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dunwu.analysis.curves import number
@@ -145,22 +146,22 @@ def _cost(kind: str, config: Json, run: Path, manifest: Json) -> dict[str, float
 def _machine(run: Path, manifest: Json) -> str:
     made = mapping(manifest, "environment")
     device = read_json(run / "summary.json").get("device")
-    parts = [str(device or ""), f"{made['cpu_count']} CPU cores" if "cpu_count" in made else "", f"torch {made['torch']}" if made else ""]
-    return ", ".join(filter(None, parts))
+    known = {"cpu_count": "{} CPU cores", "torch": "torch {}"}
+    return ", ".join([*filter(None, [device]), *(text.format(made[key]) for key, text in known.items() if key in made)])
 
 
 def _figures(kind: str, run: Path) -> Iterator[Figure]:
     """What a run measured itself."""
     summary = read_json(run / "summary.json")
     if kind == "zero" and run.is_dir():
-        for held_out in read_run(run).sets:
-            first, last = (mapping(held_out.summaries, phase) for phase in ("before", "after"))
-            yield _pass_at_1(held_out.name, last or first, _with_interval(first))
+        yield from (
+            _pass_at_1(each.name, *(mapping(each.summaries, phase) for phase in ("after", "before"))) for each in read_run(run).sets
+        )
     if kind == "sft" and (validation := mapping(summary, "validation")):
         before, after = (number(mapping(validation, phase).get("eval_loss")) for phase in ("before", "after"))
         yield Figure("held-out loss, nats per token", _loss(after), _loss(before))
-    if kind == "reward_model" and (held_out := mapping(summary, "held_out")):
-        yield Figure(f"held-out accuracy, {held_out.get('count')} examples", _interval_of(held_out, "accuracy"))
+    if kind == "reward_model" and (scored := mapping(summary, "held_out")):
+        yield Figure(f"held-out accuracy, {scored.get('count')} examples", _interval_of(scored, "accuracy"))
     if kind == "pretrain":
         yield Figure("held-out loss, nats per token", _loss(number(last_row(run).get("held_out_loss"))))
 
@@ -183,13 +184,10 @@ def _metric(name: str, found: Json) -> Figure:
     return Figure(f"{name}, {count:g} problems", f"{value:.3g} ({low:.3g} to {high:.3g})")
 
 
-def _pass_at_1(name: str, summary: Json, before: str = "") -> Figure:
-    how = f"{name}: pass@1, {summary.get('problems')} problems x {summary.get('k')}"
-    return Figure(how, _with_interval(summary), before)
-
-
-def _with_interval(summary: Json) -> str:
-    return _interval_of(summary, "pass_at_1") if summary else ""
+def _pass_at_1(name: str, after: Json, before: Json = MappingProxyType({})) -> Figure:
+    some = after or before
+    how = f"{name}: pass@1, {some.get('problems')} problems x {some.get('k')}"
+    return Figure(how, *(_interval_of(each, "pass_at_1") if each else "" for each in (after, before)))
 
 
 def _interval_of(summary: Json, key: str) -> str:

@@ -128,7 +128,7 @@ def _source(key: str, value: Any, origins: Json) -> Source:
         case "reasoning_gym":
             return Source(f"reasoning-gym: {task.get('name')}", OF_DATA["reasoning_gym"], made="generated")
         case "environment":
-            return Source(placeless(str(task.get("function"))))
+            return Source(_name(str(task.get("function"))))
         case "dataset" | "chat" | "code":
             return _rows(str(origin.get("path") or task.get("dataset") or task.get("path") or UNKNOWN))
         case kind:
@@ -149,6 +149,6 @@ def _teacher(key: str, generator: Json, origins: Json) -> str:
     if "stage" in origin:
         return f"the model of the stage {origin['stage']}"
     if generator["kind"] == "own":
-        return placeless(str(generator.get("function")))
-    name = placeless(str(origin.get("path") or generator.get("model") or UNKNOWN))
+        return _name(str(generator.get("function")))
+    name = _name(str(origin.get("path") or generator.get("model") or UNKNOWN))
     return f"{name}, at an endpoint" if generator["kind"] == "endpoint" else name
