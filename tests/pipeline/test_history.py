@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
-from dunwu.analysis.model_history import Source, Step
+from dunwu.analysis.model_history import Figure, Source, Step
 from dunwu.config.load import load_config
 from dunwu.config.zero import ZeroConfig
+from dunwu.models.bundled import bundled_path
 from dunwu.pipeline.history import history_of
 from dunwu.pipeline.step_facts import is_hub_id, placeless, shown_settings, sources, teachers
 from dunwu.run.checkpoint import save_checkpoint
+from dunwu.run.directory import config_hash
+
+LOCAL = {"kind": "local", "model": None}
 
 
 def make_run(folder: Path, kind: str, config: dict[str, Any], **more: Any) -> Path:
@@ -168,3 +173,43 @@ def test_settings_that_matter() -> None:
     assert found["lora"]["rank"] == 4
     assert not {"model", "threads", "reward_workers", "tasks", "evaluations", "template", "engine", "device"} & found.keys()
     assert isinstance(Step("zero", "x").cost, dict)
+
+
+def make_artefact(run: Path, stage: str, kind: str, makes: str, config: dict[str, Any], **sources: Any) -> dict[str, str]:
+    """A finished stage of the pipeline's run in ``run``; returns how another one refers to it."""
+    identity = hashlib.sha256(stage.encode()).hexdigest()
+    folder = run / "stages" / stage / identity[:16]
+    (folder / "output").mkdir(parents=True)
+    (folder / "output" / "config.json").write_text("{}", encoding="utf-8")
+    named = {key.replace("_in_", "."): source for key, source in sources.items()}
+    cost = {"seconds": 5.0, "parameters": 10, "trained_tokens": 3, "generated_tokens": 0, "flops": 180}
+    manifest = {"stage": stage, "kind": kind, "makes": makes, "payload": "output", "identity": identity, "config": config, "sources": named}
+    manifest |= {"cost": cost, "output": {"hash": "", "files": {}}, "inputs": {}}
+    (folder / "artefact.json").write_text(json.dumps({"sha256": config_hash(manifest), **manifest}), encoding="utf-8")
+    (run / "progress.json").touch()
+    journal = json.loads((run / "progress.json").read_text(encoding="utf-8") or "{}")
+    (run / "progress.json").write_text(json.dumps({**journal, stage: {"state": "done", "identity": identity}}), encoding="utf-8")
+    return {"stage": stage, "identity": identity}
+
+
+@pytest.mark.parametrize("teacher_from", ["tiny", "another"])
+def test_a_pipeline_with_a_teacher_and_a_suite(teacher_from: str, tmp_path: Path) -> None:
+    base, run = make_base(tmp_path / "another", ""), tmp_path / "run"
+    above = {"path": str(bundled_path() if teacher_from == "tiny" else base)}
+    teacher = make_artefact(run, "teacher", "zero", "model", {"model": None}, model=above)
+    rows = make_artefact(run, "rows", "rejection_sampling", "data", {"generator": LOCAL}, generator_in_model=teacher)
+    card = {"tokens": {"rows": 7}, "sources": {"gsm8k": 7}}
+    (run / "stages" / "rows" / rows["identity"][:16] / "output" / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    student = make_artefact(run, "student", "sft", "model", {"data": None}, model={"path": str(bundled_path())}, data=rows)
+    suite = make_artefact(run, "measured", "suite", "evaluation", {}, model=student)
+    metrics = {name: {"value": 0.5, "low": 0.25, "high": 0.75, "count": 8} for name in ("reasoning.pass_at_1", "reasoning.x.tokens")}
+    place = run / "stages" / "measured" / suite["identity"][:16] / "output" / "suite.json"
+    place.write_text(json.dumps({"metrics": metrics}), encoding="utf-8")
+    found = history_of(str(run / "stages" / "student" / student["identity"][:16] / "output"))
+    assert [step.name for step in found.steps] == ["teacher", "rows", "student"]
+    assert found.steps[1].teachers == ("the model of the stage teacher",)
+    assert dict(found.steps[1].settings)["rows made"] == 7
+    assert found.steps[2].sources == (Source("rows of the stage rows", made="see that stage"),)
+    assert found.steps[2].figures == (Figure("reasoning.pass_at_1, 8 problems", "0.5 (0.25 to 0.75)"),)
+    assert found.steps[2].cost["flops"] == 180
+    assert found.distilled == (teacher_from == "another")

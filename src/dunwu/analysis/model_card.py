@@ -78,7 +78,7 @@ def model_card(released: Released, history: History) -> str:
     """The card in Markdown. Texts of models and users stand in code blocks, or with their markup escaped."""
     parts = {
         "": _what(released, history),
-        "How to ask it": _usage(released),
+        "How to ask it": _usage(released, bool(history.asked)),
         "How it was made": _making(history),
         "Data": _data(history),
         "Evaluation": _evaluation(released, history),
@@ -131,13 +131,13 @@ def _what(released: Released, history: History) -> Iterator[str]:
     yield markdown_table(("", ""), rows)
 
 
-def _usage(released: Released) -> Iterator[str]:
+def _usage(released: Released, as_trained: bool) -> Iterator[str]:
     place = repr(released.repository or released.name)
     if released.criterion:
         yield "It gives a text one score, the higher the better; only scores of this model can be compared with each other."
         yield fence(SCORING.format(place=place), "python")
         return
-    yield from _asked(released)
+    yield from _asked(released, as_trained)
     question = f"{QUESTION}\n{released.asks}" if released.asks else QUESTION
     if released.prompt:
         yield fence(ASKING.format(place=place, question=repr(question), limit=released.sampling.get("max_tokens", 1024)), "python")
@@ -156,12 +156,13 @@ model, tokenizer = AutoModelForSequenceClassification.from_pretrained({place}), 
 print(model(**tokenizer("a conversation in the chat template", return_tensors="pt")).logits)"""
 
 
-def _asked(released: Released) -> Iterator[str]:
+def _asked(released: Released, as_trained: bool) -> Iterator[str]:
     """The form of prompts and answers, in words."""
     if not released.prompt:
         yield "It has no chat template: the text that it continues is the prompt."
         return
-    yield "Ask it as it was trained: the chat template writes the whole prompt, with the system prompt and the suffix of training."
+    parts = ", with the system prompt and the suffix of training" if as_trained else ""
+    yield f"The chat template writes the whole prompt{parts}:"
     yield fence(released.prompt)
     stops, drawn = ", ".join(map(code, released.stops)), released.sampling.items()
     facts = [
