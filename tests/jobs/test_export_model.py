@@ -24,6 +24,7 @@ from dunwu.cli.main import main
 from dunwu.config.load import load_config
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
+from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import prompt_template
 from dunwu.jobs import export_model
 from dunwu.jobs.reward_model import run_reward_model
@@ -33,6 +34,7 @@ from dunwu.models.bundled import newest_checkpoint, trained_as
 from dunwu.models.facts import model_facts
 from dunwu.models.loading import load_model
 from dunwu.run import atomic
+from dunwu.text.answer_forms import FORMS
 from dunwu.types import Problem
 from tests.models.smol_like import SMOL, save_smol
 from tests.trainers.reward_model_data import polite_pairs, write_rows
@@ -148,6 +150,19 @@ def test_a_system_prompt_a_suffix_and_examples_are_in_the_chat_template(chat_run
     assert asked == tokenizer.apply_chat_template(expected, chat_template=SMOL, add_generation_prompt=True, tokenize=False)
     assert trained_as(str(out)) == {"template": "auto"}
     assert model_facts(str(out)).template == "auto"
+
+
+def test_a_request_that_depends_on_the_problem_is_in_the_card(tmp_path: Path, say_data: Path, export: Callable[..., Path]) -> None:
+    keys = ["template={suffix: answer_form}", "answer_form=boxed", "evaluations=[]", "sampling.max_tokens=4", "reward_workers=0"]
+    sizes = ["grpo.steps=1", "grpo.prompts_per_step=2", "grpo.group_size=2", *FAST]
+    task = f"tasks=[{{task: {{kind: dataset, path: {say_data}}}}}]"
+    run = run_zero(load_config(ZeroConfig, None, [f"model={save_smol(tmp_path / 'smol')}", task, *keys, *sizes]), tmp_path / "run")
+    out, asks = export(run), FORMS["boxed"].asks["en"]
+    assert (out / "chat_template.jinja").read_text(encoding="utf-8") == SMOL
+    assert trained_as(str(out)) == {"template": {"suffix": "answer_form"}, "answer_form": "boxed"}
+    text = (out / "README.md").read_text(encoding="utf-8")
+    assert f"<|im_start|>user\nWhat is 17 + 25?\n{asks}<|im_end|>" in text
+    assert f"End a problem with this line, as in training: `{asks}`" in text
 
 
 def test_lora_is_merged(chat_run: Path, export: Callable[..., Path]) -> None:
