@@ -31,9 +31,9 @@ class Load:
 
 LOADS = {
     "8x2048": Load(8 * 2048),
-    "8x2048-jensen-shannon": Load(8 * 2048, "jensen-shannon"),
-    "8x2048-top-k": Load(8 * 2048, k=64),
     "1024": Load(1024),
+    "1024-jensen-shannon": Load(1024, "jensen-shannon"),
+    "1024-top-k": Load(1024, k=64),
     "1024-whole": Load(1024, whole=True),
 }
 SHORT = ("1024", "1024-whole")
