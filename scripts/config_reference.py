@@ -11,20 +11,20 @@ from typing import Any, get_args, get_origin, get_type_hints
 from dunwu.config.base import Config
 from dunwu.config.data_replies import R1_PAIRS, PairJudgeConfig
 from dunwu.config.data_rows import GeneralConfig
+from dunwu.config.distill import DistillConfig, R1_DISTILL, StudentTraining
 from dunwu.config.key_docs import default, meaning, type_of
 from dunwu.config.mistakes import below, leaves
 from dunwu.config.presets import PRESETS, PresetValue
-from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.zero import PromptedEvalConfig, ZeroConfig
 from dunwu.pipeline.recipes.r1 import R1Work
 from dunwu.pipeline.recipes.r1_paper import R1_NATURE, R1_V1
 from dunwu.pipeline.stages import KINDS
 
-COMMANDS = {"zero": "dunwu zero", "sft": "dunwu sft", "reward_model": "dunwu reward-model"}
+COMMANDS = {"zero": "dunwu zero", "sft": "dunwu sft", "reward_model": "dunwu reward-model", "pretrain": "dunwu pretrain"}
 JOBS: Mapping[str, type[Config]] = {
     **{f"`{command}`, stage `{kind}`": KINDS[kind] for kind, command in COMMANDS.items()},
     "`dunwu eval`": PromptedEvalConfig,
-    "`dunwu pretrain`": PretrainConfig,
+    "`dunwu distill`": DistillConfig,
     **{f"Stage `{kind}`": model for kind, model in KINDS.items() if kind not in COMMANDS},
 }
 """What can be configured, by its title."""
@@ -137,6 +137,7 @@ def stated() -> Iterator[tuple[type[Config], str, PresetValue, str]]:
     """Model, dotted key, value and place of all that a source states."""
     entries: list[tuple[type[Config], str, PresetValue, str]] = []
     entries += [(ZeroConfig, key, entry, name) for name, preset in PRESETS.items() for key, entry in preset.values.items()]
+    entries += [(StudentTraining, key, entry, "text distillation") for key, entry in R1_DISTILL.items()]
     entries += [(PairJudgeConfig, key, entry, "default") for key, entry in R1_PAIRS.items()]
     kinds = {**get_type_hints(R1Work), "general_data": GeneralConfig}
     for stage, _, key, entry in ((*key.partition("."), entry) for table in (R1_V1, R1_NATURE) for key, entry in table.items()):

@@ -60,7 +60,7 @@ def world_tokenizer() -> Any:
 def new_policy(world_tokenizer: Any) -> Callable[..., Any]:
     """``new_policy(seed)``: a random model of 2 layers and width 32."""
     from dunwu.config.pretrain import ModelShape
-    from dunwu.trainers.pretrain import new_model
+    from dunwu.models.new import new_model
 
     def make(seed: int = 0) -> Any:
         return new_model(ModelShape(hidden=32, layers=2, heads=2, kv_heads=1, intermediate=64, max_positions=256), world_tokenizer, seed)

@@ -225,7 +225,7 @@ def small_chat_model(tmp_path_factory: pytest.TempPathFactory, world_tokenizer: 
     """A random model with a chat template: what a page does with one of the hub."""
     from dunwu.config.pretrain import ModelShape
     from dunwu.models.loading import save_model
-    from dunwu.trainers.pretrain import new_model
+    from dunwu.models.new import new_model
 
     folder = tmp_path_factory.mktemp("model")
     world_tokenizer.chat_template = (

@@ -21,7 +21,7 @@ from dunwu.models.chat import training_template
 from dunwu.models.loading import load_tokenizer
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import content_hash
-from dunwu.trainers.pretrain import new_model
+from dunwu.models.new import new_model
 from dunwu.trainers.sft import SftTrainer
 
 UPDATES, CONVERSATIONS = 2, 2

@@ -31,7 +31,7 @@ from dunwu.models.bundled import newest_checkpoint
 from dunwu.models.loading import load_model, save_model
 from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.trainers.pretrain import new_model
+from dunwu.models.new import new_model
 from dunwu.types import Problem, SamplingParams
 from tests.models.tokenizers_of_kinds import SMOLLM2, smollm2_like
 

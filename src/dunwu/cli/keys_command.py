@@ -14,6 +14,7 @@ from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.show import show
 from dunwu.config.base import Config
 from dunwu.config.defaults import followed
+from dunwu.config.distill import DistillConfig
 from dunwu.config.key_docs import Key, keys_of
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.reward_model import RewardModelConfig
@@ -26,6 +27,7 @@ from dunwu.text.translate import translate
 CONFIGURED: dict[str, type[Config]] = {
     "zero": ZeroConfig,
     "sft": SftConfig,
+    "distill": DistillConfig,
     "reward-model": RewardModelConfig,
     "eval": PromptedEvalConfig,
     "pretrain": PretrainConfig,
@@ -38,7 +40,7 @@ class KeysOptions:
     """List the configuration keys of a command, with type, default and meaning. Each is set as key=value on its command line."""
 
     command: tyro.conf.Positional[str]
-    """zero, sft, reward-model, eval or pretrain; a stage of `dunwu r1` has those of its command, as stage.key=value."""
+    """zero, sft, distill, reward-model, eval or pretrain; a stage of `dunwu r1` has those of its command, as stage.key=value."""
     words: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Only keys that have all of these words in their name or meaning."""
     json: bool = False

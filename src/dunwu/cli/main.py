@@ -21,6 +21,7 @@ COMMANDS = {
     "zero": "train a base model by pure reinforcement learning (R1-Zero)",
     "r1": "run all four stages of R1, from the base model to the final one",
     "sft": "fine-tune a model on conversations, including their reasoning",
+    "distill": "give a small model the reasoning of a large one",
     "reward-model": "train a reward model on preferences or on safety labels",
     "data": "show what a data file holds and how each command reads it",
     "run": "run a pipeline of stages; resumable at any time",

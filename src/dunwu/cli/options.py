@@ -24,6 +24,7 @@ EXAMPLES = {
     "zero": "dunwu zero --task countdown --out runs/zero grpo.steps=20",
     "r1": "dunwu r1 --out runs/r1 zero.grpo.steps=20",
     "sft": "dunwu sft --model tiny --data rows.jsonl --out runs/sft epochs=3",
+    "distill": "dunwu distill --teacher runs/r1 --model tiny --task countdown --out runs/distill",
     "reward-model": "dunwu reward-model --data pairs.jsonl --out runs/rm",
     "data": "dunwu data rows.jsonl",
     "run": "dunwu run recipes/tiny/stages.yaml --out runs/stages",
@@ -44,7 +45,7 @@ EXAMPLES = {
     "completion": "dunwu completion bash",
 }
 """By command, for its help."""
-WITH_KEYS = ("zero", "sft", "reward-model", "eval", "pretrain")
+WITH_KEYS = ("zero", "sft", "distill", "reward-model", "eval", "pretrain")
 _RULE = "────"
 
 

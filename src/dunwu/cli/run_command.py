@@ -51,14 +51,14 @@ def run(arguments: Sequence[str]) -> int:
     return run_stages(pipeline, out, ["run", *arguments], options.first, options.until, options.accept_code)
 
 
-def print_pipeline(pipeline: Pipeline, out: Path, first: str | None, last: str | None) -> None:
-    """The resolved recipe, with what would be read and run as comments below it, so that the output is a recipe too."""
+def print_pipeline(pipeline: Pipeline, out: Path, first: str | None, last: str | None, remarks: Sequence[str] = ()) -> None:
+    """The resolved recipe, with ``remarks`` and what would be read and run as comments below it, so that the output is a recipe too."""
     from dunwu.pipeline.preview_stages import preview_stages
 
     selected = pipeline.between(first, last)
     stages = " -> ".join(stage.name for stage in selected)
     print(dump_pipeline(pipeline))
-    lines = [f"stages: {stages}", *preview_stages(selected), f"run directory: {out} (dry run: nothing was written)"]
+    lines = [f"stages: {stages}", *remarks, *preview_stages(selected), f"run directory: {out} (dry run: nothing was written)"]
     show("\n".join(f"# {line}" for line in lines))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -12,6 +12,8 @@ from dunwu.config.base import Config, Count, Positive, Share
 from dunwu.config.blocks import Answering, HeldOut, Machine, SamplingConfig, Seeded, Verifying
 from dunwu.config.references import CodeRef, ModelRef
 from dunwu.config.tasks import CountdownTask, TaskConfig, Tasks, WeightedTask
+from dunwu.text.answer_forms import DEFAULT
+from dunwu.types import AnswerForm
 
 
 class LocalGenerator(Machine, Answering):
@@ -23,6 +25,11 @@ class LocalGenerator(Machine, Answering):
 class EndpointGenerator(Config):
     """A model behind an OpenAI-compatible endpoint."""
 
+    operation: ClassVar[tuple[str, ...]] = (
+        *("key_env", "concurrency", "requests_per_minute", "prompt_price", "completion_price"),
+        *("timeout", "max_refused", "retries"),
+    )
+    """Keys that do not change what it is asked: a stage may be resumed with other values."""
     kind: Literal["endpoint"] = "endpoint"
     url: str
     """Base address, without `/chat/completions`, such as http://localhost:8000/v1."""
@@ -32,6 +39,12 @@ class EndpointGenerator(Config):
     """Environment variable that holds the key; null sends none. Never write a key into a configuration."""
     concurrency: Positive = 8
     """Requests in flight at a time."""
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    """Requests sent in a minute at most, evenly spaced, for an endpoint with such a limit. null: any number."""
+    prompt_price: Annotated[float, Field(ge=0)] | None = None
+    """Price of a million tokens of prompts, in any currency, for an estimate of the cost before anything is sent. null: unknown."""
+    completion_price: Annotated[float, Field(ge=0)] | None = None
+    """Price of a million generated tokens, as `prompt_price`."""
     timeout: Annotated[float, Field(gt=0)] = 300.0
     """Seconds for one answer, from the first byte sent to the last one received."""
     max_refused: Share = 0.1
@@ -148,6 +161,8 @@ class SolvedProblems(Sampling):
     """The model that answers."""
     tasks: Tasks = (WeightedTask(task=CountdownTask()),)
     """Where the problems come from."""
+    answer_form: AnswerForm = DEFAULT
+    """Where the answer of a completion stands, as in `ZeroConfig`."""
 
 
 class Asking(Config):

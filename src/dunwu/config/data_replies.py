@@ -23,13 +23,19 @@ class JudgeConfig(AskingAgain):
     """text: the judge decides problems whose answers are free text, rules decide all others. all: both must accept an answer."""
 
 
-class RejectionConfig(ReplyBuilder, SolvedProblems):
-    """Rejection sampling: several answers to a problem, of which correct and readable ones are kept."""
+class Choosing(Config):
+    """How a model is asked for answers to a problem, and which of them are kept."""
 
+    ask_for_form: bool = False
+    """Ask for the answer in its form after problems that do not ask for it. The rows have the problem without this request."""
     judge: JudgeConfig | None = None
     """A model that verifies answers that rules cannot; null: rules only."""
     keep: Positive = 1
     """Correct answers kept per problem; if there are more, those that differ most."""
+
+
+class RejectionConfig(Choosing, ReplyBuilder, SolvedProblems):
+    """Rejection sampling: several answers to a problem, of which correct and readable ones are kept."""
 
 
 class RulesRewriter(Config):

@@ -40,6 +40,7 @@ OTHER_MODELS: Mapping[str, Mapping[str, PresetValue]] = MappingProxyType(
             "grpo.learning_rate": PresetValue(1e-6, "as DeepSeekMath and DAPO"),
             "sampling.max_tokens": _LENGTH,
         },
+        "distill": {"training.template": _CHAT, "rows.sampling.max_tokens": _LENGTH},
         "sft": {"template": _CHAT, "learning_rate": PresetValue(1e-5, _WEIGHTS_WORTH_KEEPING)},
         "reward-model": {"learning_rate": PresetValue(1e-5, _WEIGHTS_WORTH_KEEPING)},
         "eval": {"template": _CHAT, **{f"sampling.{key}": value for key, value in _EVALUATED.items()}, "sampling.max_tokens": _LENGTH},
@@ -50,7 +51,7 @@ OTHER_MODELS: Mapping[str, Mapping[str, PresetValue]] = MappingProxyType(
 """By command or kind of stage, and dotted key: the values for models other than those of the tiny world, with their reasons."""
 _PROMPTED = ("zero", "eval", "evaluate", "suite")
 """What prompts a model as it was trained, and asks a chat model of others for an answer in a form."""
-_ASKED: Mapping[str, PresetValue] = {
+ASKED: Mapping[str, PresetValue] = {
     "template": PresetValue({"suffix": ASKS}, "the tokenizer's chat template, and a request for the answer in its form"),
     KEY: PresetValue("boxed-or-last-number", "a box, as asked, else the last number: small models ignore the request"),
 }
@@ -76,19 +77,19 @@ class Following:
     values: Mapping[str, PresetValue]
     context: Mapping[str, Any]
     asks: bool = False
-    """True for a chat model that no run of ours has trained: problems that do not ask for an answer in a form are asked for `_ASKED`."""
+    """True for a chat model that no run of ours has trained: problems that do not ask for an answer in a form are asked for `ASKED`."""
 
     def unset(self, data: Mapping[str, Any]) -> dict[str, PresetValue]:
         """The values of keys that ``data`` does not set; with ``lora`` the learning rate is that of adapters."""
         values = {**self.values, **self._form(data)}
-        unset = {key: value for key, value in values.items() if not _is_set(data, key)}
-        return unset if data.get("lora") is None else {key: _of_adapters(key, value) for key, value in unset.items()}
+        unset = {key: value for key, value in values.items() if not is_set(data, key)}
+        return unset if data.get("lora") is None else {key: of_adapters(key, value) for key, value in unset.items()}
 
     def _form(self, data: Mapping[str, Any]) -> Mapping[str, PresetValue]:
         """The form of answers that the template asks for, or both, which agree."""
         given = data.get("template")
-        if given is None and self.asks and _has_rows(data):
-            return _ASKED
+        if given is None and self.asks and has_rows(data):
+            return ASKED
         if given is None and KEY in self.values:
             return {}
         form = form_asked(given or (self.values["template"].value if "template" in self.values else None))
@@ -98,7 +99,7 @@ class Following:
 TINY = Following({}, {"wording": "short"})
 
 
-def _has_rows(data: Mapping[str, Any]) -> bool:
+def has_rows(data: Mapping[str, Any]) -> bool:
     """True if problems are worded by somebody else, who may not have asked for an answer in a form."""
     sources = data.get("tasks") or data.get("task")
     try:
@@ -107,7 +108,8 @@ def _has_rows(data: Mapping[str, Any]) -> bool:
         return False
 
 
-def _of_adapters(key: str, chosen: PresetValue) -> PresetValue:
+def of_adapters(key: str, chosen: PresetValue) -> PresetValue:
+    """A learning rate as adapters need it; other values as they are."""
     if not key.endswith("learning_rate") or not isinstance(chosen.value, float):
         return chosen
     return PresetValue(round(_ADAPTERS * chosen.value, 12), f"{_ADAPTERS} times that of all weights, as LoRA adapters need")
@@ -158,7 +160,8 @@ def _written(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _is_set(data: Any, key: str) -> bool:
+def is_set(data: Any, key: str) -> bool:
+    """True if ``data`` has a value at a dotted key."""
     for part in key.split("."):
         if not isinstance(data, Mapping) or part not in data:
             return data is not None and not isinstance(data, Mapping)

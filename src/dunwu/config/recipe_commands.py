@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dunwu.config.base import Config
+from dunwu.config.distill import DistillConfig
 from dunwu.config.load import read_mapping
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.recipes import bundled_recipes, find_recipe
@@ -14,7 +15,13 @@ from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError
 
-JOBS: Mapping[str, type[Config]] = {"zero": ZeroConfig, "sft": SftConfig, "reward-model": RewardModelConfig, "pretrain": PretrainConfig}
+JOBS: Mapping[str, type[Config]] = {
+    "zero": ZeroConfig,
+    "sft": SftConfig,
+    "distill": DistillConfig,
+    "reward-model": RewardModelConfig,
+    "pretrain": PretrainConfig,
+}
 DATA = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz")
 
 
@@ -45,5 +52,5 @@ def _option(command: str, token: str) -> str:
     if path.suffix in (".yaml", ".yml") or token in bundled_recipes():
         return "--recipe"
     if path.suffix in DATA:
-        return "--task" if command == "zero" else "--data"
+        return "--task" if command in ("zero", "distill") else "--data"
     return "--model" if (path / "config.json").is_file() else ""

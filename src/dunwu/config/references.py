@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -35,6 +35,18 @@ DataRef = Annotated[str, Reference("data")]
 """A local file or folder, or the name of a data set."""
 CodeRef = Annotated[str, Reference("code")]
 """`path/to/file.py:function`, a custom function."""
+
+
+def parts(value: Any, key: str = "") -> Iterator[tuple[str, Config]]:
+    """Every configuration in ``value``, itself included, with its dotted key."""
+    items: Iterable[tuple[object, Any]] = ()
+    if isinstance(value, Config):
+        yield key, value
+        items = [(name, getattr(value, name)) for name in type(value).model_fields]
+    elif isinstance(value, Mapping | tuple):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for name, inner in items:
+        yield from parts(inner, f"{key}.{name}" if key else str(name))
 
 
 def references(config: Config, key: str = "") -> Iterator[tuple[str, str, Kind]]:

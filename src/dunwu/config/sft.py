@@ -15,16 +15,9 @@ from dunwu.config.references import DataRef
 from dunwu.config.template import SftTemplate
 
 
-class SftConfig(Seeded, Saving, Machine, PolicyOptimising, PolicyWeights, OfModel):
-    """One run of supervised fine-tuning. The paper's values are `R1_SFT`."""
+class SftTraining(Saving, PolicyOptimising, PolicyWeights):
+    """How a model is fine-tuned on conversations."""
 
-    data: DataRef | None = None
-    """A file or folder of conversations in any format of docs/data.md, such as rows `messages`, or `prompt` and `completion`; null: the
-    command's `--data`."""
-    validation: DataRef | None = None
-    """Held-out rows of the same form, whose loss is measured before, during and after training. null: none."""
-    columns: dict[str, str] = Field(default_factory=dict)
-    """Columns of the files, which may be nested, by our names: {prompt: query, completion: extra.response}."""
     template: SftTemplate = "tiny"
     """Training template, see `dunwu.models.chat`; auto: the tokenizer's own, if it keeps all reasoning. Or a block, such as
     {system: r1}, Jinja, or a file of either (.yaml, .jinja)."""
@@ -44,6 +37,18 @@ class SftConfig(Seeded, Saving, Machine, PolicyOptimising, PolicyWeights, OfMode
     """How sample completions are sampled."""
     engine: EngineConfig = EngineConfig()
     """The engine of sample completions."""
+
+
+class SftConfig(Seeded, Machine, SftTraining, OfModel):
+    """One run of supervised fine-tuning. The paper's values are `R1_SFT`."""
+
+    data: DataRef | None = None
+    """A file or folder of conversations in any format of docs/data.md, such as rows `messages`, or `prompt` and `completion`; null: the
+    command's `--data`."""
+    validation: DataRef | None = None
+    """Held-out rows of the same form, whose loss is measured before, during and after training. null: none."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Columns of the files, which may be nested, by our names: {prompt: query, completion: extra.response}."""
 
     def resume_may_change(self, key: str, old: Any, new: Any) -> bool:
         """`Saving.resume_may_change`; with a constant learning rate also more `epochs`: a falling one depends on the number of steps."""

@@ -125,10 +125,20 @@ Evaluations = Annotated[tuple[EvalConfig, ...], BeforeValidator(each_with_task)]
 """Eval sets, such as `gsm8k`, `[gsm8k, game24]` or `[{task: gsm8k, problems: 500}]`."""
 
 
+def test_splits(sources: Tasks, sampling: SamplingConfig) -> tuple[EvalConfig, ...]:
+    """An eval set for each task that can be verified."""
+    tasks = dict.fromkeys(each.task for each in sources if not isinstance(each.task, ChatTask | EnvironmentTask))
+    return tuple(EvalConfig(task=task, sampling=sampling) for task in tasks)
+
+
 def _of_tasks(data: Mapping[str, Any]) -> tuple[EvalConfig, ...]:
-    """An eval set for each task that can be verified, with completions as long as in training."""
-    tasks = dict.fromkeys(each.task for each in data["tasks"] if not isinstance(each.task, ChatTask | EnvironmentTask))
-    return tuple(EvalConfig(task=task, sampling=SamplingConfig(max_tokens=data["sampling"].max_tokens)) for task in tasks)
+    """`test_splits` with completions as long as in training."""
+    return test_splits(data["tasks"], SamplingConfig(max_tokens=data["sampling"].max_tokens))
+
+
+def sampled_as(sampling: dict[str, Any], sets: Any, all_sets: bool) -> Any:
+    """Eval sets with this sampling below their own, as data."""
+    return as_tuples([_below(sampling, each, all_sets) for each in ([sets] if isinstance(sets, str | dict) else sets)])
 
 
 def _below(sampling: dict[str, Any], each: Any, all_sets: bool) -> Any:
@@ -195,7 +205,7 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
         if "sampling" not in info.data or not isinstance(sets, str | dict | list | tuple):
             return sets
         below = {"max_tokens": info.data["sampling"].max_tokens, **evaluated}
-        return as_tuples([_below(below, each, bool(evaluated)) for each in ([sets] if isinstance(sets, str | dict) else sets)])
+        return sampled_as(below, sets, bool(evaluated))
 
     @field_validator("evaluations")
     @classmethod

@@ -92,12 +92,14 @@ class PromptTemplate:
         return [*turns[:has_system], *added, *turns[has_system:-1], last]
 
     def _suffix(self, problem: Problem) -> str:
-        """The block's suffix; one that asks for the answer in its form is for problems that have such an answer and do not ask."""
         suffix = "" if self.block is None else self.block.suffix
-        if suffix != ASKS:
-            return suffix
-        asked = problem.verifier in WHOLE_TEXTS or form_in(problem.text) is not None
-        return "" if asked else form_of(problem).asks.get(problem.language, "")
+        return request_for_form(problem) if suffix == ASKS else suffix
+
+
+def request_for_form(problem: Problem) -> str:
+    """Asks for the answer in its form; empty if the problem does so, or has no such answer."""
+    asked = problem.verifier in WHOLE_TEXTS or form_in(problem.text) is not None
+    return "" if asked else form_of(problem).asks.get(problem.language, "")
 
 
 def prompt_template(template: Template, tokenizer: Tokenizer) -> PromptTemplate:

@@ -7,11 +7,12 @@ others take seconds and restart.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dunwu.config.data import Builder, GeneratorConfig
+from dunwu.config.data import Builder, EndpointGenerator, GeneratorConfig
 from dunwu.config.data_replies import ColdStartConfig, PreferencesConfig, RejectionConfig
 from dunwu.config.data_rows import CleaningConfig, DifficultyConfig, GeneralConfig, MixingConfig
 from dunwu.data.builders.cleaning import clean_rows
@@ -22,11 +23,12 @@ from dunwu.data.builders.general import build_general
 from dunwu.data.builders.mixing import mix_rows
 from dunwu.data.builders.preference_pairs import build_preferences
 from dunwu.data.builders.rejection_sampling import rejection_sample
-from dunwu.data.generators.base import Open
+from dunwu.data.generators.base import Open, Request
+from dunwu.data.generators.cost import estimate
 from dunwu.data.generators.make import make_generator
 from dunwu.data.io.card import DataCard
 from dunwu.data.io.data_set import DataSet
-from dunwu.data.io.journal import Journalled
+from dunwu.data.io.journal import Journalled, Progress
 from dunwu.models.loading import load_tokenizer
 from dunwu.run.atomic import atomic_folder
 from dunwu.run.dates import take_date
@@ -101,7 +103,8 @@ def _written(
 
         def opener(generator: GeneratorConfig) -> Journalled:
             writer = make_generator(generator)
-            opened.append(Journalled(writer, out / JOURNAL, _Progress(writer.name, reporter)))
+            earlier = _journals_beside(out) if isinstance(generator, EndpointGenerator) else ()
+            opened.append(Journalled(writer, out / JOURNAL, _Progress(writer.name, generator, count, reporter), earlier))
             return opened[-1]
 
         made = _with_refused(build(opener, count), opened, reporter)
@@ -109,6 +112,12 @@ def _written(
             reporter.say(_headline(made.write(making, count, config.seed)))
         run.finish({"data": out / DATA})
     return out
+
+
+def _journals_beside(out: Path) -> list[Path]:
+    """The journals of a stage's folders for other configurations: after a change of a filter an endpoint's answers are still the answers
+    to the same requests. A local model's are not, since its name does not change with its weights."""
+    return sorted(path for path in out.absolute().parent.parent.glob(f"*/{out.name}/{JOURNAL}") if path.parent != out.absolute())
 
 
 def _with_refused(made: DataSet, opened: Sequence[Journalled], reporter: Reporter) -> DataSet:
@@ -120,21 +129,31 @@ def _with_refused(made: DataSet, opened: Sequence[Journalled], reporter: Reporte
     return replace(made, facts={**made.facts, "refused": refused}) if refused else made
 
 
-class _Progress:
-    """A line now and then: how many are written, and how long the rest will take."""
+class _Progress(Progress):
+    """What is to be written and its cost, then a line now and then: how many are written, and how long the rest will take."""
 
-    def __init__(self, name: str, reporter: Reporter) -> None:
-        self._name, self._reporter = name, reporter
+    def __init__(self, name: str, config: GeneratorConfig, count: CountTokens, reporter: Reporter) -> None:
+        self._name, self._config, self._count, self._reporter = name, config, count, reporter
         self._began = self._last = time.monotonic()
+        self._before = 0
 
-    def __call__(self, done: int, total: int) -> None:
-        """See `dunwu.data.io.journal.Progress`."""
+    def begin(self, missing: Sequence[Request], total: int) -> None:
+        self._began, self._before = time.monotonic(), total - len(missing)
+        there = f", {self._before:,} of them already written" if self._before else ""
+        prompts = Counter("\n".join(turn.content for turn in request.chat) for request in missing)
+        most = sum(request.sampling.max_tokens for request in missing)
+        self._reporter.say(f"{self._name}: {total:,} answers{there}; {estimate(prompts, most, self._config, self._count)}")
+
+    def advance(self, done: int, total: int) -> None:
         now = time.monotonic()
         if now - self._last >= SECONDS:
             self._last = now
-            self._reporter.say(f"{self._name}: {done} of {total} written, {duration(eta(done, total, now - self._began))} left")
+            left = duration(eta(done - self._before, total - self._before, now - self._began))
+            self._reporter.say(f"{self._name}: {done} of {total} written, {left} left")
 
 
 def _headline(card: DataCard) -> str:
-    removed = sum(step.removed for step in card.filters)
-    return f"{card.title}: {card.tokens['rows']:,} rows, {card.tokens['sum']:,} tokens; the filters removed {removed}"
+    removed = sorted((step for step in card.filters if step.removed), key=lambda step: -step.removed)
+    each = f" ({', '.join(f'{step.name} {step.removed:,}' for step in removed)})" if removed else ""
+    total = sum(step.removed for step in removed)
+    return f"{card.title}: {card.tokens['rows']:,} rows, {card.tokens['sum']:,} tokens; the filters removed {total:,}{each}"

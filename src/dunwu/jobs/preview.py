@@ -10,15 +10,19 @@ from statistics import median
 import psutil
 import torch
 
+from dunwu.config.data_replies import RejectionConfig
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.template import Template
 from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.data.builders.sampled import training_problems
 from dunwu.data.first_rows import conversations_taken, preferences_taken
+from dunwu.data.generators.cost import estimate
 from dunwu.data.io.chat_examples import Counts, Example
 from dunwu.data.io.token_file import bytes_on_disk
 from dunwu.data.prompts import PromptLimit, make_prompts
 from dunwu.data.usable import held_out_problems, sift
+from dunwu.jobs.building import token_counter
 from dunwu.jobs.checks import Checked, check_data, check_sandbox
 from dunwu.jobs.evaluate import MAX_PROMPT_TOKENS
 from dunwu.jobs.headline import dropped_facts
@@ -39,6 +43,8 @@ from dunwu.trainers.trackers import check_trackers
 SHOWN = 600
 """Characters shown of the first prompt."""
 UNBOUNDED = 1 << 30
+CHARACTERS = 4
+"""Of a token, about, if no tokenizer is here."""
 
 
 def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]:
@@ -99,6 +105,16 @@ def preview_sft(config: SftConfig) -> list[str]:
     ids = first[0].ids.tolist()
     shown = as_read("first conversation", tokenizer.decode(ids), ids, tokenizer, f", {first[0].targets:,} of them learned")
     return [f"reads: {conversations_taken(config)}", *lines, *shown]
+
+
+def preview_rejection(config: RejectionConfig) -> list[str]:
+    """Problems, the tokens that the model would read and write, and the cost if prices are given."""
+    problems = training_problems(config.tasks, config.prompts, config.seed, config.answer_form)
+    folder = model_files(config.model)
+    count = token_counter(str(folder)) if folder else lambda texts: [len(text) // CHARACTERS for text in texts]
+    most = len(problems) * config.samples * config.sampling.max_tokens
+    cost = estimate({problem.text: config.samples for problem in problems}, most, config.generator, count)
+    return [f"{len(problems):,} problems, {config.samples} answers each: {cost}", f"first problem: {_quoted(problems[0].text)}"]
 
 
 def as_read(title: str, text: str, ids: Sequence[int], tokenizer: Tokenizer, more: str = "") -> Iterator[str]:

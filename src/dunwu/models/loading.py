@@ -69,8 +69,6 @@ def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings
     source = name_or_path if folder is None else str(folder)
     try:
         tokenizer = _load_tokenizer(source, folder)
-        for key in _HOW_IT_WAS_LOADED:
-            tokenizer.init_kwargs.pop(key, None)
         model, missing, unknown = _load_weights(auto, source, dtype, local=folder is not None, **settings)
         _switch_dropout_off(model)
         # The bundled model was rounded only for its size; models trained from it are saved unrounded.
@@ -275,6 +273,8 @@ def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
 
 def _plain(tokenizer: Tokenizer) -> Tokenizer:
     """Of several chat templates the default one, if there is one; a special token that is an empty text is none."""
+    for key in _HOW_IT_WAS_LOADED:
+        tokenizer.init_kwargs.pop(key, None)
     if isinstance(tokenizer.chat_template, dict):
         tokenizer.chat_template = tokenizer.chat_template.get("default")
     for name in ("bos_token", "eos_token", "pad_token", "unk_token"):

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.config.blocks import Saving
+from dunwu.config.data import EndpointGenerator
 from dunwu.config.overrides import Override, apply_overrides
+from dunwu.config.references import parts
 from dunwu.jobs.outside import outside_files
 from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.source import PACKAGE, module_file, source_hashes
@@ -64,11 +66,13 @@ def identity_of(stage: Stage, inputs: Mapping[str, Input]) -> Identity:
 
 
 def placeless_config(stage: Stage) -> Json:
-    """The configuration without paths, where inputs and outside files become ``None`` or the name of a function, and without trackers,
-    which change nothing that a stage makes."""
+    """The configuration without paths, where inputs and outside files become ``None`` or the name of a function, and without trackers
+    and how an endpoint is queried, which change nothing that a stage makes."""
     places: Json = dict.fromkeys(stage.inputs)
     places |= {key: file.function for key, file in outside_files(stage.work).items()}
     places |= {"report_to": []} if isinstance(stage.work, Saving) else {}
+    endpoints = [(key, part) for key, part in parts(stage.work) if isinstance(part, EndpointGenerator)]
+    places |= {f"{key}.{name}": None for key, part in endpoints for name in part.operation}
     return apply_overrides(stage.work.model_dump(mode="json"), [Override(*place) for place in places.items()], {})
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from dunwu.config.base import Config
 from dunwu.config.references import SUFFIXES
+from dunwu.config.data_replies import RejectionConfig
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import DunwuError
 from dunwu.jobs.outside import outside_files
-from dunwu.jobs.preview import preview_reward_model, preview_sft, preview_zero
+from dunwu.jobs.preview import preview_rejection, preview_reward_model, preview_sft, preview_zero
 from dunwu.jobs.reward_checks import check_parts
 from dunwu.pipeline.execute import check_stage
 from dunwu.pipeline.graph import Stage
@@ -43,6 +44,8 @@ def _read(work: Config) -> Iterator[str]:
         return
     if isinstance(work, ZeroConfig):
         check_parts(work)
+    if isinstance(work, RejectionConfig) and not _is_made(work.tasks):
+        yield from preview_rejection(work)
     for key, found in outside_files(work).items():
         if found.path.name.endswith(SUFFIXES):
             yield f"{key}: {len(local_rows(found.path)):,} rows"

@@ -132,8 +132,10 @@ class _Stages:
         if not isinstance(inputs, dict) or not all(isinstance(text, str) for item in inputs.items() for text in item):
             raise ConfigError(f"stage {name}: inputs = {str(inputs)[:80]}: expected lines of `key: stage`, such as `model: base`")
         try:
-            model, given = _model(work), [each.value for each in parse_overrides(tokens) if each.key == "model"]
-            facts = facts_of({**data, **({"model": given[-1]} if given else {})}, inputs, self._made_by)
+            model = _model(work)
+            key = "model" if "tokenizer" not in model.model_fields else "tokenizer"
+            given = [each.value for each in parse_overrides(tokens) if each.key == key]
+            facts = facts_of({**data, **({key: given[-1]} if given else {})}, inputs, self._made_by, key)
             follow = following(str(work).replace("_", "-"), facts)
             config = _config(model, with_templates(data, inputs, self._made_by), inputs, tokens, follow)
         except ConfigError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dunwu.config.defaults import ModelFacts, template_of
 from dunwu.config.pipeline import FileConfig
+from dunwu.config.pretrain import NewModelConfig, PretrainConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.template import plain
 from dunwu.config.zero import ZeroConfig
@@ -25,7 +26,7 @@ def facts_of(data: Mapping[str, Any], inputs: Mapping[str, str], made_by: MadeBy
     """The facts of the model at ``key`` of a stage: that of another stage, or the one that ``data`` names; else that of its generator."""
     of_generator = next((each for each in inputs if each.endswith("generator.model")), key) if "model" not in data else key
     source = inputs.get(key, inputs.get(of_generator))
-    return named_facts(data.get("model")) if source is None else made_by(source)
+    return named_facts(data.get(key.rpartition(".")[2])) if source is None else made_by(source)
 
 
 def named_facts(model: object) -> ModelFacts:
@@ -41,6 +42,8 @@ def made_facts(stage: Stage, taken: ModelFacts) -> ModelFacts:
     work = stage.work
     if isinstance(work, FileConfig) and work.holds == "model":
         return named_facts(work.path)
+    if isinstance(work, NewModelConfig | PretrainConfig):
+        return ModelFacts(taken.tiny, positions=work.shape.max_positions, chat=taken.chat)
     if not isinstance(work, ZeroConfig | SftConfig):
         return ModelFacts(tiny=False)
     form = work.answer_form if isinstance(work, ZeroConfig) else None

@@ -14,6 +14,8 @@ from dunwu.config.data import Builder, LocalGenerator
 from dunwu.config.data_replies import ColdStartConfig, PreferencesConfig, RejectionConfig
 from dunwu.config.data_rows import CleaningConfig, DifficultyConfig, GeneralConfig, MixingConfig
 from dunwu.config.pipeline import ArtefactKind, EvaluateConfig, FileConfig, OwnConfig
+from dunwu.config.pretrain import NewModelConfig, PretrainConfig
+from dunwu.config.references import parts
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.suite import StageTableConfig, SuiteConfig
@@ -31,6 +33,8 @@ KINDS: Mapping[str, type[Config]] = MappingProxyType(
         "evaluate": EvaluateConfig,
         "suite": SuiteConfig,
         "stage_table": StageTableConfig,
+        "new_model": NewModelConfig,
+        "pretrain": PretrainConfig,
         "zero": ZeroConfig,
         "sft": SftConfig,
         "reward_model": RewardModelConfig,
@@ -86,6 +90,17 @@ def describe(work: Config) -> Work:
                 payload=last_checkpoint,
                 usage=lambda run, model: _zero_usage(run, model, work.grpo.inner_epochs),
                 steps=work.grpo.steps,
+            )
+        case NewModelConfig():
+            return Work("model", "dunwu.jobs.new_model:run_new_model", takes={"tokenizer": "model"})
+        case PretrainConfig():
+            return Work(
+                makes="model",
+                function="dunwu.trainers.pretrain:pretrain",
+                resumes=True,
+                takes={"tokenizer": "model"},
+                payload=last_checkpoint,
+                usage=_trained,
             )
         case SftConfig():
             return Work(
@@ -183,14 +198,9 @@ def _builder(function: str, work: Builder, takes: Mapping[str, ArtefactKind]) ->
     )
 
 
-def _local_writers(value: Any) -> Iterator[str]:
+def _local_writers(work: Config) -> Iterator[str]:
     """The local models that a builder generates with."""
-    if isinstance(value, LocalGenerator):
-        yield value.model
-    elif isinstance(value, Config):
-        yield from (model for name in type(value).model_fields for model in _local_writers(getattr(value, name)))
-    elif isinstance(value, Mapping | tuple):
-        yield from (model for inner in (value.values() if isinstance(value, Mapping) else value) for model in _local_writers(inner))
+    yield from (part.model for _, part in parts(work) if isinstance(part, LocalGenerator))
 
 
 def kind_of(work: Config) -> str:

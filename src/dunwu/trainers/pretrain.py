@@ -17,12 +17,12 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from transformers import LlamaConfig, LlamaForCausalLM
 
-from dunwu.config.pretrain import ModelShape, PretrainConfig
+from dunwu.config.pretrain import PretrainConfig
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, check_weights, document, documents
 from dunwu.data.tiny_world.tokenizer import train_tokenizer
-from dunwu.models.loading import load_model, pick_device, save_model
+from dunwu.models.loading import load_model, load_tokenizer, pick_device, save_model
+from dunwu.models.new import new_model
 from dunwu.models.precision import attention, matmul_precision
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.run.directory import RunDirectory
@@ -61,26 +61,6 @@ def pretrain(config: PretrainConfig, out: Path, resume: bool = False, reporter: 
         final = run_steps(run, trainer, schedule, track=track)
         run.finish({"checkpoint": final})
         return final
-
-
-def new_model(shape: ModelShape, tokenizer: Tokenizer, seed: int) -> LlamaForCausalLM:
-    """A randomly initialised Llama-type model with tied embeddings."""
-    torch.manual_seed(seed)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=shape.hidden,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.kv_heads,
-            intermediate_size=shape.intermediate,
-            max_position_embeddings=shape.max_positions,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
 
 
 def learning_rate(config: PretrainConfig, step: int, steps: int) -> float:
@@ -143,7 +123,11 @@ class Pretrainer:
         self.device = pick_device(config.device)
         self.steps = max(1, config.tokens // config.batch_tokens)
         weights = dict(config.sources or DEFAULT_WEIGHTS)
-        self.tokenizer = train_tokenizer(text for _, text in itertools.islice(documents(config.seed, 0, weights), tokenizer_documents))
+        self.tokenizer = (
+            train_tokenizer(text for _, text in itertools.islice(documents(config.seed, 0, weights), tokenizer_documents))
+            if config.tokenizer is None
+            else load_tokenizer(config.tokenizer)
+        )
         self.held_out = [self._encode(text) for _, text in itertools.islice(documents(HELD_OUT_SEED, 0, weights), 400)]
         self._attach(new_model(config.shape, self.tokenizer, config.seed))
         self.place = 0

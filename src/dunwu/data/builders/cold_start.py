@@ -62,7 +62,7 @@ class _Gathering:
             facts |= {"kind": source.kind, "rows": len(rows)}
             self.funnel.begin(name, len(rows))
             return self._readable([annotated(row, name) for row in rows])
-        problems = training_problems(source.tasks, source.prompts, seed)
+        problems = training_problems(source.tasks, source.prompts, seed, source.answer_form)
         drafts = self._answered(name, source, problems, seed, facts)
         if isinstance(source, ZeroOutputs):
             # Filtered first to save requests, and again after rewriting.

@@ -10,6 +10,12 @@ from dunwu.errors import DataError
 
 Item = TypeVar("Item")
 SHOWN = 2
+RELAX = "relax it, or use better data or a better model"
+REMEDIES = {
+    "truncated": "raise sampling.max_tokens, or use a model that comes to an end",
+    "not right by the rule verifier": "use a better model, easier problems or more samples, or check template and answer_form",
+}
+"""What to do if a filter removed most; for all others, `RELAX`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +59,15 @@ class Funnel:
         return [item for item, kept in zip(items, verdicts, strict=True) if kept]
 
     def refuse_empty(self, items: Sequence[object]) -> None:
-        """Raise ``DataError`` if no items remain, naming the filter that removed most."""
+        """Raise ``DataError`` if no items remain, naming the filter that removed most, then the others."""
         if items:
             return
         entered = self._entered or (self.steps[0].before if self.steps else 0)
         if not entered:
             raise DataError(f"there were no {self.what} to start with: check the sources")
-        worst = max(self.steps, key=lambda step: step.removed)
+        worst, *others = sorted(self.steps, key=lambda step: -step.removed)
+        more = "".join(f", {each.name!r} {each.removed}" for each in others if each.removed)
         raise DataError(
             f"the filters removed all {entered} {self.what}; {worst.name!r} removed most,"
-            f" {worst.removed} of {worst.before}; relax it, or use better data or a better model"
+            f" {worst.removed} of {worst.before}{more}; {REMEDIES.get(worst.name, RELAX)}"
         )

@@ -20,25 +20,46 @@ from dunwu.data.generators.base import Open
 from dunwu.data.io.card import Json
 from dunwu.data.io.data_set import DataSet
 from dunwu.data.judges.correctness import BY_MEANING, judge_correctness
+from dunwu.data.prompts import request_for_form
 from dunwu.errors import DataError
+from dunwu.models.own_template import with_suffix
 from dunwu.types import Problem
 
 
 def rejection_sample(config: RejectionConfig, open_generator: Open, count: CountTokens) -> DataSet:
     """The kept rows and their statistics. Raises ``UserError`` if a task, a model or a judge is unavailable."""
     benchmarks = open_benchmarks(config.decontaminate)
-    problems = training_problems(config.tasks, config.prompts, config.seed)
+    problems = training_problems(config.tasks, config.prompts, config.seed, config.answer_form)
+    problems, too_long = _short_enough(problems, config.filters.max_tokens, count)
     generator = open_generator(config.generator)
-    sampled = sample(generator, problems, [p.text for p in problems], config, config.seed, config.reward_workers, config.reward_timeout)
+    prompts = [with_suffix(p.text, request_for_form(p)) if config.ask_for_form else p.text for p in problems]
+    sampled = sample(generator, problems, prompts, config, config.seed, config.reward_workers, config.reward_timeout)
     funnel = Funnel("answers")
     facts: dict[str, Any] = {"generator": generator.name, "problems": len(problems), "answers": len(sampled)}
     facts["verdicts"] = dict(sorted(Counter(each.verdict.reason for each in sampled).items()))
     facts["generated_tokens"] = sum(count([each.completion.text for each in sampled]))
-    left = _right(sampled, config, open_generator, funnel, facts)
+    if too_long:
+        facts["problems too long"] = too_long
+    complete = funnel.sift("truncated", sampled, lambda each: each.completion.finished, show)
+    left = _right(complete, config, open_generator, funnel, facts)
     drafts = readable(drafts_of(left, funnel), config.filters, funnel, count)
     rows = finish(at_most(drafts, config.keep, funnel), config, funnel, benchmarks)
     facts["problems with a row"] = len({row["problem_id"] for row in rows})
     return DataSet("Rejection sampling", rows, funnel, facts, [each.certificate for each in benchmarks])
+
+
+def _short_enough(problems: list[Problem], most: int | None, count: CountTokens) -> tuple[list[Problem], int]:
+    """The problems that leave room for an answer within ``most`` tokens, and the number of others, which are not asked."""
+    if most is None:
+        return problems, 0
+    lengths = count([problem.text for problem in problems])
+    kept = [problem for problem, length in zip(problems, lengths, strict=True) if length < most]
+    if problems and not kept:
+        raise DataError(
+            f"all {len(problems)} problems are too long: the shortest has {min(lengths)} tokens, and filters.max_tokens = {most} is for"
+            " question and answer together; raise it, take a student with more positions, or other problems"
+        )
+    return kept, len(problems) - len(kept)
 
 
 def drafts_of(sampled: Sequence[Sampled], funnel: Funnel) -> list[Draft]:

@@ -14,8 +14,9 @@ from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.tasks.make import make_mixture
 from dunwu.tasks.mixture import Mixture
+from dunwu.text.answer_forms import DEFAULT
 from dunwu.text.surrogates import refuse_surrogates
-from dunwu.types import Problem, Verdict
+from dunwu.types import AnswerForm, Problem, Verdict
 
 MOST_REPEATS = 20
 """To find ``number`` different problems, at most this many times ``number`` are read from a task's stream."""
@@ -35,9 +36,9 @@ class Sampled:
         return self.verdict.score is not None and self.verdict.score >= 1.0
 
 
-def training_problems(tasks: Sequence[WeightedTask], number: int, seed: int) -> list[Problem]:
+def training_problems(tasks: Sequence[WeightedTask], number: int, seed: int, answer_form: AnswerForm = DEFAULT) -> list[Problem]:
     """The first ``number`` different training problems, or fewer if the tasks have no more."""
-    task = make_mixture(tasks)
+    task = make_mixture(tasks, answer_form)
     for part, weighted in zip(task.tasks if isinstance(task, Mixture) else [task], tasks, strict=True):
         sift(part, weighted.task, "train", None)
     found: dict[str, Problem] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -56,6 +57,8 @@ class Endpoint:
         self.name = f"{config.model} at {config.url}"
         self._config, self._transport, self._sleep = config, transport, sleep
         self._key = _key(config)
+        self._next = 0.0
+        """When the next request may be sent, by the monotonic clock."""
         self._works: Request | None = None
         self._answered: set[Chat] = set()
         self._refused: dict[Chat, str] = {}
@@ -136,6 +139,7 @@ class Endpoint:
         for attempt in range(self._config.retries + 1):
             if attempt:
                 await self._sleep(min(LONGEST_WAIT, max(asked, 2.0 ** (attempt - 1))))
+            await self._turn()
             asked, status = 0.0, 0
             try:
                 async with asyncio.timeout(self._config.timeout):
@@ -160,6 +164,14 @@ class Endpoint:
             else:
                 reason = f"not an answer of a chat completion: {self._shown(response.text)}"
         return Failed(f"{reason}, {self._config.retries + 1} times", fatal=status in NOT_THE_PROMPT)
+
+    async def _turn(self) -> None:
+        """Wait until the rate limit allows another request."""
+        if self._config.requests_per_minute is not None:
+            now = time.monotonic()
+            wait, self._next = max(0.0, self._next - now), max(self._next, now) + 60 / self._config.requests_per_minute
+            if wait:
+                await self._sleep(wait)
 
     def _refuse(self, request: Request, reason: str, text: str = "") -> TextCompletion:
         """The completion of a refused prompt. Raises ``UserError`` if too many are refused."""

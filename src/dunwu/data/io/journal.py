@@ -12,8 +12,18 @@ from typing import Protocol, runtime_checkable
 
 from dunwu.data.generators.base import Generator, OnCompletion, Request, TextCompletion, plain
 
-Progress = Callable[[int, int], None]
-"""Called with the number of completed requests and the total."""
+
+
+class Progress:
+    """Receives the state of a call; this class drops it."""
+
+    def begin(self, missing: Sequence[Request], total: int) -> None:
+        """Called before anything is requested, with the requests of ``total`` that the journal does not have."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Called after each completion with the number of completed requests, those of the journal included."""
+
+
 AT_ONCE = 512
 """Requests in one call of a generator that is not independent, rounded up so that no prompt is split."""
 
@@ -33,37 +43,45 @@ class Journalled:
     the texts are those of an uninterrupted stage.
     """
 
-    def __init__(self, generator: Generator, path: Path, progress: Progress = lambda done, total: None) -> None:
-        self._generator, self._path, self._progress = generator, path, progress
+    def __init__(self, generator: Generator, path: Path, progress: Progress | None = None, earlier: Sequence[Path] = ()) -> None:
+        """``earlier``: journals of the same generator whose completions count as well."""
+        self._generator, self._path, self._progress = generator, path, progress or Progress()
         self.name, self.independent = generator.name, generator.independent
-        self._known = dict(_read(path))
+        self._known = {key: text for file in (*earlier, path) for key, text in _read(file)}
         self.refused: dict[str, str] = {}
         """Why the model refused prompts, by their ids."""
         self._recall = generator.recall if isinstance(generator, Recalls) else lambda request, completion: None
 
     def complete(self, requests: Sequence[Request], on_completion: OnCompletion) -> list[TextCompletion]:
         """See `Generator`."""
-        keys, done = _keys(self.name, requests), 0
+        keys, parts = _keys(self.name, requests), [range(len(requests))] if self.independent else list(_calls(requests))
+        asked = [self._asked(part, keys) for part in parts]
+        missing = [requests[place] for places in asked for place in places]
+        done = len(requests) - len(missing)
 
         def advance() -> None:
             nonlocal done
             done += 1
-            self._progress(done, len(requests))
+            self._progress.advance(done, len(requests))
 
-        for part in [range(len(requests))] if self.independent else _calls(requests):
-            missing = [place for place in part if keys[place] not in self._known]
-            for place in set(part).difference(missing):
-                self._recall(requests[place], self._known[keys[place]])
-            asked = missing if self.independent or not missing else list(part)
-            done += len(part) - len(asked)
-            if asked:
-                self._request([requests[place] for place in asked], [keys[place] for place in asked], advance)
+        for place, key in enumerate(keys):
+            if key in self._known:
+                self._recall(requests[place], self._known[key])
+        if missing:
+            self._progress.begin(missing, len(requests))
+        for places in filter(None, asked):
+            self._request([requests[place] for place in places], [keys[place] for place in places], advance)
         completions = [self._known[key] for key in keys]
         for place, text in enumerate(completions):
             on_completion(place, text)
             if text.refused:
                 self.refused.setdefault(requests[place].id, text.refused)
         return completions
+
+    def _asked(self, part: range, keys: Sequence[str]) -> list[int]:
+        """The places of a call that must be requested."""
+        missing = [place for place in part if keys[place] not in self._known]
+        return missing if self.independent or not missing else list(part)
 
     def _request(self, requests: Sequence[Request], keys: Sequence[str], advance: Callable[[], None]) -> None:
         with self._path.open("ab") as file:

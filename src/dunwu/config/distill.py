@@ -1,0 +1,159 @@
+"""Distillation: a small student learns from what a large teacher does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+
+from dunwu.config.base import Config, Count, Positive
+from dunwu.config.blocks import Machine, OfModel, SamplingConfig, Seeded, Verifying
+from dunwu.config.data import EndpointGenerator, EvaluationSet, FiltersConfig, LocalGenerator, NearDuplicates, OwnGenerator, Sampling
+from dunwu.config.data_replies import Choosing
+from dunwu.config.presets import PresetValue
+from dunwu.config.pretrain import ModelShape
+from dunwu.config.references import DataRef
+from dunwu.config.sft import SftTraining
+from dunwu.config.tasks import CountdownTask, Tasks, WeightedTask
+from dunwu.config.zero import EvalConfig, Evaluations, sampled_as, test_splits
+from dunwu.text.answer_forms import DEFAULT
+from dunwu.types import AnswerForm
+
+EVALUATED: Mapping[str, float] = MappingProxyType({"temperature": 0.6, "top_p": 0.95})
+"""DeepSeek-R1's evaluation, v1 section 3."""
+
+
+class StoredAnswers(Config):
+    """A teacher's answers that exist already. They are cleaned and decontaminated; no rule verifies them."""
+
+    kind: Literal["rows"] = "rows"
+    data: DataRef
+    """JSONL, JSONL.gz or Parquet, or a folder of them: rows `messages`, `prompt` and `completion`, or `problem` and `answer`."""
+
+
+Teacher = Annotated[LocalGenerator | EndpointGenerator | OwnGenerator | StoredAnswers, Field(discriminator="kind")]
+
+
+class NewStudent(ModelShape):
+    """A student from scratch, with the tokenizer of `model`; by default a quarter of the tiny model."""
+
+    hidden: Positive = 64
+    layers: Positive = 4
+    heads: Positive = 2
+    kv_heads: Positive = 1
+    intermediate: Positive = 192
+    tokens: Count = 0
+    """Tokens of the tiny world's text on which it is trained first; 0: it starts with random weights."""
+
+
+class TeacherRows(Choosing, NearDuplicates, Sampling):
+    """The problems that the teacher answers, and which of its answers become rows."""
+
+    filters: FiltersConfig = FiltersConfig()
+    """Which answers are readable. `max_tokens` is at most the student's number of positions."""
+    decontaminate: tuple[EvaluationSet, ...] = ()
+    """Eval sets to keep out of the rows, besides `evaluations`."""
+
+
+class StudentTraining(SftTraining):
+    """How the student is trained; the paper's values are `R1_DISTILL`."""
+
+    section: ClassVar[str] = "training."
+    batch_size: Positive = 64
+    overlong: Literal["refuse", "drop"] = "drop"
+
+
+class TextMethod(Config):
+    """Fine-tuning on the teacher's answers, as DeepSeek-R1's distilled models (arXiv 2501.12948, section 2.4)."""
+
+    kind: Literal["text"] = "text"
+
+
+Method = Annotated[TextMethod, BeforeValidator(lambda value: {"kind": value} if isinstance(value, str) else value)]
+
+
+class DistillConfig(Seeded, Machine, Verifying, OfModel):
+    """A student learns from a teacher (`dunwu distill`): rows, training, and an evaluation before and after."""
+
+    teacher: Teacher
+    """The model that answers, or its stored answers."""
+    student: NewStudent | None = None
+    """A new student instead of `model`, whose tokenizer it takes. null: `model` is the student."""
+    tasks: Tasks = (WeightedTask(task=CountdownTask()),)
+    """Where the problems come from, such as `gsm8k` or `[gsm8k, {task: game24, weight: 2.0}]`."""
+    answer_form: AnswerForm = DEFAULT
+    """Where the answer of a completion stands, as in `ZeroConfig`."""
+    rows: TeacherRows = TeacherRows()
+    """The teacher's answers."""
+    method: Method = TextMethod()
+    """What the student learns of the teacher."""
+    training: StudentTraining = StudentTraining()
+    """How it is trained."""
+    evaluations: Evaluations = Field(default_factory=lambda data: test_splits(data["tasks"], SamplingConfig(**_evaluated(data))))
+    """Eval sets on which teacher and student are measured, with DeepSeek-R1's temperature 0.6 and top_p 0.95 and the length of
+    `rows.sampling` unless they say otherwise. Not set: the test split of each task that can be verified."""
+
+    @field_validator("evaluations", mode="before")
+    @classmethod
+    def _sampled(cls, sets: Any, info: ValidationInfo) -> Any:
+        usable = "rows" in info.data and isinstance(sets, str | dict | list | tuple)
+        return sampled_as(_evaluated(info.data), sets, True) if usable else sets
+
+    @field_validator("evaluations")
+    @classmethod
+    def _answered_alike(cls, sets: tuple[EvalConfig, ...], info: ValidationInfo) -> tuple[EvalConfig, ...]:
+        form = info.data.get("answer_form", DEFAULT)
+        return tuple(each if each.answer_form or form == DEFAULT else each.model_copy(update={"answer_form": form}) for each in sets)
+
+    @model_validator(mode="after")
+    def _nothing_to_ask(self) -> Self:
+        unused = sorted(self.rows.model_fields_set & {"prompts", "samples", "ask_for_form", "judge", "keep"})
+        if isinstance(self.teacher, StoredAnswers) and unused:
+            raise ValueError(f"rows.{unused[0]} has no effect on stored answers, of which nothing is asked: leave it out")
+        return self
+
+
+def _evaluated(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"max_tokens": data["rows"].sampling.max_tokens, **EVALUATED}
+
+
+R1_DISTILL: Mapping[str, PresetValue] = MappingProxyType(
+    {
+        "epochs": PresetValue(2, "S: 2-3 epochs on the 800k samples"),
+        "batch_size": PresetValue(64, "S"),
+        "final_learning_rate": PresetValue(0.1, "S: cosine to a tenth"),
+        "max_length": PresetValue(32_768, "S: context length"),
+    }
+)
+"""Values of `StudentTraining`. S as in `presets`: the supplement of Nature 645:633-638."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperStudent:
+    """A student of DeepSeek-R1: its base model, number of weights, and peak learning rate (S)."""
+
+    model: str
+    parameters: float
+    learning_rate: float
+
+
+R1_STUDENTS = (
+    PaperStudent("Qwen/Qwen2.5-Math-1.5B", 1.54e9, 1e-4),
+    PaperStudent("Qwen/Qwen2.5-Math-7B", 7.62e9, 8e-5),
+    PaperStudent("meta-llama/Llama-3.1-8B", 8.03e9, 5e-5),
+    PaperStudent("Qwen/Qwen2.5-14B", 14.8e9, 7e-5),
+    PaperStudent("Qwen/Qwen2.5-32B", 32.8e9, 6e-5),
+    PaperStudent("meta-llama/Llama-3.3-70B-Instruct", 70.6e9, 2e-5),
+)
+"""By size."""
+
+
+def student_rate(model: str, parameters: int | None) -> PresetValue:
+    """The paper's learning rate for this student, else that of its next larger one. The lowest if the size is unknown."""
+    named = next((each for each in R1_STUDENTS if each.model == model), None)
+    larger = next((each for each in R1_STUDENTS if parameters is not None and parameters <= each.parameters), R1_STUDENTS[-1])
+    found = named or larger
+    return PresetValue(found.learning_rate, f"the paper's for {found.model.rpartition('/')[2]}")

@@ -1,0 +1,179 @@
+"""Distillation as a graph of stages: a teacher's rows, a student trained on them, and all of them measured alike.
+
+::
+
+    teacher-data --> student <-- student-base (a new student only)
+    measured-teacher (a local one only), measured-before, measured-student --> table
+
+The same stages can be written in a recipe of `dunwu run`, where several students may share the rows of a teacher.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dunwu.config.data import LocalGenerator
+from dunwu.config.defaults import ASKED, Following, ModelFacts, following, has_rows, is_set, of_adapters, template_of
+from dunwu.config.distill import DistillConfig, StoredAnswers, student_rate
+from dunwu.config.load import load_following, read_mapping
+from dunwu.config.overrides import apply_overrides, parse_overrides
+from dunwu.config.presets import PresetValue
+from dunwu.config.pretrain import ModelShape
+from dunwu.config.tasks import CodeTask, DatasetTask, task_title
+from dunwu.config.template import plain
+from dunwu.config.zero import EvalConfig
+from dunwu.jobs.memory import read_dimensions
+from dunwu.models.bundled import BUNDLED_NAME
+from dunwu.models.facts import model_facts
+from dunwu.pipeline.graph import Pipeline
+from dunwu.pipeline.recipe_file import make_pipeline
+from dunwu.pipeline.run_models import model_of
+from dunwu.text.answer_forms import DEFAULT, KEY
+
+Json = dict[str, Any]
+DATA, BASE, STUDENT, TABLE = "teacher-data", "student-base", "student", "table"
+
+
+def distill_pipeline(config: DistillConfig, name: str = "distill") -> Pipeline:
+    """The graph of a complete configuration, whose models are folders or hub ids, as `read_distill` gives it."""
+    stages = {DATA: _rows(config), **_student(config)}
+    return make_pipeline({"name": name, "stages": stages | (_measured(config, stages) if config.evaluations else {})})
+
+
+def _rows(config: DistillConfig) -> Json:
+    """The stage that makes the teacher's rows; without a limit of their length, it is the student's."""
+    rows = config.rows.model_dump(mode="json")
+    rows["filters"]["max_tokens"] = config.rows.filters.max_tokens or _positions(config)
+    rows["decontaminate"] += [_kept_out(name, each) for name, each in _named_sets(config).items()]
+    shared = {"model": config.model, "seed": config.seed}
+    if isinstance(config.teacher, StoredAnswers):
+        kept = {key: rows[key] for key in ("filters", "near_duplicates", "decontaminate")}
+        return {"work": "clean", "data": config.teacher.data, **shared, **kept}
+    here = config.teacher.model_fields.keys() - config.teacher.model_fields_set if isinstance(config.teacher, LocalGenerator) else ()
+    machine = {key: getattr(config, key) for key in ("device", "threads") if key in here}
+    dumped = config.model_dump(mode="json", include={"tasks", "answer_form", "reward_workers", "reward_timeout"})
+    return {"work": "rejection_sampling", "generator": {**config.teacher.model_dump(mode="json"), **machine}, **dumped, **shared, **rows}
+
+
+def _positions(config: DistillConfig) -> int | None:
+    """Tokens of the longest conversation that the student can be trained on; ``None`` if its config.json is not here."""
+    if config.student is not None:
+        most: int | None = config.student.max_positions
+    else:
+        size = read_dimensions(config.model)
+        most = size.positions or None if size else None
+    return min(filter(None, (most, config.training.max_length)), default=None)
+
+
+def _named_sets(config: DistillConfig) -> dict[str, EvalConfig]:
+    """The eval sets by names that a suite accepts."""
+    named: dict[str, EvalConfig] = {}
+    for each in config.evaluations:
+        title = re.sub(r"[^A-Za-z0-9]+", "-", task_title(each.task)).strip("-")[:60] or each.task.kind
+        names = itertools.chain([title], (f"{title}-{number}" for number in itertools.count(2)))
+        named[next(name for name in names if name not in named)] = each
+    return named
+
+
+def _kept_out(name: str, held_out: EvalConfig) -> Json:
+    """An eval set as one that the rows must not contain: of rows the whole split, of generated problems those that are measured."""
+    keys = ("split", "seed") if isinstance(held_out.task, DatasetTask | CodeTask) else ("split", "seed", "problems")
+    dumped = held_out.model_dump(mode="json")
+    return {"name": name, "task": dumped["task"], **{key: dumped[key] for key in keys}}
+
+
+def _student(config: DistillConfig) -> dict[str, Json]:
+    machine: Json = {"device": config.device, "threads": config.threads, "seed": config.seed}
+    training = {"work": "sft", **machine, **config.training.model_dump(mode="json")}
+    if config.student is None:
+        return {STUDENT: {**training, "model": config.model, "inputs": {"data": DATA}}}
+    new = config.student.model_dump(mode="json", include=set(ModelShape.model_fields))
+    base: Json = {"work": "new_model", "shape": new, "tokenizer": config.model, "seed": config.seed}
+    if config.student.tokens:
+        base |= {"work": "pretrain", "tokens": config.student.tokens, **machine}
+    return {BASE: base, STUDENT: {**training, "inputs": {"data": DATA, "model": BASE}}}
+
+
+def _measured(config: DistillConfig, stages: Mapping[str, Json]) -> dict[str, Json]:
+    """The same suite of each model, prompted as it was trained, and the table."""
+    sets = {name: each.model_dump(mode="json") for name, each in _named_sets(config).items()}
+    workers = config.model_dump(mode="json", include={"device", "threads", "reward_workers", "reward_timeout"})
+    suite: Json = {"work": "suite", "reasoning": sets, **workers}
+    made: dict[str, Json] = {}
+    if isinstance(teacher := config.teacher, LocalGenerator):
+        made["teacher"] = {**suite, "model": teacher.model, "template": plain(teacher.template), "engine": teacher.engine.model_dump()}
+    made["before"] = {**suite, **({"inputs": {"model": BASE}} if BASE in stages else {"model": config.model})}
+    made["student"] = {**suite, "inputs": {"model": STUDENT}}
+    inputs = {f"rows.{place}.path": f"measured-{name}" for place, name in enumerate(made)}
+    table = {"work": "stage_table", "rows": [{"name": name} for name in made], "inputs": inputs}
+    return {**{f"measured-{name}": each for name, each in made.items()}, TABLE: table}
+
+
+def read_distill(file: Path | None, overrides: Sequence[str], fetch: bool) -> tuple[DistillConfig, Mapping[str, PresetValue]]:
+    """The configuration, in which models that are runs have become their checkpoints, and the values in it that follow teacher and student,
+    with their reasons. Any mistake raises a one-line ``UserError``."""
+    data = apply_overrides({} if file is None else read_mapping(file), parse_overrides(overrides), {})
+    follow = following("distill", student := _facts(data.get("model"), fetch))
+    values = {**follow.values, **_follow_student(data, student), **_follow_teacher(data, student, fetch)}
+    # It cannot be merged below a block that has a kind.
+    template = None if is_set(data, "teacher.template") else values.pop("teacher.template", None)
+    given = [] if template is None else [f"teacher.template={json.dumps(template.value)}"]
+    config, chosen = load_following(DistillConfig, file, [*overrides, *given], Following(values, follow.context))
+    return _with_folders(config), chosen | ({} if template is None else {"teacher.template": template})
+
+
+def _facts(model: object, fetch: bool) -> ModelFacts:
+    return model_facts(model_of(str(model or BUNDLED_NAME)), fetch)
+
+
+def _follow_student(data: Json, student: ModelFacts) -> dict[str, PresetValue]:
+    """The paper's learning rate for a student that has learned something before."""
+    if student.tiny or isinstance(data.get("student"), dict):
+        return {}
+    size = read_dimensions(model := str(data["model"]))
+    rate = student_rate(model, size.parameters if size else None)
+    training = data.get("training")
+    adapters = isinstance(training, dict) and training.get("lora") is not None
+    return {"training.learning_rate": of_adapters("training.learning_rate", rate) if adapters else rate}
+
+
+def _follow_teacher(data: Json, student: ModelFacts, fetch: bool) -> dict[str, PresetValue]:
+    """How a local teacher was trained; others are asked for the answer in its form, if the problems do not do it."""
+    teacher = data.get("teacher")
+    if not isinstance(teacher, dict) or teacher.get("kind") not in ("local", "endpoint", "own"):
+        return {}
+    local = teacher["kind"] == "local"
+    facts = _facts(teacher.get("model"), fetch) if local else ModelFacts(tiny=False)
+    values = {"teacher.template": PresetValue(template_of(facts), "as the teacher was trained")} if local else {}
+    if facts.template is not None or facts.tiny:
+        form = facts.answer_form or DEFAULT
+        return values | ({} if form == DEFAULT else {KEY: PresetValue(form, "as the teacher was trained")})
+    if student.tiny or not has_rows(data):
+        return values
+    return {**values, KEY: ASKED[KEY], "rows.ask_for_form": PresetValue(True, "the problems do not ask for the answer in a form")}
+
+
+def _with_folders(config: DistillConfig) -> DistillConfig:
+    """Models that are runs, as the folders of their checkpoints."""
+    folders: Json = {"model": model_of(config.model)}
+    if isinstance(config.teacher, LocalGenerator):
+        folders["teacher"] = config.teacher.model_copy(update={"model": model_of(config.teacher.model)})
+    return config.model_copy(update=folders)
+
+
+def notes(config: DistillConfig) -> list[str]:
+    """What may surprise, though it works."""
+    if not isinstance(config.teacher, LocalGenerator) or config.student is not None:
+        return []
+    teacher, student = read_dimensions(config.teacher.model), read_dimensions(config.model)
+    if teacher is None or student is None or student.parameters <= teacher.parameters:
+        return []
+    return [
+        f"note: the student has {student.parameters:,} parameters, the teacher {teacher.parameters:,}; distillation usually goes from a"
+        " large model to a small one"
+    ]
