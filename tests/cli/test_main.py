@@ -12,7 +12,8 @@ import pytest
 
 from dunwu.cli.main import COMMANDS, main
 from dunwu.cli.outputs import check_file, check_folder
-from dunwu.config.load import load_config
+from dunwu.config.distill import DistillConfig
+from dunwu.config.load import load_config, read_mapping
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.recipes import bundled_recipes, find_recipe
 from dunwu.config.reward_model import RewardModelConfig
@@ -204,11 +205,12 @@ def test_training_that_cannot_go_on_is_not_told_to(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("name", bundled_recipes())
 def test_every_recipe_parses(name: str) -> None:
-    if name.endswith("/stages"):
+    if "stages" in read_mapping(bundled_recipes()[name]):
         assert read_pipeline(bundled_recipes()[name], []).stages
         return
-    kinds = {"pretrain": PretrainConfig, "sft": SftConfig, "reward-model": RewardModelConfig}
-    load_config(kinds.get(name.rpartition("/")[2], ZeroConfig), bundled_recipes()[name], [])
+    kinds = {"pretrain": PretrainConfig, "sft": SftConfig, "reward-model": RewardModelConfig, "distill": DistillConfig}
+    folder, _, file = name.partition("/")
+    load_config(kinds.get("distill" if folder == "distill" else file, ZeroConfig), bundled_recipes()[name], [])
 
 
 def test_the_recipes_of_the_readme_are_there() -> None:
@@ -335,6 +337,7 @@ OUTS = (
     ["pretrain"],
     ["reward-model"],
     ["r1"],
+    ["distill", "--teacher", "tiny"],
     ["eval"],
 )
 

@@ -225,7 +225,8 @@ def test_what_an_endpoint_refuses_is_named_and_no_wrong_answer(recipe: Path, tmp
     rows = [json.loads(line) for line in (out / "data" / "train.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {row["pass_rate"] for row in rows} == {1.0}
     assert len(rows) == 18
-    assert "refused 2 prompts" in recorder.of("say")[0]
+    assert "40 answers" in recorder.of("say")[0]
+    assert "refused 2 prompts" in recorder.of("say")[1]
     card = json.loads((out / "data" / "card.json").read_text(encoding="utf-8"))
     ((_, refused),) = card["facts"]["refused"].items()
     assert len(refused) == 2

@@ -122,8 +122,9 @@ def following(command: str, facts: ModelFacts) -> Following:
     if facts.tiny:
         return replace(TINY, values=trained, context={**TINY.context, **measured})
     values = {**OTHER_MODELS.get(command, {}), **trained}
-    if "sampling.max_tokens" in values and facts.positions and facts.positions // 2 < LENGTH:
-        values["sampling.max_tokens"] = PresetValue(facts.positions // 2, "half of the model's positions")
+    for key in ("sampling.max_tokens", "rows.sampling.max_tokens"):
+        if key in values and facts.positions and facts.positions // 2 < LENGTH:
+            values[key] = PresetValue(facts.positions // 2, "half of the model's positions")
     context: dict[str, Any] = {"wording": "full", "evaluated": {key: each.value for key, each in _EVALUATED.items()}}
     return Following(values, {**context, **measured}, command in ("zero", "eval") and facts.chat and facts.template is None)
 

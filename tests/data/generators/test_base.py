@@ -13,7 +13,7 @@ from dunwu.data.generators.base import Scripted, fenced, generate
 from dunwu.data.generators.local import Local
 from dunwu.data.generators.make import make_generator
 from dunwu.data.io import journal
-from dunwu.data.io.journal import Journalled
+from dunwu.data.io.journal import Journalled, Progress
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.errors import ConfigError
 from dunwu.models.chat import Message
@@ -88,6 +88,20 @@ class Failing:
         return written
 
 
+class Told(Progress):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.missing: list[str | int] = []
+        self.done: list[tuple[int, int]] = []
+
+    def begin(self, missing: Any, total: int) -> None:
+        self.missing += [*(request.chat[-1].content for request in missing), total]
+
+    def advance(self, done: int, total: int) -> None:
+        self.done.append((done, total))
+
+
 PROMPTS = list("abcdefgh")
 
 
@@ -101,10 +115,11 @@ def test_a_stopped_stage_asks_only_for_what_is_missing(
     with pytest.raises(KeyboardInterrupt):
         generate(Journalled(Failing(5, independent), path), PROMPTS, 1, SHORT, 0)
     second = Failing(99, independent)
-    told: list[tuple[int, int]] = []
-    went_on = generate(Journalled(second, path, lambda done, total: told.append((done, total))), PROMPTS, 1, SHORT, 0)
+    told = Told()
+    went_on = generate(Journalled(second, path, told), PROMPTS, 1, SHORT, 0)
     assert second.asked == again
-    assert told[-1] == (8, 8)
+    assert told.missing == [*again, 8]
+    assert told.done == [(place, 8) for place in range(9 - len(again), 9)]
     assert went_on == generate(Scripted(echo), PROMPTS, 1, SHORT, 0)
     third = Failing(0, independent)
     assert generate(Journalled(third, path), PROMPTS, 1, SHORT, 0) == went_on
@@ -119,6 +134,14 @@ def test_a_line_that_was_cut_off_is_asked_for_again(tmp_path: Path) -> None:
     assert generate(Journalled(again, path), ["a", "b"], 1, SHORT, 0) == first
     assert again.asked == ["b"]
     assert generate(Journalled(Failing(0, True), path), ["a", "b"], 1, SHORT, 0) == first
+
+
+def test_a_journal_of_earlier_requests_counts_too(tmp_path: Path) -> None:
+    earlier, path = tmp_path / "earlier.jsonl", tmp_path / "written.jsonl"
+    first = generate(Journalled(Failing(9, True), earlier), ["a", "b"], 1, SHORT, 0)
+    third = Failing(9, True)
+    assert generate(Journalled(third, path, earlier=[earlier]), ["a", "b", "c"], 1, SHORT, 0)[:2] == first
+    assert third.asked == ["c"]
 
 
 def test_another_seed_sampling_or_model_is_another_request(tmp_path: Path) -> None:

@@ -405,3 +405,10 @@ def test_an_address_with_a_key_in_it_is_refused_and_not_shown(url: str) -> None:
 @pytest.mark.parametrize("url", ["http://localhost:8000/v1", "https://host.test", "http://[::1]:80/v1"])
 def test_an_address(url: str) -> None:
     assert validate(EndpointGenerator, {"url": url, "model": "m"}).url == url
+
+
+def test_requests_are_spaced_by_the_rate_limit() -> None:
+    waits: list[float] = []
+    config = {"requests_per_minute": 30, "concurrency": 4}
+    generate(endpoint(lambda request: answer("yes"), waits, **config), list("abcde"), 1, SAMPLING, 0)
+    assert [round(each) for each in waits] == [2, 4, 6, 8]
