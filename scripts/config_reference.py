@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from dunwu.config.base import Config
 from dunwu.config.data_replies import R1_PAIRS, PairJudgeConfig
 from dunwu.config.data_rows import GeneralConfig
-from dunwu.config.distill import DistillConfig, R1_DISTILL, StudentTraining
+from dunwu.config.distill import R1_DISTILL, DistillConfig, StudentTraining
 from dunwu.config.key_docs import default, meaning, type_of
 from dunwu.config.mistakes import below, leaves
 from dunwu.config.presets import PRESETS, PresetValue

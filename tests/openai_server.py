@@ -23,7 +23,7 @@ Raw = tuple[int, bytes]
 
 
 class Teacher:
-    """``reply(body)`` gives the text of a completion, or a raw response. ``answered`` counts the answers that were sent, by prompt and seed.
+    """``reply(body)`` gives the text of a completion, or a raw response. ``answered`` counts the answers sent, by prompt and seed.
 
     After ``stall_after`` answers all requests wait, unanswered, and ``stalled`` counts them.
     """
@@ -60,6 +60,13 @@ def chat_completion(text: str) -> bytes:
     ).encode()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that was killed or has given up is no error."""
+
+
 @contextmanager
 def serving(teacher: Teacher) -> Iterator[Teacher]:
     """Serve ``teacher`` at its ``url``."""
@@ -81,8 +88,7 @@ def serving(teacher: Teacher) -> Iterator[Teacher]:
         def send_response(self, code: int, message: str | None = None) -> None:
             super().send_response(200 if code == CUT else code, message)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), Handler) as server:
         teacher.url = f"http://127.0.0.1:{server.server_port}/v1"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:

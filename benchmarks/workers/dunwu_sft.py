@@ -19,9 +19,9 @@ from dunwu.data.io.token_file import TokenFile, token_file
 from dunwu.models.bundled import bundled_path
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_tokenizer
+from dunwu.models.new import new_model
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import content_hash
-from dunwu.models.new import new_model
 from dunwu.trainers.sft import SftTrainer
 
 UPDATES, CONVERSATIONS = 2, 2

@@ -66,7 +66,7 @@ def other(world_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> str
     save_model(new_model(shape, world_tokenizer, 0), world_tokenizer, folder)
     tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     names = {token: place for token, place in tokenizer["model"]["vocab"].items() if place == 5}
-    text = (folder / "tokenizer.json").read_text(encoding="utf-8").replace(json.dumps([*names][0]), '"<other>"')
+    text = (folder / "tokenizer.json").read_text(encoding="utf-8").replace(json.dumps(next(iter(names))), '"<other>"')
     (folder / "tokenizer.json").write_text(text, encoding="utf-8")
     return str(folder)
 

@@ -29,9 +29,9 @@ from dunwu.jobs.sft import run_sft
 from dunwu.jobs.zero import run_zero
 from dunwu.models.bundled import newest_checkpoint
 from dunwu.models.loading import load_model, save_model
+from dunwu.models.new import new_model
 from dunwu.rollout.base import group_requests
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.models.new import new_model
 from dunwu.types import Problem, SamplingParams
 from tests.models.tokenizers_of_kinds import SMOLLM2, smollm2_like
 

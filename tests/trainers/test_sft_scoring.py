@@ -13,8 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from dunwu.config.pretrain import ModelShape
 from dunwu.data.io.chat_examples import Example
 from dunwu.models.native import NativeUnavailable
-from dunwu.trainers import sft_scoring
 from dunwu.models.new import new_model
+from dunwu.trainers import sft_scoring
 from dunwu.trainers.sft_scoring import NativePackedScorer, PackedTorchScorer, make_example_scorer
 
 NewPolicy = Callable[..., Any]

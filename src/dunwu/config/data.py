@@ -154,15 +154,20 @@ class Sampling(Config):
     """How they are sampled."""
 
 
-class SolvedProblems(Sampling):
+class OfTasks(Config):
+    """A job on the training problems of tasks."""
+
+    tasks: Tasks = (WeightedTask(task=CountdownTask()),)
+    """Where the problems come from, such as `gsm8k` or `[gsm8k, {task: game24, weight: 2.0}]`."""
+    answer_form: AnswerForm = DEFAULT
+    """Where the answer of a completion stands, as in `ZeroConfig`."""
+
+
+class SolvedProblems(OfTasks, Sampling):
     """Problems that a model answers."""
 
     generator: GeneratorConfig = LocalGenerator()
     """The model that answers."""
-    tasks: Tasks = (WeightedTask(task=CountdownTask()),)
-    """Where the problems come from."""
-    answer_form: AnswerForm = DEFAULT
-    """Where the answer of a completion stands, as in `ZeroConfig`."""
 
 
 class Asking(Config):

@@ -11,16 +11,23 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from dunwu.config.base import Config, Count, Positive
 from dunwu.config.blocks import Machine, OfModel, SamplingConfig, Seeded, Verifying
-from dunwu.config.data import EndpointGenerator, EvaluationSet, FiltersConfig, LocalGenerator, NearDuplicates, OwnGenerator, Sampling
+from dunwu.config.data import (
+    EndpointGenerator,
+    EvaluationSet,
+    FiltersConfig,
+    LocalGenerator,
+    NearDuplicates,
+    OfTasks,
+    OwnGenerator,
+    Sampling,
+)
 from dunwu.config.data_replies import Choosing
 from dunwu.config.presets import PresetValue
 from dunwu.config.pretrain import ModelShape
 from dunwu.config.references import DataRef
 from dunwu.config.sft import SftTraining
-from dunwu.config.tasks import CountdownTask, Tasks, WeightedTask
-from dunwu.config.zero import EvalConfig, Evaluations, sampled_as, test_splits
+from dunwu.config.zero import EvalConfig, Evaluations, sampled_as, sets_of
 from dunwu.text.answer_forms import DEFAULT
-from dunwu.types import AnswerForm
 
 EVALUATED: Mapping[str, float] = MappingProxyType({"temperature": 0.6, "top_p": 0.95})
 """DeepSeek-R1's evaluation, v1 section 3."""
@@ -75,24 +82,20 @@ class TextMethod(Config):
 Method = Annotated[TextMethod, BeforeValidator(lambda value: {"kind": value} if isinstance(value, str) else value)]
 
 
-class DistillConfig(Seeded, Machine, Verifying, OfModel):
+class DistillConfig(Seeded, Machine, Verifying, OfTasks, OfModel):
     """A student learns from a teacher (`dunwu distill`): rows, training, and an evaluation before and after."""
 
     teacher: Teacher
     """The model that answers, or its stored answers."""
     student: NewStudent | None = None
     """A new student instead of `model`, whose tokenizer it takes. null: `model` is the student."""
-    tasks: Tasks = (WeightedTask(task=CountdownTask()),)
-    """Where the problems come from, such as `gsm8k` or `[gsm8k, {task: game24, weight: 2.0}]`."""
-    answer_form: AnswerForm = DEFAULT
-    """Where the answer of a completion stands, as in `ZeroConfig`."""
     rows: TeacherRows = TeacherRows()
     """The teacher's answers."""
     method: Method = TextMethod()
     """What the student learns of the teacher."""
     training: StudentTraining = StudentTraining()
     """How it is trained."""
-    evaluations: Evaluations = Field(default_factory=lambda data: test_splits(data["tasks"], SamplingConfig(**_evaluated(data))))
+    evaluations: Evaluations = Field(default_factory=lambda data: sets_of(data["tasks"], SamplingConfig(**_evaluated(data))))
     """Eval sets on which teacher and student are measured, with DeepSeek-R1's temperature 0.6 and top_p 0.95 and the length of
     `rows.sampling` unless they say otherwise. Not set: the test split of each task that can be verified."""
 

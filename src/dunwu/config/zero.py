@@ -125,15 +125,15 @@ Evaluations = Annotated[tuple[EvalConfig, ...], BeforeValidator(each_with_task)]
 """Eval sets, such as `gsm8k`, `[gsm8k, game24]` or `[{task: gsm8k, problems: 500}]`."""
 
 
-def test_splits(sources: Tasks, sampling: SamplingConfig) -> tuple[EvalConfig, ...]:
+def sets_of(sources: Tasks, sampling: SamplingConfig) -> tuple[EvalConfig, ...]:
     """An eval set for each task that can be verified."""
     tasks = dict.fromkeys(each.task for each in sources if not isinstance(each.task, ChatTask | EnvironmentTask))
     return tuple(EvalConfig(task=task, sampling=sampling) for task in tasks)
 
 
 def _of_tasks(data: Mapping[str, Any]) -> tuple[EvalConfig, ...]:
-    """`test_splits` with completions as long as in training."""
-    return test_splits(data["tasks"], SamplingConfig(max_tokens=data["sampling"].max_tokens))
+    """`sets_of` with completions as long as in training."""
+    return sets_of(data["tasks"], SamplingConfig(max_tokens=data["sampling"].max_tokens))
 
 
 def sampled_as(sampling: dict[str, Any], sets: Any, all_sets: bool) -> Any:

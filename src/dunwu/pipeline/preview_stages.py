@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dunwu.config.base import Config
-from dunwu.config.references import SUFFIXES
 from dunwu.config.data_replies import RejectionConfig
+from dunwu.config.references import SUFFIXES
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from dunwu.config.base import Config
 from dunwu.config.data import Builder, LocalGenerator
@@ -134,12 +133,8 @@ def describe(work: Config) -> Work:
                 resumes=True,
                 takes={
                     "model": "model",
-                    "reasoning.*.task.path": "data",
-                    "general.*.task.path": "data",
-                    "helpfulness.task.path": "data",
-                    "helpfulness.model": "reward_model",
-                    "safety.task.path": "data",
-                    "safety.model": "reward_model",
+                    **dict.fromkeys((f"{part}.task.path" for part in ("reasoning.*", "general.*", "helpfulness", "safety")), "data"),
+                    **dict.fromkeys(("helpfulness.model", "safety.model"), "reward_model"),
                 },
                 payload=lambda run: run / "suite",
                 usage=lambda _, suite: Usage(_model_size(work.model), generated_tokens=_suite_tokens(suite)),

@@ -24,7 +24,7 @@ from dunwu.data.tiny_world.tokenizer import train_tokenizer
 from dunwu.models.loading import load_model, load_tokenizer, pick_device, save_model
 from dunwu.models.new import new_model
 from dunwu.models.precision import attention, matmul_precision
-from dunwu.models.protocols import CausalLM, Tokenizer
+from dunwu.models.protocols import CausalLM
 from dunwu.run.directory import RunDirectory
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
@@ -123,7 +123,7 @@ class Pretrainer:
         self.device = pick_device(config.device)
         self.steps = max(1, config.tokens // config.batch_tokens)
         weights = dict(config.sources or DEFAULT_WEIGHTS)
-        self.tokenizer = (
+        self.tokenizer: Any = (
             train_tokenizer(text for _, text in itertools.islice(documents(config.seed, 0, weights), tokenizer_documents))
             if config.tokenizer is None
             else load_tokenizer(config.tokenizer)

@@ -13,7 +13,6 @@ from typing import Protocol, runtime_checkable
 from dunwu.data.generators.base import Generator, OnCompletion, Request, TextCompletion, plain
 
 
-
 class Progress:
     """Receives the state of a call; this class drops it."""
 

@@ -27,7 +27,6 @@ from dunwu.config.pretrain import ModelShape
 from dunwu.config.tasks import CodeTask, DatasetTask, task_title
 from dunwu.config.template import plain
 from dunwu.config.zero import EvalConfig
-from dunwu.jobs.memory import read_dimensions
 from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.facts import model_facts
 from dunwu.pipeline.graph import Pipeline
@@ -37,6 +36,13 @@ from dunwu.text.answer_forms import DEFAULT, KEY
 
 Json = dict[str, Any]
 DATA, BASE, STUDENT, TABLE = "teacher-data", "student-base", "student", "table"
+
+
+def _size(model: str) -> Any:
+    """Its `dunwu.jobs.memory.Dimensions`, whose module imports torch; ``None`` if its config.json is not here."""
+    from dunwu.jobs.memory import read_dimensions
+
+    return read_dimensions(model)
 
 
 def distill_pipeline(config: DistillConfig, name: str = "distill") -> Pipeline:
@@ -54,8 +60,8 @@ def _rows(config: DistillConfig) -> Json:
     if isinstance(config.teacher, StoredAnswers):
         kept = {key: rows[key] for key in ("filters", "near_duplicates", "decontaminate")}
         return {"work": "clean", "data": config.teacher.data, **shared, **kept}
-    here = config.teacher.model_fields.keys() - config.teacher.model_fields_set if isinstance(config.teacher, LocalGenerator) else ()
-    machine = {key: getattr(config, key) for key in ("device", "threads") if key in here}
+    local = isinstance(config.teacher, LocalGenerator)
+    machine = {key: getattr(config, key) for key in ("device", "threads") if local and key not in config.teacher.model_fields_set}
     dumped = config.model_dump(mode="json", include={"tasks", "answer_form", "reward_workers", "reward_timeout"})
     return {"work": "rejection_sampling", "generator": {**config.teacher.model_dump(mode="json"), **machine}, **dumped, **shared, **rows}
 
@@ -65,7 +71,7 @@ def _positions(config: DistillConfig) -> int | None:
     if config.student is not None:
         most: int | None = config.student.max_positions
     else:
-        size = read_dimensions(config.model)
+        size = _size(config.model)
         most = size.positions or None if size else None
     return min(filter(None, (most, config.training.max_length)), default=None)
 
@@ -135,7 +141,7 @@ def _follow_student(data: Json, student: ModelFacts) -> dict[str, PresetValue]:
     """The paper's learning rate for a student that has learned something before."""
     if student.tiny or isinstance(data.get("student"), dict):
         return {}
-    size = read_dimensions(model := str(data["model"]))
+    size = _size(model := model_of(str(data["model"])))
     rate = student_rate(model, size.parameters if size else None)
     training = data.get("training")
     adapters = isinstance(training, dict) and training.get("lora") is not None
@@ -170,7 +176,7 @@ def notes(config: DistillConfig) -> list[str]:
     """What may surprise, though it works."""
     if not isinstance(config.teacher, LocalGenerator) or config.student is not None:
         return []
-    teacher, student = read_dimensions(config.teacher.model), read_dimensions(config.model)
+    teacher, student = _size(config.teacher.model), _size(config.model)
     if teacher is None or student is None or student.parameters <= teacher.parameters:
         return []
     return [
