@@ -57,6 +57,20 @@ def test_the_tiny_model_keeps_the_demos_values() -> None:
     assert works["drafts"].generator.template == works["measured"].template == "tiny"
 
 
+@pytest.mark.parametrize("work", ["new_model", "pretrain"])
+def test_a_new_model_is_of_the_world_of_its_tokenizer(work: str, other: str) -> None:
+    def student(base: dict[str, Any]) -> Any:
+        sft = {"work": "sft", "inputs": {"model": "base", "data": "rows"}}
+        return make_pipeline({"stages": {"base": {"work": work, **base}, "rows": {"work": "file", "path": "r.jsonl"}, "sft": sft}})[
+            "sft"
+        ].work
+
+    assert student({}).template == student({"tokenizer": "tiny"}).template == "tiny"
+    assert student({"tokenizer": other}).template == "auto"
+    taken = {"taken": {"work": "file", "path": "tiny", "holds": "model"}, "base": {"work": work, "inputs": {"tokenizer": "taken"}}}
+    assert make_pipeline({"stages": taken})["base"].described.makes == "model"
+
+
 def test_another_model_is_followed_through_the_stages(other: str) -> None:
     works: dict[str, Any] = {name: stage.work for name, stage in made(other).items()}
     assert (works["taught"].template, works["taught"].learning_rate, works["judge"].learning_rate) == ("auto", 1e-5, 1e-5)
