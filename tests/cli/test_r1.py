@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dunwu.cli.main import main
-from dunwu.pipeline.recipe_file import read_pipeline
+from dunwu.pipeline.recipe_file import read_pipeline, with_overrides
 from dunwu.pipeline.recipes.r1_tiny import tiny_r1
 
 
@@ -21,6 +21,16 @@ def test_a_dry_run_prints_a_recipe_and_makes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["printed.yaml"]
 
 
+def test_keys_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run prints the recipe with them, which reads back to the same one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "keys.yaml").write_text("zero: {grpo: {steps: 2, prompts_per_step: 4}}\ndev1.epochs: 1\n", encoding="utf-8")
+    assert main(["r1", "--keys", "keys.yaml", "zero.grpo.steps=3", "--dry-run"]) == 0
+    (tmp_path / "printed.yaml").write_text(capsys.readouterr().out, encoding="utf-8")
+    overrides = ["zero.grpo.steps=3", "zero.grpo.prompts_per_step=4", "dev1.epochs=1"]
+    assert read_pipeline(tmp_path / "printed.yaml") == with_overrides(tiny_r1(), overrides)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -32,6 +42,7 @@ def test_a_dry_run_prints_a_recipe_and_makes_nothing(
         (["--sed", "3"], "did you mean --seed?"),
         (["zero.grpo.stepss=3"], "did you mean grpo.steps?"),
         (["zerro.grpo.steps=3"], "a stage, such as zero"),
+        (["--keys", "nowhere.yaml"], "nowhere.yaml does not exist"),
         (["--until", "dev9"], "no stage 'dev9'"),
     ],
 )

@@ -134,7 +134,7 @@ def test_eval_sets_follow_the_data_that_another_stage_makes(tmp_path: Path) -> N
     [
         ("zeor.grpo.steps=3", "zeor.grpo.steps = 3: start with a stage, such as zero, and a dot"),
         ("seed=3", "seed = 3: start with a stage"),
-        ("zero=3", "zero = 3: start with a stage"),
+        ("zero=3", "zero = 3: give keys of this stage"),
         ("zero.grpo.lr=1", "stage zero: unknown key grpo.lr: did you mean grpo.learning_rate?"),
         ("zero.model=tiny", "stage zero: model is given twice"),
         ("zero.inputs.model=nowhere", "inputs.model = 'nowhere' is not a stage"),
@@ -142,3 +142,61 @@ def test_eval_sets_follow_the_data_that_another_stage_makes(tmp_path: Path) -> N
 )
 def test_an_override_that_cannot_be_is_one_line(override: str, said: str, tmp_path: Path) -> None:
     assert said in complaint(tmp_path, RECIPE, override)
+
+
+def test_keys_of_a_file_come_before_overrides(file: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.yaml"
+    keys.write_text(
+        "sft: &few {epochs: 5, learning_rate: 1e-4}\n"
+        "zero.grpo.steps: 9\n"
+        "zero:\n  grpo: {beta: 0.5}\n  sampling.max_tokens: 33\n  tasks: [{task: {kind: game24}}]\n  template: {system: '👍: a\u2028b'}\n",
+        encoding="utf-8",
+    )
+    zero, sft = (work(with_overrides(read_pipeline(file), ["zero.grpo.beta=0.25"], keys), name) for name in ("zero", "sft"))
+    assert (zero.grpo.steps, zero.grpo.beta, zero.sampling.max_tokens, zero.grpo.learning_rate) == (9, 0.25, 33, 3e-6)
+    assert ([each.task.kind for each in zero.tasks], zero.template.system) == (["game24"], "👍: a\u2028b")
+    assert (sft.epochs, sft.learning_rate) == (5, 1e-4)
+
+
+def test_a_value_with_a_kind_replaces_the_whole(tmp_path: Path) -> None:
+    recipe, keys = tmp_path / "a.yaml", tmp_path / "keys.yaml"
+    rewriter = "rewriter: {kind: model, generator: {kind: endpoint, url: 'http://localhost:1/v1', model: a}}"
+    recipe.write_text(f"stages: {{cold: {{work: cold_start, sources: {{zero: {{kind: zero, {rewriter}}}}}}}}}", encoding="utf-8")
+    keys.write_text("cold: {sources.zero: {samples: 3, rewriter: {kind: rules}}}", encoding="utf-8")
+    source = work(with_overrides(read_pipeline(recipe), [], keys), "cold").sources["zero"]
+    assert (source.rewriter.kind, source.samples) == ("rules", 3)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("", "found nothing"),
+        ("- zero", "found a list"),
+        ("zero:", "zero = None: give keys of this stage"),
+        ("zero: {}", "zero = {}: give keys of this stage"),
+        ("zeor: {}", "zeor = {}: start with a stage, such as zero"),
+        ("zero: {grpo: {stepss: 3}}", "stage zero: unknown key grpo.stepss: did you mean grpo.steps?"),
+        ("zero: {model: tiny}", "stage zero: model is given twice"),
+        ("zero: {grpo: {steps: 3}}\nzero: {seed: 1}", "line 2: the key 'zero' is given twice"),
+        ("name: two\nstages: {zero: {seed: 1}}", "name = 'two': start with a stage"),
+        ("zero: &a {grpo: *a}", "an alias refers to a value that contains it"),
+    ],
+)
+def test_a_file_of_keys_that_cannot_be_used_is_one_line(keys: str, said: str, file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "keys.yaml"
+    path.write_text(keys, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        with_overrides(read_pipeline(file), [], path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_input_inside_a_value_with_a_kind_is_given_twice(tmp_path: Path) -> None:
+    """The stage that the input names would silently replace the model at the endpoint."""
+    recipe = (
+        "stages:\n  zero: {work: zero}\n"
+        "  cold: {work: cold_start, inputs: {sources.zero.generator.model: zero}, sources: {zero: {kind: zero, generator: {kind: local}}}}\n"
+    )
+    endpoint = "cold.sources.zero.generator={kind: endpoint, url: 'http://localhost:1/v1', model: a}"
+    assert "sources.zero.generator.model is given twice" in complaint(tmp_path, recipe, endpoint)

@@ -29,13 +29,14 @@ def read_pipeline(file: Path, overrides: Sequence[str] = ()) -> Pipeline:
 def with_overrides(pipeline: Pipeline, overrides: Sequence[str], keys: Path | None = None) -> Pipeline:
     """A pipeline made by a function, with the keys of a YAML file and then overrides applied."""
     of_file = [] if keys is None else list(_overrides_of("", read_mapping(keys)))
-    return make_pipeline(pipeline_data(pipeline), [*of_file, *parse_overrides(overrides)], pipeline.name)
+    source = f"{keys}: " if of_file and not overrides else ""
+    return make_pipeline(pipeline_data(pipeline), [*of_file, *parse_overrides(overrides)], pipeline.name, source)
 
 
 def _overrides_of(prefix: str, data: Json) -> Iterator[Override]:
-    """One for each key; what has a `kind` is replaced as a whole."""
+    """One for each key; what has a `kind` is replaced as a whole. A stage without keys is one too, for `make_pipeline` to refuse."""
     for key, value in data.items():
-        if isinstance(value, dict) and "kind" not in value:
+        if isinstance(value, dict) and "kind" not in value and (value or prefix):
             yield from _overrides_of(f"{prefix}{key}.", value)
         else:
             yield Override(f"{prefix}{key}", value)
@@ -76,7 +77,8 @@ def make_pipeline(data: Json, overrides: Sequence[Override] = (), default_name: 
     for override in overrides:
         name, _, key = override.key.partition(".")
         if name not in stages or not key:
-            raise ConfigError(f"{override.key} = {override.value!r}: start with a stage{_nearest(name, stages)} and a dot")
+            remedy = "give keys of this stage" if name in stages else f"start with a stage{_nearest(name, stages)} and a dot"
+            raise ConfigError(f"{source}{override.key} = {override.value!r}: {remedy}")
     try:
         made = _Stages(stages, overrides)
         return Pipeline(str(data.get("name", default_name)), tuple(made.stage(name) for name in stages))
@@ -147,10 +149,22 @@ class _Stages:
 def _config(model: type[Config], data: Json, inputs: Mapping[str, str], tokens: Sequence[str], follow: Following) -> Config:
     """Inputs go in as ``@STAGE``, so that a key without a default has a value."""
     for key in inputs:
-        if key in data or any(token.startswith(f"{key}=") for token in tokens):
+        if _has(data, key) or any(_has(apply_overrides({}, [each], {}), key) for each in parse_overrides(tokens)):
             raise ConfigError(f"{key} is given twice, as an input and as a key: leave one of them out")
     given = [*tokens, *(f"{key}={json.dumps(f'@{source}')}" for key, source in inputs.items())]
     return load_following(model, None, given, follow, base=data)[0]
+
+
+def _has(data: Any, key: str) -> bool:
+    """True if ``data`` has the dotted ``key``."""
+    for part in filter(None, key.split(".")):
+        if isinstance(data, list) and part.isdecimal() and int(part) < len(data):
+            data = data[int(part)]
+        elif isinstance(data, dict) and part in data:
+            data = data[part]
+        else:
+            return False
+    return True
 
 
 def _model(work: object) -> type[Config]:

@@ -38,8 +38,9 @@ def test_files_and_folders_are_found_by_name(data: Path) -> None:
     assert found["pairs"] == str(data / "pairs.jsonl")
 
 
-def test_rows_of_people_are_found_if_there_are_any(data: Path) -> None:
-    (data / "annotated.jsonl").write_text((data / "general.jsonl").read_text(encoding="utf-8"), encoding="utf-8")
+@pytest.mark.parametrize("row", [WHOLE["general"], {"instruction": "1 + 1?", "output": "2"}])
+def test_rows_of_people_are_found_if_there_are_any(row: Mapping[str, Any], data: Path) -> None:
+    (data / "annotated.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     assert data_paths(data)["annotated"] == str(data / "annotated.jsonl")
 
 

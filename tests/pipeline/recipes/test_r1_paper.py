@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,23 @@ def test_base_and_zero_are_measured_as_zero_was_trained(data: Path) -> None:
     found = paper_r1("nature", "models/mine", data)
     templates = {row: at(found[f"measured-{row}"], "template") for row in ("base", *CHECKPOINTS)}
     assert templates == {"base": "r1-zero", "zero": "r1-zero", "dev1": "chat", "dev2": "chat", "dev3": "chat", "r1": "chat"}
+
+
+def test_the_keys_for_smollm2_fit_the_recipe(data: Path) -> None:
+    """Of the base and Zero, which are asked otherwise, too; what `kind` names is replaced as a whole."""
+    found = with_overrides(small_r1("models/mine", data), [], Path(__file__).parents[3] / "recipes/smollm2-135m/r1.yaml")
+    assert at(found["cold_start"], "sources.zero.rewriter") == {"kind": "rules"}
+    assert [at(found[f"measured-{row}"], "reasoning.reasoning.problems") for row in ("base", *CHECKPOINTS)] == [200] * 6
+    forms = {row: at(found[f"measured-{row}"], "reasoning.reasoning.answer_form") for row in ("base", "zero", "dev1")}
+    assert forms == {"base": "last-number", "zero": "last-number", "dev1": at(found["dev2"], "answer_form")}
+
+
+def test_rows_of_people_go_into_the_cold_start(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    rows = write(folder / "annotated.jsonl", [{"prompt": asked, "completion": answer} for asked, answer in said()])
+    assert at(small_r1("models/mine", folder)["cold_start"], "sources.annotated.data") == str(rows)
+    assert list(at(small_r1("models/mine", data)["cold_start"], "sources")) == ["zero"]
 
 
 def test_missing_data_is_told_when_the_pipeline_is_made(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ FILES: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
 `prompts`: for the last stage and the suite, whose held-out ones must include some with `harmful: true` and some without; `problems`: for
 evaluation; `pairs` and `labelled`: for the reward models; `annotated`: rows of the cold start that people wrote."""
 OPTIONAL = ("annotated",)
-
-
-FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType({"general": CONVERSATIONS[:-1], "pairs": PAIRS, "labelled": LABELLED})
+FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType(
+    {"general": CONVERSATIONS[:-1], "pairs": PAIRS, "labelled": LABELLED, "annotated": CONVERSATIONS[:-1]}
+)
 """Further forms that a row may have, by name."""
 
 
