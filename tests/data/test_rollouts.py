@@ -8,7 +8,10 @@ import pytest
 
 from dunwu.data.rollouts import rollout_seeds, sample_groups
 from dunwu.rewards.pool import RewardPool
-from dunwu.types import Completion, Problem, Prompt, Request, Reward, SamplingParams, TokenSequence, Verdict
+from dunwu.rewards.rules import rule_reward
+from dunwu.text.answer_forms import in_form
+from dunwu.types import Completion, FinishReason, Problem, Prompt, Request, Reward, SamplingParams, TokenSequence, Verdict
+from dunwu.verifiers.unread import CUT_OFF, why_unread
 
 PROMPTS = [Prompt(Problem(f"p{i}", "t", f"text {i}", "number"), "", (i,), prefill=f"[{i}]") for i in range(3)]
 PARAMS = SamplingParams(4)
@@ -69,3 +72,22 @@ def test_seeds_depend_on_their_place_alone() -> None:
     assert rollout_seeds(1, 5, 2, 2) == [few[0], few[1], few[3], few[4]]
     assert not set(few) & set(rollout_seeds(1, 6, 2, 3))
     assert not set(few) & set(rollout_seeds(2, 5, 2, 3))
+
+
+def test_a_completion_that_was_cut_off_is_read_as_such() -> None:
+    """Its last number is a step of the reasoning, where a box was asked for."""
+
+    class Cut(Speaker):
+        def generate(self, requests: Sequence[Request], on_completion: Callable[[int, Completion], None] | None = None) -> list[Completion]:
+            ends: tuple[FinishReason, ...] = ("stop", "length")
+            made = [Completion(TokenSequence.drawn((5,), (-1.0,), 7), "So far 5", end) for end in ends]
+            for index, completion in enumerate(made):
+                assert on_completion is not None
+                on_completion(index, completion)
+            return made
+
+    problem = in_form(Problem("p", "t", "2 + 3?", "number", answer="5"), "boxed-or-last-number")
+    with RewardPool(rule_reward(), 0, 1.0) as pool:
+        (group,) = sample_groups(Cut(), pool, [Prompt(problem, "", (1,))], PARAMS, 2, range(2)).groups
+    assert [rollout.reward.total for rollout in group.rollouts] == [2.0, 0.0]
+    assert why_unread(group.rollouts[1]) == CUT_OFF

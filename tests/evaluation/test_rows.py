@@ -5,8 +5,11 @@ from typing import get_args
 import pytest
 
 from dunwu.evaluation.rows import evaluation_row, vote_key
-from dunwu.types import Completion, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict, VerifierName
+from dunwu.text.answer_forms import in_form
+from dunwu.types import Completion, FinishReason, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict, VerifierName
+from dunwu.verifiers.unread import CUT_OFF, UNREADABLE
 
+ENDS = get_args(FinishReason)
 CORRECT = Verdict(1.0, "correct")
 
 
@@ -43,6 +46,14 @@ def test_reasoning_that_is_never_closed_is_thinking_and_answers_nothing():
     assert row.thinking_tokens == 4
     assert row.answer is None
     assert row.vote is None
+
+
+def test_a_completion_that_was_cut_off_has_no_last_number_where_a_box_was_asked_for():
+    problem = in_form(Problem("p", "t", "2 + 3?", "number", answer="5"), "boxed-or-last-number")
+    read = Reward(0.0, {}, Verdict(0.0, "unparsable"))
+    tokens = TokenSequence.drawn((1,), (0.0,), 3)
+    rows = [evaluation_row(Rollout(Prompt(problem, "", (1,)), Completion(tokens, "So 5", end), read), 0, WordTokenizer()) for end in ENDS]
+    assert [(row.answer, row.unread) for row in rows] == [("5", UNREADABLE), (None, CUT_OFF)]
 
 
 def test_without_think_tags_there_is_no_thinking():

@@ -195,8 +195,8 @@ def test_a_file_of_keys_that_cannot_be_used_is_one_line(keys: str, said: str, fi
 def test_an_input_inside_a_value_with_a_kind_is_given_twice(tmp_path: Path) -> None:
     """The stage that the input names would silently replace the model at the endpoint."""
     recipe = (
-        "stages:\n  zero: {work: zero}\n"
-        "  cold: {work: cold_start, inputs: {sources.zero.generator.model: zero}, sources: {zero: {kind: zero, generator: {kind: local}}}}\n"
+        "stages:\n  zero: {work: zero}\n  cold: {work: cold_start, inputs: {sources.zero.generator.model: zero},"
+        " sources: {zero: {kind: zero, generator: {kind: local}}}}\n"
     )
     endpoint = "cold.sources.zero.generator={kind: endpoint, url: 'http://localhost:1/v1', model: a}"
     assert "sources.zero.generator.model is given twice" in complaint(tmp_path, recipe, endpoint)

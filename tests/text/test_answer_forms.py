@@ -17,7 +17,7 @@ from dunwu.rewards.make import make_reward
 from dunwu.rewards.scope import look_at
 from dunwu.rewards.strict import strictly_right
 from dunwu.tasks.make import make_task
-from dunwu.text.answer_forms import DEFAULT, FORMS, form_of, in_form
+from dunwu.text.answer_forms import DEFAULT, FORMS, as_read, form_of, in_form
 from dunwu.types import AnswerForm, Completion, Problem, Prompt, Reward, Rollout, TokenSequence
 from dunwu.verifiers.problem import problem_fault
 from dunwu.verifiers.unread import why_unread
@@ -188,3 +188,12 @@ def test_hostile_texts_take_little_time(piece: str) -> None:
         form.find(text)
         form.once(text)
     assert time.perf_counter() - began < 10
+
+
+@pytest.mark.parametrize(("text", "right"), [("First, 2 + 3 = 5", False), (r"It is \boxed{5}, since", True)])
+def test_a_text_that_was_cut_off_has_no_last_number_where_a_box_was_asked_for(text: str, right: bool) -> None:
+    asked = in_form(FIVE, "boxed-or-last-number")
+    assert verify(asked, parse_completion(text, "", form_of(as_read(asked, cut=True)).name).answer).score == float(right)
+    assert as_read(asked, cut=False) == asked
+    for other in (FIVE, in_form(FIVE, "last-number"), in_form(FIVE, "####")):
+        assert as_read(other, cut=True) == other

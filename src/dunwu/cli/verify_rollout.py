@@ -23,7 +23,7 @@ from dunwu.rewards.make import make_reward
 from dunwu.rewards.outcome import compute
 from dunwu.rewards.scope import look_at
 from dunwu.tasks.gold import cell_text
-from dunwu.text.answer_forms import form_of, in_form
+from dunwu.text.answer_forms import as_read, form_of, in_form
 from dunwu.types import Problem, Reward, VerifierName
 from dunwu.verifiers.problem import problem_fault
 
@@ -111,7 +111,7 @@ def _read(file: Path, row: int) -> tuple[Problem, str, float | None]:
             raise DataError(f"{file} has the rows 0 to {len(rows) - 1}: --row {row} is not among them")
         found = rows[row]
         return (
-            _problem({**found, "id": found["problem_id"], "text": found["problem"]}),
+            as_read(_problem({**found, "id": found["problem_id"], "text": found["problem"]}), found["finish_reason"] == "length"),
             found["prefill"] + found["completion"],
             found["reward"],
         )

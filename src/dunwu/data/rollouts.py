@@ -10,6 +10,7 @@ import numpy as np
 
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.base import Engine, OnCompletion, group_requests
+from dunwu.text.answer_forms import as_read
 from dunwu.types import Completion, Group, Prompt, Reward, Rollout, SamplingParams, Verdict
 
 UNREWARDED = Reward(None, {}, Verdict(None, "unverified"))
@@ -56,7 +57,7 @@ def sample_groups(
     def reward(index: int, completion: Completion) -> None:
         prompt = prompts[index // group_size]
         if pool is not None:
-            pool.submit(index, prompt.problem, prompt.prefill + completion.text)
+            pool.submit(index, as_read(prompt.problem, completion.finish_reason == "length"), prompt.prefill + completion.text)
         if on_completion is not None:
             on_completion(index, completion)
 

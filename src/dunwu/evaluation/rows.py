@@ -9,7 +9,7 @@ from fractions import Fraction
 from dunwu.evaluation.result import EvaluationRow
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import Encoder, parse_completion, thinking_tokens
-from dunwu.text.answer_forms import form_of
+from dunwu.text.answer_forms import as_read, form_of
 from dunwu.types import Rollout, VerifierName
 from dunwu.verifiers.math.values import Scalar
 from dunwu.verifiers.math.verify import answer_readings
@@ -19,7 +19,8 @@ from dunwu.verifiers.verify import candidate
 
 def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder) -> EvaluationRow:
     """The row of one completion. Reflective words are counted in the whole completion, in both languages."""
-    problem, completion, verdict = rollout.prompt.problem, rollout.completion, rollout.reward.verdict
+    completion, verdict = rollout.completion, rollout.reward.verdict
+    problem = as_read(rollout.prompt.problem, completion.finish_reason == "length")
     parsed = parse_completion(rollout.prompt.prefill + completion.text, str(tokenizer.eos_token or ""), form_of(problem).name)
     answer = candidate(problem, parsed)
     human = problem.data.get("human_seconds")

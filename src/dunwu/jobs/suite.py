@@ -38,6 +38,7 @@ from dunwu.run.directory import RunDirectory, content_hash
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.run.tables import rows_table
 from dunwu.tasks.make import make_task
+from dunwu.text.answer_forms import as_read
 from dunwu.trainers.reward_model_examples import seen_by
 from dunwu.trainers.reward_model_scoring import RewardModel
 from dunwu.types import Completion, Problem, Prompt, Verdict
@@ -249,7 +250,7 @@ class _Suite:
 
 def suite_row(prompt: Prompt, sample: int, completion: Completion, verdict: Verdict | None, end: str, category_column: str) -> SuiteRow:
     """All measurements of one completion that need no model."""
-    problem, text = prompt.problem, prompt.prefill + completion.text
+    problem, text = as_read(prompt.problem, completion.finish_reason == "length"), prompt.prefill + completion.text
     read, visible = readability(problem, text, end), look_at(text, end).completion.visible
     category = problem.data.get(category_column)
     return SuiteRow(

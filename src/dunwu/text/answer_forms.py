@@ -5,7 +5,7 @@ problems ask for, and what messages say. A problem carries the name of its form 
 
 Nothing before ``</think>`` is ever read, and candidates side by side are no answer. ``last-number`` is meant for evaluating models that
 follow no form, ``boxed-or-last-number`` for models that may not do what they are asked. In training a last number is weak: a completion
-that is cut off, or that only repeats numbers of the problem, may end in the right one.
+that only repeats numbers of the problem may end in the right one, and so may one that is cut off, which ``boxed-or-last-number`` excludes.
 """
 
 from __future__ import annotations
@@ -61,6 +61,12 @@ def form_named(name: AnswerForm) -> Form:
 def form_of(problem: Problem) -> Form:
     """The form of a problem's answer."""
     return form_named(problem.data.get(KEY, DEFAULT))
+
+
+def as_read(problem: Problem, cut: bool) -> Problem:
+    """The problem as a completion of it is read: one that was ``cut`` off never came to the box it was asked for, so its last number is
+    a step of its reasoning. A model that is asked for no box (``last-number``) may well write on after its answer."""
+    return in_form(problem, "boxed") if cut and problem.data.get(KEY) == "boxed-or-last-number" else problem
 
 
 def in_form(problem: Problem, form: AnswerForm) -> Problem:

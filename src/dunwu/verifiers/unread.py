@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from dunwu.models.thinking import parse_completion
-from dunwu.text.answer_forms import DEFAULT, FORMS, form_of
+from dunwu.text.answer_forms import DEFAULT, FORMS, as_read, form_of
 from dunwu.types import Reason, Rollout
 from dunwu.verifiers.verify import WHOLE_TEXTS, candidate
 
@@ -41,7 +41,8 @@ _WORDS: Mapping[Reason, str] = {
 
 def why_unread(rollout: Rollout, end_marker: str = "") -> str:
     """Why no answer was read in a rollout with the verdict ``unparsable``; empty for any other verdict."""
-    problem, completion = rollout.prompt.problem, rollout.completion
+    completion = rollout.completion
+    problem = as_read(rollout.prompt.problem, completion.finish_reason == "length")
     if rollout.reward.verdict.reason != "unparsable":
         return ""
     form = form_of(problem)

@@ -14,7 +14,7 @@ from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.tasks.make import make_mixture
 from dunwu.tasks.mixture import Mixture
-from dunwu.text.answer_forms import DEFAULT
+from dunwu.text.answer_forms import DEFAULT, as_read
 from dunwu.text.surrogates import refuse_surrogates
 from dunwu.types import AnswerForm, Problem, Verdict
 
@@ -66,7 +66,7 @@ def sample(
     """
     answers = generate(generator, prompts, how.samples, how.sampling, seed, [problem.id for problem in problems])
     asked = [(problem, answer) for problem, group in zip(problems, answers, strict=True) for answer in group if not answer.refused]
-    verdicts = verify_all([(problem, answer.text) for problem, answer in asked], workers, timeout)
+    verdicts = verify_all([(as_read(problem, not answer.finished), answer.text) for problem, answer in asked], workers, timeout)
     _refuse_broken_verifier(verdicts)
     return [Sampled(problem, answer, verdict) for (problem, answer), verdict in zip(asked, verdicts, strict=True)]
 
