@@ -13,10 +13,11 @@ from dunwu.config.blocks import SamplingConfig
 from dunwu.config.template import ASKS, Shot, Template, TemplateConfig
 from dunwu.data.few_shot import examples
 from dunwu.errors import ConfigError, DataError, ModelError
-from dunwu.models.bos import bos_text, encode, start_with
-from dunwu.models.chat import AUTO, BASE, FORMATS, OWN, Message, dropped_turn, form, form_end, form_start
+from dunwu.models.bos import bos_text, start_with
+from dunwu.models.chat import AUTO, BASE, FORMATS, OWN, PLAIN, Message, dropped_turn, form, form_end, form_start
 from dunwu.models.chat_text import apply_chat, chat_end, writes_date
 from dunwu.models.own_template import layout_of, opening, with_suffix
+from dunwu.models.plain_text import encode_masked, mask, special_tokens, unmask
 from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.base import Engine
 from dunwu.run.date import run_date
@@ -54,8 +55,10 @@ class PromptTemplate:
     def prompt(self, problem: Problem, chat: Sequence[Mapping[str, str]] = ()) -> Prompt:
         """The prompt of ``problem``, or of the conversation ``chat`` about it, which a text template cannot render.
 
-        Raises ``DataError`` if a template refuses it, or drops or rewrites a user's or system's turn.
+        Special tokens in its texts stay text, but in ``plain``, where a prompt may be in a form of its own. Raises ``DataError`` if a
+        template refuses it, or drops or rewrites a user's or system's turn.
         """
+        tokens = () if self.name == PLAIN else special_tokens(self.tokenizer)
         if not self.takes_turns:
             assert not chat, "a text template cannot render a conversation"
             if problem.turns:
@@ -63,9 +66,10 @@ class PromptTemplate:
                     f"problem {problem.id}: the template {self.name} takes one question, not {len(problem.turns)} turns: set template=auto,"
                     " or name one turn, such as problem_column=prompt.1.content"
                 )
-            text, prefill = render(problem, self.name)
+            text, prefill = render(replace(problem, text=mask(problem.text, tokens)), self.name)
         else:
-            turns = self._dressed(chat or problem.turns or [{"role": "user", "content": problem.text}], problem)
+            asked = self._dressed(chat or problem.turns or [{"role": "user", "content": problem.text}], problem)
+            turns = [{**turn, "content": mask(turn["content"], tokens)} for turn in asked]
             more = {"problem": turns[-1]["content"]} if self.block and self.block.jinja else {}
             try:
                 text, prefill = render(problem, CHAT, lambda _: apply_chat(self.tokenizer, turns, True, self.jinja, **more))
@@ -75,11 +79,12 @@ class PromptTemplate:
             # A template may drop the assistant's earlier reasoning, which is not fed back.
             others = [Message("user", turn["content"]) for turn in turns if turn["role"] != "assistant"]
             if lost := dropped_turn(text, others):
-                shown = " ".join(lost.content.split())[:60]
+                shown = " ".join(unmask(lost.content, tokens).split())[:60]
                 raise DataError(f"problem {problem.id}: the chat template drops or rewrites {shown!r}; choose another template")
         text = start_with(text.removeprefix(self.start), self.start) if self.name not in (CHAT, AUTO) else text
         given = self.block.prefill if self.block else ""
-        return Prompt(problem, text + given, tuple(encode(self.tokenizer, [text + given], self.start)[0]), prefill + given)
+        ids = encode_masked(self.tokenizer, text + given, self.start, tokens)
+        return Prompt(problem, unmask(text, tokens) + given, ids, prefill + given)
 
     def _dressed(self, turns: Sequence[Mapping[str, str]], problem: Problem) -> Sequence[Mapping[str, str]]:
         """The turns with those that the block adds, and its suffix after the last."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
 from types import MappingProxyType
@@ -20,9 +20,10 @@ from dunwu.config.reward_model import Criterion, RewardModelConfig
 from dunwu.data.builders.length_balance import draw_couples, make_strata, never_drawn
 from dunwu.data.io.preferences import Conversation, LabelledAnswer, Pair
 from dunwu.errors import DataError
-from dunwu.models.bos import bos_text, encode
+from dunwu.models.bos import bos_text
 from dunwu.models.chat import dropped_turn
 from dunwu.models.chat_text import apply_chat
+from dunwu.models.plain_text import encode_masked, mask, special_tokens
 from dunwu.models.protocols import Tokenizer
 from dunwu.rewards.scope import Visible, Whole, look_at, narrow
 
@@ -69,12 +70,13 @@ class Reader:
     """Turns a conversation and the scope of an answer into token ids.
 
     The conversation is written by the tokenizer's chat template, where there is none as ``User:`` and ``Assistant:`` turns. The answer is
-    encoded by itself, as an engine makes it, and special tokens in it stay text: no answer can end itself or forge a turn. The end token
+    encoded by itself, as an engine makes it. Special tokens in either stay text: neither can end itself or forge a turn. The end token
     closes the row, unless it is the padding too: then transformers would skip it when it looks for the last token.
     """
 
     def __init__(self, tokenizer: Tokenizer, padding: int | None) -> None:
         self._tokenizer = tokenizer
+        self._special = special_tokens(tokenizer)
         self._start = "" if tokenizer.chat_template else bos_text(tokenizer)
         end = tokenizer.eos_token_id
         self.end = () if end is None or end == padding else (end,)
@@ -85,7 +87,8 @@ class Reader:
 
     def prompt(self, prompt: Conversation) -> tuple[int, ...]:
         """Ids of the conversation up to where the answer begins. Raises ``DataError`` for one that the template refuses."""
-        return tuple(encode(self._tokenizer, [self._written(prompt)], self._start)[0])
+        turns = tuple(replace(turn, content=mask(turn.content, self._special)) for turn in prompt)
+        return encode_masked(self._tokenizer, self._written(turns), self._start, self._special)
 
     def answer(self, answer: Judged) -> tuple[int, ...]:
         """Ids of the answer alone; outer white space and an end token that an engine kept are no part of it."""
