@@ -1,6 +1,7 @@
 """The whole evaluation with an engine that knows what it says."""
 
 import re
+from typing import ClassVar
 
 from dunwu.config.blocks import SamplingConfig
 from dunwu.config.tasks import CountdownTask
@@ -19,6 +20,8 @@ class CharacterTokenizer:
     eos_token = "\x00"
     eos_token_id = 0
     chat_template = None
+    added_tokens_decoder: ClassVar = {}
+    all_special_tokens: ClassVar = []
 
     def encode(self, text, *, add_special_tokens=False):
         return [ord(character) for character in text]

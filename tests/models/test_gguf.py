@@ -62,18 +62,20 @@ def write(
     tokens: Sequence[str] = TOKENS,
     chat: str = CHAT,
     end: int = 1,
+    context: int = 128,
+    epsilon: float = 1e-6,
 ) -> Path:
     """The model as a GGUF file in float32."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("Small")
     writer.add_license("apache-2.0")
-    writer.add_context_length(128)
+    writer.add_context_length(context)
     writer.add_embedding_length(width)
     writer.add_block_count(layers)
     writer.add_feed_forward_length(64)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(GROUPS)
-    writer.add_layer_norm_rms_eps(model.config.rms_norm_eps)
+    writer.add_layer_norm_rms_eps(epsilon)
     writer.add_rope_freq_base(10_000.0)
     writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_vocab_size(len(TOKENS))
@@ -205,9 +207,12 @@ def test_an_absurd_count_is_refused_at_once(place: str, original: LlamaForCausal
         ({"width": 2**31}, "2147483648"),
         ({"tokens": [*TOKENS, "more"]}, f"{len(TOKENS) + 1} tokens"),
         ({"end": 10**6}, ""),
+        ({"context": 0}, "context_length"),
+        ({"epsilon": float("nan")}, "no finite numbers"),
+        ({"tokens": [*TOKENS[:-1], TOKENS[5]]}, "'gpt2'"),
         ({"chat": "{{ raise_exception('no') }}"}, None),
     ],
-    ids=["layers", "width", "tokens", "end", "chat"],
+    ids=["layers", "width", "tokens", "end", "context", "epsilon", "colliding", "chat"],
 )
 def test_metadata_that_do_not_fit_the_weights(
     changes: dict[str, Any], part: str | None, original: LlamaForCausalLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]

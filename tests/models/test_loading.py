@@ -197,6 +197,15 @@ def test_missing_tokenizer(folder: Path) -> None:
     assert "tokenizer" in refusal(folder)
 
 
+def test_a_tokenizer_whose_merges_are_not_in_its_vocabulary(folder: Path) -> None:
+    """tokenizers raises a plain `Exception` for it."""
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    content["model"]["merges"].append(["nowhere", "to be found"])
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ModelError, match="out of vocabulary"):
+        load_model(str(folder))
+
+
 def test_hub_model_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_args: object, **_options: object) -> None:
         raise OSError("We couldn't connect\nto the hub")

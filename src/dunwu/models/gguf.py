@@ -120,6 +120,8 @@ def _check_sizes(reader: Any, facts: Mapping[str, Any]) -> None:
         "feed_forward_length": shapes["blk.0.ffn_gate.weight"][1],
         "vocab_size": vocabulary,
     }
+    if facts.get(f"{facts['general.architecture']}.context_length", 1) < 1:
+        raise ValueError("context_length is 0")
     for name, size in found.items():
         if (said := facts.get(f"{facts['general.architecture']}.{name}", size)) != size:
             raise ValueError(f"{name} is {said} in the metadata and {size} in the weights")
@@ -145,9 +147,18 @@ def load_gguf(file: GgufFile) -> tuple[CausalLM, Tokenizer]:
         raise ModelError(f"{file.path} lacks the weights {min(info['missing_keys'])!r}: download it again")
     if corrupt := [name for name, weights in model.named_parameters() if not weights.isfinite().all()]:
         raise ModelError(f"{file.path}: the weights {corrupt[0]!r} are not finite: download it again")
+    if not _is_finite(model):
+        raise ModelError(f"{file.path}: the model computes no finite numbers, as its metadata are corrupt: download it again")
     _split_as_in_training(tokenizer, file)
     _forget_quantiser(model, file)
     return model, _without_new_tokens(tokenizer, model.config.vocab_size)
+
+
+def _is_finite(model: CausalLM) -> bool:
+    """False for metadata such as a norm's epsilon that is not a number."""
+    with torch.no_grad():
+        logits_1TV = model(input_ids=torch.zeros(1, 2, dtype=torch.long), use_cache=False).logits
+    return bool(logits_1TV.isfinite().all())
 
 
 def import_gguf(file: GgufFile, folder: Path) -> tuple[CausalLM, Tokenizer]:

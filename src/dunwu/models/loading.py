@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -258,13 +259,14 @@ def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
         try:
             with alone():
                 tokenizer: Tokenizer = kind.from_pretrained(source, local_files_only=folder is not None or not hub_answers())
+                file = _beside(source, folder, "tokenizer.json")
+                probe = "" if file is None else difference(tokenizer, file)
         except LOAD_ERRORS as error:
             if folder is None:
                 raise  # do not query an unreachable hub again
             failures.append(error)
             continue
-        file = _beside(source, folder, "tokenizer.json")
-        if file is None or not (probe := difference(tokenizer, file)):
+        if not probe:
             return _plain(tokenizer)
     if not probe:
         raise failures[0]
@@ -353,7 +355,10 @@ def _pads_outside(config: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """One call into transformers at a time, without its progress bar and table of missing parameters, which the caller handles."""
+    """One call into transformers at a time, without its progress bar and table of missing parameters, which the caller handles.
+
+    Raises ``ValueError`` where tokenizers raises a plain ``Exception``, as for merges of tokens that are not in the vocabulary.
+    """
     with _ONE_AT_A_TIME:
         enabled, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
         transformers_logging.disable_progress_bar()
@@ -364,6 +369,8 @@ def alone() -> Iterator[None]:
             transformers_logging.set_verbosity(verbosity)
             if enabled:
                 transformers_logging.enable_progress_bar()
+            if type(error := sys.exception()) is Exception:
+                raise ValueError(str(error)) from error
 
 
 def _explain(name: str, folder: Path | None, error: BaseException) -> str:
