@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from dunwu.errors import ModelError, UserError
 from dunwu.models import bundled, hub_ids, loading
 from dunwu.models.loading import load_model, pick_device, save_model, stop_token_ids
+from tests.models.smol_like import save_smol
 
 
 @pytest.fixture
@@ -197,8 +198,9 @@ def test_missing_tokenizer(folder: Path) -> None:
     assert "tokenizer" in refusal(folder)
 
 
-def test_a_tokenizer_whose_merges_are_not_in_its_vocabulary(folder: Path) -> None:
+def test_a_tokenizer_whose_merges_are_not_in_its_vocabulary(tmp_path: Path) -> None:
     """tokenizers raises a plain `Exception` for it."""
+    folder = Path(save_smol(tmp_path / "smol"))
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     content["model"]["merges"].append(["nowhere", "to be found"])
     (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
