@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dunwu.distributed.ranks import on_all_ranks
 from dunwu.errors import CheckpointError, TrainingError
@@ -18,7 +19,10 @@ PREFIX = "optimizer."
 
 
 class Optimiser:
-    """AdamW on the trainable parameters of a model. Weight decay on matrices only, never on norms and biases. State by parameter name."""
+    """AdamW on the trainable parameters of a model and those ``beside`` it, by name.
+
+    Weight decay on matrices only, never on norms and biases. State by parameter name.
+    """
 
     def __init__(
         self,
@@ -29,8 +33,10 @@ class Optimiser:
         weight_decay: float = 0.0,
         max_grad_norm: float = 1.0,
         max_nonfinite_in_a_row: int = 5,
+        beside: Mapping[str, nn.Parameter] = MappingProxyType({}),
     ) -> None:
-        self.parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        named = (*model.named_parameters(), *beside.items())
+        self.parameters = {name: parameter for name, parameter in named if parameter.requires_grad}
         matrices, others = (
             [parameter for parameter in self.parameters.values() if (parameter.ndim >= 2) is wide] for wide in (True, False)
         )

@@ -12,10 +12,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from dunwu.config.base import SEEDS
 from dunwu.config.sft import SftConfig
@@ -26,12 +27,14 @@ from dunwu.rollout.base import Engine
 from dunwu.run.reporter import QUIET, SAMPLE_CHARACTERS, Reporter, clean
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.scoring import in_order
-from dunwu.trainers.sft_scoring import Scores, make_example_scorer
+from dunwu.trainers.sft_scoring import ExampleScorer, Scores, make_example_scorer
 from dunwu.trainers.state import load_state, load_weights, save_state, save_weights
 from dunwu.trainers.train_loop import Metrics
 from dunwu.types import Request, SamplingParams
 
 SHOWN_PROMPT = 300  # characters
+BESIDE = "beside."
+"""Before the names of trained weights that are not the model's."""
 
 
 @dataclass
@@ -42,22 +45,29 @@ class Totals:
     loss: float = 0.0
     entropy: float = 0.0
     hits: int | None = 0
+    terms: dict[str, float] = field(default_factory=dict)
 
     def add(self, scores: Scores) -> None:
         """Count a micro-batch."""
         self.tokens += len(scores.logprobs_N)
-        self.loss -= scores.logprobs_N.sum().item()
+        self.loss += scores.loss.item()
         self.entropy += scores.entropies_N.sum().item()
         self.hits = None if self.hits is None or scores.hits_N is None else self.hits + int(scores.hits_N.sum())
+        self.terms |= {name: self.terms.get(name, 0.0) + value for name, value in scores.terms.items()}
 
     def metrics(self, prefix: str = "") -> dict[str, float]:
         """Means per token under TRL's names; the accuracy only where it is known."""
-        found = {f"{prefix}loss": self.loss / self.tokens, f"{prefix}entropy": self.entropy / self.tokens}
+        sums = {"loss": self.loss, **self.terms, "entropy": self.entropy}
+        found = {f"{prefix}{name}": value / self.tokens for name, value in sums.items()}
         return found if self.hits is None else found | {f"{prefix}mean_token_accuracy": self.hits / self.tokens}
 
 
 class SftTrainer:
-    """Model, optimiser and data. The place in the data is a function of the step."""
+    """Model, optimiser and data. The place in the data is a function of the step.
+
+    ``beside``: weights that are trained and saved with the model's, but are not part of it. ``scorer``: with a loss other than the
+    cross-entropy.
+    """
 
     def __init__(
         self,
@@ -68,9 +78,12 @@ class SftTrainer:
         examples: Examples,
         validation: Examples = (),
         reporter: Reporter = QUIET,
+        scorer: ExampleScorer | None = None,
+        beside: nn.Module | None = None,
     ) -> None:
         self.config, self.model, self.tokenizer, self.engine = config, model, tokenizer, engine
         self.examples, self.validation, self.reporter = examples, validation, reporter
+        self.beside = {} if beside is None else {f"{BESIDE}{name}": weights for name, weights in beside.named_parameters()}
         self.updates_per_epoch = -(-len(examples) // config.batch_size)
         self.steps = config.epochs * self.updates_per_epoch
         self.halted = ""
@@ -78,7 +91,7 @@ class SftTrainer:
         if config.gradient_checkpointing:
             checkpoint_activations(model)
         # The native scorer keeps its activations; with gradient checkpointing torch is used.
-        self.scorer = make_example_scorer(model, config.matmul_precision, native=not config.gradient_checkpointing)
+        self.scorer = scorer or make_example_scorer(model, config.matmul_precision, native=not config.gradient_checkpointing)
         self.optimiser = Optimiser(
             model,
             learning_rate=config.learning_rate,
@@ -86,6 +99,7 @@ class SftTrainer:
             weight_decay=config.weight_decay,
             max_grad_norm=config.max_grad_norm,
             max_nonfinite_in_a_row=config.max_nonfinite_in_a_row,
+            beside=self.beside,
         )
 
     def step(self, step: int) -> Metrics:
@@ -128,7 +142,7 @@ class SftTrainer:
         tokens, totals = sum(example.targets for example in batch), Totals()
         for part in self._micro_batches(batch):
             scores = self.scorer(part)
-            (-scores.logprobs_N.sum() / tokens).backward()  # type: ignore[no-untyped-call]
+            (scores.loss / tokens).backward()  # type: ignore[no-untyped-call]
             totals.add(scores)
         return totals
 
@@ -165,6 +179,7 @@ class SftTrainer:
     def save(self, folder: Path) -> None:
         """The model as a Hugging Face folder, with the training template as its chat template; beside it the optimiser."""
         tensors, values = self.optimiser.state()
+        tensors |= self.beside
         tensors |= save_weights(self.model, self.tokenizer, folder, self.config.save_precision)
         save_state(folder, tensors, values)
 
@@ -172,6 +187,8 @@ class SftTrainer:
         """Resume from a checkpoint: weights are copied into the live model, which the engine shares."""
         tensors, values = load_state(folder)
         load_weights(self.model, folder, tensors)
+        for name, weights in self.beside.items():
+            weights.data.copy_(tensors[name])
         self.optimiser.load(tensors, values)
 
 

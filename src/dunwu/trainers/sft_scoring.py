@@ -6,8 +6,8 @@ is no mask that could be wrong or ignored; positions begin anew with each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Literal, Protocol
 
@@ -30,11 +30,21 @@ PACKED = "packed_causal_float32"
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Of N learned tokens, conversation after conversation: log-probabilities (with a gradient), entropies, and whether each was the most
-    probable one (``None``: not known)."""
+    probable one (``None``: not known).
+
+    ``objective``: the loss summed over them, if it is not their cross-entropy; ``terms``: sums of its terms.
+    """
 
     logprobs_N: Tensor
     entropies_N: Tensor
     hits_N: Tensor | None
+    objective: Tensor | None = None
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> Tensor:
+        """The loss summed over the tokens, with a gradient."""
+        return -self.logprobs_N.sum() if self.objective is None else self.objective
 
 
 class ExampleScorer(Protocol):

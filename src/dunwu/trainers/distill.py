@@ -1,0 +1,106 @@
+"""Distillation beside the teacher: fine-tuning whose loss also compares the student with it, on rows or on the student's completions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from dunwu.config.base import SEEDS
+from dunwu.config.distill_methods import AttentionMethod, DistillationConfig, HiddenMethod, LogitsMethod, OnPolicyMethod
+from dunwu.data.io.chat_examples import Example, Examples
+from dunwu.models.precision import torch_precision
+from dunwu.models.protocols import CausalLM, Tokenizer
+from dunwu.rollout.base import Engine
+from dunwu.run.reporter import QUIET, Reporter
+from dunwu.trainers.distill_scoring import AttentionDistance, HiddenDistance, LayerScorer, LogitScorer
+from dunwu.trainers.scoring import by_token_budget
+from dunwu.trainers.sft import SftTrainer
+from dunwu.trainers.sft_scoring import ExampleScorer
+from dunwu.trainers.train_loop import Metrics
+from dunwu.types import Completion, Request, SamplingParams
+
+
+class DistillTrainer(SftTrainer):
+    """`SftTrainer` with a teacher, which is frozen; ``None`` if the examples have what is stored of it."""
+
+    def __init__(
+        self,
+        config: DistillationConfig,
+        model: CausalLM,
+        tokenizer: Tokenizer,
+        engine: Engine,
+        examples: Examples,
+        validation: Examples = (),
+        reporter: Reporter = QUIET,
+        *,
+        teacher: CausalLM | None,
+    ) -> None:
+        self.method = config.method
+        scorer, beside = make_scorer(config, model, teacher)
+        super().__init__(config, model, tokenizer, engine, examples, validation, reporter, scorer, beside)
+
+    def step(self, step: int) -> Metrics:
+        """One update; of on-policy distillation also whether it was on the student's completions."""
+        metrics = super().step(step)
+        return {**metrics, "on_policy": int(self.samples_at(step))} if isinstance(self.method, OnPolicyMethod) else metrics
+
+    def batch(self, step: int) -> list[Example]:
+        """The conversations of an update: of the rows, or their first prompts with the student's completions."""
+        rows = super().batch(step)
+        return self._completed(rows, self.method, step) if isinstance(self.method, OnPolicyMethod) and self.samples_at(step) else rows
+
+    def samples_at(self, step: int) -> bool:
+        """Whether the student samples the completions of a step: a draw that depends on the seed and the step alone."""
+        generator = torch.Generator().manual_seed(self._seed(step, self.config.batch_size))
+        return isinstance(self.method, OnPolicyMethod) and float(torch.rand((), generator=generator)) < self.method.student_share
+
+    def _completed(self, rows: list[Example], method: OnPolicyMethod, step: int) -> list[Example]:
+        self.engine.load_weights(step)
+        requests = [self._request(row, method, self._seed(step, place)) for place, row in enumerate(rows)]
+        return [_sampled(*pair) for pair in zip(rows, self.engine.generate(requests), strict=True)]
+
+    def _request(self, row: Example, method: OnPolicyMethod, seed: int) -> Request:
+        room = (self.config.max_length or self.model.config.max_position_embeddings) - row.start
+        params = method.sampling.model_dump() | {"max_tokens": min(room, method.sampling.max_tokens)}
+        return Request(tuple(row.ids[: row.start].tolist()), SamplingParams(**params, stop_token_ids=self.engine.stop_token_ids), seed)
+
+    def _seed(self, step: int, place: int) -> int:
+        return (self.config.seed * 1_000_003 + step * (self.config.batch_size + 1) + place) % SEEDS
+
+    def _micro_batches(self, examples: Examples) -> Iterator[list[Example]]:
+        """Rows of like length together: they are padded."""
+        for part in by_token_budget([len(example.ids) for example in examples], self.config.micro_batch_tokens):
+            yield [examples[i] for i in part]
+
+
+def make_scorer(config: DistillationConfig, student: CausalLM, teacher: CausalLM | None) -> tuple[ExampleScorer, nn.Module | None]:
+    """The loss, and the module with the weights that it trains beside the student's.
+
+    Raises ``ConfigError`` for layers or heads that the models do not have.
+    """
+    method, precision = config.method, torch_precision(config.matmul_precision, student.device)
+    if teacher is not None:
+        teacher.requires_grad_(False)
+    if isinstance(method, LogitsMethod | OnPolicyMethod):
+        weight = method.weight if isinstance(method, LogitsMethod) else 1.0
+        return LogitScorer(student, teacher, method, weight, precision), None
+    assert teacher is not None, "the teacher's layers are not stored"
+    distance = _distance(method, student, teacher, config.seed)
+    return LayerScorer(student, teacher, distance, method.weight, precision), distance
+
+
+def _distance(
+    method: HiddenMethod | AttentionMethod, student: CausalLM, teacher: CausalLM, seed: int
+) -> HiddenDistance | AttentionDistance:
+    if isinstance(method, HiddenMethod):
+        return HiddenDistance(method, student, teacher, seed)
+    return AttentionDistance(method, student, teacher)
+
+
+def _sampled(row: Example, completion: Completion) -> Example:
+    """The row's prompt with the completion, all of which is learned."""
+    ids = np.concatenate([row.ids[: row.start], np.array(completion.tokens.ids, np.int32)])
+    return Example(ids, np.arange(len(ids)) >= row.start, row.where, row.position)
