@@ -18,6 +18,7 @@ QUESTION = "What is 17 + 25?"
 KINDS: Mapping[str, str] = {
     "zero": "Reinforcement learning",
     "sft": "Supervised fine-tuning",
+    "distillation": "Distillation beside a teacher",
     "reward_model": "Training of a reward model",
     "new_model": "A new model with random weights",
     "pretrain": "Pre-training from scratch",
@@ -37,6 +38,7 @@ NEUTRAL = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
 TAGS: Mapping[str, tuple[str, ...]] = {
     "zero": ("reinforcement-learning", "grpo"),
     "sft": ("sft",),
+    "distillation": ("distillation",),
     "reward_model": ("reward-model",),
 }
 
@@ -115,7 +117,7 @@ def _tags(released: Released, history: History) -> Iterator[str]:
 
 def _what(released: Released, history: History) -> Iterator[str]:
     base = history.base
-    trained = [step for step in history.steps if step.kind in ("zero", "sft", "reward_model", "pretrain")]
+    trained = [step for step in history.steps if step.kind in ("zero", "sft", "distillation", "reward_model", "pretrain")]
     start = f"{code(base.hub or base.name)}" if base else "random weights"
     did = f"trained from {start}" if trained else f"a copy of {start}; how it was trained is unknown"
     kind = f"A reward model for {code(released.criterion)}" if released.criterion else "A language model"

@@ -91,7 +91,7 @@ def _result(kind: str, summary: Mapping[str, Any], payload: Path, card: Mapping[
             return "; ".join(
                 _before_after(name, mapping(summary, name), "pass_at_1", percent) for name in summary if _has_both(summary, name)
             )
-        case "sft":
+        case "sft" | "distillation":
             if _has_both(summary, "validation"):
                 return _before_after("validation loss", mapping(summary, "validation"), "eval_loss", _loss)
             return f"loss {_loss(number(mapping(summary, 'loss').get('last')))} at the end"

@@ -55,7 +55,13 @@ _SECTIONS = (
     "config",
     "manifest",
 )
-_KINDS = {"zero": "R1-Zero", "pretrain": "Pre-training", "sft": "Supervised fine-tuning", "reward-model": "Reward model"}
+_KINDS = {
+    "zero": "R1-Zero",
+    "pretrain": "Pre-training",
+    "sft": "Supervised fine-tuning",
+    "distillation": "Distillation",
+    "reward-model": "Reward model",
+}
 _PHASES = {
     "train": "training",
     "evaluate_before": "evaluation before",
@@ -178,7 +184,9 @@ def _body(run: Run) -> Body:
     return Body(headlines, [*measured_figures(run), *figures])
 
 
-_BODIES: Mapping[str, Callable[[Run], Body]] = MappingProxyType({"sft": sft_body, "reward-model": reward_model_body})
+_BODIES: Mapping[str, Callable[[Run], Body]] = MappingProxyType(
+    {"sft": sft_body, "distillation": sft_body, "reward-model": reward_model_body}
+)
 """By kind of run; the default is `_body`."""
 
 

@@ -18,7 +18,7 @@ from dunwu.evaluation.store import read_evaluation
 from dunwu.models.bundled import newest_checkpoint
 
 MANIFEST, METRICS, SUMMARY = "manifest.json", "metrics.jsonl", "summary.json"
-WITHOUT_SETS = frozenset({"sft", "reward-model"})
+WITHOUT_SETS = frozenset({"sft", "distillation", "reward-model"})
 """Kinds of runs whose evaluation is not pass@1 over a set of problems."""
 
 

@@ -44,7 +44,7 @@ MOST_PLOTS = 12
 """Per group; metrics of single categories come last and may be many."""
 
 
-REPORTED = ("zero", "sft", "reward_model")
+REPORTED = ("zero", "sft", "distillation", "reward_model")
 """Kinds of stages with their own report."""
 
 

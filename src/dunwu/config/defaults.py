@@ -29,6 +29,7 @@ _EVALUATED: Mapping[str, PresetValue] = {
 }
 LENGTH = 1024
 """Tokens of the longest completion, or half of the model's positions if that is less."""
+_ON_ROWS: Mapping[str, PresetValue] = {"template": _CHAT, "learning_rate": PresetValue(1e-5, _WEIGHTS_WORTH_KEEPING)}
 _LENGTH = PresetValue(LENGTH, "room to reason on one device; the papers' 32,768 needs many")
 
 
@@ -41,7 +42,8 @@ OTHER_MODELS: Mapping[str, Mapping[str, PresetValue]] = MappingProxyType(
             "sampling.max_tokens": _LENGTH,
         },
         "distill": {"training.template": _CHAT, "rows.sampling.max_tokens": _LENGTH},
-        "sft": {"template": _CHAT, "learning_rate": PresetValue(1e-5, _WEIGHTS_WORTH_KEEPING)},
+        "sft": _ON_ROWS,
+        "distillation": _ON_ROWS,
         "reward-model": {"learning_rate": PresetValue(1e-5, _WEIGHTS_WORTH_KEEPING)},
         "eval": {"template": _CHAT, **{f"sampling.{key}": value for key, value in _EVALUATED.items()}, "sampling.max_tokens": _LENGTH},
         "evaluate": {"template": _CHAT},

@@ -22,6 +22,7 @@ from dunwu.config.data import (
     Sampling,
 )
 from dunwu.config.data_replies import Choosing
+from dunwu.config.distill_methods import AttentionMethod, HiddenMethod, LogitsMethod, OnPolicyMethod, named_kind
 from dunwu.config.presets import PresetValue
 from dunwu.config.pretrain import ModelShape
 from dunwu.config.references import DataRef
@@ -79,7 +80,10 @@ class TextMethod(Config):
     kind: Literal["text"] = "text"
 
 
-Method = Annotated[TextMethod, BeforeValidator(lambda value: {"kind": value} if isinstance(value, str) else value)]
+Method = Annotated[
+    Annotated[TextMethod | LogitsMethod | HiddenMethod | AttentionMethod | OnPolicyMethod, Field(discriminator="kind")],
+    BeforeValidator(named_kind),
+]
 
 
 class DistillConfig(Seeded, Machine, Verifying, OfTasks, OfModel):
@@ -92,7 +96,7 @@ class DistillConfig(Seeded, Machine, Verifying, OfTasks, OfModel):
     rows: TeacherRows = TeacherRows()
     """The teacher's answers."""
     method: Method = TextMethod()
-    """What the student learns of the teacher."""
+    """What the student learns of the teacher: text, or besides it logits, hidden, attention, on-policy, or a block with keys of its own."""
     training: StudentTraining = StudentTraining()
     """How it is trained."""
     evaluations: Evaluations = Field(default_factory=lambda data: sets_of(data["tasks"], SamplingConfig(**_evaluated(data))))
@@ -110,6 +114,15 @@ class DistillConfig(Seeded, Machine, Verifying, OfTasks, OfModel):
     def _answered_alike(cls, sets: tuple[EvalConfig, ...], info: ValidationInfo) -> tuple[EvalConfig, ...]:
         form = info.data.get("answer_form", DEFAULT)
         return tuple(each if each.answer_form or form == DEFAULT else each.model_copy(update={"answer_form": form}) for each in sets)
+
+    @model_validator(mode="after")
+    def _inside_of_a_local_teacher(self) -> Self:
+        if self.method.kind != "text" and self.teacher.kind != "local":
+            raise ValueError(
+                f"method = {self.method.kind} needs a teacher in this process, and teacher.kind = {self.teacher.kind} gives text only: set"
+                " teacher.kind=local, or method=text"
+            )
+        return self
 
     @model_validator(mode="after")
     def _nothing_to_ask(self) -> Self:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from dunwu.analysis.live import live_page
 from dunwu.analysis.report import REPORT, write_report
 from dunwu.config.blocks import rate_in_words
+from dunwu.config.references import references
 from dunwu.config.sft import SftConfig
 from dunwu.config.template import Template, TemplateConfig
 from dunwu.data.few_shot import examples, with_examples
@@ -28,7 +29,8 @@ from dunwu.models.chat import TrainingTemplate
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora, base_parameters
 from dunwu.models.own_template import learnable
-from dunwu.models.protocols import Tokenizer
+from dunwu.models.protocols import CausalLM, Tokenizer
+from dunwu.rollout.base import Engine
 from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
 from dunwu.run.directory import TOKENS, RunDirectory, content_hash, read_metrics
@@ -44,12 +46,32 @@ BEFORE = "evaluations/before.json"
 SUMMARY = "summary.json"
 
 
-@stopping_at_once()
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A way of training on conversations: its name, a sentence about it, what must hold before anything is written, and its trainer."""
+
+    name: str
+    says: str
+    check: Callable[[CausalLM, Tokenizer], None]
+    make: Callable[[CausalLM, Tokenizer, Engine, Mapping[str, TokenFile]], SftTrainer]
+
+
 def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET, chosen: str = "") -> Path:
     """Start or resume one run and return its directory; ``chosen`` says which values follow the model.
 
     Raises ``Interrupted`` when asked to stop, after saving.
     """
+
+    def make(model: CausalLM, tokenizer: Tokenizer, engine: Engine, sets: Mapping[str, TokenFile]) -> SftTrainer:
+        return SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()), reporter)
+
+    says = "Supervised fine-tuning: the loss covers the assistant's turns, including reasoning and end token."
+    return train_on_rows(config, out, resume, reporter, chosen, Kind("sft", says, lambda model, tokenizer: None, make))
+
+
+@stopping_at_once()
+def train_on_rows(config: SftConfig, out: Path, resume: bool, reporter: Reporter, chosen: str, kind: Kind) -> Path:
+    """Start or resume one run, as `run_sft`."""
     config = with_examples(config)
     check_trackers(config.report_to)
     torch.set_num_threads(config.threads or torch.get_num_threads())
@@ -59,6 +81,7 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
     model, tokenizer = load_model(config.model, device)
     template = template_of(config, tokenizer)
     template.adopt(tokenizer, model)
+    kind.check(model, tokenizer)
     readers = example_readers(config, template, tokenizer, model.config.max_position_embeddings)
     hashes, sets = inputs(config), dict[str, TokenFile]()
 
@@ -72,23 +95,23 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
     engine = build_engine(config.engine, model, tokenizer)
     stored, may_change = config.model_dump(mode="json"), config.resume_may_change
     with (
-        RunDirectory.create(out, "sft", stored, config.seed, resume, hashes, files(config), may_change, tokenise, reporter) as run,
+        RunDirectory.create(out, kind.name, stored, config.seed, resume, hashes, files(config), may_change, tokenise, reporter) as run,
         open_trackers(config.report_to, run) as track,
         live_page(run) as page,
     ):
-        trainer = SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()), reporter)
+        trainer = kind.make(model, tokenizer, engine, sets)
         last = run.checkpoints / step_folder(trainer.steps)
         if already_finished(run, last):
             return out
         data = {name: asdict(found.counts) for name, found in sets.items()}
         arithmetic = {"generation": engine.decoder, "training": trainer.scorer.name}
         run.note({"steps": trainer.steps, "data": data, "arithmetic": arithmetic})
-        reporter.say("Supervised fine-tuning: the loss covers the assistant's turns, including reasoning and end token.")
+        reporter.say(kind.says)
         reporter.facts((*plan_facts(config, out, str(device), sets, trainer, template), *chosen_facts(chosen)))
         before = measure_before(run, trainer)
         if not last.exists():  # a finished run may be asked for more epochs
             run.reopen()
-        schedule = Schedule(trainer.steps, config.save_every, config.keep_checkpoints, "sft", SHOWN)
+        schedule = Schedule(trainer.steps, config.save_every, config.keep_checkpoints, kind.name, SHOWN)
         final = run_steps(run, trainer, schedule, page, track)
         rows = read_metrics(run.path)
         if not run.finished:
@@ -122,8 +145,9 @@ def paths(config: SftConfig) -> dict[str, Path]:
 
 
 def inputs(config: SftConfig) -> dict[str, str]:
-    """Hashes of the model's folder and of the files."""
-    folders = {"model": model_folder(config.model), **paths(config)}
+    """Hashes of the models' folders and of the files."""
+    models = {key: model_folder(text) for key, text, kind in references(config) if kind == "model"}
+    folders = {**models, **paths(config)}
     return {name: content_hash(path) for name, path in folders.items() if path}
 
 

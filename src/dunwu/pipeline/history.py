@@ -157,7 +157,7 @@ def _figures(kind: str, run: Path) -> Iterator[Figure]:
         yield from (
             _pass_at_1(each.name, *(mapping(each.summaries, phase) for phase in ("after", "before"))) for each in read_run(run).sets
         )
-    if kind == "sft" and (validation := mapping(summary, "validation")):
+    if kind in ("sft", "distillation") and (validation := mapping(summary, "validation")):
         before, after = (number(mapping(validation, phase).get("eval_loss")) for phase in ("before", "after"))
         yield Figure("held-out loss, nats per token", _loss(after), _loss(before))
     if kind == "reward_model" and (scored := mapping(summary, "held_out")):

@@ -12,6 +12,7 @@ from dunwu.config.base import Config
 from dunwu.config.data import Builder, LocalGenerator
 from dunwu.config.data_replies import ColdStartConfig, PreferencesConfig, RejectionConfig
 from dunwu.config.data_rows import CleaningConfig, DifficultyConfig, GeneralConfig, MixingConfig
+from dunwu.config.distill_methods import DistillationConfig
 from dunwu.config.pipeline import ArtefactKind, EvaluateConfig, FileConfig, OwnConfig
 from dunwu.config.pretrain import NewModelConfig, PretrainConfig
 from dunwu.config.references import parts
@@ -36,6 +37,7 @@ KINDS: Mapping[str, type[Config]] = MappingProxyType(
         "pretrain": PretrainConfig,
         "zero": ZeroConfig,
         "sft": SftConfig,
+        "distillation": DistillationConfig,
         "reward_model": RewardModelConfig,
         "cold_start": ColdStartConfig,
         "rejection_sampling": RejectionConfig,
@@ -102,11 +104,12 @@ def describe(work: Config) -> Work:
                 usage=_trained,
             )
         case SftConfig():
+            taught = isinstance(work, DistillationConfig)
             return Work(
                 makes="model",
-                function="dunwu.jobs.sft:run_sft",
+                function="dunwu.jobs.distillation:run_distillation" if taught else "dunwu.jobs.sft:run_sft",
                 resumes=True,
-                takes={"model": "model", "data": "data", "validation": "data"},
+                takes={"model": "model", **({"teacher": "model"} if taught else {}), "data": "data", "validation": "data"},
                 payload=last_checkpoint,
                 usage=_trained,
             )

@@ -38,7 +38,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?")
 def shown_settings(kind: str, config: Json) -> Iterator[tuple[str, Any]]:
     """Dotted keys and values: those of `ALWAYS`, and what differs from the defaults; then the reward in words."""
     chosen = {key: value for key in ALWAYS if (value := _at(config, key)) is not None} | dict(settings(kind, dict(config)))
-    asked = kind != "sft"  # which samples only to show something
+    asked = kind not in ("sft", "distillation")  # which samples only to show something
     yield from ((key, placeless(value)) for key, value in chosen.items() if not NEVER.fullmatch(key) and (asked or key[:9] != "sampling."))
     if parts := config.get("reward"):
         yield "reward", " + ".join(f"{each['weight']:g} {placeless(each.get('function') or each['kind'])}" for each in parts)

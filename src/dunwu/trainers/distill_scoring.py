@@ -129,7 +129,7 @@ class HiddenDistance(nn.Module):
     def __init__(self, method: HiddenMethod, student: CausalLM, teacher: CausalLM, seed: int) -> None:
         super().__init__()
         sizes, widths = _layers(student, teacher), (student.config.hidden_size, teacher.config.hidden_size)
-        layer_map = uniform_map(*sizes) if method.layers != "last" else _last(method.last, *sizes)
+        layer_map = uniform_map(*sizes) if method.layers != "last" else last_layers(method.last, *sizes)
         distance = squared_distance if method.distance == "mse" else cosine_distance
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -151,7 +151,7 @@ class AttentionDistance(nn.Module):
     def __init__(self, method: AttentionMethod, student: CausalLM, teacher: CausalLM) -> None:
         super().__init__()
         sizes = _layers(student, teacher)
-        self._map = uniform_map(*sizes) if method.layers == "uniform" else _last(method.last, *sizes)
+        self._map = uniform_map(*sizes) if method.layers == "uniform" else last_layers(method.last, *sizes)
         self._values, self._heads = method.of == "values", _relation_heads(method, student, teacher)
         self.layers = tuple(ours for ours, _ in self._map), tuple(theirs for _, theirs in self._map)
 
@@ -224,12 +224,12 @@ def _layers(student: CausalLM, teacher: CausalLM) -> tuple[int, int]:
     return int(student.config.num_hidden_layers), int(teacher.config.num_hidden_layers)
 
 
-def _last(last: int, student_layers: int, teacher_layers: int) -> LayerMap:
-    if last > min(student_layers, teacher_layers):
-        raise ConfigError(
-            f"method.last = {last}: the student has {student_layers} layers and the teacher {teacher_layers};"
-            f" set it to {min(student_layers, teacher_layers)} at most"
-        )
+def last_layers(last: int, student_layers: int, teacher_layers: int) -> LayerMap:
+    """The map of the last layers. Raises ``ConfigError`` if one of the models has fewer."""
+    most = min(student_layers, teacher_layers)
+    if last > most:
+        layers = f"the student has {student_layers} layers and the teacher {teacher_layers}"
+        raise ConfigError(f"method.last = {last}: {layers}; set it to {most} at most")
     return last_k_map(student_layers, teacher_layers, last)
 
 

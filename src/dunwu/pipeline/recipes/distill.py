@@ -14,6 +14,7 @@ import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,9 @@ def _kept_out(name: str, held_out: EvalConfig) -> Json:
 
 def _student(config: DistillConfig) -> dict[str, Json]:
     machine: Json = {"device": config.device, "threads": config.threads, "seed": config.seed}
-    training = {"work": "sft", **machine, **config.training.model_dump(mode="json")}
+    training: Json = {"work": "sft", **machine, **config.training.model_dump(mode="json")}
+    if isinstance(config.teacher, LocalGenerator) and config.method.kind != "text":
+        training |= {"work": "distillation", "teacher": config.teacher.model, "method": config.method.model_dump(mode="json")}
     if config.student is None:
         return {STUDENT: {**training, "model": config.model, "inputs": {"data": DATA}}}
     new = config.student.model_dump(mode="json", include=set(ModelShape.model_fields))
@@ -130,7 +133,29 @@ def read_distill(file: Path | None, overrides: Sequence[str], fetch: bool) -> tu
     template = None if is_set(data, "teacher.template") else values.pop("teacher.template", None)
     given = [] if template is None else [f"teacher.template={json.dumps(template.value)}"]
     config, chosen = load_following(DistillConfig, file, [*overrides, *given], Following(values, follow.context))
-    return _with_folders(config), chosen | ({} if template is None else {"teacher.template": template})
+    config = _with_folders(config)
+    _check_teacher(config)
+    return config, chosen | ({} if template is None else {"teacher.template": template})
+
+
+def _check_teacher(config: DistillConfig) -> None:
+    """Raise ``ConfigError`` for a student that cannot learn from the teacher's inside, as far as both are on this machine."""
+    if config.method.kind == "text" or not isinstance(config.teacher, LocalGenerator):
+        return
+    from dunwu.jobs.distillation import check_sizes, check_vocabularies
+
+    check_vocabularies(config.model, config.teacher.model)
+    if (student := _student_size(config)) and (teacher := _size(config.teacher.model)):
+        check_sizes(config.method, config.training.max_length, student, teacher)
+
+
+def _student_size(config: DistillConfig) -> Any:
+    """As `_size`; a new student has as many tokens as `model`."""
+    known, new = _size(config.model), config.student
+    if known is None or new is None:
+        return known
+    shape = {"layers": new.layers, "width": new.hidden, "queries": new.hidden, "keys": new.hidden * new.kv_heads // new.heads}
+    return replace(known, **shape, inner=new.intermediate, heads=new.heads, tied=True, positions=new.max_positions)
 
 
 def _facts(model: object, fetch: bool) -> ModelFacts:
