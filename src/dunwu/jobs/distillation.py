@@ -24,7 +24,6 @@ from dunwu.trainers.distill_scoring import last_layers
 from dunwu.trainers.teacher_store import Stored, StoredExamples, missing, store, store_folder
 
 SETS = ("data", "validation")
-_REMEDY = "take a student with the teacher's tokenizer, or method=text"
 
 
 def run_distillation(config: DistillationConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET, chosen: str = "") -> Path:
@@ -46,7 +45,9 @@ def run_distillation(config: DistillationConfig, out: Path, resume: bool = False
 def check_teacher(config: DistillationConfig, tokenizer: Tokenizer) -> None:
     """Raise ``ConfigError`` if the student, which has ``tokenizer``, cannot learn from the teacher's inside."""
     if why := tokenizer_difference(tokenizer, load_tokenizer(config.teacher)):
-        raise ConfigError(f"teacher = {config.teacher}: its tokenizer is not the student's ({why}); {_REMEDY}")
+        raise ConfigError(
+            f"teacher = {config.teacher}: its tokenizer is not the student's ({why}); take a student with the teacher's, or method=text"
+        )
     if (student := read_dimensions(config.model)) and (teacher := read_dimensions(config.teacher)):
         check_sizes(config.method, config.max_length, student, teacher)
 
@@ -54,14 +55,17 @@ def check_teacher(config: DistillationConfig, tokenizer: Tokenizer) -> None:
 def check_vocabularies(student: str, teacher: str) -> None:
     """The part of `check_teacher` that needs no template: raise ``ConfigError`` if two models, both on this machine, have other tokens."""
     if model_files(student) and model_files(teacher) and load_tokenizer(student).get_vocab() != load_tokenizer(teacher).get_vocab():
-        raise ConfigError(f"teacher = {teacher}: its tokenizer has other tokens than the student's; {_REMEDY}")
+        raise ConfigError(
+            f"teacher = {teacher}: its tokenizer has other tokens than the student's; take a student with the teacher's, or method=text"
+        )
 
 
 def check_sizes(method: object, max_length: int | None, student: Dimensions, teacher: Dimensions) -> None:
     """Raise ``ConfigError`` for a student that is larger than its teacher, and layers or positions that the teacher does not have."""
     if student.parameters > teacher.parameters:
-        sizes = f"the student has {student.parameters:,} parameters, the teacher {teacher.parameters:,}"
-        raise ConfigError(f"{sizes}: take a larger teacher, or method=text")
+        raise ConfigError(
+            f"the student has {student.parameters:,} parameters, the teacher {teacher.parameters:,}: take a larger teacher, or method=text"
+        )
     longest = max_length or student.positions
     if teacher.positions and longest > teacher.positions:
         raise ConfigError(f"max_length = {longest}: the teacher has {teacher.positions} positions; set it to {teacher.positions} at most")

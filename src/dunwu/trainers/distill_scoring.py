@@ -228,8 +228,9 @@ def last_layers(last: int, student_layers: int, teacher_layers: int) -> LayerMap
     """The map of the last layers. Raises ``ConfigError`` if one of the models has fewer."""
     most = min(student_layers, teacher_layers)
     if last > most:
-        layers = f"the student has {student_layers} layers and the teacher {teacher_layers}"
-        raise ConfigError(f"method.last = {last}: {layers}; set it to {most} at most")
+        raise ConfigError(
+            f"method.last = {last}: the student has {student_layers} layers, the teacher {teacher_layers}; set it to {most} at most"
+        )
     return last_k_map(student_layers, teacher_layers, last)
 
 
