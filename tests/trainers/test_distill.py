@@ -332,7 +332,10 @@ def test_the_students_share_of_the_updates(open_distill: Open) -> None:
         assert least <= sum(trainer.samples_at(step) for step in range(1, 101)) <= most
     rows = open_distill("qwen", "method={kind: on-policy, student_share: 0}")
     assert [each.where for each in rows.batch(1)] == [each.where for each in open_distill("qwen").batch(1)]
-    assert rows.step(1)["on_policy"] == 0
+    assert rows.step(1)["sampled_tokens"] == 0
+    sampled = open_distill("qwen", "method=on-policy", "batch_size=2").step(1)
+    assert sampled["sampled_tokens"] == sampled["learned_tokens"] > 0
+    assert sampled["teacher_tokens"] == sampled["num_tokens"]
 
 
 @pytest.mark.parametrize("method", ["{kind: hidden, layers: last, last: 3}", "{kind: attention, last: 3}", "{kind: attention, heads: 3}"])

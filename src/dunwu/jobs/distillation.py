@@ -39,7 +39,10 @@ def run_distillation(config: DistillationConfig, out: Path, resume: bool = False
         return DistillTrainer(config, student, tokenizer, engine, data, validation, reporter, teacher=teacher)
 
     says = "Distillation beside the teacher: the loss covers the assistant's turns, including reasoning and end token."
-    return train_on_rows(config, out, resume, reporter, chosen, Kind("distillation", says, check, make))
+    settings = config.method.model_dump(mode="json", exclude={"kind", "sampling"}).items()
+    method = ", ".join([config.method.kind, *(f"{key} {value}" for key, value in settings)])
+    facts = (("teacher", config.teacher), ("method", method))
+    return train_on_rows(config, out, resume, reporter, chosen, Kind("distillation", says, facts, check, make))
 
 
 def check_teacher(config: DistillationConfig, tokenizer: Tokenizer) -> None:

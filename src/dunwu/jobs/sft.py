@@ -48,10 +48,12 @@ SUMMARY = "summary.json"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A way of training on conversations: its name, a sentence about it, what must hold before anything is written, and its trainer."""
+    """A way of training on conversations: its name, a sentence and facts about it, what must hold before anything is written, and its
+    trainer."""
 
     name: str
     says: str
+    facts: tuple[tuple[str, str], ...]
     check: Callable[[CausalLM, Tokenizer], None]
     make: Callable[[CausalLM, Tokenizer, Engine, Mapping[str, TokenFile]], SftTrainer]
 
@@ -66,7 +68,7 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
         return SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()), reporter)
 
     says = "Supervised fine-tuning: the loss covers the assistant's turns, including reasoning and end token."
-    return train_on_rows(config, out, resume, reporter, chosen, Kind("sft", says, lambda model, tokenizer: None, make))
+    return train_on_rows(config, out, resume, reporter, chosen, Kind("sft", says, (), lambda model, tokenizer: None, make))
 
 
 @stopping_at_once()
@@ -107,7 +109,7 @@ def train_on_rows(config: SftConfig, out: Path, resume: bool, reporter: Reporter
         arithmetic = {"generation": engine.decoder, "training": trainer.scorer.name}
         run.note({"steps": trainer.steps, "data": data, "arithmetic": arithmetic})
         reporter.say(kind.says)
-        reporter.facts((*plan_facts(config, out, str(device), sets, trainer, template), *chosen_facts(chosen)))
+        reporter.facts((*plan_facts(config, out, str(device), sets, trainer, template), *kind.facts, *chosen_facts(chosen)))
         before = measure_before(run, trainer)
         if not last.exists():  # a finished run may be asked for more epochs
             run.reopen()

@@ -221,7 +221,7 @@ def _zero_usage(run: Path, model: Path, epochs: int) -> Usage:
 
 
 def _trained(run: Path, model: Path) -> Usage:
-    return Usage(count_parameters(model), metric_sum(run, "num_tokens"))
+    return Usage(count_parameters(model), metric_sum(run, "num_tokens"), metric_sum(run, "sampled_tokens"))
 
 
 def _suite_tokens(suite: Path) -> int:

@@ -38,14 +38,17 @@ class DistillTrainer(SftTrainer):
         *,
         teacher: CausalLM | None,
     ) -> None:
-        self.method = config.method
+        self.method, self._beside_teacher = config.method, teacher is not None
         scorer, beside = make_scorer(config, model, teacher)
         super().__init__(config, model, tokenizer, engine, examples, validation, reporter, scorer, beside)
 
     def step(self, step: int) -> Metrics:
-        """One update; of on-policy distillation also whether it was on the student's completions."""
+        """One update, and the tokens that the teacher read in it and that the student sampled."""
         metrics = super().step(step)
-        return {**metrics, "on_policy": int(self.samples_at(step))} if isinstance(self.method, OnPolicyMethod) else metrics
+        counted = {"teacher_tokens": metrics["num_tokens"] if self._beside_teacher else 0}
+        if isinstance(self.method, OnPolicyMethod):
+            counted["sampled_tokens"] = metrics["learned_tokens"] if self.samples_at(step) else 0
+        return {**metrics, **counted}
 
     def batch(self, step: int) -> list[Example]:
         """The conversations of an update: of the rows, or their first prompts with the student's completions."""
