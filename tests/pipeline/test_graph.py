@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from dunwu.config.blocks import EngineConfig
 from dunwu.config.pipeline import EvaluateConfig, FileConfig, OwnConfig
-from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError
@@ -98,5 +98,5 @@ def test_an_input_must_be_one_that_the_work_takes() -> None:
         Stage("f", FileConfig(path="x"), {"path": "a"})
     with pytest.raises(ConfigError, match=r"stage z: tasks\.7\.task\.path"):
         Stage("z", ZeroConfig(), {"tasks.7.task.path": "a"})
-    with pytest.raises(ConfigError, match="PretrainConfig is not a kind of work"):
-        Stage("p", PretrainConfig())
+    with pytest.raises(ConfigError, match="EngineConfig is not a kind of work"):
+        Stage("p", EngineConfig())
