@@ -93,7 +93,7 @@ print([name for name in ("torch", "transformers") if name in sys.modules])
     assert python(program, tmp_path).splitlines() == ["[]", "[]"]
 
 
-@pytest.mark.parametrize("page", ["docs/python.md", "README.md"])
+@pytest.mark.parametrize("page", [pytest.param("docs/python.md", marks=pytest.mark.slow), "README.md"])
 def test_the_examples_run(page: str, tmp_path: Path) -> None:
     assert examples(page)
     python(examples(page), tmp_path)

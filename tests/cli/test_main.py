@@ -203,7 +203,8 @@ def test_training_that_cannot_go_on_is_not_told_to(monkeypatch: pytest.MonkeyPat
     assert run_cli(capsys, "zero") == (1, "", "dunwu: five bad steps: lower the rate\n")
 
 
-@pytest.mark.parametrize("name", bundled_recipes())
+# `r1` has keys of stages, for `dunwu r1 --keys`: tests/pipeline/recipes/test_r1_paper.py.
+@pytest.mark.parametrize("name", [name for name in bundled_recipes() if not name.endswith("/r1")])
 def test_every_recipe_parses(name: str) -> None:
     if "stages" in read_mapping(bundled_recipes()[name]):
         assert read_pipeline(bundled_recipes()[name], []).stages

@@ -62,7 +62,7 @@ def test_zero_dry_run_refuses_the_reward(wrong: str, own: Callable[[str], str], 
 
 TASKS = {
     "there": "tasks: [{task: {kind: countdown}}]",
-    "made": "inputs: {tasks.0.task.path: rows}, tasks: [{task: {kind: dataset, path: X}}], evaluations: []",
+    "made": "inputs: {tasks.0.task.path: rows}, tasks: [{task: {kind: dataset}}], evaluations: []",
 }
 
 
