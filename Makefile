@@ -87,7 +87,7 @@ test-all: $(DEV)
 test-levels: $(DEV)
 	@levels=$$($(BIN)/python -c 'from dunwu.isa import levels_in_force; print(*(level.name for level in levels_in_force()[:-1]))') || exit 1; \
 	for level in $$levels; do \
-		case "$(LONG)$$level" in scalar|1*) tests="$(LEVEL_TESTS)";; *) tests="$(KERNEL_TESTS)";; esac; \
+		case $$level in scalar) tests="$(LEVEL_TESTS)";; *) tests="$(if $(LONG),$(LEVEL_TESTS),$(KERNEL_TESTS))";; esac; \
 		echo "DUNWU_ISA=$$level"; \
 		DUNWU_ISA=$$level $(PYTEST) $$tests || exit 1; \
 	done

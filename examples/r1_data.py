@@ -34,7 +34,7 @@ def rows(folder: Path, name: str) -> list[Row]:
 
 
 def calculations(solutions: list[Row]) -> dict[str, Row]:
-    """The small sums that GSM8K's solutions consist of (`<<48/2=24>>`), by their question: the easy grade of the reasoning task."""
+    """The small calculations that GSM8K's solutions consist of (`<<48/2=24>>`), by their question: the easy grade of the reasoning task."""
     found: dict[str, Row] = {}
     for row in solutions:
         for left, sign, right, result in re.findall(r"<<(\d{1,2})([-+*/])(\d{1,2})=(\d+)>>", row["answer"]):
@@ -83,7 +83,7 @@ def conversations(data: Path) -> dict[str, list[Row]]:
     first = [row for row in pairs if len(row["prompt"]) == 1]
     return {
         "general": [{"messages": [*row["prompt"], {"role": "assistant", "content": row["chosen"]}]} for row in helpful],
-        "pairs": [{key: row[key] for key in ("prompt", "chosen", "rejected")} for row in pairs[:: len(pairs) // PAIRS]],
+        "pairs": [{key: row[key] for key in ("prompt", "chosen", "rejected")} for row in pairs[:: max(1, len(pairs) // PAIRS)]],
         "labelled": [{"prompt": prompt, "completion": reply, "label": label} for prompt, reply, label in replies[:PAIRS]],
         "prompts": [{"prompt": row["prompt"][0]["content"], "harmful": row["subset"] == "harmless-base"} for row in first],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,7 @@ from dunwu.models.bos import bos_text, start_with
 from dunwu.models.chat import AUTO, BASE, FORMATS, OWN, PLAIN, Message, dropped_turn, form, form_end, form_start
 from dunwu.models.chat_text import apply_chat, chat_end, writes_date
 from dunwu.models.own_template import layout_of, opening, with_suffix
-from dunwu.models.plain_text import encode_masked, mask, special_tokens, unmask
+from dunwu.models.plain_text import encode_masked, mask, maskable_tokens, unmask
 from dunwu.models.protocols import Tokenizer
 from dunwu.rollout.base import Engine
 from dunwu.run.date import run_date
@@ -46,6 +46,11 @@ class PromptTemplate:
     end: str | None = None
     block: TemplateConfig | None = None
     examples: tuple[Shot, ...] = ()
+    _masked: tuple[str, ...] = field(init=False, repr=False)
+    """Special tokens that stay text in problems: in all templates but ``plain``, where a prompt may be in a form of its own."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_masked", () if self.name == PLAIN else maskable_tokens(self.tokenizer))
 
     @property
     def takes_turns(self) -> bool:
@@ -55,10 +60,9 @@ class PromptTemplate:
     def prompt(self, problem: Problem, chat: Sequence[Mapping[str, str]] = ()) -> Prompt:
         """The prompt of ``problem``, or of the conversation ``chat`` about it, which a text template cannot render.
 
-        Special tokens in its texts stay text, but in ``plain``, where a prompt may be in a form of its own. Raises ``DataError`` if a
-        template refuses it, or drops or rewrites a user's or system's turn.
+        Raises ``DataError`` if a template refuses it, or drops or rewrites a user's or system's turn.
         """
-        tokens = () if self.name == PLAIN else special_tokens(self.tokenizer)
+        tokens = self._masked
         if not self.takes_turns:
             assert not chat, "a text template cannot render a conversation"
             if problem.turns:

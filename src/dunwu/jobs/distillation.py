@@ -33,7 +33,7 @@ def run_distillation(config: DistillationConfig, out: Path, resume: bool = False
         check_teacher(config, tokenizer)
 
     def make(student: CausalLM, tokenizer: Tokenizer, engine: Engine, sets: Mapping[str, TokenFile]) -> DistillTrainer:
-        examples = _stored(config, out, student, sets, reporter)
+        examples = _stored(config, out, student, len(tokenizer), sets, reporter)
         teacher = None if examples else load_model(config.teacher, student.device)[0]
         data, validation = ((examples or sets).get(name, ()) for name in SETS)
         return DistillTrainer(config, student, tokenizer, engine, data, validation, reporter, teacher=teacher)
@@ -77,15 +77,14 @@ def check_sizes(method: object, max_length: int | None, student: Dimensions, tea
 
 
 def _stored(
-    config: DistillationConfig, out: Path, student: CausalLM, sets: Mapping[str, TokenFile], reporter: Reporter
+    config: DistillationConfig, out: Path, student: CausalLM, tokens: int, sets: Mapping[str, TokenFile], reporter: Reporter
 ) -> Mapping[str, Examples]:
-    """The sets with the teacher's distributions, which are written first where they are missing; empty without ``top_k``."""
+    """The sets with the teacher's distributions over ``tokens``, written first where they are missing; empty without ``top_k``."""
     method = config.method
     if not isinstance(method, LogitsMethod) or not method.top_k:
         return {}
     root = out / TOKENS / "teacher" if method.stored is None else Path(method.stored).expanduser()
     precision, folder = torch_precision(config.matmul_precision, student.device), model_folder(config.teacher)
-    tokens = len(load_tokenizer(config.teacher))
     how = Stored(min(method.top_k, tokens), method.temperature, tokens)
     taught = content_hash(folder) if folder else config.teacher
     folders = {name: store_folder(root, found.fingerprint, taught, precision, how) for name, found in sets.items()}

@@ -19,7 +19,7 @@ from jinja2 import TemplateError
 
 from dunwu.errors import ConfigError, DataError
 from dunwu.models.bos import bos_text, start_with
-from dunwu.models.chat_text import apply_chat
+from dunwu.models.chat_text import apply_chat, special_tokens
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.tasks.templates import TEMPLATES
 
@@ -171,7 +171,7 @@ def training_template(name: str, tokenizer: Tokenizer, layout: str | None = None
     jinja = layout or (form(name, tokenizer) if name in FORMATS else tokenizer.chat_template)
     if not isinstance(jinja, str):
         raise ConfigError(f"template = 'auto': the tokenizer has no chat template of its own; {remedy}")
-    special = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special} | set(tokenizer.all_special_tokens)
+    special = special_tokens(tokenizer)
     markers = set(_MARKER.findall(jinja))
     if name not in (AUTO, OWN):
         _check_tokens(name, markers, tokenizer, remedy)

@@ -74,5 +74,9 @@ def chat_end(tokenizer: Tokenizer, template: str | None = None) -> str | None:
     except TemplateError:
         return None
     after = text.rpartition(_ANSWER)[2].lstrip()
-    special = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special} | set(tokenizer.all_special_tokens)
-    return max((token for token in special if token and after.startswith(token)), key=len, default=None)
+    return max((token for token in special_tokens(tokenizer) if token and after.startswith(token)), key=len, default=None)
+
+
+def special_tokens(tokenizer: Tokenizer) -> set[str]:
+    """The texts that stand for special tokens."""
+    return {added.content for added in tokenizer.added_tokens_decoder.values() if added.special} | set(tokenizer.all_special_tokens)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from dunwu.models.bos import encode
+from dunwu.models.chat_text import special_tokens
 from dunwu.models.protocols import Tokenizer
 
 _FIRST = 0xF0000
@@ -16,10 +17,9 @@ _TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 """Prompts ask for these, and a tokenizer may have them as special tokens."""
 
 
-def special_tokens(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """The texts that stand for special tokens, long ones first."""
-    found = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special} | set(tokenizer.all_special_tokens)
-    return tuple(sorted(found - {"", *_TAGS}, key=lambda token: (-len(token), token)))
+def maskable_tokens(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """The special tokens that stay text where people wrote them, long ones first."""
+    return tuple(sorted(special_tokens(tokenizer) - {"", *_TAGS}, key=lambda token: (-len(token), token)))
 
 
 def mask(text: str, tokens: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from dunwu.errors import DataError
 from dunwu.models.bos import bos_text
 from dunwu.models.chat import dropped_turn
 from dunwu.models.chat_text import apply_chat
-from dunwu.models.plain_text import encode_masked, mask, special_tokens
+from dunwu.models.plain_text import encode_masked, mask, maskable_tokens
 from dunwu.models.protocols import Tokenizer
 from dunwu.rewards.scope import Visible, Whole, look_at, narrow
 
@@ -76,7 +76,7 @@ class Reader:
 
     def __init__(self, tokenizer: Tokenizer, padding: int | None) -> None:
         self._tokenizer = tokenizer
-        self._special = special_tokens(tokenizer)
+        self._special = maskable_tokens(tokenizer)
         self._start = "" if tokenizer.chat_template else bos_text(tokenizer)
         end = tokenizer.eos_token_id
         self.end = () if end is None or end == padding else (end,)
