@@ -18,7 +18,7 @@ from dunwu.config.defaults import ModelFacts, following, in_words, template_of
 from dunwu.config.load import Chosen, follow, merge, read_mapping, validate, with_preset
 from dunwu.config.recipe_commands import recipe_of
 from dunwu.config.reward_model import RewardModelConfig
-from dunwu.config.rewards import ModelPartConfig, OwnPart
+from dunwu.config.rewards import ModelPartConfig, OwnPart, TeacherPart
 from dunwu.config.sft import SftConfig
 from dunwu.config.tasks import TaskConfig
 from dunwu.config.template import AnyTemplate
@@ -291,7 +291,7 @@ def reward(
     """The reward of each completion of a problem, as with `reward=parts` in a run, but without its time limit: total and parts.
 
     `answer_form`: where the answer stands; by default where the problem says.
-    Raises `ConfigError`, also for parts that need more than one text: reward models, and functions that compare the whole group.
+    Raises `ConfigError`, also for parts that need more than one text: reward models, teachers, and functions that compare the whole group.
     """
     texts = [texts] if isinstance(texts, str) else texts
     if not isinstance(problem, Problem):
@@ -302,7 +302,7 @@ def reward(
     config = _config(ZeroConfig, {"reward": parts, **form}, "zero", {})
     problem, chosen = in_form(problem, config.answer_form) if form else problem, config.reward
     for part in chosen:
-        if isinstance(part, ModelPartConfig) or (isinstance(part, OwnPart) and part.sees == "group"):
+        if isinstance(part, ModelPartConfig | TeacherPart) or (isinstance(part, OwnPart) and part.sees == "group"):
             raise ConfigError(f"reward: {part.kind} needs a whole run or group: remove it")
     made = make_reward(chosen)
     return [compute(made, problem, text) for text in texts]

@@ -123,6 +123,11 @@ class TokenSequence:
         return sum(self.sampled)
 
     @property
+    def last_turn(self) -> tuple[int, ...]:
+        """The tokens behind the last one that the policy did not sample."""
+        return self.ids[max((place + 1 for place, drawn in enumerate(self.sampled) if not drawn), default=0) :]
+
+    @property
     def versions(self) -> set[int]:
         """The versions of the policies that sampled the tokens."""
         return {version for version, drawn in zip(self.policy_versions, self.sampled, strict=True) if drawn}

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dunwu.config.base import Config, Count, Positive, as_tuples
 from dunwu.config.references import CodeRef, ModelRef
+from dunwu.config.teacher import TeacherScore
 
 ScopeName = Literal["whole", "reasoning", "visible"]
 
@@ -118,9 +119,20 @@ class SafetyPart(ModelPartConfig):
     kind: Literal["safety"] = "safety"
 
 
+class TeacherPart(PartConfig, TeacherScore):
+    """How close is the completion to a teacher's answer to the same problem? Without such an answer the part does not apply."""
+
+    kind: Literal["teacher"] = "teacher"
+
+    @property
+    def name(self) -> str:
+        """Its name in metrics."""
+        return f"{self.kind}-{self.closeness}"
+
+
 RulePart = AccuracyPart | FormatPart | LanguagePart | RepetitionPart | WordLimitPart | OwnPart | EnvironmentPart
 ModelPart = HelpfulnessPart | SafetyPart
-AnyPart = Annotated[RulePart | ModelPart, Field(discriminator="kind")]
+AnyPart = Annotated[RulePart | ModelPart | TeacherPart, Field(discriminator="kind")]
 
 
 def _spelled_out(value: Any) -> Any:

@@ -12,6 +12,7 @@ import torch
 from dunwu.algorithms.recipes import describe
 from dunwu.analysis.live import live_page
 from dunwu.analysis.report import write_report
+from dunwu.config.rewards import TeacherPart
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.few_shot import with_examples
 from dunwu.data.prompts import template_in_words, written_date
@@ -37,6 +38,8 @@ from dunwu.tasks.make import make_mixture
 from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
+from dunwu.trainers.teacher_rewards import teacher_rewards
+from dunwu.trainers.teachers import Teachers, with_templates
 from dunwu.trainers.trackers import check_trackers, open_trackers
 from dunwu.trainers.train_loop import Schedule, Show, run_steps
 
@@ -54,6 +57,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
     torch.manual_seed(config.seed)
     take_date(out)
     config = with_examples(config)
+    teaching = any(isinstance(part, TeacherPart) for part in config.reward)
+    config = with_templates(config) if teaching else config
     check_parts(config)
     device = pick_device(config.device)
     model, tokenizer = load_model(config.model, device)
@@ -68,6 +73,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
     checked = check_run(config, task, model, tokenizer)
     reward = check_reward(config, task)
     models = ModelRewards.load(config.reward, device)
+    teachers = Teachers(config, tokenizer) if teaching else None
+    taught = teacher_rewards(config, teachers, tokenizer) if teachers else []
     folder = model_folder(config.model)
     inputs = data if folder is None else {"model": content_hash(folder), **data}
     own = {key: (str(file), own_hash(file)) for key, file in own_files(config.reward, config.tripwire).items()}
@@ -78,7 +85,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
             out, "zero", config.model_dump(mode="json"), config.seed, resume, inputs, files, config.resume_may_change, reporter=reporter
         ) as run,
         RewardPool(reward, config.reward_workers, config.reward_timeout) as pool,
-        GroupRewards(config, pool.weights, models) as group_rewards,
+        GroupRewards(config, pool.weights, models, taught) as group_rewards,
         open_trackers(config.report_to, run) as track,
         live_page(run) as page,
     ):
@@ -86,7 +93,9 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         if already_finished(run, last):
             return out
         _record_card(run, folder)
-        trainer = GrpoTrainer(config, model, tokenizer, engine, pool, task, run, group_rewards)
+        if teachers:
+            teachers.keep_in(run.path)
+        trainer = GrpoTrainer(config, model, tokenizer, engine, pool, task, run, group_rewards, teachers)
         run.manifest["algorithm"] = describe(trainer.algorithm)
         run.manifest["arithmetic"] = {"generation": engine.decoder, "training": trainer.policy.scorer.name}
         run.manifest["sandbox"] = where_programs_run()

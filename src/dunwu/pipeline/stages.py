@@ -86,6 +86,7 @@ def describe(work: Config) -> Work:
                     "model": "model",
                     "tasks.*.task.path": "data",
                     "evaluations.*.task.path": "data",
+                    "reward.*.teacher.model": "model",  # before the next, whose * covers dots too
                     "reward.*.model": "reward_model",
                 },
                 payload=last_checkpoint,

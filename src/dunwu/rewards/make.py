@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, assert_never
 
+from dunwu.config.references import references
 from dunwu.config.rewards import (
     AccuracyPart,
     AnyPart,
@@ -16,10 +17,12 @@ from dunwu.config.rewards import (
     OwnPart,
     RepetitionPart,
     RulePart,
+    TeacherPart,
     TripwireConfig,
     WordLimitPart,
 )
 from dunwu.errors import ConfigError
+from dunwu.models.bundled import BUNDLED_NAME, newest_checkpoint
 from dunwu.process.code_hash import file_code_hash
 from dunwu.process.own_code import load_function
 from dunwu.rewards.compose import ACCURACY, HIDDEN, ComposedReward, Part
@@ -35,22 +38,23 @@ from dunwu.run.directory import content_hash
 
 
 def make_reward(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None, end_marker: str = "") -> ComposedReward:
-    """The configured reward of one rollout, without reward models and custom functions that see the whole group: the trainer adds those
-    (`dunwu.trainers.group_rewards`).
+    """The configured reward of one rollout, without reward models, teachers and custom functions that see the whole group: the trainer adds
+    those (`dunwu.trainers.group_rewards`).
 
     Raises `ConfigError` for two parts with the same name and for functions that cannot be loaded.
     """
     accuracy = next((config for config in configs if isinstance(config, AccuracyPart)), None)
     models = [config.kind for config in configs if isinstance(config, ModelPartConfig)]
+    teachers = [config.name for config in configs if isinstance(config, TeacherPart)]
     comparing = [config for config in configs if isinstance(config, OwnPart) and config.sees == "group"]
     parts = tuple(
         make_part(config)
         for config in configs
-        if config is not accuracy and config not in comparing and not isinstance(config, ModelPartConfig)
+        if config is not accuracy and config not in comparing and not isinstance(config, ModelPartConfig | TeacherPart)
     )
     for config in comparing:
         load_function(config.function)
-    names = [ACCURACY, *(part.name for part in parts), *models, *map(own_name, comparing)]
+    names = [ACCURACY, *(part.name for part in parts), *models, *teachers, *map(own_name, comparing)]
     if double := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(f"reward has two parts named {double!r}: give one of them another name, such as name: {double}-2")
     if HIDDEN in names:
@@ -130,7 +134,17 @@ def own_files(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None
         functions["tripwire"] = tripwire.function
     files = {key: Path(function.rpartition(":")[0]).expanduser() for key, function in functions.items()}
     models = {f"reward.{i}": Path(config.model).expanduser() for i, config in enumerate(configs) if isinstance(config, ModelPartConfig)}
-    return files | {key: folder for key, folder in models.items() if folder.is_dir()}
+    return files | {key: folder for key, folder in models.items() if folder.is_dir()} | dict(_of_teachers(configs))
+
+
+def _of_teachers(configs: Sequence[AnyPart]) -> Iterator[tuple[str, Path]]:
+    """Code and models of teachers."""
+    for i, config in enumerate(configs):
+        if isinstance(config, TeacherPart):
+            for key, text, kind in references(config.teacher, f"reward.{i}.teacher"):
+                path = Path(text.rpartition(":")[0]).expanduser() if kind == "code" else newest_checkpoint(Path(text).expanduser())
+                if path.exists() and not (kind == "model" and text == BUNDLED_NAME):
+                    yield key, path
 
 
 def own_hash(path: Path) -> str:

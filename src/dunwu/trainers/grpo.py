@@ -29,6 +29,7 @@ from dunwu.trainers.policy_update import PolicyUpdate
 from dunwu.trainers.state import load_state, load_weights, save_state, save_weights
 from dunwu.trainers.step_groups import GroupSource, problem_stream
 from dunwu.trainers.step_report import StepReport
+from dunwu.trainers.teachers import Teachers
 from dunwu.trainers.train_loop import Metrics
 
 REFERENCE, BEHAVIOUR = "reference.", "behaviour."
@@ -47,9 +48,11 @@ class GrpoTrainer:
         task: Task,
         run: RunDirectory,
         group_rewards: GroupReward | None = None,
+        teachers: Teachers | None = None,
     ) -> None:
         self.config, self.tokenizer, self.engine, self.pool, self.task, self.run = config, tokenizer, engine, pool, task, run
         self.group_rewards = group_rewards or GroupRewards(config, pool.weights, ModelRewards())
+        self.teachers = teachers
         self.algorithm = with_config(algorithm_named(config.grpo.algorithm), config.grpo)
         self.policy = PolicyUpdate(model, self.algorithm, config, pad=padding_id(tokenizer, model) or 0)
         self.sampling = sampling_params(config.sampling, config.template, tokenizer, engine)
@@ -77,11 +80,15 @@ class GrpoTrainer:
             self.policy.renew_reference()
         metrics = self.report(step, groups, experience, totals, self.algorithm)
         self.policy.optimiser.count_skipped(step, totals.skipped, *self.report.nonfinite(step), self.run.reporter)
-        return metrics | {
-            "learning_rate": self.policy.optimiser.learning_rate,
-            "step_time": time.monotonic() - began,
-            "time/train": trained - training,
-        }
+        return (
+            metrics
+            | ({} if self.teachers is None else self.teachers.metrics(step))
+            | {
+                "learning_rate": self.policy.optimiser.learning_rate,
+                "step_time": time.monotonic() - began,
+                "time/train": trained - training,
+            }
+        )
 
     @property
     def halted(self) -> str:

@@ -16,7 +16,7 @@ from dunwu.data.prompts import prompt_template, sampling_params
 from dunwu.models.bos import encode
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_model, pick_device
-from dunwu.models.protocols import Tokenizer
+from dunwu.models.protocols import CausalLM
 from dunwu.rollout.build import build_engine
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.tasks.templates import TEMPLATES
@@ -31,6 +31,7 @@ class Local:
 
     def __init__(self, config: LocalGenerator) -> None:
         self._config = with_examples(config)
+        self.template = self._config.template
         # The folder's name without its path: data cards must have the same bytes on every machine. The lineage has the folder's hash.
         self.name = Path(config.model).name if Path(config.model).expanduser().is_dir() else config.model
 
@@ -38,10 +39,10 @@ class Local:
         """See `Generator`. All requests of a call share their sampling."""
         if not requests:
             return []
-        engine, tokenizer = self._loaded
+        engine, tokenizer = self._engine, self.loaded[1]
         assert len({request.sampling for request in requests}) == 1, "requests of one call need the same sampling"
-        params = sampling_params(requests[0].sampling, self._config.template, tokenizer, engine)
-        prompts = {chat: self._prompt(chat, tokenizer) for chat in dict.fromkeys(request.chat for request in requests)}
+        params = sampling_params(requests[0].sampling, self.template, tokenizer, engine)
+        prompts = {chat: self.prompt(chat) for chat in dict.fromkeys(request.chat for request in requests)}
         sampled = engine.generate([EngineRequest(prompts[each.chat].token_ids, params, each.seed) for each in requests])
         completions = [
             TextCompletion(prompts[request.chat].prefill + completion.text, completion.finish_reason == "stop")
@@ -52,14 +53,20 @@ class Local:
         return completions
 
     @cached_property
-    def _loaded(self) -> tuple[TorchEngine, Any]:
+    def loaded(self) -> tuple[CausalLM, Any]:
+        """The model and its tokenizer, loaded once."""
         torch.set_num_threads(self._config.threads or torch.get_num_threads())
-        model, tokenizer = load_model(self._config.model, pick_device(self._config.device))
-        return build_engine(self._config.engine, model, tokenizer), tokenizer
+        return load_model(self._config.model, pick_device(self._config.device))
 
-    def _prompt(self, chat: Chat, tokenizer: Tokenizer) -> Prompt:
+    @cached_property
+    def _engine(self) -> TorchEngine:
+        return build_engine(self._config.engine, *self.loaded)
+
+    def prompt(self, chat: Chat) -> Prompt:
+        """The prompt for ``chat`` in the model's template."""
+        tokenizer = self.loaded[1]
         problem = Problem(chat[-1].content[:60], "", chat[-1].content, "text")
-        name = self._config.template
+        name = self.template
         if not isinstance(name, str) or len(chat) == 1 or name not in TEMPLATES:
             template = prompt_template(name, tokenizer)
             return template.prompt(problem, plain(chat) if template.takes_turns else ())

@@ -46,7 +46,12 @@ class Journalled:
         """``earlier``: journals of the same generator whose completions count as well."""
         self._generator, self._path, self._progress = generator, path, progress or Progress()
         self.name, self.independent = generator.name, generator.independent
-        self._known = {key: text for file in (*earlier, path) for key, text in _read(file)}
+        self._known, self._marks = dict[str, TextCompletion](), dict[str, str]()
+        for file in (*earlier, path):
+            for key, text, mark in _read(file):
+                self._known[key], self._marks[key] = text, mark
+        self.mark = ""
+        """Written beside each completion that is requested from now on."""
         self.refused: dict[str, str] = {}
         """Why the model refused prompts, by their ids."""
         self._recall = generator.recall if isinstance(generator, Recalls) else lambda request, completion: None
@@ -77,29 +82,39 @@ class Journalled:
                 self.refused.setdefault(requests[place].id, text.refused)
         return completions
 
+    def mark_of(self, request: Request) -> str | None:
+        """The mark under which the completion of ``request`` was requested; ``None`` if it was not."""
+        return self._marks.get(_keys(self.name, [request])[0])
+
     def _asked(self, part: range, keys: Sequence[str]) -> list[int]:
         """The places of a call that must be requested."""
         missing = [place for place in part if keys[place] not in self._known]
         return missing if self.independent or not missing else list(part)
 
     def _request(self, requests: Sequence[Request], keys: Sequence[str], advance: Callable[[], None]) -> None:
+        lines = bytearray()
         with self._path.open("ab") as file:
             if file.tell() and not _ends_with_newline(self._path):
                 file.write(b"\n")  # the last line was cut off by a kill
 
+            def write() -> None:
+                file.write(lines)
+                file.flush()
+                os.fsync(file.fileno())
+                lines.clear()
+
             def keep(place: int, text: TextCompletion) -> None:
-                self._known[keys[place]] = text
+                self._known[keys[place]], self._marks[keys[place]] = text, self.mark
                 line = {"key": keys[place], "text": text.text, "finished": text.finished}
                 if text.refused:
                     line |= {"refused": text.refused, "id": requests[place].id}
-                file.write(json.dumps(line).encode() + b"\n")
-                file.flush()
+                lines.extend(json.dumps({**line, **({"mark": self.mark} if self.mark else {})}).encode() + b"\n")
                 if self.independent:
-                    os.fsync(file.fileno())
+                    write()
                 advance()
 
             self._generator.complete(requests, keep)
-            os.fsync(file.fileno())
+            write()  # a call whose completions depend on each other is written as a whole
 
 
 def _calls(requests: Sequence[Request]) -> Iterator[range]:
@@ -126,14 +141,15 @@ def _keys(name: str, requests: Sequence[Request]) -> list[str]:
     return keys
 
 
-def _read(path: Path) -> Iterator[tuple[str, TextCompletion]]:
-    """The complete lines; a truncated line is skipped, and its completion is requested again."""
+def _read(path: Path) -> Iterator[tuple[str, TextCompletion, str]]:
+    """Key, completion and mark of the complete lines; a truncated line is skipped, and its completion is requested again."""
     if not path.exists():
         return
     for line in path.read_bytes().split(b"\n"):
         try:
             entry = json.loads(line)
-            yield str(entry["key"]), TextCompletion(str(entry["text"]), bool(entry["finished"]), str(entry.get("refused") or ""))
+            text = TextCompletion(str(entry["text"]), bool(entry["finished"]), str(entry.get("refused") or ""))
+            yield str(entry["key"]), text, str(entry.get("mark") or "")
         except (ValueError, TypeError, KeyError):
             continue
 

@@ -1,0 +1,58 @@
+"""A teacher that answers during reinforcement learning: in the reward, and between two answers of the student."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from dunwu.config.base import Config, as_tuples
+from dunwu.config.blocks import SamplingConfig
+from dunwu.config.data import EndpointGenerator, LocalGenerator, OwnGenerator
+
+
+def _spelled_out(teacher: Any) -> Any:
+    """The keys of a teacher that is only named, and the kind where none is given."""
+    if isinstance(teacher, str):
+        address, code = re.match("https?://", teacher), re.fullmatch(r".+\.py:\w+", teacher)
+        teacher = {"url" if address else "function" if code else "model": teacher}
+    if not isinstance(teacher, dict) or "kind" in teacher:
+        return as_tuples(teacher)
+    return as_tuples({"kind": "endpoint" if "url" in teacher else "own" if "function" in teacher else "local", **teacher})
+
+
+Teacher = Annotated[
+    Annotated[LocalGenerator | EndpointGenerator | OwnGenerator, Field(discriminator="kind")], BeforeValidator(_spelled_out)
+]
+
+
+class AskedTeacher(Config):
+    """A model that answers problems of a run, each once: its answers are kept in the run directory."""
+
+    teacher: Teacher
+    """The model: a run, a checkpoint, a local Hugging Face folder or a hub id; `{url: ..., model: NAME}` of an OpenAI-compatible endpoint;
+    `file.py:function`; or a block with keys of its own. The template of a local one is that of its training, if it is not set."""
+    sampling: SamplingConfig | None = None
+    """How its answers are sampled. null: as long as the student's, with DeepSeek-R1's temperature 0.6 and top_p 0.95."""
+    ask_for_form: bool = False
+    """Add to the teacher's prompt a request for the answer in the run's form, where the problem has none. For teachers that Dunwu did not
+    train."""
+
+
+class TeacherScore(AskedTeacher):
+    """How close a completion is to the teacher."""
+
+    closeness: Literal["answer", "overlap", "likelihood"] = "answer"
+    """answer: 1 if the final answers are equivalent by the problem's verifier, else 0; no gold answer is needed. overlap: ROUGE-L of the
+    chains of thought, from 0 to 1. likelihood: `exp` of the mean log-probability of a token under the teacher, from 0 to 1; of a local
+    teacher only."""
+
+    @model_validator(mode="after")
+    def _with_probabilities(self) -> Self:
+        if self.closeness == "likelihood" and not isinstance(self.teacher, LocalGenerator):
+            raise ValueError(
+                f"closeness = likelihood needs the teacher's probabilities, and teacher.kind = {self.teacher.kind} gives text only: set"
+                " teacher.kind=local, or closeness to answer or overlap"
+            )
+        return self
