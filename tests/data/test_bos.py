@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from dunwu.config.data import LocalGenerator
-from dunwu.data.generators.local import Local
 from dunwu.data.io.chat_examples import encode_rows
 from dunwu.data.io.preferences import user_turn
-from dunwu.data.prompts import NAMES, make_prompts
+from dunwu.data.prompts import NAMES, chat_prompt, make_prompts
 from dunwu.errors import ConfigError
 from dunwu.models.bos import bos_text
 from dunwu.models.chat import FORMATS, Message, training_template
@@ -107,11 +105,10 @@ def test_training_reads_the_prompt_that_is_sampled_from_also_after_a_reload(temp
 
 @pytest.mark.parametrize("template", [*TEMPLATES, "plain", "chatml"])
 def test_generators_do_as_evaluation_does(template: str, tokenizer: Any) -> None:
-    local = Local(LocalGenerator(template=template))  # type: ignore[arg-type]
-    assert list(local._prompt((Message("user", PROBLEM.text),), tokenizer).token_ids) == prompted(template, tokenizer)
+    assert list(chat_prompt((Message("user", PROBLEM.text),), template, tokenizer).token_ids) == prompted(template, tokenizer)
     shots = (Message("user", "1?"), Message("assistant", "<think>a</think>1"), Message("user", PROBLEM.text))
     if template != "plain":
-        ids = list(local._prompt(shots, tokenizer).token_ids)
+        ids = list(chat_prompt(shots, template, tokenizer).token_ids)
         assert ids[0] == 1
         assert ids.count(1) == 1
 

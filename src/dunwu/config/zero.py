@@ -19,6 +19,7 @@ from dunwu.config.blocks import (
     Seeded,
     Verifying,
 )
+from dunwu.config.data import EndpointGenerator
 from dunwu.config.rewards import AccuracyPart, FormatPart, ModelPartConfig, Parts, TripwireConfig
 from dunwu.config.tasks import ChatTask, CountdownTask, EnvironmentTask, TaskConfig, Tasks, WeightedTask, each_with_task
 from dunwu.config.template import PromptTemplate, Template
@@ -195,6 +196,7 @@ class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
         if key == "grpo.steps":
             return new > old and not any(isinstance(part, ModelPartConfig) and part.after for part in self.reward)
         free = key in ("sample_every", "dump_rollouts_every", "evaluate_every", "reward_workers", "reward_timeout")
+        free = free or (".teacher." in key and key.rpartition(".")[2] in EndpointGenerator.operation)
         return free or (key == "max_prompt_tokens" and new > old) or super().resume_may_change(key, old, new)
 
     @field_validator("evaluations", mode="before")

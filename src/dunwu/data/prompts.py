@@ -14,7 +14,7 @@ from dunwu.config.template import ASKS, Shot, Template, TemplateConfig
 from dunwu.data.few_shot import examples
 from dunwu.errors import ConfigError, DataError, ModelError
 from dunwu.models.bos import bos_text, start_with
-from dunwu.models.chat import AUTO, BASE, FORMATS, OWN, PLAIN, Message, dropped_turn, form, form_end, form_start
+from dunwu.models.chat import AUTO, BASE, FORMATS, OWN, PLAIN, Message, dropped_turn, form, form_end, form_start, training_template
 from dunwu.models.chat_text import apply_chat, chat_end, writes_date
 from dunwu.models.own_template import layout_of, opening, with_suffix
 from dunwu.models.plain_text import encode_masked, mask, maskable_tokens, unmask
@@ -103,6 +103,19 @@ class PromptTemplate:
     def _suffix(self, problem: Problem) -> str:
         suffix = "" if self.block is None else self.block.suffix
         return request_for_form(problem) if suffix == ASKS else suffix
+
+
+def chat_prompt(chat: Sequence[Message], template: Template, tokenizer: Tokenizer) -> Prompt:
+    """The prompt of a conversation, whose last turn is the user's; a text template is extended to several turns by its form for training."""
+    problem = Problem(chat[-1].content[:60], "", chat[-1].content, "text")
+    if not isinstance(template, str) or len(chat) == 1 or template not in TEMPLATES:
+        written = prompt_template(template, tokenizer)
+        turns = [{"role": turn.role, "content": turn.content} for turn in chat]
+        return written.prompt(problem, turns if written.takes_turns else ())
+    prefill, tokens = TEMPLATES[template].prefill, maskable_tokens(tokenizer)
+    extended = training_template(template.removesuffix("-prefilled"), tokenizer)
+    text = extended.prompt([replace(turn, content=mask(turn.content, tokens)) for turn in chat]) + prefill
+    return Prompt(problem, unmask(text, tokens), encode_masked(tokenizer, text, extended.start, tokens), prefill)
 
 
 def request_for_form(problem: Problem) -> str:

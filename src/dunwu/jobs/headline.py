@@ -14,7 +14,7 @@ from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.report import write_report
 from dunwu.analysis.sentences import PHASES, nothing_learnt, overlap, percent, plain
 from dunwu.config.blocks import SamplingConfig, rate_in_words
-from dunwu.config.rewards import AnyPart, OwnPart
+from dunwu.config.rewards import AnyPart, OwnPart, TeacherPart
 from dunwu.config.tasks import DatasetTask, ReasoningGymTask, TaskConfig, task_title
 from dunwu.config.template import ASKS, Template, TemplateConfig, form_asked
 from dunwu.config.zero import EvalConfig, ZeroConfig
@@ -93,8 +93,8 @@ def plan_facts(
 
 
 def _part(part: AnyPart) -> str:
-    """`accuracy`, `0.5 language`, `file.py:function`."""
-    name = part.function if isinstance(part, OwnPart) else part.kind
+    """`accuracy`, `0.5 language`, `file.py:function`, `teacher-answer`."""
+    name = part.function if isinstance(part, OwnPart) else part.name if isinstance(part, TeacherPart) else part.kind
     return name if part.weight == 1 else f"{part.weight:g} {name}"
 
 

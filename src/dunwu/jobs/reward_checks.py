@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dunwu.config.rewards import ModelPartConfig
+from dunwu.config.data import LocalGenerator
+from dunwu.config.rewards import ModelPartConfig, TeacherPart
 from dunwu.config.zero import ZeroConfig
+from dunwu.data.generators.make import make_generator
+from dunwu.errors import ConfigError
+from dunwu.models.facts import model_facts
 from dunwu.rewards.compose import ComposedReward
 from dunwu.rewards.make import make_reward, refuse_unknown_tasks
 from dunwu.tasks.base import Task
@@ -13,10 +17,12 @@ from dunwu.tasks.make import make_task
 from dunwu.tasks.mixture import Mixture
 from dunwu.trainers.model_rewards import refuse_idle
 from dunwu.trainers.reward_model_scoring import check_reward_model
+from dunwu.trainers.teachers import asked_teachers
 from dunwu.types import Problem
+from dunwu.verifiers.verify import WHOLE_TEXTS
 
 LOOKED_AT = 1000
-"""Training problems among which each reward model must find one to score; enough for a mixture to have its shares."""
+"""Training problems among which each model must find one to score; enough for a mixture to have its shares."""
 
 
 def check_reward(config: ZeroConfig, task: Task) -> ComposedReward:
@@ -27,18 +33,37 @@ def check_reward(config: ZeroConfig, task: Task) -> ComposedReward:
     reward = make_reward(config.reward, config.tripwire)
     names = [part.name for part in (task.tasks if isinstance(task, Mixture) else [task])]
     refuse_unknown_tasks(config.reward, names, lambda: [make_task(held_out.task).name for held_out in config.evaluations])
-    refuse_idle(config.reward, _first(config, task))
+    first = _first(config, task)
+    refuse_idle(config.reward, first)
+    _refuse_no_answers(config, first)
     return reward
 
 
 def check_parts(config: ZeroConfig) -> None:
-    """Check without data: functions, names of parts, and (unloaded) reward models from outside the pipeline. Raises ``UserError``."""
+    """Check without data: functions, names of parts, and (unloaded) models from outside the pipeline. Raises ``UserError``."""
     make_reward(config.reward, config.tripwire)
     for part in config.reward:
         if isinstance(part, ModelPartConfig) and not part.model.startswith("@"):
             check_reward_model(part.model, part.kind)
+    for asked in asked_teachers(config):
+        if not isinstance(asked.teacher, LocalGenerator):
+            make_generator(asked.teacher)
+        elif not asked.teacher.model.startswith("@"):
+            model_facts(asked.teacher.model)
+
+
+def _refuse_no_answers(config: ZeroConfig, problems: Sequence[Problem]) -> None:
+    """Raise ``ConfigError`` for agreement with a teacher on problems whose answers are whole texts: the part would never apply."""
+    for place, part in enumerate(config.reward):
+        if isinstance(part, TeacherPart) and part.closeness == "answer":
+            tasks = {problem.task for problem in problems if problem.verifier not in WHOLE_TEXTS}
+            if not (tasks & set(part.tasks) if part.tasks else tasks):
+                raise ConfigError(
+                    f"reward.{place}: closeness = answer applies to none of the problems, as none has a short answer that a verifier"
+                    " compares; set closeness to overlap or likelihood"
+                )
 
 
 def _first(config: ZeroConfig, task: Task) -> Sequence[Problem]:
-    models = any(isinstance(part, ModelPartConfig) for part in config.reward)
+    models = any(isinstance(part, ModelPartConfig | TeacherPart) for part in config.reward)
     return [task.train(index, config.seed) for index in range(LOOKED_AT if models else 0)]

@@ -84,8 +84,7 @@ def describe(work: Config) -> Work:
                 resumes=True,
                 takes={
                     "model": "model",
-                    "tasks.*.task.path": "data",
-                    "evaluations.*.task.path": "data",
+                    **dict.fromkeys(("tasks.*.task.path", "evaluations.*.task.path"), "data"),
                     "reward.*.teacher.model": "model",  # before the next, whose * covers dots too
                     "reward.*.model": "reward_model",
                 },

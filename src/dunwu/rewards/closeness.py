@@ -27,7 +27,7 @@ _TOKEN = regex.compile(r"\p{Nd}+|\p{Han}|[\p{L}\p{M}--\p{Han}]+|[^\p{L}\p{M}\p{N
 
 @dataclass(frozen=True, slots=True)
 class Closeness:
-    """A job of the reward pool: ``data[TEACHER]`` of the problem is the teacher's completion, ``data[CUT]`` is true if the student's was cut
+    """A job of the reward pool: ``data[TEACHER]`` of the problem is the teacher's completion, ``data[CUT]`` whether the student's was cut
     off, and the reward's only part is the score."""
 
     kind: Literal["answer", "overlap"]

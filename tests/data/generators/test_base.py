@@ -14,6 +14,7 @@ from dunwu.data.generators.local import Local
 from dunwu.data.generators.make import make_generator
 from dunwu.data.io import journal
 from dunwu.data.io.journal import Journalled, Progress
+from dunwu.data.prompts import chat_prompt
 from dunwu.data.rollouts import rollout_seeds
 from dunwu.errors import ConfigError
 from dunwu.models.chat import Message
@@ -58,15 +59,17 @@ def test_the_built_in_engine_writes_and_tells_what_was_cut_off() -> None:
 
 def test_shots_stand_before_the_question_and_a_missing_chat_template_is_told() -> None:
     chat = (Message("user", "One?"), Message("assistant", "<think>so</think>1"), Message("user", "Two?"))
-    local = Local(LocalGenerator())
-    _, tokenizer = local._loaded
-    assert local._prompt(chat, tokenizer).text == f"User: One?\nAssistant:<think>so</think>1{tokenizer.eos_token}\nUser: Two?\nAssistant:"
-    prefilled = Local(LocalGenerator(template="r1-zero-prefilled"))._prompt(chat[-1:], tokenizer)
+    tokenizer = Local(LocalGenerator()).loaded[1]
+    assert (
+        chat_prompt(chat, "tiny", tokenizer).text
+        == f"User: One?\nAssistant:<think>so</think>1{tokenizer.eos_token}\nUser: Two?\nAssistant:"
+    )
+    prefilled = chat_prompt(chat[-1:], "r1-zero-prefilled", tokenizer)
     assert prefilled.text.endswith("Assistant: <think>\n")
     assert prefilled.prefill == "<think>\n"
     tokenizer.chat_template = None
     with pytest.raises(ConfigError, match="no chat template"):
-        Local(LocalGenerator(template="chat"))._prompt(chat, tokenizer)
+        chat_prompt(chat, "chat", tokenizer)
 
 
 class Failing:

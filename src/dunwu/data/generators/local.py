@@ -11,16 +11,13 @@ import torch
 
 from dunwu.config.data import LocalGenerator
 from dunwu.data.few_shot import with_examples
-from dunwu.data.generators.base import Chat, OnCompletion, Request, TextCompletion, plain
-from dunwu.data.prompts import prompt_template, sampling_params
-from dunwu.models.bos import encode
-from dunwu.models.chat import training_template
+from dunwu.data.generators.base import Chat, OnCompletion, Request, TextCompletion
+from dunwu.data.prompts import chat_prompt, sampling_params
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.protocols import CausalLM
 from dunwu.rollout.build import build_engine
 from dunwu.rollout.torch_engine.engine import TorchEngine
-from dunwu.tasks.templates import TEMPLATES
-from dunwu.types import Problem, Prompt
+from dunwu.types import Prompt
 from dunwu.types import Request as EngineRequest
 
 
@@ -64,13 +61,4 @@ class Local:
 
     def prompt(self, chat: Chat) -> Prompt:
         """The prompt for ``chat`` in the model's template."""
-        tokenizer = self.loaded[1]
-        problem = Problem(chat[-1].content[:60], "", chat[-1].content, "text")
-        name = self.template
-        if not isinstance(name, str) or len(chat) == 1 or name not in TEMPLATES:
-            template = prompt_template(name, tokenizer)
-            return template.prompt(problem, plain(chat) if template.takes_turns else ())
-        prefill = TEMPLATES[name].prefill
-        form = training_template(name.removesuffix("-prefilled"), tokenizer)
-        text = form.prompt(chat) + prefill
-        return Prompt(problem, text, tuple(encode(tokenizer, [text], form.start)[0]), prefill)
+        return chat_prompt(chat, self.template, self.loaded[1])

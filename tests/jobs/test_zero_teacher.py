@@ -1,0 +1,97 @@
+"""`run_zero` with a teacher in the reward: nothing is asked twice, and what cannot work is refused in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunwu.config.load import load_config
+from dunwu.config.zero import ZeroConfig
+from dunwu.errors import ConfigError, ModelError, UserError
+from dunwu.jobs.reward_checks import check_parts, check_reward
+from dunwu.jobs.zero import run_zero
+from dunwu.run.directory import read_manifest, read_metrics
+from dunwu.tasks.make import make_mixture
+from tests.openai_server import Body, Raw, Teacher, serving
+
+
+def right(body: Body) -> str:
+    """Names the number that the problem names."""
+    (number,) = re.findall(r"\d", body["messages"][-1]["content"])
+    return f"<think>ok</think><answer>{number}</answer>"
+
+
+def test_an_endpoint_that_goes_down_stops_the_run_which_resumes(
+    zero_config: Callable[..., ZeroConfig], tmp_path: Path, timeless: Callable[[Path], Any], same_files: Callable[[Path, Path], None]
+) -> None:
+    def until_down(body: Body) -> str | Raw:
+        return (503, b"down") if teacher.answered.total() >= 4 and teacher.down else right(body)
+
+    with serving(Teacher(until_down)) as teacher:
+        part = f"kind: teacher, teacher: {{url: '{teacher.url}', model: m, retries: 0, concurrency: 1}}"
+        config = zero_config(f"reward=[accuracy, {{{part}}}, {{{part}, closeness: overlap, weight: 0.5}}]", "save_every=1")
+        teacher.down = True
+        with pytest.raises(UserError, match="make sure that it works and run the same command again"):
+            run_zero(config, tmp_path / "run")
+        teacher.down = False
+        run_zero(config, tmp_path / "run", resume=True)
+        asked = dict(teacher.answered)
+        run_zero(config, tmp_path / "whole")
+    assert len(asked) == 5  # the data set has five problems
+    assert set(asked.values()) == {1}
+    assert timeless(tmp_path / "run") == timeless(tmp_path / "whole")
+    same_files(tmp_path / "run" / "checkpoints" / "step-000006", tmp_path / "whole" / "checkpoints" / "step-000006")
+    rows = read_metrics(tmp_path / "run")
+    assert rows[0]["teacher_generated_tokens"] > 0 == rows[-1]["teacher_generated_tokens"]
+    assert all(row["rewards/teacher-answer"] == row["rewards/accuracy"] for row in rows)  # the teacher is always right
+
+
+def test_a_local_teacher_is_an_input_of_the_run(
+    zero_config: Callable[..., ZeroConfig], taught_base: str, tmp_path: Path, timeless: Callable[[Path], Any]
+) -> None:
+    overrides = f"reward={{kind: teacher, teacher: {taught_base}}}", "grpo.steps=2", "evaluations=[]"
+    runs = [run_zero(zero_config(*overrides), tmp_path / name) for name in ("one", "two")]
+    assert timeless(runs[0]) == timeless(runs[1])
+    assert "reward.0.teacher.model" in read_manifest(runs[0])["inputs"]
+    lines = [json.loads(line) for line in (runs[0] / "teacher-0.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len({line["key"] for line in lines}) == len(lines) == 5
+
+
+def test_what_cannot_work_is_refused(zero_config: Callable[..., ZeroConfig], tmp_path: Path) -> None:
+    url = "{url: 'http://localhost:1/v1', model: m}"
+    with pytest.raises(ConfigError, match="closeness"):
+        zero_config(f"reward={{kind: teacher, teacher: {url}, closeness: likelihood}}")
+    for parts in ("{kind: teacher}", f"[{{kind: teacher, teacher: {url}}}, {{kind: teacher, teacher: tiny}}]"):
+        with pytest.raises(ConfigError, match="teacher"):
+            check_parts(zero_config(f"reward={parts}"))
+    with pytest.raises(ConfigError, match="KEY_THAT_IS_NOT_SET"):
+        check_parts(zero_config("reward={kind: teacher, teacher: {url: 'http://localhost:1/v1', model: m, key_env: KEY_THAT_IS_NOT_SET}}"))
+    with pytest.raises(ConfigError, match="nowhere"):
+        check_parts(zero_config(f"reward={{kind: teacher, teacher: '{tmp_path}/nowhere.py:f'}}"))
+    with pytest.raises(ModelError):
+        check_parts(zero_config(f"reward={{kind: teacher, teacher: {tmp_path}/nowhere}}"))
+
+
+def test_agreement_is_refused_where_no_problem_has_a_short_answer(tmp_path: Path) -> None:
+    (tmp_path / "prompts.jsonl").write_text("".join(f'{{"prompt": "Hello {n}!"}}\n' for n in range(40)), encoding="utf-8")
+    task = f"tasks=[{{task: {{kind: chat, path: {tmp_path}/prompts.jsonl}}}}]"
+    config = load_config(ZeroConfig, None, [task, "evaluations=[]", "reward={kind: teacher, teacher: tiny}"])
+    with pytest.raises(ConfigError, match="applies to none"):
+        check_reward(config, make_mixture(config.tasks))
+    check_reward(
+        config.model_copy(
+            update={"reward": load_config(ZeroConfig, None, ["reward={kind: teacher, teacher: tiny, closeness: overlap}"]).reward}
+        ),
+        make_mixture(config.tasks),
+    )
+
+
+def test_the_rate_of_an_endpoint_may_change_when_a_run_resumes(zero_config: Callable[..., ZeroConfig]) -> None:
+    config = zero_config("reward={kind: teacher, teacher: {url: 'http://localhost:1/v1', model: m}}")
+    assert config.resume_may_change("reward.0.teacher.concurrency", 8, 4)
+    assert not config.resume_may_change("reward.0.teacher.model", "m", "n")
