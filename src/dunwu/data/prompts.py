@@ -106,7 +106,7 @@ class PromptTemplate:
 
 
 def chat_prompt(chat: Sequence[Message], template: Template, tokenizer: Tokenizer) -> Prompt:
-    """The prompt of a conversation, whose last turn is the user's; a text template is extended to several turns by its form for training."""
+    """The prompt of a conversation, whose last turn is the user's; for several turns a text template has its form for training."""
     problem = Problem(chat[-1].content[:60], "", chat[-1].content, "text")
     if not isinstance(template, str) or len(chat) == 1 or template not in TEMPLATES:
         written = prompt_template(template, tokenizer)
