@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dunwu.trainers.scoring import by_token_budget, fixed_shapes, pad_right
+from dunwu.trainers.scoring import by_token_budget, pad_right
 
 
 def test_by_hand() -> None:
@@ -28,14 +28,3 @@ def test_padding_stands_on_the_right() -> None:
     ids_BT, mask_BT = pad_right([[5, 6, 7], [8]], 1, torch.device("cpu"))
     assert ids_BT.tolist() == [[5, 6, 7], [8, 1, 1]]
     assert mask_BT.tolist() == [[1, 1, 1], [1, 0, 0]]
-
-
-def test_fixed_shapes_by_hand() -> None:
-    batches = fixed_shapes([3, 9, 1, 8, 8], budget=32, multiple=8)
-    assert batches == [([1, 3], (2, 16)), ([4, 0, 2], (4, 8))]
-
-
-def test_missing_rows_are_padding() -> None:
-    ids_BT, mask_BT = pad_right([[5, 6]], 1, torch.device("cpu"), (2, 3))
-    assert ids_BT.tolist() == [[5, 6, 1], [1, 1, 1]]
-    assert mask_BT.tolist() == [[1, 1, 0], [0, 0, 0]]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from dunwu.config.base import Config, Count, Positive
-from dunwu.config.blocks import Machine, Optimising, Saving, Seeded
+from dunwu.config.blocks import Machine, Optimising, Precision, Saving, Seeded
 from dunwu.config.references import ModelRef
 
 Family = Literal["llama", "qwen2", "qwen3"]
@@ -72,5 +72,5 @@ class PretrainConfig(Seeded, Saving, Machine, Optimising):
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     save_every: Positive = 500
     sample_every: Positive = 500
-    matmul_precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """Precision of the matrix products; everything else stays float32."""
+    matmul_precision: Precision = "auto"
+    """Precision of the matrix products, as of `sft`."""

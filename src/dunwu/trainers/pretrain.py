@@ -1,7 +1,7 @@
 """Pre-training of the tiny base model: next-token prediction on the generated corpus.
 
-Documents are not packed: each is a row of its own, as it will be when the model is prompted, and a step's rows are cut into micro-batches
-of similar length. The corpus is an endless stream in which every document is a function of its index, so the place in it is one number.
+Documents do not see each other, as each begins a sequence when the model is prompted. The corpus is an endless stream in which every
+document is a function of its index, so the place in it is one number.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 
 from dunwu.config.pretrain import PretrainConfig
+from dunwu.data.io.chat_examples import Example
 from dunwu.data.tiny_world.corpus import DEFAULT_WEIGHTS, check_weights, document, documents
 from dunwu.data.tiny_world.tokenizer import train_tokenizer
 from dunwu.models.loading import load_model, load_tokenizer, pick_device, save_model
 from dunwu.models.new import new_model
-from dunwu.models.precision import attention, matmul_precision
+from dunwu.models.precision import attention
 from dunwu.models.protocols import CausalLM
 from dunwu.run.directory import RunDirectory
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
-from dunwu.trainers.scoring import fixed_shapes, pad_right
+from dunwu.trainers.scoring import in_order
+from dunwu.trainers.sft_scoring import make_example_scorer
 from dunwu.trainers.state import load_state, save_state
 from dunwu.trainers.trackers import check_trackers, open_trackers
 from dunwu.trainers.train_loop import Metrics, Schedule, run_steps
@@ -36,7 +38,6 @@ from dunwu.trainers.train_loop import Metrics, Schedule, run_steps
 TOKENIZER_DOCUMENTS = 20_000
 HELD_OUT_SEED = 1_000_003
 CHUNK = 1_000
-IGNORED = -100  # target of padding
 
 
 def pretrain(config: PretrainConfig, out: Path, resume: bool = False, reporter: Reporter = QUIET) -> Path:
@@ -72,6 +73,11 @@ def learning_rate(config: PretrainConfig, step: int, steps: int) -> float:
 def _generate(job: tuple[int, int, dict[str, float]]) -> list[str]:
     seed, start, weights = job
     return [document(index, seed, weights)[1] for index in range(start, start + CHUNK)]
+
+
+def _example(ids: list[int]) -> Example:
+    """A document, of which everything after its first token is learned."""
+    return Example(np.array(ids, np.int32), np.arange(len(ids)) > 0, "document")
 
 
 class DocumentStream(Protocol):
@@ -135,6 +141,7 @@ class Pretrainer:
 
     def _attach(self, model: CausalLM) -> None:
         self.model = model.to(self.device)
+        self.scorer = make_example_scorer(self.model, self.config.matmul_precision)
         self.optimiser = Optimiser(
             self.model,
             learning_rate=self.config.learning_rate,
@@ -181,13 +188,9 @@ class Pretrainer:
     def _loss(self, rows: list[list[int]], tokens: int, *, train: bool) -> float:
         """Mean loss per token over all rows; gradients accumulate when training."""
         total = 0.0
-        for batch in fixed_shapes([len(row) for row in rows], self.config.micro_batch_tokens):
-            ids_BT, mask_BT = pad_right([rows[i] for i in batch.indices], self.tokenizer.pad_token_id, self.device, batch.shape)
-            precision = matmul_precision(self.config.matmul_precision, self.device)
-            with attention(self.model), precision, torch.set_grad_enabled(train):
-                logits_BTV = self.model(input_ids=ids_BT, use_cache=False).logits[:, :-1]
-            target_BT = ids_BT[:, 1:].masked_fill(mask_BT[:, 1:] == 0, IGNORED)
-            loss = F.cross_entropy(logits_BTV.float().flatten(0, 1), target_BT.flatten(), ignore_index=IGNORED, reduction="sum") / tokens
+        for part in in_order([len(row) for row in rows], self.config.micro_batch_tokens):
+            with torch.set_grad_enabled(train):
+                loss = self.scorer([_example(rows[i]) for i in part]).loss / tokens
             if train:
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()

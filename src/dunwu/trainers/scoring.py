@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -114,31 +114,9 @@ def in_order(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return batches
 
 
-class Shaped(NamedTuple):
-    """A micro-batch: indices of its sequences, and the ``(B, T)`` it is padded to."""
-
-    indices: list[int]
-    shape: tuple[int, int]
-
-
-def fixed_shapes(lengths: Sequence[int], budget: int, multiple: int = 32) -> list[Shaped]:
-    """Micro-batches of few different shapes: widths are multiples of ``multiple``, and all of one width have as many rows.
-
-    For bfloat16 on a CPU, where each new shape costs the building of a kernel (docs/decisions/0003). Rows that are missing are padding.
-    """
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    batches: list[Shaped] = []
-    while order:
-        width = -(-lengths[order[0]] // multiple) * multiple
-        rows = max(1, budget // width)
-        batches.append(Shaped(order[:rows], (rows, width)))
-        order = order[rows:]
-    return batches
-
-
-def pad_right(rows: Sequence[Sequence[int]], pad: int, device: torch.device, shape: tuple[int, int] | None = None) -> tuple[Tensor, Tensor]:
-    """``(ids_BT, mask_BT)``: the rows padded on the right, and 1 where a token is; ``shape`` (B, T) may be larger than they need."""
-    shape = shape or (len(rows), max(map(len, rows)))
+def pad_right(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """``(ids_BT, mask_BT)``: the rows padded on the right, and 1 where a token is."""
+    shape = (len(rows), max(map(len, rows)))
     ids_BT = torch.full(shape, pad, dtype=torch.long)
     mask_BT = torch.zeros(shape, dtype=torch.long)
     for row, tokens in enumerate(rows):
