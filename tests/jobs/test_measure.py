@@ -12,7 +12,7 @@ import pytest
 from dunwu.config.load import load_config
 from dunwu.config.pipeline import EvaluateConfig
 from dunwu.jobs.measure import run_measure, set_names
-from dunwu.pipeline.cost import evaluation_tokens
+from dunwu.evaluation.store import evaluation_tokens
 from dunwu.pipeline.stages import describe
 
 

@@ -253,7 +253,7 @@ def _cost(history: History) -> Iterator[str]:
             code(step.name),
             duration(step.cost.get("seconds")),
             *(f"{step.cost[key]:,}" if step.cost.get(key) else "-" for key in amounts),
-            f"{step.cost['flops']:.2g}" if step.cost.get("flops") else "-",
+            " + ".join(f"{step.cost[key]:.2g}" for key in ("flops", "teacher_flops") if step.cost.get(key)) or "-",
             prose(step.machine) or UNKNOWN,
         )
         for step in history.steps

@@ -157,16 +157,16 @@ def total_costs(stages: Sequence[StageRun]) -> tuple[str, ...]:
     return _costs(*(sum(column) for column in zip(*spent, strict=True)))
 
 
-def _spent(stage: StageRun) -> tuple[float, float, float]:
-    seconds, trained, generated, flops = (
-        number(stage.cost.get(k)) or 0.0 for k in ("seconds", "trained_tokens", "generated_tokens", "flops")
-    )
-    return seconds, trained + generated, flops
+def _spent(stage: StageRun) -> tuple[float, float, float, float]:
+    names = ("seconds", "trained_tokens", "generated_tokens", "flops", "teacher_flops")
+    seconds, trained, generated, flops, taught = (number(stage.cost.get(name)) or 0.0 for name in names)
+    return seconds, trained + generated, flops, taught
 
 
-def _costs(seconds: float, tokens: float, flops: float) -> tuple[str, ...]:
+def _costs(seconds: float, tokens: float, flops: float, taught: float) -> tuple[str, ...]:
     time = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.1f} s"
-    return time if seconds else "", f"{tokens:,.0f}" if tokens else "", f"{flops:.1e}" if flops else ""
+    all_flops = " + ".join(f"{each:.1e}" for each in (flops, taught) if each)
+    return time if seconds else "", f"{tokens:,.0f}" if tokens else "", all_flops
 
 
 def report_style() -> Markup:

@@ -158,6 +158,16 @@ def _was_set(config: Config, key: str) -> bool:
     return not isinstance(node, Config) or last in node.model_fields_set
 
 
+class Budgeted(Config):
+    """Training that may end with its compute."""
+
+    budget: ModelRef | None = None
+    """A checkpoint of another run: training ends after the first step with which its FLOPs reach those of that run up to the checkpoint,
+    evaluations and teacher not counted; the number of steps or epochs is then only the most. null: no such end."""
+    budget_share: Annotated[float, Field(gt=0)] = 1.0
+    """The budget as a share of those FLOPs."""
+
+
 class Optimising(Config):
     """The optimiser, AdamW."""
 

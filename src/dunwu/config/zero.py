@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 from dunwu.config.base import Bound, Count, Positive, as_tuples
 from dunwu.config.blocks import (
     Answering,
+    Budgeted,
     HeldOutSamples,
     Machine,
     PolicyOptimising,
@@ -153,7 +154,7 @@ def _below(sampling: dict[str, Any], each: Any, all_sets: bool) -> Any:
     return {**keys, "sampling": {**sampling, **own} if isinstance(own, dict) else own}
 
 
-class ZeroConfig(Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
+class ZeroConfig(Budgeted, Seeded, Machine, Verifying, Saving, PolicyWeights, Answering):
     """One R1-Zero run: reinforcement learning from verifiable rewards."""
 
     tasks: Tasks = (WeightedTask(task=CountdownTask()),)

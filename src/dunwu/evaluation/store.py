@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,3 +45,8 @@ def read_evaluation(path: Path) -> EvaluationResult:
         return EvaluationResult(metadata[b"dunwu.name"].decode(), int(metadata[b"dunwu.k"]), rows)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise DataError(f"evaluation {path} cannot be read ({type(error).__name__}): delete it and run `dunwu eval` again") from error
+
+
+def evaluation_tokens(files: Iterable[Path]) -> int:
+    """Tokens of all completions in files of `write_evaluation`."""
+    return sum(row.tokens for file in files for row in read_evaluation(file).rows)

@@ -65,8 +65,8 @@ class Evaluator:
         self._seconds: dict[str, float] = _read(run.path / SECONDS)
         self._curve: dict[str, list[dict[str, Any]]] = _read(run.path / CURVE)
 
-    def measure(self, phase: str) -> None:
-        """Measure every eval set ``before`` or ``after``."""
+    def measure(self, phase: str, step: int = 0) -> None:
+        """Measure every eval set ``before`` training or ``after`` its last ``step``."""
         for name, config in self._sets.items():
             path = self._path(phase, name)
             if path.exists():
@@ -80,7 +80,6 @@ class Evaluator:
                     self._run.reporter.warn(f"{phase}: {name}: {advice}")
             self.results.setdefault(name, {})[phase] = result
             if self._config.evaluate_every:
-                step = 0 if phase == "before" else self._config.grpo.steps
                 self._add_point(name, step, result.spread(self._config.evaluate_problems))
 
     def forget(self, phase: str) -> None:

@@ -21,7 +21,9 @@ from dunwu.config.zero import EvalConfig, ZeroConfig
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.run.directory import RunDirectory, read_metrics
 from dunwu.run.reporter import Reporter, clean, duration
+from dunwu.run.step_manifest import step_folder
 from dunwu.text.answer_forms import DEFAULT, FORMS
+from dunwu.trainers.budget import Budget
 from dunwu.types import AnswerForm
 
 Results = Mapping[str, Mapping[str, EvaluationResult]]
@@ -158,6 +160,17 @@ def dropped_facts(dropped: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """A line about unusable rows, if any."""
     if dropped:
         yield "dropped", "unusable rows: " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(dropped.items()))
+
+
+def final_checkpoint(run: RunDirectory, steps: int, budget: Budget | None) -> Path:
+    """Where a run has its last checkpoint once it is finished: after ``steps``, or earlier with a spent budget."""
+    return run.checkpoints / step_folder(steps if budget is None else budget.last_step(read_metrics(run.path), steps))
+
+
+def budget_facts(budget: Budget | None) -> Iterator[tuple[str, str]]:
+    """After how much compute training ends, if it does."""
+    if budget is not None:
+        yield "budget", f"training ends after {budget.flops:.2g} FLOPs"
 
 
 def already_finished(run: RunDirectory, final: Path) -> bool:

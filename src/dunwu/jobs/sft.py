@@ -22,7 +22,7 @@ from dunwu.data.io.chat_examples import ExampleReader
 from dunwu.data.io.token_file import TokenFile, token_file
 from dunwu.data.prompts import written_date
 from dunwu.errors import ConfigError
-from dunwu.jobs.headline import already_finished, chosen_facts
+from dunwu.jobs.headline import already_finished, budget_facts, chosen_facts, final_checkpoint
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.chat import TrainingTemplate
@@ -35,7 +35,6 @@ from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
 from dunwu.run.directory import TOKENS, RunDirectory, content_hash, read_metrics
 from dunwu.run.reporter import QUIET, Reporter
-from dunwu.run.step_manifest import step_folder
 from dunwu.tasks.rows import data_files
 from dunwu.trainers.sft import SftTrainer
 from dunwu.trainers.trackers import check_trackers, open_trackers
@@ -102,18 +101,19 @@ def train_on_rows(config: SftConfig, out: Path, resume: bool, reporter: Reporter
         live_page(run) as page,
     ):
         trainer = kind.make(model, tokenizer, engine, sets)
-        last = run.checkpoints / step_folder(trainer.steps)
+        last = final_checkpoint(run, trainer.steps, trainer.budget)
         if already_finished(run, last):
             return out
         data = {name: asdict(found.counts) for name, found in sets.items()}
         arithmetic = {"generation": engine.decoder, "training": trainer.scorer.name}
-        run.note({"steps": trainer.steps, "data": data, "arithmetic": arithmetic})
+        run.note({"steps": None if trainer.budget else trainer.steps, "data": data, "arithmetic": arithmetic})
         reporter.say(kind.says)
-        reporter.facts((*plan_facts(config, out, str(device), sets, trainer, template), *kind.facts, *chosen_facts(chosen)))
+        reporter.facts((*plan_facts(config, out, str(device), sets, trainer, template), *kind.facts, *budget_facts(trainer.budget), *chosen_facts(chosen)))
         before = measure_before(run, trainer)
         if not last.exists():  # a finished run may be asked for more epochs
             run.reopen()
-        schedule = Schedule(trainer.steps, config.save_every, config.keep_checkpoints, kind.name, SHOWN)
+        often = config.save_every, config.keep_checkpoints
+        schedule = Schedule(trainer.steps, *often, kind.name, SHOWN, budget=trainer.budget)
         final = run_steps(run, trainer, schedule, page, track)
         rows = read_metrics(run.path)
         if not run.finished:

@@ -20,7 +20,7 @@ from dunwu.evaluation.session import EvaluationSession
 from dunwu.jobs.checks import check_run, with_rows
 from dunwu.jobs.data_inputs import data_hashes, data_inputs
 from dunwu.jobs.evaluations import Evaluator, session_during
-from dunwu.jobs.headline import already_finished, announce, conclude
+from dunwu.jobs.headline import already_finished, announce, budget_facts, conclude, final_checkpoint
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.reward_checks import check_parts, check_reward
 from dunwu.jobs.stopping import stopping_at_once
@@ -32,9 +32,10 @@ from dunwu.rollout.build import build_engine
 from dunwu.run.dates import take_date
 from dunwu.run.directory import RunDirectory, content_hash, read_metrics
 from dunwu.run.reporter import QUIET, Reporter
-from dunwu.run.step_manifest import step_folder
+from dunwu.run.step_manifest import folder_step
 from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
+from dunwu.trainers.budget import Budget
 from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
@@ -79,6 +80,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
     inputs = data if folder is None else {"model": content_hash(folder), **data}
     own = {key: (str(file), own_hash(file)) for key, file in own_files(config.reward, config.tripwire).items()}
     inputs |= {key: hash for key, (_, hash) in own.items()}
+    budget = Budget(config, "zero", base_parameters(model)) if config.budget else None
+    inputs |= {"budget": f"{budget.flops} FLOPs"} if budget else {}
     files = {**data_hashes(config), "model": {config.model: ""}, **{key: dict([named]) for key, named in own.items()}}
     with (
         RunDirectory.create(
@@ -89,7 +92,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         open_trackers(config.report_to, run) as track,
         live_page(run) as page,
     ):
-        last = run.checkpoints / step_folder(config.grpo.steps)
+        last = final_checkpoint(run, config.grpo.steps, budget)
         if already_finished(run, last):
             return out
         _record_card(run, folder)
@@ -99,11 +102,11 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         run.manifest["algorithm"] = describe(trainer.algorithm)
         run.manifest["arithmetic"] = {"generation": engine.decoder, "training": trainer.policy.scorer.name}
         run.manifest["sandbox"] = where_programs_run()
-        run.note({"steps": config.grpo.steps, "data": checked.facts()})
+        run.note({"steps": None if budget else config.grpo.steps, "data": checked.facts()})
         written = template_in_words(config.template, tokenizer)
         plan = run.manifest["algorithm"], run.manifest["arithmetic"], written, chosen
         announce(reporter, config, out, base_parameters(model), str(device), torch.get_num_threads(), *plan)
-        reporter.facts((*checked.remarks(), *(("measured", line) for line in unmeasured)))
+        reporter.facts((*budget_facts(budget), *checked.remarks(), *(("measured", line) for line in unmeasured)))
         for warning in checked.warnings:
             reporter.warn(warning)
         if day := written_date(config.template, tokenizer):
@@ -114,7 +117,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         if not last.exists():  # a finished run may be asked for more steps
             evaluator.forget("after")
             run.reopen()
-        schedule = Schedule(config.grpo.steps, config.save_every, config.keep_checkpoints, "zero", SHOWN, config.evaluate_every)
+        often = config.save_every, config.keep_checkpoints
+        schedule = Schedule(config.grpo.steps, *often, "zero", SHOWN, config.evaluate_every, budget)
         with closing(trainer), session_during(config, model, tokenizer, session) as during:
 
             def between(step: int, show: Show) -> None:
@@ -122,8 +126,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
                 page(step, show)
 
             final = run_steps(run, trainer, schedule, between, track)
-        trainer.load_engine(config.grpo.steps)
-        evaluator.measure("after")
+        trainer.load_engine(steps := folder_step(final) or 0)
+        evaluator.measure("after", steps)
         summary = evaluator.summary(config.seed, str(device))
         if not run.finished:
             too_long = sum(row.get("prompts_too_long") or 0 for row in read_metrics(run.path))

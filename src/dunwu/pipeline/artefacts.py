@@ -12,17 +12,17 @@ import json
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dunwu.errors import RunError
-from dunwu.pipeline.cost import Usage
 from dunwu.pipeline.identity import Identity, differ_in_code_alone, difference
 from dunwu.run.atomic import atomic_file
 from dunwu.run.directory import code_version, config_hash, content_hash
 from dunwu.run.step_manifest import counted_files, crc32
+from dunwu.run.usage import Usage
 
 Json = dict[str, Any]
 
@@ -114,13 +114,7 @@ def seal(folder: Path, stage: str, makes: str, payload: Path, identity: Identity
         "code_version": code_version(),
         "environment": environment(),
         "output": {"hash": content_hash(payload), "files": _checks(payload)},
-        "cost": {
-            "seconds": round(seconds, 1),
-            "parameters": usage.parameters,
-            "trained_tokens": usage.trained_tokens,
-            "generated_tokens": usage.generated_tokens,
-            "flops": usage.flops,
-        },
+        "cost": {"seconds": round(seconds, 1), **asdict(usage), "flops": usage.flops, "teacher_flops": usage.teacher_flops},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with atomic_file(folder / ARTEFACT) as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -140,7 +141,7 @@ def _cost(kind: str, config: Json, run: Path, manifest: Json) -> dict[str, float
         used = describe(validate(KINDS[kind], dict(config))).usage(run, last_checkpoint(run))
     except (KeyError, OSError, ValueError, DunwuError):  # a kind without stages, or a run with missing files
         return cost
-    return {**cost, "trained_tokens": used.trained_tokens, "generated_tokens": used.generated_tokens, "flops": used.flops}
+    return {**cost, **asdict(used), "flops": used.flops, "teacher_flops": used.teacher_flops}
 
 
 def _machine(run: Path, manifest: Json) -> str:

@@ -236,6 +236,7 @@ def _cost(cost: dict[str, Any]) -> str:
     for name in ("trained_tokens", "generated_tokens"):
         parts += [f"{cost[name]:,} {name.replace('_', ' ')}"] if cost[name] else []
     parts += [f"{cost['flops']:.2g} FLOPs with {cost['parameters']:,} weights"] if cost["flops"] else []
+    parts += [f"{cost['teacher_flops']:.2g} FLOPs of the teacher"] if cost.get("teacher_flops") else []
     return ", ".join(parts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,9 +22,11 @@ from dunwu.config.suite import StageTableConfig, SuiteConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.io.card import read_card
 from dunwu.errors import RunError
+from dunwu.evaluation.store import evaluation_tokens
 from dunwu.jobs.outside import model_folder
-from dunwu.pipeline.cost import Usage, count_parameters, evaluation_tokens, metric_sum
 from dunwu.run.checkpoint import LATEST
+from dunwu.run.directory import read_manifest, read_metrics
+from dunwu.run.usage import Usage, count_parameters, row_sum, training_usage
 
 KINDS: Mapping[str, type[Config]] = MappingProxyType(
     {
@@ -84,13 +86,14 @@ def describe(work: Config) -> Work:
                 resumes=True,
                 takes={
                     "model": "model",
+                    "budget": "model",
                     **dict.fromkeys(("tasks.*.task.path", "evaluations.*.task.path"), "data"),
                     "reward.*.teacher.model": "model",  # before the next, whose * covers dots too
                     "reward.*.model": "reward_model",
                 },
                 payload=last_checkpoint,
-                usage=lambda run, model: _zero_usage(run, model, work.grpo.inner_epochs),
-                steps=work.grpo.steps,
+                usage=lambda run, model: _zero_usage(run, model, work),
+                steps=None if work.budget else work.grpo.steps,
             )
         case NewModelConfig():
             return Work("model", "dunwu.jobs.new_model:run_new_model", takes={"tokenizer": "model"})
@@ -103,13 +106,21 @@ def describe(work: Config) -> Work:
                 payload=last_checkpoint,
                 usage=_trained,
             )
-        case SftConfig():
-            taught = isinstance(work, DistillationConfig)
+        case DistillationConfig():
             return Work(
                 makes="model",
-                function="dunwu.jobs.distillation:run_distillation" if taught else "dunwu.jobs.sft:run_sft",
+                function="dunwu.jobs.distillation:run_distillation",
                 resumes=True,
-                takes={"model": "model", **({"teacher": "model"} if taught else {}), "data": "data", "validation": "data"},
+                takes={"model": "model", "teacher": "model", "budget": "model", "data": "data", "validation": "data"},
+                payload=last_checkpoint,
+                usage=lambda run, model: _distillation_usage(run, model, work),
+            )
+        case SftConfig():
+            return Work(
+                makes="model",
+                function="dunwu.jobs.sft:run_sft",
+                resumes=True,
+                takes={"model": "model", "data": "data", "validation": "data"},
                 payload=last_checkpoint,
                 usage=_trained,
             )
@@ -215,13 +226,22 @@ def last_checkpoint(run: Path) -> Path:
         raise RunError(f"{pointer} is missing or corrupt: write the name of the newest checkpoint into it") from error
 
 
-def _zero_usage(run: Path, model: Path, epochs: int) -> Usage:
-    tokens = metric_sum(run, "num_tokens")
-    return Usage(count_parameters(model), tokens * epochs, tokens + evaluation_tokens((run / "evaluations").glob("*.parquet")))
+def _zero_usage(run: Path, model: Path, work: ZeroConfig) -> Usage:
+    used = training_usage("zero", work.model_dump(), count_parameters(model), read_metrics(run))
+    measured = evaluation_tokens((run / "evaluations").glob("*.parquet"))
+    return replace(used, generated_tokens=used.generated_tokens + measured)
 
 
 def _trained(run: Path, model: Path) -> Usage:
-    return Usage(count_parameters(model), metric_sum(run, "num_tokens"), metric_sum(run, "sampled_tokens"))
+    return training_usage("sft", {}, count_parameters(model), read_metrics(run))
+
+
+def _distillation_usage(run: Path, model: Path, work: DistillationConfig) -> Usage:
+    """A teacher that is stored has read all rows once, whether in this run or in another that shares them."""
+    stored = getattr(work.method, "top_k", 0)
+    sets = read_manifest(run)["data"].values() if stored else ()
+    read = sum(each["tokens"] for each in sets) if stored else row_sum(read_metrics(run), "teacher_tokens")
+    return replace(_trained(run, model), teacher_parameters=_model_size(work.teacher), teacher_tokens=read)
 
 
 def _suite_tokens(suite: Path) -> int:

@@ -15,6 +15,7 @@ from dunwu.models.precision import torch_precision
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.base import Engine
 from dunwu.run.reporter import QUIET, Reporter
+from dunwu.trainers.budget import Budget
 from dunwu.trainers.distill_scoring import AttentionDistance, HiddenDistance, LayerScorer, LogitScorer
 from dunwu.trainers.scoring import by_token_budget
 from dunwu.trainers.sft import SftTrainer
@@ -37,10 +38,12 @@ class DistillTrainer(SftTrainer):
         reporter: Reporter = QUIET,
         *,
         teacher: CausalLM | None,
+        budget: Budget | None = None,
     ) -> None:
         self.method, self._beside_teacher = config.method, teacher is not None
         scorer, beside = make_scorer(config, model, teacher)
         super().__init__(config, model, tokenizer, engine, examples, validation, reporter, scorer, beside)
+        self.budget = budget
 
     def step(self, step: int) -> Metrics:
         """One update, and the tokens that the teacher read in it and that the student sampled."""
@@ -48,7 +51,10 @@ class DistillTrainer(SftTrainer):
         counted = {"teacher_tokens": metrics["num_tokens"] if self._beside_teacher else 0}
         if isinstance(self.method, OnPolicyMethod):
             counted["sampled_tokens"] = metrics["learned_tokens"] if self.samples_at(step) else 0
-        return {**metrics, **counted}
+        metrics = {**metrics, **counted}
+        unmeasured = self.validation and not self._due(step, self.config.evaluate_every)
+        ends = self.budget is not None and self.budget.ends_with(metrics)
+        return {**metrics, **self.evaluate()} if unmeasured and ends else metrics
 
     def batch(self, step: int) -> list[Example]:
         """The conversations of an update: of the rows, or their first prompts with the student's completions."""

@@ -25,6 +25,7 @@ from dunwu.models.precision import checkpoint_activations
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.base import Engine
 from dunwu.run.reporter import QUIET, SAMPLE_CHARACTERS, Reporter, clean
+from dunwu.trainers.budget import Budget
 from dunwu.trainers.optimiser import Optimiser, too_high, warmup_cosine
 from dunwu.trainers.scoring import in_order
 from dunwu.trainers.sft_scoring import ExampleScorer, Scores, make_example_scorer
@@ -87,6 +88,7 @@ class SftTrainer:
         self.updates_per_epoch = -(-len(examples) // config.batch_size)
         self.steps = config.epochs * self.updates_per_epoch
         self.halted = ""
+        self.budget: Budget | None = None
         model.train()
         if config.gradient_checkpointing:
             checkpoint_activations(model)
@@ -105,7 +107,8 @@ class SftTrainer:
     def step(self, step: int) -> Metrics:
         """One update."""
         began = time.monotonic()
-        self.optimiser.learning_rate = learning_rate(self.config, step, self.steps)
+        steps = self.steps if self.budget is None else self.budget.steps(step - 1, self.steps)
+        self.optimiser.learning_rate = learning_rate(self.config, step, steps)
         batch = self.batch(step)
         totals = self._accumulate(batch)
         norm, moved = self.optimiser.update(math.isfinite(totals.loss))

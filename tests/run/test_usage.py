@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from dunwu.models.bundled import bundled_path
-from dunwu.pipeline.cost import Usage, count_parameters, metric_sum
+from dunwu.run.directory import read_metrics
+from dunwu.run.usage import Usage, count_parameters, training_usage
 
 
 def test_six_nd_for_training_and_two_nd_for_generation() -> None:
@@ -28,8 +29,16 @@ def test_weights_are_counted_from_headers(tmp_path: Path) -> None:
     assert count_parameters(bundled_path()) == json.loads((bundled_path() / "card.json").read_text(encoding="utf-8"))["parameters"]
 
 
-def test_metrics_are_summed_over_steps(tmp_path: Path) -> None:
+def test_the_teachers_flops_are_its_own() -> None:
+    used = Usage(parameters=10, trained_tokens=3, teacher_parameters=100, teacher_tokens=7)
+    assert used.flops == 6 * 10 * 3
+    assert used.teacher_flops == 2 * 100 * 7
+
+
+def test_steps_by_hand(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text(
-        '{"step": 1, "num_tokens": 5}\n{"step": 2}\n{"step": 3, "num_tokens": 7}\n{"st', encoding="utf-8"
+        '{"step": 1, "num_tokens": 5, "sampled_tokens": 4}\n{"step": 2}\n{"step": 3, "num_tokens": 7}\n{"st', encoding="utf-8"
     )
-    assert metric_sum(tmp_path, "num_tokens") == 12
+    rows = read_metrics(tmp_path)
+    assert training_usage("distillation", {}, 10, rows) == Usage(10, 12, 4)
+    assert training_usage("zero", {"grpo": {"inner_epochs": 2}}, 10, rows) == Usage(10, 24, 12)
