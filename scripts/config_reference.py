@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from dunwu.config.base import Config
+from dunwu.config.compare import CompareConfig
 from dunwu.config.data_replies import R1_PAIRS, PairJudgeConfig
 from dunwu.config.data_rows import GeneralConfig
 from dunwu.config.distill import R1_DISTILL, DistillConfig, StudentTraining
@@ -25,6 +26,7 @@ JOBS: Mapping[str, type[Config]] = {
     **{f"`{command}`, stage `{kind}`": KINDS[kind] for kind, command in COMMANDS.items()},
     "`dunwu eval`": PromptedEvalConfig,
     "`dunwu distill`": DistillConfig,
+    "`dunwu compare distill-vs-rl`": CompareConfig,
     **{f"Stage `{kind}`": model for kind, model in KINDS.items() if kind not in COMMANDS},
 }
 """What can be configured, by its title."""

@@ -16,7 +16,7 @@ from dunwu.analysis.sentences import PHASES, percent, plain
 from dunwu.run.alive import running_pid
 
 RECIPE = "recipe.yaml"
-PAGES = ("run/report.html", "run/data/card.md", "output/card.md", "run/suite/suite.json", "output/stages.md")
+PAGES = ("run/report.html", "run/data/card.md", "output/card.md", "run/suite/suite.json", "output/stages.md", "output/comparison.md")
 """Pages that a stage may have written in its folder, the preferred one first."""
 _DIGITS = 16
 """Digits of a stage's identity in its folder's name."""
@@ -101,6 +101,8 @@ def _result(kind: str, summary: Mapping[str, Any], payload: Path, card: Mapping[
             sets = mapping(_json(payload / "suite.json"), "sets")
             drawn = sum(number(mapping(sets, name).get("completions")) or 0 for name in sets)
             return f"{_count(drawn)} completions in {len(sets)} sets"
+        case "comparison":
+            return f"{len(_json(payload / 'comparison.json').get('rows') or ())} ways"
         case "stage_table":
             found = _json(payload / "stages.json").get("thresholds")
             outcomes = [each.get("outcome") for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []

@@ -66,14 +66,11 @@ def run(arguments: Sequence[str]) -> int:
 
 def words_of(command: str) -> list[str]:
     """What may stand behind a command: its options, `key=` for each key, and the kinds of `verify`."""
-    if command == "verify":
-        from dunwu.cli.verify_command import KINDS
-
-        return list(KINDS)
     module = importlib.import_module(f"dunwu.cli.{command.replace('-', '_')}_command")
     options = [word for kind in vars(module).values() if _is_options(kind, module.__name__) for word in _options(kind)]
     keys = [f"{key.name}=" for key in keys_of(CONFIGURED[command])] if command in CONFIGURED else []
-    return [*options, "--help", *keys]
+    named = list(vars(module).get("KINDS", ()))
+    return [*named, *options, "--help", *keys]
 
 
 def _is_options(kind: Any, module: str) -> bool:

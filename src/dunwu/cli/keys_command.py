@@ -13,6 +13,7 @@ import tyro
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.show import show
 from dunwu.config.base import Config
+from dunwu.config.compare import CompareConfig
 from dunwu.config.defaults import followed
 from dunwu.config.distill import DistillConfig
 from dunwu.config.key_docs import Key, keys_of
@@ -28,6 +29,7 @@ CONFIGURED: dict[str, type[Config]] = {
     "zero": ZeroConfig,
     "sft": SftConfig,
     "distill": DistillConfig,
+    "compare": CompareConfig,
     "reward-model": RewardModelConfig,
     "eval": PromptedEvalConfig,
     "pretrain": PretrainConfig,
@@ -40,7 +42,7 @@ class KeysOptions:
     """List the configuration keys of a command, with type, default and meaning. Each is set as key=value on its command line."""
 
     command: tyro.conf.Positional[str]
-    """zero, sft, distill, reward-model, eval or pretrain; a stage of `dunwu r1` has those of its command, as stage.key=value."""
+    """zero, sft, distill, compare, reward-model, eval or pretrain; a stage of `dunwu r1` has those of its command, as stage.key=value."""
     words: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Only keys that have all of these words in their name or meaning."""
     json: bool = False

@@ -22,6 +22,7 @@ COMMANDS = {
     "r1": "run all four stages of R1, from the base model to the final one",
     "sft": "fine-tune a model on conversations, including their reasoning",
     "distill": "give a small model the reasoning of a large one",
+    "compare": "compare distillation with reinforcement learning at equal compute",
     "reward-model": "train a reward model on preferences or on safety labels",
     "data": "show what a data file holds and how each command reads it",
     "run": "run a pipeline of stages; resumable at any time",

@@ -25,6 +25,7 @@ EXAMPLES = {
     "r1": "dunwu r1 --out runs/r1 zero.grpo.steps=20",
     "sft": "dunwu sft --model tiny --data rows.jsonl --out runs/sft epochs=3",
     "distill": "dunwu distill --teacher runs/r1 --model tiny --task countdown --out runs/distill",
+    "compare": "dunwu compare distill-vs-rl --teacher runs/r1 --out runs/compare",
     "reward-model": "dunwu reward-model --data pairs.jsonl --out runs/rm",
     "data": "dunwu data rows.jsonl",
     "run": "dunwu run recipes/tiny/stages.yaml --out runs/stages",
@@ -45,7 +46,7 @@ EXAMPLES = {
     "completion": "dunwu completion bash",
 }
 """By command, for its help."""
-WITH_KEYS = ("zero", "sft", "distill", "reward-model", "eval", "pretrain")
+WITH_KEYS = ("zero", "sft", "distill", "compare", "reward-model", "eval", "pretrain")
 _RULE = "────"
 
 

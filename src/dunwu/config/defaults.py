@@ -42,6 +42,11 @@ OTHER_MODELS: Mapping[str, Mapping[str, PresetValue]] = MappingProxyType(
             "sampling.max_tokens": _LENGTH,
         },
         "distill": {"training.template": _CHAT, "rows.sampling.max_tokens": _LENGTH},
+        "compare": {
+            "training.template": _CHAT,
+            "rl.grpo.learning_rate": PresetValue(1e-6, "as DeepSeekMath and DAPO"),
+            **dict.fromkeys(("rows.sampling.max_tokens", "rl.sampling.max_tokens", "on_policy.sampling.max_tokens"), _LENGTH),
+        },
         "sft": _ON_ROWS,
         "distillation": _ON_ROWS,
         "reward-model": {"learning_rate": PresetValue(1e-5, _WEIGHTS_WORTH_KEEPING)},
@@ -124,8 +129,8 @@ def following(command: str, facts: ModelFacts) -> Following:
     if facts.tiny:
         return replace(TINY, values=trained, context={**TINY.context, **measured})
     values = {**OTHER_MODELS.get(command, {}), **trained}
-    for key in ("sampling.max_tokens", "rows.sampling.max_tokens"):
-        if key in values and facts.positions and facts.positions // 2 < LENGTH:
+    for key in [key for key in values if key.endswith("sampling.max_tokens")]:
+        if facts.positions and facts.positions // 2 < LENGTH:
             values[key] = PresetValue(facts.positions // 2, "half of the model's positions")
     context: dict[str, Any] = {"wording": "full", "evaluated": {key: each.value for key, each in _EVALUATED.items()}}
     return Following(values, {**context, **measured}, command in ("zero", "eval") and facts.chat and facts.template is None)

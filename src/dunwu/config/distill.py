@@ -86,8 +86,8 @@ Method = Annotated[
 ]
 
 
-class DistillConfig(Seeded, Machine, Verifying, OfTasks, OfModel):
-    """A student learns from a teacher (`dunwu distill`): rows, training, and an evaluation before and after."""
+class Distilling(Seeded, Machine, Verifying, OfTasks, OfModel):
+    """A teacher, a student, and how they are measured."""
 
     teacher: Teacher
     """The model that answers, or its stored answers."""
@@ -95,8 +95,6 @@ class DistillConfig(Seeded, Machine, Verifying, OfTasks, OfModel):
     """A new student instead of `model`, whose tokenizer it takes. null: `model` is the student."""
     rows: TeacherRows = TeacherRows()
     """The teacher's answers."""
-    method: Method = TextMethod()
-    """What the student learns of the teacher: text, or besides it logits, hidden, attention, on-policy, or a block with keys of its own."""
     training: StudentTraining = StudentTraining()
     """How it is trained."""
     evaluations: Evaluations = Field(default_factory=lambda data: sets_of(data["tasks"], SamplingConfig(**_evaluated(data))))
@@ -116,19 +114,26 @@ class DistillConfig(Seeded, Machine, Verifying, OfTasks, OfModel):
         return tuple(each if each.answer_form or form == DEFAULT else each.model_copy(update={"answer_form": form}) for each in sets)
 
     @model_validator(mode="after")
+    def _nothing_to_ask(self) -> Self:
+        unused = sorted(self.rows.model_fields_set & {"prompts", "samples", "ask_for_form", "judge", "keep"})
+        if isinstance(self.teacher, StoredAnswers) and unused:
+            raise ValueError(f"rows.{unused[0]} has no effect on stored answers, of which nothing is asked: leave it out")
+        return self
+
+
+class DistillConfig(Distilling):
+    """A student learns from a teacher (`dunwu distill`): rows, training, and an evaluation before and after."""
+
+    method: Method = TextMethod()
+    """What the student learns of the teacher: text, or besides it logits, hidden, attention, on-policy, or a block with keys of its own."""
+
+    @model_validator(mode="after")
     def _inside_of_a_local_teacher(self) -> Self:
         if self.method.kind != "text" and self.teacher.kind != "local":
             raise ValueError(
                 f"method = {self.method.kind} needs a teacher in this process, and teacher.kind = {self.teacher.kind} gives text only: set"
                 " teacher.kind=local, or method=text"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _nothing_to_ask(self) -> Self:
-        unused = sorted(self.rows.model_fields_set & {"prompts", "samples", "ask_for_form", "judge", "keep"})
-        if isinstance(self.teacher, StoredAnswers) and unused:
-            raise ValueError(f"rows.{unused[0]} has no effect on stored answers, of which nothing is asked: leave it out")
         return self
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from dunwu.config.base import Config, Count, Positive, Share
-from dunwu.config.blocks import Budgeted, SamplingConfig
+from dunwu.config.blocks import SamplingConfig
 from dunwu.config.references import ModelRef
 from dunwu.config.sft import SftConfig
 
@@ -95,7 +95,7 @@ BesideTeacher = Annotated[
 ]
 
 
-class DistillationConfig(Budgeted, SftConfig):
+class DistillationConfig(SftConfig):
     """Fine-tuning of a student beside a frozen teacher with the same tokenizer. Matrix products are computed by torch."""
 
     teacher: ModelRef

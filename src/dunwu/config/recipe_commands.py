@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dunwu.config.base import Config
+from dunwu.config.compare import CompareConfig
 from dunwu.config.distill import DistillConfig
 from dunwu.config.load import read_mapping
 from dunwu.config.pretrain import PretrainConfig
@@ -19,6 +20,7 @@ JOBS: Mapping[str, type[Config]] = {
     "zero": ZeroConfig,
     "sft": SftConfig,
     "distill": DistillConfig,
+    "compare": CompareConfig,
     "reward-model": RewardModelConfig,
     "pretrain": PretrainConfig,
 }
@@ -52,5 +54,5 @@ def _option(command: str, token: str) -> str:
     if path.suffix in (".yaml", ".yml") or token in bundled_recipes():
         return "--recipe"
     if path.suffix in DATA:
-        return "--task" if command in ("zero", "distill") else "--data"
+        return "--task" if command in ("zero", "distill", "compare") else "--data"
     return "--model" if (path / "config.json").is_file() else ""

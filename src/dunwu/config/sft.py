@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dunwu.config.base import Positive
-from dunwu.config.blocks import EngineConfig, Machine, OfModel, PolicyOptimising, PolicyWeights, SamplingConfig, Saving, Seeded
+from dunwu.config.blocks import Budgeted, EngineConfig, Machine, OfModel, PolicyOptimising, PolicyWeights, SamplingConfig, Saving, Seeded
 from dunwu.config.presets import PresetValue
 from dunwu.config.references import DataRef
 from dunwu.config.template import SftTemplate
@@ -39,7 +39,7 @@ class SftTraining(Saving, PolicyOptimising, PolicyWeights):
     """The engine of sample completions."""
 
 
-class SftConfig(Seeded, Machine, SftTraining, OfModel):
+class SftConfig(Budgeted, Seeded, Machine, SftTraining, OfModel):
     """One run of supervised fine-tuning. The paper's values are `R1_SFT`."""
 
     data: DataRef | None = None

@@ -13,14 +13,13 @@ from dunwu.jobs.memory import Dimensions, model_files, read_dimensions
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.sft import Kind, train_on_rows
 from dunwu.models.loading import load_model, load_tokenizer
-from dunwu.models.lora import base_parameters
 from dunwu.models.precision import torch_precision
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.models.tokenizer_alignment import tokenizer_difference
 from dunwu.rollout.base import Engine
 from dunwu.run.directory import TOKENS, content_hash
 from dunwu.run.reporter import QUIET, Reporter
-from dunwu.trainers.budget import Budget
+from dunwu.trainers.budget import budget_of
 from dunwu.trainers.distill import DistillTrainer
 from dunwu.trainers.distill_scoring import last_layers
 from dunwu.trainers.teacher_store import Stored, StoredExamples, missing, store, store_folder
@@ -38,7 +37,7 @@ def run_distillation(config: DistillationConfig, out: Path, resume: bool = False
         examples = _stored(config, out, student, len(tokenizer), sets, reporter)
         teacher = None if examples else load_model(config.teacher, student.device)[0]
         data, validation = ((examples or sets).get(name, ()) for name in SETS)
-        budget = Budget(config, "distillation", base_parameters(student)) if config.budget else None
+        budget = budget_of(config, "distillation", student)
         return DistillTrainer(config, student, tokenizer, engine, data, validation, reporter, teacher=teacher, budget=budget)
 
     says = "Distillation beside the teacher: the loss covers the assistant's turns, including reasoning and end token."

@@ -36,6 +36,7 @@ from dunwu.run.dates import take_date
 from dunwu.run.directory import TOKENS, RunDirectory, content_hash, read_metrics
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.tasks.rows import data_files
+from dunwu.trainers.budget import budget_of
 from dunwu.trainers.sft import SftTrainer
 from dunwu.trainers.trackers import check_trackers, open_trackers
 from dunwu.trainers.train_loop import Schedule, run_steps
@@ -64,7 +65,8 @@ def run_sft(config: SftConfig, out: Path, resume: bool = False, reporter: Report
     """
 
     def make(model: CausalLM, tokenizer: Tokenizer, engine: Engine, sets: Mapping[str, TokenFile]) -> SftTrainer:
-        return SftTrainer(config, model, tokenizer, engine, sets["data"], sets.get("validation", ()), reporter)
+        validation = sets.get("validation", ())
+        return SftTrainer(config, model, tokenizer, engine, sets["data"], validation, reporter, budget=budget_of(config, "sft", model))
 
     says = "Supervised fine-tuning: the loss covers the assistant's turns, including reasoning and end token."
     return train_on_rows(config, out, resume, reporter, chosen, Kind("sft", says, (), lambda model, tokenizer: None, make))

@@ -35,7 +35,7 @@ from dunwu.run.reporter import QUIET, Reporter
 from dunwu.run.step_manifest import folder_step
 from dunwu.sandbox.open import where_programs_run
 from dunwu.tasks.make import make_mixture
-from dunwu.trainers.budget import Budget
+from dunwu.trainers.budget import budget_of
 from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
@@ -80,7 +80,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
     inputs = data if folder is None else {"model": content_hash(folder), **data}
     own = {key: (str(file), own_hash(file)) for key, file in own_files(config.reward, config.tripwire).items()}
     inputs |= {key: hash for key, (_, hash) in own.items()}
-    budget = Budget(config, "zero", base_parameters(model)) if config.budget else None
+    budget = budget_of(config, "zero", model)
     inputs |= {"budget": f"{budget.flops} FLOPs"} if budget else {}
     files = {**data_hashes(config), "model": {config.model: ""}, **{key: dict([named]) for key, named in own.items()}}
     with (

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dunwu.config.base import Config
+from dunwu.config.compare import ComparisonConfig
 from dunwu.config.data import Builder, LocalGenerator
 from dunwu.config.data_replies import ColdStartConfig, PreferencesConfig, RejectionConfig
 from dunwu.config.data_rows import CleaningConfig, DifficultyConfig, GeneralConfig, MixingConfig
@@ -35,6 +36,7 @@ KINDS: Mapping[str, type[Config]] = MappingProxyType(
         "evaluate": EvaluateConfig,
         "suite": SuiteConfig,
         "stage_table": StageTableConfig,
+        "comparison": ComparisonConfig,
         "new_model": NewModelConfig,
         "pretrain": PretrainConfig,
         "zero": ZeroConfig,
@@ -120,7 +122,7 @@ def describe(work: Config) -> Work:
                 makes="model",
                 function="dunwu.jobs.sft:run_sft",
                 resumes=True,
-                takes={"model": "model", "data": "data", "validation": "data"},
+                takes={"model": "model", "budget": "model", "data": "data", "validation": "data"},
                 payload=last_checkpoint,
                 usage=_trained,
             )
@@ -155,6 +157,14 @@ def describe(work: Config) -> Work:
             )
         case StageTableConfig():
             return Work(makes="evaluation", function="dunwu.jobs.stage_table:run_stage_table", takes={"rows.*.path": "evaluation"})
+        case ComparisonConfig():
+            compared: Mapping[str, ArtefactKind | None] = {
+                "references.*": "evaluation",
+                "rows.*.runs.*.suite": "evaluation",
+                "rows.*.runs.*.student.*": "model",
+                "rows.*.runs.*.teacher.*": None,
+            }
+            return Work(makes="evaluation", function="dunwu.jobs.comparison:run_comparison", takes=compared)
         case ColdStartConfig():
             return _builder(
                 "run_cold_start",
@@ -208,7 +218,7 @@ def _builder(function: str, work: Builder, takes: Mapping[str, ArtefactKind]) ->
 
 
 def _local_writers(work: Config) -> Iterator[str]:
-    """The local models that a builder generates with."""
+    """The local models that generate beside the work's own model."""
     yield from (part.model for _, part in parts(work) if isinstance(part, LocalGenerator))
 
 
@@ -229,7 +239,9 @@ def last_checkpoint(run: Path) -> Path:
 def _zero_usage(run: Path, model: Path, work: ZeroConfig) -> Usage:
     used = training_usage("zero", work.model_dump(), count_parameters(model), read_metrics(run))
     measured = evaluation_tokens((run / "evaluations").glob("*.parquet"))
-    return replace(used, generated_tokens=used.generated_tokens + measured)
+    read = sum(row_sum(read_metrics(run), name) for name in ("teacher_tokens", "teacher_generated_tokens"))
+    teacher = max(map(_model_size, _local_writers(work)), default=0)
+    return replace(used, generated_tokens=used.generated_tokens + measured, teacher_parameters=teacher, teacher_tokens=read)
 
 
 def _trained(run: Path, model: Path) -> Usage:

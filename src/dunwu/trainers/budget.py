@@ -12,6 +12,7 @@ from dunwu.config.blocks import Budgeted
 from dunwu.config.load import read_mapping
 from dunwu.errors import ConfigError, RunError
 from dunwu.models.bundled import newest_checkpoint, run_above
+from dunwu.models.protocols import CausalLM
 from dunwu.run.directory import read_manifest, read_metrics
 from dunwu.run.step_manifest import folder_step
 from dunwu.run.usage import count_parameters, training_usage
@@ -71,6 +72,11 @@ class Budget:
             if spent >= self.flops:
                 return int(row["step"])
         return most
+
+
+def budget_of(config: Budgeted, kind: str, model: CausalLM) -> Budget | None:
+    """The budget of a run of ``model``, if it has one. Raises ``ConfigError`` if the FLOPs of the other run are unknown."""
+    return Budget(config, kind, sum(weights.numel() for weights in model.parameters())) if config.budget else None
 
 
 def run_flops(checkpoint: str) -> int:

@@ -20,7 +20,6 @@ from dunwu.trainers.distill_scoring import AttentionDistance, HiddenDistance, La
 from dunwu.trainers.scoring import by_token_budget
 from dunwu.trainers.sft import SftTrainer
 from dunwu.trainers.sft_scoring import ExampleScorer
-from dunwu.trainers.train_loop import Metrics
 from dunwu.types import Completion, Request, SamplingParams
 
 
@@ -42,19 +41,14 @@ class DistillTrainer(SftTrainer):
     ) -> None:
         self.method, self._beside_teacher = config.method, teacher is not None
         scorer, beside = make_scorer(config, model, teacher)
-        super().__init__(config, model, tokenizer, engine, examples, validation, reporter, scorer, beside)
-        self.budget = budget
+        super().__init__(config, model, tokenizer, engine, examples, validation, reporter, scorer, beside, budget)
 
-    def step(self, step: int) -> Metrics:
-        """One update, and the tokens that the teacher read in it and that the student sampled."""
-        metrics = super().step(step)
-        counted = {"teacher_tokens": metrics["num_tokens"] if self._beside_teacher else 0}
+    def counted(self, step: int, tokens: int, learned: int) -> dict[str, int]:
+        """The tokens that the teacher read and that the student sampled."""
+        counted = {"teacher_tokens": tokens if self._beside_teacher else 0}
         if isinstance(self.method, OnPolicyMethod):
-            counted["sampled_tokens"] = metrics["learned_tokens"] if self.samples_at(step) else 0
-        metrics = {**metrics, **counted}
-        unmeasured = self.validation and not self._due(step, self.config.evaluate_every)
-        ends = self.budget is not None and self.budget.ends_with(metrics)
-        return {**metrics, **self.evaluate()} if unmeasured and ends else metrics
+            counted["sampled_tokens"] = learned if self.samples_at(step) else 0
+        return counted
 
     def batch(self, step: int) -> list[Example]:
         """The conversations of an update: of the rows, or their first prompts with the student's completions."""

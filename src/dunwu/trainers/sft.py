@@ -81,6 +81,7 @@ class SftTrainer:
         reporter: Reporter = QUIET,
         scorer: ExampleScorer | None = None,
         beside: nn.Module | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.config, self.model, self.tokenizer, self.engine = config, model, tokenizer, engine
         self.examples, self.validation, self.reporter = examples, validation, reporter
@@ -88,7 +89,7 @@ class SftTrainer:
         self.updates_per_epoch = -(-len(examples) // config.batch_size)
         self.steps = config.epochs * self.updates_per_epoch
         self.halted = ""
-        self.budget: Budget | None = None
+        self.budget = budget
         model.train()
         if config.gradient_checkpointing:
             checkpoint_activations(model)
@@ -125,12 +126,18 @@ class SftTrainer:
             "learned_tokens": totals.tokens,
             "tokens_per_second": tokens / seconds,
             "step_time": seconds,
+            **self.counted(step, tokens, totals.tokens),
         }
-        if self.validation and self._due(step, self.config.evaluate_every):
+        ends = self.budget is not None and self.budget.ends_with(metrics)
+        if self.validation and (ends or self._due(step, self.config.evaluate_every)):
             metrics |= self.evaluate()
         if self._due(step, self.config.sample_every):
             metrics |= self._show(step)
         return metrics
+
+    def counted(self, step: int, tokens: int, learned: int) -> dict[str, int]:
+        """Further tokens of an update that has read ``tokens`` and learned from ``learned`` of them, by the names of their metrics."""
+        return {}
 
     def batch(self, step: int) -> list[Example]:
         """The conversations of an update; each epoch has an order of its own, which depends on the seed alone."""

@@ -16,11 +16,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dunwu.config.data import LocalGenerator
 from dunwu.config.defaults import ASKED, Following, ModelFacts, following, has_rows, is_set, of_adapters, template_of
-from dunwu.config.distill import DistillConfig, StoredAnswers, student_rate
+from dunwu.config.distill import DistillConfig, Distilling, NewStudent, StoredAnswers, student_rate
 from dunwu.config.load import load_following, read_mapping
 from dunwu.config.overrides import apply_overrides, parse_overrides
 from dunwu.config.presets import PresetValue
@@ -36,10 +36,11 @@ from dunwu.pipeline.run_models import model_of
 from dunwu.text.answer_forms import DEFAULT, KEY
 
 Json = dict[str, Any]
+AnyDistilling = TypeVar("AnyDistilling", bound=Distilling)
 DATA, BASE, STUDENT, TABLE = "teacher-data", "student-base", "student", "table"
 
 
-def _size(model: str) -> Any:
+def size_of(model: str) -> Any:
     """Its `dunwu.jobs.memory.Dimensions`, whose module imports torch; ``None`` if its config.json is not here."""
     from dunwu.jobs.memory import read_dimensions
 
@@ -48,36 +49,36 @@ def _size(model: str) -> Any:
 
 def distill_pipeline(config: DistillConfig, name: str = "distill") -> Pipeline:
     """The graph of a complete configuration, whose models are folders or hub ids, as `read_distill` gives it."""
-    stages = {DATA: _rows(config), **_student(config)}
+    stages = {DATA: rows_stage(config), **_student(config)}
     return make_pipeline({"name": name, "stages": stages | (_measured(config, stages) if config.evaluations else {})})
 
 
-def _rows(config: DistillConfig) -> Json:
+def rows_stage(config: Distilling) -> Json:
     """The stage that makes the teacher's rows; without a limit of their length, it is the student's."""
     rows = config.rows.model_dump(mode="json")
     rows["filters"]["max_tokens"] = config.rows.filters.max_tokens or _positions(config)
-    rows["decontaminate"] += [_kept_out(name, each) for name, each in _named_sets(config).items()]
+    rows["decontaminate"] += [_kept_out(name, each) for name, each in named_sets(config).items()]
     shared = {"model": config.model, "seed": config.seed}
     if isinstance(config.teacher, StoredAnswers):
         kept = {key: rows[key] for key in ("filters", "near_duplicates", "decontaminate")}
         return {"work": "clean", "data": config.teacher.data, **shared, **kept}
     local = isinstance(config.teacher, LocalGenerator)
-    machine = {key: getattr(config, key) for key in ("device", "threads") if local and key not in config.teacher.model_fields_set}
+    placed = {key: getattr(config, key) for key in ("device", "threads") if local and key not in config.teacher.model_fields_set}
     dumped = config.model_dump(mode="json", include={"tasks", "answer_form", "reward_workers", "reward_timeout"})
-    return {"work": "rejection_sampling", "generator": {**config.teacher.model_dump(mode="json"), **machine}, **dumped, **shared, **rows}
+    return {"work": "rejection_sampling", "generator": {**config.teacher.model_dump(mode="json"), **placed}, **dumped, **shared, **rows}
 
 
-def _positions(config: DistillConfig) -> int | None:
+def _positions(config: Distilling) -> int | None:
     """Tokens of the longest conversation that the student can be trained on; ``None`` if its config.json is not here."""
     if config.student is not None:
         most: int | None = config.student.max_positions
     else:
-        size = _size(config.model)
+        size = size_of(config.model)
         most = size.positions or None if size else None
     return min(filter(None, (most, config.training.max_length)), default=None)
 
 
-def _named_sets(config: DistillConfig) -> dict[str, EvalConfig]:
+def named_sets(config: Distilling) -> dict[str, EvalConfig]:
     """The eval sets by names that a suite accepts."""
     named: dict[str, EvalConfig] = {}
     for each in config.evaluations:
@@ -95,27 +96,32 @@ def _kept_out(name: str, held_out: EvalConfig) -> Json:
 
 
 def _student(config: DistillConfig) -> dict[str, Json]:
-    machine: Json = {"device": config.device, "threads": config.threads, "seed": config.seed}
-    training: Json = {"work": "sft", **machine, **config.training.model_dump(mode="json")}
+    training: Json = {"work": "sft", **machine(config), **config.training.model_dump(mode="json")}
     if isinstance(config.teacher, LocalGenerator) and config.method.kind != "text":
         training |= {"work": "distillation", "teacher": config.teacher.model, "method": config.method.model_dump(mode="json")}
     if config.student is None:
         return {STUDENT: {**training, "model": config.model, "inputs": {"data": DATA}}}
-    new = config.student.model_dump(mode="json", include=set(ModelShape.model_fields))
+    return {BASE: base_stage(config, config.student), STUDENT: {**training, "inputs": {"data": DATA, "model": BASE}}}
+
+
+def machine(config: Distilling) -> Json:
+    """The keys of a stage that computes."""
+    return {"device": config.device, "threads": config.threads, "seed": config.seed}
+
+
+def base_stage(config: Distilling, student: NewStudent) -> Json:
+    """The stage that makes a new student."""
+    new = student.model_dump(mode="json", include=set(ModelShape.model_fields))
     base: Json = {"work": "new_model", "shape": new, "tokenizer": config.model, "seed": config.seed}
-    if config.student.tokens:
-        base |= {"work": "pretrain", "tokens": config.student.tokens, **machine}
-    return {BASE: base, STUDENT: {**training, "inputs": {"data": DATA, "model": BASE}}}
+    return base | ({"work": "pretrain", "tokens": student.tokens, **machine(config)} if student.tokens else {})
 
 
 def _measured(config: DistillConfig, stages: Mapping[str, Json]) -> dict[str, Json]:
     """The same suite of each model, prompted as it was trained, and the table."""
-    sets = {name: each.model_dump(mode="json") for name, each in _named_sets(config).items()}
-    workers = config.model_dump(mode="json", include={"device", "threads", "reward_workers", "reward_timeout"})
-    suite: Json = {"work": "suite", "reasoning": sets, **workers}
+    suite = suite_stage(config)
     made: dict[str, Json] = {}
-    if isinstance(teacher := config.teacher, LocalGenerator):
-        made["teacher"] = {**suite, "model": teacher.model, "template": plain(teacher.template), "engine": teacher.engine.model_dump()}
+    if isinstance(config.teacher, LocalGenerator):
+        made["teacher"] = suite | of_teacher(config.teacher)
     made["before"] = {**suite, **({"inputs": {"model": BASE}} if BASE in stages else {"model": config.model})}
     made["student"] = {**suite, "inputs": {"model": STUDENT}}
     inputs = {f"rows.{place}.path": f"measured-{name}" for place, name in enumerate(made)}
@@ -123,35 +129,56 @@ def _measured(config: DistillConfig, stages: Mapping[str, Json]) -> dict[str, Js
     return {**{f"measured-{name}": each for name, each in made.items()}, TABLE: table}
 
 
+def suite_stage(config: Distilling) -> Json:
+    """The evaluation of a model, which is the same for all."""
+    sets = {name: each.model_dump(mode="json") for name, each in named_sets(config).items()}
+    workers = config.model_dump(mode="json", include={"device", "threads", "reward_workers", "reward_timeout"})
+    return {"work": "suite", "reasoning": sets, **workers}
+
+
+def of_teacher(teacher: LocalGenerator) -> Json:
+    """The keys of a suite that are the teacher's."""
+    return {"model": teacher.model, "template": plain(teacher.template), "engine": teacher.engine.model_dump()}
+
+
 def read_distill(file: Path | None, overrides: Sequence[str], fetch: bool) -> tuple[DistillConfig, Mapping[str, PresetValue]]:
+    """As `read_distilling`, for a pair that can be distilled."""
+    config, chosen = read_distilling(DistillConfig, "distill", file, overrides, fetch)
+    if config.method.kind != "text":
+        check_inside(config, config.method)
+    return config, chosen
+
+
+def read_distilling(
+    model: type[AnyDistilling], command: str, file: Path | None, overrides: Sequence[str], fetch: bool
+) -> tuple[AnyDistilling, Mapping[str, PresetValue]]:
     """The configuration, in which models that are runs have become their checkpoints, and the values in it that follow teacher and student,
     with their reasons. Any mistake raises a one-line ``UserError``."""
     data = apply_overrides({} if file is None else read_mapping(file), parse_overrides(overrides), {})
-    follow = following("distill", student := _facts(data.get("model"), fetch))
+    follow = following(command, student := _facts(data.get("model"), fetch))
     values = {**follow.values, **_follow_student(data, student), **_follow_teacher(data, student, fetch)}
     # It cannot be merged below a block that has a kind.
     template = None if is_set(data, "teacher.template") else values.pop("teacher.template", None)
     given = [] if template is None else [f"teacher.template={json.dumps(template.value)}"]
-    config, chosen = load_following(DistillConfig, file, [*overrides, *given], Following(values, follow.context))
+    config, chosen = load_following(model, file, [*overrides, *given], Following(values, follow.context))
     config = _with_folders(config)
-    _check_teacher(config)
     return config, chosen | ({} if template is None else {"teacher.template": template})
 
 
-def _check_teacher(config: DistillConfig) -> None:
+def check_inside(config: Distilling, method: object) -> None:
     """Raise ``ConfigError`` for a student that cannot learn from the teacher's inside, as far as both are on this machine."""
-    if config.method.kind == "text" or not isinstance(config.teacher, LocalGenerator):
+    if not isinstance(config.teacher, LocalGenerator):
         return
     from dunwu.jobs.distillation import check_sizes, check_vocabularies
 
     check_vocabularies(config.model, config.teacher.model)
-    if (student := _student_size(config)) and (teacher := _size(config.teacher.model)):
-        check_sizes(config.method, config.training.max_length, student, teacher)
+    if (student := student_size(config)) and (teacher := size_of(config.teacher.model)):
+        check_sizes(method, config.training.max_length, student, teacher)
 
 
-def _student_size(config: DistillConfig) -> Any:
+def student_size(config: Distilling) -> Any:
     """As `_size`; a new student has as many tokens as `model`."""
-    known, new = _size(config.model), config.student
+    known, new = size_of(config.model), config.student
     if known is None or new is None:
         return known
     shape = {"layers": new.layers, "width": new.hidden, "queries": new.hidden, "keys": new.hidden * new.kv_heads // new.heads}
@@ -166,7 +193,7 @@ def _follow_student(data: Json, student: ModelFacts) -> dict[str, PresetValue]:
     """The paper's learning rate for a student that has learned something before."""
     if student.tiny or isinstance(data.get("student"), dict):
         return {}
-    size = _size(model := model_of(str(data["model"])))
+    size = size_of(model := model_of(str(data["model"])))
     rate = student_rate(model, size.parameters if size else None)
     training = data.get("training")
     adapters = isinstance(training, dict) and training.get("lora") is not None
@@ -189,7 +216,7 @@ def _follow_teacher(data: Json, student: ModelFacts, fetch: bool) -> dict[str, P
     return {**values, KEY: ASKED[KEY], "rows.ask_for_form": PresetValue(True, "the problems do not ask for the answer in a form")}
 
 
-def _with_folders(config: DistillConfig) -> DistillConfig:
+def _with_folders(config: AnyDistilling) -> AnyDistilling:
     """Models that are runs, as the folders of their checkpoints."""
     folders: Json = {"model": model_of(config.model)}
     if isinstance(config.teacher, LocalGenerator):
@@ -197,11 +224,11 @@ def _with_folders(config: DistillConfig) -> DistillConfig:
     return config.model_copy(update=folders)
 
 
-def notes(config: DistillConfig) -> list[str]:
+def notes(config: Distilling) -> list[str]:
     """What may surprise, though it works."""
     if not isinstance(config.teacher, LocalGenerator) or config.student is not None:
         return []
-    teacher, student = _size(config.teacher.model), _size(config.model)
+    teacher, student = size_of(config.teacher.model), size_of(config.model)
     if teacher is None or student is None or student.parameters <= teacher.parameters:
         return []
     return [
