@@ -11,8 +11,8 @@ import pytest
 
 from dunwu.config.load import load_config
 from dunwu.config.pipeline import EvaluateConfig
-from dunwu.jobs.measure import run_measure, set_names
 from dunwu.evaluation.store import evaluation_tokens
+from dunwu.jobs.measure import run_measure, set_names
 from dunwu.pipeline.stages import describe
 
 

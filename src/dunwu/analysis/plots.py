@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from dunwu.analysis.curves import Curve, smoothed
 from dunwu.text.translate import language, translate, width
@@ -136,6 +136,49 @@ def scatter_plot(name: str, title: str, series: Mapping[str, Sequence[tuple[floa
             axes.scatter([p[0] for p in points], [p[1] for p in points], s=14, color=colour, alpha=0.65, linewidths=0, label=legend(label))
 
     return _svg(name, title, x, y, len(series), draw)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """An accuracy with its interval, and the FLOPs that it took: the student's, and all."""
+
+    label: str
+    own: float
+    all: float
+    value: float
+    low: float
+    high: float
+
+
+def compute_plot(name: str, title: str, points: Sequence[Spent], levels: Mapping[str, float]) -> Markup:
+    """Accuracies over FLOPs: hollow at those of the student, filled and with the interval at all FLOPs. ``levels``: dashed lines."""
+
+    def draw(axes: Axes) -> None:
+        for label, value in levels.items():
+            axes.axhline(value, color=_SERIES[4], linestyle="--", linewidth=1)
+            axes.annotate(label, (0, value), (2, 2), ("axes fraction", "data"), "offset points", color=_INK, fontsize=8)
+        for point in points:
+            axes.plot([point.own, point.all], [point.value] * 2, color=_SERIES[0], marker="o", markerfacecolor="none", linewidth=0.8)
+            axes.errorbar(point.all, point.value, [[point.value - point.low], [point.high - point.value]], fmt="o", color=_SERIES[0])
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda flops, _: f"{flops:.0e}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xmargin(0.15)
+        for point, height in zip(
+            points, _apart([point.value for point in points], 0.06 * (axes.get_ylim()[1] - axes.get_ylim()[0])), strict=True
+        ):
+            axes.annotate(point.label, (point.all, height), (6, 0), textcoords="offset points", va="center", color=_INK, fontsize=8)
+
+    return _svg(name, title, "FLOPs", "pass@1", 1, draw)
+
+
+def _apart(values: Sequence[float], gap: float) -> list[float]:
+    """Heights for labels near ``values``, at least ``gap`` apart."""
+    heights, least = list(values), -math.inf
+    for place in sorted(range(len(values)), key=values.__getitem__):
+        heights[place] = least = max(values[place], least + gap)
+    return heights
 
 
 def _colour_of(label: str) -> str:

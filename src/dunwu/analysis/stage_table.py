@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass
 from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
@@ -16,15 +17,19 @@ from dunwu.analysis.curves import number
 from dunwu.analysis.data_cards import card_sections
 from dunwu.analysis.figures import PlotFigure
 from dunwu.analysis.pipeline_run import PipelineRun, StageRun, read_pipeline_run
-from dunwu.analysis.plots import level_plot
+from dunwu.analysis.plots import Spent, compute_plot, level_plot
 from dunwu.analysis.report import REPORT, write_page, write_report
 from dunwu.analysis.sections import Headline
 from dunwu.analysis.stage_graph import HEIGHT, WIDTH, draw
 from dunwu.analysis.text import unbroken, visible
 from dunwu.errors import RunError
+from dunwu.evaluation.comparison import NOTE, Comparison, comparisons_in, read_comparison, section, sentence
+from dunwu.evaluation.comparison import PAPER_SOURCE as COMPARED_SOURCE
+from dunwu.evaluation.comparison import paper_section as compared_paper
 from dunwu.evaluation.stage_table import (
     HEADLINES,
     PAPER_SOURCE,
+    Section,
     StageTable,
     cell_text,
     combine,
@@ -61,7 +66,9 @@ def write_stage_page(runs: Sequence[Path], path: Path) -> Path:
         if stage.kind in REPORTED and stage.folder and not stage.page and (stage.folder / "run").is_dir():
             write_report(stage.folder / "run")
     title = " · ".join(run.resolve().name for run in runs)
-    return write_page(path, render(combine(tables) if tables else None, title, pipeline, path.parent))
+    found = comparisons_in(runs[0]) if pipeline else []
+    comparison = read_comparison(found[-1]) if found else None
+    return write_page(path, render(combine(tables) if tables else None, title, pipeline, path.parent, comparison))
 
 
 def find_table(run: Path) -> Path:
@@ -72,7 +79,13 @@ def find_table(run: Path) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime_ns)
 
 
-def render(table: StageTable | None, title: str, pipeline: PipelineRun | None = None, folder: Path = Path()) -> str:
+def render(
+    table: StageTable | None,
+    title: str,
+    pipeline: PipelineRun | None = None,
+    folder: Path = Path(),
+    comparison: Comparison | None = None,
+) -> str:
     """The page: no scripts, no external resources, everything escaped. Links to the stages' own pages are relative to ``folder``."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "unbroken": unbroken}
@@ -84,8 +97,11 @@ def render(table: StageTable | None, title: str, pipeline: PipelineRun | None = 
         headline=headline(table) if table else None,
         outcomes=list(outcomes(table)) if table else [],
         sections=[(section, figures(table, section.title, place)) for place, section in enumerate(sections(table))] if table else [],
+        compared=compared(comparison) if comparison else None,
         paper=paper_section(table.rows) if table else None,
         source=PAPER_SOURCE,
+        compared_note=NOTE,
+        compared_source=COMPARED_SOURCE,
         pipeline=pipeline,
         graph=draw(pipeline.stages) if pipeline else None,
         box=(WIDTH, HEIGHT),
@@ -94,6 +110,29 @@ def render(table: StageTable | None, title: str, pipeline: PipelineRun | None = 
         cards=card_sections(pipeline.stages) if pipeline else [],
         link=_linker(folder),
     )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison as the page shows it."""
+
+    sentence: str
+    table: Section
+    figure: PlotFigure
+    paper: Section
+
+
+def compared(comparison: Comparison) -> Compared:
+    """The ways of training one student: their table, their accuracy over compute, and the paper's."""
+    points = [
+        Spent(visible(row.name), row.student_flops, row.student_flops + row.teacher_flops, *astuple(row.pooled)[:3])
+        for row in comparison.rows
+    ]
+    levels = {visible(name): found.value for name, found in comparison.references.items()}
+    title = "Accuracy over compute"
+    text = "Hollow: FLOPs of the student alone. Filled, with the 95 % interval: with those of the teacher."
+    figure = PlotFigure(title, compute_plot("compared", title, points, levels), text)
+    return Compared(sentence(comparison), section(comparison), figure, compared_paper())
 
 
 def _facts(table: StageTable | None, pipeline: PipelineRun | None) -> Iterator[tuple[str, str]]:

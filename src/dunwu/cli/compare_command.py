@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     if arguments[0] not in KINDS and arguments[0] not in ("-h", "--help"):
         raise UserError(f"compare: there is no {arguments[0]!r}: choose from {', '.join(KINDS)}")
-    options, rest = parse_options(CompareOptions, COMMAND, [each for each in arguments if each not in KINDS])
+    options, rest = parse_options(CompareOptions, COMMAND, arguments[arguments[0] in KINDS :])
     refuse_misspelt_options(CompareOptions, CompareConfig.model_fields.keys(), rest)
     refuse_bare_words(COMMAND, rest)
     file = None if options.recipe is None else recipe_of(options.recipe, COMMAND)

@@ -113,12 +113,10 @@ class CompareConfig(Distilling):
     def _can_be_compared(self) -> Self:
         if not isinstance(self.teacher, LocalGenerator):
             raise ValueError(
-                f"teacher.kind = {self.teacher.kind} is not compared, as its compute is unknown: take a model in this process, --teacher RUN"
+                f"teacher.kind = {self.teacher.kind} cannot be compared, as its compute is unknown: take a local model, --teacher RUN"
             )
         if not self.evaluations:
             raise ValueError("evaluations is empty: there is nothing to compare; leave it out, or name an eval set")
-        if self.training.epochs < 2 and "text+rl" in (self.ways or ()):
-            raise ValueError("training.epochs = 1 cannot be divided between text and RL: set it to 2 or more, or leave text+rl out of ways")
         return self
 
 

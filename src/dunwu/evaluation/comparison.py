@@ -6,14 +6,14 @@ The paper's comparison is its table 6: Qwen2.5-32B trained by reinforcement lear
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from dunwu.errors import DataError
-from dunwu.evaluation.stage_table import Cell, Look, cell_text
+from dunwu.evaluation.stage_table import Cell, Look, Section, cell_text, markdown_table
 from dunwu.evaluation.suite import Estimate, SuiteRow, accuracy, mean, read_rows, share
 
 Json = dict[str, Any]
@@ -28,7 +28,6 @@ PAPER: Mapping[str, tuple[float, ...]] = {
     "text (DeepSeek-R1-Distill-Qwen-32B)": (72.6, 83.3, 94.3, 62.1, 57.2),
 }
 """Two of the paper's three rows, in percent: pass@1 but for cons@64."""
-HEAD = ("pass@1", "range over seeds", "over rl", "student's FLOPs", "teacher's FLOPs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,9 @@ def read_comparison(path: Path) -> Comparison:
         references = {name: _estimate(each) for name, each in data["references"].items()}
         return Comparison(tuple(map(_row, data["rows"])), references, str(data["against"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is not a comparison ({type(error).__name__}): delete its stage's folder and run the pipeline again") from error
+        raise DataError(
+            f"{path} is not a comparison ({type(error).__name__}): delete its stage's folder and run the pipeline again"
+        ) from error
 
 
 def _estimate(data: Json) -> Estimate:
@@ -162,27 +163,26 @@ def difference(one: Problems, other: Problems) -> Estimate | None:
     return mean([[fmean(one[key]) - fmean(other[key])] for key in common])
 
 
-def flops_text(flops: float) -> str:
-    """``2.1e+12``."""
-    return f"{flops:.1e}" if flops else "–"
+def section(comparison: Comparison) -> Section:
+    """A row for each reference and each way; the best way is marked."""
+    best, look = max(row.pooled.value for row in comparison.rows), Look("pass@1")
+    rows = [(name, (Cell(cell_text(each, look)), *[Cell("–")] * 4)) for name, each in comparison.references.items()]
+    rows += [(row.name, (Cell(cell_text(row.pooled, look), row.pooled.value == best), *_beside(row))) for row in comparison.rows]
+    head = ("pass@1", "range over seeds", f"over {comparison.against}", "student's FLOPs", "teacher's FLOPs")
+    return Section("distillation or reinforcement learning", head, tuple(rows))
 
 
-def table(comparison: Comparison) -> list[tuple[str, tuple[Cell, ...]]]:
-    """A row of cells for each reference and each way under `HEAD`; the best way is marked."""
-    best = max(row.pooled.value for row in comparison.rows)
-    look = Look("pass@1")
-    found = [(name, (Cell(cell_text(each, look)), *[Cell("–")] * 4)) for name, each in comparison.references.items()]
-    for row in comparison.rows:
-        values = [100 * run.pass_at_1 for run in row.runs]
-        cells = (
-            Cell(cell_text(row.pooled, look), row.pooled.value == best),
-            Cell(f"{min(values):.1f}–{max(values):.1f}"),
-            Cell("–" if row.over is None else _signed(row.over)),
-            Cell(flops_text(row.student_flops)),
-            Cell(flops_text(row.teacher_flops)),
-        )
-        found.append((row.name, cells))
-    return found
+def _beside(row: Row) -> Iterator[Cell]:
+    values = [100 * run.pass_at_1 for run in row.runs]
+    yield Cell(f"{min(values):.1f}–{max(values):.1f}")
+    yield Cell("–" if row.over is None else _signed(row.over))
+    yield from (Cell(f"{flops:.1e}" if flops else "–") for flops in (row.student_flops, row.teacher_flops))
+
+
+def paper_section() -> Section:
+    """The paper's rows."""
+    rows = tuple((name, tuple(Cell(f"{value:.1f}") for value in values)) for name, values in PAPER.items())
+    return Section("the paper", PAPER_HEAD, rows)
 
 
 def _signed(found: Estimate) -> str:
@@ -204,20 +204,20 @@ def sentence(comparison: Comparison) -> str:
 
 
 NOTE = (
-    "pass@1 is in percent over all seeds, with the 95 % interval over problems in parentheses; the range over seeds stands beside it. FLOPs"
-    " are means over seeds, 6 per weight and trained token and 2 per weight and generated token, without evaluations, the base model and the"
-    " teacher's own training. The teacher's are those of its answers, of what it computes beside the student, and of an assistant."
+    "pass@1 is in percent over all seeds, with the 95 % interval over problems in parentheses; the range over seeds stands beside it."
+    " FLOPs are means over seeds, without evaluations and without what made the base model and the teacher."
+    " The teacher's are those of its answers, of what it computes beside the student, and of an assistant."
 )
 
 
 def markdown(comparison: Comparison) -> str:
     """The comparison as Markdown."""
-    ours = [(name, tuple(f"**{cell.text}**" if cell.best else cell.text for cell in cells)) for name, cells in table(comparison)]
-    paper = [(name, tuple(f"{value:g}" for value in values)) for name, values in PAPER.items()]
-    lines = ["# Distillation or reinforcement learning", "", *filter(None, [sentence(comparison)]), NOTE, "", *_table(HEAD, ours)]
-    return "\n".join([*lines, "", f"## The paper ({PAPER_SOURCE})", "", *_table(PAPER_HEAD, paper)]) + "\n"
-
-
-def _table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    lines = [("", *head), ["---"] * (len(head) + 1), *((name, *cells) for name, cells in rows)]
-    return [f"| {' | '.join(line)} |" for line in lines]
+    lines = [
+        "# Distillation or reinforcement learning",
+        "",
+        *filter(None, [sentence(comparison)]),
+        NOTE,
+        "",
+        *markdown_table(section(comparison)),
+    ]
+    return "\n".join([*lines, "", f"## The paper ({PAPER_SOURCE})", "", *markdown_table(paper_section())]) + "\n"

@@ -230,7 +230,7 @@ def markdown(table: StageTable) -> str:
     """The whole table as Markdown."""
     lines = ["# Stages", "", f"Shares in percent, with the {interval_text(table.runs)} in parentheses. The best value of a column is bold."]
     for section in sections(table):
-        lines += ["", f"## {section.title.capitalize()}", "", *_markdown_table(section)]
+        lines += ["", f"## {section.title.capitalize()}", "", *markdown_table(section)]
     if paper := paper_section(table.rows):
         lines += [
             "",
@@ -238,7 +238,7 @@ def markdown(table: StageTable) -> str:
             "",
             "The change from the row above is in parentheses.",
             "",
-            *_markdown_table(paper),
+            *markdown_table(paper),
         ]
     if table.thresholds:
         lines += ["", "## Thresholds set before the run", "", *(f"- {line}" for line in threshold_lines(table))]
@@ -286,7 +286,8 @@ def _amount(value: float, look: Look) -> str:
     return f"{100 * value:.1f} %" if look.share else f"{value:.4g}"
 
 
-def _markdown_table(section: Section) -> list[str]:
+def markdown_table(section: Section) -> list[str]:
+    """The lines of a section's table; the best cells are bold."""
     head = ["", *section.head]
     rows = [[name, *(f"**{cell.text}**" if cell.best else cell.text for cell in cells)] for name, cells in section.rows]
     return [_line(head), _line(["---"] * len(head)), *map(_line, rows)]

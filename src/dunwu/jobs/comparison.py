@@ -21,8 +21,8 @@ from dunwu.evaluation.comparison import (
     markdown,
     pool,
     read_problems,
+    section,
     sentence,
-    table,
 )
 from dunwu.run.reporter import QUIET, Reporter
 
@@ -45,7 +45,7 @@ def run_comparison(config: ComparisonConfig, out: Path, reporter: Reporter = QUI
     text = json.dumps(comparison.as_json(), indent=2, ensure_ascii=False)
     (out / COMPARISON_JSON).write_text(text + "\n", encoding="utf-8")
     (out / COMPARISON_MD).write_text(markdown(comparison), encoding="utf-8")
-    reporter.facts((name, cells[0].text) for name, cells in table(comparison))
+    reporter.facts((name, cells[0].text) for name, cells in section(comparison).rows)
     reporter.say(sentence(comparison))
     return out
 

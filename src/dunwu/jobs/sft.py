@@ -110,7 +110,14 @@ def train_on_rows(config: SftConfig, out: Path, resume: bool, reporter: Reporter
         arithmetic = {"generation": engine.decoder, "training": trainer.scorer.name}
         run.note({"steps": None if trainer.budget else trainer.steps, "data": data, "arithmetic": arithmetic})
         reporter.say(kind.says)
-        reporter.facts((*plan_facts(config, out, str(device), sets, trainer, template), *kind.facts, *budget_facts(trainer.budget), *chosen_facts(chosen)))
+        reporter.facts(
+            (
+                *plan_facts(config, out, str(device), sets, trainer, template),
+                *kind.facts,
+                *budget_facts(trainer.budget),
+                *chosen_facts(chosen),
+            )
+        )
         before = measure_before(run, trainer)
         if not last.exists():  # a finished run may be asked for more epochs
             run.reopen()
