@@ -4,9 +4,10 @@ import re
 import xml.etree.ElementTree as ET
 
 import matplotlib as mpl
+import pytest
 
 from dunwu.analysis.curves import Curve
-from dunwu.analysis.plots import Series, level_plot, line_plot, scatter_plot, stacked_plot
+from dunwu.analysis.plots import Series, Spent, _apart, compute_plot, level_plot, line_plot, scatter_plot, stacked_plot
 
 
 def lines(name="a"):
@@ -19,6 +20,7 @@ def every_plot():
         line_plot("one", "t", [Series("x", Curve((1,), (0.5,))), Series("y", Curve())], "u", share=True),
         stacked_plot("s", "t", [1, 2, 3], {"a": [1.0, 2, 3], "b": [0.0, 0, 0]}, "u"),
         level_plot("l", "t", ["1", "2"], {"before": [1.0, float("nan")], "after": [2.0, 3.0]}, "x", "y"),
+        compute_plot("p", "t", [Spent("x", 1e9, 3e12, 0.5, 0.4, 0.6), Spent("y", 1e9, 1e9, 0.2, 0.1, 0.3)], {"base": 0.05}),
         scatter_plot("c", "t", {"before": [(1.0, 2.0)], "after": [(3.0, 4.0)]}, "x", "y"),
     ]
 
@@ -60,3 +62,8 @@ def test_the_readers_matplotlib_settings_are_neither_used_nor_changed():
     with mpl.rc_context({"font.size": 31, "axes.grid": False}):
         assert lines() == plain
         assert mpl.rcParams["font.size"] == 31
+
+
+def test_labels_that_would_overlap_are_stacked_around_their_mean():
+    assert _apart([0.5, 0.1, 0.5], 0.1) == pytest.approx([0.45, 0.1, 0.55])
+    assert _apart([0.50, 0.56, 0.64], 0.1) == pytest.approx([17 / 30 - 0.1, 17 / 30, 17 / 30 + 0.1])

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import matplotlib as mpl
@@ -174,11 +175,18 @@ def compute_plot(name: str, title: str, points: Sequence[Spent], levels: Mapping
 
 
 def _apart(values: Sequence[float], gap: float) -> list[float]:
-    """Heights for labels near ``values``, at least ``gap`` apart."""
-    heights, least = list(values), -math.inf
-    for place in sorted(range(len(values)), key=values.__getitem__):
-        heights[place] = least = max(values[place], least + gap)
-    return heights
+    """Heights for labels near ``values``, at least ``gap`` apart: those that would overlap are stacked around their mean."""
+
+    def height(group: Sequence[int], place: int) -> float:
+        return fmean(values[each] for each in group) + (place - (len(group) - 1) / 2) * gap
+
+    groups = list[list[int]]()
+    for value in sorted(range(len(values)), key=values.__getitem__):
+        groups.append([value])
+        while len(groups) > 1 and height(groups[-1], 0) - height(groups[-2], len(groups[-2]) - 1) < gap:
+            groups[-2:] = [groups[-2] + groups[-1]]
+    found = {value: height(group, place) for group in groups for place, value in enumerate(group)}
+    return [found[value] for value in range(len(values))]
 
 
 def _colour_of(label: str) -> str:
