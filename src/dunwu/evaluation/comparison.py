@@ -111,13 +111,13 @@ def read_comparison(path: Path) -> Comparison:
 
 
 def _estimate(data: Json) -> Estimate:
-    return Estimate(float(data["pass_at_1"]), *map(float, data["interval"]), int(data["problems"]))
+    low, high = data["interval"]
+    return Estimate(float(data["pass_at_1"]), float(low), float(high), int(data["problems"]))
 
 
 def _row(data: Json) -> Row:
-    over, pooled = data["over"], _estimate(data)
-    difference = None if over is None else Estimate(float(over["difference"]), *map(float, over["interval"]), pooled.count)
-    return Row(str(data["name"]), pooled, tuple(Run(**run) for run in data["runs"]), difference)
+    over = data["over"] and _estimate({**data, "pass_at_1": data["over"]["difference"], "interval": data["over"]["interval"]})
+    return Row(str(data["name"]), _estimate(data), tuple(Run(**run) for run in data["runs"]), over)
 
 
 def comparisons_in(run: Path) -> list[Path]:

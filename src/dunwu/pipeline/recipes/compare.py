@@ -162,7 +162,7 @@ def _table(branches: Mapping[Way, Sequence[Branch]]) -> Json:
             inputs |= {f"{at}.suite": f"measured-{each.last}"}
             inputs |= {f"{at}.student.{name}": name for name in each.stages}
             inputs |= {f"{at}.teacher.{name}": name for name in each.taught_by}
-    rows = [{"name": way, "runs": [{} for _ in runs]} for way, runs in branches.items()]
+    rows: list[Json] = [{"name": way, "runs": [{} for _ in runs]} for way, runs in branches.items()]
     return {"work": "comparison", "rows": rows, "inputs": inputs}
 
 
