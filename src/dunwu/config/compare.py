@@ -17,7 +17,7 @@ from dunwu.config.rewards import AccuracyPart, FormatPart, Parts
 from dunwu.config.suite import Name
 from dunwu.config.zero import GrpoConfig
 
-Way = Literal["rl", "text", "logits", "on-policy", "hidden", "attention", "progressive", "text+rl"]
+Way = Literal["rl", "text", "logits", "on-policy", "dialogue", "hidden", "attention", "progressive", "text+rl"]
 Inner = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -82,6 +82,15 @@ class RlWay(Config):
     """Of text+rl: share of the compute that the text before it takes, in whole epochs."""
 
 
+class DialogueWay(Config):
+    """Reinforcement learning with the teacher in the reward, beside the parts of `rl.reward`."""
+
+    closeness: Literal["answer", "overlap", "likelihood"] = "overlap"
+    """What is compared with the teacher: the final answer, the reasoning, or its probabilities, as in the part `teacher` of a reward."""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of this part."""
+
+
 class CompareConfig(Distilling):
     """A student is distilled in several ways and trained by reinforcement learning, at the compute of distillation by text (`dunwu compare
     distill-vs-rl`)."""
@@ -97,11 +106,13 @@ class CompareConfig(Distilling):
     seeds: Positive = 3
     """Each way is run with this many seeds, from `seed` on. Teacher's rows and the student's beginning are the same."""
     rl: RlWay = RlWay()
-    """Of rl and text+rl."""
+    """Of rl, dialogue and text+rl."""
     logits: LogitsMethod = LogitsMethod()
     """Of logits."""
     on_policy: OnPolicyMethod = OnPolicyMethod()
     """Of on-policy."""
+    dialogue: DialogueWay = DialogueWay()
+    """Of dialogue."""
     hidden: HiddenMethod = HiddenMethod()
     """Of hidden."""
     attention: AttentionMethod = AttentionMethod()

@@ -88,8 +88,8 @@ def describe(work: Config) -> Work:
                 resumes=True,
                 takes={
                     "model": "model",
-                    "budget": "model",
                     **dict.fromkeys(("tasks.*.task.path", "evaluations.*.task.path"), "data"),
+                    "budget": "model",
                     "reward.*.teacher.model": "model",  # before the next, whose * covers dots too
                     "reward.*.model": "reward_model",
                 },
@@ -100,41 +100,14 @@ def describe(work: Config) -> Work:
         case NewModelConfig():
             return Work("model", "dunwu.jobs.new_model:run_new_model", takes={"tokenizer": "model"})
         case PretrainConfig():
-            return Work(
-                makes="model",
-                function="dunwu.trainers.pretrain:pretrain",
-                resumes=True,
-                takes={"tokenizer": "model"},
-                payload=last_checkpoint,
-                usage=_trained,
-            )
+            return _trainer("dunwu.trainers.pretrain:pretrain", {"tokenizer": "model"})
         case DistillationConfig():
-            return Work(
-                makes="model",
-                function="dunwu.jobs.distillation:run_distillation",
-                resumes=True,
-                takes={"model": "model", "teacher": "model", "budget": "model", "data": "data", "validation": "data"},
-                payload=last_checkpoint,
-                usage=lambda run, model: _distillation_usage(run, model, work),
-            )
+            taught: Mapping[str, ArtefactKind] = {"model": "model", "teacher": "model", "budget": "model", **_ROWS}
+            return _trainer("dunwu.jobs.distillation:run_distillation", taught, lambda run, model: _distillation_usage(run, model, work))
         case SftConfig():
-            return Work(
-                makes="model",
-                function="dunwu.jobs.sft:run_sft",
-                resumes=True,
-                takes={"model": "model", "budget": "model", "data": "data", "validation": "data"},
-                payload=last_checkpoint,
-                usage=_trained,
-            )
+            return _trainer("dunwu.jobs.sft:run_sft", {"model": "model", "budget": "model", **_ROWS})
         case RewardModelConfig():
-            return Work(
-                makes="reward_model",
-                function="dunwu.jobs.reward_model:run_reward_model",
-                resumes=True,
-                takes={"model": "model", "data": "data"},
-                payload=last_checkpoint,
-                usage=_trained,
-            )
+            return _trainer("dunwu.jobs.reward_model:run_reward_model", {"model": "model", "data": "data"}, makes="reward_model")
         case EvaluateConfig():
             return Work(
                 makes="evaluation",
@@ -198,8 +171,19 @@ def describe(work: Config) -> Work:
     raise AssertionError(f"{type(work).__name__} is not the work of a stage")
 
 
+_ROWS: Mapping[str, ArtefactKind] = MappingProxyType({"data": "data", "validation": "data"})
 _EVERY_BUILDER: Mapping[str, ArtefactKind] = MappingProxyType({"model": "model", "decontaminate.*.task.path": "data"})
 """Inputs of all data builders: a tokenizer, and the evaluation sets."""
+
+
+def _trainer(
+    function: str,
+    takes: Mapping[str, ArtefactKind],
+    usage: Callable[[Path, Path], Usage] | None = None,
+    makes: ArtefactKind = "model",
+) -> Work:
+    """A trainer with checkpoints."""
+    return Work(makes, function, resumes=True, takes=takes, payload=last_checkpoint, usage=usage or _trained)
 
 
 def _builder(function: str, work: Builder, takes: Mapping[str, ArtefactKind]) -> Work:

@@ -78,16 +78,17 @@ class _Graph:
 
     def __init__(self, config: CompareConfig) -> None:
         assert isinstance(config.teacher, LocalGenerator), "the configuration has checked it"
-        self.config, self.teacher, self.suite = config, config.teacher, suite_stage(config)
+        self.config, self.teacher = config, config.teacher
+        self.suite, self.rows = suite_stage(config), rows_stage(config)
         self.part = min(config.training.epochs - 1, max(1, round(config.rl.text_share * config.training.epochs)))
         """Epochs of the text before RL."""
 
     def shared(self, branches: Mapping[Way, Sequence[Branch]]) -> dict[str, Json]:
         """What all seeds share."""
-        config, base = self.config, {} if self.config.student is None else {BASE: base_stage(self.config, self.config.student)}
+        base = {} if self.config.student is None else {BASE: base_stage(self.config, self.config.student)}
         assistant = self._assistant() if "progressive" in branches else {}
         measured = {"measured-teacher": self.suite | of_teacher(self.teacher), "measured-base": self._of_base(self.suite)}
-        return {DATA: rows_stage(config), **base, **assistant, **measured}
+        return {DATA: self.rows, **base, **assistant, **measured}
 
     def branch(self, way: Way, seed: int) -> Branch:
         """The stages of a way with a seed."""
@@ -97,6 +98,8 @@ class _Graph:
                 return Branch({name: self._text(seed)})
             case "rl":
                 return Branch({name: self._of_base(self._rl(seed, 1.0))}, taught_by=())
+            case "dialogue":
+                return Branch({name: self._of_base(self._dialogue(seed))}, taught_by=())
             case "text+rl":
                 part, share = f"text-part-{seed}", 1 - self.part / self.config.training.epochs
                 rest = self._rl(seed, share)
@@ -135,13 +138,16 @@ class _Graph:
         budget: Json = {"budget_share": share, "inputs": {"budget": f"text-{seed}"}}
         return {"work": "zero", **machine(config), "seed": seed, **reading, **how, "evaluations": [], **budget}
 
+    def _dialogue(self, seed: int) -> Json:
+        stage, part = self._rl(seed, 1.0), {"kind": "teacher", **self.config.dialogue.model_dump(), "teacher": self.rows["generator"]}
+        return {**stage, "reward": [*stage["reward"], part]}
+
     def _assistant(self) -> dict[str, Json]:
         """The assistant learns from the teacher's rows, and answers the same problems in the teacher's place."""
         config, given = self.config, self.config.assistant
         text = self._text(config.seed)
-        rows = rows_stage(config)
-        generator = {key: value for key, value in rows["generator"].items() if key not in ("model", "template")}
-        made = {f"{ASSISTANT}-data": {**rows, "generator": generator, "inputs": {"generator.model": ASSISTANT}}}
+        generator = {key: value for key, value in self.rows["generator"].items() if key not in ("model", "template")}
+        made = {f"{ASSISTANT}-data": {**self.rows, "generator": generator, "inputs": {"generator.model": ASSISTANT}}}
         if given.model is not None or config.student is None:
             return {ASSISTANT: {**text, "model": given.model, "inputs": {"data": DATA}}, **made}
         shape = config.student.model_copy(update=given.model_dump(exclude={"model"}))
