@@ -42,7 +42,7 @@ def test_a_whole_comparison(taught_base: str, say_data: Path, tmp_path: Path, ca
     shape = "student={hidden: 16, layers: 1, heads: 2, kv_heads: 1, intermediate: 32, max_positions: 256, tokens: 2000}"
     small = [
         shape,
-        "assistant={hidden: 32, layers: 1, heads: 2, intermediate: 32}",
+        f"assistant.model={taught_base}",
         "seeds=2",
         "device=cpu",
         "threads=1",
@@ -57,7 +57,7 @@ def test_a_whole_comparison(taught_base: str, say_data: Path, tmp_path: Path, ca
     assert main(command) == 0
     [file] = out.glob("stages/comparison/*/output/comparison.json")
     found = {row["name"]: row for row in json.loads(file.read_text(encoding="utf-8"))["rows"]}
-    assert {"rl", "text", "logits", "on-policy", "hidden", "attention", "progressive", "text+rl"} <= found.keys()
+    assert {"rl", "text", "logits", "on-policy", "dialogue", "hidden", "attention", "progressive", "text+rl"} <= found.keys()
     text = found["text"]["student_flops"]
     [student] = out.glob("stages/text-0/*/run/checkpoints/step-*")
     parameters = count_parameters(student)
@@ -66,7 +66,7 @@ def test_a_whole_comparison(taught_base: str, say_data: Path, tmp_path: Path, ca
     for name in ("logits", "hidden", "attention"):
         assert found[name]["student_flops"] == text
         assert found[name]["teacher_flops"] > found["text"]["teacher_flops"] > 0
-    for name in ("rl", "on-policy", "progressive", "text+rl"):  # at most a step too much
+    for name in ("rl", "on-policy", "dialogue", "progressive", "text+rl"):  # at most a step too much
         assert text <= found[name]["student_flops"] <= text + 8 * parameters * 4 * 60
     assert found["rl"]["teacher_flops"] == 0
     assert found["progressive"]["teacher_flops"] > found["text"]["teacher_flops"]
