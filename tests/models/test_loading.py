@@ -107,6 +107,49 @@ def test_a_list_of_shards_that_is_not_one(folder: Path, shards: Any) -> None:
     assert "weight_map" in refusal(folder)
 
 
+def test_shards_beside_the_weights_of_another_save(folder: Path) -> None:
+    """transformers loads the whole file and other programs the shards: which of them is the model is not for us to guess."""
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights, folder / "a.safetensors", metadata={"format": "pt"})
+    for file in ("model", "a"):
+        index = {"metadata": {}, "weight_map": dict.fromkeys(weights, f"{file}.safetensors")}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        if file == "model":
+            load_model(str(folder))
+    assert "model.safetensors.index.json" in refusal(folder)
+
+
+CODE = "raise SystemExit('code of a checkpoint')"
+
+
+@pytest.mark.filterwarnings("ignore:`rope_scaling`:FutureWarning")  # of transformers, as it reads a configuration of an unknown kind
+@pytest.mark.parametrize("kind", ["nova", None])
+def test_code_of_a_checkpoint_is_neither_run_nor_offered(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str | None) -> None:
+    """transformers would ask on the terminal whether to run it."""
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda text="": asked.append(text) or "y")
+    monkeypatch.setattr("transformers.dynamic_module_utils.TIME_OUT_REMOTE_CODE", 15)
+    (folder / "own.py").write_text(CODE)
+    edit(
+        folder / "config.json", auto_map={"AutoConfig": "own.C", "AutoModelForCausalLM": "own.M"}, **({"model_type": kind} if kind else {})
+    )
+    edit(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["own.T", None]}, tokenizer_class="OwnTokenizer")
+    if kind:
+        assert "code of its own" in refusal(folder)
+    else:
+        load_model(str(folder))
+    assert not asked
+
+
+def edit(file: Path, **changes: Any) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def test_a_model_that_sees_later_tokens(folder: Path) -> None:
+    edit(folder / "config.json", is_causal=False)
+    assert "is_causal" in refusal(folder)
+
+
 def test_an_output_layer_of_its_own_is_kept_though_the_configuration_says_tied(folder: Path, tmp_path: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     weights["lm_head.weight"] = weights["model.embed_tokens.weight"] + 1

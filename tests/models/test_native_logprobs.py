@@ -210,6 +210,8 @@ def test_what_it_cannot_compute_is_refused() -> None:
     assert "qwen3" in refused(Qwen3ForCausalLM(Qwen3Config(**SHAPE)))
     assert "hidden_size 48" in refused(LlamaForCausalLM(LlamaConfig(**SHAPE | {"hidden_size": 48})))
     assert "of other kinds" in refused(LlamaForCausalLM(LlamaConfig(**SHAPE, attention_bias=True)))
+    window = {"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1}
+    assert "8 tokens" in refused(Qwen2ForCausalLM(Qwen2Config(**SHAPE, **window)))
     assert "SiLU" in refused(LlamaForCausalLM(LlamaConfig(**SHAPE, hidden_act="gelu")))
     frozen = make_model("llama")
     frozen.model.norm.weight.requires_grad_(False)

@@ -211,6 +211,8 @@ def _weight_files(folder: Path) -> list[Path]:
         shards = _read_json(index, "it lists the shards").get("weight_map")
         if not (isinstance(shards, dict) and shards and all(Path(str(name)).name == name for name in shards.values())):
             raise ModelError(f"{index}: weight_map must give the name of a file beside it for each of the weights; download it again")
+        if (folder / WEIGHTS).is_file() and WEIGHTS not in shards.values():  # transformers loads the one, vLLM the others
+            raise ModelError(f"{folder} has {WEIGHTS}, and {index.name} lists others; remove the weights of the earlier save")
         return [folder / name for name in sorted(set(shards.values()))]
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
@@ -258,7 +260,8 @@ def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
     for kind in classes:
         try:
             with alone():
-                tokenizer: Tokenizer = kind.from_pretrained(source, local_files_only=folder is not None or not hub_answers())
+                local = folder is not None or not hub_answers()
+                tokenizer: Tokenizer = kind.from_pretrained(source, local_files_only=local, trust_remote_code=False)
                 file = _beside(source, folder, "tokenizer.json")
                 probe = "" if file is None else difference(tokenizer, file)
         except LOAD_ERRORS as error:
@@ -312,10 +315,15 @@ def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **set
             use_safetensors=True,
             attn_implementation="sdpa",
             local_files_only=local or not hub_answers(),
+            trust_remote_code=False,  # by default transformers asks on the terminal
             output_loading_info=True,
             **settings,
         )
     _check_ends(model)
+    if not getattr(model.config, "is_causal", True):
+        raise ModelError(
+            f"model {source!r} sees later tokens too (is_causal is false in its config.json); take one that predicts the next token"
+        )
     if getattr(model.config, "tie_word_embeddings", False) and _own_head(model):
         model.config.tie_word_embeddings = False  # other engines would tie the two by the saved configuration
     if "eos_token_id" not in config:
@@ -374,6 +382,8 @@ def alone() -> Iterator[None]:
 
 
 def _explain(name: str, folder: Path | None, error: BaseException) -> str:
+    if "trust_remote_code" in str(error):
+        return f"model {name!r} brings code of its own, which Dunwu does not run; take a model that transformers knows"
     if "ignore_mismatched_sizes" in str(error):
         return f"model {name!r} has weights of other sizes than its config.json says; take both from the same model"
     if folder is not None:
@@ -382,5 +392,6 @@ def _explain(name: str, folder: Path | None, error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    text = f"unknown {error}" if isinstance(error, KeyError) else str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     return " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:200]

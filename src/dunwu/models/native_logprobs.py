@@ -334,6 +334,8 @@ def check_model(model: CausalLM) -> None:
     config, attention = model.config, model.model.layers[0].self_attn
     if config.model_type not in MODEL_TYPES:
         raise NativeUnavailable(f"model_type {config.model_type!r} is not among {', '.join(MODEL_TYPES)}")
+    if "sliding_attention" in (getattr(config, "layer_types", None) or ()):
+        raise NativeUnavailable(f"attention slides over {config.sliding_window} tokens")
     places = _parameters(model)
     if {id(parameter) for _, parameter in places} != {id(parameter) for parameter in model.parameters()}:
         raise NativeUnavailable("the model has parameters of other kinds (biases behind attention or in the MLP, adapters)")
