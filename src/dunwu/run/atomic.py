@@ -95,6 +95,12 @@ def is_temporary(path: Path) -> bool:
     return bool(_mark(path)) or not any(path.iterdir())
 
 
+def unfinished(path: Path) -> list[Path]:
+    """Folders beside ``path`` that a killed process, or one that still runs, was writing for it."""
+    found = (each for each in path.parent.glob("*.tmp") if (match := _TEMPORARY.fullmatch(each.name)) and match["name"] == path.name)
+    return sorted(each for each in found if is_temporary(each))
+
+
 def set_aside(path: Path, reporter: Reporter = QUIET) -> Path:
     """Rename a file or folder that is in the way to ``NAME.old``, or the next free name, and warn. Returns the new path."""
     kept = _free_name(path)
