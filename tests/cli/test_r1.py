@@ -21,6 +21,17 @@ def test_a_dry_run_prints_a_recipe_and_makes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["printed.yaml"]
 
 
+@pytest.mark.parametrize("command", [["zero", "--recipe"], ["sft", "--recipe"], ["run"]])
+def test_keys_of_stages_given_as_a_recipe_name_their_command(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "smollm2-135m/r1"]) == 2
+    assert "dunwu r1 --keys smollm2-135m/r1" in capsys.readouterr().err
+
+
+def test_bundled_keys_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["r1", "--keys", "smollm2-135m/r1", "--dry-run"]) == 2  # they are for the recipe small and its data
+    assert "last-number" in capsys.readouterr().err
+
+
 def test_keys_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A dry run prints the recipe with them, which reads back to the same one."""
     monkeypatch.chdir(tmp_path)

@@ -12,6 +12,7 @@ import tyro
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
 from dunwu.cli.run_command import print_pipeline, run_stages
+from dunwu.config.recipes import bundled_recipes
 from dunwu.errors import ConfigError
 from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.facts import model_facts
@@ -37,7 +38,7 @@ class R1Options:
     """For recipes other than tiny: a folder with reasoning, general, prompts, problems, pairs, labelled and, if you have such rows,
     annotated (JSONL or Parquet)."""
     keys: Path | None = None
-    """YAML with keys of stages, such as zero.grpo.steps: 20, over those of the recipe; keys on the command line come last."""
+    """YAML with keys of stages, such as zero.grpo.steps: 20, or a bundled one (smollm2-135m/r1), over those of the recipe; keys on the command line come last."""
     out: Path | None = None
     """Run directory; by default runs/NAME with the name of the pipeline, such as runs/r1."""
     seed: int = 0
@@ -56,7 +57,8 @@ def run(arguments: Sequence[str]) -> int:
     """Runs the stages, or prints them."""
     options, rest = parse_options(R1Options, "r1", arguments)
     refuse_misspelt_options(R1Options, (), rest)
-    pipeline = with_overrides(_pipeline(options), rest, options.keys)
+    keys = bundled_recipes().get(str(options.keys), options.keys)
+    pipeline = with_overrides(_pipeline(options), rest, keys)
     out = options.out or Path("runs") / pipeline.name
     check_folder(out)
     if options.dry_run:

@@ -30,12 +30,21 @@ DATA = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz")
 def recipe_of(text: str, command: str) -> Path:
     """The recipe that `text` means for a command. Raises `ConfigError` if there is none, or it is another command's."""
     file = find_recipe(text, command)
-    keys = read_mapping(file).keys() - {"preset"}
+    content = read_mapping(file)
+    keys = content.keys() - {"preset"}
     fits = ["run"] if "stages" in keys else [name for name, model in JOBS.items() if keys <= model.model_fields.keys()]
     if fits and command not in fits:
         given = text if fits[0] == "run" else f"--recipe {text}"
         raise ConfigError(f"{text} is a recipe of dunwu {fits[0]}, not of dunwu {command}: dunwu {fits[0]} {given}")
+    if not fits and _has_stages(content):
+        raise ConfigError(f"{text} has the keys of stages: it goes with dunwu r1 --keys {text}")
     return file
+
+
+def _has_stages(content: Mapping[str, object]) -> bool:
+    """True for keys by stage, such as zero: {grpo: ...}, in place of those of one job."""
+    known = {key for model in JOBS.values() for key in model.model_fields}
+    return all(isinstance(value, dict) for value in content.values()) and not content.keys() & known
 
 
 def refuse_bare_words(command: str, tokens: Sequence[str]) -> None:
