@@ -38,7 +38,8 @@ class R1Options:
     """For recipes other than tiny: a folder with reasoning, general, prompts, problems, pairs, labelled and, if you have such rows,
     annotated (JSONL or Parquet)."""
     keys: Path | None = None
-    """YAML with keys of stages, such as zero.grpo.steps: 20, or a bundled one (smollm2-135m/r1), over those of the recipe; keys on the command line come last."""
+    """YAML with keys of stages, such as zero.grpo.steps: 20, or a bundled one (smollm2-135m/r1), over those of the recipe;
+    keys on the command line come last."""
     out: Path | None = None
     """Run directory; by default runs/NAME with the name of the pipeline, such as runs/r1."""
     seed: int = 0
