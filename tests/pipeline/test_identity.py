@@ -17,7 +17,7 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.jobs.outside import missing_file, outside_files
 from dunwu.pipeline import graph, stages
 from dunwu.pipeline.graph import Stage
-from dunwu.pipeline.identity import Input, difference, identity_of, placeless_config
+from dunwu.pipeline.identity import Input, differ_in_code_alone, difference, identity_of, placeless_config, same_config
 from dunwu.pipeline.stages import KINDS
 
 
@@ -137,6 +137,21 @@ def test_another_function_of_the_same_file_is_another_stage(tmp_path: Path) -> N
     file = tmp_path / "f.py"
     file.write_text("", encoding="utf-8")
     assert digest(Stage("a", OwnConfig(function=f"{file}:f"))) != digest(Stage("a", OwnConfig(function=f"{file}:g")))
+
+
+def test_keys_that_are_newer_than_a_result_do_not_count_at_their_default() -> None:
+    now = identity_of(zero(), {}).as_json()
+    grpo = {key: value for key, value in now["config"]["grpo"].items() if key != "staleness"}
+    older = {key: value for key, value in now["config"].items() if key != "budget_share"} | {"grpo": grpo}
+    earlier = {**now, "config": older, "code": {**now["code"], "errors.py": "x"}}
+    assert same_config("zero", older, now["config"])
+    assert differ_in_code_alone(earlier, now)
+    assert difference(earlier, now) == "dunwu/errors.py has changed"
+    for key in ("budget_share=0.5", "grpo.beta=0.5"):
+        other = identity_of(zero(key), {}).as_json()
+        assert not same_config("zero", older, other["config"])
+        assert not differ_in_code_alone(earlier, other)
+    assert not same_config("zero", {**now["config"], "gone": 1}, now["config"])
 
 
 def test_what_differs_is_told(model: Path) -> None:

@@ -14,6 +14,7 @@ from dunwu.config.references import parts
 from dunwu.jobs.outside import outside_files
 from dunwu.pipeline.graph import Stage
 from dunwu.pipeline.source import PACKAGE, module_file, source_hashes
+from dunwu.pipeline.stages import KINDS
 from dunwu.run.directory import config_hash, content_hash
 from dunwu.run.identity import first_difference
 
@@ -83,7 +84,9 @@ def code_of(function: str, own_files: Iterable[Path] = ()) -> dict[str, str]:
 
 
 def difference(earlier: Json, now: Json) -> str:
-    """The first difference of two identities (`Identity.as_json`), for the user; empty if they are equal."""
+    """The first difference of two identities (`Identity.as_json`), for the user; empty if they are equal. A key of the configuration that is
+    newer than ``earlier`` is none while it has its default."""
+    earlier = {**earlier, "config": with_newer_keys(earlier["kind"], earlier["config"])}
     for part in ("kind", "config", "inputs", "code"):
         if found := first_difference(earlier[part], now[part]):
             key, old, new = found
@@ -95,5 +98,23 @@ def difference(earlier: Json, now: Json) -> str:
 
 
 def differ_in_code_alone(earlier: Json, now: Json) -> bool:
-    """True if two identities (`Identity.as_json`) differ in code only."""
-    return earlier["code"] != now["code"] and all(earlier[part] == now[part] for part in ("kind", "config", "inputs"))
+    """True if two identities (`Identity.as_json`) differ in code only, as `difference` sees them."""
+    same = earlier["kind"] == now["kind"] and earlier["inputs"] == now["inputs"]
+    return same and earlier["code"] != now["code"] and same_config(now["kind"], earlier["config"], now["config"])
+
+
+def same_config(kind: str, earlier: Json, now: Json) -> bool:
+    """Whether two configurations of a kind of work are equal, apart from keys that are newer than ``earlier`` and have their defaults."""
+    return earlier == now or with_newer_keys(kind, earlier) == now
+
+
+def with_newer_keys(kind: str, config: Json) -> Json:
+    """The configuration of a kind of work, with the defaults of keys that did not exist when it was written."""
+    return dict(_completed(config, KINDS[kind].model_construct().model_dump(mode="json"))) if kind in KINDS else config
+
+
+def _completed(value: Any, default: Any) -> Any:
+    """``value`` with the keys that only ``default`` has, at any depth."""
+    if not (isinstance(value, dict) and isinstance(default, dict) and value.get("kind") == default.get("kind")):
+        return value
+    return {**default, **{key: _completed(inner, default.get(key)) for key, inner in value.items()}}

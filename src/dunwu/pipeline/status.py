@@ -14,7 +14,7 @@ from dunwu.errors import RunError
 from dunwu.jobs.outside import outside_files
 from dunwu.pipeline.artefacts import RECIPE, WORK, Artefact, artefact_folder, artefacts_of, is_kept, read_artefact
 from dunwu.pipeline.graph import Pipeline, Stage
-from dunwu.pipeline.identity import code_of, placeless_config
+from dunwu.pipeline.identity import code_of, placeless_config, same_config
 from dunwu.pipeline.journal import Entry, State, read_journal
 from dunwu.pipeline.recipe_file import read_pipeline
 from dunwu.run.alive import running_pid, seconds_left
@@ -165,7 +165,7 @@ def _is_present(stage: Stage, artefact: Artefact, there: Mapping[str, Artefact |
     """True if it was made with the recipe's configuration and the current inputs; changed code is not checked."""
     made_of: dict[str, str] = artefact.manifest["inputs"]
     sources = {key: there.get(name) for key, name in stage.inputs.items()}
-    return artefact.manifest["config"] == placeless_config(stage) and all(
+    return same_config(stage.kind, artefact.manifest["config"], placeless_config(stage)) and all(
         source is not None and source.hash == made_of.get(key) for key, source in sources.items()
     )
 
