@@ -84,8 +84,8 @@ def code_of(function: str, own_files: Iterable[Path] = ()) -> dict[str, str]:
 
 
 def difference(earlier: Json, now: Json) -> str:
-    """The first difference of two identities (`Identity.as_json`), for the user; empty if they are equal. A key of the configuration that is
-    newer than ``earlier`` is none while it has its default."""
+    """The first difference of two identities (`Identity.as_json`), for the user; empty if they are equal. A key of the configuration that
+    is newer than ``earlier`` is none while it has its default."""
     earlier = {**earlier, "config": with_newer_keys(earlier["kind"], earlier["config"])}
     for part in ("kind", "config", "inputs", "code"):
         if found := first_difference(earlier[part], now[part]):
