@@ -114,15 +114,24 @@ def other_model(tokenizer: Any, folder: Path, **shape: Any) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("mistake", ["tokenizer", "larger", "positions", "layers"])
+def shorter(model: str, tokenizer: Any, folder: Path) -> str:
+    """The model without the embeddings of its last ten tokens."""
+    found: Any = load_model(model)[0]
+    found.resize_token_embeddings(len(tokenizer) - 10)
+    save_model(found, tokenizer, folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("mistake", ["tokenizer", "larger", "positions", "layers", "embedding"])
 def test_a_teacher_that_does_not_fit_is_refused_before_anything_is_written(
-    config_of: ConfigOf, world_tokenizer: Any, tmp_path: Path, mistake: str
+    config_of: ConfigOf, taught_base: str, world_tokenizer: Any, tmp_path: Path, mistake: str
 ) -> None:
     overrides = {
         "tokenizer": lambda: ["teacher=tiny"],
         "larger": lambda: [f"model={other_model(world_tokenizer, tmp_path / 'm', hidden=64)}"],
         "positions": lambda: [f"model={other_model(world_tokenizer, tmp_path / 'm', max_positions=512)}"],
         "layers": lambda: ["method={kind: hidden, layers: last, last: 2}"],
+        "embedding": lambda: [f"teacher={shorter(taught_base, world_tokenizer, tmp_path / 'm')}"],
     }[mistake]()
     with pytest.raises(ConfigError) as caught:
         run_distillation(config_of(*overrides), tmp_path / "run")

@@ -20,6 +20,7 @@ from dunwu.errors import ConfigError
 from dunwu.models.chat import training_template
 from dunwu.models.loading import load_model, save_model
 from dunwu.models.new import new_model
+from dunwu.models.tokenizer_alignment import vocabulary
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.trainers.distill import DistillTrainer
 from dunwu.trainers.sft import SftTrainer
@@ -46,7 +47,18 @@ def folders(world_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> d
             for matrix in (each for each in model.parameters() if each.ndim == 2):
                 matrix.mul_(5)
         save_model(model, world_tokenizer, root / name)
-    return {name: root / name for name in SHAPES}
+        for rows in (24, 64):
+            save_model(padded(model, len(world_tokenizer) + rows), world_tokenizer, root / f"{name}-{rows}")
+    return {path.name: path for path in root.iterdir()}
+
+
+def padded(model: Any, rows: int) -> Any:
+    """The model with more rows in its embedding than its tokenizer has tokens; what they hold is the likeliest of all."""
+    before = model.config.vocab_size
+    model.resize_token_embeddings(rows, mean_resizing=False)
+    with torch.no_grad():
+        model.lm_head.weight[before:].normal_(std=3)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +85,7 @@ def open_distill(folders: dict[str, Path], talks: Path) -> Open:
         taught, _ = load_model(str(folders[teacher]))
         if stored is None:
             return DistillTrainer(config, model, tokenizer, engine, examples, examples[:4], teacher=taught)
-        how = Stored(config.method.top_k, config.method.temperature, model.config.vocab_size)  # type: ignore[union-attr]
+        how = Stored(config.method.top_k, config.method.temperature, vocabulary(tokenizer))  # type: ignore[union-attr]
         store(examples, stored, taught, how, "float32")
         kept: Any = StoredExamples(examples, stored, how)
         return DistillTrainer(config, model, tokenizer, engine, kept, [kept[i] for i in range(4)], teacher=None)
@@ -240,6 +252,25 @@ def test_a_teacher_that_is_the_student_teaches_nothing(open_distill: Open, metho
     metrics = open_distill("qwen3", f"method={method}", teacher="qwen3").evaluate()
     term = next(name for name in ("eval_divergence", "eval_hidden", "eval_attention") if name in metrics)
     assert metrics[term] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("student", "teacher"), [("llama", "teacher-24"), ("llama-64", "teacher-24"), ("llama-24", "teacher-64")])
+def test_the_padding_of_embeddings_is_not_compared(open_distill: Open, tmp_path: Path, student: str, teacher: str) -> None:
+    """As of Qwen2.5: 151,936 rows in small models and 152,064 in large ones."""
+    for method, stored in (("{kind: logits}", None), ("{kind: logits, top_k: 100}", tmp_path)):
+        plain = open_distill("llama", f"method={method}", stored=stored and stored / "plain").evaluate()
+        found = open_distill(student, f"method={method}", teacher=teacher, stored=stored and stored / "padded").evaluate()
+        assert found["eval_divergence"] == pytest.approx(plain["eval_divergence"], rel=1e-5)
+
+
+def test_a_student_that_samples_padding_ends_there(open_distill: Open, world_tokenizer: Any) -> None:
+    trainer = open_distill("qwen-64", "method={kind: on-policy, sampling: {max_tokens: 7}}", teacher="teacher-24")
+    rows, batch = SftTrainer.batch(trainer, 1), trainer.batch(1)
+    ended = [each for row, each in zip(rows, batch, strict=True) if len(each.ids) - row.start < 7]
+    assert ended
+    assert all(each.ids[-1] == world_tokenizer.eos_token_id for each in ended)
+    assert all(each.ids.max() < len(world_tokenizer) for each in batch)
+    assert torch.isfinite(torch.tensor(trainer.step(1)["divergence"]))
 
 
 def test_micro_batches_change_nothing(open_distill: Open) -> None:

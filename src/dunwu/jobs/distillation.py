@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dunwu.config.distill_methods import AttentionMethod, DistillationConfig, HiddenMethod, LogitsMethod
+from dunwu.config.template import Template
 from dunwu.data.io.chat_examples import Examples
 from dunwu.data.io.token_file import TokenFile
 from dunwu.errors import ConfigError
@@ -13,9 +14,10 @@ from dunwu.jobs.memory import Dimensions, model_files, read_dimensions
 from dunwu.jobs.outside import model_folder
 from dunwu.jobs.sft import Kind, train_on_rows
 from dunwu.models.loading import load_model, load_tokenizer
+from dunwu.models.own_template import learnable
 from dunwu.models.precision import torch_precision
 from dunwu.models.protocols import CausalLM, Tokenizer
-from dunwu.models.tokenizer_alignment import tokenizer_difference
+from dunwu.models.tokenizer_alignment import tokenizer_difference, vocabulary
 from dunwu.rollout.base import Engine
 from dunwu.run.directory import TOKENS, content_hash
 from dunwu.run.reporter import QUIET, Reporter
@@ -34,7 +36,7 @@ def run_distillation(config: DistillationConfig, out: Path, resume: bool = False
         check_teacher(config, tokenizer)
 
     def make(student: CausalLM, tokenizer: Tokenizer, engine: Engine, sets: Mapping[str, TokenFile]) -> DistillTrainer:
-        examples = _stored(config, out, student, len(tokenizer), sets, reporter)
+        examples = _stored(config, out, student, min(vocabulary(tokenizer), student.config.vocab_size), sets, reporter)
         teacher = None if examples else load_model(config.teacher, student.device)[0]
         data, validation = ((examples or sets).get(name, ()) for name in SETS)
         budget = budget_of(config, "distillation", student)
@@ -49,19 +51,28 @@ def run_distillation(config: DistillationConfig, out: Path, resume: bool = False
 
 def check_teacher(config: DistillationConfig, tokenizer: Tokenizer) -> None:
     """Raise ``ConfigError`` if the student, which has ``tokenizer``, cannot learn from the teacher's inside."""
-    if why := tokenizer_difference(tokenizer, load_tokenizer(config.teacher)):
-        raise ConfigError(
-            f"teacher = {config.teacher}: its tokenizer is not the student's ({why}); take a student with the teacher's, or method=text"
-        )
+    _refuse_other_tokens(tokenizer, config.teacher)
     if (student := read_dimensions(config.model)) and (teacher := read_dimensions(config.teacher)):
         check_sizes(config.method, config.max_length, student, teacher)
+        if teacher.vocabulary < (needed := min(vocabulary(tokenizer), student.vocabulary)):
+            raise ConfigError(
+                f"teacher = {config.teacher}: it embeds {teacher.vocabulary:,} tokens, and the student reads {needed:,}; take both from one"
+                " family of models, or method=text"
+            )
 
 
-def check_vocabularies(student: str, teacher: str) -> None:
-    """The part of `check_teacher` that needs no template: raise ``ConfigError`` if two models, both on this machine, have other tokens."""
-    if model_files(student) and model_files(teacher) and load_tokenizer(student).get_vocab() != load_tokenizer(teacher).get_vocab():
+def check_tokenizers(student: str, template: Template, teacher: str) -> None:
+    """The part of `check_teacher` that needs no model: raise ``ConfigError`` if two models, both on this machine, have other tokens."""
+    if model_files(student) and model_files(teacher):
+        tokenizer = load_tokenizer(student)
+        tokenizer.eos_token = learnable(template, tokenizer).end  # as `TrainingTemplate.adopt`
+        _refuse_other_tokens(tokenizer, teacher)
+
+
+def _refuse_other_tokens(tokenizer: Tokenizer, teacher: str) -> None:
+    if why := tokenizer_difference(tokenizer, load_tokenizer(teacher)):
         raise ConfigError(
-            f"teacher = {teacher}: its tokenizer has other tokens than the student's; take a student with the teacher's, or method=text"
+            f"teacher = {teacher}: its tokenizer is not the student's ({why}); take a student with the teacher's, or method=text"
         )
 
 

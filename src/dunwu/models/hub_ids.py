@@ -22,11 +22,11 @@ def local_folder(name_or_path: str) -> Path | None:
     if name_or_path == BUNDLED_NAME:
         return bundled_path()
     folder = Path(name_or_path).expanduser()
-    if folder.is_dir():
+    if name_or_path and folder.is_dir():
         if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
             raise ModelError(f"model {name_or_path!r} is a LoRA adapter alone: merge it into its base first, by peft's merge_and_unload")
         return newest_checkpoint(folder)
-    if folder.exists():
+    if name_or_path and folder.exists():
         if folder.suffix == ".gguf":
             raise ModelError(f"model {name_or_path!r} is a GGUF file: import it first, dunwu import {name_or_path} --out FOLDER")
         raise ModelError(f"model {name_or_path!r} is a file; give the folder that holds config.json")

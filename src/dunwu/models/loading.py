@@ -83,6 +83,8 @@ def load_checkpoint(auto: Any, name_or_path: str, dtype: torch.dtype, **settings
 def load_tokenizer(name_or_path: str) -> Tokenizer:
     """The tokenizer alone. Raises ``ModelError`` as `load_model`."""
     folder = local_folder(name_or_path)
+    if folder is not None:
+        _check_tokenizer(folder)
     try:
         return _load_tokenizer(name_or_path if folder is None else str(folder), folder)
     except LOAD_ERRORS as error:
@@ -189,8 +191,7 @@ def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
     Raises ``ModelError`` unless ``folder`` has a valid configuration, a tokenizer and complete safetensors weights.
     """
     config, names = _read_json(folder / "config.json", "a Hugging Face model folder has one"), set[str]()
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
-        raise ModelError(f"no tokenizer.json in {folder}; save the tokenizer beside the weights")
+    _check_tokenizer(folder)
     for path in _weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:
@@ -203,6 +204,11 @@ def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
         if packed := [name for name, kind in types.items() if kind not in _WHOLE and name.endswith("weight")]:
             raise ModelError(f"weights {path}: {packed[0]} is {types[packed[0]]}, quantised; fetch or convert to bfloat16 or float32")
     return config, names
+
+
+def _check_tokenizer(folder: Path) -> None:
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        raise ModelError(f"no tokenizer.json in {folder}; save the tokenizer beside the weights")
 
 
 def _weight_files(folder: Path) -> list[Path]:

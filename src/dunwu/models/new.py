@@ -17,6 +17,7 @@ from transformers import (
 
 from dunwu.config.pretrain import Family, ModelShape
 from dunwu.models.protocols import CausalLM, Tokenizer
+from dunwu.models.tokenizer_alignment import vocabulary
 
 _CLASSES: Mapping[Family, tuple[Any, Any]] = {
     "llama": (LlamaConfig, LlamaForCausalLM),
@@ -33,7 +34,7 @@ def new_model(shape: ModelShape, tokenizer: Tokenizer, seed: int) -> CausalLM:
     head_dim = {"head_dim": shape.hidden // shape.heads} if shape.family == "qwen3" else {}
     made: CausalLM = model(
         config(
-            vocab_size=max(tokenizer.get_vocab().values()) + 1,
+            vocab_size=vocabulary(tokenizer),
             hidden_size=shape.hidden,
             num_hidden_layers=shape.layers,
             num_attention_heads=shape.heads,

@@ -37,6 +37,11 @@ def tokenizer_difference(student: Tokenizer, teacher: Tokenizer) -> str:
     return next((f"{text[:40]!r} is encoded differently" for text in PROBES if _encoded(student, text) != _encoded(teacher, text)), "")
 
 
+def vocabulary(tokenizer: Tokenizer) -> int:
+    """The number of ids that its tokens take, from 0. Embeddings may have more rows, for speed: Qwen2.5's have 151,936 or 152,064."""
+    return max(tokenizer.get_vocab().values()) + 1
+
+
 class TokenAlignment:
     """Which tokens of two tokenizers have the same text, and where in a text both have one.
 

@@ -13,6 +13,7 @@ from dunwu.config.distill_methods import AttentionMethod, DistillationConfig, Hi
 from dunwu.data.io.chat_examples import Example, Examples
 from dunwu.models.precision import torch_precision
 from dunwu.models.protocols import CausalLM, Tokenizer
+from dunwu.models.tokenizer_alignment import vocabulary
 from dunwu.rollout.base import Engine
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.budget import Budget
@@ -40,7 +41,8 @@ class DistillTrainer(SftTrainer):
         budget: Budget | None = None,
     ) -> None:
         self.method, self._beside_teacher = config.method, teacher is not None
-        scorer, beside = make_scorer(config, model, teacher)
+        self._tokens = min(vocabulary(tokenizer), model.config.vocab_size)
+        scorer, beside = make_scorer(config, model, teacher, self._tokens)
         super().__init__(config, model, tokenizer, engine, examples, validation, reporter, scorer, beside, budget)
 
     def counted(self, step: int, tokens: int, learned: int) -> dict[str, int]:
@@ -63,12 +65,23 @@ class DistillTrainer(SftTrainer):
     def _completed(self, rows: list[Example], method: OnPolicyMethod, step: int) -> list[Example]:
         self.engine.load_weights(step)
         requests = [self._request(row, method, self._seed(step, place)) for place, row in enumerate(rows)]
-        return [_sampled(*pair) for pair in zip(rows, self.engine.generate(requests), strict=True)]
+        return [self._sampled(*pair) for pair in zip(rows, self.engine.generate(requests), strict=True)]
 
     def _request(self, row: Example, method: OnPolicyMethod, seed: int) -> Request:
         room = (self.config.max_length or self.model.config.max_position_embeddings) - row.start
         params = method.sampling.model_dump() | {"max_tokens": min(room, method.sampling.max_tokens)}
         return Request(tuple(row.ids[: row.start].tolist()), SamplingParams(**params, stop_token_ids=self.engine.stop_token_ids), seed)
+
+    def _sampled(self, row: Example, completion: Completion) -> Example:
+        """The row's prompt with the completion, all of which is learned.
+
+        A padding row of the embedding is no token, and the teacher may have fewer of them: a student that samples one ends there.
+        """
+        tokens = completion.tokens.ids
+        cut = next((place for place, token in enumerate(tokens) if token >= self._tokens), None)
+        said = tokens if cut is None else (*tokens[:cut], self.engine.stop_token_ids[0])
+        ids = np.concatenate([row.ids[: row.start], np.array(said, np.int32)])
+        return Example(ids, np.arange(len(ids)) >= row.start, row.where, row.position)
 
     def _seed(self, step: int, place: int) -> int:
         return (self.config.seed * 1_000_003 + step * (self.config.batch_size + 1) + place) % SEEDS
@@ -79,8 +92,10 @@ class DistillTrainer(SftTrainer):
             yield [examples[i] for i in part]
 
 
-def make_scorer(config: DistillationConfig, student: CausalLM, teacher: CausalLM | None) -> tuple[ExampleScorer, nn.Module | None]:
-    """The loss, and the module with the weights that it trains beside the student's.
+def make_scorer(
+    config: DistillationConfig, student: CausalLM, teacher: CausalLM | None, tokens: int
+) -> tuple[ExampleScorer, nn.Module | None]:
+    """The loss, over the first ``tokens`` of the vocabularies, and the module with the weights that it trains beside the student's.
 
     Raises ``ConfigError`` for layers or heads that the models do not have.
     """
@@ -89,7 +104,7 @@ def make_scorer(config: DistillationConfig, student: CausalLM, teacher: CausalLM
         teacher.requires_grad_(False)
     if isinstance(method, LogitsMethod | OnPolicyMethod):
         weight = method.weight if isinstance(method, LogitsMethod) else 1.0
-        return LogitScorer(student, teacher, method, weight, precision), None
+        return LogitScorer(student, teacher, method, weight, precision, tokens), None
     assert teacher is not None, "the teacher's layers are not stored"
     distance = _distance(method, student, teacher, config.seed)
     return LayerScorer(student, teacher, distance, method.weight, precision), distance
@@ -101,9 +116,3 @@ def _distance(
     if isinstance(method, HiddenMethod):
         return HiddenDistance(method, student, teacher, seed)
     return AttentionDistance(method, student, teacher)
-
-
-def _sampled(row: Example, completion: Completion) -> Example:
-    """The row's prompt with the completion, all of which is learned."""
-    ids = np.concatenate([row.ids[: row.start], np.array(completion.tokens.ids, np.int32)])
-    return Example(ids, np.arange(len(ids)) >= row.start, row.where, row.position)

@@ -84,10 +84,15 @@ class Batch:
 
 
 class LogitScorer:
-    """Cross-entropy and divergence from the teacher: the model given, or for `StoredExample`s what is stored of it."""
+    """Cross-entropy and divergence from the teacher: the model given, or for `StoredExample`s what is stored of it.
 
-    def __init__(self, student: CausalLM, teacher: CausalLM | None, method: Diverging, weight: float, precision: Precision) -> None:
-        self._student, self._teacher, self._weight, self._precision = student, teacher, weight, precision
+    The divergence is over the first ``tokens`` of both vocabularies: logits past them are of padding.
+    """
+
+    def __init__(
+        self, student: CausalLM, teacher: CausalLM | None, method: Diverging, weight: float, precision: Precision, tokens: int
+    ) -> None:
+        self._student, self._teacher, self._weight, self._precision, self._tokens = student, teacher, weight, precision, tokens
         self._divergence, self._temperature = _DIVERGENCES[method.divergence](method), method.temperature
         self.name = f"torch, {precision}"
 
@@ -108,15 +113,15 @@ class LogitScorer:
         def measure(rows: slice, logits_CV: Tensor) -> Tensor:
             with torch.no_grad():
                 taught_CV = teacher.lm_head(hidden_ND[rows]).to(logits_CV.dtype)
-            return full_divergence(self._divergence, logits_CV, taught_CV, self._temperature)
+            return full_divergence(self._divergence, logits_CV[:, : self._tokens], taught_CV, self._temperature)
 
         return measure
 
     def _stored(self, examples: Sequence[Example]) -> Measure:
         stored = [example for example in examples if isinstance(example, StoredExample)]
         assert len(stored) == len(examples), "without a teacher, every example must have its distributions"
-        top, vocabulary = joined(stored, self._student.device), stored[0].vocabulary
-        return lambda rows, logits_CV: top_k_divergence(self._divergence, logits_CV[:, :vocabulary], top[rows])
+        top = joined(stored, self._student.device)
+        return lambda rows, logits_CV: top_k_divergence(self._divergence, logits_CV[:, : self._tokens], top[rows])
 
 
 class HiddenDistance(nn.Module):

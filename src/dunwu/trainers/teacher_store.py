@@ -46,7 +46,6 @@ class StoredExample(Example):
     file: Path = Path()
     place: int = 0
     temperature: float = 1.0
-    vocabulary: int = 0
 
     def top_k(self) -> tuple[Tensor, ...]:
         """Its `PARTS`. Raises ``RunError`` for a file that cannot be read."""
@@ -68,8 +67,7 @@ class StoredExamples:
 
     def __getitem__(self, place: int, /) -> StoredExample:
         one, file = self._examples[place], shard(self._folder, place)
-        how = self._stored.temperature, self._stored.vocabulary
-        return StoredExample(one.ids, one.learned, one.where, one.position, file, place, *how)
+        return StoredExample(one.ids, one.learned, one.where, one.position, file, place, self._stored.temperature)
 
     def __iter__(self) -> Iterator[StoredExample]:
         return map(self.__getitem__, range(len(self)))

@@ -28,11 +28,13 @@ from dunwu.config.pretrain import ModelShape
 from dunwu.config.tasks import CodeTask, DatasetTask, task_title
 from dunwu.config.template import plain
 from dunwu.config.zero import EvalConfig
+from dunwu.data.io.conversations import conversation
 from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.facts import model_facts
 from dunwu.pipeline.graph import Pipeline
 from dunwu.pipeline.recipe_file import make_pipeline
 from dunwu.pipeline.run_models import model_of
+from dunwu.tasks.rows import first_row
 from dunwu.text.answer_forms import DEFAULT, KEY
 
 Json = dict[str, Any]
@@ -162,6 +164,8 @@ def read_distilling(
     given = [] if template is None else [f"teacher.template={json.dumps(template.value)}"]
     config, chosen = load_following(model, file, [*overrides, *given], Following(values, follow.context))
     config = _with_folders(config)
+    if isinstance(config.teacher, StoredAnswers):
+        conversation(first_row(Path(config.teacher.data).expanduser()))  # rows without answers would all be dropped as too short
     return config, chosen | ({} if template is None else {"teacher.template": template})
 
 
@@ -169,9 +173,9 @@ def check_inside(config: Distilling, method: object) -> None:
     """Raise ``ConfigError`` for a student that cannot learn from the teacher's inside, as far as both are on this machine."""
     if not isinstance(config.teacher, LocalGenerator):
         return
-    from dunwu.jobs.distillation import check_sizes, check_vocabularies
+    from dunwu.jobs.distillation import check_sizes, check_tokenizers
 
-    check_vocabularies(config.model, config.teacher.model)
+    check_tokenizers(config.model, config.training.template, config.teacher.model)
     if (student := student_size(config)) and (teacher := size_of(config.teacher.model)):
         check_sizes(method, config.training.max_length, student, teacher)
 
