@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dunwu.analysis.report import write_report
 from tests.analysis.test_report import ALLOWED_TAGS, HOSTILE, Page
 
@@ -56,6 +58,20 @@ def test_it_shows_losses_data_and_samples(tmp_path: Path) -> None:
     assert "pass@1" not in words
     assert 'id="missing"' not in html
     assert html.count("<svg") == 4, "entropy and gradient were not recorded"
+
+
+@pytest.mark.parametrize("term", ["divergence", "hidden", "attention"])
+def test_the_terms_of_a_loss_beside_the_teacher_are_curves(tmp_path: Path, term: str) -> None:
+    metrics = rows()
+    for row in metrics:
+        row |= {"cross_entropy": row["loss"] / 2, term: 1.0 / row["step"]}
+        row |= {f"eval_{term}": 2.0 / row["step"], "eval_cross_entropy": 0.5} if "eval_loss" in row else {}
+    run = write_run(tmp_path, metrics)
+    page = write_report(run).read_text(encoding="utf-8")
+    words = Page(page).words
+    assert "Cross-entropy went from 1.000 to 0.450 over 12 steps. On held-out rows it was 0.500 at the start and at the end of 4 steps." in words
+    assert "went from 1.000 to 0.083 over 12 steps. On held-out rows it went from 0.667 to 0.167 over 4 steps." in words
+    assert page.count("<svg") == 6
 
 
 def test_an_unfinished_run_has_a_page(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""The last checkpoint of SFT, of RL and of LoRA in other engines: its chat template prompts, its stop tokens end, greedy answers are ours.
-So is what `dunwu export` makes of one that was taught with a system prompt.
+"""The last checkpoint of SFT, of RL, of LoRA and of new students in other engines: its chat template prompts, its stop tokens end, greedy
+answers are ours. So is what `dunwu export` makes of one that was taught with a system prompt.
 
 In transformers always. ``DUNWU_VLLM_PYTHON`` names an interpreter with vLLM, ``DUNWU_LLAMA_CPP`` a folder of llama.cpp with its converter
 (which needs the package sentencepiece), ``DUNWU_SMOLLM2`` a folder of `dunwu import`, which replaces the small model: the converter knows
@@ -20,11 +20,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from dunwu.cli.main import main
+from dunwu.config.distill_methods import DistillationConfig
 from dunwu.config.load import load_config
-from dunwu.config.pretrain import ModelShape
+from dunwu.config.pretrain import Family, ModelShape
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import make_prompts
+from dunwu.jobs.distillation import run_distillation
 from dunwu.jobs.sft import run_sft
 from dunwu.jobs.zero import run_zero
 from dunwu.models.bundled import newest_checkpoint
@@ -36,7 +38,9 @@ from dunwu.types import Problem, SamplingParams
 from tests.models.tokenizers_of_kinds import SMOLLM2, smollm2_like
 
 REAL, VLLM, LLAMA_CPP = (os.environ.get(f"DUNWU_{name}") for name in ("SMOLLM2", "VLLM_PYTHON", "LLAMA_CPP"))
-KINDS = ("sft", "rl", "lora", "export")
+STUDENTS: dict[Family, str] = {"qwen2": "logits", "qwen3": "hidden", "llama": "attention"}
+"""By architecture, what each learns of the checkpoint of SFT."""
+KINDS = ("sft", "rl", "lora", "export", *STUDENTS)
 SYSTEM = "Be brief."
 QUESTIONS, MOST = [f"Say {n}." for n in range(4)], 24
 Answer = tuple[list[int], list[int]]
@@ -45,15 +49,10 @@ Answer = tuple[list[int], list[int]]
 
 @pytest.fixture(scope="module")
 def finals(say_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The last checkpoints: SFT on chats, 2 steps of RL from there, SFT with LoRA; and SFT with a system prompt, exported."""
+    """The last checkpoints: SFT on chats, 2 steps of RL from there, SFT with LoRA, new students; and SFT with a system prompt, exported."""
     folder = tmp_path_factory.mktemp("finals")
     if (base := REAL) is None:
-        tokenizer = smollm2_like()
-        shape = ModelShape(hidden=64, layers=2, heads=2, kv_heads=1, intermediate=64, max_positions=256)  # vLLM knows no smaller heads
-        model = new_model(shape, tokenizer, 3)
-        with torch.no_grad():
-            model.model.embed_tokens.weight.mul_(8)
-        save_model(model, tokenizer, base := str(folder / "base"))
+        base = new_base(smollm2_like(), folder / "base", layers=2)
     rows = [
         {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": f"<answer>{n}</answer>"}]}
         for n, text in enumerate(QUESTIONS)
@@ -77,9 +76,23 @@ def finals(say_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         *steps,
     ]
     made["rl"] = run_zero(load_config(ZeroConfig, None, [*rl, "sampling.max_tokens=16", "sample_every=1000", *fixed]), folder / "rl")
+    for family, method in STUDENTS.items():
+        student = new_base(AutoTokenizer.from_pretrained(base), folder / f"new-{family}", layers=1, family=family)
+        learnt = [f"model={student}", f"teacher={newest_checkpoint(made['sft'])}", f"method={method}", *sft]
+        made[family] = run_distillation(load_config(DistillationConfig, None, learnt), folder / family)
     asked = run_sft(load_config(SftConfig, None, [f"model={base}", *sft, f"template={{system: {SYSTEM}}}"]), folder / "system")
     assert main(["export", str(asked), "--out", str(folder / "export")]) == 0
     return {**{kind: newest_checkpoint(run) for kind, run in made.items()}, "export": folder / "export"}
+
+
+def new_base(tokenizer: Any, folder: Path, layers: int, family: Family = "llama") -> str:
+    """A model with random weights; vLLM knows no smaller heads."""
+    shape = ModelShape(family=family, hidden=64, layers=layers, heads=2, kv_heads=1, intermediate=64, max_positions=256)
+    model = new_model(shape, tokenizer, 3)
+    with torch.no_grad():
+        model.model.embed_tokens.weight.mul_(8)
+    save_model(model, tokenizer, folder)
+    return str(folder)
 
 
 @pytest.fixture(scope="module")

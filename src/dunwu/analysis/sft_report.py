@@ -1,4 +1,4 @@
-"""The report of supervised fine-tuning: losses, data, and samples during training."""
+"""The report of supervised fine-tuning and of distillation: losses, data, and samples during training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dunwu.analysis import sentences
-from dunwu.analysis.curves import Row, curve, number
+from dunwu.analysis.curves import Curve, Row, curve, number
 from dunwu.analysis.figures import PlotFigure, lines
 from dunwu.analysis.rundir import Run, mapping
 from dunwu.analysis.sections import Answer, Body, Headline, Part, Sample, Table
@@ -21,6 +21,14 @@ _COUNTS = {
     "learned_tokens": "learned tokens",
     "too_long": "conversations dropped as too long",
 }
+_NATS = "nats per learned token"
+_TERMS = {
+    "cross_entropy": ("Cross-entropy", _NATS),
+    "divergence": ("Divergence from the teacher", _NATS),
+    "hidden": ("Distance of hidden states", "mean over the width"),
+    "attention": ("Divergence of attention", _NATS),
+}
+"""Terms of a loss beside the teacher (`dunwu.trainers.distill_scoring`)."""
 
 
 def sft_body(run: Run) -> Body:
@@ -63,7 +71,8 @@ def figures(run: Run) -> list[PlotFigure]:
     accuracies = {"training": curves["mean_token_accuracy"], "validation": curve(rows, "eval_mean_token_accuracy")}
     ranked_first = sentences.change("The share of learned tokens that the model ranked first", accuracies["training"])
     return [
-        lines("Loss", {"training": curves["loss"], "validation": held_out}, "nats per learned token", losses.strip()),
+        lines("Loss", {"training": curves["loss"], "validation": held_out}, _NATS, losses.strip()),
+        *term_figures(rows),
         lines("Token accuracy", accuracies, "share of learned tokens", ranked_first, share=True),
         lines(
             "Learning rate", {"rate": curves["learning_rate"]}, "rate", sentences.change("The learning rate", curves["learning_rate"], 5)
@@ -74,6 +83,21 @@ def figures(run: Run) -> list[PlotFigure]:
         ),
         lines("Speed", {"speed": speed}, "tokens per second", sentences.change("Tokens per second", speed, 0)),
     ]
+
+
+def term_figures(rows: tuple[Row, ...]) -> list[PlotFigure]:
+    """The terms of a loss beside the teacher, of training and of held-out rows; empty of any other loss."""
+    found = ((title, unit, curve(rows, name), curve(rows, f"eval_{name}")) for name, (title, unit) in _TERMS.items())
+    return [
+        lines(title, {"training": ours, "validation": held_out}, unit, _term_in_words(title, ours, held_out))
+        for title, unit, ours, held_out in found
+        if ours
+    ]
+
+
+def _term_in_words(title: str, ours: Curve, held_out: Curve) -> str:
+    text = sentences.change(title, ours, 3)
+    return f"{text} {sentences.change('On held-out rows it', held_out, 3)}" if held_out else text
 
 
 def data_part(data: Mapping[str, Any]) -> Part | None:
