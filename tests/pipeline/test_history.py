@@ -162,8 +162,33 @@ def test_teachers_write_and_judges_do_not() -> None:
         "teacher": "Qwen/Qwen3-8B",
     }
     origins = {"sources.a.generator.model": {"stage": "zero", "identity": "x"}}
-    expected = ["deepseek-reasoner, at an endpoint", "the model of the stage zero", "y.py:write", "Qwen/Qwen3-8B"]
+    expected = [
+        Source("deepseek-reasoner, at an endpoint"),
+        Source("the model of the stage zero", made="see that stage"),
+        Source("y.py:write"),
+        Source("Qwen/Qwen3-8B"),
+    ]
     assert list(teachers(config, origins)) == expected
+
+
+@pytest.mark.parametrize("from_stage", [False, True])
+def test_the_teacher_of_a_distillation(from_stage: bool, tmp_path: Path) -> None:
+    base, run = make_base(tmp_path / "base", "---\nlicense: apache-2.0\n---\n"), tmp_path / "run"
+    above = {"path": str(base)}
+    teacher = make_artefact(run, "teacher", "zero", "model", {"model": None}, model=above) if from_stage else above
+    config = {"data": None, "teacher": None, "method": {"kind": "logits", "weight": 0.5, "divergence": "reverse-kl"}}
+    student = make_artefact(run, "student", "distillation", "model", config, model=above, teacher=teacher)
+    how = {"reasoning": {"x": {"sampling": {"max_tokens": 12}}}}
+    for name, value, model in (("before", 0.25, above), ("after", 0.5, student)):
+        suite = make_artefact(run, name, "suite", "evaluation", {**how, "template": name}, model=model)
+        metrics = {"reasoning.pass_at_1": {"value": value, "low": value, "high": value, "count": 8}}
+        place = run / "stages" / name / suite["identity"][:16] / "output" / "suite.json"
+        place.write_text(json.dumps({"metrics": metrics}), encoding="utf-8")
+    found = history_of(str(run / "stages" / "student" / student["identity"][:16] / "output")).steps[-1]
+    named = Source("the model of the stage teacher", made="see that stage") if from_stage else Source("base", "apache-2.0")
+    assert found.teachers == (named,)
+    assert dict(found.settings).items() >= {"method.kind": "logits", "method.weight": 0.5, "method.divergence": "reverse-kl"}.items()
+    assert found.figures == (Figure("reasoning.pass_at_1, 8 problems", "0.5 (0.5 to 0.5)", "0.25 (0.25 to 0.25)"),)
 
 
 def test_settings_that_matter() -> None:
@@ -207,7 +232,7 @@ def test_a_pipeline_with_a_teacher_and_a_suite(teacher_from: str, tmp_path: Path
     place.write_text(json.dumps({"metrics": metrics}), encoding="utf-8")
     found = history_of(str(run / "stages" / "student" / student["identity"][:16] / "output"))
     assert [step.name for step in found.steps] == ["teacher", "rows", "student"]
-    assert found.steps[1].teachers == ("the model of the stage teacher",)
+    assert [each.name for each in found.steps[1].teachers] == ["the model of the stage teacher"]
     assert dict(found.steps[1].settings)["rows made"] == 7
     assert found.steps[2].sources == (Source("rows of the stage rows", made="see that stage"),)
     assert found.steps[2].figures == (Figure("reasoning.pass_at_1, 8 problems", "0.5 (0.25 to 0.75)"),)

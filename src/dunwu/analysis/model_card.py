@@ -189,7 +189,7 @@ def _making(history: History) -> Iterator[str]:
     for number, step in enumerate(history.steps, 1):
         yield f"### {number}. {KINDS.get(step.kind, prose(step.kind))} ({code(step.name)})"
         if step.teachers:
-            yield f"Teacher: {', '.join(map(code, step.teachers))}."
+            yield f"Teacher: {', '.join(code(teacher.name) for teacher in step.teachers)}."
         yield markdown_table(("setting", "value"), ((code(key), code(value)) for key, value in step.settings))
 
 
@@ -269,6 +269,10 @@ def _licence(released: Released, history: History) -> Iterator[str]:
         yield f"{code(released.licence)}, {given}."
     if base and base.licence not in (released.licence, UNKNOWN):
         yield f"The base model {code(base.hub or base.name)} has the licence {code(base.licence)}."
+    teachers = {teacher.name: teacher.licence for step in history.steps for teacher in step.teachers if not teacher.made}
+    if teachers:
+        licensed = (f"{code(name)} ({'unknown' if found == UNKNOWN else code(found)})" for name, found in teachers.items())
+        yield f"Licences of teachers, which may bind what learned from them: {', '.join(licensed)}."
     if open_sources := dict.fromkeys(source.name for source in _sources(history) if source.licence == UNKNOWN and not source.made):
         yield f"Licences of data that are unknown: {', '.join(map(code, open_sources))}."
 

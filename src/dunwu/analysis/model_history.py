@@ -53,7 +53,7 @@ class Step:
     name: str
     settings: tuple[tuple[str, Any], ...] = ()
     sources: tuple[Source, ...] = ()
-    teachers: tuple[str, ...] = ()
+    teachers: tuple[Source, ...] = ()
     figures: tuple[Figure, ...] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
     machine: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -43,10 +44,18 @@ def history_of(model: str, reporter: Reporter = QUIET) -> History:
     except (UserError, OSError) as error:
         reporter.warn(f"the card does not say how the model was made: {error}")
     base = _base(bottom, local) if bottom else None
-    config = {} if run is None else read_mapping(run / "config.yaml")
+    config = {} if run is None else {**_evaluated(run), **read_mapping(run / "config.yaml")}
     spoken = dict.fromkeys([*languages(config), *(base.languages if base else ())])
     asked = {} if (Path(model) / RELEASE).is_file() else config  # whose chat template has it already
     return History(base, steps, tuple(spoken), asked, None if run is None else _pair(run), distilled)
+
+
+def _evaluated(run: Path) -> Json:
+    """How a pipeline measured the model of the stage that ``run`` is in; empty if it did not."""
+    artefact = read_artefact(run.parent) if run.name == WORK else None
+    suites = measurements(artefact) if artefact else []
+    sets = [each for suite in suites for each in mapping(suite.manifest["config"], "reasoning").values()]
+    return {"evaluations": sets} if sets else {}
 
 
 def _bottom(model: str) -> tuple[str, bool]:
@@ -114,7 +123,7 @@ def _step(entry: Json) -> Step:
         tuple(chosen),
         tuple(sources(config, origins, _rows(manifest))),
         tuple(dict.fromkeys(teachers(config, origins))),
-        (*_figures(kind, run), *(figure for each in _measured(artefact) for figure in each)),
+        (*_figures(kind, run), *_measured(artefact)),
         artefact.manifest["cost"] if artefact else _cost(kind, config, run, manifest),
         _machine(run, manifest),
     )
@@ -171,18 +180,33 @@ def _loss(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.4f}"
 
 
-def _measured(artefact: Artefact | None) -> Iterator[Iterator[Figure]]:
-    """What other stages of the pipeline measured of a model."""
+def _measured(artefact: Artefact | None) -> Iterator[Figure]:
+    """What other stages of the pipeline measured of a model, and of the one that it was made from in the same way."""
+    start = artefact.manifest["sources"].get("model") if artefact else None
+    before = {_how(each): dict(_headlines(each)) for each in (measurements(artefact, start) if artefact and start else ())}
     for each in measurements(artefact) if artefact else ():
-        suite = read_json(each.payload / "suite.json")
-        headlines = (name for name in mapping(suite, "metrics") if name.count(".") == 1 or name.endswith((".pass_at_1", ".accuracy")))
-        yield (_metric(name, mapping(suite["metrics"], name)) for name in headlines)
-        yield (_pass_at_1(name, found) for name, found in read_json(each.payload / "summary.json").items())
+        known = before.get(_how(each), {})
+        yield from (Figure(name, text, known.get(name, "")) for name, text in _headlines(each))
 
 
-def _metric(name: str, found: Json) -> Figure:
+def _how(measured: Artefact) -> str:
+    """The configuration of an evaluation without what follows the model."""
+    return json.dumps({key: value for key, value in measured.manifest["config"].items() if key not in ("template", "engine")})
+
+
+def _headlines(measured: Artefact) -> Iterator[tuple[str, str]]:
+    suite = read_json(measured.payload / "suite.json")
+    for name in mapping(suite, "metrics"):
+        if name.count(".") == 1 or name.endswith((".pass_at_1", ".accuracy")):
+            yield _metric(name, mapping(suite["metrics"], name))
+    for name, found in read_json(measured.payload / "summary.json").items():
+        figure = _pass_at_1(name, found)
+        yield figure.name, figure.after
+
+
+def _metric(name: str, found: Json) -> tuple[str, str]:
     value, low, high, count = (number(found.get(key)) or 0.0 for key in ("value", "low", "high", "count"))
-    return Figure(f"{name}, {count:g} problems", f"{value:.3g} ({low:.3g} to {high:.3g})")
+    return f"{name}, {count:g} problems", f"{value:.3g} ({low:.3g} to {high:.3g})"
 
 
 def _pass_at_1(name: str, after: Json, before: Json = MappingProxyType({})) -> Figure:

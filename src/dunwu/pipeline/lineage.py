@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,15 +112,15 @@ def parent_of(model: str) -> str | None:
     return None if run is None else str(read_mapping(run / "config.yaml").get("model") or "")
 
 
-def measurements(artefact: Artefact) -> list[Artefact]:
-    """The finished evaluations of an artefact in its pipeline's run."""
+def measurements(artefact: Artefact, model: Mapping[str, str] | None = None) -> list[Artefact]:
+    """The finished evaluations in the run of an artefact's pipeline: of the artefact, or of the ``model`` that it names as a source."""
     run = artefact.folder.parents[2]
     journal = read_journal(run)
     there = [read_artefact(artefact_folder(run, name, entry.identity)) for name, entry in journal.items() if entry.identity]
     return [
         each
         for each in there
-        if each and each.manifest["sources"].get("model") == artefact.origin and each.manifest["makes"] == "evaluation"
+        if each and each.manifest["sources"].get("model") == (model or artefact.origin) and each.manifest["makes"] == "evaluation"
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from dunwu.analysis.model_history import Source
 from dunwu.config.licences import OF_DATA, UNKNOWN
 from dunwu.config.references import SUFFIXES
+from dunwu.models.bundled import BUNDLED_NAME, bundled_path
 from dunwu.models.readme import licence_of
 from dunwu.pipeline.lineage import settings
 from dunwu.tasks.code import KNOWN_CODE
@@ -21,6 +22,8 @@ ALWAYS = (
     *("seed", "epochs", "batch_size", "learning_rate", "final_learning_rate", "warmup_steps", "max_length", "tokens", "batch_tokens"),
     *("grpo.algorithm", "grpo.steps", "grpo.prompts_per_step", "grpo.group_size", "grpo.learning_rate", "grpo.beta", "grpo.inner_epochs"),
     *("sampling.max_tokens", "sampling.temperature", "lora", "answer_form", "criterion"),
+    *("method.kind", "method.weight", "method.divergence", "method.temperature", "method.layers", "method.distance", "method.of"),
+    *("method.top_k", "method.student_share"),
 )
 """Keys that are shown even with their default value."""
 NEVER = re.compile(
@@ -52,10 +55,13 @@ def sources(config: Json, origins: Json, rows: int | None = None) -> Iterator[So
     yield from (replace(each, rows=rows) if only else each for each in found)
 
 
-def teachers(config: Json, origins: Json) -> Iterator[str]:
+def teachers(config: Json, origins: Json) -> Iterator[Source]:
     """The models that write data in a step, and that teach in it."""
-    yield from (_teacher(key, generator, origins) for key, generator in generators(config))
-    yield from (placeless(value) for key, value in _nodes(config, "") if key.rpartition(".")[2] == "teacher" and isinstance(value, str))
+    for key, generator in generators(config):
+        yield _teacher(origins.get(f"{key}.model", {}), generator)
+    for key, value in _nodes(config, ""):
+        if key.rpartition(".")[2] == "teacher" and (isinstance(value, str) or key in origins):
+            yield _teacher(origins.get(key, {}), {"kind": "local", "model": value})
 
 
 def generators(config: Json) -> Iterator[tuple[str, Json]]:
@@ -144,11 +150,13 @@ def _rows(name: str) -> Source:
     return Source(_name(name), licence_of(Path(name).expanduser()))
 
 
-def _teacher(key: str, generator: Json, origins: Json) -> str:
-    origin = origins.get(f"{key}.model", {})
+def _teacher(origin: Json, generator: Json) -> Source:
     if "stage" in origin:
-        return f"the model of the stage {origin['stage']}"
+        return Source(f"the model of the stage {origin['stage']}", made="see that stage")
     if generator["kind"] == "own":
-        return _name(str(generator.get("function")))
-    name = _name(str(origin.get("path") or generator.get("model") or UNKNOWN))
-    return f"{name}, at an endpoint" if generator["kind"] == "endpoint" else name
+        return Source(_name(str(generator.get("function"))))
+    place = str(origin.get("path") or generator.get("model") or UNKNOWN)
+    if generator["kind"] == "endpoint":
+        return Source(f"{_name(place)}, at an endpoint")
+    folder = bundled_path() if place == BUNDLED_NAME else Path(place).expanduser()
+    return Source(_name(place), licence_of(folder) if folder.is_dir() else UNKNOWN)
