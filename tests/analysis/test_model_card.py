@@ -95,7 +95,7 @@ def test_a_reward_model_is_asked_for_a_score() -> None:
 
 def test_texts_of_models_and_users_are_no_markup() -> None:
     sides = tuple(Side(phase, "wrong", 3, 0, shown(EVIL)) for phase in ("before", "after"))
-    step = Step(EVIL, EVIL, ((EVIL, EVIL),), (Source(EVIL, EVIL, 3),), (EVIL,), (Figure(EVIL, "1", "2"),), machine=EVIL)
+    step = Step(EVIL, EVIL, ((EVIL, EVIL),), (Source(EVIL, EVIL, 3),), (Source(EVIL, EVIL),), (Figure(EVIL, "1", "2"),), machine=EVIL)
     pair = Pair("solved", EVIL, EVIL, None, (sides[0], sides[1]))
     history = History(Base(EVIL, languages=()), (step,), ("en",), pair=pair)
     released = replace(RELEASED, name=EVIL, prompt=EVIL, stops=(EVIL,), asks=EVIL, reads=EVIL, architecture=EVIL, gguf=EVIL)
@@ -117,3 +117,11 @@ def test_licences_of_the_hub_are_taken(licence: str) -> None:
 def test_any_other_licence_is_refused(licence: str, hint: str) -> None:
     with pytest.raises(UserError, match=hint):
         check_licence(licence)
+
+
+def test_licences_of_teachers_are_named() -> None:
+    teachers = (Source("big", "llama3.3"), Source("far, at an endpoint"), Source("the model of the stage zero", made="see that stage"))
+    card = model_card(RELEASED, History(None, (Step("distillation", "student", teachers=teachers),)))
+    [line] = [line for line in card.split("\n") if line.startswith("Licences of teachers")]
+    assert "`big` (`llama3.3`), `far, at an endpoint` (unknown)" in line
+    assert "zero" not in line

@@ -272,7 +272,7 @@ def _licence(released: Released, history: History) -> Iterator[str]:
     teachers = {teacher.name: teacher.licence for step in history.steps for teacher in step.teachers if not teacher.made}
     if teachers:
         licensed = (f"{code(name)} ({'unknown' if found == UNKNOWN else code(found)})" for name, found in teachers.items())
-        yield f"Licences of teachers, which may bind what learned from them: {', '.join(licensed)}."
+        yield f"Licences of teachers, which may bind their students too: {', '.join(licensed)}."
     if open_sources := dict.fromkeys(source.name for source in _sources(history) if source.licence == UNKNOWN and not source.made):
         yield f"Licences of data that are unknown: {', '.join(map(code, open_sources))}."
 

@@ -23,7 +23,7 @@ ALWAYS = (
     *("grpo.algorithm", "grpo.steps", "grpo.prompts_per_step", "grpo.group_size", "grpo.learning_rate", "grpo.beta", "grpo.inner_epochs"),
     *("sampling.max_tokens", "sampling.temperature", "lora", "answer_form", "criterion"),
     *("method.kind", "method.weight", "method.divergence", "method.temperature", "method.layers", "method.distance", "method.of"),
-    *("method.top_k", "method.student_share"),
+    "method.student_share",
 )
 """Keys that are shown even with their default value."""
 NEVER = re.compile(
