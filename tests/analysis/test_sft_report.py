@@ -69,7 +69,10 @@ def test_the_terms_of_a_loss_beside_the_teacher_are_curves(tmp_path: Path, term:
     run = write_run(tmp_path, metrics)
     page = write_report(run).read_text(encoding="utf-8")
     words = Page(page).words
-    assert "Cross-entropy went from 1.000 to 0.450 over 12 steps. On held-out rows it was 0.500 at the start and at the end of 4 steps." in words
+    assert (
+        "Cross-entropy went from 1.000 to 0.450 over 12 steps. On held-out rows it was 0.500 at the start and at the end of 4 steps."
+        in words
+    )
     assert "went from 1.000 to 0.083 over 12 steps. On held-out rows it went from 0.667 to 0.167 over 4 steps." in words
     assert page.count("<svg") == 6
 

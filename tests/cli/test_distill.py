@@ -212,12 +212,33 @@ def test_a_student_that_is_larger_is_noted(tmp_path: Path, capsys: pytest.Captur
     assert "note: the student has" not in dry(capsys, tmp_path, "--teacher", "tiny", f"student={shape}")[1]
 
 
+def test_a_teacher_that_is_the_student_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "one model" in dry(capsys, tmp_path, "--teacher", "tiny", "method=logits")[1]
+    assert "one model" not in dry(capsys, tmp_path, "--teacher", "tiny", "method=logits", "student={}")[1]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [{"question": "Say 1.", "reply": "1"}, {"prompt": "Say 1."}, {"prompt": "Say 1.", "completion": ""}],
+    ids=lambda row: str(len(row)),
+)
+def test_stored_answers_without_answers_are_refused_at_once(
+    rows: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps(rows) + "\n", encoding="utf-8")
+    assert main(["distill", "--dry-run", "--teacher", str(tmp_path / "rows.jsonl")]) == 2
+    error = capsys.readouterr().err
+    assert "row 1" in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "teacher is missing"),
         (["--teacher", "nowhere/"], "no model folder 'nowhere/'"),
         (["--teacher", "tiny", "--model", "nowhere/"], "no model folder 'nowhere/'"),
+        (["--teacher", ""], "no model folder ''"),
         (["--teacher", "http://localhost:8000/v1"], "teacher.model is missing"),
         (["--teacher", "http://me:pw@host/v1", "teacher.model=m"], "key_env"),
         (["--teacher", "rows.jsonl"], "rows.jsonl"),

@@ -232,6 +232,8 @@ def notes(config: Distilling) -> list[str]:
     """What may surprise, though it works."""
     if not isinstance(config.teacher, LocalGenerator) or config.student is not None:
         return []
+    if isinstance(config, DistillConfig) and config.method.kind != "text" and config.model == config.teacher.model:
+        return [f"note: teacher and student are one model: method = {config.method.kind} only keeps the student where it is"]
     teacher, student = size_of(config.teacher.model), size_of(config.model)
     if teacher is None or student is None or student.parameters <= teacher.parameters:
         return []
