@@ -135,11 +135,23 @@ class TokenSequence:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The tokens that follow a prompt, and their text; ``finish_reason`` is that of the last turn."""
+    """The tokens that follow a prompt, and their text; ``finish_reason`` is that of the last turn.
+
+    Of a dialogue with a teacher, ``text`` is the last answer, ``earlier`` the answers before it, and ``tokens`` are those of all turns.
+    """
 
     tokens: TokenSequence
     text: str
     finish_reason: FinishReason
+    earlier: tuple[Exchange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An answer, as a completion that ends with it, and the teacher's reply."""
+
+    answer: Completion
+    reply: str
 
 
 @dataclass(frozen=True, slots=True)

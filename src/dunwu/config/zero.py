@@ -21,8 +21,9 @@ from dunwu.config.blocks import (
     Verifying,
 )
 from dunwu.config.data import EndpointGenerator
-from dunwu.config.rewards import AccuracyPart, FormatPart, ModelPartConfig, Parts, TripwireConfig
+from dunwu.config.rewards import AccuracyPart, FormatPart, ModelPartConfig, Parts, TeacherPart, TripwireConfig
 from dunwu.config.tasks import ChatTask, CountdownTask, EnvironmentTask, TaskConfig, Tasks, WeightedTask, each_with_task
+from dunwu.config.teacher import AskedTeacher, DialogueConfig
 from dunwu.config.template import PromptTemplate, Template
 from dunwu.text.answer_forms import DEFAULT, KEY
 from dunwu.types import AnswerForm
@@ -180,6 +181,8 @@ class ZeroConfig(Budgeted, Seeded, Machine, Verifying, Saving, PolicyWeights, An
     """Parts with weights, such as `[accuracy, format, {kind: language, weight: 0.5}]`, or a custom function, `path/to/file.py:function`."""
     tripwire: TripwireConfig | None = None
     """A hidden, stricter check of a sample of the rollouts that stops the run if the reward is hacked. null: none."""
+    dialogue: DialogueConfig | None = None
+    """Several answers to each problem, with replies of a teacher in between, such as {turns: 2}; null: one answer. Evaluations have one."""
     overlong_tokens: Count = 0
     """Soft overlong punishment: the reward falls by up to 1 over this many tokens before sampling.max_tokens; 0: none."""
     cosine_length_weight: Annotated[float, Field(ge=0)] = 0.0
@@ -229,6 +232,33 @@ class ZeroConfig(Budgeted, Seeded, Machine, Verifying, Saving, PolicyWeights, An
                     " set temperature (evaluations may set it)"
                 )
         return sampling
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens behind a prompt, at most: of all answers, and of the replies between them."""
+        turns, between = (1, 0) if self.dialogue is None else (self.dialogue.turns, self.dialogue.max_tokens)
+        return turns * self.sampling.max_tokens + (turns - 1) * between
+
+    @property
+    def dialogue_teacher(self) -> AskedTeacher | None:
+        """The teacher that replies; ``None`` if none does."""
+        if self.dialogue is None or self.dialogue.teacher is None:
+            return None if self.dialogue is None else next(part for part in self.reward if isinstance(part, TeacherPart))
+        return AskedTeacher(**{name: getattr(self.dialogue, name) for name in AskedTeacher.model_fields})
+
+    @model_validator(mode="after")
+    def _check_dialogue(self) -> Self:
+        if self.dialogue is None:
+            return self
+        if self.dialogue.teacher is None and not any(isinstance(part, TeacherPart) for part in self.reward):
+            raise ValueError("dialogue has no teacher: set dialogue.teacher, or add a part of kind teacher to the reward")
+        if self.grpo.staleness:
+            raise ValueError("a dialogue cannot be sampled during the update: set grpo.staleness=0, or leave dialogue out")
+        if self.overlong_tokens or self.cosine_length_weight:
+            raise ValueError(
+                "a reward by length is of one answer: set overlong_tokens and cosine_length_weight to 0, or leave dialogue out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_overlong(self) -> Self:

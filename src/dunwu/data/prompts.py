@@ -105,9 +105,12 @@ class PromptTemplate:
         return request_for_form(problem) if suffix == ASKS else suffix
 
 
-def chat_prompt(chat: Sequence[Message], template: Template, tokenizer: Tokenizer) -> Prompt:
-    """The prompt of a conversation, whose last turn is the user's; for several turns a text template has its form for training."""
-    problem = Problem(chat[-1].content[:60], "", chat[-1].content, "text")
+def chat_prompt(chat: Sequence[Message], template: Template, tokenizer: Tokenizer, about: Problem | None = None) -> Prompt:
+    """The prompt of a conversation, whose last turn is the user's; for several turns a text template has its form for training.
+
+    ``about``: the problem whose answer a block of the user asks for.
+    """
+    problem = about or Problem(chat[-1].content[:60], "", chat[-1].content, "text")
     if not isinstance(template, str) or len(chat) == 1 or template not in TEMPLATES:
         written = prompt_template(template, tokenizer)
         turns = [{"role": turn.role, "content": turn.content} for turn in chat]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dunwu.rewards.group import with_rewards
 from dunwu.rewards.pool import RewardPool
-from dunwu.rollout.base import Engine, OnCompletion, group_requests
+from dunwu.rollout.base import OnCompletion, Sampler, group_requests
 from dunwu.text.answer_forms import as_read
 from dunwu.types import Completion, Group, Prompt, Reward, Rollout, SamplingParams, Verdict
 
@@ -43,8 +44,18 @@ def rollout_seeds(seed: int, purpose: int, prompts: int, group_size: int, first:
     ]
 
 
+def with_pool_rewards(groups: Sequence[Group], pool: RewardPool) -> list[Group]:
+    """The groups with the rewards of the pool."""
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    for index, rollout in enumerate(rollouts):
+        problem = as_read(rollout.prompt.problem, rollout.completion.finish_reason == "length")
+        pool.submit(index, problem, rollout.prompt.prefill + rollout.completion.text)
+    rewards = iter(pool.collect().values())
+    return [with_rewards(group, [next(rewards) for _ in group.rollouts]) for group in groups]
+
+
 def sample_groups(
-    engine: Engine,
+    engine: Sampler,
     pool: RewardPool | None,
     prompts: Sequence[Prompt],
     params: SamplingParams,

@@ -89,8 +89,8 @@ def describe(work: Config) -> Work:
                 takes={
                     "model": "model",
                     **dict.fromkeys(("tasks.*.task.path", "evaluations.*.task.path"), "data"),
-                    "budget": "model",
-                    "reward.*.teacher.model": "model",  # before the next, whose * covers dots too
+                    # The teachers come before the next, whose * covers dots too.
+                    **dict.fromkeys(("budget", "dialogue.teacher.model", "reward.*.teacher.model"), "model"),
                     "reward.*.model": "reward_model",
                 },
                 payload=last_checkpoint,

@@ -13,8 +13,20 @@ OnCompletion = Callable[[int, Completion], None]
 """Called with the index of a request and its completion as soon as it has finished."""
 
 
-class Engine(Protocol):
-    """Turns requests into completions. It knows nothing of problems and rewards."""
+class Sampler(Protocol):
+    """Turns requests into completions."""
+
+    def generate(self, requests: Sequence[Request], on_completion: OnCompletion | None = None) -> list[Completion]:
+        """One completion per request, in the same order. Neighbouring requests with the same tokens share one prefill.
+
+        ``on_completion`` is called once per completion, in the order in which they finish.
+        Raises ``UserError`` if a request and its completion do not fit the model's positions.
+        """
+        ...
+
+
+class Engine(Sampler, Protocol):
+    """A sampler with the weights of a policy. It knows nothing of problems and rewards."""
 
     policy_version: int
     """Number of weight updates of the current weights; recorded with every sampled token."""
@@ -24,14 +36,6 @@ class Engine(Protocol):
     @property
     def stop_token_ids(self) -> tuple[int, ...]:
         """The tokens that end a completion (`dunwu.models.loading.stop_token_ids`)."""
-        ...
-
-    def generate(self, requests: Sequence[Request], on_completion: OnCompletion | None = None) -> list[Completion]:
-        """One completion per request, in the same order. Neighbouring requests with the same tokens share one prefill.
-
-        ``on_completion`` is called once per completion, in the order in which they finish.
-        Raises ``UserError`` if a request and its completion do not fit the model's positions.
-        """
         ...
 
     def load_weights(self, version: int, state: Mapping[str, Tensor] | None = None) -> None:

@@ -7,12 +7,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dunwu.config.blocks import SamplingConfig
 from dunwu.config.defaults import template_of
 from dunwu.config.rewards import TeacherPart
-from dunwu.config.teacher import AskedTeacher
+from dunwu.config.teacher import AskedTeacher, DialogueConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.generators.base import Chat, Request, TextCompletion, plain
 from dunwu.data.generators.local import Local
@@ -25,6 +25,7 @@ from dunwu.models.own_template import with_suffix
 from dunwu.models.protocols import Tokenizer
 from dunwu.types import Problem
 
+Answered = TypeVar("Answered", TeacherPart, DialogueConfig)
 READ, GENERATED = "teacher_tokens", "teacher_generated_tokens"
 """Metrics of a step: the tokens that teachers read besides those that they generated, and these."""
 
@@ -117,20 +118,22 @@ class Teachers:
 def asked_teachers(config: ZeroConfig) -> Iterator[AskedTeacher]:
     """The teachers that a run names."""
     yield from (part for part in config.reward if isinstance(part, TeacherPart))
+    if (asked := config.dialogue_teacher) is not None:
+        yield asked
 
 
 def with_templates(config: ZeroConfig) -> ZeroConfig:
     """The configuration in which each local teacher without a template has that of its model. Raises ``ModelError`` for no model."""
     parts = tuple(_with_template(part) if isinstance(part, TeacherPart) else part for part in config.reward)
-    return config if parts == config.reward else config.model_copy(update={"reward": parts})
+    return config.model_copy(update={"reward": parts, "dialogue": config.dialogue and _with_template(config.dialogue)})
 
 
-def _with_template(part: TeacherPart) -> TeacherPart:
-    teacher = part.teacher
-    if teacher.kind != "local" or "template" in teacher.model_fields_set:
-        return part
+def _with_template(asking: Answered) -> Answered:
+    teacher = asking.teacher
+    if teacher is None or teacher.kind != "local" or "template" in teacher.model_fields_set:
+        return asking
     template = template_of(model_facts(teacher.model, fetch=True))
-    return part.model_copy(update={"teacher": teacher.model_copy(update={"template": template})})
+    return asking.model_copy(update={"teacher": teacher.model_copy(update={"template": template})})
 
 
 def _key(asked: AskedTeacher) -> tuple[object, ...]:
