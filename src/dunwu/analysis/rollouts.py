@@ -12,7 +12,7 @@ from dunwu.analysis.sentences import plain
 from dunwu.analysis.text import shown
 from dunwu.errors import DataError
 from dunwu.evaluation.result import spread
-from dunwu.run.tables import read_rollouts
+from dunwu.run.tables import EARLIER, read_rollouts
 
 MOST = 3
 """Problems shown."""
@@ -54,4 +54,6 @@ def _answer(name: str, row: dict[str, Any]) -> Answer:
     inner = f" ({', '.join(f'{part} {plain(value)}' for part, value in parts.items())})" if parts else ""
     reward = number(row["reward"])
     score = "no reward" if reward is None else f"reward {plain(reward)}{inner}"
-    return Answer(name, f"{score}, {row['verdict']}, {row['tokens']} tokens", shown(str(row["prefill"]) + str(row["completion"])))
+    return Answer(
+        name, f"{score}, {row['verdict']}, {row['tokens']} tokens", shown(f"{row.get(EARLIER) or ''}{row['prefill']}{row['completion']}")
+    )

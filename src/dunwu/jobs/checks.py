@@ -102,12 +102,13 @@ def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: Tokeni
     parts = task.tasks if isinstance(task, Mixture) else [task]
     for part, weighted in zip(parts, config.tasks, strict=True):
         # If rows are dropped, so are those that leave no room for a completion among the model's positions.
-        room = positions - config.sampling.max_tokens if drops(weighted.task) else config.max_prompt_tokens
+        room = positions - config.completion_tokens if drops(weighted.task) else config.max_prompt_tokens
         dropped.update(sift(part, weighted.task, "train", replace(limit, tokens=min(limit.tokens, room))))
         rows += part.rows("train") if isinstance(part, Finite) else _first(part, config)
     check_sandbox(rows)
     prompts = _within(rows, limit)
     _check_room(prompts, "sampling.max_tokens", config.sampling.max_tokens, positions, config.template)
+    _check_dialogue(prompts, config, positions)
     for place, held_out in enumerate(config.evaluations):
         chosen = held_out_problems(held_out, limit)
         dropped.update({f"{kind} (evaluations.{place})": count for kind, count in chosen.dropped.items()})
@@ -139,6 +140,17 @@ def _within(problems: Sequence[Problem], limit: PromptLimit) -> list[Prompt]:
         shortest = min(len(prompt.token_ids) for prompt in made)
         raise ConfigError(f"max_prompt_tokens = {limit.tokens}: the shortest prompt has {shortest} tokens; set it to more")
     return prompts
+
+
+def _check_dialogue(prompts: Sequence[Prompt], config: ZeroConfig, positions: int) -> None:
+    """Raise ``ConfigError`` if the last answer of a dialogue may not fit the model's positions."""
+    length = max(len(prompt.token_ids) for prompt in prompts)
+    if config.dialogue and length + config.completion_tokens > positions:
+        most = (positions - length - (config.dialogue.turns - 1) * config.dialogue.max_tokens) // config.dialogue.turns
+        raise ConfigError(
+            f"dialogue.turns = {config.dialogue.turns}: a prompt, the answers and the replies have up to {length + config.completion_tokens}"
+            f" tokens, and the model {positions} positions; set sampling.max_tokens to {max(most, 1)} at most"
+        )
 
 
 def _check_room(prompts: Sequence[Prompt], key: str, max_tokens: int, positions: int, template: Template) -> None:

@@ -132,7 +132,7 @@ def budget(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bool
     rounded = cuda and config.engine.precision != "float32"
     if cuda:
         held["rollout copy"] = (2 if rounded else 4) * size.parameters
-    longest = longest_prompt + config.sampling.max_tokens
+    longest = longest_prompt + config.completion_tokens
     tokens = max(grpo.micro_batch_tokens, longest)
     half = config.matmul_precision == "bfloat16" or (cuda and config.matmul_precision == "auto")
     training = {
@@ -173,7 +173,7 @@ def remedies(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bo
     if not config.gradient_checkpointing:
         changes.append(("gradient_checkpointing: true", config.model_copy(update={"gradient_checkpointing": True})))
     for tokens in (config.grpo.micro_batch_tokens // part for part in (2, 4, 8, 16)):
-        if tokens >= longest_prompt + config.sampling.max_tokens:
+        if tokens >= longest_prompt + config.completion_tokens:
             grpo = config.grpo.model_copy(update={"micro_batch_tokens": tokens})
             changes.append((f"grpo.micro_batch_tokens: {tokens}", config.model_copy(update={"grpo": grpo})))
     for batch in (config.engine.max_batch // part for part in (2, 4)):

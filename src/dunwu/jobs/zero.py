@@ -12,7 +12,6 @@ import torch
 from dunwu.algorithms.recipes import describe
 from dunwu.analysis.live import live_page
 from dunwu.analysis.report import write_report
-from dunwu.config.rewards import TeacherPart
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.few_shot import with_examples
 from dunwu.data.prompts import template_in_words, written_date
@@ -40,7 +39,7 @@ from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.grpo import GrpoTrainer
 from dunwu.trainers.model_rewards import ModelRewards
 from dunwu.trainers.teacher_rewards import teacher_rewards
-from dunwu.trainers.teachers import Teachers, with_templates
+from dunwu.trainers.teachers import Teachers, asked_teachers, with_templates
 from dunwu.trainers.trackers import check_trackers, open_trackers
 from dunwu.trainers.train_loop import Schedule, Show, run_steps
 
@@ -58,7 +57,7 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
     torch.manual_seed(config.seed)
     take_date(out)
     config = with_examples(config)
-    teaching = any(isinstance(part, TeacherPart) for part in config.reward)
+    teaching = any(asked_teachers(config))
     config = with_templates(config) if teaching else config
     check_parts(config)
     device = pick_device(config.device)

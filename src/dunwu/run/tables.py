@@ -18,6 +18,8 @@ from dunwu.types import Group, Rollout
 _COLUMNS: Mapping[object, pa.DataType] = {str: pa.string(), int: pa.int32(), float: pa.float64(), bool: pa.bool_()}
 """Column type by the type of a field; a literal of names is text."""
 
+EARLIER = "earlier"
+"""Column of dialogues: the earlier answers and the teacher's replies. ``completion`` is the last answer."""
 ThinkingTokens = Callable[[Rollout], int] | Sequence[int]
 
 _TYPES: Mapping[str, pa.DataType] = {
@@ -71,7 +73,8 @@ def write_rollouts(
         for rollout, advantage, count in zip(rollouts, advantages, counts, strict=True)
     ]
     with atomic_file(path) as file:
-        pq.write_table(pa.Table.from_pylist(rows, schema=_schema(parts)), file, compression="zstd")
+        schema = _schema(parts, any(EARLIER in row for row in rows))
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), file, compression="zstd")
 
 
 def read_rollouts(path: Path) -> list[dict[str, Any]]:
@@ -91,13 +94,13 @@ def holds_rollouts(path: Path) -> bool:
         return False
 
 
-def _schema(parts: Sequence[str]) -> pa.Schema:
+def _schema(parts: Sequence[str], earlier: bool) -> pa.Schema:
     fields: list[tuple[str, pa.DataType]] = []
     for name, kind in _TYPES.items():
         fields.append((name, kind))
         if name == "reward":
             fields += [(f"reward_{part}", pa.float64()) for part in parts]
-    return pa.schema(fields)
+    return pa.schema(fields + ([(EARLIER, pa.string())] if earlier else []))
 
 
 def _row(rollout: Rollout, parts: Sequence[str]) -> dict[str, Any]:
@@ -122,7 +125,14 @@ def _row(rollout: Rollout, parts: Sequence[str]) -> dict[str, Any]:
         "behaviour_logprobs": list(completion.tokens.behaviour_logprobs),
         "data": json.dumps(dict(problem.data)),
     }
+    if completion.earlier:
+        row[EARLIER] = _text(said_before(rollout))
     return row | {f"reward_{part}": reward.parts.get(part) for part in parts}
+
+
+def said_before(rollout: Rollout) -> str:
+    """The earlier answers of a dialogue, and the teacher's replies."""
+    return "".join(f"{rollout.prompt.prefill}{each.answer.text}\n[teacher] {each.reply}\n" for each in rollout.completion.earlier)
 
 
 def _text(text: str) -> str:

@@ -14,7 +14,7 @@ from dunwu.algorithms.entropy import EntropyBonus
 from dunwu.algorithms.recipes import algorithm_named, with_config
 from dunwu.config.zero import ZeroConfig
 from dunwu.data.prompts import PromptLimit, fitting, sampling_params
-from dunwu.data.rollouts import SampledGroups, rollout_seeds, sample_groups
+from dunwu.data.rollouts import SampledGroups, rollout_seeds, sample_groups, with_pool_rewards
 from dunwu.models.loading import padding_id
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rewards.group import GroupReward, with_finite_totals
@@ -22,6 +22,7 @@ from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.base import Engine
 from dunwu.run.directory import RunDirectory
 from dunwu.tasks.base import Task
+from dunwu.trainers.dialogue import Dialogue, dialogue_metrics, with_earlier_rewards
 from dunwu.trainers.experience import make_experience
 from dunwu.trainers.group_rewards import GroupRewards
 from dunwu.trainers.model_rewards import ModelRewards
@@ -52,11 +53,12 @@ class GrpoTrainer:
     ) -> None:
         self.config, self.tokenizer, self.engine, self.pool, self.task, self.run = config, tokenizer, engine, pool, task, run
         self.group_rewards = group_rewards or GroupRewards(config, pool.weights, ModelRewards())
-        self.teachers = teachers
+        self.teachers, asked = teachers, config.dialogue_teacher
+        self.dialogue = Dialogue(config, config.dialogue, teachers[asked], tokenizer) if config.dialogue and asked and teachers else None
         self.algorithm = with_config(algorithm_named(config.grpo.algorithm), config.grpo)
         self.policy = PolicyUpdate(model, self.algorithm, config, pad=padding_id(tokenizer, model) or 0)
         self.sampling = sampling_params(config.sampling, config.template, tokenizer, engine)
-        room = model.config.max_position_embeddings - config.sampling.max_tokens
+        room = model.config.max_position_embeddings - config.completion_tokens
         self.limit = PromptLimit(config.template, tokenizer, min(config.max_prompt_tokens, room))
         self.groups = GroupSource(self._draw, config.grpo.prompts_per_step, self.algorithm.sampling_rounds)
         self.report = StepReport(config, tokenizer, run)
@@ -80,15 +82,16 @@ class GrpoTrainer:
             self.policy.renew_reference()
         metrics = self.report(step, groups, experience, totals, self.algorithm)
         self.policy.optimiser.count_skipped(step, totals.skipped, *self.report.nonfinite(step), self.run.reporter)
-        return (
-            metrics
-            | ({} if self.teachers is None else self.teachers.metrics(step))
-            | {
-                "learning_rate": self.policy.optimiser.learning_rate,
-                "step_time": time.monotonic() - began,
-                "time/train": trained - training,
-            }
-        )
+        taught = {} if self.teachers is None else self.teachers.metrics(step)
+        talked = dialogue_metrics(experience.rollouts) if self.dialogue else {}
+        return {
+            **metrics,
+            **taught,
+            **talked,
+            "learning_rate": self.policy.optimiser.learning_rate,
+            "step_time": time.monotonic() - began,
+            "time/train": trained - training,
+        }
 
     @property
     def halted(self) -> str:
@@ -111,9 +114,15 @@ class GrpoTrainer:
         found = [fitting(partial(self.task.train, first + i), stream, self.limit) for i in range(count)]
         prompts, too_long = [prompt for prompt, _ in found], sum(tries for _, tries in found)
         seeds = rollout_seeds(config.seed, step, count, grpo.group_size, first=round * grpo.prompts_per_step)
-        sampled = sample_groups(self.engine, self.pool, prompts, self.sampling, grpo.group_size, seeds)
+        engine = self.dialogue.sampler(self.engine, prompts, step) if self.dialogue else self.engine
+        sampled = sample_groups(engine, self.pool, prompts, self.sampling, grpo.group_size, seeds)
         began = time.monotonic()
-        groups = with_finite_totals(self.group_rewards(sampled.groups, step))
+        groups = self.group_rewards(sampled.groups, step)
+        if config.dialogue and config.dialogue.discount:
+            groups = with_earlier_rewards(
+                groups, config.dialogue.discount, lambda earlier: self.group_rewards(with_pool_rewards(earlier, self.pool), step)
+            )
+        groups = with_finite_totals(groups)
         return replace(sampled, groups=groups, reward_seconds=sampled.reward_seconds + time.monotonic() - began, too_long=too_long)
 
     def _check_versions(self, step: int, sampled: SampledGroups) -> None:

@@ -15,7 +15,7 @@ from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
 from dunwu.rewards.tripwire import make_tripwire
 from dunwu.run.directory import RunDirectory
-from dunwu.run.tables import write_rollouts
+from dunwu.run.tables import said_before, write_rollouts
 from dunwu.trainers.experience import Experience
 from dunwu.trainers.policy_update import UpdateTotals
 from dunwu.trainers.reward_watch import RewardWatch
@@ -94,7 +94,7 @@ class StepReport:
         if due:
             shown = rollouts[0]
             title = f"step {step}: {shown.prompt.problem.text} -> {shown.reward.verdict.reason}"
-            self.run.reporter.sample(title, shown.prompt.prefill + shown.completion.text)
+            self.run.reporter.sample(title, said_before(shown) + shown.prompt.prefill + shown.completion.text)
 
 
 def rollout_metrics(experience: Experience, tokenizer: Tokenizer) -> Values:
