@@ -52,7 +52,7 @@ def _answer(name: str, row: dict[str, Any]) -> Answer:
     """``reward 1.5 (accuracy 1, format 0.5), correct, 134 tokens``; a part that failed or does not apply has no number."""
     parts = {key.removeprefix(_PART): value for key, found in row.items() if key.startswith(_PART) and (value := number(found)) is not None}
     inner = f" ({', '.join(f'{part} {plain(value)}' for part, value in parts.items())})" if parts else ""
-    reward = number(row["reward"])
+    reward, text = number(row["reward"]), f"{row.get(EARLIER) or ''}{row['prefill']}{row['completion']}"
     score = "no reward" if reward is None else f"reward {plain(reward)}{inner}"
     return Answer(
         name, f"{score}, {row['verdict']}, {row['tokens']} tokens", shown(f"{row.get(EARLIER) or ''}{row['prefill']}{row['completion']}")

@@ -145,11 +145,12 @@ def _within(problems: Sequence[Problem], limit: PromptLimit) -> list[Prompt]:
 def _check_dialogue(prompts: Sequence[Prompt], config: ZeroConfig, positions: int) -> None:
     """Raise ``ConfigError`` if the last answer of a dialogue may not fit the model's positions."""
     length = max(len(prompt.token_ids) for prompt in prompts)
-    if config.dialogue and length + config.completion_tokens > positions:
-        most = (positions - length - (config.dialogue.turns - 1) * config.dialogue.max_tokens) // config.dialogue.turns
+    tokens = length + config.completion_tokens
+    if config.dialogue and tokens > positions:
+        most = config.sampling.max_tokens - -(-(tokens - positions) // config.dialogue.turns)
         raise ConfigError(
-            f"dialogue.turns = {config.dialogue.turns}: a prompt, the answers and the replies have up to {length + config.completion_tokens}"
-            f" tokens, and the model {positions} positions; set sampling.max_tokens to {max(most, 1)} at most"
+            f"dialogue.turns = {config.dialogue.turns}: a prompt, the answers and the replies have up to {tokens} tokens, and the model has"
+            f" {positions} positions; set sampling.max_tokens to {most} at most, or lower dialogue.max_tokens"
         )
 
 
