@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from dunwu.config.load import load_config
+from dunwu.config.rewards import TeacherPart
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError, ModelError, UserError
 from dunwu.jobs.reward_checks import check_parts, check_reward
 from dunwu.jobs.zero import run_zero
+from dunwu.pipeline.recipe_file import make_pipeline
 from dunwu.run.directory import read_manifest, read_metrics
+from dunwu.run.tables import read_rollouts
 from dunwu.tasks.make import make_mixture
 from tests.openai_server import Body, Raw, Teacher, serving
 
@@ -60,6 +63,70 @@ def test_a_local_teacher_is_an_input_of_the_run(
     assert "reward.0.teacher.model" in read_manifest(runs[0])["inputs"]
     lines = [json.loads(line) for line in (runs[0] / "teacher-0.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len({line["key"] for line in lines}) == len(lines) == 5
+
+
+@pytest.mark.parametrize("reply", ["hint", "conversation"])
+def test_a_dialogue_resumes_as_if_it_was_not_stopped(
+    reply: str,
+    zero_config: Callable[..., ZeroConfig],
+    tmp_path: Path,
+    timeless: Callable[[Path], Any],
+    same_files: Callable[[Path, Path], None],
+) -> None:
+    def until_down(body: Body) -> str | Raw:
+        if teacher.answered.total() >= 6 - 3 * (reply == "hint") and teacher.down:
+            return 503, b"down"
+        return right(body) if body["messages"][-1]["content"].startswith("Say ") and "```" not in body["messages"][-1]["content"] else "No."
+
+    with serving(Teacher(until_down)) as teacher:
+        answering = f"{{url: '{teacher.url}', model: m, retries: 0, concurrency: 1}}"
+        config = zero_config(
+            f"reward=[accuracy, {{kind: teacher, teacher: {answering}, closeness: overlap}}]",
+            f"dialogue={{reply: {reply}, share: 1, discount: 0.5, max_tokens: 40}}",
+            "save_every=1",
+            "dump_rollouts_every=1",
+            "grpo.steps=3",
+            "evaluations=[]",
+        )
+        teacher.down = True
+        with pytest.raises(UserError, match="run the same command again"):
+            run_zero(config, tmp_path / "run")
+        teacher.down = False
+        run_zero(config, tmp_path / "run", resume=True)
+        assert set(teacher.answered.values()) == {1}
+        run_zero(config, tmp_path / "whole")
+    assert timeless(tmp_path / "run") == timeless(tmp_path / "whole")
+    same_files(tmp_path / "run" / "checkpoints" / "step-000003", tmp_path / "whole" / "checkpoints" / "step-000003")
+    rows = read_rollouts(tmp_path / "run" / "rollouts" / "step-00001.parquet")
+    assert all(row["earlier"].endswith("[teacher] No.\n" if reply == "conversation" else "[teacher] ok\n") for row in rows)
+    assert all(0 <= row["reward"] <= 3 for row in rows)
+    assert read_metrics(tmp_path / "run")[0]["dialogue/answers"] == 2.0
+
+
+def test_a_dialogue_that_cannot_work_is_refused(zero_config: Callable[..., ZeroConfig], taught_base: str) -> None:
+    for more, match in (
+        ((), "dialogue has no teacher"),
+        (("reward=[accuracy, {kind: teacher, teacher: tiny}]", "grpo.staleness=1", "grpo.tis_clip=2"), "staleness"),
+        (("reward=[accuracy, {kind: teacher, teacher: tiny}]", "cosine_length_weight=1"), "cosine_length_weight"),
+    ):
+        with pytest.raises(ConfigError, match=match):
+            zero_config("dialogue={}", *more)
+    config = zero_config(f"dialogue={{teacher: {taught_base}, turns: 8}}", "sampling.max_tokens=30")
+    with pytest.raises(ConfigError, match=r"256 positions; set sampling\.max_tokens to"):
+        run_zero(config, Path("never"))
+
+
+def test_a_teacher_is_an_input_of_a_stage() -> None:
+    keys = {"reward": ["accuracy", {"kind": "teacher"}], "dialogue": {"teacher": {"kind": "local"}}}
+    inputs = {"reward.1.teacher.model": "r1", "dialogue.teacher.model": "r1"}
+    stages = {"r1": {"work": "file", "path": "models/r1", "holds": "model"}, "student": {"work": "zero", "inputs": inputs, **keys}}
+    work = make_pipeline({"stages": stages})["student"].work
+    assert isinstance(work, ZeroConfig)
+    assert isinstance(work.reward[1], TeacherPart)
+    assert work.dialogue is not None
+    assert work.reward[1].teacher.model == work.dialogue.teacher.model == "@r1"  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="must be of the kind model"):
+        make_pipeline({"stages": {**stages, "r1": {"work": "file", "path": "rows.jsonl", "holds": "data"}}})
 
 
 def test_what_cannot_work_is_refused(zero_config: Callable[..., ZeroConfig], tmp_path: Path) -> None:

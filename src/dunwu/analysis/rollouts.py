@@ -54,6 +54,4 @@ def _answer(name: str, row: dict[str, Any]) -> Answer:
     inner = f" ({', '.join(f'{part} {plain(value)}' for part, value in parts.items())})" if parts else ""
     reward, text = number(row["reward"]), f"{row.get(EARLIER) or ''}{row['prefill']}{row['completion']}"
     score = "no reward" if reward is None else f"reward {plain(reward)}{inner}"
-    return Answer(
-        name, f"{score}, {row['verdict']}, {row['tokens']} tokens", shown(f"{row.get(EARLIER) or ''}{row['prefill']}{row['completion']}")
-    )
+    return Answer(name, f"{score}, {row['verdict']}, {row['tokens']} tokens", shown(text))

@@ -76,7 +76,7 @@ def _plan(config: ZeroConfig, problems: Sequence[int]) -> list[str]:
     updates = grpo.steps * grpo.minibatches * grpo.inner_epochs
     lines = [
         f"rollouts: {rollouts:,} ({grpo.steps:,} steps of {grpo.prompts_per_step} prompts x {grpo.group_size})",
-        f"tokens: at most {rollouts * config.sampling.max_tokens:,} in completions{replaced}",
+        f"tokens: at most {rollouts * config.completion_tokens:,} in completions{replaced}",
         f"updates: {updates:,}",
         rate_in_words(grpo),
         f"checkpoints: every {config.save_every} steps, keeping the newest {config.keep_checkpoints}",

@@ -77,6 +77,8 @@ def plan_facts(
     yield "algorithm", algorithm
     yield "arithmetic", "; ".join(f"{phase}: {how}" for phase, how in arithmetic.items())
     yield "reward", " + ".join(_part(part) for part in config.reward)
+    if config.dialogue is not None:
+        yield "dialogue", f"{config.dialogue.turns} answers to each problem; the teacher replies in between ({config.dialogue.reply})"
     if config.tripwire is not None:
         yield "tripwire", "a stricter, hidden check of a sample of the rollouts stops the run if the reward is hacked"
     if soft := config.overlong_tokens:

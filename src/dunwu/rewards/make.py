@@ -21,6 +21,7 @@ from dunwu.config.rewards import (
     TripwireConfig,
     WordLimitPart,
 )
+from dunwu.config.teacher import DialogueConfig
 from dunwu.errors import ConfigError
 from dunwu.models.bundled import BUNDLED_NAME, newest_checkpoint
 from dunwu.process.code_hash import file_code_hash
@@ -127,24 +128,29 @@ def _format_part(config: FormatPart) -> Part[Any]:
             return Part("format-reply", Whole, Reply(), weight, tasks)
 
 
-def own_files(configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None) -> dict[str, Path]:
-    """Custom files and model folders of the reward, by their configuration key: inputs of the run, so that a change is noticed."""
+def own_files(
+    configs: Sequence[AnyPart], tripwire: TripwireConfig | None = None, dialogue: DialogueConfig | None = None
+) -> dict[str, Path]:
+    """Custom files and model folders of the reward and of a dialogue, by their configuration key: inputs of the run, so that a change is
+    noticed."""
     functions = {f"reward.{i}": config.function for i, config in enumerate(configs) if isinstance(config, OwnPart | EnvironmentPart)}
     if tripwire is not None and tripwire.function is not None:
         functions["tripwire"] = tripwire.function
     files = {key: Path(function.rpartition(":")[0]).expanduser() for key, function in functions.items()}
     models = {f"reward.{i}": Path(config.model).expanduser() for i, config in enumerate(configs) if isinstance(config, ModelPartConfig)}
-    return files | {key: folder for key, folder in models.items() if folder.is_dir()} | dict(_of_teachers(configs))
+    return files | {key: folder for key, folder in models.items() if folder.is_dir()} | dict(_of_teachers(configs, dialogue))
 
 
-def _of_teachers(configs: Sequence[AnyPart]) -> Iterator[tuple[str, Path]]:
+def _of_teachers(configs: Sequence[AnyPart], dialogue: DialogueConfig | None) -> Iterator[tuple[str, Path]]:
     """Code and models of teachers."""
-    for i, config in enumerate(configs):
-        if isinstance(config, TeacherPart):
-            for key, text, kind in references(config.teacher, f"reward.{i}.teacher"):
-                path = Path(text.rpartition(":")[0]).expanduser() if kind == "code" else newest_checkpoint(Path(text).expanduser())
-                if path.exists() and not (kind == "model" and text == BUNDLED_NAME):
-                    yield key, path
+    teachers = {f"reward.{i}.teacher": config.teacher for i, config in enumerate(configs) if isinstance(config, TeacherPart)}
+    if dialogue is not None and dialogue.teacher is not None:
+        teachers["dialogue.teacher"] = dialogue.teacher
+    for teacher_key, teacher in teachers.items():
+        for key, text, kind in references(teacher, teacher_key):
+            path = Path(text.rpartition(":")[0]).expanduser() if kind == "code" else newest_checkpoint(Path(text).expanduser())
+            if path.exists() and not (kind == "model" and text == BUNDLED_NAME):
+                yield key, path
 
 
 def own_hash(path: Path) -> str:
