@@ -157,6 +157,7 @@ def test_one_configuration_said_in_many_ways(tmp_path: Path) -> None:
         (lambda: dunwu.verify(4, "4"), DataError),
         (lambda: dunwu.reward(dunwu.problems(limit=1)[0], "x", parts=["accuracie"]), ConfigError),
         (lambda: dunwu.reward(dunwu.problems(limit=1)[0], "x", parts=["accuracy", {"kind": "safety", "model": "m"}]), ConfigError),
+        (lambda: dunwu.reward(dunwu.problems(limit=1)[0], "x", parts=["accuracy", {"kind": "teacher", "teacher": "tiny"}]), ConfigError),
     ],
 )
 def test_mistakes_are_errors_of_one_line(call: Any, error: type[DunwuError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

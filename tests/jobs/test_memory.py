@@ -50,6 +50,10 @@ def test_what_is_held_counts_what_is_trained() -> None:
     assert full == {"weights": each, "gradients": each, "optimiser": 2 * each, "reference": each}
     ahead = budget(QWEN_HALF_BILLION, config("grpo.beta=0", "grpo.staleness=1", "grpo.tis_clip=2"), 100, cuda=False)
     assert ahead.held == {"weights": each, "gradients": each, "optimiser": 2 * each, "sampler": each}
+    taught = budget(QWEN_HALF_BILLION, config("grpo.beta=0", "reward={kind: teacher, teacher: tiny}"), 100, cuda=False).held
+    tiny = read_dimensions("tiny")
+    assert tiny is not None
+    assert taught["teachers"] == 4 * tiny.parameters
     assert ahead.peak == sum(sum(part.values()) for part in (ahead.held, ahead.training, ahead.generating))
 
 

@@ -14,12 +14,13 @@ from dunwu.config.load import load_config
 from dunwu.config.rewards import TeacherPart
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError, ModelError, UserError
-from dunwu.jobs.reward_checks import check_parts, check_reward
+from dunwu.jobs.reward_checks import check_parts, check_reward, teacher_facts
 from dunwu.jobs.zero import run_zero
 from dunwu.pipeline.recipe_file import make_pipeline
 from dunwu.run.directory import read_manifest, read_metrics
 from dunwu.run.tables import read_rollouts
 from dunwu.tasks.make import make_mixture
+from dunwu.types import Problem, Prompt
 from tests.openai_server import Body, Raw, Teacher, serving
 
 
@@ -156,6 +157,20 @@ def test_agreement_is_refused_where_no_problem_has_a_short_answer(tmp_path: Path
         ),
         make_mixture(config.tasks),
     )
+
+
+def test_the_cost_of_a_teacher_is_said_before_it_is_asked(zero_config: Callable[..., ZeroConfig], world_tokenizer: Any) -> None:
+    prompts = [Prompt(Problem("p", "t", text, "number"), text, (1,)) for text in ("Say 3.", "Say.")]
+    read = len(world_tokenizer.encode("Say 3.", add_special_tokens=False)) * 6 * 4  # steps x prompts
+    part = "kind: teacher, teacher: {url: 'http://localhost:1/v1', model: m, prompt_price: 1e6, completion_price: 2e6}"
+    config = zero_config(f"reward=[{{{part}}}, {{{part}, closeness: overlap}}]")
+    ((name, text),) = teacher_facts(config, prompts, world_tokenizer)
+    assert name == "teacher"
+    assert text.startswith("m, at most 24 answers:")
+    assert text.endswith(f"at most {read + 2 * 24 * 10:,}.00")
+    (talking,) = teacher_facts(zero_config("dialogue={teacher: tiny, reply: conversation, turns: 3}"), prompts, world_tokenizer)
+    assert talking[1].startswith(f"tiny, at most {24 * 4 * 2} answers:")
+    assert not [*teacher_facts(zero_config(), prompts, world_tokenizer)]
 
 
 def test_the_rate_of_an_endpoint_may_change_when_a_run_resumes(zero_config: Callable[..., ZeroConfig]) -> None:

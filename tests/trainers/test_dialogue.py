@@ -99,6 +99,22 @@ def test_a_reply_is_cut_to_its_tokens(zero_config: Callable[..., ZeroConfig], te
         dialogue(zero_config(f"dialogue={{teacher: '{teacher}', max_tokens: 3}}"), world_tokenizer, tmp_path).between(FIVE, "so")
 
 
+@pytest.mark.parametrize(
+    ("template", "after"),
+    [
+        ("tiny", "\nUser: so\nAssistant:"),
+        ("r1-zero", " User: so. Assistant:"),
+        ("r1-zero-prefilled", " User: so. Assistant: <think>\n"),
+        ("{base: tiny, suffix: Go!}", "\nUser: so\nGo!\nAssistant:"),
+    ],
+)
+def test_a_reply_is_a_turn_in_the_students_template(
+    template: str, after: str, zero_config: Callable[..., ZeroConfig], teacher: str, tmp_path: Path, world_tokenizer: Any
+) -> None:
+    found = dialogue(zero_config(f"dialogue={{teacher: '{teacher}'}}", f"template={template}"), world_tokenizer, tmp_path)
+    assert world_tokenizer.decode(found.between(FIVE, "so")) == world_tokenizer.eos_token + after
+
+
 def test_given_tokens_have_no_gradient(open_trainer: Any, zero_config: Any, teacher: str, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text("def f(prompts, completions, **columns):\n    return [float(len(c) % 3) for c in completions]\n", encoding="utf-8")

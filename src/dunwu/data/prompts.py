@@ -115,9 +115,10 @@ def chat_prompt(chat: Sequence[Message], template: Template, tokenizer: Tokenize
         written = prompt_template(template, tokenizer)
         turns = [{"role": turn.role, "content": turn.content} for turn in chat]
         return written.prompt(problem, turns if written.takes_turns else ())
-    prefill, tokens = TEMPLATES[template].prefill, maskable_tokens(tokenizer)
-    extended = training_template(template.removesuffix("-prefilled"), tokenizer)
-    text = extended.prompt([replace(turn, content=mask(turn.content, tokens)) for turn in chat]) + prefill
+    base, prefill, tokens = template.removesuffix("-prefilled"), TEMPLATES[template].prefill, maskable_tokens(tokenizer)
+    extended = training_template(base, tokenizer)
+    gap = TEMPLATES[template].after.removeprefix(TEMPLATES[base].after)
+    text = extended.prompt([replace(turn, content=mask(turn.content, tokens)) for turn in chat]) + gap + prefill
     return Prompt(problem, unmask(text, tokens), encode_masked(tokenizer, text, extended.start, tokens), prefill)
 
 

@@ -7,6 +7,7 @@ What the trainer holds (sizes in bytes; D width, Q and K the widths of queries a
     optimiser      8 a trained parameter: AdamW's two moments
     reference      4 a trained parameter, if beta is above 0
     sampler        4 a parameter, with staleness 1
+    teachers       4 a parameter of each local one
     rollout copy   of CUDA: 2 a parameter, 4 in float32
     activations    of each token of a micro-batch and each layer, in float32    24 D + 12 Q + 8 K + 16 I
                    with matrices multiplied in bfloat16                         26 D + 10 Q + 8 K +  8 I
@@ -30,6 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.algorithms.recipes import algorithm_named, with_config
+from dunwu.config.data import LocalGenerator
+from dunwu.config.references import parts
 from dunwu.config.zero import ZeroConfig
 from dunwu.jobs.outside import model_folder
 
@@ -129,6 +132,9 @@ def budget(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bool
         held["reference"] = 4 * trained
     if grpo.staleness:
         held["sampler"] = 4 * size.parameters
+    teachers = map(read_dimensions, {part.model for _, part in parts(config) if isinstance(part, LocalGenerator)})
+    if taught := sum(4 * teacher.parameters for teacher in teachers if teacher):
+        held["teachers"] = taught
     rounded = cuda and config.engine.precision != "float32"
     if cuda:
         held["rollout copy"] = (2 if rounded else 4) * size.parameters

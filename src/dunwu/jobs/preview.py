@@ -27,7 +27,7 @@ from dunwu.jobs.checks import Checked, check_data, check_sandbox
 from dunwu.jobs.evaluate import MAX_PROMPT_TOKENS
 from dunwu.jobs.headline import dropped_facts
 from dunwu.jobs.memory import GIB, budget, budget_lines, fits, in_words, model_files, read_dimensions, remedies
-from dunwu.jobs.reward_checks import check_parts, check_reward
+from dunwu.jobs.reward_checks import check_parts, check_reward, teacher_facts
 from dunwu.jobs.reward_model import read_examples as read_preferences
 from dunwu.jobs.sft import example_readers, paths, template_of
 from dunwu.models.loading import load_tokenizer
@@ -57,6 +57,7 @@ def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]
     else:
         checked = check_data(config, task, size.positions if size and size.positions else UNBOUNDED, tokenizer)
         lines, longest = list(_data(checked, task, tokenizer)), max(len(prompt.token_ids) for prompt in checked.prompts)
+        lines += [f"{name}: {text}" for name, text in teacher_facts(config, checked.prompts, tokenizer)]
     check_reward(config, task)
     if size is None:
         return [*lines, f"memory: the config.json of {config.model} is not on this machine, so it cannot be computed"]

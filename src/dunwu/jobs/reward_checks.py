@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from dunwu.config.data import LocalGenerator
+from dunwu.config.data import GeneratorConfig, LocalGenerator, OwnGenerator
 from dunwu.config.rewards import ModelPartConfig, TeacherPart
 from dunwu.config.zero import ZeroConfig
+from dunwu.data.generators.cost import estimate
 from dunwu.data.generators.make import make_generator
 from dunwu.errors import ConfigError
 from dunwu.models.facts import model_facts
+from dunwu.models.protocols import Tokenizer
 from dunwu.rewards.compose import ComposedReward
 from dunwu.rewards.make import make_reward, refuse_unknown_tasks
 from dunwu.tasks.base import Task
@@ -18,7 +20,7 @@ from dunwu.tasks.mixture import Mixture
 from dunwu.trainers.model_rewards import refuse_idle
 from dunwu.trainers.reward_model_scoring import check_reward_model
 from dunwu.trainers.teachers import asked_teachers
-from dunwu.types import Problem
+from dunwu.types import Problem, Prompt
 from dunwu.verifiers.verify import WHOLE_TEXTS
 
 LOOKED_AT = 1000
@@ -50,6 +52,25 @@ def check_parts(config: ZeroConfig) -> None:
             make_generator(asked.teacher)
         elif not asked.teacher.model.startswith("@"):
             model_facts(asked.teacher.model)
+
+
+def teacher_facts(config: ZeroConfig, prompts: Sequence[Prompt], tokenizer: Tokenizer) -> Iterator[tuple[str, str]]:
+    """What each teacher will be asked at most, with its cost if prices are given. ``prompts``: those of all rows, or first ones."""
+    drawn = config.grpo.steps * config.grpo.prompts_per_step
+    typical = max((prompt.problem.text for prompt in prompts), key=len)
+    asked = {(each.teacher, each.sampling, each.ask_for_form): each for each in asked_teachers(config)}
+    for each in asked.values():
+        talks = config.dialogue if each == config.dialogue_teacher else None
+        answers = drawn * (config.grpo.group_size * (talks.turns - 1) if talks and talks.reply == "conversation" else 1)
+        most = answers * (each.sampling or config.sampling).max_tokens
+        cost = estimate(
+            {typical: answers}, most, each.teacher, lambda texts: [len(tokenizer.encode(text, add_special_tokens=False)) for text in texts]
+        )
+        yield "teacher", f"{_named(each.teacher)}, at most {answers:,} answers: {cost}"
+
+
+def _named(teacher: GeneratorConfig) -> str:
+    return teacher.function if isinstance(teacher, OwnGenerator) else teacher.model
 
 
 def _refuse_no_answers(config: ZeroConfig, problems: Sequence[Problem]) -> None:

@@ -21,7 +21,7 @@ from dunwu.jobs.data_inputs import data_hashes, data_inputs
 from dunwu.jobs.evaluations import Evaluator, session_during
 from dunwu.jobs.headline import already_finished, announce, budget_facts, conclude, final_checkpoint
 from dunwu.jobs.outside import model_folder
-from dunwu.jobs.reward_checks import check_parts, check_reward
+from dunwu.jobs.reward_checks import check_parts, check_reward, teacher_facts
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.lora import add_lora, base_parameters
@@ -105,7 +105,8 @@ def run_zero(config: ZeroConfig, out: Path, resume: bool = False, reporter: Repo
         written = template_in_words(config.template, tokenizer)
         plan = run.manifest["algorithm"], run.manifest["arithmetic"], written, chosen
         announce(reporter, config, out, base_parameters(model), str(device), torch.get_num_threads(), *plan)
-        reporter.facts((*budget_facts(budget), *checked.remarks(), *(("measured", line) for line in unmeasured)))
+        asked = teacher_facts(config, checked.prompts, tokenizer)
+        reporter.facts((*budget_facts(budget), *asked, *checked.remarks(), *(("measured", line) for line in unmeasured)))
         for warning in checked.warnings:
             reporter.warn(warning)
         if day := written_date(config.template, tokenizer):

@@ -28,7 +28,8 @@ from dunwu.text.answer_forms import form_of
 from dunwu.trainers.teachers import Teacher
 from dunwu.types import Completion, Exchange, Group, Problem, Prompt, Request, Reward, Rollout, TokenSequence
 
-_ANSWER = "The answer."
+_ANSWER = "\uf8ff"
+"""Stands for an answer in the template: a private character, which no template writes."""
 _SPARE = 2
 """Tokens by which a reply may grow when it is encoded between the template's texts."""
 

@@ -67,6 +67,7 @@ def test_shots_stand_before_the_question_and_a_missing_chat_template_is_told() -
     prefilled = chat_prompt(chat[-1:], "r1-zero-prefilled", tokenizer)
     assert prefilled.text.endswith("Assistant: <think>\n")
     assert prefilled.prefill == "<think>\n"
+    assert chat_prompt(chat, "r1-zero-prefilled", tokenizer).text.endswith("User: Two? Assistant: <think>\n")
     tokenizer.chat_template = None
     with pytest.raises(ConfigError, match="no chat template"):
         chat_prompt(chat, "chat", tokenizer)
