@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "distillation": "Distillation beside a teacher",
     "reward_model": "Training of a reward model",
     "new_model": "A new model with random weights",
+    "merge": "Weights of several models merged",
     "pretrain": "Pre-training from scratch",
     "cold_start": "Data: a cold start",
     "rejection_sampling": "Data: rejection sampling",
@@ -40,6 +41,7 @@ TAGS: Mapping[str, tuple[str, ...]] = {
     "sft": ("sft",),
     "distillation": ("distillation",),
     "reward_model": ("reward-model",),
+    "merge": ("merge",),
 }
 
 

@@ -32,6 +32,9 @@ class Choosing(Config):
     """A model that verifies answers that rules cannot; null: rules only."""
     keep: Positive = 1
     """Correct answers kept per problem; if there are more, those that differ most."""
+    order: Literal["given", "easy-to-hard"] = "given"
+    """Order of the rows. easy-to-hard: those of problems that more of the answers solve first, at equal shares shorter ones; to train in
+    this order set `order: given` there."""
 
 
 class RejectionConfig(Choosing, ReplyBuilder, SolvedProblems):

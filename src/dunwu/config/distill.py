@@ -115,7 +115,7 @@ class Distilling(Seeded, Machine, Verifying, OfTasks, OfModel):
 
     @model_validator(mode="after")
     def _nothing_to_ask(self) -> Self:
-        unused = sorted(self.rows.model_fields_set & {"prompts", "samples", "ask_for_form", "judge", "keep"})
+        unused = sorted(self.rows.model_fields_set & {"prompts", "samples", "ask_for_form", "judge", "keep", "order"})
         if isinstance(self.teacher, StoredAnswers) and unused:
             raise ValueError(f"rows.{unused[0]} has no effect on stored answers, of which nothing is asked: leave it out")
         return self

@@ -22,7 +22,9 @@ class SftTraining(Saving, PolicyOptimising, PolicyWeights):
     """Training template, see `dunwu.models.chat`; auto: the tokenizer's own, if it keeps all reasoning. Or a block, such as
     {system: r1}, Jinja, or a file of either (.yaml, .jinja)."""
     epochs: Positive = 2
-    """Passes over the data, each in its own order."""
+    """Passes over the data."""
+    order: Literal["random", "given"] = "random"
+    """random: each epoch in an order of its own; given: each in that of the data, such as from easy to hard."""
     batch_size: Positive = 32
     """Conversations in an update; the last update of an epoch may have fewer."""
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.1

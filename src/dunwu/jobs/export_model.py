@@ -74,7 +74,7 @@ def run_export(source: str, export: Export, history: History, reporter: Reporter
         released = _asking(released, source, history, model, tokenizer, reporter)
     with atomic_folder(out, reporter) as folder:
         save_model(model, tokenizer, folder, dtype)
-        _write_release(folder, source)
+        write_release(folder, source)
         (folder / README).write_text(model_card(released, history), encoding="utf-8")
         problem = _convert(folder, released, history) if export.gguf else ""
         check_folder(folder)
@@ -192,7 +192,7 @@ def _set_generation(model: LanguageModel, stops: tuple[int, ...], sampling: Mapp
     model.generation_config.eos_token_id = list(stops) if len(stops) > 1 else next(iter(stops), None)
 
 
-def _write_release(folder: Path, source: str) -> None:
+def write_release(folder: Path, source: str) -> None:
     """What our own commands need beside the chat template, so that they ask as the run did."""
     trained = trained_as(source)
     if "template" not in trained:

@@ -192,7 +192,7 @@ def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
     """
     config, names = _read_json(folder / "config.json", "a Hugging Face model folder has one"), set[str]()
     _check_tokenizer(folder)
-    for path in _weight_files(folder):
+    for path in weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:
                 types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
@@ -211,7 +211,8 @@ def _check_tokenizer(folder: Path) -> None:
         raise ModelError(f"no tokenizer.json in {folder}; save the tokenizer beside the weights")
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model's folder. Raises ``ModelError`` if there are none, or the list of shards is corrupt."""
     index = folder / WEIGHTS_INDEX
     if index.is_file():
         shards = _read_json(index, "it lists the shards").get("weight_map")
@@ -226,6 +227,23 @@ def _weight_files(folder: Path) -> list[Path]:
     raise ModelError(f"no {WEIGHTS} in {folder}{pickled}; save the weights as safetensors")
 
 
+def files_of(name_or_path: str) -> Path:
+    """The folder with a model's files; those of a hub model are fetched first. Raises ``ModelError`` as `load_model`."""
+    folder = local_folder(name_or_path)
+    if folder is None:
+        try:
+            found = [_beside(name_or_path, None, name) for name in (WEIGHTS_INDEX, "config.json")]
+            if found[1] is None:
+                raise ModelError(f"{name_or_path!r} is a hub repository without a config.json; give that of a model")
+            for file in {WEIGHTS} if found[0] is None else _read_json(found[0], "it lists the shards")["weight_map"].values():
+                _beside(name_or_path, None, file)
+        except LOAD_ERRORS as error:
+            raise ModelError(_explain(name_or_path, folder, error)) from error
+        folder = found[1].parent
+    check_folder(folder)
+    return folder
+
+
 def stored_dtype(name_or_path: str) -> torch.dtype:
     """The dtype of most tensors in a model's files."""
     return _stored_dtype(name_or_path, local_folder(name_or_path))
@@ -235,7 +253,7 @@ def _stored_dtype(source: str, folder: Path | None) -> torch.dtype:
     """The dtype of most tensors in the weights."""
     config = _beside(source, folder, "config.json")
     counts = Counter[torch.dtype]()
-    for path in [] if config is None else _weight_files(config.parent)[:1]:
+    for path in [] if config is None else weight_files(config.parent)[:1]:
         with safe_open(path, framework="pt") as file:
             counts.update(_DTYPES.get(file.get_slice(name).get_dtype(), torch.float32) for name in file.keys())  # noqa: SIM118
     return counts.most_common(1)[0][0] if counts else torch.float32

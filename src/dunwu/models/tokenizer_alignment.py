@@ -21,10 +21,10 @@ _END = b"\xff"
 """Stands for the end of sequence, whatever it is called: this byte does not occur in UTF-8."""
 
 
-def tokenizer_difference(student: Tokenizer, teacher: Tokenizer) -> str:
+def tokenizer_difference(student: Tokenizer, teacher: Tokenizer, ends: bool = True) -> str:
     """The first thing in which two tokenizers differ, in words; empty if their ids mean the same, so that logits can be compared.
 
-    Compared: tokens and their ids, which of them are special, the end of sequence, and how texts are encoded.
+    Compared: tokens and their ids, which of them are special, with ``ends`` the end of sequence, and how texts are encoded.
     """
     ours, theirs = student.get_vocab(), teacher.get_vocab()
     if ours != theirs:
@@ -32,7 +32,7 @@ def tokenizer_difference(student: Tokenizer, teacher: Tokenizer) -> str:
         return f"token {token!r} has id {ours.get(token)} in one and {theirs.get(token)} in the other"
     if special := _special(student) ^ _special(teacher):
         return f"token {min(special)} is special in one of them"
-    if student.eos_token != teacher.eos_token:
+    if ends and student.eos_token != teacher.eos_token:
         return f"the end of sequence is {student.eos_token!r} in one and {teacher.eos_token!r} in the other"
     return next((f"{text[:40]!r} is encoded differently" for text in PROBES if _encoded(student, text) != _encoded(teacher, text)), "")
 

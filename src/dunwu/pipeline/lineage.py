@@ -102,14 +102,27 @@ def parent_of(model: str) -> str | None:
     if model == BUNDLED_NAME or not Path(model).is_dir():
         return None
     for artefact in artefacts_at(Path(model)):
-        source = artefact.manifest["sources"].get("model", {})
         if artefact.manifest["kind"] == "file":
             return None
-        if "stage" in source:
-            return str(source_of(artefact, source).payload)
-        return next(outside_models(artefact), artefact.manifest["config"].get("model") or "")
+        return _trained_from(artefact)
     run = run_above(Path(model))
     return None if run is None else str(read_mapping(run / "config.yaml").get("model") or "")
+
+
+def _trained_from(made: Artefact) -> str:
+    """The model that a stage began with: of merged ones their base, or the first; empty if it began from scratch."""
+    manifest, key = made.manifest, "model"
+    if manifest["kind"] == "merge":
+        models = manifest["config"]["models"]
+        key = "base" if "base" in manifest["sources"] or manifest["config"]["base"] else f"models.{next(iter(models))}"
+    source = manifest["sources"].get(key, {})
+    if "stage" in source:
+        return str(source_of(made, source).payload)
+    if "path" in source:
+        return _outside(source["path"])
+    group, _, name = key.partition(".")
+    value = manifest["config"].get(group)
+    return str((value[name] if name else value) or "")
 
 
 def measurements(artefact: Artefact, model: Mapping[str, str] | None = None) -> list[Artefact]:
@@ -127,8 +140,12 @@ def measurements(artefact: Artefact, model: Mapping[str, str] | None = None) -> 
 def outside_models(made: Artefact) -> Iterator[str]:
     """The models from outside the pipeline that an artefact was made from."""
     for key, source in made.manifest["sources"].items():
-        if key == "model" and "path" in source:
-            yield BUNDLED_NAME if Path(source["path"]) == bundled_path() else source["path"]
+        if (key == "model" or made.manifest["kind"] == "merge") and "path" in source:
+            yield _outside(source["path"])
+
+
+def _outside(path: str) -> str:
+    return BUNDLED_NAME if Path(path) == bundled_path() else path
 
 
 def checkpoint_fault(folder: Path) -> str:

@@ -15,7 +15,7 @@ from dunwu.config.overrides import Override, apply_overrides, parse_overrides
 from dunwu.config.yaml_text import write_yaml
 from dunwu.errors import ConfigError
 from dunwu.pipeline.graph import Pipeline, Stage
-from dunwu.pipeline.stage_models import facts_of, made_facts, with_templates
+from dunwu.pipeline.stage_models import facts_of, made_facts, model_key, with_templates
 from dunwu.pipeline.stages import KINDS
 
 Json = dict[str, Any]
@@ -135,7 +135,7 @@ class _Stages:
             raise ConfigError(f"stage {name}: inputs = {str(inputs)[:80]}: expected lines of `key: stage`, such as `model: base`")
         try:
             model = _model(work)
-            key = "model" if "tokenizer" not in model.model_fields else "tokenizer"
+            key = model_key(model, data, inputs)
             given = [each.value for each in parse_overrides(tokens) if each.key == key]
             facts = facts_of({**data, **({key: given[-1]} if given else {})}, inputs, self._made_by, key)
             follow = following(str(work).replace("_", "-"), facts)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from dunwu.config.base import Config
 from dunwu.config.defaults import ModelFacts, template_of
+from dunwu.config.merge import MergeConfig
 from dunwu.config.pipeline import FileConfig
 from dunwu.config.pretrain import NewModelConfig, PretrainConfig
 from dunwu.config.sft import SftConfig
@@ -26,7 +28,17 @@ def facts_of(data: Mapping[str, Any], inputs: Mapping[str, str], made_by: MadeBy
     """The facts of the model at ``key`` of a stage: that of another stage, or the one that ``data`` names; else that of its generator."""
     of_generator = next((each for each in inputs if each.endswith("generator.model")), key) if "model" not in data else key
     source = inputs.get(key, inputs.get(of_generator))
-    return named_facts(data.get(key.rpartition(".")[2])) if source is None else made_by(source)
+    holder = data.get("models", {}) if key.startswith("models.") else data
+    return named_facts(holder.get(key.rpartition(".")[2])) if source is None else made_by(source)
+
+
+def model_key(work: type[Config], data: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """The key of the model that a stage follows: of models to merge the first."""
+    if not issubclass(work, MergeConfig):
+        return "model" if "tokenizer" not in work.model_fields else "tokenizer"
+    named = data.get("models")
+    written = [f"models.{name}" for name in named] if isinstance(named, Mapping) else []
+    return next((key for key in (*written, *inputs) if key.startswith("models.")), "models")
 
 
 def named_facts(model: object) -> ModelFacts:
@@ -44,6 +56,8 @@ def made_facts(stage: Stage, taken: ModelFacts) -> ModelFacts:
         return named_facts(work.path)
     if isinstance(work, NewModelConfig | PretrainConfig):
         return ModelFacts(taken.tiny, positions=work.shape.max_positions, chat=taken.chat)
+    if isinstance(work, MergeConfig):
+        return taken
     if not isinstance(work, ZeroConfig | SftConfig):
         return ModelFacts(tiny=False)
     form = work.answer_form if isinstance(work, ZeroConfig) else None

@@ -14,6 +14,7 @@ from dunwu.config.data import Builder, LocalGenerator
 from dunwu.config.data_replies import ColdStartConfig, PreferencesConfig, RejectionConfig
 from dunwu.config.data_rows import CleaningConfig, DifficultyConfig, GeneralConfig, MixingConfig
 from dunwu.config.distill_methods import DistillationConfig
+from dunwu.config.merge import MergeConfig
 from dunwu.config.pipeline import ArtefactKind, EvaluateConfig, FileConfig, OwnConfig
 from dunwu.config.pretrain import NewModelConfig, PretrainConfig
 from dunwu.config.references import parts
@@ -38,6 +39,7 @@ KINDS: Mapping[str, type[Config]] = MappingProxyType(
         "stage_table": StageTableConfig,
         "comparison": ComparisonConfig,
         "new_model": NewModelConfig,
+        "merge": MergeConfig,
         "pretrain": PretrainConfig,
         "zero": ZeroConfig,
         "sft": SftConfig,
@@ -99,6 +101,8 @@ def describe(work: Config) -> Work:
             )
         case NewModelConfig():
             return Work("model", "dunwu.jobs.new_model:run_new_model", takes={"tokenizer": "model"})
+        case MergeConfig():
+            return Work("model", "dunwu.jobs.merge_model:run_merge", takes={"base": "model", "models.*": "model"})
         case PretrainConfig():
             return _trainer("dunwu.trainers.pretrain:pretrain", {"tokenizer": "model"})
         case DistillationConfig():

@@ -140,10 +140,10 @@ class SftTrainer:
         return {}
 
     def batch(self, step: int) -> list[Example]:
-        """The conversations of an update; each epoch has an order of its own, which depends on the seed alone."""
+        """The conversations of an update; a random order is another one in each epoch, and depends on the seed alone."""
         epoch, place = divmod(step - 1, self.updates_per_epoch)
-        generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + epoch) % SEEDS)
-        order = torch.randperm(len(self.examples), generator=generator)
+        generator, rows = torch.Generator().manual_seed((self.config.seed * 1_000_003 + epoch) % SEEDS), len(self.examples)
+        order = torch.arange(rows) if self.config.order == "given" else torch.randperm(rows, generator=generator)
         chosen = order[place * self.config.batch_size : (place + 1) * self.config.batch_size]
         return [self.examples[i] for i in chosen.tolist()]
 

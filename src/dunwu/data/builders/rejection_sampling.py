@@ -7,7 +7,7 @@ cannot, by a generative judge with the ground truth; mixed languages, long parag
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dunwu.config.data_replies import RejectionConfig
@@ -17,7 +17,7 @@ from dunwu.data.builders.funnel import Funnel
 from dunwu.data.builders.near_duplicates import most_different
 from dunwu.data.builders.sampled import Sampled, sample, training_problems
 from dunwu.data.generators.base import Open
-from dunwu.data.io.card import Json
+from dunwu.data.io.card import Json, row_text
 from dunwu.data.io.data_set import DataSet
 from dunwu.data.judges.correctness import BY_MEANING, judge_correctness
 from dunwu.data.prompts import request_for_form
@@ -44,6 +44,8 @@ def rejection_sample(config: RejectionConfig, open_generator: Open, count: Count
     left = _right(complete, config, open_generator, funnel, facts)
     drafts = readable(drafts_of(left, funnel), config.filters, funnel, count)
     rows = finish(at_most(drafts, config.keep, funnel), config, funnel, benchmarks)
+    if config.order == "easy-to-hard":
+        rows = easy_to_hard(rows, shares_right(sampled, left), count)
     facts["problems with a row"] = len({row["problem_id"] for row in rows})
     return DataSet("Rejection sampling", rows, funnel, facts, [each.certificate for each in benchmarks])
 
@@ -83,6 +85,20 @@ def at_most(drafts: Sequence[Draft], number: int, funnel: Funnel) -> list[Draft]
         groups.setdefault(draft.columns["problem_id"], []).append(place)
     chosen = {places[each] for places in groups.values() for each in most_different([drafts[p].answer for p in places], number)}
     return funnel.keep(f"beyond {number} a problem", drafts, [place in chosen for place in range(len(drafts))], lambda d: d.answer)
+
+
+def shares_right(sampled: Sequence[Sampled], right: Sequence[Sampled]) -> dict[str, float]:
+    """The share of the ``right`` ones among the answers to each problem, by its id."""
+    asked, solved = (Counter(each.problem.id for each in answers) for answers in (sampled, right))
+    return {problem: solved[problem] / number for problem, number in asked.items()}
+
+
+def easy_to_hard(rows: Sequence[Json], rates: Mapping[str, float], count: CountTokens) -> list[Json]:
+    """The rows with the ``pass_rate`` of their problem: the highest first, at equal rates the row with fewer tokens."""
+    rated = [{**row, "pass_rate": rates[row["problem_id"]]} for row in rows]
+    lengths = count([row_text(row) for row in rows])
+    order = sorted(range(len(rated)), key=lambda place: (-rated[place]["pass_rate"], lengths[place]))
+    return [rated[place] for place in order]
 
 
 def show(sampled: Sampled) -> Json:
