@@ -116,6 +116,12 @@ def test_micro_batches_change_nothing(open_sft: OpenSft, sft_config: Any, tmp_pa
         assert (tensor - found[1][3][name]).abs().mean() < 1e-4, name
 
 
+def test_the_given_order_is_that_of_the_data_in_each_epoch(open_sft: OpenSft, sft_config: Any, tmp_path: Path) -> None:
+    with open_sft(tmp_path, sft_config("order=given")) as trainer:
+        batches = [[one.where for one in trainer.batch(step)] for step in range(1, 7)]
+        assert list(chain.from_iterable(batches)) == [each.where for each in trainer.examples] * 2
+
+
 def test_an_epoch_has_every_conversation_once_in_an_order_of_its_own(open_sft: OpenSft, sft_config: Any, tmp_path: Path) -> None:
     orders = []
     for seed in (0, 0, 1):

@@ -11,7 +11,7 @@ import pytest
 from dunwu.config.data import Sampling
 from dunwu.config.data_replies import RejectionConfig
 from dunwu.config.load import validate
-from dunwu.data.builders.rejection_sampling import rejection_sample
+from dunwu.data.builders.rejection_sampling import easy_to_hard, rejection_sample
 from dunwu.data.builders.sampled import sample
 from dunwu.data.generators.base import Scripted
 from dunwu.data.io.data_set import DataSet
@@ -57,6 +57,22 @@ def test_right_answers_are_kept_and_at_most_so_many_a_problem(sums: str, count: 
     assert set(by_problem.values()) <= {1, 2}
     assert made.facts["problems with a row"] == len(by_problem)
     assert sampled(config(sums, keep=2), count).rows == made.rows
+
+
+def test_from_easy_to_hard(sums: str, count: Callable[..., Any]) -> None:
+    """The share of right answers to a problem, highest first, then the shorter row; the same rows as without an order."""
+    given, ordered = (sampled(config(sums, keep=2, order=order), count).rows for order in ("given", "easy-to-hard"))
+    assert [row["pass_rate"] for row in ordered] == sorted((row["pass_rate"] for row in ordered), reverse=True)
+    assert len({row["pass_rate"] for row in ordered}) > 1
+    bare = [{key: value for key, value in row.items() if key != "pass_rate"} for row in ordered]
+    assert sorted(map(str, bare)) == sorted(map(str, given))
+    assert all("pass_rate" not in row for row in given)
+
+
+def test_shares_and_ties_by_hand(count: Callable[..., Any]) -> None:
+    rows = [{"problem_id": "hard", "prompt": "a"}, {"problem_id": "easy", "prompt": "a b c"}, {"problem_id": "easy", "prompt": "a"}]
+    ordered = easy_to_hard(rows, {"hard": 0.25, "easy": 1.0}, count)
+    assert [(row["prompt"], row["pass_rate"]) for row in ordered] == [("a", 1.0), ("a b c", 1.0), ("a", 0.25)]
 
 
 def test_unreadable_answers_give_way_before_the_choice(sums: str, count: Callable[..., Any]) -> None:
