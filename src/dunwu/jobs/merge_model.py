@@ -50,7 +50,7 @@ def run_merge(config: MergeConfig, out: Path, reporter: Reporter = QUIET) -> Pat
     _write_weights(out / WEIGHTS, config, list(stored.values()), layouts, reporter)
     first = f"models.{next(iter(config.models))}"
     _write_rest(out, names[first], folders[first], tokenizer, next(iter(layouts.values())))
-    reporter.say(f"{config.method}: {len(config.models)} models, {len(layouts)} tensors")
+    reporter.say(f"{config.method} of {', '.join(config.models)}: {len(layouts)} tensors")
     return out
 
 

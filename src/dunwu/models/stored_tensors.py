@@ -39,7 +39,7 @@ class StoredTensors:
     def __init__(self, folder: Path) -> None:
         self._slices: dict[str, Any] = {}
         for path in weight_files(folder):
-            file = safe_open(path, framework="pt")
+            file: Any = safe_open(path, framework="pt")
             self._slices |= {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         self.layouts = {name: Layout(found.get_dtype(), tuple(found.get_shape())) for name, found in self._slices.items()}
 
