@@ -227,23 +227,6 @@ def weight_files(folder: Path) -> list[Path]:
     raise ModelError(f"no {WEIGHTS} in {folder}{pickled}; save the weights as safetensors")
 
 
-def files_of(name_or_path: str) -> Path:
-    """The folder with a model's files; those of a hub model are fetched first. Raises ``ModelError`` as `load_model`."""
-    folder = local_folder(name_or_path)
-    if folder is None:
-        try:
-            found = [_beside(name_or_path, None, name) for name in (WEIGHTS_INDEX, "config.json")]
-            if found[1] is None:
-                raise ModelError(f"{name_or_path!r} is a hub repository without a config.json; give that of a model")
-            for file in {WEIGHTS} if found[0] is None else _read_json(found[0], "it lists the shards")["weight_map"].values():
-                _beside(name_or_path, None, file)
-        except LOAD_ERRORS as error:
-            raise ModelError(_explain(name_or_path, folder, error)) from error
-        folder = found[1].parent
-    check_folder(folder)
-    return folder
-
-
 def stored_dtype(name_or_path: str) -> torch.dtype:
     """The dtype of most tensors in a model's files."""
     return _stored_dtype(name_or_path, local_folder(name_or_path))

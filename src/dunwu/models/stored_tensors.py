@@ -14,7 +14,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from dunwu.models.loading import weight_files
+from dunwu.errors import ModelError
+from dunwu.models.hub_ids import local_folder
+from dunwu.models.loading import WEIGHTS, WEIGHTS_INDEX, check_folder, weight_files
+from dunwu.process.hub import hub_file
 
 DTYPES: Mapping[str, torch.dtype] = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 """Types that are weights, by their names in the files."""
@@ -48,6 +51,24 @@ class StoredTensors:
         found = self._slices[name]
         tensor: Tensor = found[start:stop] if self.layouts[name].shape else found[...]
         return tensor
+
+
+def files_of(name_or_path: str) -> Path:
+    """The folder with a model's files; those of a hub model are fetched. Raises ``ModelError`` if they are missing or corrupt."""
+    folder = local_folder(name_or_path)
+    if folder is None:
+        folder = _fetched(name_or_path, "config.json").parent
+        index = hub_file(name_or_path, WEIGHTS_INDEX, fetch=True)
+        for file in {WEIGHTS} if index is None else set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()):
+            _fetched(name_or_path, file)
+    check_folder(folder)
+    return folder
+
+
+def _fetched(repository: str, file: str) -> Path:
+    if (found := hub_file(repository, file, fetch=True)) is None:
+        raise ModelError(f"{file} of {repository!r} is neither in the cache nor on the hub; check the name or the network")
+    return found
 
 
 def row_ranges(layout: Layout, values: int) -> Iterator[tuple[int, int]]:
