@@ -14,9 +14,10 @@ from dunwu.config.merge import MergeConfig
 from dunwu.errors import ModelError
 from dunwu.jobs.export_model import write_release
 from dunwu.models.bundled import trained_as
+from dunwu.models.folder import WEIGHTS
 from dunwu.models.generations import write_for_both
 from dunwu.models.heads import HEAD
-from dunwu.models.loading import WEIGHTS, alone, load_tokenizer
+from dunwu.models.loading import alone, load_tokenizer
 from dunwu.models.protocols import Tokenizer
 from dunwu.models.served_template import block_for, served_template
 from dunwu.models.stored_tensors import DTYPES, Layout, StoredTensors, files_of, row_ranges, write_tensors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import threading
@@ -24,6 +23,7 @@ from dunwu.config.blocks import SavePrecision
 from dunwu.errors import ModelError, UserError
 from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.chat_text import chat_end
+from dunwu.models.folder import first_line, read_json, weight_files
 from dunwu.models.generations import write_for_both
 from dunwu.models.hub_ids import local_folder
 from dunwu.models.lora import FOLDER, has_adapters, load_adapter, merged_state, save_adapter
@@ -31,8 +31,6 @@ from dunwu.models.protocols import CausalLM, LanguageModel, Tokenizer
 from dunwu.models.tokenizer_check import difference
 from dunwu.process.hub import hub_answers
 
-WEIGHTS = "model.safetensors"
-WEIGHTS_INDEX = "model.safetensors.index.json"
 _DTYPES = {"BF16": torch.bfloat16, "F16": torch.float16}
 _STORED = "stored_dtype"
 _ONE_AT_A_TIME = threading.RLock()
@@ -190,7 +188,7 @@ def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
 
     Raises ``ModelError`` unless ``folder`` has a valid configuration, a tokenizer and complete safetensors weights.
     """
-    config, names = _read_json(folder / "config.json", "a Hugging Face model folder has one"), set[str]()
+    config, names = read_json(folder / "config.json", "a Hugging Face model folder has one"), set[str]()
     _check_tokenizer(folder)
     for path in weight_files(folder):
         try:
@@ -198,7 +196,7 @@ def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
                 types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise ModelError(
-                f"weights {path} cannot be read ({_first_line(error)}); the file is missing, truncated or corrupt: download it again"
+                f"weights {path} cannot be read ({first_line(error)}); the file is missing, truncated or corrupt: download it again"
             ) from error
         names |= types.keys()
         if packed := [name for name, kind in types.items() if kind not in _WHOLE and name.endswith("weight")]:
@@ -209,22 +207,6 @@ def check_folder(folder: Path) -> tuple[dict[str, Any], set[str]]:
 def _check_tokenizer(folder: Path) -> None:
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
         raise ModelError(f"no tokenizer.json in {folder}; save the tokenizer beside the weights")
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model's folder. Raises ``ModelError`` if there are none, or the list of shards is corrupt."""
-    index = folder / WEIGHTS_INDEX
-    if index.is_file():
-        shards = _read_json(index, "it lists the shards").get("weight_map")
-        if not (isinstance(shards, dict) and shards and all(Path(str(name)).name == name for name in shards.values())):
-            raise ModelError(f"{index}: weight_map must give the name of a file beside it for each of the weights; download it again")
-        if (folder / WEIGHTS).is_file() and WEIGHTS not in shards.values():  # transformers loads the one, vLLM the others
-            raise ModelError(f"{folder} has {WEIGHTS}, and {index.name} lists others; remove the weights of the earlier save")
-        return [folder / name for name in sorted(set(shards.values()))]
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    pickled = " (pickled weights are never loaded; convert them)" if any(folder.glob("*.bin")) else ""
-    raise ModelError(f"no {WEIGHTS} in {folder}{pickled}; save the weights as safetensors")
 
 
 def stored_dtype(name_or_path: str) -> torch.dtype:
@@ -240,18 +222,6 @@ def _stored_dtype(source: str, folder: Path | None) -> torch.dtype:
         with safe_open(path, framework="pt") as file:
             counts.update(_DTYPES.get(file.get_slice(name).get_dtype(), torch.float32) for name in file.keys())  # noqa: SIM118
     return counts.most_common(1)[0][0] if counts else torch.float32
-
-
-def _read_json(path: Path, remedy: str) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"no {path.name} in {path.parent}; {remedy}") from error
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({_first_line(error)}); it must be JSON") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} holds a {type(content).__name__}; it must be a JSON object")
-    return content
 
 
 def _load_tokenizer(source: str, folder: Path | None) -> Tokenizer:
@@ -297,7 +267,7 @@ def _plain(tokenizer: Tokenizer) -> Tokenizer:
 
 def _described(source: str, folder: Path | None) -> dict[str, Any]:
     file = _beside(source, folder, "tokenizer_config.json")
-    return {} if file is None else _read_json(file, "")
+    return {} if file is None else read_json(file, "")
 
 
 def _beside(source: str, folder: Path | None, name: str) -> Path | None:
@@ -312,7 +282,7 @@ def _beside(source: str, folder: Path | None, name: str) -> Path | None:
 def _load_weights(auto: Any, source: str, dtype: torch.dtype, local: bool, **settings: Any) -> tuple[Any, set[str], set[str]]:
     folder = Path(source) if local else None
     file = _beside(source, folder, "config.json")
-    config = {} if file is None else _read_json(file, "")
+    config = {} if file is None else read_json(file, "")
     if _pads_outside(config):
         settings = {**settings, "pad_token_id": None}  # an embedding would refuse it, or use its last row
     with alone():
@@ -394,11 +364,5 @@ def _explain(name: str, folder: Path | None, error: BaseException) -> str:
     if "ignore_mismatched_sizes" in str(error):
         return f"model {name!r} has weights of other sizes than its config.json says; take both from the same model"
     if folder is not None:
-        return f"model folder {folder} cannot be loaded ({_first_line(error)}); take all its files from the same model"
-    return f"{name!r} is neither a folder nor a hub model that can be downloaded ({_first_line(error)}); check the name or the network"
-
-
-def _first_line(error: BaseException) -> str:
-    text = f"unknown {error}" if isinstance(error, KeyError) else str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
-    return " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:200]
+        return f"model folder {folder} cannot be loaded ({first_line(error)}); take all its files from the same model"
+    return f"{name!r} is neither a folder nor a hub model that can be downloaded ({first_line(error)}); check the name or the network"

@@ -15,8 +15,9 @@ from safetensors import safe_open
 from torch import Tensor
 
 from dunwu.errors import ModelError
+from dunwu.models.folder import WEIGHTS, WEIGHTS_INDEX, weight_files
 from dunwu.models.hub_ids import local_folder
-from dunwu.models.loading import WEIGHTS, WEIGHTS_INDEX, check_folder, weight_files
+from dunwu.models.loading import check_folder
 from dunwu.process.hub import hub_file
 
 DTYPES: Mapping[str, torch.dtype] = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}

@@ -19,7 +19,7 @@ ROWS = {
     "easy-to-hard": ["student-base", "random", "easy-to-hard", "easy-first"],
     "skills": ["student-base", "countdown-only", "equal", "reasoning"],
     "merge": [
-        *("student-base", "expert-countdown", "expert-translation", "expert-count", "expert-numbers"),
+        *("base", "expert-countdown", "expert-translation", "expert-count", "expert-numbers"),
         *("average", "arithmetic", "together"),
     ],
 }
