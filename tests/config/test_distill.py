@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dunwu.config.distill import R1_DISTILL, R1_STUDENTS, DistillConfig, StudentTraining, student_rate
+from dunwu.config.distill_methods import DistillationConfig
 from dunwu.config.load import load_config, validate
 from dunwu.config.recipes import bundled_recipes
 from dunwu.errors import ConfigError
@@ -114,3 +115,30 @@ def test_stored_answers_take_no_keys_of_questions(key: str) -> None:
     value = True if key == "ask_for_form" else 2
     with pytest.raises(ConfigError, match=rf"rows\.{key}"):
         validate(DistillConfig, {"teacher": {"kind": "rows", "data": "x.jsonl"}, "rows": {key: value}})
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"kind": "logits", "beta": 0.2},
+        {"kind": "logits", "divergence": "jensen-shannon", "skew": 0.2},
+        {"kind": "on-policy", "skew": 0.2},
+        {"kind": "logits", "stored": "teacher"},
+        {"kind": "logits", "top_k": 8, "stored": ""},
+        {"kind": "logits", "top_k": -1},
+        {"kind": "hidden", "last": 2},
+        {"kind": "attention", "layers": "uniform", "last": 2},
+        {"kind": "on-policy", "student_share": 1.5},
+    ],
+    ids=str,
+)
+def test_keys_of_a_method_that_do_nothing_or_are_out_of_range_are_refused(method: dict[str, Any]) -> None:
+    key = [*method][-1]
+    with pytest.raises(ConfigError, match=rf"method\.{key}"):
+        validate(DistillationConfig, {"model": "tiny", "teacher": "tiny", "method": method})
+
+
+@pytest.mark.parametrize("method", ["logits", "hidden", "attention", "on-policy"])
+def test_a_method_with_all_its_keys_written_out_is_read_again(method: str) -> None:
+    found = validate(DistillationConfig, {"model": "tiny", "teacher": "tiny", "method": method}).method
+    assert validate(DistillationConfig, {"model": "tiny", "teacher": "tiny", "method": found.model_dump(mode="json")}).method == found

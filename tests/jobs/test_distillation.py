@@ -17,7 +17,7 @@ from dunwu.config.distill import DistillConfig
 from dunwu.config.distill_methods import DistillationConfig
 from dunwu.config.load import load_config, validate
 from dunwu.config.pretrain import ModelShape
-from dunwu.errors import ConfigError
+from dunwu.errors import ConfigError, RunError
 from dunwu.jobs.distillation import run_distillation
 from dunwu.models.loading import load_model, save_model
 from dunwu.models.new import new_model
@@ -76,6 +76,13 @@ def test_a_stored_teacher_runs_once(config_of: ConfigOf, tmp_path: Path, monkeyp
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "stored").rglob("*.safetensors")} == kept
     final = "checkpoints/step-000003/model.safetensors"
     assert (first / final).read_bytes() == (second / final).read_bytes()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(config_of: ConfigOf, rows: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError) as caught:
+        run_distillation(config_of(f"method={{kind: logits, top_k: 8, stored: {rows}}}"), tmp_path / "run")
+    assert "method.stored" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 CHILD = """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from dunwu.config.base import Config, Count, Positive, Share
 from dunwu.config.blocks import SamplingConfig
@@ -13,6 +13,12 @@ from dunwu.config.sft import SftConfig
 
 DivergenceName = Literal["forward-kl", "reverse-kl", "jensen-shannon", "skewed-forward", "skewed-reverse"]
 Weight = Annotated[float, Field(ge=0)]
+
+
+def _refuse_unused(method: Config, key: str, used: bool, needs: str) -> None:
+    value = getattr(method, key)
+    if not used and value != type(method).model_fields[key].default:
+        raise ValueError(f"method.{key} = {value} has no effect without {needs}: add that, or leave it out")
 
 
 class Diverging(Config):
@@ -27,6 +33,12 @@ class Diverging(Config):
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Both distributions are taken at this temperature, and the divergence is multiplied by its square."""
 
+    @model_validator(mode="after")
+    def _of_this_divergence(self) -> Self:
+        _refuse_unused(self, "beta", self.divergence == "jensen-shannon", "divergence: jensen-shannon")
+        _refuse_unused(self, "skew", self.divergence.startswith("skewed"), "divergence: skewed-forward or skewed-reverse")
+        return self
+
 
 class LogitsMethod(Diverging):
     """Fine-tuning on the rows with `(1 - weight) * cross-entropy + weight * divergence`, after Hinton et al. (arXiv 1503.02531)."""
@@ -37,8 +49,13 @@ class LogitsMethod(Diverging):
     top_k: Count = 0
     """Store this many of the teacher's most probable tokens and the mass of all others, once, before training. 0: the teacher's whole
     distribution, computed beside the student's in each update."""
-    stored: str | None = None
+    stored: Annotated[str, Field(min_length=1)] | None = None
     """Folder of what `top_k` stores, which several students may share. null: in the run directory."""
+
+    @model_validator(mode="after")
+    def _something_to_store(self) -> Self:
+        _refuse_unused(self, "stored", self.top_k > 0, "top_k")
+        return self
 
 
 class HiddenMethod(Config):
@@ -56,6 +73,11 @@ class HiddenMethod(Config):
     """Mean squared error over the width, or 1 - cosine. Student states of another width are projected to the teacher's; the projection is
     trained too."""
 
+    @model_validator(mode="after")
+    def _last_layers(self) -> Self:
+        _refuse_unused(self, "last", self.layers == "last", "layers: last")
+        return self
+
 
 class AttentionMethod(Config):
     """Fine-tuning on the rows with `cross-entropy + weight * KL` of attention, after MiniLM (arXiv 2002.10957, 2012.15828)."""
@@ -71,6 +93,11 @@ class AttentionMethod(Config):
     """Number of layers, with layers = last."""
     heads: Count = 0
     """Relation heads, into which the heads of both models are cut; 0: the largest number that divides the heads of both."""
+
+    @model_validator(mode="after")
+    def _last_layers(self) -> Self:
+        _refuse_unused(self, "last", self.layers == "last", "layers: last")
+        return self
 
 
 class OnPolicyMethod(Diverging):

@@ -96,8 +96,11 @@ def missing(examples: Examples, folder: Path) -> list[int]:
 
 
 def store(examples: Examples, folder: Path, teacher: CausalLM, stored: Stored, precision: Precision, reporter: Reporter = QUIET) -> None:
-    """Write the files that are missing. Raises ``RunError`` if the disk is full."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the files that are missing. Raises ``RunError`` if the folder cannot be made or the disk is full."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be made ({error.strerror}): set method.stored to a folder that can be written") from error
     starts, files = missing(examples, folder), -(-len(examples) // SHARD)
     with reporter.progress(files, "the teacher's distributions", files - len(starts)) as advance:
         for done, start in enumerate(starts, files - len(starts) + 1):
