@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dunwu.cli.main import main
 from dunwu.config.distill import DistillConfig
 from dunwu.config.distill_methods import DistillationConfig
 from dunwu.config.load import load_config, validate
 from dunwu.config.pretrain import ModelShape
+from dunwu.config.recipe_commands import recipe_of
 from dunwu.errors import ConfigError, RunError
 from dunwu.jobs.distillation import run_distillation
 from dunwu.models.loading import load_model, save_model
 from dunwu.models.new import new_model
-from dunwu.pipeline.recipe_file import make_pipeline
+from dunwu.pipeline.recipe_file import make_pipeline, read_pipeline
 from dunwu.pipeline.recipes.distill import distill_pipeline, read_distill
 from dunwu.run.directory import content_hash, read_manifest, read_metrics
 
@@ -185,3 +187,39 @@ def test_the_command_refuses_a_pair_before_it_runs(
         error = capsys.readouterr().err
         assert error.count("\n") == 1
         assert not (tmp_path / "run").exists()
+
+
+INSIDE = ("logits", "hidden", "attention", "on-policy")
+
+
+def test_the_recipe_of_all_ways() -> None:
+    pipeline = read_pipeline(recipe_of("tiny/distill-inside", "run"))
+    for way in INSIDE:
+        stage = pipeline[way]
+        assert isinstance(stage.work, DistillationConfig)
+        assert (stage.work.method.kind, stage.inputs["teacher"]) == (way, "teacher")
+    assert pipeline["on-policy"].inputs["model"] == "text"
+    assert pipeline["table"].inputs.keys() == {f"rows.{place}.path" for place in range(2 + len(INSIDE))}
+
+
+@pytest.mark.slow
+def test_the_recipe_of_all_ways_on_small_models(taught_base: str, say_data: Path, student: Path, tmp_path: Path) -> None:
+    task = f"{{task: {{kind: dataset, path: {say_data}}}}}"
+    rows = [f"tasks=[{task}]", "prompts=4", "samples=8", "keep=4", "near_duplicates=1", "filters={}", "decontaminate=[]"]
+    sets = f"{{say: {{task: {{kind: dataset, path: {say_data}}}, problems: 2, samples: 1, sampling: {{max_tokens: 8}}}}}}"
+    models = {"teacher": taught_base, "base": str(student)}
+    small = {
+        "teacher-data": [f".{each}" for each in (*rows, "sampling.max_tokens=12", "reward_workers=0")],
+        **{way: [".batch_size=4", ".epochs=1"] for way in ("text", *INSIDE)},
+        **{f"measured-{name}": [f".reasoning={sets}", ".reward_workers=0"] for name in ("teacher", "text", *INSIDE)},
+    }
+    given = [f"{stage}{key}" for stage, keys in small.items() for key in keys]
+    recipe = yaml.safe_load(recipe_of("tiny/distill-inside", "run").read_text(encoding="utf-8"))
+    recipe["stages"] |= {name: {"work": "file", "path": path, "holds": "model"} for name, path in models.items()}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    assert (
+        main(["run", str(tmp_path / "small.yaml"), "--out", str(tmp_path / "run"), *given, "on-policy.method.sampling.max_tokens=8"]) == 0
+    )
+    for way in INSIDE:
+        [metrics] = (tmp_path / "run").glob(f"stages/{way}/*/run/metrics.jsonl")
+        assert {"teacher_tokens"} <= json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1]).keys()
