@@ -79,6 +79,16 @@ def test_the_flops_of_a_run_by_hand(text_run: Path, taught_base: str) -> None:
     assert Budget(Budgeted(budget=str(text_run), budget_share=0.5), "sft", 1).flops == 3 * parameters * sum(tokens)
 
 
+def test_other_stages_may_count_to_a_budget(text_run: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "stage" / "run" / "data"
+    rows.mkdir(parents=True)
+    config = Budgeted(budget=str(text_run), budget_with={"teacher": str(rows)}, budget_share=0.5)
+    with pytest.raises(ConfigError, match=r"budget_with\.teacher"):
+        Budget(config, "sft", 1)
+    (tmp_path / "stage" / "artefact.json").write_text(json.dumps({"cost": {"flops": 1000, "teacher_flops": 24}}), encoding="utf-8")
+    assert Budget(config, "sft", 1).flops == run_flops(str(text_run)) // 2 + 512
+
+
 def zero_flops(run: Path, checkpoint: Path) -> list[int]:
     """By step: sampled once, trained in two passes."""
     return [count_parameters(checkpoint) * row["num_tokens"] * (2 + 2 * 6) for row in read_metrics(run)]

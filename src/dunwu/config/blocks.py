@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from dunwu.config.base import Betas, Bound, Config, Count, Positive, Seed
-from dunwu.config.references import ModelRef
+from dunwu.config.references import DataRef, ModelRef
 from dunwu.config.template import PromptTemplate
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -164,6 +164,8 @@ class Budgeted(Config):
     budget: ModelRef | None = None
     """A checkpoint of another run: training ends after the first step with which its FLOPs reach those of that run up to the checkpoint,
     evaluations and teacher not counted; the number of steps or epochs is then only the most. null: no such end."""
+    budget_with: dict[str, DataRef] = Field(default_factory=dict)
+    """What stages of a pipeline have made, by any names, such as a teacher's rows: their FLOPs count to the budget as well."""
     budget_share: Annotated[float, Field(gt=0)] = 1.0
     """The budget as a share of those FLOPs."""
 

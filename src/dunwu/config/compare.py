@@ -17,7 +17,7 @@ from dunwu.config.rewards import AccuracyPart, FormatPart, Parts
 from dunwu.config.suite import Name
 from dunwu.config.zero import GrpoConfig
 
-Way = Literal["rl", "text", "logits", "on-policy", "dialogue", "hidden", "attention", "progressive", "text+rl"]
+Way = Literal["rl", "rl-long", "text", "logits", "on-policy", "dialogue", "hidden", "attention", "progressive", "text+rl"]
 Inner = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -106,7 +106,7 @@ class CompareConfig(Distilling):
     seeds: Positive = 3
     """Each way is run with this many seeds, from `seed` on. Teacher's rows and the student's beginning are the same."""
     rl: RlWay = RlWay()
-    """Of rl, dialogue and text+rl."""
+    """Of rl, rl-long, dialogue and text+rl."""
     logits: LogitsMethod = LogitsMethod()
     """Of logits."""
     on_policy: OnPolicyMethod = OnPolicyMethod()

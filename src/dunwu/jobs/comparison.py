@@ -25,9 +25,7 @@ from dunwu.evaluation.comparison import (
     sentence,
 )
 from dunwu.run.reporter import QUIET, Reporter
-
-ARTEFACT = "artefact.json"
-"""The manifest of a stage, in the folder of its output or at most three above it."""
+from dunwu.run.usage import stage_cost
 
 
 def run_comparison(config: ComparisonConfig, out: Path, reporter: Reporter = QUIET) -> Path:
@@ -63,12 +61,6 @@ def _flops(cost: dict[str, Any], name: str) -> int:
 
 
 def _cost(path: str) -> dict[str, Any]:
-    """The cost in the manifest of the stage that made ``path``."""
-    folder = Path(path)
-    manifest = next((place / ARTEFACT for place in (folder, *folder.parents[:3]) if (place / ARTEFACT).is_file()), None)
-    try:
-        if manifest is not None:
-            return dict(json.loads(manifest.read_bytes())["cost"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise DataError(f"{path}: its compute is unknown, as no stage of a pipeline made it; give the outputs of stages")
+    if (found := stage_cost(Path(path))) is None:
+        raise DataError(f"{path}: its compute is unknown, as no stage of a pipeline made it; give the outputs of stages")
+    return found

@@ -22,11 +22,10 @@ from dunwu.pipeline.identity import Identity, differ_in_code_alone, difference
 from dunwu.run.atomic import atomic_file
 from dunwu.run.directory import code_version, config_hash, content_hash
 from dunwu.run.step_manifest import counted_files, crc32
-from dunwu.run.usage import Usage
+from dunwu.run.usage import ARTEFACT, Usage
 
 Json = dict[str, Any]
 
-ARTEFACT = "artefact.json"
 IDENTITY = "identity.json"
 ACCEPTED = "accepted_code.json"
 """In an artefact's folder: the changes of code that were accepted for it (``--accept-code``)."""

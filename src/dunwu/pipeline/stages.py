@@ -91,8 +91,9 @@ def describe(work: Config) -> Work:
                 takes={
                     "model": "model",
                     **dict.fromkeys(("tasks.*.task.path", "evaluations.*.task.path"), "data"),
+                    **_BUDGET,
                     # The teachers come before the next, whose * covers dots too.
-                    **dict.fromkeys(("budget", "dialogue.teacher.model", "reward.*.teacher.model"), "model"),
+                    **dict.fromkeys(("dialogue.teacher.model", "reward.*.teacher.model"), "model"),
                     "reward.*.model": "reward_model",
                 },
                 payload=last_checkpoint,
@@ -106,10 +107,10 @@ def describe(work: Config) -> Work:
         case PretrainConfig():
             return _trainer("dunwu.trainers.pretrain:pretrain", {"tokenizer": "model"})
         case DistillationConfig():
-            taught: Mapping[str, ArtefactKind] = {"model": "model", "teacher": "model", "budget": "model", **_ROWS}
+            taught: Mapping[str, ArtefactKind | None] = {"model": "model", "teacher": "model", **_BUDGET, **_ROWS}
             return _trainer("dunwu.jobs.distillation:run_distillation", taught, lambda run, model: _distillation_usage(run, model, work))
         case SftConfig():
-            return _trainer("dunwu.jobs.sft:run_sft", {"model": "model", "budget": "model", **_ROWS})
+            return _trainer("dunwu.jobs.sft:run_sft", {"model": "model", **_BUDGET, **_ROWS})
         case RewardModelConfig():
             return _trainer("dunwu.jobs.reward_model:run_reward_model", {"model": "model", "data": "data"}, makes="reward_model")
         case EvaluateConfig():
@@ -175,6 +176,7 @@ def describe(work: Config) -> Work:
     raise AssertionError(f"{type(work).__name__} is not the work of a stage")
 
 
+_BUDGET: Mapping[str, ArtefactKind | None] = MappingProxyType({"budget": "model", "budget_with.*": None})
 _ROWS: Mapping[str, ArtefactKind] = MappingProxyType({"data": "data", "validation": "data"})
 _EVERY_BUILDER: Mapping[str, ArtefactKind] = MappingProxyType({"model": "model", "decontaminate.*.task.path": "data"})
 """Inputs of all data builders: a tokenizer, and the evaluation sets."""
@@ -182,7 +184,7 @@ _EVERY_BUILDER: Mapping[str, ArtefactKind] = MappingProxyType({"model": "model",
 
 def _trainer(
     function: str,
-    takes: Mapping[str, ArtefactKind],
+    takes: Mapping[str, ArtefactKind | None],
     usage: Callable[[Path, Path], Usage] | None = None,
     makes: ArtefactKind = "model",
 ) -> Work:

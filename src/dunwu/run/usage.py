@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ARTEFACT = "artefact.json"
+"""The manifest of a finished stage of a pipeline, in its folder."""
 _HEADER_LENGTH = struct.Struct("<Q")
 
 
@@ -50,6 +52,15 @@ def training_usage(kind: str, config: Mapping[str, Any], parameters: int, rows: 
     if kind == "zero":
         return Usage(parameters, tokens * int(config["grpo"]["inner_epochs"]), tokens)
     return Usage(parameters, tokens, row_sum(rows, "sampled_tokens"))
+
+
+def stage_cost(made: Path) -> dict[str, Any] | None:
+    """The cost in the manifest of the stage that made a file or folder, at most three folders above it; ``None`` without one."""
+    manifest = next((place / ARTEFACT for place in (made, *made.parents[:3]) if (place / ARTEFACT).is_file()), None)
+    try:
+        return None if manifest is None else dict(json.loads(manifest.read_bytes())["cost"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def row_sum(rows: Iterable[Mapping[str, Any]], name: str) -> int:

@@ -15,7 +15,7 @@ from dunwu.models.bundled import newest_checkpoint, run_above
 from dunwu.models.protocols import CausalLM
 from dunwu.run.directory import read_manifest, read_metrics
 from dunwu.run.step_manifest import folder_step
-from dunwu.run.usage import count_parameters, training_usage
+from dunwu.run.usage import count_parameters, stage_cost, training_usage
 
 Row = Mapping[str, Any]
 
@@ -27,9 +27,10 @@ class Budget:
     """
 
     def __init__(self, config: Budgeted, kind: str, parameters: int) -> None:
-        """Raises ``ConfigError`` if the FLOPs of the other run are unknown."""
+        """Raises ``ConfigError`` if the FLOPs of the other run or of a stage are unknown."""
         assert config.budget is not None, "the caller has checked that there is a budget"
-        self.flops = round(config.budget_share * run_flops(config.budget))
+        others = sum(stage_flops(name, made) for name, made in config.budget_with.items())
+        self.flops = round(config.budget_share * (run_flops(config.budget) + others))
         self._usage = partial(training_usage, kind, config.model_dump(), parameters)
         self.spent = 0
 
@@ -77,6 +78,14 @@ class Budget:
 def budget_of(config: Budgeted, kind: str, model: CausalLM) -> Budget | None:
     """The budget of a run of ``model``, if it has one. Raises ``ConfigError`` if the FLOPs of the other run are unknown."""
     return Budget(config, kind, sum(weights.numel() for weights in model.parameters())) if config.budget else None
+
+
+def stage_flops(name: str, made: str) -> int:
+    """All FLOPs of the stage that made a file or folder. Raises ``ConfigError`` if they are unknown."""
+    cost = stage_cost(Path(made).expanduser())
+    if cost is None:
+        raise ConfigError(f"budget_with.{name} = {made}: no stage of a pipeline made it, so that its compute is unknown; leave it out")
+    return int(cost["flops"]) + int(cost.get("teacher_flops") or 0)
 
 
 def run_flops(checkpoint: str) -> int:

@@ -50,6 +50,7 @@ def test_what_a_way_trains_on(graph: Pipeline) -> None:
     assert isinstance(after, ZeroConfig)
     assert (text.seed, text.epochs, rl.seed, rl.evaluations) == (5, 3, 5, ())
     assert dict(graph["rl-5"].inputs) == {"budget": "text-5", "model": "student-base"}
+    assert dict(graph["rl-long-5"].inputs) == {**graph["rl-5"].inputs, "budget_with.teacher": "teacher-data"}
     dialogue = graph["dialogue-5"].work
     assert isinstance(dialogue, ZeroConfig)
     assert dict(graph["dialogue-5"].inputs) == dict(graph["rl-5"].inputs)
@@ -102,7 +103,7 @@ def test_a_student_that_exists(world_tokenizer: object, tmp_path: Path) -> None:
     config = config_of(f"model={tmp_path / 'small'}", "rows.sampling.max_tokens=50")
     graph = compare_pipeline(config)
     rows = [row.name for row in graph["comparison"].work.rows]  # type: ignore[attr-defined]
-    assert rows == ["rl", "text", "dialogue", "text+rl"]  # another tokenizer, and no assistant
+    assert rows == ["rl", "rl-long", "text", "dialogue", "text+rl"]  # another tokenizer, and no assistant
     assert len(notes(config)) == 5
     assert graph["rl-0"].work.model == str(tmp_path / "small")  # type: ignore[attr-defined]
     with pytest.raises(ConfigError) as caught:

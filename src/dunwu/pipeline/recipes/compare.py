@@ -98,6 +98,9 @@ class _Graph:
                 return Branch({name: self._text(seed)})
             case "rl":
                 return Branch({name: self._of_base(self._rl(seed, 1.0))}, taught_by=())
+            case "rl-long":
+                long = self._of_base(self._rl(seed, 1.0))
+                return Branch({name: {**long, "inputs": {**long["inputs"], "budget_with.teacher": DATA}}}, taught_by=())
             case "dialogue":
                 return Branch({name: self._of_base(self._dialogue(seed))}, taught_by=())
             case "text+rl":
