@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dunwu.cli.main import main
-from dunwu.pipeline.artefacts import ARTEFACT
+from dunwu.run.usage import ARTEFACT
 
 FIRST = "name: p\nstages:\n  first: {work: general, rows: 4, model: MODEL}\n"
 TRAINED = "template: tiny, epochs: 1, batch_size: 4, max_length: 128, device: cpu, threads: 1"

@@ -17,7 +17,6 @@ from dunwu.config.pipeline import FileConfig, OwnConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError, DataError, Interrupted, RunError
 from dunwu.pipeline import execute
-from dunwu.pipeline.artefacts import ARTEFACT
 from dunwu.pipeline.execute import run_pipeline
 from dunwu.pipeline.graph import Pipeline, Stage
 from dunwu.pipeline.journal import read_journal
@@ -26,6 +25,7 @@ from dunwu.pipeline.recipe_file import dump_pipeline
 from dunwu.pipeline.status import read_status
 from dunwu.run.atomic import WRITING
 from dunwu.run.directory import RunDirectory
+from dunwu.run.usage import ARTEFACT
 from tests.recorder import Recorder
 
 TextOf = Callable[[Mapping[str, Any], str], str]

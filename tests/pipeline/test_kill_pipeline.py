@@ -18,10 +18,11 @@ from typing import Any
 import psutil
 import pytest
 
-from dunwu.pipeline.artefacts import ARTEFACT, read_artefact
+from dunwu.pipeline.artefacts import read_artefact
 from dunwu.pipeline.journal import PROGRESS, read_journal
 from dunwu.pipeline.recipe_file import read_pipeline
 from dunwu.pipeline.status import read_status
+from dunwu.run.usage import ARTEFACT
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kill_resume.py"
 

@@ -65,12 +65,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def words_of(command: str) -> list[str]:
-    """What may stand behind a command: its options, `key=` for each key, and the kinds of `verify`."""
+    """What may stand behind a command: its kinds, its options, and `key=` for each key."""
     module = importlib.import_module(f"dunwu.cli.{command.replace('-', '_')}_command")
     options = [word for kind in vars(module).values() if _is_options(kind, module.__name__) for word in _options(kind)]
     keys = [f"{key.name}=" for key in keys_of(CONFIGURED[command])] if command in CONFIGURED else []
-    named = list(vars(module).get("KINDS", ()))
-    return [*named, *options, "--help", *keys]
+    kinds = list(vars(module).get("KINDS", ()))
+    return kinds if kinds and not options else [*kinds, *options, "--help", *keys]
 
 
 def _is_options(kind: Any, module: str) -> bool:

@@ -13,12 +13,13 @@ from dunwu.config.load import read_mapping
 from dunwu.data.tiny_world.card import read_card
 from dunwu.errors import CheckpointError, DataError, RunError
 from dunwu.models.bundled import BUNDLED_NAME, bundled_path, run_above
-from dunwu.pipeline.artefacts import ARTEFACT, RECIPE, STAGES, WORK, Artefact, artefact_folder, read_artefact
+from dunwu.pipeline.artefacts import RECIPE, STAGES, WORK, Artefact, artefact_folder, read_artefact
 from dunwu.pipeline.journal import read_journal
 from dunwu.pipeline.recipe_file import read_pipeline
 from dunwu.pipeline.stages import KINDS
 from dunwu.run.reporter import clean, duration
 from dunwu.run.step_manifest import verify_checkpoint
+from dunwu.run.usage import ARTEFACT
 
 _LONGEST = 160
 _ABOVE = 5
