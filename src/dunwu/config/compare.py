@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from dunwu.config.base import Config, Positive
+from dunwu.config.base import Config, Positive, Share
 from dunwu.config.blocks import SamplingConfig
 from dunwu.config.data import LocalGenerator
 from dunwu.config.distill import Distilling, NewStudent, StudentTraining, TeacherRows
@@ -83,12 +83,16 @@ class RlWay(Config):
 
 
 class DialogueWay(Config):
-    """Reinforcement learning with the teacher in the reward, beside the parts of `rl.reward`."""
+    """Reinforcement learning with the teacher in the reward, beside the parts of `rl.reward`, and replying between two answers."""
 
     closeness: Literal["answer", "overlap", "likelihood"] = "overlap"
     """What is compared with the teacher: the final answer, the reasoning, or its probabilities, as in the part `teacher` of a reward."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Weight of this part."""
+    turns: Annotated[int, Field(ge=1, le=8)] = 2
+    """Answers of the student to each problem; after each but the last the teacher gives a hint. 1: the teacher is in the reward alone."""
+    discount: Share = 1.0
+    """Weight of the reward of an answer beside that of the next one. The student is evaluated on one answer."""
 
 
 class CompareConfig(Distilling):

@@ -53,6 +53,7 @@ def test_what_a_way_trains_on(graph: Pipeline) -> None:
     assert dict(graph["rl-long-5"].inputs) == {**graph["rl-5"].inputs, "budget_with.teacher": "teacher-data"}
     dialogue = graph["dialogue-5"].work
     assert isinstance(dialogue, ZeroConfig)
+    assert (dialogue.dialogue.turns, dialogue.dialogue.discount, dialogue.dialogue.teacher) == (2, 1.0, None)  # type: ignore[union-attr]
     assert dict(graph["dialogue-5"].inputs) == dict(graph["rl-5"].inputs)
     assert dialogue.reward[:-1] == rl.reward
     assert (dialogue.reward[-1].kind, dialogue.reward[-1].teacher.model) == ("teacher", "tiny")  # type: ignore[union-attr]

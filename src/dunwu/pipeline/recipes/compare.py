@@ -142,8 +142,10 @@ class _Graph:
         return {"work": "zero", **machine(config), "seed": seed, **reading, **how, "evaluations": [], **budget}
 
     def _dialogue(self, seed: int) -> Json:
-        stage, part = self._rl(seed, 1.0), {"kind": "teacher", **self.config.dialogue.model_dump(), "teacher": self.rows["generator"]}
-        return {**stage, "reward": [*stage["reward"], part]}
+        stage, how = self._rl(seed, 1.0), self.config.dialogue
+        part = {"kind": "teacher", "closeness": how.closeness, "weight": how.weight, "teacher": self.rows["generator"]}
+        turns = {"dialogue": {"turns": how.turns, "discount": how.discount}} if how.turns > 1 else {}
+        return {**stage, "reward": [*stage["reward"], part], **turns}
 
     def _assistant(self) -> dict[str, Json]:
         """The assistant learns from the teacher's rows, and answers the same problems in the teacher's place."""
