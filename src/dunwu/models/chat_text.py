@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 
@@ -14,25 +18,53 @@ _ANSWER = "Eight and a half."
 _TURNS = ({"role": "user", "content": "How many?"}, {"role": "assistant", "content": _ANSWER})
 _VARIABLES = ("messages", "add_generation_prompt", "tools", "documents", "bos_token", "eos_token", "unk_token", "pad_token")
 # Errors in a template's code, apart from those it raises on purpose, for a conversation that it was not written for.
-_TEMPLATE_ERRORS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+_TEMPLATE_ERRORS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+MOST_CHARACTERS = 10_000_000
+"""Characters that a template may write; a context of a million tokens has about four million."""
+MOST_SECONDS = 10.0
+"""A template takes less than a thousandth of a second, and the largest a second to compile."""
 
 
 def apply_chat(tokenizer: Tokenizer, chat: Sequence[Mapping[str, str]], continued: bool, template: str | None = None, **more: str) -> str:
     """The text of ``chat``, with the start of the next answer if ``continued``; ``template`` (jinja) replaces the tokenizer's own, and gets
     ``more`` variables. transformers renders it in jinja's sandbox.
 
-    Raises jinja's ``TemplateError`` if the template refuses the conversation or its code fails.
+    Raises jinja's ``TemplateError`` if the template refuses the conversation, its code fails, or it writes or computes without end.
     """
     jinja = template or tokenizer.get_chat_template()
-    if writes_date(jinja):
-        from transformers.utils.chat_template_utils import _compile_jinja_template  # light modules import this one
-
-        # transformers passes only data to a template, so we replace the clock in the compiled template, which it caches.
-        _compile_jinja_template(jinja).globals["strftime_now"] = strftime_now
+    settings = {"chat_template": jinja, "tokenize": False, "add_generation_prompt": continued}
     try:
-        return str(tokenizer.apply_chat_template(list(chat), chat_template=jinja, tokenize=False, add_generation_prompt=continued, **more))
+        with _limited():
+            if writes_date(jinja):
+                from transformers.utils.chat_template_utils import _compile_jinja_template  # light modules import this one
+
+                # transformers passes only data to a template, so we replace the clock in the compiled template, which it caches.
+                _compile_jinja_template(jinja).globals["strftime_now"] = strftime_now
+            text = str(tokenizer.apply_chat_template(list(chat), **settings, **more))
     except _TEMPLATE_ERRORS as error:
         raise TemplateError(f"{type(error).__name__}: {error}") from error
+    if len(text) > MOST_CHARACTERS:
+        raise TemplateError(f"it writes {len(text):,} characters")
+    return text
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Within ``with`` a template has `MOST_SECONDS`; in other threads than the main one, which get no signals, as long as it likes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _stop)
+    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise TemplateError(f"it takes more than {MOST_SECONDS:.0f} seconds")
 
 
 def writes_date(jinja: object) -> bool:
