@@ -4,7 +4,8 @@
 
 Phases: packages, ceilings of the device, the tests `pytest -m gpu`, decoding, GRPO steps, and a run that is killed and resumed. Each is a
 process with a deadline; each figure is a JSON line of the output file as soon as it is known, so a phase that fails or is stopped loses
-only what it had not measured. Exit code 0: every phase came to its end and every check in it held.
+only what it had not measured, and the last line says which phases failed or did not run. Exit code 0: every phase came to its end and
+every check in it held; 1: not all; 2: the output file cannot be written; 130 or 143: stopped by a signal, its phase too.
 
 The machine needs no network. Packages that it lacks are installed from `build/gpu-wheels` into a temporary folder; where there is a network
 this makes the folder (about 16 MB):
@@ -23,10 +24,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,9 +77,9 @@ def append(out: Path, line: dict[str, Any]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def check(out: Path, only: Sequence[str], wheels: Path, tiny: bool) -> list[Ended]:
-    """Run the phases, one after the other."""
-    began, ended = time.monotonic(), list[Ended]()
+def check(out: Path, only: Sequence[str], wheels: Path, tiny: bool) -> Iterator[Ended]:
+    """Run the phases, one after the other, and yield how each ended."""
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dunwu-gpu-") as folder:
         site = Path(folder) / "site"
         path = os.pathsep.join(filter(None, (str(site), str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -87,12 +89,26 @@ def check(out: Path, only: Sequence[str], wheels: Path, tiny: bool) -> list[Ende
                 continue
             options = ["--out", str(out), "--folder", folder, "--seconds", str(end - (time.monotonic() - began)), *["--tiny"] * tiny]
             command = install(wheels, site) if name == "packages" else [sys.executable, "-m", "benchmarks.gpu_phases", name, *options]
-            ended.append(run_phase(name, command, environment, end - (time.monotonic() - began)))
-            append(out, {"phase": name, "ended": ended[-1].how, "seconds": ended[-1].seconds})
-            print(f"{name:<12} {ended[-1].how:<14} {ended[-1].seconds:6.1f} s", flush=True)
-            if name in NEEDED and ended[-1].how != "ok":
+            ended = run_phase(name, command, environment, end - (time.monotonic() - began))
+            yield ended
+            append(out, {"phase": name, "ended": ended.how, "seconds": ended.seconds})
+            if name in NEEDED and ended.how != "ok":
                 break
-    return ended
+
+
+def end_of(ended: Sequence[Ended], only: Sequence[str], stopped: str = "") -> str:
+    """``ok``, or what failed and what did not run; the packages need not be installed."""
+    failed = [f"{each.phase}: {each.how}" for each in ended if each.how != "ok"]
+    missing = [f"{name}: not run" for name in only if name != "packages" and name not in {each.phase for each in ended}]
+    return "; ".join([*filter(None, [stopped]), *failed, *missing]) or "ok"
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
+class Stopped(BaseException):
+    """By the signal of this number."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,10 +119,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=tuple(PHASES), default=tuple(PHASES), metavar="PHASE")
     parser.add_argument("--tiny", action="store_true", help="small models, on a CPU too")
     options = parser.parse_args(argv)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text("", encoding="utf-8")
-    ended = check(options.out.resolve(), options.only, options.wheels, options.tiny)
-    return 0 if all(each.how == "ok" for each in ended) else 1
+    ended, code, stopped = list[Ended](), 0, ""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text("", encoding="utf-8")
+        for each in check(options.out.resolve(), options.only, options.wheels, options.tiny):
+            ended.append(each)
+            print(f"{each.phase:<12} {each.how:<14} {each.seconds:6.1f} s", flush=True)
+    except Stopped as signalled:
+        code, stopped = 128 + signalled.args[0], signal.Signals(signalled.args[0]).name
+    except OSError as error:
+        code, stopped = 2, f"{options.out} cannot be written ({error.strerror})"
+    end = end_of(ended, options.only, stopped)
+    print(f"end: {end}", flush=True)
+    if code != 2:
+        append(options.out, {"phase": "check", "part": "end", "ended": end})
+    return code or int(end != "ok")
 
 
 if __name__ == "__main__":

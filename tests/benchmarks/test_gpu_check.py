@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,56 @@ def test_a_machine_that_can_measure_nothing_ends_the_check(monkeypatch: pytest.M
     ended = gpu_check.check(tmp_path / "out", ["packages", "ceilings", "decode"], tmp_path / "no-wheels", tiny=True)
     assert [each.phase for each in ended] == ["ceilings"]
     assert lines(tmp_path / "out") == [{"phase": "ceilings", "ended": "exit code 1", "seconds": 1.0}]
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Restores what handles signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def stop(number: int) -> str:
+    os.kill(os.getpid(), number)
+    time.sleep(5)
+    return "the signal was not handled"
+
+
+ENDS: dict[str, tuple[dict[str, Callable[[], str]], int, str]] = {
+    "ok": ({}, 0, "ok"),
+    "failed": ({"decode": lambda: "exit code 1"}, 1, "decode: exit code 1"),
+    "measures nothing": ({"ceilings": lambda: "exit code 1"}, 1, "ceilings: exit code 1; decode: not run; step: not run"),
+    "Ctrl-C": ({"decode": lambda: stop(signal.SIGINT)}, 130, "SIGINT; decode: not run; step: not run"),
+    "SIGTERM": ({"step": lambda: stop(signal.SIGTERM)}, 143, "SIGTERM; step: not run"),
+}
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("name", ENDS)
+def test_the_end_says_what_ran(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ends, code, said = ENDS[name]
+    monkeypatch.setattr(gpu_check, "run_phase", lambda phase, *_: gpu_check.Ended(phase, ends.get(phase, lambda: "ok")(), 1.0))
+    out = tmp_path / "out"
+    options = ["--out", str(out), "--only", "ceilings", "decode", "step", "--wheels", str(tmp_path)]
+    assert gpu_check.main(options) == code
+    assert capsys.readouterr().out.splitlines()[-1] == f"end: {said}"
+    assert lines(out)[-1]["ended"] == said
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("out", ["/dev/full", "/proc/none/out", "folder"])
+def test_an_output_file_that_cannot_be_written(
+    out: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The phase that ran before the disk was full is reported."""
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(gpu_check, "run_phase", lambda phase, *_: gpu_check.Ended(phase, "ok", 1.0))
+    assert gpu_check.main(["--out", str(tmp_path / out), "--only", "ceilings", "decode", "--wheels", str(tmp_path)]) == 2
+    printed = capsys.readouterr().out.splitlines()
+    assert "cannot be written" in printed[-1]
+    assert printed[0].startswith("ceilings") == (out == "/dev/full")
 
 
 def test_carried_packages_are_those_of_the_constraints() -> None:

@@ -36,6 +36,7 @@ def tokenizer() -> Any:
         "{{ 'a' * 10 ** 15 }}",
         "{{ 1 // 0 }}",
         "{{ raise_exception('no') }}",
+        "{{ '\\ud800' }}",
         "{{ messages[0].nothing.more }}",
     ],
 )

@@ -29,6 +29,8 @@ _WITH_TAGS = ("tiny", "r1-zero", "r1-zero-prefilled")
 """Templates that ask for tags, or whose model was made to answer in them."""
 SHOWN = 40
 """Characters shown of a text."""
+MOST_CHARACTERS = 200_000
+"""Characters of a file of a template."""
 ASKS = "answer_form"
 """The suffix that asks for the answer where `answer_form` reads it."""
 LAYOUT = ("template.jinja", "template.before", "template.after")
@@ -47,12 +49,15 @@ def _file_text(value: Any) -> Any:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8")
+        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist: check the path") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ValueError(f"{path} cannot be read ({reason}): give a text file") from None
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"{path} has {len(text):,} characters: no prompt has room for them")
+    return text
 
 
 Text = Annotated[str, BeforeValidator(_file_text)]

@@ -41,6 +41,7 @@ def apply_chat(tokenizer: Tokenizer, chat: Sequence[Mapping[str, str]], continue
                 # transformers passes only data to a template, so we replace the clock in the compiled template, which it caches.
                 _compile_jinja_template(jinja).globals["strftime_now"] = strftime_now
             text = str(tokenizer.apply_chat_template(list(chat), **settings, **more))
+        text.encode()  # a lone surrogate is no text for a tokenizer
     except _TEMPLATE_ERRORS as error:
         raise TemplateError(f"{type(error).__name__}: {error}") from error
     if len(text) > MOST_CHARACTERS:
