@@ -4,7 +4,7 @@
 
 Phases: packages, ceilings of the device, the tests `pytest -m gpu`, decoding, GRPO steps, and a run that is killed and resumed. Each is a
 process with a deadline; each figure is a JSON line of the output file as soon as it is known, so a phase that fails or is stopped loses
-only what it had not measured, and the last line says which phases failed or did not run. Exit code 0: every phase came to its end and
+only what it had not measured, and the last line says which phases failed or did not finish. Exit code 0: every phase came to its end and
 every check in it held; 1: not all; 2: the output file cannot be written; 130 or 143: stopped by a signal, its phase too.
 
 The machine needs no network. Packages that it lacks are installed from `build/gpu-wheels` into a temporary folder; where there is a network
@@ -97,9 +97,9 @@ def check(out: Path, only: Sequence[str], wheels: Path, tiny: bool) -> Iterator[
 
 
 def end_of(ended: Sequence[Ended], only: Sequence[str], stopped: str = "") -> str:
-    """``ok``, or what failed and what did not run; the packages need not be installed."""
+    """``ok``, or what failed and what did not finish; the packages need not be installed."""
     failed = [f"{each.phase}: {each.how}" for each in ended if each.how != "ok"]
-    missing = [f"{name}: not run" for name in only if name != "packages" and name not in {each.phase for each in ended}]
+    missing = [f"{name}: not finished" for name in only if name != "packages" and name not in {each.phase for each in ended}]
     return "; ".join([*filter(None, [stopped]), *failed, *missing]) or "ok"
 
 

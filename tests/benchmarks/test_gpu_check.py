@@ -59,9 +59,9 @@ def stop(number: int) -> str:
 ENDS: dict[str, tuple[dict[str, Callable[[], str]], int, str]] = {
     "ok": ({}, 0, "ok"),
     "failed": ({"decode": lambda: "exit code 1"}, 1, "decode: exit code 1"),
-    "measures nothing": ({"ceilings": lambda: "exit code 1"}, 1, "ceilings: exit code 1; decode: not run; step: not run"),
-    "Ctrl-C": ({"decode": lambda: stop(signal.SIGINT)}, 130, "SIGINT; decode: not run; step: not run"),
-    "SIGTERM": ({"step": lambda: stop(signal.SIGTERM)}, 143, "SIGTERM; step: not run"),
+    "measures nothing": ({"ceilings": lambda: "exit code 1"}, 1, "ceilings: exit code 1; decode: not finished; step: not finished"),
+    "Ctrl-C": ({"decode": lambda: stop(signal.SIGINT)}, 130, "SIGINT; decode: not finished; step: not finished"),
+    "SIGTERM": ({"step": lambda: stop(signal.SIGTERM)}, 143, "SIGTERM; step: not finished"),
 }
 
 

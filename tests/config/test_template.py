@@ -33,6 +33,17 @@ def files(tmp_path: Path) -> dict[str, str]:
     return {name: str(tmp_path / name) for name in (*texts, "none.jinja")}
 
 
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "system.txt").write_text("Be brief.\n", encoding="utf-8-sig")
+    assert template(f"template.system={{file: {tmp_path}/system.txt}}").system == "Be brief."
+
+
+def test_a_file_that_no_prompt_has_room_for(tmp_path: Path) -> None:
+    (tmp_path / "system.txt").write_text("word " * 50_000, encoding="utf-8")
+    with pytest.raises(ConfigError, match="250,000"):
+        template(f"template.system={{file: {tmp_path}/system.txt}}")
+
+
 def test_a_name_stays_a_name_and_a_block_is_read_back_equal(tmp_path: Path) -> None:
     assert template() == "tiny"
     assert template("template=r1-zero") == "r1-zero"
