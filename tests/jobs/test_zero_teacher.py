@@ -170,7 +170,8 @@ def test_the_cost_of_a_teacher_is_said_before_it_is_asked(zero_config: Callable[
     assert text.endswith(f"at most {read + 2 * 24 * 10:,}.00")
     (talking,) = teacher_facts(zero_config("dialogue={teacher: tiny, reply: conversation, turns: 3}"), prompts, world_tokenizer)
     assert talking[1].startswith(f"tiny, at most {24 * 4 * 2} answers:")
-    assert not [*teacher_facts(zero_config(), prompts, world_tokenizer)]
+    scored = "reward={kind: teacher, teacher: tiny, closeness: likelihood}"
+    assert not [*teacher_facts(zero_config(scored), prompts, world_tokenizer)]
 
 
 def test_the_rate_of_an_endpoint_may_change_when_a_run_resumes(zero_config: Callable[..., ZeroConfig]) -> None:

@@ -141,6 +141,18 @@ def test_what_the_teacher_cannot_read_is_excluded(
     assert short.total is not None
 
 
+def test_a_dialogue_shares_the_teacher_of_the_reward(zero_config: Callable[..., ZeroConfig], speaker: str, world_tokenizer: Any) -> None:
+    part = f"reward={{kind: teacher, teacher: '{speaker}', ask_for_form: true}}"
+    config, longer = zero_config(part, "dialogue={}"), zero_config(part, "dialogue={sampling: {max_tokens: 99}}")
+    for each, shared in ((config, True), (longer, False)):
+        teachers, asked, own = Teachers(each, world_tokenizer), each.dialogue_teacher, each.reward[0]
+        assert asked is not None
+        assert isinstance(own, TeacherPart)
+        assert asked.ask_for_form
+        assert (teachers[asked] is teachers[own]) == shared
+        assert teachers[asked].generator is teachers[own].generator
+
+
 def test_equal_teachers_are_one(zero_config: Callable[..., ZeroConfig], speaker: str, world_tokenizer: Any) -> None:
     part = f"kind: teacher, teacher: '{speaker}'"
     config = zero_config(f"reward=[{{{part}}}, {{{part}, closeness: overlap}}, {{{part}, ask_for_form: true}}]")

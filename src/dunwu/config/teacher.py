@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from dunwu.config.base import Config, Positive, Share, as_tuples
 from dunwu.config.blocks import SamplingConfig
-from dunwu.config.data import EndpointGenerator, LocalGenerator, OwnGenerator
+from dunwu.config.data import EndpointGenerator, GeneratorConfig, LocalGenerator, OwnGenerator
 
 
 def _spelled_out(teacher: Any) -> Any:
@@ -44,6 +44,11 @@ class AskedTeacher(Asking):
     """The model: a run, a checkpoint, a local Hugging Face folder or a hub id; `{url: ..., model: NAME}` of an OpenAI-compatible endpoint;
     `file.py:function`; or a block with keys of its own. The template of a local one is that of its training, if it is not set."""
 
+    @property
+    def asks(self) -> tuple[GeneratorConfig, SamplingConfig | None, bool]:
+        """What its answers depend on, besides the seed."""
+        return self.teacher, self.sampling, self.ask_for_form
+
 
 class DialogueConfig(Asking):
     """The student answers a problem several times, and a teacher replies in between. What the teacher says is read and not learned."""
@@ -51,7 +56,8 @@ class DialogueConfig(Asking):
     turns: Annotated[int, Field(ge=2, le=8)] = 2
     """Answers of the student to each problem."""
     teacher: Teacher | None = None
-    """The model that replies, as in the reward's part `teacher`; null: that of the reward's first such part, asked as there."""
+    """The model that replies, as in the reward's part `teacher`; null: that of the reward's first such part, asked as there
+    unless `sampling` or `ask_for_form` is set here."""
     reply: Literal["hint", "solution", "conversation"] = "hint"
     """hint: the start of the teacher's own chain of thought on the problem, up to its final answer; solution: all of it, and the answer;
     conversation: what it writes when it reads the problem, the student's answer and `request`, without its chain of thought."""

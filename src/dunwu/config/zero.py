@@ -242,15 +242,21 @@ class ZeroConfig(Budgeted, Seeded, Machine, Verifying, Saving, PolicyWeights, An
     @property
     def dialogue_teacher(self) -> AskedTeacher | None:
         """The teacher that replies; ``None`` if none does."""
-        if self.dialogue is None or self.dialogue.teacher is None:
-            return None if self.dialogue is None else next(part for part in self.reward if isinstance(part, TeacherPart))
-        return AskedTeacher(**{name: getattr(self.dialogue, name) for name in AskedTeacher.model_fields})
+        how = self.dialogue
+        if how is None:
+            return None
+        if how.teacher is not None:
+            return AskedTeacher(teacher=how.teacher, sampling=how.sampling, ask_for_form=how.ask_for_form)
+        part = next((part for part in self.reward if isinstance(part, TeacherPart)), None)
+        return part and AskedTeacher(
+            teacher=part.teacher, sampling=how.sampling or part.sampling, ask_for_form=how.ask_for_form or part.ask_for_form
+        )
 
     @model_validator(mode="after")
     def _check_dialogue(self) -> Self:
         if self.dialogue is None:
             return self
-        if self.dialogue.teacher is None and not any(isinstance(part, TeacherPart) for part in self.reward):
+        if self.dialogue_teacher is None:
             raise ValueError("dialogue has no teacher: set dialogue.teacher, or add a part of kind teacher to the reward")
         if self.grpo.staleness:
             raise ValueError("a dialogue cannot be sampled during the update: set grpo.staleness=0, or leave dialogue out")

@@ -56,17 +56,16 @@ def check_parts(config: ZeroConfig) -> None:
 
 def teacher_facts(config: ZeroConfig, prompts: Sequence[Prompt], tokenizer: Tokenizer) -> Iterator[tuple[str, str]]:
     """What each teacher will be asked at most, with its cost if prices are given. ``prompts``: those of all rows, or first ones."""
-    drawn = config.grpo.steps * config.grpo.prompts_per_step
+    drawn, talks = config.grpo.steps * config.grpo.prompts_per_step, config.dialogue
+    answers = {part.asks: drawn for part in config.reward if isinstance(part, TeacherPart) and part.closeness != "likelihood"}
+    if talks and (replying := config.dialogue_teacher):
+        chats = drawn * config.grpo.group_size * (talks.turns - 1) if talks.reply == "conversation" else 0
+        answers[replying.asks] = answers.get(replying.asks, 0 if chats else drawn) + chats
     typical = max((prompt.problem.text for prompt in prompts), key=len)
-    asked = {(each.teacher, each.sampling, each.ask_for_form): each for each in asked_teachers(config)}
-    for each in asked.values():
-        talks = config.dialogue if each == config.dialogue_teacher else None
-        answers = drawn * (config.grpo.group_size * (talks.turns - 1) if talks and talks.reply == "conversation" else 1)
-        most = answers * (each.sampling or config.sampling).max_tokens
-        cost = estimate(
-            {typical: answers}, most, each.teacher, lambda texts: [len(tokenizer.encode(text, add_special_tokens=False)) for text in texts]
-        )
-        yield "teacher", f"{_named(each.teacher)}, at most {answers:,} answers: {cost}"
+    for (teacher, sampling, _), number in answers.items():
+        most = number * (sampling or config.sampling).max_tokens
+        cost = estimate({typical: number}, most, teacher, lambda texts: [len(tokenizer.encode(t, add_special_tokens=False)) for t in texts])
+        yield "teacher", f"{_named(teacher)}, at most {number:,} answers: {cost}"
 
 
 def _named(teacher: GeneratorConfig) -> str:

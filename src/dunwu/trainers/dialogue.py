@@ -74,7 +74,7 @@ class Dialogue:
     def _reply(self, problem: Problem, said: TextCompletion, number: int) -> str:
         """The ``number``-th reply. Special tokens that a teacher writes end no turn of the student's: they become spaces."""
         parsed = parse_completion(said.text, "", form_of(problem).name)
-        if not said.finished:
+        if said.refused or not (said.finished or self.how.reply == "conversation"):
             text = ""
         elif self.how.reply == "conversation":
             text = parsed.visible
@@ -120,7 +120,10 @@ class Conversing:
         for turn in range(1, self.dialogue.how.turns):
             replies = self.dialogue.replies([(prompts[place], found[place]) for place in going], self.step)
             said = {place: reply for place, reply in zip(going, replies, strict=True) if reply}
-            given = {place: self._given(requests[place], prompts[place].problem, found[place], reply) for place, reply in said.items()}
+            keys = {place: (prompts[place].problem.id, reply) for place, reply in said.items()}
+            once = {key: prompts[place].problem for place, key in keys.items()}
+            ids = {key: self.dialogue.between(problem, key[1]) for key, problem in once.items()}
+            given = {place: _given(ids[key], found[place], requests[place]) for place, key in keys.items()}
             going = list(said)
             again = [_continued(requests[place], found[place].tokens + given[place], turn) for place in going]
             for place, answer in zip(going, self.engine.generate(again), strict=True):
@@ -130,11 +133,11 @@ class Conversing:
                 on_completion(place, completion)
         return found
 
-    def _given(self, request: Request, problem: Problem, answer: Completion, reply: str) -> TokenSequence:
-        """The tokens of a reply; the end token is the student's own, unless its answer was cut off."""
-        ids = self.dialogue.between(problem, reply)
-        ended = answer.finish_reason == "stop" and ids[:1] and ids[0] in request.params.stop_token_ids
-        return TokenSequence.given(ids[1:] if ended else ids)
+
+def _given(ids: tuple[int, ...], answer: Completion, request: Request) -> TokenSequence:
+    """The tokens of a reply; the end token is the student's own, unless its answer was cut off."""
+    ended = answer.finish_reason == "stop" and ids[:1] and ids[0] in request.params.stop_token_ids
+    return TokenSequence.given(ids[1:] if ended else ids)
 
 
 def without_answer(text: str, answer: str | None) -> str:

@@ -14,7 +14,7 @@ from dunwu.config.defaults import template_of
 from dunwu.config.rewards import TeacherPart
 from dunwu.config.teacher import AskedTeacher, DialogueConfig
 from dunwu.config.zero import ZeroConfig
-from dunwu.data.generators.base import Chat, Request, TextCompletion, plain
+from dunwu.data.generators.base import Chat, Generator, Request, TextCompletion, plain
 from dunwu.data.generators.local import Local
 from dunwu.data.generators.make import make_generator
 from dunwu.data.io.journal import Journalled
@@ -37,9 +37,9 @@ class Teacher:
     resumed run makes the same calls.
     """
 
-    def __init__(self, config: AskedTeacher, sampling: SamplingConfig, seed: int, tokenizer: Tokenizer) -> None:
+    def __init__(self, config: AskedTeacher, generator: Generator, sampling: SamplingConfig, seed: int, tokenizer: Tokenizer) -> None:
         """``tokenizer`` counts the tokens of a teacher that is not in this process. Raises ``UserError`` if a model cannot be loaded."""
-        self.generator = make_generator(config.teacher)
+        self.generator = generator
         self._config, self._sampling, self._seed = config, config.sampling or sampling, seed
         self.local = self.generator if isinstance(self.generator, Local) else None
         self.tokenizer: Any = self.local.loaded[1] if self.local else tokenizer
@@ -90,19 +90,18 @@ class Teacher:
 
 
 class Teachers:
-    """The teachers of a run; those with equal configurations are one."""
+    """The teachers of a run; those that are asked alike are one, and each model is loaded once."""
 
     def __init__(self, config: ZeroConfig, tokenizer: Tokenizer) -> None:
         """Raises ``UserError`` if a model cannot be loaded."""
         sampling = SamplingConfig(max_tokens=config.sampling.max_tokens, temperature=0.6, top_p=0.95)
-        self._all = dict[tuple[object, ...], Teacher]()
-        for asked in asked_teachers(config):
-            if (key := _key(asked)) not in self._all:
-                self._all[key] = Teacher(asked, sampling, config.seed, tokenizer)
+        asked = {each.asks: each for each in asked_teachers(config)}
+        generators = {each.teacher: make_generator(each.teacher) for each in asked.values()}
+        self._all = {key: Teacher(each, generators[each.teacher], sampling, config.seed, tokenizer) for key, each in asked.items()}
 
     def __getitem__(self, asked: AskedTeacher) -> Teacher:
         """The teacher of this configuration."""
-        return self._all[_key(asked)]
+        return self._all[asked.asks]
 
     def keep_in(self, folder: Path) -> None:
         """Keep the completions in this run directory."""
@@ -134,10 +133,6 @@ def _with_template(asking: Answered) -> Answered:
         return asking
     template = template_of(model_facts(teacher.model, fetch=True))
     return asking.model_copy(update={"teacher": teacher.model_copy(update={"template": template})})
-
-
-def _key(asked: AskedTeacher) -> tuple[object, ...]:
-    return asked.teacher, asked.sampling, asked.ask_for_form
 
 
 def _ignore(place: int, completion: TextCompletion) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dunwu.config.blocks import EngineConfig, SamplingConfig
 from dunwu.config.data import LocalGenerator, OwnGenerator
-from dunwu.data.generators.base import Scripted, fenced, generate
+from dunwu.data.generators.base import Request, Scripted, fenced, generate
 from dunwu.data.generators.local import Local
 from dunwu.data.generators.make import make_generator
 from dunwu.data.io import journal
@@ -118,6 +118,7 @@ def test_a_stopped_stage_asks_only_for_what_is_missing(
     path = tmp_path / "written.jsonl"
     with pytest.raises(KeyboardInterrupt):
         generate(Journalled(Failing(5, independent), path), PROMPTS, 1, SHORT, 0)
+    assert path.read_text(encoding="utf-8").count("\n") == (5 if independent else 4)  # no part of a call
     second = Failing(99, independent)
     told = Told()
     went_on = generate(Journalled(second, path, told), PROMPTS, 1, SHORT, 0)
@@ -128,6 +129,17 @@ def test_a_stopped_stage_asks_only_for_what_is_missing(
     third = Failing(0, independent)
     assert generate(Journalled(third, path), PROMPTS, 1, SHORT, 0) == went_on
     assert third.asked == []
+
+
+def test_a_journal_knows_when_each_completion_was_requested(tmp_path: Path) -> None:
+    one, two = (Request((Message("user", text),), SHORT, 0) for text in "ab")
+    written = Journalled(Scripted(echo), tmp_path / "written.jsonl")
+    for mark, requests in (("1", [one]), ("2", [one, two])):
+        written.mark = mark
+        written.complete(requests, lambda place, text: None)
+    assert [written.mark_of(each) for each in (one, two)] == ["1", "2"]
+    again = Journalled(Scripted(echo), tmp_path / "written.jsonl")
+    assert [again.mark_of(each) for each in (one, two, Request((Message("user", "c"),), SHORT, 0))] == ["1", "2", None]
 
 
 def test_a_line_that_was_cut_off_is_asked_for_again(tmp_path: Path) -> None:
