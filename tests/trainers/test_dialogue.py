@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from dunwu.config.zero import ZeroConfig
+from dunwu.data.generators.base import TextCompletion
 from dunwu.errors import ConfigError
 from dunwu.rewards.make import make_reward
 from dunwu.run.tables import EARLIER, read_rollouts
@@ -76,6 +77,16 @@ def test_a_conversation_shows_the_answers_and_the_replies(
     assert second.startswith("3 turns:")
     assert "```\n3\n```" in second
     assert world_tokenizer.eos_token not in first
+
+
+@pytest.mark.parametrize(("reply", "cut_off"), [("hint", ""), ("solution", ""), ("conversation", "so")])
+def test_only_a_conversation_shows_what_was_cut_off(
+    reply: str, cut_off: str, zero_config: Callable[..., ZeroConfig], teacher: str, tmp_path: Path, world_tokenizer: Any
+) -> None:
+    found = dialogue(zero_config(f"dialogue={{teacher: '{teacher}', reply: {reply}, share: 1}}"), world_tokenizer, tmp_path)
+    assert found.reply_of(FIVE, TextCompletion("so", finished=False), 1) == cut_off
+    assert found.reply_of(FIVE, TextCompletion("so", finished=False, refused="filtered"), 1) == ""
+    assert found.reply_of(FIVE, TextCompletion("so"), 1) == "so"
 
 
 @pytest.mark.parametrize(

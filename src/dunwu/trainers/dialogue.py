@@ -54,7 +54,7 @@ class Dialogue:
         else:
             chats = [self.teacher.chat(prompt.problem) for prompt, _ in dialogues]
         said = self.teacher.ask(chats, [prompt.problem.id for prompt, _ in dialogues], step)
-        return [self._reply(prompt.problem, text, len(c.earlier) + 1) for (prompt, c), text in zip(dialogues, said, strict=True)]
+        return [self.reply_of(prompt.problem, text, len(c.earlier) + 1) for (prompt, c), text in zip(dialogues, said, strict=True)]
 
     def between(self, problem: Problem, reply: str) -> tuple[int, ...]:
         """The tokens from the end of an answer, end token included, to the start of the next one."""
@@ -71,7 +71,7 @@ class Dialogue:
         text = chat_prompt(chat, self.config.template, self.tokenizer, problem).text.partition(_ANSWER)[2]
         return tuple(self.tokenizer.encode(text, add_special_tokens=False))
 
-    def _reply(self, problem: Problem, said: TextCompletion, number: int) -> str:
+    def reply_of(self, problem: Problem, said: TextCompletion, number: int) -> str:
         """The ``number``-th reply. Special tokens that a teacher writes end no turn of the student's: they become spaces."""
         parsed = parse_completion(said.text, "", form_of(problem).name)
         if said.refused or not (said.finished or self.how.reply == "conversation"):
