@@ -173,12 +173,21 @@ def test_a_teacher_of_text_alone_is_refused(method: str, teacher: dict[str, str]
         validate(DistillConfig, {"teacher": teacher, "method": method})
 
 
+def ends_otherwise(model: str, folder: Path) -> str:
+    """The model with another end of sequence."""
+    found, tokenizer = load_model(model)
+    tokenizer.eos_token = "</answer>"
+    save_model(found, tokenizer, folder)
+    return str(folder)
+
+
 def test_the_command_refuses_a_pair_before_it_runs(
     student: Path, taught_base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = ["distill", "--task", "countdown", "--out", str(tmp_path / "run")]
     for more in (
         ["--teacher", "tiny", "--model", taught_base, "method=logits"],
+        ["--teacher", ends_otherwise(taught_base, tmp_path / "ends"), "--model", str(student), "method=logits"],
         ["--teacher", str(student), "--model", taught_base, "method=hidden"],
         ["--teacher", taught_base, "--model", str(student), "method={kind: attention, last: 2}"],
         ["--teacher", taught_base, "--model", str(student), "student={hidden: 256, heads: 2}", "method=logits"],

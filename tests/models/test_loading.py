@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from dunwu.errors import ModelError, UserError
 from dunwu.models import bundled, hub_ids, loading
-from dunwu.models.loading import load_model, pick_device, save_model, stop_token_ids
+from dunwu.models.loading import load_model, load_tokenizer, pick_device, save_model, stop_token_ids
 from tests.models.smol_like import save_smol
 
 
@@ -305,3 +305,8 @@ def test_two_threads_load_in_turn() -> None:
     loaded.append(load_model("tiny", torch.device("cpu"))[0])
     first = loaded[0].state_dict()
     assert all(torch.equal(tensor, first[name]) for model in loaded[1:] for name, tensor in model.state_dict().items())
+
+
+def test_a_tokenizer_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no tokenizer\.json in"):
+        load_tokenizer(str(tmp_path))
