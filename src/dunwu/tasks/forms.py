@@ -165,7 +165,7 @@ def _history(columns: Columns) -> list[Any]:
 
 
 def _answered(columns: Columns) -> dict[str, Any]:
-    answer = cell(columns, first(columns, _WORKED) or "")
+    answer = cell(columns, first(columns, WORKED_COLUMNS) or "")
     return {"prompt": asked(columns, PROBLEM_COLUMNS), "completion": answer if isinstance(answer, str) else cell_text(answer) or answer}
 
 
@@ -212,7 +212,7 @@ def _chosen(columns: Columns) -> dict[str, Any]:
     return {"prompt": pair.get("prompt"), "completion": pair.get("chosen")}
 
 
-_WORKED = ("solution", "response", "answer")
+WORKED_COLUMNS = ("solution", "response", "answer")
 """Answers to learn, worked ones first."""
 _NOT_BESIDE_TEXT = (*PROMPTS, "completion", "answer", "output", "response", "code", "label")
 """Columns beside which a column ``text`` is not a document."""
@@ -291,7 +291,13 @@ CONVERSATIONS = (
         lambda columns: {"prompt": cell(columns, "extra_info.question"), "completion": cell(columns, "extra_info.answer")},
         ("prompt",),
     ),
-    Form("problem and answer", "learns the answer after the problem", (PROBLEM_COLUMNS, _WORKED), _answered, ("input", *SYSTEM_COLUMNS)),
+    Form(
+        "problem and answer",
+        "learns the answer after the problem",
+        (PROBLEM_COLUMNS, WORKED_COLUMNS),
+        _answered,
+        ("input", *SYSTEM_COLUMNS),
+    ),
     Form(
         "text",
         "learns the whole text, without a template",

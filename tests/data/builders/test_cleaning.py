@@ -70,3 +70,10 @@ def test_decontaminated_with_a_certificate(write_rows: Any, count: Callable[...,
     (certificate,) = made.certificates
     assert (certificate.name, certificate.problems, certificate.compared, certificate.removed) == ("bottles", 1, 3, 2)
     assert certificate.hits[0]["shares"] == "bottles on the wall are left when four of them"
+
+
+def test_filters_read_the_answer_that_is_learned(write_rows: Any, count: Callable[..., Any]) -> None:
+    rows = [{"problem": "Count.", "answer": "4", "solution": "so and so " * 40}, {"problem": "What is 2+2?", "answer": "4"}]
+    made = cleaned(write_rows("rows.jsonl", rows), count)
+    assert made.rows == rows[1:]
+    assert {step.name: step.removed for step in made.funnel.steps if step.removed} == {"repetition": 1}

@@ -8,7 +8,7 @@ from typing import Any
 
 from dunwu.data.builders.drafts import Draft, language_of
 from dunwu.data.io.conversations import conversation
-from dunwu.tasks.forms import ANSWER_COLUMNS
+from dunwu.tasks.forms import ANSWER_COLUMNS, WORKED_COLUMNS
 from dunwu.tasks.rows import Row
 from dunwu.text.surrogates import refuse_surrogates
 
@@ -17,12 +17,12 @@ QUESTION_COLUMNS = ("problem", "question", "prompt")
 
 
 def as_draft(row: Row) -> Draft:
-    """The row as a draft with all its columns. Raises ``DataError`` with the row if its format is unknown."""
+    """The row as a draft with all its columns; of several answers the one that fine-tuning learns. Raises ``DataError`` with the row if its format is unknown."""
     columns = row.columns
     refuse_surrogates(columns, row.where)
     question = next((columns[key] for key in QUESTION_COLUMNS if isinstance(columns.get(key), str)), None)
     if question is not None and not any(columns.get(key) is not None for key in CONVERSATION_COLUMNS):
-        answer = next((str(columns[key]) for key in ANSWER_COLUMNS if columns.get(key) is not None), "")
+        answer = next((str(columns[key]) for key in (*WORKED_COLUMNS, *ANSWER_COLUMNS) if columns.get(key) is not None), "")
         return Draft(question, "", answer, _source(row), language_of(question, "en"), columns)
     turns = conversation(row)
     question = "\n".join(turn.content for turn in turns if turn.role != "assistant")
