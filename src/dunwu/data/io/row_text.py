@@ -17,7 +17,10 @@ QUESTION_COLUMNS = ("problem", "question", "prompt")
 
 
 def as_draft(row: Row) -> Draft:
-    """The row as a draft with all its columns; of several answers the one that fine-tuning learns. Raises ``DataError`` with the row if its format is unknown."""
+    """The row as a draft with all its columns; of several answers the one that fine-tuning learns.
+
+    Raises ``DataError`` with the row if its format is unknown.
+    """
     columns = row.columns
     refuse_surrogates(columns, row.where)
     question = next((columns[key] for key in QUESTION_COLUMNS if isinstance(columns.get(key), str)), None)
