@@ -25,7 +25,7 @@ class ComparedStudent(NewStudent):
     """A student from scratch that has seen text, so that reinforcement learning has something to begin with."""
 
     family: Family = "qwen2"
-    tokens: Positive = 6_000_000
+    tokens: Positive = 12_000_000
 
 
 class Assistant(Config):
@@ -55,7 +55,7 @@ class ComparedRows(TeacherRows):
 class ComparedTraining(StudentTraining):
     """How the student is fine-tuned: what its steps take is what every way may take."""
 
-    epochs: Positive = 3
+    epochs: Positive = 4
 
 
 class ComparedGrpo(GrpoConfig):
@@ -64,8 +64,6 @@ class ComparedGrpo(GrpoConfig):
     section: ClassVar[str] = "rl.grpo."
     steps: Positive = 100_000
     """The most steps: the budget ends training earlier."""
-    prompts_per_step: Positive = 32
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-4
     beta: Annotated[float, Field(ge=0)] | None = 0.0
 
 
@@ -78,7 +76,7 @@ class RlWay(Config):
     """How rollouts are sampled."""
     reward: Parts = (AccuracyPart(), FormatPart())
     """The parts of the reward."""
-    text_share: Inner = 1 / 3
+    text_share: Inner = 0.5
     """Of text+rl: share of the compute that the text before it takes, in whole epochs."""
 
 

@@ -55,6 +55,8 @@ class NewStudent(ModelShape):
     intermediate: Positive = 192
     tokens: Count = 0
     """Tokens of the tiny world's text on which it is trained first; 0: it starts with random weights."""
+    batch_tokens: Positive = 8_192
+    """Tokens of one optimiser step of this training."""
 
 
 class TeacherRows(Choosing, NearDuplicates, Sampling):
@@ -170,6 +172,14 @@ R1_STUDENTS = (
     PaperStudent("meta-llama/Llama-3.3-70B-Instruct", 70.6e9, 2e-5),
 )
 """By size."""
+
+NEW_STUDENT: Mapping[str, PresetValue] = MappingProxyType(
+    {
+        "training.batch_size": PresetValue(16, "measured with a new student of 0.26 million weights (docs/log.md)"),
+        "training.learning_rate": PresetValue(4e-3, "measured with a new student of 0.26 million weights (docs/log.md)"),
+    }
+)
+"""Values for a student from scratch."""
 
 
 def student_rate(model: str, parameters: int | None) -> PresetValue:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from dunwu.config.data import LocalGenerator
 from dunwu.config.defaults import ASKED, Following, ModelFacts, following, has_rows, is_set, of_adapters, template_of
-from dunwu.config.distill import DistillConfig, Distilling, NewStudent, StoredAnswers, student_rate
+from dunwu.config.distill import NEW_STUDENT, DistillConfig, Distilling, NewStudent, StoredAnswers, student_rate
 from dunwu.config.load import load_following, read_mapping
 from dunwu.config.overrides import apply_overrides, parse_overrides
 from dunwu.config.presets import PresetValue
@@ -115,7 +115,8 @@ def base_stage(config: Distilling, student: NewStudent) -> Json:
     """The stage that makes a new student."""
     new = student.model_dump(mode="json", include=set(ModelShape.model_fields))
     base: Json = {"work": "new_model", "shape": new, "tokenizer": config.model, "seed": config.seed}
-    return base | ({"work": "pretrain", "tokens": student.tokens, **machine(config)} if student.tokens else {})
+    seen = {"work": "pretrain", "tokens": student.tokens, "batch_tokens": student.batch_tokens, **machine(config)}
+    return base | (seen if student.tokens else {})
 
 
 def _measured(config: DistillConfig, stages: Mapping[str, Json]) -> dict[str, Json]:
@@ -194,8 +195,10 @@ def _facts(model: object, fetch: bool) -> ModelFacts:
 
 
 def _follow_student(data: Json, student: ModelFacts) -> dict[str, PresetValue]:
-    """The paper's learning rate for a student that has learned something before."""
-    if student.tiny or isinstance(data.get("student"), dict):
+    """The paper's learning rate for a student that has learned something before; ours for a new one."""
+    if isinstance(data.get("student"), dict):
+        return dict(NEW_STUDENT)
+    if student.tiny:
         return {}
     size = size_of(model := model_of(str(data["model"])))
     rate = student_rate(model, size.parameters if size else None)
