@@ -19,19 +19,21 @@ from dunwu.models.chunked_scores import add_product, product_dtype
 Measure = Callable[[slice, Tensor], Tensor]
 """``(rows, logits_CV) -> values_C`` or ``values_CK``, differentiable in the logits (float32); ``rows`` are the chunk's places in N."""
 LOGITS_AT_ONCE = 2**24
-"""Default number of logits in a chunk, 64 MiB in float32: a measure holds about ten such tensors, its gradient included."""
+"""The most logits in a chunk, 64 MiB in float32: a measure holds about ten such tensors, its gradient included."""
+ROWS_AT_ONCE = 1024
+"""The most positions in a chunk: with a small vocabulary its tensors stay in the cache."""
 
 
 def logit_loss(head: Any, hidden_ND: Tensor, weights: Tensor, measure: Measure, chunk: int = 0) -> tuple[Tensor, Tensor]:
     """``sum(weights * values)`` with the ``values = measure(logits)``, and the values without gradient.
 
     ``hidden_ND`` is what the output layer ``head`` reads; ``weights`` ([N], or [N, K] for K values a token) carry no gradient. ``chunk``
-    positions are measured at a time (0: as fits ``LOGITS_AT_ONCE``). Products are in the weight's type, or in that of the surrounding
-    autocast; all sums are at least float32. No gradient is computed under ``no_grad``.
+    positions are measured at a time (0: as fit ``LOGITS_AT_ONCE`` and ``ROWS_AT_ONCE``). Products are in the weight's type, or in that of
+    the surrounding autocast; all sums are at least float32. No gradient is computed under ``no_grad``.
     """
     assert head.bias is None, "an output layer with a bias cannot be measured in chunks"
     assert not weights.requires_grad, "weights must carry no gradient"
-    chunk = chunk or max(1, LOGITS_AT_ONCE // len(head.weight))
+    chunk = chunk or max(1, min(ROWS_AT_ONCE, LOGITS_AT_ONCE // len(head.weight)))
     wanted = torch.is_grad_enabled() and (hidden_ND.requires_grad or head.weight.requires_grad)
     found: tuple[Tensor, Tensor] = _WeightedSum.apply(hidden_ND, head.weight, weights, measure, chunk, wanted)  # type: ignore[no-untyped-call]
     return found
