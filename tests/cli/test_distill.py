@@ -185,7 +185,7 @@ def test_the_stages_of_a_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     }
     assert pipeline["student"].inputs == {"data": "teacher-data", "model": "student-base"}
     data, student, base = (pipeline[name].work for name in ("teacher-data", "student", "student-base"))
-    assert (student.batch_size, student.epochs, student.final_learning_rate, student.seed) == (64, 2, 0.1, 3)  # type: ignore[attr-defined]
+    assert (student.batch_size, student.epochs, student.final_learning_rate, student.seed) == (16, 2, 0.1, 3)  # type: ignore[attr-defined]
     assert base.shape.family == "qwen2"  # type: ignore[attr-defined]
     assert base.tokenizer == "tiny"  # type: ignore[attr-defined]
     assert data.filters.max_tokens == 1024  # type: ignore[attr-defined]

@@ -48,7 +48,7 @@ class Assistant(Config):
 class ComparedRows(TeacherRows):
     """The problems that the teacher answers, and which of its answers become rows."""
 
-    prompts: Positive = 4_000
+    prompts: Positive = 8_000
     keep: Positive = 2
 
 

@@ -173,11 +173,9 @@ R1_STUDENTS = (
 )
 """By size."""
 
+_NEW = "measured with a new student of 0.26 million weights (docs/log.md)"
 NEW_STUDENT: Mapping[str, PresetValue] = MappingProxyType(
-    {
-        "training.batch_size": PresetValue(16, "measured with a new student of 0.26 million weights (docs/log.md)"),
-        "training.learning_rate": PresetValue(4e-3, "measured with a new student of 0.26 million weights (docs/log.md)"),
-    }
+    {f"training.{key}": PresetValue(value, _NEW) for key, value in (("batch_size", 16), ("learning_rate", 3e-3), ("warmup_steps", 50))}
 )
 """Values for a student from scratch."""
 
