@@ -11,8 +11,11 @@ import pytest
 
 import dunwu
 from dunwu.cli.main import main
+from dunwu.config.load import load_config
+from dunwu.config.references import references
+from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError, DataError, RunError
-from dunwu.pipeline.run_models import model_of, own_evaluation
+from dunwu.pipeline.run_models import model_of, own_evaluation, with_final_models
 from dunwu.run.reporter import Reporter
 
 KEYS = [
@@ -102,6 +105,8 @@ def test_a_pipeline_is_its_final_model_or_says_which_there_are(tmp_path: Path) -
     assert main(["run", str(recipe), "--out", out]) == 0
     final = Path(model_of(out))
     assert (final.name, "stages/b/" in str(final)) == ("step-000001", True)
+    found = with_final_models(load_config(ZeroConfig, None, [f"model={out}", f"reward=[accuracy, {{kind: teacher, teacher: {out}}}]"]))
+    assert [name for _, name, kind in references(found) if kind == "model"] == [str(final)] * 2
 
 
 @pytest.mark.parametrize("arguments", [["eval"], ["report"], ["explain"], ["status"], ["verify", "rollout"]], ids=" ".join)

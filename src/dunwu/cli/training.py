@@ -24,6 +24,7 @@ from dunwu.data.first_rows import check_first_rows
 from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.facts import model_facts
 from dunwu.models.hub_ids import check_names
+from dunwu.pipeline.run_models import model_of, with_final_models
 from dunwu.run.checkpoint import LATEST
 from dunwu.run.resume import can_resume, check_resume, own_config
 
@@ -67,15 +68,15 @@ def read_training(
     overrides = [*shorthands(options), *rest]
     file = None if options.recipe is None else recipe_of(options.recipe, command)
     if options.resume:
-        config = with_examples(load_config(model, file, overrides, own_config(options.out, command)))
+        config = with_final_models(with_examples(load_config(model, file, overrides, own_config(options.out, command))))
         check_resume(options.out, config)
         return options, config, ""
     check_folder(options.out)
-    facts = model_facts(_model(file, overrides), fetch=not options.dry_run)
+    facts = model_facts(model_of(_model(file, overrides)), fetch=not options.dry_run)
     if file is None and facts.tiny:
         file = recipe_of(recipe, command)
     config, chosen = load_following(model, file, overrides, following(command, facts))
-    config = with_examples(config)
+    config = with_final_models(with_examples(config))
     check_first_rows(config)
     check_names(config, fetch=not options.dry_run)
     return options, config, in_words(chosen)

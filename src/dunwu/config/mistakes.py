@@ -47,7 +47,8 @@ def _line(found: ErrorDetails, model: type[Config], data: dict[str, Any]) -> str
         case "literal_error":
             return _choice(key, found["input"], str(context["expected"]))
         case "value_error":
-            return f"{key or model.__name__}: {found['msg'].removeprefix('Value error, ')}"
+            said = found["msg"].removeprefix("Value error, ")
+            return f"{key}: {said}" if key else said
     return f"{key} = {_short(found['input'])}: expected {expected(found['msg'])}"
 
 

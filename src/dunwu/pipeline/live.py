@@ -61,7 +61,7 @@ def conclusion(status: Status) -> str:
     spent = f"{duration(totals['seconds'])} and {totals['tokens']:,.0f} tokens so far"
     if status.done:
         return f"all stages are done: {spent}"
-    running = f"running as process {status.pid}" if status.pid else "not running: resume with the same `dunwu run`"
+    running = f"running as process {status.pid}" if status.pid else "not running: resume with the same command"
     left = _all_left(status)
     return f"{running}; {spent}" + (f", {left} left" if left != "?" else "")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from dunwu.config.base import Config
 from dunwu.config.load import merge, read_mapping
+from dunwu.config.references import references
 from dunwu.errors import RunError
 from dunwu.models.bundled import run_above
 from dunwu.pipeline.artefacts import RECIPE, WORK
@@ -14,6 +17,7 @@ from dunwu.run.directory import MANIFEST
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.text.answer_forms import KEY
 
+AnyConfig = TypeVar("AnyConfig", bound=Config)
 MODEL = "model"
 """In a pre-training run, the folder of its result."""
 
@@ -38,6 +42,27 @@ def model_of(name: str, reporter: Reporter = QUIET) -> str:
     if found is None:
         raise RunError(f"{folder} has no valid checkpoint yet: wait for the first, or resume the run")
     return str(found)
+
+
+def with_final_models(config: AnyConfig) -> AnyConfig:
+    """The configuration, in which a model that is the run of a pipeline has become its final model. Raises ``RunError`` as `model_of`."""
+    for key, name, kind in references(config):
+        if kind == "model" and (Path(name).expanduser() / RECIPE).is_file():
+            config = _replaced(config, key.split("."), model_of(name))
+    return config
+
+
+def _replaced(value: Any, key: Sequence[str], new: str) -> Any:
+    """``value`` with ``new`` at a dotted key."""
+    if not key:
+        return new
+    name, *rest = key
+    if isinstance(value, Config):
+        return value.model_copy(update={name: _replaced(getattr(value, name), rest, new)})
+    if isinstance(value, Mapping):
+        return {**value, name: _replaced(value[name], rest, new)}
+    place = int(name)
+    return (*value[:place], _replaced(value[place], rest, new), *value[place + 1 :])
 
 
 def _final_model(run: Path) -> Path:

@@ -97,7 +97,9 @@ def read_status(run: Path, check_code: bool = False) -> Status:
     if not recipe.is_file() and (run / MANIFEST).is_file():
         raise RunError(f"{run} is a run of one stage, not of a pipeline: `dunwu report` shows how far it is")
     if not recipe.is_file():
-        raise RunError(f"{run} holds no run of a pipeline ({RECIPE} is missing): give the run directory of `dunwu run` or `dunwu r1`")
+        raise RunError(
+            f"{run} holds no run of a pipeline ({RECIPE} is missing): give the run directory of a pipeline, such as that of `dunwu r1`"
+        )
     pipeline, journal, pid = _pipeline(recipe, recipe.stat().st_mtime_ns), read_journal(run), running_pid(run)
     entries = {stage.name: journal.get(stage.name, Entry()) for stage in pipeline.stages}
     there = {name: read_artefact(artefact_folder(run, name, entry.identity)) for name, entry in entries.items() if entry.identity}
