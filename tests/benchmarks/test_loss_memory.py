@@ -12,6 +12,7 @@ from benchmarks.results import Options
 SMALL = SHAPE | {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "vocab_size": 200}
 
 
+@pytest.mark.slow
 def test_a_small_shape_is_measured(tmp_path: Path) -> None:
     found = measure({"chunks": Load(2), "whole": Load(2, whole=True)}, Options(threads=1), tmp_path, SMALL, tokens=6)
     chunks, whole = found["rows"]

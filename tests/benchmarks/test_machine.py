@@ -50,6 +50,7 @@ def test_a_checkpoint_tells_its_shape_and_its_tokenizer_spells(tmp_path: Path) -
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
 
+@pytest.mark.slow
 def test_it_measures(monkeypatch: pytest.MonkeyPatch) -> None:
     found = machine.measure({"t": TINY}, Options(repeats=1, threads=1))
     (row,) = found["rows"]

@@ -57,6 +57,7 @@ def test_prompts_are_distinct_and_whole() -> None:
     assert all(text.endswith("Assistant:") for text in prompts)
 
 
+@pytest.mark.slow
 def test_mismatch_of_a_float32_engine_is_rounding(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"PROMPTS": 2, "GROUP": 2, "TOKENS": 6}.items():
         monkeypatch.setattr(mismatch, name, value)

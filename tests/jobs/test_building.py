@@ -110,7 +110,7 @@ def test_all_builders_in_one_pipeline(recipe: Path, tmp_path: Path) -> None:
     assert hashes(run_pipeline(read_pipeline(recipe), tmp_path / "two")) == hashes(made)
 
 
-@pytest.mark.parametrize("at", [1, 17, 43])
+@pytest.mark.parametrize("at", [1, pytest.param(17, marks=pytest.mark.slow), 43])
 def test_stopped_anywhere_it_goes_on_and_asks_nothing_twice(recipe: Path, tmp_path: Path, at: int) -> None:
     stop = recipe.with_name("stop")
     stop.write_text(str(at), encoding="utf-8")

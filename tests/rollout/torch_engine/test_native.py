@@ -56,8 +56,15 @@ def threads() -> Any:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
+@pytest.mark.parametrize(
+    ("family", "precision"),
+    [
+        ("qwen2", "bfloat16"),
+        ("qwen3", "float32"),
+        pytest.param("qwen2", "float32", marks=pytest.mark.slow),
+        pytest.param("qwen3", "bfloat16", marks=pytest.mark.slow),
+    ],
+)
 def test_bits_do_not_depend_on_batch_slots_or_threads(
     family: str, precision: Any, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, threads: Any, request: Any
 ) -> None:
