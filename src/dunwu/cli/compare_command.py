@@ -12,7 +12,7 @@ import tyro
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
-from dunwu.cli.run_command import print_pipeline, run_stages
+from dunwu.cli.run_command import print_or_run
 from dunwu.cli.show import show
 from dunwu.cli.training import chosen_lines
 from dunwu.config.compare import CompareConfig
@@ -68,12 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     config, chosen = read_compare(file, [*_shorthands(options), *rest], fetch=not options.dry_run)
     check_names(config, fetch=not options.dry_run)
     pipeline, remarks = compare_pipeline(config), [*chosen_lines(in_words(chosen)), *notes(config)]
-    if options.dry_run:
-        print_pipeline(pipeline, options.out, options.first, options.until, remarks)
-        return 0
-    for line in remarks:
-        show(line)
-    return run_stages(pipeline, options.out, [COMMAND, *arguments], options.first, options.until, options.accept_code)
+    return print_or_run(pipeline, options, options.out, [COMMAND, *arguments], remarks)
 
 
 def _shorthands(options: CompareOptions) -> list[str]:

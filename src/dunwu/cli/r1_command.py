@@ -11,7 +11,7 @@ import tyro
 
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
-from dunwu.cli.run_command import print_pipeline, run_stages
+from dunwu.cli.run_command import print_or_run
 from dunwu.config.recipes import bundled_recipes
 from dunwu.errors import ConfigError
 from dunwu.models.bundled import BUNDLED_NAME
@@ -62,10 +62,7 @@ def run(arguments: Sequence[str]) -> int:
     pipeline = with_overrides(_pipeline(options), rest, keys)
     out = options.out or Path("runs") / pipeline.name
     check_folder(out)
-    if options.dry_run:
-        print_pipeline(pipeline, out, options.first, options.until)
-        return 0
-    return run_stages(pipeline, out, ["r1", *arguments], options.first, options.until, options.accept_code)
+    return print_or_run(pipeline, options, out, ["r1", *arguments])
 
 
 def _pipeline(options: R1Options) -> Pipeline:

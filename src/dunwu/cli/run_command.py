@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import tyro
 
@@ -45,10 +45,30 @@ def run(arguments: Sequence[str]) -> int:
     pipeline = read_pipeline(recipe_of(options.recipe, "run"), rest)
     out = options.out or Path("runs") / pipeline.name
     check_folder(out)
+    return print_or_run(pipeline, options, out, ["run", *arguments])
+
+
+class StageOptions(Protocol):
+    """The options of every command that runs stages."""
+
+    @property
+    def first(self) -> str | None: ...
+    @property
+    def until(self) -> str | None: ...
+    @property
+    def accept_code(self) -> bool: ...
+    @property
+    def dry_run(self) -> bool: ...
+
+
+def print_or_run(pipeline: Pipeline, options: StageOptions, out: Path, command: Sequence[str], remarks: Sequence[str] = ()) -> int:
+    """Prints a pipeline in a dry run, else runs it after its ``remarks``; ``command`` is how it was called."""
     if options.dry_run:
-        print_pipeline(pipeline, out, options.first, options.until)
+        print_pipeline(pipeline, out, options.first, options.until, remarks)
         return 0
-    return run_stages(pipeline, out, ["run", *arguments], options.first, options.until, options.accept_code)
+    for line in remarks:
+        show(line)
+    return run_stages(pipeline, out, command, options.first, options.until, options.accept_code)
 
 
 def print_pipeline(pipeline: Pipeline, out: Path, first: str | None, last: str | None, remarks: Sequence[str] = ()) -> None:

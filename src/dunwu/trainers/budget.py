@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,11 @@ def run_flops(checkpoint: str) -> int:
     """The FLOPs of the steps of the run that made a checkpoint, up to it. Raises ``ConfigError`` if they are unknown."""
     folder = newest_checkpoint(Path(checkpoint).expanduser())
     run, step = run_above(folder) if folder.is_dir() else None, folder_step(folder)
-    try:
-        assert run is not None
-        rows = [row for row in read_metrics(run) if step is None or row["step"] <= step]
-        found = training_usage(str(read_manifest(run)["kind"]), read_mapping(run / "config.yaml"), count_parameters(folder), rows).flops
-    except (AssertionError, RunError):
-        found = 0
+    found = 0
+    if run is not None:
+        with suppress(RunError):
+            rows = [row for row in read_metrics(run) if step is None or row["step"] <= step]
+            found = training_usage(str(read_manifest(run)["kind"]), read_mapping(run / "config.yaml"), count_parameters(folder), rows).flops
     if not found:
         raise ConfigError(f"budget = {checkpoint}: not a checkpoint of a training run, whose compute would be known; give one")
     return found
