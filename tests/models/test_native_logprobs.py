@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from dunwu.errors import ModelError
+from dunwu.models.layer_states import layer_states
 from dunwu.models.logprobs import token_logprobs
 from dunwu.models.native import NativeUnavailable
 from dunwu.models.native_logprobs import NativeScorer, pack
@@ -217,3 +218,91 @@ def test_what_it_cannot_compute_is_refused() -> None:
     frozen.model.norm.weight.requires_grad_(False)
     assert "some are not" in refused(frozen)
     assert "float32" in refused(make_model("llama").bfloat16())
+
+
+SEQUENCE_LENGTHS = (1, 31, 200, 32, 129, 17)
+LAYERS, ATTENTION = (0, 1, 2), (1, 2)
+
+
+def make_sequences(vocabulary: int = VOCAB) -> list[tuple[int, ...]]:
+    generator = torch.Generator().manual_seed(2)
+    return [tuple(torch.randint(0, vocabulary, (length,), generator=generator).tolist()) for length in SEQUENCE_LENGTHS]
+
+
+def padded(sequences: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+    mask_BT = torch.arange(max(SEQUENCE_LENGTHS)) < torch.tensor(SEQUENCE_LENGTHS)[:, None]
+    ids_BT = torch.zeros(mask_BT.shape, dtype=torch.long)
+    ids_BT[mask_BT] = torch.tensor([token for sequence in sequences for token in sequence])
+    return ids_BT, mask_BT
+
+
+def torch_states(model: Any, sequences: Sequence[tuple[int, ...]]) -> dict[str, Tensor]:
+    """Of the tokens alone, without padding."""
+    ids_BT, mask_BT = padded(sequences)
+    found = layer_states(model, ids_BT, ATTENTION)
+    states = {f"hidden {layer}": found.hidden[layer][mask_BT] for layer in LAYERS}
+    for layer in ATTENTION:
+        read = found.attention[layer]
+        parts = [heads.transpose(1, 2).flatten(2) for heads in (read.query_BHTd, read.key_BKTd, read.value_BKTd)]
+        states[f"qkv {layer}"] = torch.cat(parts, dim=-1)[mask_BT]
+    return states
+
+
+def native_states(scorer: NativeScorer, sequences: Sequence[tuple[int, ...]]) -> dict[str, Tensor]:
+    found, (_, mask_BT) = scorer.states(sequences, LAYERS, ATTENTION), padded(sequences)
+    states = {f"hidden {layer}": found.hidden[layer][mask_BT] for layer in LAYERS}
+    return states | {f"qkv {layer}": found.qkv[layer][mask_BT] for layer in ATTENTION}
+
+
+def state_gradients(model: Any, states: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of a loss on all of them; unused weights have a gradient of 0."""
+    generator = torch.Generator().manual_seed(9)
+    model.zero_grad()
+    sum((state * torch.randn(state.shape, generator=generator)).sum() for state in states.values()).backward()  # type: ignore[union-attr]
+    return {name: torch.zeros_like(p) if p.grad is None else p.grad.clone() for name, p in model.named_parameters()}
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_inner_states_and_the_gradients_of_a_loss_on_them_are_the_models(name: str) -> None:
+    model, sequences = make_model(name), make_sequences()
+    expected, found = torch_states(model, sequences), native_states(native(model), sequences)
+    for state, theirs in expected.items():
+        assert (found[state] - theirs).norm() < 0.02 * theirs.norm(), state
+    exact, ours_by_name = state_gradients(model, expected), state_gradients(model, found)
+    for parameter, theirs in exact.items():
+        assert (ours_by_name[parameter] - theirs).norm() <= 0.04 * theirs.norm(), parameter
+
+
+@pytest.mark.parametrize("wanted", [{"hidden": (1,)}, {"hidden": (2,)}, {"qkv": (2,)}, {"hidden": (0, 2), "qkv": (1,)}])
+def test_states_that_are_not_wanted_change_nothing(wanted: dict[str, tuple[int, ...]]) -> None:
+    """A loss on some states has the gradient that it has beside all others with a weight of 0; several threads give what one does."""
+    model, sequences = make_model("qwen2"), make_sequences()
+    scorer = native(model)
+
+    def gradient(found: Any) -> dict[str, Tensor]:
+        chosen = [found.hidden[layer] for layer in wanted.get("hidden", ())] + [found.qkv[layer] for layer in wanted.get("qkv", ())]
+        model.zero_grad()
+        sum(state.square().sum() for state in chosen).backward()  # type: ignore[union-attr]
+        return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+    alone, among_all = gradient(scorer.states(sequences, **wanted)), gradient(scorer.states(sequences, LAYERS, ATTENTION))
+    assert all(torch.equal(alone[name], among_all[name]) for name in alone)
+
+
+def test_a_padded_position_repeats_the_last_of_its_sequence() -> None:
+    found = native(make_model("llama")).states([(3, 4), (5, 6, 7, 8)], (1,), (2,))
+    for state_BTW in (found.hidden[1], found.qkv[2]):
+        assert torch.equal(state_BTW[0, 2:], state_BTW[0, 1].expand(2, -1))
+
+
+def test_a_frozen_model_gives_states_without_gradient() -> None:
+    model, sequences = make_model("llama"), make_sequences()
+    trained = native_states(native(model), sequences)
+    frozen = native_states(native(model.requires_grad_(False)), sequences)
+    assert all(torch.equal(frozen[name], trained[name]) and not frozen[name].requires_grad for name in trained)
+
+
+@pytest.mark.parametrize("wrong", [-1, VOCAB])
+def test_ids_outside_the_vocabulary_have_no_states(wrong: int) -> None:
+    with pytest.raises(ModelError, match=f"token id {wrong} is outside the model's vocabulary of {VOCAB}"):
+        native(make_model("qwen2")).states([(3, wrong)], (1,))

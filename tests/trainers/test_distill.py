@@ -284,7 +284,7 @@ def test_micro_batches_change_nothing(open_distill: Open) -> None:
 
 def test_a_step_learns_from_the_teacher_and_leaves_it_as_it_is(open_distill: Open) -> None:
     trainer = open_distill("llama", "method={kind: logits, weight: 1}", "epochs=10")
-    teacher = trainer.scorer._teacher  # type: ignore[attr-defined]
+    teacher = trainer.scorer._teacher.model  # type: ignore[attr-defined]
     before = {name: each.clone() for name, each in teacher.named_parameters()}
     first = trainer.evaluate()["eval_divergence"]
     for step in range(1, 21):

@@ -1,4 +1,5 @@
-"""The trainer's log-probabilities and their gradient in C, for CPUs with AMX: `kernels/score.c` through ctypes and autograd.
+"""The trainer's log-probabilities, or a model's inner states, and their gradient in C, for CPUs with AMX: `kernels/score.c` through ctypes
+and autograd.
 
 Products are bfloat16, sums and everything else float32. Nothing is padded, and a prompt that several completions share is computed once.
 """
@@ -44,11 +45,16 @@ class _Shape(Structure):
 _INPUTS = ("tokens", "positions", "sequences", "at", "targets", "row_parts", "sequence_parts", "scored_parts")
 
 
+class _States(Structure):
+    _fields_ = [("hidden", c_void_p), ("qkv", c_void_p)]
+
+
 class _Batch(Structure):
     _fields_ = [
         *((name, c_void_p) for name in _INPUTS),
         ("inverse_temperature", c_float),
         *((name, c_void_p) for name in ("logprobs", "entropies", "logprobs_gradient", "entropies_gradient")),
+        *((name, _States) for name in ("states", "slopes")),
     ]
 
 
@@ -70,6 +76,18 @@ class Packed:
     scored_parts: NDArray[np.int32]
     order: NDArray[np.int64]
     longest: int
+
+
+@dataclass(frozen=True)
+class States:
+    """What `NativeScorer.states` computes, by layer; layers of ``hidden`` are numbered from 0, the embedding.
+
+    ``hidden`` [B, T, hidden], the last layer's normalised; ``qkv`` [B, T, heads * head_dim + 2 * kv_heads * head_dim], queries and keys
+    after rotation. Positions after the end of a sequence repeat its last one.
+    """
+
+    hidden: dict[int, Tensor]
+    qkv: dict[int, Tensor]
 
 
 class _Packer:
@@ -99,6 +117,22 @@ class _Packer:
                 self.sequences.append((first, len(self.tokens), begin, end))
             self.longest = max(self.longest, len(prompt) + len(completion))
 
+    def packed(self, parts: Sequence[tuple[int, int, int]]) -> Packed:
+        """All of it; ``parts``: rows, sequences and scored positions before each thread's share, and in all."""
+        row_parts, sequence_parts, scored_parts = (np.array(part, np.int32) for part in zip(*parts, strict=True))
+        return Packed(
+            tokens=np.array(self.tokens, np.int32),
+            positions=np.array(self.positions, np.int32),
+            sequences=np.array(self.sequences, np.int32),
+            at=np.array(self.at, np.int32),
+            targets=np.array(self.targets, np.int32),
+            row_parts=row_parts,
+            sequence_parts=sequence_parts,
+            scored_parts=scored_parts,
+            order=np.array(self.order, np.int64),
+            longest=self.longest,
+        )
+
 
 def pack(prompts: Sequence[TokenIds], completions: Sequence[TokenIds], threads: int) -> Packed:
     """Group completions by prompt, and give each thread groups with about the same total of tokens."""
@@ -111,19 +145,19 @@ def pack(prompts: Sequence[TokenIds], completions: Sequence[TokenIds], threads: 
         for prompt, members in (list(groups.items())[i] for i in share):
             packer.add(prompt, [completions[i] for i in members], [starts[i] for i in members])
         parts.append((len(packer.tokens), len(packer.sequences), len(packer.at)))
-    row_parts, sequence_parts, scored_parts = (np.array(part, np.int32) for part in zip(*parts, strict=True))
-    return Packed(
-        tokens=np.array(packer.tokens, np.int32),
-        positions=np.array(packer.positions, np.int32),
-        sequences=np.array(packer.sequences, np.int32),
-        at=np.array(packer.at, np.int32),
-        targets=np.array(packer.targets, np.int32),
-        row_parts=row_parts,
-        sequence_parts=sequence_parts,
-        scored_parts=scored_parts,
-        order=np.array(packer.order, np.int64),
-        longest=packer.longest,
-    )
+    return packer.packed(parts)
+
+
+def pack_whole(sequences: Sequence[TokenIds], threads: int) -> tuple[Packed, NDArray[np.int64]]:
+    """Sequences of which nothing is scored, divided among the threads, and the row at which each begins."""
+    packer, parts, begins = _Packer(), [(0, 0, 0)], np.zeros(len(sequences), np.int64)
+    for share in _shares([*map(len, sequences)], threads):
+        for index in share:
+            begins[index] = len(packer.tokens)
+            packer.add(sequences[index], (), ())
+            packer.longest = max(packer.longest, len(sequences[index]))
+        parts.append((len(packer.tokens), len(packer.sequences), 0))
+    return packer.packed(parts), begins
 
 
 def _shares(sizes: Sequence[int], threads: int) -> list[list[int]]:
@@ -138,7 +172,8 @@ def _shares(sizes: Sequence[int], threads: int) -> list[list[int]]:
 
 
 class NativeScorer:
-    """Log-probabilities of completions under one model. Unless it is frozen, ``backward`` adds to the ``grad`` of all its parameters.
+    """Log-probabilities of completions under one model, or what happens inside it. Unless the model is frozen, ``backward`` adds to the
+    ``grad`` of all its parameters.
 
     One forward pass at a time: its backward pass, if any, comes before the next forward pass.
     """
@@ -150,10 +185,11 @@ class NativeScorer:
         self._model = model
         self.threads = torch.get_num_threads()
         config, self._attention = model.config, model.model.layers[0].self_attn
-        shape = _Shape(
+        shape = self._shape = _Shape(
             config.num_hidden_layers, config.hidden_size, config.num_attention_heads, config.num_key_value_heads, self._attention.head_dim,
             config.intermediate_size, config.vocab_size, config.rms_norm_eps, self._attention.scaling,
         )  # fmt: skip
+        self._qkv_width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim
         self._rope: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
         self._room = (0, 0, 0)
         self._current: object = None
@@ -188,6 +224,42 @@ class NativeScorer:
         place[torch.from_numpy(packed.order)] = torch.arange(len(packed.order))
         return logprobs[place], entropies[place]
 
+    def states(self, sequences: Sequence[TokenIds], hidden: Sequence[int] = (), qkv: Sequence[int] = ()) -> States:
+        """The states of these layers, with gradients; see `States`. ``qkv``: layers from 1.
+
+        Sequences must not be empty. Raises ``ModelError`` for a token id outside the vocabulary.
+        """
+        assert all(sequences), "sequences must not be empty"
+        check_ids(sequences, self._model.config.vocab_size)
+        packed, begins = pack_whole(sequences, self.threads)
+        weights = [parameter for _, parameter in _parameters(self._model)]
+        found = _Inside.apply(self, packed, tuple(hidden), tuple(qkv), *weights)  # type: ignore[no-untyped-call]
+        lengths = np.array([*map(len, sequences)])
+        rows = begins[:, None] + np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
+        places = torch.from_numpy(rows.reshape(-1))
+        padded = [state_RW.index_select(0, places).view(*rows.shape, -1) for state_RW in found]
+        return States(dict(zip(hidden, padded, strict=False)), dict(zip(qkv, padded[len(hidden) :], strict=True)))
+
+    def run_inside(self, packed: Packed, hidden: Sequence[int], qkv: Sequence[int]) -> tuple[Tensor, ...]:
+        """The states of all rows, [R, width] each."""
+        self._load(packed.longest)
+        self._reserve(packed)
+        widths = [*(self._shape.hidden for _ in hidden), *(self._qkv_width for _ in qkv)]
+        found = tuple(torch.empty(len(packed.tokens), width) for width in widths)
+        batch, kept = _batch(packed, 1.0, *(torch.empty(0),) * 2), _StatePointers(self._shape.layers, hidden, qkv, found)
+        batch.states = kept.states
+        self._lib.score_forward(self._handle, byref(batch))
+        self._current = packed
+        return found
+
+    def run_inside_backward(self, packed: Packed, hidden: Sequence[int], qkv: Sequence[int], slopes: Sequence[Tensor | None]) -> None:
+        """Add the gradients of all parameters to their ``grad``, given those of the states (``None``: it is 0)."""
+        self._take(packed)
+        batch, kept = _batch(packed, 1.0, *(torch.empty(0),) * 2), _StatePointers(self._shape.layers, hidden, qkv, slopes)
+        batch.slopes = kept.states
+        self._lib.score_backward(self._handle, byref(batch))
+        self._add_gradients()
+
     def run_forward(self, packed: Packed, temperature: float) -> tuple[Tensor, Tensor]:
         """Scores in the order of ``packed.at``."""
         self._load(packed.longest)
@@ -207,13 +279,16 @@ class NativeScorer:
         entropies_gradient: Tensor | None,
     ) -> None:
         """Add the gradients of all parameters to their ``grad``."""
-        assert self._current is packed, "backward pass of another batch: run one forward pass at a time"
-        self._current = None
+        self._take(packed)
         batch = _batch(packed, temperature, logprobs, entropies)
         batch.logprobs_gradient = logprobs_gradient.data_ptr()
         batch.entropies_gradient = None if entropies_gradient is None else entropies_gradient.data_ptr()
         self._lib.score_backward(self._handle, byref(batch))
         self._add_gradients()
+
+    def _take(self, packed: Packed) -> None:
+        assert self._current is packed, "backward pass of another batch: run one forward pass at a time"
+        self._current = None
 
     def _load(self, longest: int) -> None:
         """Pack the current weights if they have changed."""
@@ -288,6 +363,32 @@ class _Score(torch.autograd.Function):
         pull = entropies_gradient.contiguous() if ctx.entropy_gradient else None
         ctx.scorer.run_backward(ctx.packed, ctx.temperature, *ctx.scores, logprobs_gradient.contiguous(), pull)
         return (None,) * len(ctx.needs_input_grad)
+
+
+class _Inside(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scorer: NativeScorer, packed: Packed, hidden: tuple[int, ...], qkv: tuple[int, ...], *weights: Tensor) -> Any:
+        ctx.scorer, ctx.packed, ctx.layers = scorer, packed, (hidden, qkv)
+        ctx.set_materialize_grads(False)
+        return scorer.run_inside(packed, hidden, qkv)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor | None) -> Any:
+        kept = [None if slope is None else slope.float().contiguous() for slope in slopes]
+        ctx.scorer.run_inside_backward(ctx.packed, *ctx.layers, kept)
+        return (None,) * len(ctx.needs_input_grad)
+
+
+class _StatePointers:
+    """Pointers to tensors by layer for `score.c`; they live as long as this object and the tensors."""
+
+    def __init__(self, layers: int, hidden: Sequence[int], qkv: Sequence[int], tensors: Sequence[Tensor | None]) -> None:
+        self._hidden, self._qkv = (c_void_p * (layers + 1))(), (c_void_p * layers)()
+        for layer, tensor in zip(hidden, tensors, strict=False):
+            self._hidden[layer] = _pointer(tensor)
+        for layer, tensor in zip(qkv, tensors[len(hidden) :], strict=True):
+            self._qkv[layer - 1] = _pointer(tensor)
+        self.states = _States(ctypes.addressof(self._hidden), ctypes.addressof(self._qkv))
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from torch import nn
 from dunwu.config.base import SEEDS
 from dunwu.config.distill_methods import AttentionMethod, DistillationConfig, HiddenMethod, LogitsMethod, OnPolicyMethod
 from dunwu.data.io.chat_examples import Example, Examples
-from dunwu.models.precision import torch_precision
 from dunwu.models.protocols import CausalLM, Tokenizer
+from dunwu.models.state_reader import make_state_reader
 from dunwu.models.tokenizer_alignment import vocabulary
 from dunwu.rollout.base import Engine
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.budget import Budget
-from dunwu.trainers.distill_scoring import AttentionDistance, HiddenDistance, LayerScorer, LogitScorer
+from dunwu.trainers.distill_scoring import AttentionDistance, HiddenDistance, LayerScorer, LogitScorer, Read
 from dunwu.trainers.scoring import by_token_budget
 from dunwu.trainers.sft import SftTrainer
 from dunwu.trainers.sft_scoring import ExampleScorer
@@ -99,15 +99,21 @@ def make_scorer(
 
     Raises ``ConfigError`` for layers or heads that the models do not have.
     """
-    method, precision = config.method, torch_precision(config.matmul_precision, student.device)
+    method = config.method
     if teacher is not None:
         teacher.requires_grad_(False)
+    ours, theirs = _read(config, student), None if teacher is None else _read(config, teacher)
     if isinstance(method, LogitsMethod | OnPolicyMethod):
         weight = method.weight if isinstance(method, LogitsMethod) else 1.0
-        return LogitScorer(student, teacher, method, weight, precision, tokens), None
-    assert teacher is not None, "the teacher's layers are not stored"
-    distance = _distance(method, student, teacher, config.seed)
-    return LayerScorer(student, teacher, distance, method.weight, precision), distance
+        return LogitScorer(ours, theirs, method, weight, tokens), None
+    assert theirs is not None, "the teacher's layers are not stored"
+    distance = _distance(method, student, theirs.model, config.seed)
+    return LayerScorer(ours, theirs, distance, method.weight), distance
+
+
+def _read(config: DistillationConfig, model: CausalLM) -> Read:
+    # The native scorer keeps its activations; with gradient checkpointing torch is used.
+    return Read(model, make_state_reader(model, config.matmul_precision, native=not config.gradient_checkpointing))
 
 
 def _distance(

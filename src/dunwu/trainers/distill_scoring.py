@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,9 +43,10 @@ from dunwu.config.distill_methods import AttentionMethod, DivergenceName, Diverg
 from dunwu.data.io.chat_examples import Example
 from dunwu.errors import ConfigError
 from dunwu.models.chunked_logits import Measure, logit_loss
-from dunwu.models.layer_states import AttentionStates, LayerStates, layer_states
-from dunwu.models.precision import Precision, attention, matmul_precision
+from dunwu.models.layer_states import AttentionStates, LayerStates
+from dunwu.models.precision import matmul_precision
 from dunwu.models.protocols import CausalLM
+from dunwu.models.state_reader import StateReader
 from dunwu.trainers.scoring import pad_right
 from dunwu.trainers.sft_scoring import Scores
 from dunwu.trainers.teacher_store import StoredExample, joined
@@ -56,6 +58,13 @@ _DIVERGENCES: Mapping[DivergenceName, Callable[[Diverging], Divergence]] = {
     "skewed-forward": lambda method: skewed_forward(method.skew),
     "skewed-reverse": lambda method: skewed_reverse(method.skew),
 }
+
+
+class Read(NamedTuple):
+    """A model and what reads its states."""
+
+    model: CausalLM
+    reader: StateReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,30 +98,29 @@ class LogitScorer:
     The divergence is over the first ``tokens`` of both vocabularies: logits past them are of padding.
     """
 
-    def __init__(
-        self, student: CausalLM, teacher: CausalLM | None, method: Diverging, weight: float, precision: Precision, tokens: int
-    ) -> None:
-        self._student, self._teacher, self._weight, self._precision, self._tokens = student, teacher, weight, precision, tokens
+    def __init__(self, student: Read, teacher: Read | None, method: Diverging, weight: float, tokens: int) -> None:
+        self._student, self._teacher, self._weight, self._tokens = student, teacher, weight, tokens
         self._divergence, self._temperature = _DIVERGENCES[method.divergence](method), method.temperature
-        self.name = f"torch, {precision}"
+        self.name = _names(student, teacher)
 
     def __call__(self, examples: Sequence[Example]) -> Scores:
         """See `dunwu.trainers.sft_scoring.ExampleScorer`."""
-        batch = Batch.of(examples, self._student.device)
-        with matmul_precision(self._precision, self._student.device):
-            hidden_ND = batch.before(_hidden(self._student, batch.ids_BT))
+        model, reader = self._student
+        batch = Batch.of(examples, model.device)
+        with matmul_precision(reader.precision, model.device):
+            hidden_ND = batch.before(reader.last(batch.ids_BT, batch.mask_BT))
             measure = self._beside(batch) if self._teacher else self._stored(examples)
-            return _scores(self._student, hidden_ND, batch.targets_N, 1 - self._weight, measure, self._weight)
+            return _scores(model, hidden_ND, batch.targets_N, 1 - self._weight, measure, self._weight)
 
     def _beside(self, batch: Batch) -> Measure:
-        teacher = self._teacher
-        assert teacher is not None, "a batch is measured beside a teacher"
+        assert self._teacher is not None, "a batch is measured beside a teacher"
+        model, reader = self._teacher
         with torch.no_grad():
-            hidden_ND = batch.before(_hidden(teacher, batch.ids_BT))
+            hidden_ND = batch.before(reader.last(batch.ids_BT, batch.mask_BT))
 
         def measure(rows: slice, logits_CV: Tensor) -> Tensor:
             with torch.no_grad():
-                taught_CV = teacher.lm_head(hidden_ND[rows]).to(logits_CV.dtype)
+                taught_CV = model.lm_head(hidden_ND[rows]).to(logits_CV.dtype)
             return full_divergence(self._divergence, logits_CV[:, : self._tokens], taught_CV, self._temperature)
 
         return measure
@@ -120,7 +128,7 @@ class LogitScorer:
     def _stored(self, examples: Sequence[Example]) -> Measure:
         stored = [example for example in examples if isinstance(example, StoredExample)]
         assert len(stored) == len(examples), "without a teacher, every example must have its distributions"
-        top = joined(stored, self._student.device)
+        top = joined(stored, self._student.model.device)
         return lambda rows, logits_CV: top_k_divergence(self._divergence, logits_CV[:, : self._tokens], top[rows])
 
 
@@ -178,31 +186,29 @@ class AttentionDistance(nn.Module):
 class LayerScorer:
     """Cross-entropy and the distance of what happens inside the models."""
 
-    def __init__(
-        self, student: CausalLM, teacher: CausalLM, distance: HiddenDistance | AttentionDistance, weight: float, precision: Precision
-    ) -> None:
-        self._student, self._teacher, self._distance = student, teacher, distance
-        self._weight, self._precision = weight, precision
-        self.name = f"torch, {precision}"
+    def __init__(self, student: Read, teacher: Read, distance: HiddenDistance | AttentionDistance, weight: float) -> None:
+        self._student, self._teacher, self._distance, self._weight = student, teacher, distance, weight
+        self.name = _names(student, teacher)
 
     def __call__(self, examples: Sequence[Example]) -> Scores:
         """See `dunwu.trainers.sft_scoring.ExampleScorer`."""
-        batch = Batch.of(examples, self._student.device)
+        model, reader = self._student
+        batch = Batch.of(examples, model.device)
         ours, theirs = self._distance.layers
-        with matmul_precision(self._precision, self._student.device):
-            student = layer_states(self._student, batch.ids_BT, ours)
+        with matmul_precision(reader.precision, model.device):
+            student = reader.layers(batch.ids_BT, batch.mask_BT, ours)
             with torch.no_grad():
-                teacher = layer_states(self._teacher, batch.ids_BT, theirs)
-            scores = _scores(self._student, batch.before(student.hidden[-1]), batch.targets_N, 1.0)
+                teacher = self._teacher.reader.layers(batch.ids_BT, batch.mask_BT, theirs)
+            scores = _scores(model, batch.before(student.hidden[-1]), batch.targets_N, 1.0)
         distance = batch.before(self._distance(student, teacher, batch.mask_BT)).sum()
         terms = {"cross_entropy": -scores.logprobs_N.sum().item(), self._distance.term: distance.item()}
         return Scores(scores.logprobs_N, scores.entropies_N, scores.hits_N, scores.loss + self._weight * distance, terms)
 
 
-def _hidden(model: CausalLM, ids_BT: Tensor) -> Tensor:
-    with attention(model):
-        hidden_BTD: Tensor = model.model(input_ids=ids_BT, use_cache=False).last_hidden_state
-    return hidden_BTD
+def _names(student: Read, teacher: Read | None) -> str:
+    """How the states are read; said twice only where it differs."""
+    ours, theirs = student.reader.name, teacher.reader.name if teacher else student.reader.name
+    return ours if ours == theirs else f"{ours}; the teacher: {theirs}"
 
 
 def _scores(

@@ -1,6 +1,7 @@
 """The draw: its hash, its distribution, its filters and the log-probability it reports."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -143,3 +144,32 @@ def test_blocks_draw_the_softmax_and_show_nan(monkeypatch: pytest.MonkeyPatch) -
     test_nan_logits_show_in_the_logprob()
     for settings, support in ((params(top_k=2), {3, 1}), (params(top_p=0.95), {3, 1, 0, 2})):
         test_filters_keep_their_support_and_renormalise(settings, support)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"top_p": 0.95}, {"top_p": 0.3, "min_p": 0.01}, {"min_p": 0.2}, {"top_p": 0.0}, {"top_k": 40, "top_p": 0.9}]
+)
+@pytest.mark.parametrize("kind", ["peaked", "flat", "equal", "not finite"])
+def test_filters_of_a_large_vocabulary_draw_what_a_sort_of_all_of_it_draws(
+    settings: dict[str, Any], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(7)
+    logits = torch.randn(7, 5000, generator=generator)
+    logits = {"peaked": 6 * logits, "flat": logits, "equal": (3 * logits).round(), "not finite": 6 * logits}[kind]
+    if kind == "not finite":
+        logits[3, 17], logits[5, 2] = float("nan"), float("inf")
+    seeds, positions = torch.arange(7), torch.arange(7) % 3
+    found = draw(logits, seeds, positions, params(**settings))
+    monkeypatch.setattr(sampling, "_likely", lambda probs, total, _: sampling._falling(probs))
+    expected = draw(logits, seeds, positions, params(**settings))
+    assert torch.equal(found[0], expected[0])
+    torch.testing.assert_close(found[1], expected[1], atol=0, rtol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("settings", [{}, {"top_p": 0.9}, {"temperature": 0.0}])
+def test_rows_drawn_in_parts_are_those_drawn_together(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = 4 * torch.randn(7, 500, generator=torch.Generator().manual_seed(7))
+    together = draw(logits, torch.arange(7), torch.zeros(7, dtype=torch.long), params(**settings))
+    monkeypatch.setattr(sampling, "LOGITS_AT_ONCE", 1100)
+    parts = draw(logits, torch.arange(7), torch.zeros(7, dtype=torch.long), params(**settings))
+    assert all(map(torch.equal, together, parts))

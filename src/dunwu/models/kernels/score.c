@@ -7,6 +7,8 @@
  * computed once, and its gradient is the sum over its completions. Each thread has its own sequences (prefixes with
  * them) and its own gradients of the weights, which are added up in the order of the threads: one thread count, one result.
  *
+ * It also hands out what happens inside the model, and takes gradients of that: for losses that are computed elsewhere.
+ *
  * It does not check its arguments: `native_logprobs.py`, its only caller, does.
  */
 #include "common.h"
@@ -63,6 +65,12 @@ typedef struct {
     int32_t begin, end, prefix_begin, prefix_end;
 } Sequence;
 
+/* By layer, a row for each token; NULL where there is none. */
+typedef struct {
+    float *const *hidden; /* [layers + 1]: the embedding and the output of each layer, the last one normalised */
+    float *const *qkv;    /* [layers]: queries and keys after rotation, values */
+} States;
+
 typedef struct {
     const int32_t *tokens, *positions; /* by row */
     const Sequence *sequences;         /* prefixes before the sequences that use them */
@@ -71,6 +79,7 @@ typedef struct {
     float inverse_temperature;
     float *logprobs, *entropies;
     const float *logprobs_gradient, *entropies_gradient; /* the second may be NULL */
+    States states, slopes;                               /* what is wanted of the inside, and the gradient of it */
 } Batch;
 
 typedef struct {
@@ -482,6 +491,21 @@ static Sequence sequence_of(const Share *share, int32_t index) {
     return (Sequence){s.begin - first, s.end - first, s.prefix_begin - first, s.prefix_end - first};
 }
 
+/* This share's rows of a state; NULL if there is none. */
+static float *state_of(const Share *share, float *const *states, int32_t layer, int32_t width) {
+    return states && states[layer] ? states[layer] + (size_t)share->first_row * width : NULL;
+}
+
+static void hand_out(const Share *share, float *const *states, int32_t layer, int32_t width, const float *from) {
+    float *to = state_of(share, states, layer, width);
+    if (to) memcpy(to, from, (size_t)share->rows * width * 4);
+}
+
+static void add_slopes(const Share *share, float *const *slopes, int32_t layer, int32_t width, float *to) {
+    const float *from = state_of(share, slopes, layer, width);
+    for (size_t i = 0; from && i < (size_t)share->rows * width; i += LANES) *(v16 *)(to + i) += *(v16 *)(from + i);
+}
+
 static void layer_forward(const Share *share, int32_t index) {
     Scorer *e = share->e;
     Work *w = &e->works[share->thread];
@@ -496,6 +520,7 @@ static void layer_forward(const Share *share, int32_t index) {
         float *qkv = w->wide + (size_t)row * e->qkv_width;
         rotate(e, qkv, share->batch->positions[share->first_row + row], 1.0f);
     }
+    hand_out(share, share->batch->states.qkv, index, e->qkv_width, w->wide);
     narrow(w->wide, kept->qkv, e->qkv_width, rows, e->qkv_width);
     for (int32_t i = 0; i < share->sequences; i++) {
         Sequence sequence = sequence_of(share, i);
@@ -534,6 +559,7 @@ static void layer_backward(const Share *share, int32_t index) {
         Sequence sequence = sequence_of(share, i);
         for (int32_t head = 0; head < s->kv_heads; head++) attend_back(e, w, kept, &sequence, head, w->gated, w->wide);
     }
+    add_slopes(share, share->batch->slopes.qkv, index, e->qkv_width, w->wide);
     for (int32_t row = 0; row < rows; row++) {
         float *slope = w->wide + (size_t)row * e->qkv_width;
         rotate(e, slope, share->batch->positions[share->first_row + row], -1.0f);
@@ -547,6 +573,27 @@ static void layer_backward(const Share *share, int32_t index) {
         size_t at = (size_t)row * hidden;
         norm_back(e, kept->x + at, &layer->attention_norm, t, w->wide + at, w->gradient + at);
     }
+}
+
+/* The normalised output of the last layer, if it is wanted. */
+static void hand_out_last(const Share *share) {
+    const Scorer *e = share->e;
+    const int32_t hidden = e->shape.hidden;
+    const float *x = e->works[share->thread].x;
+    float *to = state_of(share, share->batch->states.hidden, e->shape.layers, hidden);
+    for (size_t row = 0; to && row < (size_t)share->rows; row++) {
+        v16 factor = splat(inverse_rms(x + row * hidden, hidden, e->shape.eps));
+        for (size_t i = row * hidden; i < (row + 1) * hidden; i += LANES) *(v16 *)(to + i) = *(v16 *)(x + i) * factor * *(v16 *)(e->norm.weight + i - row * hidden);
+    }
+}
+
+static void last_back(const Share *share) {
+    const Scorer *e = share->e;
+    const int32_t hidden = e->shape.hidden;
+    Work *w = &e->works[share->thread];
+    const float *from = state_of(share, share->batch->slopes.hidden, e->shape.layers, hidden);
+    for (size_t row = 0; from && row < (size_t)share->rows; row++)
+        norm_back(e, w->x + row * hidden, &e->norm, share->thread, from + row * hidden, w->gradient + row * hidden);
 }
 
 /* Normalised rows of scored positions [first, first + count) of the share, in w->narrow. */
@@ -672,7 +719,11 @@ static void forward_share(const Share *share) {
     const int32_t hidden = e->shape.hidden;
     for (int32_t row = 0; row < share->rows; row++)
         memcpy(e->works[share->thread].kept[0].x + (size_t)row * hidden, e->embedding + (size_t)share->batch->tokens[share->first_row + row] * hidden, (size_t)hidden * 4);
-    for (int32_t i = 0; i < e->shape.layers; i++) layer_forward(share, i);
+    for (int32_t i = 0; i < e->shape.layers; i++) {
+        hand_out(share, share->batch->states.hidden, i, hidden, e->works[share->thread].kept[i].x);
+        layer_forward(share, i);
+    }
+    hand_out_last(share);
     score(share);
 }
 
@@ -680,7 +731,11 @@ static void backward_share(const Share *share) {
     Scorer *e = share->e;
     const int32_t hidden = e->shape.hidden;
     score_back(share);
-    for (int32_t i = e->shape.layers - 1; i >= 0; i--) layer_backward(share, i);
+    last_back(share);
+    for (int32_t i = e->shape.layers - 1; i >= 0; i--) {
+        layer_backward(share, i);
+        add_slopes(share, share->batch->slopes.hidden, i, hidden, e->works[share->thread].gradient);
+    }
     for (int32_t row = 0; row < share->rows; row++) {
         float *to = e->embedding_gradient[share->thread] + (size_t)share->batch->tokens[share->first_row + row] * hidden;
         const float *from = e->works[share->thread].gradient + (size_t)row * hidden;

@@ -20,6 +20,8 @@ _MIX_2 = 0x94D049BB133111EB
 _UNIFORM_BITS = 24
 BLOCK = 1024
 """Masses that `invert_in_blocks` adds up first."""
+LOGITS_AT_ONCE = 2**21
+"""The most logits that a CPU draws from at a time, 8 MiB: larger tensors are given back to the system and fetched anew at each token."""
 
 
 def as_int64(value: int) -> int:
@@ -48,6 +50,15 @@ def draw(logits: Tensor, seeds: Tensor, positions: Tensor, params: SamplingParam
     (temperature 0) draws from a point mass, whose log-probability 0 would be of no use: it reports that of the softmax at temperature 1.
     Non-finite logits give a NaN log-probability.
     """
+    if logits.device.type != "cpu" or logits.numel() <= LOGITS_AT_ONCE:
+        return _draw(logits, seeds, positions, params)
+    rows = max(1, LOGITS_AT_ONCE // logits.shape[-1])
+    parts = [_draw(*each, params) for each in zip(*(torch.split(values, rows) for values in (logits, seeds, positions)), strict=True)]
+    tokens, logprobs = zip(*parts, strict=True)
+    return torch.cat(tokens), torch.cat(logprobs)
+
+
+def _draw(logits: Tensor, seeds: Tensor, positions: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
     if params.temperature == 0:
         logits = logits.float()
         tokens = logits.argmax(dim=-1)
@@ -72,14 +83,43 @@ def _filtered(probs: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
     """
     if 0 < params.top_k < probs.shape[-1]:
         probs, token_ids = probs.topk(params.top_k, dim=-1)
+        total = probs.sum(dim=-1, keepdim=True)
     else:
-        probs, token_ids = probs.sort(dim=-1, descending=True, stable=True)
+        total = probs.sum(dim=-1, keepdim=True)
+        probs, token_ids = _likely(probs, total, params) if probs.device.type == "cpu" else _falling(probs)
     keep = probs >= params.min_p * probs[:, :1]
     if params.top_p < 1:
         before = probs.cumsum(dim=-1) - probs
-        keep &= before < params.top_p * probs.sum(dim=-1, keepdim=True)
+        keep &= before < params.top_p * total
     keep[:, 0] = True
     return probs * keep, token_ids
+
+
+def _falling(probs: Tensor) -> tuple[Tensor, Tensor]:
+    """In falling order; of equals, the first one first."""
+    probs, token_ids = probs.sort(dim=-1, descending=True, stable=True)
+    return probs, token_ids
+
+
+def _likely(probs: Tensor, total: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
+    """The beginning of `_falling`, with all that top-p and min-p keep: they keep little of a large vocabulary, and to sort all of it takes
+    longer than a token of a small model.
+
+    Tokens of at most ``(1 - top_p) / V`` each have together at most the mass that top-p leaves out; the half allows for rounding.
+    """
+    lowest = torch.maximum(params.min_p * probs.amax(dim=-1, keepdim=True), 0.5 * (1 - params.top_p) / probs.shape[-1] * total)
+    chosen = ~(probs < lowest)  # NaN stays
+    rows, columns = chosen.nonzero(as_tuple=True)
+    counts = torch.bincount(rows, minlength=len(probs))
+    if int(counts.max()) * 2 > probs.shape[-1]:
+        return _falling(probs)
+    places = torch.arange(len(rows)) - (counts.cumsum(dim=-1) - counts)[rows]
+    token_ids = torch.zeros(len(probs), int(counts.max()), dtype=torch.long)
+    token_ids[rows, places] = columns
+    masses = torch.zeros(token_ids.shape, dtype=probs.dtype)
+    masses[rows, places] = probs[rows, columns]
+    masses, order = _falling(masses)
+    return masses, token_ids.gather(-1, order)
 
 
 def _invert(probs: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -87,6 +87,7 @@ class NativeDecoder:
         self.threads = threads
         self._room = (0, 0, 0, 0)
         self._borrowed: Sequence[Tensor] = ()
+        self._logits = torch.empty(0)
         self.layers, self.vocabulary = len(weights.layers), weights.head[0].shape[0]
         self._handle = self._lib.dunwu_new(byref(_shape(weights, use_bf16)), threads)
         if not self._handle:
@@ -162,8 +163,10 @@ class NativeDecoder:
         self._call(state, slots, steps, temperature, stops, None)
 
     def logits(self, state: SlotState, slots: Sequence[int]) -> Tensor:
-        """The next logits (n, V) float32 of ``slots``; nothing is drawn."""
-        found = torch.empty(len(slots), self.vocabulary)
+        """The next logits (n, V) float32 of ``slots``, until the next call; nothing is drawn."""
+        if len(self._logits) < len(slots):
+            self._logits = torch.empty(len(slots), self.vocabulary)
+        found = self._logits[: len(slots)]
         self._call(state, slots, 1, 1.0, np.zeros(0, np.int32), found)
         return found
 
