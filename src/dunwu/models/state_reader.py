@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
 from dunwu.models.layer_states import AttentionStates, LayerStates, layer_states

@@ -53,8 +53,8 @@ def draw(logits: Tensor, seeds: Tensor, positions: Tensor, params: SamplingParam
     if logits.device.type != "cpu" or logits.numel() <= LOGITS_AT_ONCE:
         return _draw(logits, seeds, positions, params)
     rows = max(1, LOGITS_AT_ONCE // logits.shape[-1])
-    parts = [_draw(*each, params) for each in zip(*(torch.split(values, rows) for values in (logits, seeds, positions)), strict=True)]
-    tokens, logprobs = zip(*parts, strict=True)
+    parts = (slice(start, start + rows) for start in range(0, len(logits), rows))
+    tokens, logprobs = zip(*(_draw(logits[part], seeds[part], positions[part], params) for part in parts), strict=True)
     return torch.cat(tokens), torch.cat(logprobs)
 
 
