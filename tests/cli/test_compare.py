@@ -24,6 +24,7 @@ def test_what_can_be_compared_is_one_line(capsys: pytest.CaptureFixture[str]) ->
         (["distil-vs-rl"], "distill-vs-rl"),
         (["distill-vs-rl"], "teacher"),
         (["distill-vs-rl", "--teacher", "nowhere/"], "nowhere/"),
+        (["distill-vs-rl", "--teacher", "http://localhost:8000/v1", "teacher.model=m"], "take a local model"),
         (["distill-vs-rl", "--teacher", "tiny", "ways=[lojits]"], "lojits"),
         (["distill-vs-rl", "--teacher", "tiny", "--task", "gsm9k"], "gsm8k"),
         (["distill-vs-rl", "--teacher", "tiny", "rl.grpo.stepz=3"], "rl.grpo.steps"),
@@ -76,3 +77,11 @@ def test_a_whole_comparison(taught_base: str, say_data: Path, tmp_path: Path, ca
     made = {path: path.stat().st_mtime_ns for path in out.glob("stages/*/*/artefact.json")}
     assert main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in out.glob("stages/*/*/artefact.json")} == made
+
+
+def test_a_dry_run_says_a_thing_once_for_all_seeds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "distill-vs-rl", "--teacher", "nobody/nothing", "ways=[rl, text]", "--dry-run"]) == 0
+    remarks = [line for line in capsys.readouterr().out.splitlines() if line.startswith("#")]
+    assert len(remarks) == len(set(remarks))
+    assert sum("nobody/nothing is no folder here" in line for line in remarks) == 2  # the teacher of the rows, and the one that is measured
+    assert not any("@" in line for line in remarks)

@@ -244,6 +244,7 @@ def test_stored_answers_without_answers_are_refused_at_once(
         (["--teacher", "rows.jsonl"], "rows.jsonl"),
         (["--teacher", "tiny", "--task", "gsm9k"], "gsm8k"),
         (["--teacher", "tiny", "method=logit"], "method.kind"),
+        (["--teacher", "tiny", "student={}", "method={kind: attention, heads: 7}"], "method.heads = 7"),
         (["--teacher", "tiny", "rows.smaples=3"], "rows.samples"),
         (["--teacher", "tiny", "student.hidden=65"], "hidden = 65"),
         (["--teacher", "tiny", "--techer", "x"], "--teacher"),

@@ -149,3 +149,11 @@ def test_the_script_is_valid_for_its_shell(shell: str, check: str, capsys: pytes
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     subprocess.run([shell, check, str(script)], check=True)
+
+
+@pytest.mark.parametrize(("name", "said"), [("distil", "did you mean distill?"), ("merge", "docs/reference.md"), ("xyz", "zero, sft")])
+def test_what_has_no_keys_names_what_has(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", name]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

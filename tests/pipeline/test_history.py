@@ -168,7 +168,20 @@ def test_teachers_write_and_judges_do_not() -> None:
         Source("y.py:write"),
         Source("Qwen/Qwen3-8B"),
     ]
-    assert list(teachers(config, origins)) == expected
+    assert list(teachers(config, origins, lambda folder: Source(folder.name))) == expected
+
+
+@pytest.mark.parametrize("of", ["run", "stage"])
+def test_a_teacher_made_here_has_its_runs_name_and_its_bases_licence(of: str, tmp_path: Path) -> None:
+    base = make_base(tmp_path / "base", "---\nlicense: apache-2.0\n---\n")
+    if of == "run":
+        teacher = make_run(tmp_path / "reasoner", "zero", {"model": str(base)})
+    else:
+        made = make_artefact(tmp_path / "r1", "final", "zero", "model", {"model": None}, model={"path": str(base)})
+        teacher = tmp_path / "r1" / "stages" / "final" / made["identity"][:16] / "output"
+    student = make_run(tmp_path / "student", "distillation", {"model": str(base), "teacher": str(teacher), "data": "x.jsonl"})
+    [found] = history_of(str(student)).steps
+    assert found.teachers == (Source("reasoner" if of == "run" else "r1, stage final", "apache-2.0"),)
 
 
 @pytest.mark.parametrize("from_stage", [False, True])

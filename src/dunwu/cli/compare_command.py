@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from dunwu.cli.distill_command import teacher_keys
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
 from dunwu.cli.run_command import print_or_run
@@ -72,8 +73,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _shorthands(options: CompareOptions) -> list[str]:
-    given = {"model": options.model, "tasks": options.task}
-    if options.teacher is not None:
-        given |= {"teacher.kind": "local", "teacher.model": options.teacher}
+    given = {"model": options.model, "tasks": options.task, **teacher_keys(options.teacher)}
     overrides = [f"{key}={json.dumps(text)}" for key, text in given.items() if text is not None]
     return overrides + ([] if options.seed is None else [f"seed={options.seed}"])

@@ -69,13 +69,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _shorthands(options: DistillOptions) -> list[str]:
-    given = {"model": options.model, "tasks": options.task, **({} if options.teacher is None else _teacher(options.teacher))}
+    given = {"model": options.model, "tasks": options.task, **teacher_keys(options.teacher)}
     overrides = [f"{key}={json.dumps(text)}" for key, text in given.items() if text is not None]
     return overrides + ([] if options.seed is None else [f"seed={options.seed}"])
 
 
-def _teacher(text: str) -> dict[str, str]:
-    """The keys of the teacher that ``text`` names."""
+def teacher_keys(text: str | None) -> dict[str, str]:
+    """The keys of the teacher that ``text`` names; none without it."""
+    if text is None:
+        return {}
     if re.match(r"https?://", text):
         return {"teacher.kind": "endpoint", "teacher.url": text}
     if re.fullmatch(r".+\.py:\w+", text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import PromptedEvalConfig, ZeroConfig
 from dunwu.errors import UserError
+from dunwu.pipeline.stages import KINDS
 from dunwu.run.console import wrapped
 from dunwu.text.translate import translate
 
@@ -55,7 +57,9 @@ def run(arguments: Sequence[str]) -> int:
     refuse_rest("keys", rest)
     model = CONFIGURED.get(options.command)
     if model is None:
-        raise UserError(f"keys: {options.command!r} has no keys of its own: choose from {', '.join(CONFIGURED)}")
+        near = difflib.get_close_matches(options.command, CONFIGURED, n=1)
+        meant = f"did you mean {near[0]}? " if near else "keys of stages are in docs/reference.md. " if options.command in KINDS else ""
+        raise UserError(f"keys: {options.command!r} has no keys of its own: {meant}Choose from {', '.join(CONFIGURED)}")
     keys = keys_of(model)
     found = [key for key in keys if all(word.lower() in f"{key.name} {key.meaning}".lower() for word in options.words)]
     if not found:

@@ -23,7 +23,7 @@ from dunwu.run.directory import TOKENS, content_hash
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.trainers.budget import budget_of
 from dunwu.trainers.distill import DistillTrainer
-from dunwu.trainers.distill_scoring import last_layers
+from dunwu.trainers.distill_scoring import last_layers, relation_heads
 from dunwu.trainers.teacher_store import Stored, StoredExamples, missing, store, store_folder
 
 SETS = ("data", "validation")
@@ -87,6 +87,8 @@ def check_sizes(method: object, max_length: int | None, student: Dimensions, tea
         raise ConfigError(f"max_length = {longest}: the teacher has {teacher.positions} positions; set it to {teacher.positions} at most")
     if isinstance(method, HiddenMethod | AttentionMethod) and method.layers == "last":
         last_layers(method.last, student.layers, teacher.layers)
+    if isinstance(method, AttentionMethod):
+        relation_heads(method, (student.queries, student.heads), (teacher.queries, teacher.heads))
 
 
 def _stored(

@@ -53,14 +53,15 @@ def preview_zero(config: ZeroConfig, room_gib: float | None = None) -> list[str]
     check_parts(config)
     task, tokenizer, size = make_mixture(config.tasks, config.answer_form), _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
-        lines, longest = [*_rows(config, task), _unknown(config.model)], config.max_prompt_tokens
+        lines, longest = [*_rows(config, task), *_unknown(config.model)], config.max_prompt_tokens
     else:
         checked = check_data(config, task, size.positions if size and size.positions else UNBOUNDED, tokenizer)
         lines, longest = list(_data(checked, task, tokenizer)), max(len(prompt.token_ids) for prompt in checked.prompts)
         lines += [f"{name}: {text}" for name, text in teacher_facts(config, checked.prompts, tokenizer)]
     check_reward(config, task)
     if size is None:
-        return [*lines, f"memory: the config.json of {config.model} is not on this machine, so it cannot be computed"]
+        absent = f"memory: the config.json of {config.model} is not on this machine, so it cannot be computed"
+        return [*lines, *([] if is_made(config.model) else [absent])]
     cuda = config.device.startswith("cuda") or (config.device == "auto" and torch.cuda.is_available())
     found = budget(size, config, longest, cuda)
     lines += budget_lines(found)
@@ -77,7 +78,7 @@ def preview_evaluation(model: str, config: EvalConfig, template: Template) -> li
     """Rows and the first prompt. Raises ``UserError`` as the evaluation would."""
     tokenizer = _tokenizer(model)
     if tokenizer is None:
-        return [_unknown(model)]
+        return _unknown(model)
     found = held_out_problems(config, PromptLimit(template, tokenizer, MAX_PROMPT_TOKENS), all_rows=True)
     check_sandbox(found.problems)
     lines = [f"rows: {found.splits}"] if found.splits else []
@@ -93,7 +94,7 @@ def preview_sft(config: SftConfig) -> list[str]:
     check_trackers(config.report_to)
     tokenizer, size = _tokenizer(config.model), read_dimensions(config.model)
     if tokenizer is None:
-        return [*(f"{path}: {sum(1 for _ in stream_rows(path)):,} rows" for path in paths(config).values()), _unknown(config.model)]
+        return [*(f"{path}: {sum(1 for _ in stream_rows(path)):,} rows" for path in paths(config).values()), *_unknown(config.model)]
     template = template_of(config, tokenizer)
     readers = example_readers(config, template, tokenizer, size.positions if size and size.positions else UNBOUNDED)
     vocabulary = size.vocabulary if size else len(tokenizer)
@@ -134,7 +135,7 @@ def preview_reward_model(config: RewardModelConfig) -> list[str]:
     if config.data is None:
         return []
     if tokenizer is None:
-        return [f"rows: {len(local_rows(Path(config.data).expanduser())):,}", _unknown(config.model)]
+        return [f"rows: {len(local_rows(Path(config.data).expanduser())):,}", *_unknown(config.model)]
     train, _, counts = read_preferences(config, Path(config.data).expanduser(), Reader(tokenizer, tokenizer.pad_token_id))
     lengths = sorted(len(row) for example in train for row in example.rows)
     first = tokenizer.decode(list(train[0].rows[0]))
@@ -182,8 +183,14 @@ def _quoted(text: str) -> str:
     return repr(text[:SHOWN].encode("utf-8", "replace").decode()) + (" ..." if len(text) > SHOWN else "")
 
 
-def _unknown(model: str) -> str:
-    return f"prompts: the tokenizer of {model} is not on this machine, so tokens are not counted and long prompts not found"
+def is_made(name: str) -> bool:
+    """True for what another stage of a pipeline makes."""
+    return name.startswith("@")
+
+
+def _unknown(model: str) -> list[str]:
+    text = f"prompts: the tokenizer of {model} is not on this machine, so tokens are not counted and long prompts not found"
+    return [] if is_made(model) else [text]
 
 
 def _tokenizer(model: str) -> Tokenizer | None:

@@ -10,18 +10,18 @@ from types import MappingProxyType
 from typing import Any
 
 from dunwu.analysis.curves import number
-from dunwu.analysis.model_history import Base, Figure, History, Step
+from dunwu.analysis.model_history import Base, Figure, History, Source, Step
 from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.rundir import mapping, read_run
 from dunwu.analysis.sentences import interval, percent
-from dunwu.config.licences import LICENCES
+from dunwu.config.licences import LICENCES, UNKNOWN
 from dunwu.config.load import read_mapping, validate
 from dunwu.data.tiny_world.card import CARD
 from dunwu.errors import DunwuError, UserError
 from dunwu.models.bundled import BUNDLED_NAME, RELEASE, bundled_path, run_above
-from dunwu.models.readme import README, front_matter, licence_in
+from dunwu.models.readme import README, front_matter, licence_in, licence_of
 from dunwu.pipeline.artefacts import WORK, Artefact, read_artefact
-from dunwu.pipeline.lineage import entries, last_row, measurements, parent_of, read_json, source_of
+from dunwu.pipeline.lineage import artefacts_at, entries, last_row, measurements, parent_of, read_json, source_of
 from dunwu.pipeline.stages import KINDS, describe, last_checkpoint
 from dunwu.pipeline.step_facts import generators, is_hub_id, languages, placeless, shown_settings, sources, teachers
 from dunwu.process.hub import hub_file
@@ -80,6 +80,16 @@ def _outer_teachers(entry: Json) -> Iterator[str]:
         yield str(name)
 
 
+def _local_teacher(folder: Path) -> Source:
+    """A teacher by the run that made it, with the licence of the model it was trained from; any other one by its folder and card."""
+    made, run = next(iter(artefacts_at(folder)), None), run_above(folder)
+    if made is None and run is None:
+        return Source(folder.resolve().name, licence_of(folder))
+    bottom, local = _bottom(str(folder))
+    name = f"{made.folder.parents[2].name}, stage {made.manifest['stage']}" if made else (run or folder).name
+    return Source(name, _base(bottom, local).licence if bottom else UNKNOWN)
+
+
 def _was_a_folder(model: str) -> bool:
     """True if the run of a model began with a local folder, which it then has a hash of: `runs/sft` looks like a hub id once it is gone."""
     run = run_above(Path(model))
@@ -122,7 +132,7 @@ def _step(entry: Json) -> Step:
         str(entry.get("stage") or run.resolve().name),
         tuple(chosen),
         tuple(sources(config, origins, _rows(manifest))),
-        tuple(dict.fromkeys(teachers(config, origins))),
+        tuple(dict.fromkeys(teachers(config, origins, _local_teacher))),
         (*_figures(kind, run), *_measured(artefact)),
         artefact.manifest["cost"] if artefact else _cost(kind, config, run, manifest),
         _machine(run, manifest),

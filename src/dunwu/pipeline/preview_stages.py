@@ -7,16 +7,18 @@ from typing import Any
 
 from dunwu.config.base import Config
 from dunwu.config.data_replies import RejectionConfig
-from dunwu.config.references import SUFFIXES
+from dunwu.config.references import SUFFIXES, references
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import DunwuError
 from dunwu.jobs.outside import outside_files
-from dunwu.jobs.preview import preview_rejection, preview_reward_model, preview_sft, preview_zero
+from dunwu.jobs.preview import is_made, preview_rejection, preview_reward_model, preview_sft, preview_zero
 from dunwu.jobs.reward_checks import check_parts
+from dunwu.models.hub_ids import local_folder
 from dunwu.pipeline.execute import check_stage
 from dunwu.pipeline.graph import Stage
+from dunwu.process.hub import is_cached
 from dunwu.tasks.rows import local_rows
 
 DATA = ("tasks", "evaluations", "data", "validation")
@@ -24,15 +26,23 @@ DATA = ("tasks", "evaluations", "data", "validation")
 
 
 def preview_stages(stages: Sequence[Stage]) -> list[str]:
-    """One line for each thing that a stage reads, except outputs of other stages. Raises ``UserError`` as the run would."""
-    lines = []
+    """A line for each thing that stages read, after their names, except outputs of others. Raises ``UserError`` as the run would."""
+    named: dict[str, list[str]] = {}
     for stage in stages:
         check_stage(stage)
         try:
-            lines += [f"{stage.name}: {line}" for line in _read(stage.work)]
+            for line in (*_read(stage.work), *_from_the_hub(stage.work)):
+                named.setdefault(line, []).append(stage.name)
         except DunwuError as error:
             raise type(error)(f"stage {stage.name}: {error}") from error
-    return lines
+    return [f"{', '.join(names)}: {line}" for line, names in named.items()]
+
+
+def _from_the_hub(work: Config) -> Iterator[str]:
+    """Models that are no folder here, as a misspelt path would be."""
+    for key, name, kind in references(work):
+        if kind == "model" and not is_made(name) and local_folder(name) is None and not is_cached(name):
+            yield f"{key} = {name} is no folder here: it is taken as a model of the hub, which a dry run does not ask"
 
 
 def _read(work: Config) -> Iterator[str]:
@@ -57,4 +67,4 @@ def _is_made(value: Any) -> bool:
         return any(_is_made(getattr(value, name)) for name in type(value).model_fields)
     if isinstance(value, tuple | list):
         return any(map(_is_made, value))
-    return isinstance(value, str) and value.startswith("@")
+    return isinstance(value, str) and is_made(value)

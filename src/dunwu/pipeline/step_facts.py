@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,13 +55,13 @@ def sources(config: Json, origins: Json, rows: int | None = None) -> Iterator[So
     yield from (replace(each, rows=rows) if only else each for each in found)
 
 
-def teachers(config: Json, origins: Json) -> Iterator[Source]:
-    """The models that write data in a step, and that teach in it."""
+def teachers(config: Json, origins: Json, local: Callable[[Path], Source]) -> Iterator[Source]:
+    """The models that write data in a step, and that teach in it; ``local`` describes a folder of this machine."""
     for key, generator in generators(config):
-        yield _teacher(origins.get(f"{key}.model", {}), generator)
+        yield _teacher(origins.get(f"{key}.model", {}), generator, local)
     for key, value in _nodes(config, ""):
         if key.rpartition(".")[2] == "teacher" and (isinstance(value, str) or key in origins):
-            yield _teacher(origins.get(key, {}), {"kind": "local", "model": value})
+            yield _teacher(origins.get(key, {}), {"kind": "local", "model": value}, local)
 
 
 def generators(config: Json) -> Iterator[tuple[str, Json]]:
@@ -150,7 +150,7 @@ def _rows(name: str) -> Source:
     return Source(_name(name), licence_of(Path(name).expanduser()))
 
 
-def _teacher(origin: Json, generator: Json) -> Source:
+def _teacher(origin: Json, generator: Json, local: Callable[[Path], Source]) -> Source:
     if "stage" in origin:
         return Source(f"the model of the stage {origin['stage']}", made="see that stage")
     if generator["kind"] == "own":
@@ -158,5 +158,7 @@ def _teacher(origin: Json, generator: Json) -> Source:
     place = str(origin.get("path") or generator.get("model") or UNKNOWN)
     if generator["kind"] == "endpoint":
         return Source(f"{_name(place)}, at an endpoint")
-    folder = bundled_path() if place == BUNDLED_NAME else Path(place).expanduser()
-    return Source(_name(place), licence_of(folder) if folder.is_dir() else UNKNOWN)
+    if place == BUNDLED_NAME:
+        return Source(place, licence_of(bundled_path()))
+    folder = Path(place).expanduser()
+    return local(folder) if folder.is_dir() else Source(_name(place))

@@ -165,7 +165,7 @@ class AttentionDistance(nn.Module):
         super().__init__()
         sizes = _layers(student, teacher)
         self._map = uniform_map(*sizes) if method.layers == "uniform" else last_layers(method.last, *sizes)
-        self._values, self._heads = method.of == "values", _relation_heads(method, student, teacher)
+        self._values, self._heads = method.of == "values", relation_heads(method, _attention_width(student), _attention_width(teacher))
         self.layers = tuple(ours for ours, _ in self._map), tuple(theirs for _, theirs in self._map)
 
     def forward(self, student: LayerStates, teacher: LayerStates, mask_BT: Tensor) -> Tensor:
@@ -245,8 +245,9 @@ def last_layers(last: int, student_layers: int, teacher_layers: int) -> LayerMap
     return last_k_map(student_layers, teacher_layers, last)
 
 
-def _relation_heads(method: AttentionMethod, student: CausalLM, teacher: CausalLM) -> int:
-    (ours, our_heads), (theirs, their_heads) = (_attention_width(model) for model in (student, teacher))
+def relation_heads(method: AttentionMethod, student: tuple[int, int], teacher: tuple[int, int]) -> int:
+    """How many relation heads there are, given the width of attention and the heads of both. Raises ``ConfigError`` if they do not fit."""
+    (ours, our_heads), (theirs, their_heads) = student, teacher
     heads = method.heads or gcd(our_heads, their_heads)
     if ours % heads or theirs % heads:
         raise ConfigError(

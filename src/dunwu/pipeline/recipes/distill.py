@@ -29,6 +29,7 @@ from dunwu.config.tasks import CodeTask, DatasetTask, task_title
 from dunwu.config.template import plain
 from dunwu.config.zero import EvalConfig
 from dunwu.data.io.conversations import conversation
+from dunwu.errors import ConfigError
 from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.facts import model_facts
 from dunwu.pipeline.graph import Pipeline
@@ -158,6 +159,8 @@ def read_distilling(
     """The configuration, in which models that are runs have become their checkpoints, and the values in it that follow teacher and student,
     with their reasons. Any mistake raises a one-line ``UserError``."""
     data = apply_overrides({} if file is None else read_mapping(file), parse_overrides(overrides), {})
+    if "teacher" not in data:
+        raise ConfigError("the teacher is missing: name it with --teacher, such as --teacher runs/r1")
     follow = following(command, student := _facts(data.get("model"), fetch))
     values = {**follow.values, **_follow_student(data, student), **_follow_teacher(data, student, fetch)}
     # It cannot be merged below a block that has a kind.
