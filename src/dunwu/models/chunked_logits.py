@@ -20,7 +20,7 @@ Measure = Callable[[slice, Tensor], Tensor]
 """``(rows, logits_CV) -> values_C`` or ``values_CK``, differentiable in the logits (float32); ``rows`` are the chunk's places in N."""
 LOGITS_AT_ONCE = 2**24
 """The most logits in a chunk, 64 MiB in float32: a measure holds about ten such tensors, its gradient included."""
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 256
 """The most positions in a chunk: with a small vocabulary its tensors stay in the cache."""
 
 

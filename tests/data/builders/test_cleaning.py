@@ -77,3 +77,11 @@ def test_filters_read_the_answer_that_is_learned(write_rows: Any, count: Callabl
     made = cleaned(write_rows("rows.jsonl", rows), count)
     assert made.rows == rows[1:]
     assert {step.name: step.removed for step in made.funnel.steps if step.removed} == {"repetition": 1}
+
+
+def test_answers_that_are_labelled_as_bad_go(write_rows: Any, count: Callable[..., Any]) -> None:
+    rows = [{"problem": f"What is {n}+1?", "answer": n + (1 if right else 2), "label": right} for n, right in ((1, False), (2, True))]
+    made = cleaned(write_rows("rows.jsonl", rows), count)
+    assert [row["problem"] for row in made.rows] == ["What is 2+1?"]
+    assert {step.name: step.removed for step in made.funnel.steps if step.removed} == {"labelled as bad": 1}
+    assert made.facts["rows read"] == 2

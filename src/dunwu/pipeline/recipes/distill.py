@@ -28,7 +28,7 @@ from dunwu.config.pretrain import ModelShape
 from dunwu.config.tasks import CodeTask, DatasetTask, task_title
 from dunwu.config.template import plain
 from dunwu.config.zero import EvalConfig
-from dunwu.data.io.conversations import conversation
+from dunwu.data.io.conversations import conversation, is_bad
 from dunwu.errors import ConfigError
 from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.facts import model_facts
@@ -169,7 +169,9 @@ def read_distilling(
     config, chosen = load_following(model, file, [*overrides, *given], Following(values, follow.context))
     config = _with_folders(config)
     if isinstance(config.teacher, StoredAnswers):
-        conversation(first_row(Path(config.teacher.data).expanduser()))  # rows without answers would all be dropped as too short
+        row = first_row(Path(config.teacher.data).expanduser())
+        if not is_bad(row):
+            conversation(row)  # rows without answers would all be dropped as too short
     return config, chosen | ({} if template is None else {"teacher.template": template})
 
 
@@ -185,7 +187,7 @@ def check_inside(config: Distilling, method: object) -> None:
 
 
 def student_size(config: Distilling) -> Any:
-    """As `_size`; a new student has as many tokens as `model`."""
+    """As `size_of`; a new student has as many tokens as `model`."""
     known, new = size_of(config.model), config.student
     if known is None or new is None:
         return known
@@ -236,11 +238,11 @@ def _with_folders(config: AnyDistilling) -> AnyDistilling:
 
 def notes(config: Distilling) -> list[str]:
     """What may surprise, though it works."""
-    if not isinstance(config.teacher, LocalGenerator) or config.student is not None:
+    if not isinstance(config.teacher, LocalGenerator):
         return []
-    if isinstance(config, DistillConfig) and config.method.kind != "text" and config.model == config.teacher.model:
+    if isinstance(config, DistillConfig) and config.student is None and config.method.kind != "text" and config.model == config.teacher.model:
         return [f"note: teacher and student are one model: method = {config.method.kind} only keeps the student where it is"]
-    teacher, student = size_of(config.teacher.model), size_of(config.model)
+    teacher, student = size_of(config.teacher.model), student_size(config)
     if teacher is None or student is None or student.parameters <= teacher.parameters:
         return []
     return [
