@@ -42,3 +42,11 @@ def test_steps_by_hand(tmp_path: Path) -> None:
     rows = read_metrics(tmp_path)
     assert training_usage("distillation", {}, 10, rows) == Usage(10, 12, 4)
     assert training_usage("zero", {"grpo": {"inner_epochs": 2}}, 10, rows) == Usage(10, 24, 12)
+
+
+def test_rl_counts_what_it_trains_on_and_what_it_drops() -> None:
+    """Six FLOPs a weight for completions that can move the weights, two for all that were sampled and for scores without a gradient."""
+    rows = [{"num_tokens": 10, "trained_tokens": 4, "scored_tokens": 8, "sampling/dropped_tokens": 3}, {"num_tokens": 5}]
+    used = training_usage("zero", {"grpo": {"inner_epochs": 2}}, 100, rows)
+    assert used == Usage(100, 4 + 2 * 5, 10 + 3 + 5, 8)
+    assert used.flops == 100 * (6 * 14 + 2 * 18 + 2 * 8)

@@ -124,8 +124,9 @@ def test_a_single_update_makes_one_pass_and_no_other(new_policy: NewPolicy, make
 def test_the_reference_costs_one_pass_more(new_policy: NewPolicy, make_groups: MakeGroups, update_of: UpdateOf) -> None:
     model = new_policy()
     with counted_rows(model) as rows:  # before the reference is copied, so that its passes count
-        update_of(model, "grpo.beta=0.1").learn(make_experience(make_groups(ALIVE), GRPO_R1), 1)
+        totals = update_of(model, "grpo.beta=0.1").learn(make_experience(make_groups(ALIVE), GRPO_R1), 1)
         assert rows == [8, 8]
+    assert totals.scored == totals.trained > 0
 
 
 def test_reused_rollouts_compute_old_once(new_policy: NewPolicy, make_groups: MakeGroups, update_of: UpdateOf) -> None:
@@ -134,6 +135,7 @@ def test_reused_rollouts_compute_old_once(new_policy: NewPolicy, make_groups: Ma
     with counted_rows(model) as rows:
         totals = update.learn(make_experience(make_groups(ALIVE), GRPO_R1), 1)
     assert rows == [8] * 4  # old, then three epochs
+    assert totals.trained == 3 * totals.scored > 0
     assert totals.updates == 3
     with counted_rows(model) as rows:
         update_of(model, "grpo.minibatches=2").learn(make_experience(make_groups(ALIVE), GRPO_R1), 1)
@@ -172,6 +174,8 @@ def test_dead_groups_are_not_computed_but_count(new_policy: NewPolicy, make_grou
         # Two of the four live rollouts have exactly the mean reward: they teach nothing either.
         assert rows == [2]
         assert totals.updates == 1
+        live = [groups[0].rollouts[place] for place in (0, 2)]
+        assert (totals.trained, totals.scored) == (sum(len(each.completion.tokens) for each in live), 0)
         found.append(update.gradients)
     for name in found[0]:
         torch.testing.assert_close(2 * found[0][name], found[1][name], atol=1e-7, rtol=1e-5, msg=name)

@@ -123,7 +123,7 @@ BesideTeacher = Annotated[
 
 
 class DistillationConfig(SftConfig):
-    """Fine-tuning of a student beside a frozen teacher with the same tokenizer. Matrix products are computed by torch."""
+    """Fine-tuning of a student beside a frozen teacher with the same tokenizer."""
 
     teacher: ModelRef
     """The teacher: `tiny` (bundled), a local Hugging Face folder, or a hub id."""

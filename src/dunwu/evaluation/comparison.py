@@ -193,7 +193,7 @@ def sentence(comparison: Comparison) -> str:
     """The result in one sentence: text against reinforcement learning, at equal compute of the student."""
     rows = {row.name: row for row in comparison.rows}
     text, rl = rows.get("text"), rows.get("rl")
-    if text is None or rl is None or text.over is None:
+    if text is None or rl is None or text.over is None or comparison.against != "rl":
         return ""
     a, b = f"{100 * text.pooled.value:.1f} %", f"{100 * rl.pooled.value:.1f} %"
     if text.over.low > 0:

@@ -33,8 +33,11 @@ def torch_precision(precision: Precision | Literal["auto"], device: torch.device
 
 
 def matmul_precision(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
-    """A context in which linear layers multiply in ``precision``; sums stay float32."""
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+    """A context in which linear layers multiply in ``precision``, whatever the one around it says; sums stay float32."""
+    outer = torch.is_autocast_enabled(device.type)
+    if precision == "bfloat16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return torch.autocast(device.type, enabled=False) if outer else nullcontext()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from dunwu.analysis.model_history import Base, Figure, History, Source, Step
 from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.rundir import mapping, read_run
 from dunwu.analysis.sentences import interval, percent
-from dunwu.config.licences import LICENCES, UNKNOWN
+from dunwu.config.licences import LICENCES
 from dunwu.config.load import read_mapping, validate
 from dunwu.data.tiny_world.card import CARD
 from dunwu.errors import DunwuError, UserError
@@ -85,9 +85,12 @@ def _local_teacher(folder: Path) -> Source:
     made, run = next(iter(artefacts_at(folder)), None), run_above(folder)
     if made is None and run is None:
         return Source(folder.resolve().name, licence_of(folder))
-    bottom, local = _bottom(str(folder))
+    try:
+        bottom, local = _bottom(str(folder))
+    except (UserError, OSError):  # its run is damaged, not the student's
+        bottom, local = "", False
     name = f"{made.folder.parents[2].name}, stage {made.manifest['stage']}" if made else (run or folder).name
-    return Source(name, _base(bottom, local).licence if bottom else UNKNOWN)
+    return Source(name, _base(bottom, local).licence if bottom else licence_of(folder))
 
 
 def _was_a_folder(model: str) -> bool:

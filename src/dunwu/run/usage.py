@@ -17,12 +17,13 @@ _HEADER_LENGTH = struct.Struct("<Q")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Numbers of weights, of trained tokens and of generated tokens; of a frozen teacher beside the model its weights, and the tokens that
-    it read or generated."""
+    """Numbers of weights, and of tokens that were trained on, generated, or scored without a gradient; of a frozen teacher beside the model
+    its weights, and the tokens that it read or generated."""
 
     parameters: int = 0
     trained_tokens: int = 0
     generated_tokens: int = 0
+    scored_tokens: int = 0
     teacher_parameters: int = 0
     teacher_tokens: int = 0
 
@@ -33,8 +34,8 @@ class Usage:
 
     @property
     def flops(self) -> int:
-        """6ND for training and 2ND for generation (Kaplan et al., arXiv 2001.08361, section 2.1), without attention and prompts."""
-        return self.parameters * (6 * self.trained_tokens + 2 * self.generated_tokens)
+        """6ND for training, 2ND for generation and scores (Kaplan et al., arXiv 2001.08361, section 2.1), without attention and prompts."""
+        return self.parameters * (6 * self.trained_tokens + 2 * (self.generated_tokens + self.scored_tokens))
 
     @property
     def teacher_flops(self) -> int:
@@ -45,13 +46,16 @@ class Usage:
 def training_usage(kind: str, config: Mapping[str, Any], parameters: int, rows: Iterable[Mapping[str, Any]]) -> Usage:
     """The usage of the steps in ``rows`` of ``metrics.jsonl``, without evaluations and the teacher.
 
-    ``kind`` and ``config`` are those of the run. RL trains on each token that it samples, once in each pass.
+    ``kind`` and ``config`` are those of the run. RL also samples groups that it drops, and trains only on completions that can move the
+    weights; a run of an older version did not count them, and is taken to have trained on all that it kept.
     """
     rows = list(rows)
     tokens = row_sum(rows, "num_tokens")
-    if kind == "zero":
-        return Usage(parameters, tokens * int(config["grpo"]["inner_epochs"]), tokens)
-    return Usage(parameters, tokens, row_sum(rows, "sampled_tokens"))
+    if kind != "zero":
+        return Usage(parameters, tokens, row_sum(rows, "sampled_tokens"))
+    passes = int(config["grpo"]["inner_epochs"])
+    trained = sum(int(row["trained_tokens"] if "trained_tokens" in row else passes * (row.get("num_tokens") or 0)) for row in rows)
+    return Usage(parameters, trained, tokens + row_sum(rows, "sampling/dropped_tokens"), row_sum(rows, "scored_tokens"))
 
 
 def stage_cost(made: Path) -> dict[str, Any] | None:

@@ -43,6 +43,7 @@ from dunwu.config.distill_methods import AttentionMethod, DivergenceName, Diverg
 from dunwu.data.io.chat_examples import Example
 from dunwu.errors import ConfigError
 from dunwu.models.chunked_logits import Measure, logit_loss
+from dunwu.models.chunked_scores import product_dtype
 from dunwu.models.layer_states import AttentionStates, LayerStates
 from dunwu.models.precision import matmul_precision
 from dunwu.models.protocols import CausalLM
@@ -115,12 +116,13 @@ class LogitScorer:
     def _beside(self, batch: Batch) -> Measure:
         assert self._teacher is not None, "a batch is measured beside a teacher"
         model, reader = self._teacher
-        with torch.no_grad():
-            hidden_ND = batch.before(reader.last(batch.ids_BT, batch.mask_BT))
+        with torch.no_grad(), matmul_precision(reader.precision, model.device):
+            head = model.lm_head.weight.to(product_dtype(model.lm_head.weight))  # once: a frozen weight is not kept by autocast
+            hidden_ND = batch.before(reader.last(batch.ids_BT, batch.mask_BT)).to(head.dtype)
 
         def measure(rows: slice, logits_CV: Tensor) -> Tensor:
-            with torch.no_grad():
-                taught_CV = model.lm_head(hidden_ND[rows]).to(logits_CV.dtype)
+            with torch.no_grad(), matmul_precision(reader.precision, model.device):
+                taught_CV = (hidden_ND[rows] @ head.T).to(logits_CV.dtype)
             return full_divergence(self._divergence, logits_CV[:, : self._tokens], taught_CV, self._temperature)
 
         return measure
@@ -197,7 +199,7 @@ class LayerScorer:
         ours, theirs = self._distance.layers
         with matmul_precision(reader.precision, model.device):
             student = reader.layers(batch.ids_BT, batch.mask_BT, ours)
-            with torch.no_grad():
+            with torch.no_grad(), matmul_precision(self._teacher.reader.precision, model.device):
                 teacher = self._teacher.reader.layers(batch.ids_BT, batch.mask_BT, theirs)
             scores = _scores(model, batch.before(student.hidden[-1]), batch.targets_N, 1.0)
         distance = batch.before(self._distance(student, teacher, batch.mask_BT)).sum()

@@ -32,7 +32,10 @@ from dunwu.types import Rollout
 
 @dataclass
 class UpdateTotals:
-    """Sums over the micro-batches of a step's updates, for its metrics; ``entropy_bonus`` is its weight in them."""
+    """Sums over the micro-batches of a step's updates, for its metrics; ``entropy_bonus`` is its weight in them.
+
+    ``tokens`` are those that the policy drew; ``trained`` all tokens of completions in passes with a gradient, ``scored`` in those without.
+    """
 
     entropy_bonus: float = 0.0
     updates: int = 0
@@ -45,6 +48,8 @@ class UpdateTotals:
     mismatch: float = 0.0
     weights: float = 0.0
     tokens: int = 0
+    trained: int = 0
+    scored: int = 0
 
     def add(self, loss: GrpoLoss, entropies_BT: Tensor, mismatch_BT: Tensor) -> None:
         """Count a micro-batch; entropies and mismatch (|policy - behaviour|) are 0 on tokens that the policy did not draw."""
@@ -58,7 +63,7 @@ class UpdateTotals:
 
     def sum_over_ranks(self) -> None:
         """Make them the sums of all ranks; updates and the gradient's norm are the same on each."""
-        for name in ("loss", "kl", "clipped", "entropy", "mismatch", "weights", "tokens"):
+        for name in ("loss", "kl", "clipped", "entropy", "mismatch", "weights", "tokens", "trained", "scored"):
             setattr(self, name, sum_over_ranks(getattr(self, name)))
 
     def metrics(self, algorithm: Algorithm) -> dict[str, float | int | None]:
@@ -74,6 +79,8 @@ class UpdateTotals:
             "mismatch": self.mismatch / each if seen else None,
             "updates": self.updates,
             "skipped": self.skipped,
+            "trained_tokens": self.trained,
+            "scored_tokens": self.scored,
         }
         if algorithm.beta > 0 and seen:
             metrics["kl"] = self.kl / each
@@ -169,7 +176,7 @@ class PolicyUpdate:
         reused = grpo.minibatches * grpo.inner_epochs > 1
         control = self.algorithm.covariance
         kept = Kept(
-            old=self._logprobs_by_rollout(experience, minibatches) if reused else None,
+            old=self._logprobs_by_rollout(experience, minibatches, totals) if reused else None,
             chosen=None if control is None else chosen_tokens(experience, minibatches, control, generator),
         )
         for _ in range(grpo.inner_epochs):
@@ -218,6 +225,9 @@ class PolicyUpdate:
         indices, device = each.indices, self.model.device
         rollouts = [experience.rollouts[i] for i in indices]
         reference_BT = self._reference_logprobs(rollouts)
+        read = 0 if each.idle else sum(len(rollout.completion.tokens) for rollout in rollouts)
+        totals.trained += read
+        totals.scored += 0 if reference_BT is None else read
         policy_BT, entropies_BT = self.scorer(rollouts, entropy_gradient=self._entropy_weight() > 0)
         mask_BT, behaviour_BT = sampled_mask(rollouts, device), behaviour_logprobs(rollouts, device)
         batch = GrpoBatch(
@@ -243,12 +253,15 @@ class PolicyUpdate:
         return None if self.reference is None else self._reference_scorer(rollouts)[0]
 
     @torch.no_grad()
-    def _logprobs_by_rollout(self, experience: Experience, minibatches: Sequence[Sequence[int]]) -> dict[int, Tensor]:
+    def _logprobs_by_rollout(
+        self, experience: Experience, minibatches: Sequence[Sequence[int]], totals: UpdateTotals
+    ) -> dict[int, Tensor]:
         """Old log-probabilities, the trainer's own, by rollout, of those in this rank's passes."""
         found: dict[int, Tensor] = {}
         for minibatch in minibatches:
             for each in self._passes(experience, minibatch):
                 rollouts = [experience.rollouts[i] for i in each.indices]
+                totals.scored += 0 if each.idle else sum(len(rollout.completion.tokens) for rollout in rollouts)
                 rows = zip(self.scorer(rollouts)[0], rollouts, strict=True)
                 found |= dict(zip(each.indices, (row[: len(rollout.completion.tokens)] for row, rollout in rows), strict=True))
         return found

@@ -240,7 +240,8 @@ def notes(config: Distilling) -> list[str]:
     """What may surprise, though it works."""
     if not isinstance(config.teacher, LocalGenerator):
         return []
-    if isinstance(config, DistillConfig) and config.student is None and config.method.kind != "text" and config.model == config.teacher.model:
+    same = config.student is None and config.model == config.teacher.model
+    if isinstance(config, DistillConfig) and config.method.kind != "text" and same:
         return [f"note: teacher and student are one model: method = {config.method.kind} only keeps the student where it is"]
     teacher, student = size_of(config.teacher.model), student_size(config)
     if teacher is None or student is None or student.parameters <= teacher.parameters:
