@@ -253,9 +253,7 @@ class PolicyUpdate:
         return None if self.reference is None else self._reference_scorer(rollouts)[0]
 
     @torch.no_grad()
-    def _logprobs_by_rollout(
-        self, experience: Experience, minibatches: Sequence[Sequence[int]], totals: UpdateTotals
-    ) -> dict[int, Tensor]:
+    def _logprobs_by_rollout(self, experience: Experience, minibatches: Sequence[Sequence[int]], totals: UpdateTotals) -> dict[int, Tensor]:
         """Old log-probabilities, the trainer's own, by rollout, of those in this rank's passes."""
         found: dict[int, Tensor] = {}
         for minibatch in minibatches:
