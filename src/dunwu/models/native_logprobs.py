@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import POINTER, Structure, byref, c_float, c_int32, c_void_p
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ MODEL_TYPES = ("qwen2", "llama")
 MULTIPLE, LARGEST_HEAD_DIM = 32, 256
 # Each thread has a gradient of every weight, and each weight is packed twice.
 LARGEST_MODEL = 200_000_000
+SMALL_MODEL = 4_000_000
 _QKV, _O, _GATE_UP, _DOWN = range(4)
 _LANES = 16
 
@@ -54,6 +56,9 @@ class _Batch(Structure):
         *((name, c_void_p) for name in _INPUTS),
         ("inverse_temperature", c_float),
         *((name, c_void_p) for name in ("logprobs", "entropies", "logprobs_gradient", "entropies_gradient")),
+        ("teacher", c_void_p),
+        ("reverse", c_int32),
+        *((name, c_void_p) for name in ("divergences", "divergences_gradient")),
         *((name, _States) for name in ("states", "slopes")),
     ]
 
@@ -83,11 +88,14 @@ class States:
     """What `NativeScorer.states` computes, by layer; layers of ``hidden`` are numbered from 0, the embedding.
 
     ``hidden`` [B, T, hidden], the last layer's normalised; ``qkv`` [B, T, heads * head_dim + 2 * kv_heads * head_dim], queries and keys
-    after rotation. Positions after the end of a sequence repeat its last one.
+    after rotation. Positions after the end of a sequence repeat its last one. Log-probabilities and entropies are those of the learned
+    tokens, sequence after sequence; the latter without a gradient.
     """
 
     hidden: dict[int, Tensor]
     qkv: dict[int, Tensor]
+    logprobs: Tensor
+    entropies: Tensor
 
 
 class _Packer:
@@ -148,15 +156,28 @@ def pack(prompts: Sequence[TokenIds], completions: Sequence[TokenIds], threads: 
     return packer.packed(parts)
 
 
-def pack_whole(sequences: Sequence[TokenIds], threads: int) -> tuple[Packed, NDArray[np.int64]]:
-    """Sequences of which nothing is scored, divided among the threads, and the row at which each begins."""
+def in_order_of_completions(packed: Packed, values: Sequence[Tensor]) -> list[Tensor]:
+    """Values in the order of ``packed.at`` as those of the concatenated completions."""
+    place = torch.empty(len(packed.order), dtype=torch.long)
+    place[torch.from_numpy(packed.order)] = torch.arange(len(packed.order))
+    return [each[place] for each in values]
+
+
+def pack_whole(sequences: Sequence[TokenIds], threads: int, learned: Sequence[NDArray[np.bool_]] = ()) -> tuple[Packed, NDArray[np.int64]]:
+    """Sequences divided among the threads, and the row at which each begins; the ``learned`` tokens of each are scored."""
     packer, parts, begins = _Packer(), [(0, 0, 0)], np.zeros(len(sequences), np.int64)
+    starts = np.cumsum([0, *(int(each.sum()) for each in learned)]).tolist()
     for share in _shares([*map(len, sequences)], threads):
         for index in share:
-            begins[index] = len(packer.tokens)
+            begins[index] = begin = len(packer.tokens)
             packer.add(sequences[index], (), ())
             packer.longest = max(packer.longest, len(sequences[index]))
-        parts.append((len(packer.tokens), len(packer.sequences), 0))
+            if learned:
+                scored = learned[index].nonzero()[0].tolist()
+                packer.at += [begin + place - 1 for place in scored]
+                packer.targets += [sequences[index][place] for place in scored]
+                packer.order += range(starts[index], starts[index + 1])
+        parts.append((len(packer.tokens), len(packer.sequences), len(packer.at)))
     return packer.packed(parts), begins
 
 
@@ -182,7 +203,7 @@ class NativeScorer:
         """Raises ``NativeUnavailable`` with the reason."""
         self._lib = _library()
         check_model(model)
-        self._model = model
+        self._model, self._places = model, _parameters(model)
         self.threads = torch.get_num_threads()
         config, self._attention = model.config, model.model.layers[0].self_attn
         shape = self._shape = _Shape(
@@ -217,46 +238,112 @@ class NativeScorer:
         assert all(completions), "completions must not be empty"
         check_ids((*prompts, *completions), self._model.config.vocab_size)
         packed = pack(prompts, completions, self.threads)
-        weights = [parameter for _, parameter in _parameters(self._model)]
+        weights = [parameter for _, parameter in self._places]
         found = _Score.apply(self, packed, temperature, entropy_gradient, *weights)  # type: ignore[no-untyped-call]
-        logprobs, entropies = found
-        place = torch.empty(len(packed.order), dtype=torch.long)
-        place[torch.from_numpy(packed.order)] = torch.arange(len(packed.order))
-        return logprobs[place], entropies[place]
+        logprobs, entropies = in_order_of_completions(packed, found)
+        return logprobs, entropies
 
-    def states(self, sequences: Sequence[TokenIds], hidden: Sequence[int] = (), qkv: Sequence[int] = ()) -> States:
-        """The states of these layers, with gradients; see `States`. ``qkv``: layers from 1.
+    def beside(
+        self, teacher: NativeScorer, prompts: Sequence[TokenIds], completions: Sequence[TokenIds], reverse: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `logprobs` at temperature 1, and the divergence of all distributions from the teacher's: KL(P || Q), or KL(Q || P) if
+        ``reverse``, of teacher P and student Q.
+
+        Gradients flow through log-probabilities and divergences. The teacher must have the same vocabulary.
+        """
+        assert self.can_compare(teacher), "another vocabulary or number of threads"
+        check_ids((*prompts, *completions), self._model.config.vocab_size)
+        packed = pack(prompts, completions, self.threads)
+        weights = [parameter for _, parameter in self._places]
+        found = _Beside.apply(self, teacher, packed, reverse, *weights)  # type: ignore[no-untyped-call]
+        logprobs, entropies, divergences = in_order_of_completions(packed, found)
+        return logprobs, entropies, divergences
+
+    def can_compare(self, teacher: NativeScorer) -> bool:
+        """Whether `beside` can take this teacher."""
+        return self.threads == teacher.threads and self._shape.vocabulary == teacher._shape.vocabulary
+
+    def run_beside(self, teacher: NativeScorer, packed: Packed, reverse: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores and divergences in the order of ``packed.at``."""
+        for each in (teacher, self):
+            each._load(packed.longest)
+            each._reserve(packed)
+        logprobs, entropies, divergences = (torch.empty(len(packed.at)) for _ in range(3))
+        read = _batch(packed, 1.0, logprobs, entropies)
+        read.logprobs = None
+        self._lib.score_forward(teacher._handle, byref(read))
+        self._lib.score_forward(self._handle, byref(self._beside(teacher, packed, reverse, logprobs, entropies, divergences)))
+        self._current = teacher._current = packed
+        return logprobs, entropies, divergences
+
+    def run_beside_backward(
+        self, teacher: NativeScorer, packed: Packed, reverse: bool, scores: Sequence[Tensor], slopes: Sequence[Tensor]
+    ) -> None:
+        """Add the gradients of all parameters to their ``grad``; ``slopes``: those of log-probabilities and divergences."""
+        for each in (teacher, self):
+            each._take(packed)
+        batch = self._beside(teacher, packed, reverse, *scores)
+        batch.logprobs_gradient, batch.divergences_gradient = (slope.data_ptr() for slope in slopes)
+        self._lib.score_backward(self._handle, byref(batch))
+        self._add_gradients()
+
+    def _beside(self, teacher: NativeScorer, packed: Packed, reverse: bool, *scores: Tensor) -> _Batch:
+        batch = _batch(packed, 1.0, *scores[:2])
+        batch.teacher, batch.reverse, batch.divergences = teacher._handle, int(reverse), scores[2].data_ptr()
+        return batch
+
+    def states(
+        self,
+        sequences: Sequence[TokenIds],
+        hidden: Sequence[int] = (),
+        qkv: Sequence[int] = (),
+        learned: Sequence[NDArray[np.bool_]] = (),
+    ) -> States:
+        """The states of these layers, with gradients; see `States`. ``qkv``: layers from 1. ``learned``: which tokens are scored, if any;
+        never the first of a sequence.
 
         Sequences must not be empty. Raises ``ModelError`` for a token id outside the vocabulary.
         """
         assert all(sequences), "sequences must not be empty"
+        assert not any(each[0] for each in learned), "nothing predicts the first token"
         check_ids(sequences, self._model.config.vocab_size)
-        packed, begins = pack_whole(sequences, self.threads)
-        weights = [parameter for _, parameter in _parameters(self._model)]
-        found = _Inside.apply(self, packed, tuple(hidden), tuple(qkv), *weights)  # type: ignore[no-untyped-call]
+        packed, begins = pack_whole(sequences, self.threads, learned)
+        weights = [parameter for _, parameter in self._places]
+        *found, logprobs, entropies = _Inside.apply(self, packed, tuple(hidden), tuple(qkv), *weights)  # type: ignore[no-untyped-call]
         lengths = np.array([*map(len, sequences)])
         rows = begins[:, None] + np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
         places = torch.from_numpy(rows.reshape(-1))
         padded = [state_RW.index_select(0, places).view(*rows.shape, -1) for state_RW in found]
-        return States(dict(zip(hidden, padded, strict=False)), dict(zip(qkv, padded[len(hidden) :], strict=True)))
+        scores = in_order_of_completions(packed, (logprobs, entropies))
+        return States(dict(zip(hidden, padded, strict=False)), dict(zip(qkv, padded[len(hidden) :], strict=True)), *scores)
 
     def run_inside(self, packed: Packed, hidden: Sequence[int], qkv: Sequence[int]) -> tuple[Tensor, ...]:
-        """The states of all rows, [R, width] each."""
+        """The states of all rows, [R, width] each, then scores in the order of ``packed.at``."""
         self._load(packed.longest)
         self._reserve(packed)
         widths = [*(self._shape.hidden for _ in hidden), *(self._qkv_width for _ in qkv)]
         found = tuple(torch.empty(len(packed.tokens), width) for width in widths)
-        batch, kept = _batch(packed, 1.0, *(torch.empty(0),) * 2), _StatePointers(self._shape.layers, hidden, qkv, found)
+        scores = torch.empty(len(packed.at)), torch.empty(len(packed.at))
+        batch, kept = _batch(packed, 1.0, *scores), _StatePointers(self._shape.layers, hidden, qkv, found)
         batch.states = kept.states
         self._lib.score_forward(self._handle, byref(batch))
         self._current = packed
-        return found
+        return (*found, *scores)
 
-    def run_inside_backward(self, packed: Packed, hidden: Sequence[int], qkv: Sequence[int], slopes: Sequence[Tensor | None]) -> None:
-        """Add the gradients of all parameters to their ``grad``, given those of the states (``None``: it is 0)."""
+    def run_inside_backward(
+        self,
+        packed: Packed,
+        hidden: Sequence[int],
+        qkv: Sequence[int],
+        scores: tuple[Tensor, Tensor],
+        slopes: Sequence[Tensor | None],
+        of_logprobs: Tensor | None,
+    ) -> None:
+        """Add the gradients of all parameters to their ``grad``, given those of states and log-probabilities (``None``: it is 0)."""
         self._take(packed)
-        batch, kept = _batch(packed, 1.0, *(torch.empty(0),) * 2), _StatePointers(self._shape.layers, hidden, qkv, slopes)
-        batch.slopes = kept.states
+        of_logprobs = torch.zeros(len(packed.at)) if of_logprobs is None else of_logprobs
+        batch, kept = _batch(packed, 1.0, *scores), _StatePointers(self._shape.layers, hidden, qkv, slopes)
+        batch.slopes, batch.logprobs_gradient = kept.states, of_logprobs.data_ptr()
         self._lib.score_backward(self._handle, byref(batch))
         self._add_gradients()
 
@@ -297,7 +384,7 @@ class NativeScorer:
             cos, sin = self._model.model.rotary_emb(embedding, torch.arange(longest)[None])
             self._rope = cos[0].contiguous(), sin[0].contiguous()
         self._lib.score_tables(self._handle, embedding.data_ptr(), *(table.data_ptr() for table in self._rope))
-        places = _parameters(self._model)
+        places = self._places
         versions = [(parameter.data_ptr(), parameter._version) for _, parameter in places]
         if versions == self._packed:
             return
@@ -322,7 +409,7 @@ class NativeScorer:
 
     def _add_gradients(self) -> None:
         """Memory for them is kept from update to update: new pages cost more than the sums."""
-        places = _parameters(self._model)
+        places = self._places
         for _, parameter in places:
             if parameter.grad is None:
                 kept = self._gradients.get(id(parameter))
@@ -344,6 +431,11 @@ class NativeScorer:
             self._lib.score_embedding_gradient(self._handle, gradient)
 
     def _in_threads(self, work: Callable[[_Place, Tensor], None], places: Sequence[tuple[_Place, Tensor]]) -> None:
+        """Each parameter by one thread; those of a small model by this one, as to hand them over takes longer."""
+        if sum(parameter.numel() for _, parameter in places) < SMALL_MODEL:
+            for each in places:
+                work(*each)
+            return
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(work, *zip(*places, strict=True)))
 
@@ -365,17 +457,33 @@ class _Score(torch.autograd.Function):
         return (None,) * len(ctx.needs_input_grad)
 
 
+class _Beside(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scorer: NativeScorer, teacher: NativeScorer, packed: Packed, reverse: bool, *weights: Tensor) -> Any:
+        found = scorer.run_beside(teacher, packed, reverse)
+        ctx.run = partial(scorer.run_beside_backward, teacher, packed, reverse, tuple(each.clone() for each in found))
+        ctx.mark_non_differentiable(found[1])
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, of_logprobs: Tensor, _of_entropies: Tensor, of_divergences: Tensor) -> Any:
+        ctx.run((of_logprobs.contiguous(), of_divergences.contiguous()))
+        return (None,) * len(ctx.needs_input_grad)
+
+
 class _Inside(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scorer: NativeScorer, packed: Packed, hidden: tuple[int, ...], qkv: tuple[int, ...], *weights: Tensor) -> Any:
-        ctx.scorer, ctx.packed, ctx.layers = scorer, packed, (hidden, qkv)
+        found = scorer.run_inside(packed, hidden, qkv)
+        ctx.run = partial(scorer.run_inside_backward, packed, hidden, qkv, (found[-2].clone(), found[-1].clone()))
         ctx.set_materialize_grads(False)
-        return scorer.run_inside(packed, hidden, qkv)
+        ctx.mark_non_differentiable(found[-1])
+        return found
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor | None) -> Any:
-        kept = [None if slope is None else slope.float().contiguous() for slope in slopes]
-        ctx.scorer.run_inside_backward(ctx.packed, *ctx.layers, kept)
+        *of_states, of_logprobs, _ = (None if slope is None else slope.float().contiguous() for slope in slopes)
+        ctx.run(of_states, of_logprobs)
         return (None,) * len(ctx.needs_input_grad)
 
 

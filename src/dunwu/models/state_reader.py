@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dunwu.models.layer_states import AttentionStates, LayerStates, layer_states
@@ -58,7 +60,7 @@ class NativeReader:
 
     def __init__(self, model: CausalLM) -> None:
         """Raises ``NativeUnavailable`` with the reason."""
-        self._native = NativeScorer(model)
+        self.native = NativeScorer(model)
         self._depth = int(model.config.num_hidden_layers)
         read = model.model.layers[0].self_attn
         self._heads = (int(model.config.num_attention_heads), int(model.config.num_key_value_heads), int(read.head_dim))
@@ -66,12 +68,19 @@ class NativeReader:
 
     def last(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """See `StateReader`."""
-        return self._native.states(_sequences(ids_BT, mask_BT), (self._depth,)).hidden[self._depth]
+        return self.native.states(_sequences(ids_BT, mask_BT), (self._depth,)).hidden[self._depth]
 
     def layers(self, ids_BT: Tensor, mask_BT: Tensor, attention_layers: Collection[int] = ()) -> LayerStates:
         """See `StateReader`."""
-        found = self._native.states(_sequences(ids_BT, mask_BT), range(self._depth + 1), sorted(attention_layers))
-        return LayerStates(tuple(found.hidden.values()), {layer: self._split(qkv_BTW) for layer, qkv_BTW in found.qkv.items()})
+        return self.scored_layers(ids_BT, mask_BT, attention_layers)[0]
+
+    def scored_layers(
+        self, ids_BT: Tensor, mask_BT: Tensor, attention_layers: Collection[int] = (), learned: Sequence[NDArray[np.bool_]] = ()
+    ) -> tuple[LayerStates, Tensor, Tensor]:
+        """As ``layers``, with log-probabilities and entropies of the ``learned`` tokens, row after row."""
+        found = self.native.states(_sequences(ids_BT, mask_BT), range(self._depth + 1), sorted(attention_layers), learned)
+        states = LayerStates(tuple(found.hidden.values()), {layer: self._split(qkv_BTW) for layer, qkv_BTW in found.qkv.items()})
+        return states, found.logprobs, found.entropies
 
     def _split(self, qkv_BTW: Tensor) -> AttentionStates:
         heads, groups, width = self._heads

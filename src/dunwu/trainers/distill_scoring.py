@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import gcd
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -45,9 +46,10 @@ from dunwu.errors import ConfigError
 from dunwu.models.chunked_logits import Measure, logit_loss
 from dunwu.models.chunked_scores import product_dtype
 from dunwu.models.layer_states import AttentionStates, LayerStates
+from dunwu.models.native_logprobs import NativeScorer
 from dunwu.models.precision import matmul_precision
 from dunwu.models.protocols import CausalLM
-from dunwu.models.state_reader import StateReader
+from dunwu.models.state_reader import NativeReader, StateReader
 from dunwu.trainers.scoring import pad_right
 from dunwu.trainers.sft_scoring import Scores
 from dunwu.trainers.teacher_store import StoredExample, joined
@@ -107,11 +109,32 @@ class LogitScorer:
     def __call__(self, examples: Sequence[Example]) -> Scores:
         """See `dunwu.trainers.sft_scoring.ExampleScorer`."""
         model, reader = self._student
+        if (pair := self._native_pair()) is not None:
+            return self._natively(examples, *pair)
         batch = Batch.of(examples, model.device)
         with matmul_precision(reader.precision, model.device):
             hidden_ND = batch.before(reader.last(batch.ids_BT, batch.mask_BT))
             measure = self._beside(batch) if self._teacher else self._stored(examples)
             return _scores(model, hidden_ND, batch.targets_N, 1 - self._weight, measure, self._weight)
+
+    def _native_pair(self) -> tuple[NativeScorer, NativeScorer] | None:
+        """Student and teacher, if the native scorer can compare them: by a KL divergence at temperature 1 over all of both vocabularies."""
+        readers = [read.reader for read in (self._student, self._teacher) if read is not None]
+        scorers = [reader.native for reader in readers if isinstance(reader, NativeReader)]
+        if len(scorers) < 2 or self._temperature != 1 or self._divergence not in (FORWARD_KL, REVERSE_KL):
+            return None
+        student, teacher = scorers
+        whole = self._tokens == self._student.model.config.vocab_size
+        return (student, teacher) if whole and student.can_compare(teacher) else None
+
+    def _natively(self, examples: Sequence[Example], student: NativeScorer, teacher: NativeScorer) -> Scores:
+        learned_N = torch.from_numpy(np.concatenate([example.learned[example.start :] for example in examples]))
+        parts = ([row.ids[: row.start].tolist() for row in examples], [row.ids[row.start :].tolist() for row in examples])
+        found = student.beside(teacher, *parts, reverse=self._divergence == REVERSE_KL)
+        logprobs_N, entropies_N, divergences_N = (values[learned_N] for values in found)
+        cross_entropy, divergence = -logprobs_N.sum(), divergences_N.sum()
+        loss = (1 - self._weight) * cross_entropy + self._weight * divergence
+        return Scores(logprobs_N, entropies_N, None, loss, {"cross_entropy": cross_entropy.item(), "divergence": divergence.item()})
 
     def _beside(self, batch: Batch) -> Measure:
         assert self._teacher is not None, "a batch is measured beside a teacher"
@@ -198,10 +221,15 @@ class LayerScorer:
         batch = Batch.of(examples, model.device)
         ours, theirs = self._distance.layers
         with matmul_precision(reader.precision, model.device):
-            student = reader.layers(batch.ids_BT, batch.mask_BT, ours)
+            if isinstance(reader, NativeReader):
+                learned = [example.learned for example in examples]
+                student, logprobs_N, entropies_N = reader.scored_layers(batch.ids_BT, batch.mask_BT, ours, learned)
+                scores = Scores(logprobs_N, entropies_N, None)
+            else:
+                student = reader.layers(batch.ids_BT, batch.mask_BT, ours)
+                scores = _scores(model, batch.before(student.hidden[-1]), batch.targets_N, 1.0)
             with torch.no_grad(), matmul_precision(self._teacher.reader.precision, model.device):
                 teacher = self._teacher.reader.layers(batch.ids_BT, batch.mask_BT, theirs)
-            scores = _scores(model, batch.before(student.hidden[-1]), batch.targets_N, 1.0)
         distance = batch.before(self._distance(student, teacher, batch.mask_BT)).sum()
         terms = {"cross_entropy": -scores.logprobs_N.sum().item(), self._distance.term: distance.item()}
         return Scores(scores.logprobs_N, scores.entropies_N, scores.hits_N, scores.loss + self._weight * distance, terms)

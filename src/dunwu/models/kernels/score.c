@@ -55,7 +55,7 @@ typedef struct {
 
 typedef struct {
     Kept *kept;
-    float *x, *wide, *gradient, *block, *scores, *products, *keys_gradient, *values_gradient, *lse, *normed_gradient;
+    float *x, *wide, *gradient, *block, *scores, *products, *keys_gradient, *values_gradient, *lse, *normed_gradient, *logits;
     bf16 *narrow, *gated, *pairs, *transposed, *key_tiles, *value_tiles, *key_pairs, *value_pairs;
     bf16 *weights, *slopes, *weight_pairs, *slope_pairs, *query_columns, *output_columns;
     Tally *tallies; /* [SCORED] */
@@ -71,18 +71,24 @@ typedef struct {
     float *const *qkv;    /* [layers]: queries and keys after rotation, values */
 } States;
 
+typedef struct Scorer Scorer;
+
 typedef struct {
     const int32_t *tokens, *positions; /* by row */
     const Sequence *sequences;         /* prefixes before the sequences that use them */
     const int32_t *at, *targets;       /* scored: row whose next token is scored, and that token */
     const int32_t *row_parts, *sequence_parts, *scored_parts; /* threads + 1: where each thread's share begins */
     float inverse_temperature;
-    float *logprobs, *entropies;
+    float *logprobs, *entropies;                         /* NULL: nothing is scored */
     const float *logprobs_gradient, *entropies_gradient; /* the second may be NULL */
+    Scorer *teacher;     /* has run the same batch, and keeps what it has computed; or NULL */
+    int32_t reverse;     /* of KL(P || Q), or KL(Q || P), of the teacher's distributions P and those here, Q */
+    float *divergences;  /* of the scored positions, with a teacher */
+    const float *divergences_gradient;
     States states, slopes;                               /* what is wanted of the inside, and the gradient of it */
 } Batch;
 
-typedef struct {
+struct Scorer {
     Shape shape;
     int32_t threads, longest, qkv_width, wide_width;
     const float *embedding, *cos, *sin;
@@ -92,7 +98,7 @@ typedef struct {
     Linear *head; /* in panels */
     int32_t panels, trained;
     Work *works;
-} Scorer;
+};
 
 /* ---------------------------------------------------------------------------------------------------------------- matrix products */
 
@@ -642,31 +648,91 @@ static void count_logits(Tally *tally, const float *logits, int32_t outputs) {
     tally->top = top, tally->sum = sum, tally->weighted = weighted;
 }
 
-static void score(const Share *share) {
-    Scorer *e = share->e;
+/* Tallies of scored positions [first, first + count), and w->lse. */
+static void tally_logits(const Share *share, int32_t first, int32_t count) {
+    const Scorer *e = share->e;
     Work *w = &e->works[share->thread];
+    scored_rows(share, first, count);
+    for (int32_t i = 0; i < count; i++) w->tallies[i] = (Tally){.top = -INFINITY};
+    for (int32_t panel = 0; panel < e->panels; panel++) {
+        const int32_t outputs = e->head[panel].outputs;
+        logits_of(share, panel, count);
+        for (int32_t i = 0; i < count; i++) {
+            const float *logits = w->wide + (size_t)i * outputs;
+            const int32_t target = share->batch->targets[share->first_scored + first + i];
+            count_logits(&w->tallies[i], logits, outputs);
+            if (target / PANEL == panel) w->tallies[i].target = logits[target % PANEL];
+        }
+    }
+    for (int32_t i = 0; i < count; i++) w->lse[first + i] = w->tallies[i].top + logf(horizontal_sum(w->tallies[i].sum));
+}
+
+/* The teacher's side of a share: the same rows and positions. */
+static Share taught(const Share *share) {
+    Share teacher = *share;
+    teacher.e = share->batch->teacher;
+    return teacher;
+}
+
+/* The divergences of scored positions [first, first + count), whose tallies are known. */
+static void diverge(const Share *share, int32_t first, int32_t count) {
+    const Share teacher = taught(share);
+    const Batch *b = share->batch;
+    const Work *w = &share->e->works[share->thread], *v = &teacher.e->works[share->thread];
+    float *found = b->divergences + share->first_scored + first;
+    memset(found, 0, (size_t)count * 4);
+    for (int32_t panel = 0; panel < share->e->panels; panel++) {
+        const int32_t outputs = share->e->head[panel].outputs;
+        logits_of(share, panel, count), logits_of(&teacher, panel, count);
+        for (int32_t i = 0; i < count; i++) {
+            const float *ours = w->wide + (size_t)i * outputs, *theirs = v->wide + (size_t)i * outputs;
+            v16 sum = {};
+            for (int32_t j = 0; j < outputs; j += LANES) {
+                v16 q = *(v16 *)(ours + j) - splat(w->lse[first + i]), p = *(v16 *)(theirs + j) - splat(v->lse[first + i]);
+                v16 each = b->reverse ? exponential(q) * (q - p) : exponential(p) * (p - q);
+                sum += (v16)((i16)each & (q > splat(-INFINITY)));
+            }
+            found[i] += horizontal_sum(sum);
+        }
+    }
+}
+
+static void score(const Share *share) {
+    Work *w = &share->e->works[share->thread];
     const Batch *b = share->batch;
     for (int32_t first = 0; first < share->scored; first += SCORED) {
         int32_t count = share->scored - first < SCORED ? share->scored - first : SCORED;
-        scored_rows(share, first, count);
-        for (int32_t i = 0; i < count; i++) w->tallies[i] = (Tally){.top = -INFINITY};
-        for (int32_t panel = 0; panel < e->panels; panel++) {
-            const int32_t outputs = e->head[panel].outputs;
-            logits_of(share, panel, count);
-            for (int32_t i = 0; i < count; i++) {
-                const float *logits = w->wide + (size_t)i * outputs;
-                const int32_t target = b->targets[share->first_scored + first + i];
-                count_logits(&w->tallies[i], logits, outputs);
-                if (target / PANEL == panel) w->tallies[i].target = logits[target % PANEL];
-            }
-        }
+        tally_logits(share, first, count);
         for (int32_t i = 0; i < count; i++) {
             const Tally *tally = &w->tallies[i];
             const int32_t place = share->first_scored + first + i;
-            float total = horizontal_sum(tally->sum), lse = tally->top + logf(total);
-            w->lse[first + i] = lse;
-            b->logprobs[place] = tally->target - lse;
+            float total = horizontal_sum(tally->sum);
+            b->logprobs[place] = tally->target - w->lse[first + i];
             b->entropies[place] = logf(total) - horizontal_sum(tally->weighted) / total;
+        }
+        if (!b->teacher) continue;
+        const Share teacher = taught(share);
+        tally_logits(&teacher, first, count);
+        diverge(share, first, count);
+    }
+}
+
+/* Adds the gradient of the divergences to that of the logits in w->wide, which are given again in `logits`: q - p of KL(P || Q),
+ * q (log q - log p - D) of D = KL(Q || P). */
+static void add_slopes_of_divergence(const Share *share, int32_t panel, int32_t first, int32_t count, const float *logits) {
+    const Share teacher = taught(share);
+    const Batch *b = share->batch;
+    const Work *w = &share->e->works[share->thread], *v = &teacher.e->works[share->thread];
+    const int32_t outputs = share->e->head[panel].outputs;
+    logits_of(&teacher, panel, count);
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t place = share->first_scored + first + i;
+        const float slope = b->divergences_gradient[place];
+        for (int32_t j = 0; j < outputs; j += LANES) {
+            size_t at = (size_t)i * outputs + j;
+            v16 q = *(v16 *)(logits + at) - splat(w->lse[first + i]), p = *(v16 *)(v->wide + at) - splat(v->lse[first + i]);
+            v16 each = b->reverse ? exponential(q) * (q - p - splat(b->divergences[place])) : exponential(q) - exponential(p);
+            *(v16 *)(w->wide + at) += (v16)((i16)(splat(slope) * each) & (q > splat(-INFINITY)));
         }
     }
 }
@@ -676,6 +742,7 @@ static void slopes_of_logits(const Share *share, int32_t panel, int32_t first, i
     const Batch *b = share->batch;
     Work *w = &share->e->works[share->thread];
     const int32_t outputs = share->e->head[panel].outputs;
+    if (b->teacher) memcpy(w->logits, w->wide, (size_t)count * outputs * 4);
     for (int32_t i = 0; i < count; i++) {
         float *logits = w->wide + (size_t)i * outputs;
         const int32_t place = share->first_scored + first + i, target = b->targets[place];
@@ -688,6 +755,7 @@ static void slopes_of_logits(const Share *share, int32_t panel, int32_t first, i
         }
         if (target / PANEL == panel) logits[target % PANEL] += slope;
     }
+    if (b->teacher) add_slopes_of_divergence(share, panel, first, count, w->logits);
 }
 
 static void score_back(const Share *share) {
@@ -698,6 +766,10 @@ static void score_back(const Share *share) {
     for (int32_t first = 0; first < share->scored; first += SCORED) {
         int32_t count = share->scored - first < SCORED ? share->scored - first : SCORED;
         scored_rows(share, first, count);
+        if (share->batch->teacher) {
+            const Share teacher = taught(share);
+            scored_rows(&teacher, first, count);
+        }
         memset(w->normed_gradient, 0, (size_t)count * hidden * 4);
         for (int32_t panel = 0; panel < e->panels; panel++) {
             const Linear *l = &e->head[panel];
@@ -724,7 +796,7 @@ static void forward_share(const Share *share) {
         layer_forward(share, i);
     }
     hand_out_last(share);
-    score(share);
+    if (share->batch->logprobs) score(share);
 }
 
 static void backward_share(const Share *share) {
@@ -821,7 +893,7 @@ static void free_works(Scorer *e) {
         free(w->kept);
         void *all[] = {w->x, w->wide, w->gradient, w->block, w->scores, w->products, w->keys_gradient, w->values_gradient, w->lse, w->narrow, w->gated, w->pairs,
                        w->transposed, w->key_tiles, w->value_tiles, w->key_pairs, w->value_pairs, w->weights, w->slopes, w->weight_pairs, w->slope_pairs,
-                       w->query_columns, w->output_columns, w->normed_gradient, w->tallies};
+                       w->query_columns, w->output_columns, w->normed_gradient, w->logits, w->tallies};
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) release(all[i]);
     }
     free(e->works);
@@ -909,7 +981,7 @@ int32_t score_reserve(Scorer *e, int32_t most_rows, int32_t most_scored, int32_t
         w->scores = allocate(16 * width * 4), w->products = allocate(16 * (width > dim ? width : dim) * 4);
         w->keys_gradient = allocate(dim * width * 4), w->values_gradient = allocate(dim * width * 4), w->lse = allocate((size_t)most_scored * 4);
         w->narrow = allocate((rows > scored ? rows : scored) * hidden * 2), w->gated = allocate(gated * 2);
-        w->normed_gradient = allocate(scored * hidden * 4), w->tallies = allocate(scored * sizeof *w->tallies);
+        w->normed_gradient = allocate(scored * hidden * 4), w->logits = allocate(logits * 4), w->tallies = allocate(scored * sizeof *w->tallies);
         w->pairs = allocate((size_t)TRANSPOSED * widest * 2), w->transposed = allocate((size_t)TRANSPOSED * widest * 2);
         w->key_tiles = allocate(width * dim * 2), w->value_tiles = allocate(width * dim * 2), w->key_pairs = allocate(width * dim * 2), w->value_pairs = allocate(width * dim * 2);
         w->weights = allocate(16 * width * 2), w->slopes = allocate((QUERIES + 32) * width * 2);
@@ -917,7 +989,7 @@ int32_t score_reserve(Scorer *e, int32_t most_rows, int32_t most_scored, int32_t
         w->query_columns = allocate(dim * QUERIES * 2), w->output_columns = allocate(dim * QUERIES * 2);
         whole = whole && w->x && w->wide && w->gradient && w->block && w->scores && w->products && w->keys_gradient && w->values_gradient && w->lse && w->narrow && w->gated &&
                 w->pairs && w->transposed && w->key_tiles && w->value_tiles && w->key_pairs && w->value_pairs && w->weights && w->slopes && w->weight_pairs &&
-                w->slope_pairs && w->query_columns && w->output_columns && w->normed_gradient && w->tallies;
+                w->slope_pairs && w->query_columns && w->output_columns && w->normed_gradient && w->logits && w->tallies;
     }
     return whole;
 }
