@@ -55,7 +55,7 @@ class ComparedRows(TeacherRows):
 class ComparedTraining(StudentTraining):
     """How the student is fine-tuned: what its steps take is what every way may take."""
 
-    epochs: Positive = 4
+    epochs: Positive = 3
 
 
 class ComparedGrpo(GrpoConfig):
