@@ -217,6 +217,17 @@ def test_a_teacher_that_is_the_student_is_noted(tmp_path: Path, capsys: pytest.C
     assert "one model" not in dry(capsys, tmp_path, "--teacher", "tiny", "method=logits", "student={}")[1]
 
 
+def test_stored_answers_under_other_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first row may be one that its label drops."""
+    rows = [{"asked": "1+1?", "said": text, "label": label} for text, label in (("It is 3.", False), ("It is 2.", True))]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    stored = ["distill", "--dry-run", "--teacher", str(tmp_path / "rows.jsonl")]
+    assert main([*stored, "teacher.columns={problem: asked, answer: said}"]) == 0
+    assert "problem: asked" in capsys.readouterr().out
+    assert main([*stored, "teacher.columns={problem: ask, answer: said}"]) == 2
+    assert "did you mean asked?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "rows",
     [{"question": "Say 1.", "reply": "1"}, {"prompt": "Say 1."}, {"prompt": "Say 1.", "completion": ""}],

@@ -20,6 +20,8 @@ class CleaningConfig(Builder, NearDuplicates):
 
     data: DataRef
     """JSONL, JSONL.gz or Parquet, or a folder of them: rows `messages`, `prompt` and `completion`, or `problem` and `answer`."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Columns of the files, which may be nested, by our names: {problem: question, answer: trace.final}."""
     normalise: bool = True
     """Unicode NFC, `\\n` as line end, no control characters, no white space at either end."""
     filters: FiltersConfig = FiltersConfig(language_of="reasoning")

@@ -40,6 +40,8 @@ class StoredAnswers(Config):
     kind: Literal["rows"] = "rows"
     data: DataRef
     """JSONL, JSONL.gz or Parquet, or a folder of them: rows `messages`, `prompt` and `completion`, or `problem` and `answer`."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Columns of the files, which may be nested, by our names: {problem: question, answer: trace.final}."""
 
 
 Teacher = Annotated[LocalGenerator | EndpointGenerator | OwnGenerator | StoredAnswers, Field(discriminator="kind")]

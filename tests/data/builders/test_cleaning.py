@@ -85,3 +85,10 @@ def test_answers_that_are_labelled_as_bad_go(write_rows: Any, count: Callable[..
     assert [row["problem"] for row in made.rows] == ["What is 2+1?"]
     assert {step.name: step.removed for step in made.funnel.steps if step.removed} == {"labelled as bad": 1}
     assert made.facts["rows read"] == 2
+
+
+def test_columns_of_other_names(write_rows: Any, count: Callable[..., Any]) -> None:
+    """Rows that are trained on afterwards have our names too."""
+    rows = [{"question": "What is 1+1?", "trace": {"final": "It is 2."}, "answer": "unused"}]
+    made = cleaned(write_rows("rows.jsonl", rows), count, columns={"problem": "question", "answer": "trace.final"})
+    assert made.rows == [{**rows[0], "problem": "What is 1+1?", "answer": "It is 2."}]

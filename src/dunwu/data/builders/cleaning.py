@@ -13,13 +13,14 @@ from dunwu.data.builders.funnel import Funnel
 from dunwu.data.io.conversations import is_bad
 from dunwu.data.io.data_set import DataSet
 from dunwu.data.io.row_text import as_draft, normalised
+from dunwu.tasks.forms import renamed
 from dunwu.tasks.rows import local_rows
 
 
 def clean_rows(config: CleaningConfig, count: CountTokens) -> DataSet:
     """The kept rows in order, with all their columns. Raises ``DataError`` for a row in an unknown format."""
     benchmarks = open_benchmarks(config.decontaminate)
-    rows = local_rows(Path(config.data).expanduser())
+    rows = [renamed(row, config.columns) for row in local_rows(Path(config.data).expanduser())]
     rows = [replace(row, columns=normalised(row.columns)) for row in rows] if config.normalise else rows
     funnel, read, seen = Funnel(), len(rows), set[str]()
     if any("label" in row.columns for row in rows):

@@ -35,6 +35,7 @@ from dunwu.models.facts import model_facts
 from dunwu.pipeline.graph import Pipeline
 from dunwu.pipeline.recipe_file import make_pipeline
 from dunwu.pipeline.run_models import model_of
+from dunwu.tasks.forms import renamed
 from dunwu.tasks.rows import first_row
 from dunwu.text.answer_forms import DEFAULT, KEY
 
@@ -64,7 +65,7 @@ def rows_stage(config: Distilling) -> Json:
     shared = {"model": config.model, "seed": config.seed}
     if isinstance(config.teacher, StoredAnswers):
         kept = {key: rows[key] for key in ("filters", "near_duplicates", "decontaminate")}
-        return {"work": "clean", "data": config.teacher.data, **shared, **kept}
+        return {"work": "clean", "data": config.teacher.data, "columns": config.teacher.columns, **shared, **kept}
     local = isinstance(config.teacher, LocalGenerator)
     placed = {key: getattr(config, key) for key in ("device", "threads") if local and key not in config.teacher.model_fields_set}
     dumped = config.model_dump(mode="json", include={"tasks", "answer_form", "reward_workers", "reward_timeout"})
@@ -169,7 +170,7 @@ def read_distilling(
     config, chosen = load_following(model, file, [*overrides, *given], Following(values, follow.context))
     config = _with_folders(config)
     if isinstance(config.teacher, StoredAnswers):
-        row = first_row(Path(config.teacher.data).expanduser())
+        row = renamed(first_row(Path(config.teacher.data).expanduser()), config.teacher.columns)
         if not is_bad(row):
             conversation(row)  # rows without answers would all be dropped as too short
     return config, chosen | ({} if template is None else {"teacher.template": template})
