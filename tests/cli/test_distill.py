@@ -217,6 +217,20 @@ def test_a_teacher_that_is_the_student_is_noted(tmp_path: Path, capsys: pytest.C
     assert "one model" not in dry(capsys, tmp_path, "--teacher", "tiny", "method=logits", "student={}")[1]
 
 
+def test_own_rows_beside_a_teacher(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The teacher is asked for nothing: the rows are cleaned, and the student learns on them beside it."""
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"problem": "What is 2+2?", "answer": "4"}) + "\n", encoding="utf-8")
+    asked = ["distill", "--dry-run", "--teacher", "tiny", "--model", "tiny", f"rows.data={tmp_path / 'rows.jsonl'}"]
+    assert main([*asked, "method=logits"]) == 0
+    (tmp_path / "graph.yaml").write_text(capsys.readouterr().out, encoding="utf-8")
+    graph = read_pipeline(tmp_path / "graph.yaml")
+    assert [graph[name].kind for name in ("teacher-data", "student")] == ["clean", "distillation"]
+    assert main(asked) == 2
+    assert "set method=logits or another" in capsys.readouterr().err
+    assert main([*asked, "method=logits", "rows.samples=3"]) == 2
+    assert "rows.samples has no effect" in capsys.readouterr().err
+
+
 def test_stored_answers_under_other_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first row may be one that its label drops."""
     rows = [{"asked": "1+1?", "said": text, "label": label} for text, label in (("It is 3.", False), ("It is 2.", True))]

@@ -117,19 +117,51 @@ class Distilling(Seeded, Machine, Verifying, OfTasks, OfModel):
         form = info.data.get("answer_form", DEFAULT)
         return tuple(each if each.answer_form or form == DEFAULT else each.model_copy(update={"answer_form": form}) for each in sets)
 
+    @property
+    def stored(self) -> StoredAnswers | None:
+        """The answers that exist, if the teacher is asked for none."""
+        return self.teacher if isinstance(self.teacher, StoredAnswers) else None
+
     @model_validator(mode="after")
     def _nothing_to_ask(self) -> Self:
         unused = sorted(self.rows.model_fields_set & {"prompts", "samples", "ask_for_form", "judge", "keep", "order"})
-        if isinstance(self.teacher, StoredAnswers) and unused:
+        if self.stored is not None and unused:
             raise ValueError(f"rows.{unused[0]} has no effect on stored answers, of which nothing is asked: leave it out")
         return self
+
+
+class DistillRows(TeacherRows):
+    """As `TeacherRows`, or rows that exist."""
+
+    data: DataRef | None = None
+    """Rows on which the student learns beside a local teacher, which then answers nothing: rows as of a teacher of kind `rows`. null: the
+    teacher's answers."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Of `data`: columns, which may be nested, by our names: {problem: question, answer: trace.final}."""
 
 
 class DistillConfig(Distilling):
     """A student learns from a teacher (`dunwu distill`): rows, training, and an evaluation before and after."""
 
+    rows: DistillRows = DistillRows()
+    """The teacher's answers, or rows that exist."""
     method: Method = TextMethod()
     """What the student learns of the teacher: text, or besides it logits, hidden, attention, on-policy, or a block with keys of its own."""
+
+    @property
+    def stored(self) -> StoredAnswers | None:
+        """As in `Distilling`, or rows that exist beside a local teacher."""
+        data = self.rows.data
+        return super().stored if data is None else StoredAnswers(data=data, columns=self.rows.columns)
+
+    @model_validator(mode="after")
+    def _rows_beside_a_teacher(self) -> Self:
+        if self.rows.data is not None and (self.teacher.kind != "local" or self.method.kind == "text"):
+            raise ValueError(
+                "rows.data is for a student that learns beside a local teacher: set method=logits or another, or give the rows as the"
+                f" teacher, --teacher {self.rows.data}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _inside_of_a_local_teacher(self) -> Self:

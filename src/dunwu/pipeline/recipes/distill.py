@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from dunwu.config.data import LocalGenerator
 from dunwu.config.defaults import ASKED, Following, ModelFacts, following, has_rows, is_set, of_adapters, template_of
-from dunwu.config.distill import NEW_STUDENT, DistillConfig, Distilling, NewStudent, StoredAnswers, student_rate
+from dunwu.config.distill import NEW_STUDENT, DistillConfig, Distilling, NewStudent, student_rate
 from dunwu.config.load import load_following, read_mapping
 from dunwu.config.overrides import apply_overrides, parse_overrides
 from dunwu.config.presets import PresetValue
@@ -59,13 +59,13 @@ def distill_pipeline(config: DistillConfig, name: str = "distill") -> Pipeline:
 
 def rows_stage(config: Distilling) -> Json:
     """The stage that makes the teacher's rows; without a limit of their length, it is the student's."""
-    rows = config.rows.model_dump(mode="json")
+    rows = config.rows.model_dump(mode="json", exclude={"data", "columns"})
     rows["filters"]["max_tokens"] = config.rows.filters.max_tokens or _positions(config)
     rows["decontaminate"] += [_kept_out(name, each) for name, each in named_sets(config).items()]
     shared = {"model": config.model, "seed": config.seed}
-    if isinstance(config.teacher, StoredAnswers):
+    if config.stored is not None:
         kept = {key: rows[key] for key in ("filters", "near_duplicates", "decontaminate")}
-        return {"work": "clean", "data": config.teacher.data, "columns": config.teacher.columns, **shared, **kept}
+        return {"work": "clean", **config.stored.model_dump(include={"data", "columns"}), **shared, **kept}
     local = isinstance(config.teacher, LocalGenerator)
     placed = {key: getattr(config, key) for key in ("device", "threads") if local and key not in config.teacher.model_fields_set}
     dumped = config.model_dump(mode="json", include={"tasks", "answer_form", "reward_workers", "reward_timeout"})
@@ -169,8 +169,8 @@ def read_distilling(
     given = [] if template is None else [f"teacher.template={json.dumps(template.value)}"]
     config, chosen = load_following(model, file, [*overrides, *given], Following(values, follow.context))
     config = _with_folders(config)
-    if isinstance(config.teacher, StoredAnswers):
-        row = renamed(first_row(Path(config.teacher.data).expanduser()), config.teacher.columns)
+    if config.stored is not None:
+        row = renamed(first_row(Path(config.stored.data).expanduser()), config.stored.columns)
         if not is_bad(row):
             conversation(row)  # rows without answers would all be dropped as too short
     return config, chosen | ({} if template is None else {"teacher.template": template})
