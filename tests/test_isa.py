@@ -106,9 +106,9 @@ def test_torch_before_dunwu_warns(machine: None, monkeypatch: pytest.MonkeyPatch
 def test_kernels_and_torch_follow_the_cap_in_a_new_process(name: str) -> None:
     program = (
         "import dunwu.isa, torch\n"
-        "from dunwu.models import native_logprobs\n"
+        "from dunwu.models import native_library\n"
         "from dunwu.rollout.torch_engine.native import decoder\n"
-        "print(torch.backends.cpu.get_cpu_capability(), decoder.availability(), native_logprobs.availability(), sep='|')"
+        "print(torch.backends.cpu.get_cpu_capability(), decoder.availability(), native_library.availability(), sep='|')"
     )
     clean = {key: value for key, value in os.environ.items() if key not in LEVELS[0].torch}
     done = subprocess.run([sys.executable, "-c", program], env=clean | {VARIABLE: name}, capture_output=True, text=True, timeout=120)

@@ -12,7 +12,8 @@ from dunwu.errors import ModelError
 from dunwu.models.layer_states import layer_states
 from dunwu.models.logprobs import token_logprobs
 from dunwu.models.native import NativeUnavailable
-from dunwu.models.native_logprobs import NativeScorer, pack
+from dunwu.models.native_logprobs import NativeScorer
+from dunwu.models.native_packing import pack
 
 VOCAB = 100
 SHAPE = {

@@ -117,10 +117,10 @@ def native() -> list[Finding]:
     """The C kernels: built, or the reason why not. Without them a run is slower; its results are as good."""
     if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")):
         return []
-    from dunwu.models import native_logprobs
+    from dunwu.models import native_library
     from dunwu.rollout.torch_engine.native import decoder
 
-    answers = {"generation": decoder.availability(), "training": native_logprobs.availability()}
+    answers = {"generation": decoder.availability(), "training": native_library.availability()}
     return [Finding(name, "ok" if good else "note", text) for name, (good, text) in answers.items()]
 
 
