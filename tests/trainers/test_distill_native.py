@@ -16,7 +16,7 @@ from dunwu.models.native import NativeUnavailable
 from dunwu.models.native_logprobs import NativeScorer
 from dunwu.trainers.distill import make_scorer
 
-VOCABULARY = 100
+VOCABULARIES = (100, 2100)  # one panel of logits, and three
 METHODS = (
     *("logits", "{kind: logits, divergence: reverse-kl, temperature: 2}", "on-policy", "hidden"),
     *("{kind: hidden, layers: learned, distance: cosine}", "{kind: hidden, layers: last, last: 1}"),
@@ -24,10 +24,10 @@ METHODS = (
 )
 
 
-def make_pair() -> tuple[Any, Any]:
+def make_pair(vocabulary: int) -> tuple[Any, Any]:
     """A Qwen2 student and a wider and deeper Llama teacher."""
     torch.manual_seed(5)
-    shape: dict[str, Any] = {"vocab_size": VOCABULARY, "num_attention_heads": 4, "head_dim": 32, "max_position_embeddings": 128}
+    shape: dict[str, Any] = {"vocab_size": vocabulary, "num_attention_heads": 4, "head_dim": 32, "max_position_embeddings": 128}
     student = Qwen2ForCausalLM(
         Qwen2Config(**shape, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_key_value_heads=2, tie_word_embeddings=True)
     )
@@ -38,11 +38,11 @@ def make_pair() -> tuple[Any, Any]:
     return student, teacher
 
 
-def make_examples() -> list[Example]:
+def make_examples(vocabulary: int) -> list[Example]:
     random = np.random.default_rng(3)
     sizes = ((5, 40), (1, 9), (12, 64), (30, 33))
     return [
-        Example(random.integers(0, VOCABULARY, length).astype(np.int32), np.arange(length) >= start, f"row {start}", start)
+        Example(random.integers(0, vocabulary, length).astype(np.int32), np.arange(length) >= start, f"row {start}", start)
         for start, length in sizes
     ]
 
@@ -51,17 +51,19 @@ def scored(method: str, precision: str, student: Any, teacher: Any) -> tuple[str
     config = load_config(
         DistillationConfig, None, ["model=tiny", "teacher=tiny", "data=rows", f"method={method}", f"matmul_precision={precision}", "seed=1"]
     )
-    scorer, beside = make_scorer(config, student, teacher, VOCABULARY)
-    scores = scorer(make_examples())
+    vocabulary = student.config.vocab_size
+    scorer, beside = make_scorer(config, student, teacher, vocabulary)
+    scores = scorer(make_examples(vocabulary))
     student.zero_grad()
     scores.loss.backward()  # type: ignore[no-untyped-call]
     named = [*student.named_parameters(), *(beside.named_parameters() if beside else ())]
     return scorer.name, scores.loss.item(), dict(scores.terms), {name: each.grad.clone() for name, each in named if each.grad is not None}
 
 
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
 @pytest.mark.parametrize("method", METHODS)
-def test_losses_and_gradients_are_those_of_torch(method: str) -> None:
-    student, teacher = make_pair()
+def test_losses_and_gradients_are_those_of_torch(method: str, vocabulary: int) -> None:
+    student, teacher = make_pair(vocabulary)
     try:
         NativeScorer(student)
     except NativeUnavailable as reason:

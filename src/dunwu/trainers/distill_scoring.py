@@ -104,13 +104,14 @@ class LogitScorer:
     def __init__(self, student: Read, teacher: Read | None, method: Diverging, weight: float, tokens: int) -> None:
         self._student, self._teacher, self._weight, self._tokens = student, teacher, weight, tokens
         self._divergence, self._temperature = _DIVERGENCES[method.divergence](method), method.temperature
+        self._pair = self._native_pair()
         self.name = _names(student, teacher)
 
     def __call__(self, examples: Sequence[Example]) -> Scores:
         """See `dunwu.trainers.sft_scoring.ExampleScorer`."""
+        if self._pair is not None:
+            return self._natively(examples, *self._pair)
         model, reader = self._student
-        if (pair := self._native_pair()) is not None:
-            return self._natively(examples, *pair)
         batch = Batch.of(examples, model.device)
         with matmul_precision(reader.precision, model.device):
             hidden_ND = batch.before(reader.last(batch.ids_BT, batch.mask_BT))

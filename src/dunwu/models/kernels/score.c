@@ -7,7 +7,8 @@
  * computed once, and its gradient is the sum over its completions. Each thread has its own sequences (prefixes with
  * them) and its own gradients of the weights, which are added up in the order of the threads: one thread count, one result.
  *
- * It also hands out what happens inside the model, and takes gradients of that: for losses that are computed elsewhere.
+ * It also compares the distributions with those of another model, a teacher, which has run the same batch; and it hands out what happens
+ * inside the model, and takes gradients of that, for losses that are computed elsewhere.
  *
  * It does not check its arguments: `native_logprobs.py`, its only caller, does.
  */
@@ -674,7 +675,7 @@ static Share taught(const Share *share) {
     return teacher;
 }
 
-/* The divergences of scored positions [first, first + count), whose tallies are known. */
+/* The divergences of scored positions [first, first + count), whose tallies were taken last: a single panel is still there. */
 static void diverge(const Share *share, int32_t first, int32_t count) {
     const Share teacher = taught(share);
     const Batch *b = share->batch;
@@ -683,7 +684,7 @@ static void diverge(const Share *share, int32_t first, int32_t count) {
     memset(found, 0, (size_t)count * 4);
     for (int32_t panel = 0; panel < share->e->panels; panel++) {
         const int32_t outputs = share->e->head[panel].outputs;
-        logits_of(share, panel, count), logits_of(&teacher, panel, count);
+        if (share->e->panels > 1) logits_of(share, panel, count), logits_of(&teacher, panel, count);
         for (int32_t i = 0; i < count; i++) {
             const float *ours = w->wide + (size_t)i * outputs, *theirs = v->wide + (size_t)i * outputs;
             v16 sum = {};
