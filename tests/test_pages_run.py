@@ -36,6 +36,8 @@ SKIPPED = {
     "git clone": "the test begins in a clone",
     "make test": "this test is one of them",
     "dunwu pretrain": "its corpus takes many minutes; tests/jobs/test_pretrain.py trains on a small one",
+    "dunwu distill --teacher runs/r1": "needs a teacher that answers correctly; tests/cli/test_distill.py has one",
+    "dunwu compare": "takes an hour; tests/cli/test_compare.py runs a small one",
     "pip install": "the packages are here already, and nothing is downloaded",
     "dunwu zero --recipe recipes/qwen2.5-0.5b": "needs a GPU and the hub",
     "dunwu eval --model runs/qwen": "evaluates the run before",
