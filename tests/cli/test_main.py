@@ -211,7 +211,8 @@ def test_every_recipe_parses(name: str) -> None:
         return
     kinds = {"pretrain": PretrainConfig, "sft": SftConfig, "reward-model": RewardModelConfig, "distill": DistillConfig}
     folder, _, file = name.partition("/")
-    load_config(kinds.get("distill" if folder == "distill" else file, ZeroConfig), bundled_recipes()[name], [])
+    kind = "distill" if folder == "distill" or file.startswith("distill-") else file
+    load_config(kinds.get(kind, ZeroConfig), bundled_recipes()[name], [])
 
 
 def test_the_recipes_of_the_readme_are_there() -> None:
