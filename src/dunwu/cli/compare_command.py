@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from dunwu.cli.distill_command import teacher_keys
+from dunwu.cli.distill_command import shorthands
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
 from dunwu.cli.run_command import print_or_run
@@ -66,13 +65,8 @@ def run(arguments: Sequence[str]) -> int:
     refuse_bare_words(COMMAND, rest)
     file = None if options.recipe is None else recipe_of(options.recipe, COMMAND)
     check_folder(options.out)
-    config, chosen = read_compare(file, [*_shorthands(options), *rest], fetch=not options.dry_run)
+    given = shorthands(options.teacher, options.model, options.task, options.seed)
+    config, chosen = read_compare(file, [*given, *rest], fetch=not options.dry_run)
     check_names(config, fetch=not options.dry_run)
     pipeline, remarks = compare_pipeline(config), [*chosen_lines(in_words(chosen)), *notes(config)]
     return print_or_run(pipeline, options, options.out, [COMMAND, *arguments], remarks)
-
-
-def _shorthands(options: CompareOptions) -> list[str]:
-    given = {"model": options.model, "tasks": options.task, **teacher_keys(options.teacher)}
-    overrides = [f"{key}={json.dumps(text)}" for key, text in given.items() if text is not None]
-    return overrides + ([] if options.seed is None else [f"seed={options.seed}"])

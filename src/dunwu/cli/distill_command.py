@@ -62,22 +62,22 @@ def run(arguments: Sequence[str]) -> int:
     refuse_bare_words(COMMAND, rest)
     file = None if options.recipe is None else recipe_of(options.recipe, COMMAND)
     check_folder(options.out)
-    config, chosen = read_distill(file, [*_shorthands(options), *rest], fetch=not options.dry_run)
+    given = shorthands(options.teacher, options.model, options.task, options.seed)
+    config, chosen = read_distill(file, [*given, *rest], fetch=not options.dry_run)
     check_names(config, fetch=not options.dry_run)
     pipeline, remarks = distill_pipeline(config), [*chosen_lines(in_words(chosen)), *notes(config)]
     return print_or_run(pipeline, options, options.out, [COMMAND, *arguments], remarks)
 
 
-def _shorthands(options: DistillOptions) -> list[str]:
-    given = {"model": options.model, "tasks": options.task, **teacher_keys(options.teacher)}
+def shorthands(teacher: str | None, model: str | None, task: str | None, seed: int | None) -> list[str]:
+    """The keys that these options set, as overrides."""
+    given = {"model": model, "tasks": task, **({} if teacher is None else _teacher(teacher))}
     overrides = [f"{key}={json.dumps(text)}" for key, text in given.items() if text is not None]
-    return overrides + ([] if options.seed is None else [f"seed={options.seed}"])
+    return overrides + ([] if seed is None else [f"seed={seed}"])
 
 
-def teacher_keys(text: str | None) -> dict[str, str]:
-    """The keys of the teacher that ``text`` names; none without it."""
-    if text is None:
-        return {}
+def _teacher(text: str) -> dict[str, str]:
+    """The keys of the teacher that ``text`` names."""
     if re.match(r"https?://", text):
         return {"teacher.kind": "endpoint", "teacher.url": text}
     if re.fullmatch(r".+\.py:\w+", text):
