@@ -1,4 +1,4 @@
-"""The C scorer against the model's own forward and backward pass in float32: what bfloat16 products may differ, and nothing more."""
+"""The C scorer against the model's own forward and backward pass in float32: bfloat16 products may differ by their rounding, float32 ones not."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from dunwu.errors import ModelError
 from dunwu.models.layer_states import layer_states
 from dunwu.models.logprobs import token_logprobs
 from dunwu.models.native import NativeUnavailable
+from dunwu.models.native_library import native_precision
 from dunwu.models.native_logprobs import NativeScorer
 from dunwu.models.native_packing import pack
 
@@ -55,9 +56,15 @@ def native(model: Any) -> NativeScorer:
     try:
         return NativeScorer(model)
     except NativeUnavailable as reason:
-        if "AMX" in str(reason) or "compiler" in str(reason):
+        if "AVX2" in str(reason) or "compiler" in str(reason):
             pytest.skip(f"no native scorer: {reason}")
         raise
+
+
+def near(ours: Tensor, theirs: Tensor, bfloat16: float) -> bool:
+    """Within a share of the norm of ``theirs``: that for bfloat16 products, or float32's rounding."""
+    share = bfloat16 if native_precision() == "bfloat16" else 2e-5
+    return bool((ours - theirs).norm() <= share * theirs.norm())
 
 
 def reference(model: Any, prompts: Any, completions: Any, temperature: float, entropy_gradient: bool) -> tuple[Tensor, Tensor]:
@@ -90,13 +97,13 @@ def test_scores_and_every_gradient_are_the_models(name: str, with_entropy: bool)
     found = native(model).logprobs(prompts, completions, 0.8, entropy_gradient=with_entropy)
     assert found[1].requires_grad == with_entropy
     for ours, theirs in zip(found, expected, strict=True):
-        assert (ours - theirs).abs().mean() < 0.02
+        assert near(ours, theirs, 0.02)
         assert (ours - theirs).abs().max() < 0.2
     ours_by_name = gradients(model, *found, with_entropy)
     for parameter, theirs in exact.items():
         ours = ours_by_name[parameter]
         # bfloat16 keeps 8 bits: errors of a per cent or two, in no common direction
-        assert (ours - theirs).norm() < 0.04 * theirs.norm(), parameter
+        assert near(ours, theirs, 0.04), parameter
         assert torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0) > 0.999, parameter
 
 
@@ -111,7 +118,7 @@ def test_a_shared_prompt_gets_the_gradient_of_all_its_completions() -> None:
     for prompt, completion, weight in zip(prompts, completions, torch.split(weights, [*map(len, completions)]), strict=True):
         (scorer.logprobs([prompt], [completion])[0] * weight).sum().backward()
     for name, parameter in model.named_parameters():
-        assert (parameter.grad - together[name]).norm() < 0.02 * together[name].norm(), name
+        assert near(parameter.grad, together[name], 0.02), name
 
 
 @pytest.mark.parametrize("wrong", [-1, VOCAB, 2**31])
@@ -135,7 +142,7 @@ def test_updates_are_seen_and_gradients_do_not_pile_up() -> None:
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
             after = scorer.logprobs(*rows)[0]
         assert not torch.equal(before, after)
-        assert (after - reference(model, *rows, 1.0, False)[0]).abs().mean() < 0.05
+        assert near(after, reference(model, *rows, 1.0, False)[0], 0.03)
 
 
 def test_a_fused_optimisers_update_is_seen() -> None:
@@ -148,7 +155,7 @@ def test_a_fused_optimisers_update_is_seen() -> None:
         scorer.logprobs(*rows)[0].sum().backward()
         optimizer.step()
         with torch.no_grad():
-            assert (scorer.logprobs(*rows)[0] - reference(model, *rows, 1.0, False)[0]).abs().mean() < 0.03
+            assert near(scorer.logprobs(*rows)[0], reference(model, *rows, 1.0, False)[0], 0.02)
 
 
 def test_weights_are_packed_once_for_each_change() -> None:
@@ -176,7 +183,7 @@ def test_more_rows_than_before_and_fewer() -> None:
     for groups in (((3, (2,)),), ((300, (150, 40)), (5, (60,) * 9)), ((3, (1,)),), GROUPS):
         rows = make_rows(groups, seed=len(groups))
         with torch.no_grad():
-            assert (scorer.logprobs(*rows)[0] - reference(model, *rows, 1.0, False)[0]).abs().mean() < 0.03
+            assert near(scorer.logprobs(*rows)[0], reference(model, *rows, 1.0, False)[0], 0.02)
 
 
 def test_one_forward_pass_at_a_time() -> None:
@@ -268,10 +275,10 @@ def test_inner_states_and_the_gradients_of_a_loss_on_them_are_the_models(name: s
     model, sequences = make_model(name), make_sequences()
     expected, found = torch_states(model, sequences), native_states(native(model), sequences)
     for state, theirs in expected.items():
-        assert (found[state] - theirs).norm() < 0.02 * theirs.norm(), state
+        assert near(found[state], theirs, 0.02), state
     exact, ours_by_name = state_gradients(model, expected), state_gradients(model, found)
     for parameter, theirs in exact.items():
-        assert (ours_by_name[parameter] - theirs).norm() <= 0.04 * theirs.norm(), parameter
+        assert near(ours_by_name[parameter], theirs, 0.04), parameter
 
 
 @pytest.mark.parametrize("wanted", [{"hidden": (1,)}, {"hidden": (2,)}, {"qkv": (2,)}, {"hidden": (0, 2), "qkv": (1,)}])

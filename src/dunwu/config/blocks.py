@@ -231,8 +231,8 @@ class PolicyWeights(Weights):
     gradient_checkpointing: bool = False
     """Keep only the input of each layer for the backward pass and compute the rest again: less memory, about a third more time."""
     matmul_precision: Precision = "auto"
-    """Precision of the trainer's matrix products; everything else stays float32 (not attention on CUDA). auto: bfloat16 by the native
-    scorer if the CPU has AMX tiles and there is a C compiler, bfloat16 on CUDA if the device has it, else float32."""
+    """Precision of the trainer's matrix products; everything else stays float32 (not attention on CUDA). auto: by the native
+    scorer if there is a C compiler, bfloat16 on a CPU with AMX, float32 with AVX2; bfloat16 on CUDA if the device has it; else float32."""
 
 
 class HeldOut(Seeded):

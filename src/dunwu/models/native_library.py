@@ -14,6 +14,7 @@ from torch import Tensor
 from dunwu.isa import lacking
 from dunwu.models.native import KERNELS, NativeUnavailable, declare, is_silu, library
 from dunwu.models.native_packing import Packed
+from dunwu.models.precision import Precision
 from dunwu.models.protocols import CausalLM
 
 SOURCE = KERNELS / "score.c"
@@ -22,7 +23,6 @@ MULTIPLE, LARGEST_HEAD_DIM = 32, 256
 # Each thread has a gradient of every weight, and each weight is packed twice.
 LARGEST_MODEL = 200_000_000
 _QKV, _O, _GATE_UP, _DOWN = range(4)
-_LANES = 16
 
 
 class Shape(Structure):
@@ -72,7 +72,8 @@ class StatesByLayer:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Where `score.c` stores a weight: layer, kind, first output, whether its outputs alternate with another's by 16, and its bias."""
+    """Where `score.c` stores a weight, and its bias. ``where``: layer, kind, first output, 0; or layer, kind, half, 1 for one of two weights
+    whose outputs alternate."""
 
     where: tuple[int, int, int, int]
     bias: Tensor | None = None
@@ -95,7 +96,7 @@ def places_of(model: CausalLM) -> list[tuple[Place, Tensor]]:
             rows += len(linear.weight)
         found.append((Matrix((index, _O, 0, 0)), attention.o_proj.weight))
         found.append((Matrix((index, _GATE_UP, 0, 1)), mlp.gate_proj.weight))
-        found.append((Matrix((index, _GATE_UP, _LANES, 1)), mlp.up_proj.weight))
+        found.append((Matrix((index, _GATE_UP, 1, 1)), mlp.up_proj.weight))
         found.append((Matrix((index, _DOWN, 0, 0)), mlp.down_proj.weight))
     return [*found, ((-1, 0), model.model.norm.weight), (Matrix((-1, 0, 0, 0)), model.lm_head.weight)]
 
@@ -103,10 +104,15 @@ def places_of(model: CausalLM) -> list[tuple[Place, Tensor]]:
 def availability() -> tuple[bool, str]:
     """True and the arithmetic if this machine trains natively, else False and the reason."""
     try:
-        score_library()
+        found = native_precision()
     except NativeUnavailable as reason:
         return False, f"torch, float32 ({reason})"
-    return True, "native scorer, bfloat16 products"
+    return True, f"native scorer, {found} products"
+
+
+def native_precision() -> Precision:
+    """That of the native scorer's products on this machine. Raises ``NativeUnavailable`` with the reason."""
+    return "bfloat16" if score_library().score_number_bytes() == 2 else "float32"
 
 
 def check_model(model: CausalLM) -> None:
@@ -149,8 +155,9 @@ def score_library() -> ctypes.CDLL:
     found = library(SOURCE)
     found.score_available.restype = c_int32
     if not found.score_available():
-        raise NativeUnavailable(lacking("bfloat16 tiles (AMX)"))
+        raise NativeUnavailable(lacking("AVX2"))
     signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        "score_number_bytes": (c_int32, ()),
         "score_new": (c_void_p, (POINTER(Shape), c_int32, c_int32)),
         "score_free": (None, (c_void_p,)),
         "score_reserve": (c_int32, (c_void_p, c_int32, c_int32, c_int32)),

@@ -1,6 +1,7 @@
-"""Log-probabilities under a model, or its inner states, and their gradient in C, for CPUs with AMX: `kernels/score.c` through autograd.
+"""Log-probabilities under a model, or its inner states, and their gradient in C: `kernels/score.c` through autograd.
 
-Products are bfloat16, sums and everything else float32. Nothing is padded, and a prompt that several completions share is computed once.
+Products are bfloat16 on CPUs with AMX, else float32; sums and everything else are float32. Nothing is padded, and a prompt that several
+completions share is computed once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ctypes import byref
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dunwu.errors import UserError
+from dunwu.isa import lacking
 from dunwu.models.native import NativeUnavailable, check_ids
 from dunwu.models.native_library import (
     EMBEDDING,
@@ -28,11 +30,13 @@ from dunwu.models.native_library import (
     StatesByLayer,
     batch_of,
     check_model,
+    native_precision,
     places_of,
     pointer,
     score_library,
 )
 from dunwu.models.native_packing import Packed, TokenIds, in_order_of_completions, pack, pack_whole
+from dunwu.models.precision import Precision
 from dunwu.models.protocols import CausalLM
 
 SMALL_MODEL = 4_000_000
@@ -61,9 +65,11 @@ class NativeScorer:
     One forward pass at a time: its backward pass, if any, comes before the next forward pass.
     """
 
-    def __init__(self, model: CausalLM) -> None:
-        """Raises ``NativeUnavailable`` with the reason."""
-        self._lib = score_library()
+    def __init__(self, model: CausalLM, precision: Precision | Literal["auto"] = "auto") -> None:
+        """Raises ``NativeUnavailable`` with the reason, as when products of that precision are torch's."""
+        self._lib, self.precision = score_library(), native_precision()
+        if precision not in ("auto", self.precision):
+            raise NativeUnavailable(lacking("bfloat16 tiles (AMX)") if precision == "bfloat16" else "float32 is torch's where there are tiles (AMX)")
         check_model(model)
         self._model, self._places = model, places_of(model)
         self.threads = torch.get_num_threads()

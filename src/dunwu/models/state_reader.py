@@ -54,17 +54,16 @@ class TorchReader:
 
 
 class NativeReader:
-    """`kernels/score.c`: bfloat16 products on a CPU's tiles, and no padding."""
+    """`kernels/score.c`: no padding."""
 
-    precision: Precision = "bfloat16"
-
-    def __init__(self, model: CausalLM) -> None:
+    def __init__(self, model: CausalLM, precision: Precision | Literal["auto"] = "auto") -> None:
         """Raises ``NativeUnavailable`` with the reason."""
-        self.native = NativeScorer(model)
+        self.native = NativeScorer(model, precision)
+        self.precision: Precision = self.native.precision
         self._depth = int(model.config.num_hidden_layers)
         read = model.model.layers[0].self_attn
         self._heads = (int(model.config.num_attention_heads), int(model.config.num_key_value_heads), int(read.head_dim))
-        self.name = "native, bfloat16"
+        self.name = f"native, {self.precision}"
 
     def last(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """See `StateReader`."""
@@ -98,7 +97,7 @@ def make_state_reader(model: CausalLM, precision: Precision | Literal["auto"], n
     why = ""
     if precision != "float32" and native:
         try:
-            return NativeReader(model)
+            return NativeReader(model, precision)
         except NativeUnavailable as reason:
             why = f" ({reason})"
     reader = TorchReader(model, torch_precision(precision, model.device))

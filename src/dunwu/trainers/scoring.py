@@ -58,12 +58,12 @@ class TorchScorer:
 
 
 class NativeRowScorer:
-    """`kernels/score.c`: bfloat16 products on a CPU's tiles, no padding, a group's prompt once."""
+    """`kernels/score.c`: no padding, a group's prompt once."""
 
-    def __init__(self, model: CausalLM, temperature: float) -> None:
+    def __init__(self, model: CausalLM, temperature: float, precision: Precision | Literal["auto"] = "auto") -> None:
         """Raises ``NativeUnavailable`` with the reason."""
-        self._native, self._temperature = NativeScorer(model), temperature
-        self.name = "native, bfloat16"
+        self._native, self._temperature = NativeScorer(model, precision), temperature
+        self.name = f"native, {self._native.precision}"
 
     def micro_batches(self, rollouts: Sequence[Rollout], budget: int) -> list[list[int]]:
         """Neighbours together: they share prompts."""
@@ -82,7 +82,7 @@ def make_scorer(model: CausalLM, temperature: float, precision: Precision | Lite
     why = ""
     if precision != "float32" and native:
         try:
-            return NativeRowScorer(model, temperature)
+            return NativeRowScorer(model, temperature, precision)
         except NativeUnavailable as reason:
             why = f" ({reason})"
     scorer = TorchScorer(model, temperature, torch_precision(precision, model.device), pad)

@@ -87,12 +87,12 @@ class PackedTorchScorer:
 
 
 class NativePackedScorer:
-    """`kernels/score.c`: bfloat16 products on a CPU's tiles. It does not return the most probable token."""
+    """`kernels/score.c`. It does not return the most probable token."""
 
-    def __init__(self, model: CausalLM) -> None:
+    def __init__(self, model: CausalLM, precision: Precision | Literal["auto"] = "auto") -> None:
         """Raises ``NativeUnavailable`` with the reason."""
-        self._native = NativeScorer(model)
-        self.name = "native, bfloat16"
+        self._native = NativeScorer(model, precision)
+        self.name = f"native, {self._native.precision}"
 
     def __call__(self, examples: Sequence[Example]) -> Scores:
         """See ``ExampleScorer``."""
@@ -108,7 +108,7 @@ def make_example_scorer(model: CausalLM, precision: Precision | Literal["auto"],
     why = ""
     if precision != "float32" and native:
         try:
-            return NativePackedScorer(model)
+            return NativePackedScorer(model, precision)
         except NativeUnavailable as reason:
             why = f" ({reason})"
     scorer = PackedTorchScorer(model, torch_precision(precision, model.device))

@@ -1,4 +1,5 @@
-/* What the C sources share: vectors of sixteen floats, bfloat16, the exponential, tiles, memory. Plain C with GNU vector types. */
+/* What the C sources share: vectors of floats as wide as a register, products of them, bfloat16, the exponential, tiles, memory. Plain C with
+ * GNU vector types. */
 #ifndef DUNWU_COMMON_H
 #define DUNWU_COMMON_H
 #define _GNU_SOURCE
@@ -25,14 +26,28 @@
 #define HAS_AMX 0
 #endif
 
+/* Floats to a vector, and rows of a matrix product that are summed at once: two vectors for each, as the registers allow. A vector wider than
+ * a register would stay in memory, and torch would be several times as fast. */
+#if defined(__AVX512F__)
+#define HAS_VECTORS 1
 #define LANES 16
-#define BLOCK 32 /* rows and columns of a block of a matrix product */
+#define SUMMED 8
+#else
+#if defined(__AVX2__) && defined(__FMA__)
+#define HAS_VECTORS 1
+#else
+#define HAS_VECTORS 0
+#endif
+#define LANES 8
+#define SUMMED 6
+#endif
+#define BLOCK (2 * LANES) /* rows and columns of a block of a matrix product */
 #define ALWAYS static inline __attribute__((always_inline))
 
-typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int32_t i16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef uint16_t bf16;
 
 static int32_t round_up(int32_t n, int32_t multiple) { return (n + multiple - 1) / multiple * multiple; }
@@ -61,33 +76,66 @@ static void *allocate_pages(size_t bytes) {
     return memory;
 }
 
-ALWAYS v16 splat(float value) { return value - (v16){}; }
+ALWAYS vec splat(float value) { return value - (vec){}; }
 
-ALWAYS float horizontal_sum(v16 v) {
-    union { v16 whole; v8 half[2]; } sixteen = {v};
+ALWAYS float horizontal_sum(vec v) {
+#if LANES == 16
+    union { vec whole; v8 half[2]; } sixteen = {v};
     union { v8 whole; v4 half[2]; } eight = {sixteen.half[0] + sixteen.half[1]};
+#else
+    union { v8 whole; v4 half[2]; } eight = {v};
+#endif
     v4 sums = eight.half[0] + eight.half[1];
     return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
 /* e^x within 2 units in the last place; below -87 the result is 0 to within 1e-38. */
-ALWAYS v16 exponential(v16 x) {
-    const v16 low = splat(-87.0f), high = splat(88.0f);
-    i16 under = x < low, over = x > high;
-    x = (v16)(((i16)low & under) | ((i16)high & over) | ((i16)x & ~(under | over)));
-    const v16 magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to the nearest whole number */
-    v16 shifted = x * splat(1.44269504f) + magic;
-    v16 n = shifted - magic;
-    v16 r = x - n * splat(0.693359375f) - n * splat(-2.12194440e-4f);
-    v16 p = splat(1.9875691500e-4f);
+ALWAYS vec exponential(vec x) {
+    const vec low = splat(-87.0f), high = splat(88.0f);
+    ivec under = x < low, over = x > high;
+    x = (vec)(((ivec)low & under) | ((ivec)high & over) | ((ivec)x & ~(under | over)));
+    const vec magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to the nearest whole number */
+    vec shifted = x * splat(1.44269504f) + magic;
+    vec n = shifted - magic;
+    vec r = x - n * splat(0.693359375f) - n * splat(-2.12194440e-4f);
+    vec p = splat(1.9875691500e-4f);
     p = p * r + splat(1.3981999507e-3f);
     p = p * r + splat(8.3334519073e-3f);
     p = p * r + splat(4.1665795894e-2f);
     p = p * r + splat(1.6666665459e-1f);
     p = p * r + splat(5.0000001201e-1f);
     p = p * r * r + r + splat(1.0f);
-    i16 exponent = ((i16)shifted - (i16)magic) << 23;
-    return (v16)((i16)p + exponent);
+    ivec exponent = ((ivec)shifted - (ivec)magic) << 23;
+    return (vec)((ivec)p + exponent);
+}
+
+/* A product of `count` rows and BLOCK columns goes to `to`, or is added to it: element (row, k) of the first factor is a[row * across + k * along], that of
+ * the second is b[k * stride + column]. `count` is a constant, and `across` or `along` is 1. Sums over k run in order. */
+ALWAYS void sum_rows(const int count, const float *a, size_t across, size_t along, const float *b, size_t stride, int32_t depth, float *to, size_t width, const int add) {
+    vec sums[SUMMED][2] = {};
+    for (int r = 0; add && r < count; r++) sums[r][0] = *(vec *)(to + r * width), sums[r][1] = *(vec *)(to + r * width + LANES);
+    for (int32_t k = 0; k < depth; k++) {
+        vec b0 = *(vec *)(b + k * stride), b1 = *(vec *)(b + k * stride + LANES);
+        for (int r = 0; r < count; r++) {
+            vec value = splat(a[r * across + k * along]);
+            sums[r][0] += value * b0;
+            sums[r][1] += value * b1;
+        }
+    }
+    for (int r = 0; r < count; r++) *(vec *)(to + r * width) = sums[r][0], *(vec *)(to + r * width + LANES) = sums[r][1];
+}
+
+ALWAYS void sum_block(int32_t rows, const float *a, size_t across, size_t along, const float *b, size_t stride, int32_t depth, float *to, size_t width, const int add) {
+    int32_t r = 0;
+    for (; r + SUMMED <= rows; r += SUMMED) sum_rows(SUMMED, a + r * across, across, along, b, stride, depth, to + r * width, width, add);
+    for (; r + 4 <= rows; r += 4) sum_rows(4, a + r * across, across, along, b, stride, depth, to + r * width, width, add);
+    for (; r + 2 <= rows; r += 2) sum_rows(2, a + r * across, across, along, b, stride, depth, to + r * width, width, add);
+    for (; r < rows; r++) sum_rows(1, a + r * across, across, along, b, stride, depth, to + r * width, width, add);
+}
+
+/* Rows of `a` times a matrix packed BLOCK columns together. */
+static void block_f32(const float *a, int32_t stride, int32_t rows, const float *w, int32_t inputs, float *block) {
+    sum_block(rows, a, (size_t)stride, 1, w, BLOCK, inputs, block, BLOCK, 0);
 }
 
 static bf16 to_bf16(float value) {
@@ -97,9 +145,9 @@ static bf16 to_bf16(float value) {
 }
 
 #if HAS_BF16
-ALWAYS void store_bf16(bf16 *to, v16 value) { _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)value)); }
+ALWAYS void store_bf16(bf16 *to, vec value) { _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)value)); }
 #else
-ALWAYS void store_bf16(bf16 *to, v16 value) { for (int i = 0; i < LANES; i++) to[i] = to_bf16(value[i]); }
+ALWAYS void store_bf16(bf16 *to, vec value) { for (int i = 0; i < LANES; i++) to[i] = to_bf16(value[i]); }
 #endif
 
 #if HAS_AMX

@@ -1,7 +1,8 @@
-/* Log-probabilities of given tokens under a Qwen2- or Llama-type decoder, and the gradient of a loss on them. For a CPU with AMX.
+/* Log-probabilities of given tokens under a Qwen2- or Llama-type decoder, and the gradient of a loss on them. For a CPU with AMX, AVX-512 or AVX2.
  *
  * The forward pass keeps what the backward pass needs; between them the caller computes its loss from the log-probabilities. Products are
- * bfloat16 on tiles with sums in float32; the residual stream, norms, softmax and all gradients of weights are float32.
+ * bfloat16 on tiles where there are tiles, with sums in float32 (`score_tiles.h`), else float32 in vectors (`score_vectors.h`); the residual
+ * stream, norms, softmax and all gradients of weights are float32.
  *
  * Sequences of tokens are concatenated without padding. A sequence may have a prefix, which is another sequence: a group's prompt is
  * computed once, and its gradient is the sum over its completions. Each thread has its own sequences (prefixes with
@@ -14,10 +15,17 @@
  */
 #include "common.h"
 
+#if HAS_AMX || HAS_VECTORS
+
 #if HAS_AMX
+typedef bf16 number; /* what products take */
+#else
+typedef float number;
+#endif
 
 #define ROWS 256    /* rows of a matrix product for which a panel of weights is read once */
 #define QUERIES 128 /* queries of attention whose gradient is worked out together */
+#define TAKEN 16    /* queries of attention that are worked out at once */
 #define PANEL 1024  /* logits of a position that exist at once */
 #define SCORED 512  /* positions whose logits are worked out together */
 
@@ -29,7 +37,7 @@ typedef struct {
 /* A weight (outputs x inputs), packed for products with it and with its transpose, and each thread's gradient of it. */
 typedef struct {
     int32_t outputs, inputs;
-    bf16 *forward, *backward;
+    number *forward, *backward;
     float *bias, **gradient, **bias_gradient;
 } Linear;
 
@@ -45,20 +53,20 @@ typedef struct {
 /* What a thread keeps of a layer for the backward pass, a row for each token. */
 typedef struct {
     float *x, *middle, *lse; /* residual stream before attention and before the MLP; [heads] log of attention's sums */
-    bf16 *qkv, *attended, *gate_up;
+    number *qkv, *attended, *gate_up;
 } Kept;
 
 /* The logits of a position seen so far: the largest, sums of mass = exp(logit - top) and of mass * (logit - top), the target's logit. */
 typedef struct {
     float top, target;
-    v16 sum, weighted;
+    vec sum, weighted;
 } Tally;
 
 typedef struct {
     Kept *kept;
     float *x, *wide, *gradient, *block, *scores, *products, *keys_gradient, *values_gradient, *lse, *normed_gradient, *logits;
-    bf16 *narrow, *gated, *pairs, *transposed, *key_tiles, *value_tiles, *key_pairs, *value_pairs;
-    bf16 *weights, *slopes, *weight_pairs, *slope_pairs, *query_columns, *output_columns;
+    number *narrow, *gated, *pairs, *transposed, *key_tiles, *value_tiles, *key_pairs, *value_pairs;
+    number *weights, *slopes, *weight_pairs, *slope_pairs, *columns;
     Tally *tallies; /* [SCORED] */
 } Work;
 
@@ -103,50 +111,60 @@ struct Scorer {
 
 /* ---------------------------------------------------------------------------------------------------------------- matrix products */
 
+#define PACKED (ROWS + 32) /* of each column, where rows are packed for a product over them */
+
+/* The rows that a sequence's queries may see: its prefix, then its own. */
+ALWAYS int32_t key_row(const Sequence *s, int32_t key) {
+    int32_t before = s->prefix_end - s->prefix_begin;
+    return key < before ? s->prefix_begin + key : s->begin + key - before;
+}
+
+#if HAS_AMX
+#include "score_tiles.h"
+#else
+#include "score_vectors.h"
+#endif
+
 typedef enum { STORE, ADD, NARROW, GATE, GATE_BACK } Finish;
 
 typedef struct {
     Finish finish;
     float *to;         /* STORE, ADD */
     const float *base; /* ADD: what is added to */
-    bf16 *narrow;      /* NARROW, GATE and GATE_BACK: gated values */
-    bf16 *gate_up;     /* GATE: written; GATE_BACK: read, and replaced by its gradient */
+    number *narrow;      /* NARROW, GATE and GATE_BACK: gated values */
+    number *gate_up;     /* GATE: written; GATE_BACK: read, and replaced by its gradient */
     int32_t stride, narrow_stride;
 } Target;
 
-ALWAYS v16 load_bf16(const bf16 *from) {
-    return (v16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)), 16);
-}
-
-/* Gate and up alternate sixteen columns at a time. */
+/* Gate and up alternate a vector of columns at a time. */
 static void finish_block(const Linear *linear, const Target *t, const float *block, int32_t row, int32_t rows, int32_t column, int with_bias) {
-    v16 bias0 = {}, bias1 = {};
-    if (with_bias) bias0 = *(v16 *)(linear->bias + column), bias1 = *(v16 *)(linear->bias + column + LANES);
+    vec bias0 = {}, bias1 = {};
+    if (with_bias) bias0 = *(vec *)(linear->bias + column), bias1 = *(vec *)(linear->bias + column + LANES);
     for (int32_t r = 0; r < rows; r++) {
-        v16 first = *(v16 *)(block + r * BLOCK) + bias0, second = *(v16 *)(block + r * BLOCK + LANES) + bias1;
+        vec first = *(vec *)(block + r * BLOCK) + bias0, second = *(vec *)(block + r * BLOCK + LANES) + bias1;
         size_t at = (size_t)(row + r) * t->stride + column, narrow_at = (size_t)(row + r) * t->narrow_stride + column;
         switch (t->finish) {
         case ADD:
-            first += *(v16 *)(t->base + at), second += *(v16 *)(t->base + at + LANES); /* fall through */
+            first += *(vec *)(t->base + at), second += *(vec *)(t->base + at + LANES); /* fall through */
         case STORE:
-            *(v16 *)(t->to + at) = first, *(v16 *)(t->to + at + LANES) = second;
+            *(vec *)(t->to + at) = first, *(vec *)(t->to + at + LANES) = second;
             break;
         case NARROW:
-            store_bf16(t->narrow + narrow_at, first), store_bf16(t->narrow + narrow_at + LANES, second);
+            store_number(t->narrow + narrow_at, first), store_number(t->narrow + narrow_at + LANES, second);
             break;
         case GATE:
-            store_bf16(t->gate_up + at, first), store_bf16(t->gate_up + at + LANES, second);
-            store_bf16(t->narrow + (size_t)(row + r) * t->narrow_stride + column / 2, first / (splat(1.0f) + exponential(-first)) * second);
+            store_number(t->gate_up + at, first), store_number(t->gate_up + at + LANES, second);
+            store_number(t->narrow + (size_t)(row + r) * t->narrow_stride + column / 2, first / (splat(1.0f) + exponential(-first)) * second);
             break;
         case GATE_BACK: {
-            v16 slopes[2] = {first, second};
+            vec slopes[2] = {first, second};
             for (int j = 0; j < 2; j++) {
-                bf16 *gate_up = t->gate_up + (size_t)(row + r) * t->stride + 2 * (column + j * LANES);
-                v16 gate = load_bf16(gate_up), up = load_bf16(gate_up + LANES);
-                v16 sigmoid = splat(1.0f) / (splat(1.0f) + exponential(-gate)), silu = gate * sigmoid;
-                store_bf16(t->narrow + narrow_at + j * LANES, silu * up);
-                store_bf16(gate_up, slopes[j] * up * (sigmoid + silu - silu * sigmoid));
-                store_bf16(gate_up + LANES, slopes[j] * silu);
+                number *gate_up = t->gate_up + (size_t)(row + r) * t->stride + 2 * (column + j * LANES);
+                vec gate = load_number(gate_up), up = load_number(gate_up + LANES);
+                vec sigmoid = splat(1.0f) / (splat(1.0f) + exponential(-gate)), silu = gate * sigmoid;
+                store_number(t->narrow + narrow_at + j * LANES, silu * up);
+                store_number(gate_up, slopes[j] * up * (sigmoid + silu - silu * sigmoid));
+                store_number(gate_up + LANES, slopes[j] * silu);
             }
             break;
         }
@@ -155,90 +173,45 @@ static void finish_block(const Linear *linear, const Target *t, const float *blo
 }
 
 /* `a` (rows x inputs) times a packed matrix with that many outputs. */
-static void product(const Linear *linear, const bf16 *packed, int32_t outputs, int32_t inputs, const bf16 *a, int32_t stride, int32_t rows, float *block, int with_bias, Target target) {
+static void product(const Linear *linear, const number *packed, int32_t outputs, int32_t inputs, const number *a, int32_t stride, int32_t rows, float *block, int with_bias, Target target) {
     for (int32_t top = 0; top < rows; top += ROWS) {
         int32_t bottom = rows - top < ROWS ? rows : top + ROWS;
         for (int32_t column = 0; column < outputs; column += BLOCK)
             for (int32_t row = top; row < bottom; row += BLOCK) {
                 int32_t count = bottom - row < BLOCK ? bottom - row : BLOCK;
-                block_tiles(a + (size_t)row * stride, stride, count, packed + (size_t)column * inputs, inputs, block);
+                block_product(a + (size_t)row * stride, stride, count, packed + (size_t)column * inputs, inputs, block);
                 finish_block(linear, &target, block, row, count, column, with_bias);
             }
     }
 }
 
-static void forward(const Linear *l, const bf16 *a, int32_t stride, int32_t rows, float *block, Target target) {
+static void forward(const Linear *l, const number *a, int32_t stride, int32_t rows, float *block, Target target) {
     product(l, l->forward, l->outputs, l->inputs, a, stride, rows, block, 1, target);
 }
 
-static void backward(const Linear *l, const bf16 *a, int32_t stride, int32_t rows, float *block, Target target) {
+static void backward(const Linear *l, const number *a, int32_t stride, int32_t rows, float *block, Target target) {
     product(l, l->backward, l->inputs, l->outputs, a, stride, rows, block, 0, target);
 }
 
-/* Rows two by two: [row / 2][column][2]; rows after the last are 0, up to a multiple of 32. */
-static void pair_rows(const bf16 *from, int32_t stride, int32_t rows, int32_t columns, bf16 *to) {
-    for (int32_t row = 0; row < round_up(rows, 32); row += 2)
-        for (int32_t c = 0; c < columns; c += LANES) {
-            __m512i first = {}, second = {};
-            if (row < rows) first = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(from + (size_t)row * stride + c)));
-            if (row + 1 < rows) second = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(from + (size_t)(row + 1) * stride + c)));
-            _mm512_storeu_si512(to + ((size_t)row / 2 * columns + c) * 2, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
-        }
-}
-
-/* From pairs of rows to [column][row], rows padded to a multiple of 32; `stride` in elements. */
-static void columns_of_pairs(const bf16 *pairs, int32_t rows, int32_t columns, bf16 *to, int32_t stride) {
-    for (int32_t row = 0; row < round_up(rows, 32); row += 32)
-        for (int32_t c = 0; c < columns; c += LANES)
-            transpose16((const uint32_t *)pairs + (size_t)row / 2 * columns + c, columns, (uint32_t *)(to + (size_t)c * stride + row), stride / 2);
-}
-
-#define TRANSPOSED (ROWS + 32)
-
-/* gradient (outputs x inputs) += slopes' * x, over the rows. */
-static void add_weight_gradient(Work *w, const Linear *linear, float *gradient, const bf16 *slopes, int32_t slopes_stride, const bf16 *x, int32_t stride, int32_t rows) {
-    const int32_t inputs = linear->inputs;
-    for (int32_t top = 0; top < rows; top += ROWS) {
-        int32_t count = rows - top < ROWS ? rows - top : ROWS;
-        pair_rows(slopes + (size_t)top * slopes_stride, slopes_stride, count, linear->outputs, w->pairs);
-        columns_of_pairs(w->pairs, count, linear->outputs, w->transposed, TRANSPOSED);
-        pair_rows(x + (size_t)top * stride, stride, count, inputs, w->pairs);
-        for (int32_t n = 0; n < linear->outputs; n += BLOCK)
-            for (int32_t k = 0; k < inputs; k += BLOCK) {
-                float *to = gradient + (size_t)n * inputs + k;
-                _tile_loadd(0, to, inputs * 4); _tile_loadd(1, to + LANES, inputs * 4);
-                _tile_loadd(2, to + (size_t)LANES * inputs, inputs * 4); _tile_loadd(3, to + (size_t)LANES * inputs + LANES, inputs * 4);
-                for (int32_t row = 0; row < count; row += 32) {
-                    const bf16 *a = w->transposed + (size_t)n * TRANSPOSED + row, *b = w->pairs + ((size_t)row / 2 * inputs + k) * 2;
-                    _tile_loadd(4, a, TRANSPOSED * 2); _tile_loadd(6, b, inputs * 4);
-                    _tile_loadd(7, b + 2 * LANES, inputs * 4); _tile_loadd(5, a + LANES * TRANSPOSED, TRANSPOSED * 2);
-                    _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
-                }
-                _tile_stored(0, to, inputs * 4); _tile_stored(1, to + LANES, inputs * 4);
-                _tile_stored(2, to + (size_t)LANES * inputs, inputs * 4); _tile_stored(3, to + (size_t)LANES * inputs + LANES, inputs * 4);
-            }
-    }
-}
-
-static void narrow(const float *from, bf16 *to, int32_t stride, int32_t rows, int32_t columns) {
+static void narrow(const float *from, number *to, int32_t stride, int32_t rows, int32_t columns) {
     for (int32_t row = 0; row < rows; row++)
-        for (int32_t c = 0; c < columns; c += LANES) store_bf16(to + (size_t)row * stride + c, *(v16 *)(from + (size_t)row * columns + c));
+        for (int32_t c = 0; c < columns; c += LANES) store_number(to + (size_t)row * stride + c, *(vec *)(from + (size_t)row * columns + c));
 }
 
 /* -------------------------------------------------------------------------------------------------------------------------- norms */
 
 static float inverse_rms(const float *x, int32_t width, float eps) {
-    v16 squares = {};
-    for (int32_t i = 0; i < width; i += LANES) squares += *(v16 *)(x + i) * *(v16 *)(x + i);
+    vec squares = {};
+    for (int32_t i = 0; i < width; i += LANES) squares += *(vec *)(x + i) * *(vec *)(x + i);
     return 1.0f / sqrtf(horizontal_sum(squares) / width + eps);
 }
 
-static void normalise_row(const Scorer *e, const float *x, const float *weight, bf16 *to) {
-    v16 factor = splat(inverse_rms(x, e->shape.hidden, e->shape.eps));
-    for (int32_t i = 0; i < e->shape.hidden; i += LANES) store_bf16(to + i, *(v16 *)(x + i) * factor * *(v16 *)(weight + i));
+static void normalise_row(const Scorer *e, const float *x, const float *weight, number *to) {
+    vec factor = splat(inverse_rms(x, e->shape.hidden, e->shape.eps));
+    for (int32_t i = 0; i < e->shape.hidden; i += LANES) store_number(to + i, *(vec *)(x + i) * factor * *(vec *)(weight + i));
 }
 
-static void normalise(const Scorer *e, const float *x, const float *weight, bf16 *to, int32_t rows) {
+static void normalise(const Scorer *e, const float *x, const float *weight, number *to, int32_t rows) {
     for (int32_t row = 0; row < rows; row++) normalise_row(e, x + (size_t)row * e->shape.hidden, weight, to + (size_t)row * e->shape.hidden);
 }
 
@@ -246,87 +219,23 @@ static void normalise(const Scorer *e, const float *x, const float *weight, bf16
 static void norm_back(const Scorer *e, const float *x, const Norm *norm, int32_t thread, const float *slope, float *to) {
     const int32_t width = e->shape.hidden;
     const float inverse = inverse_rms(x, width, e->shape.eps);
-    v16 sum = {};
+    vec sum = {};
     for (int32_t i = 0; i < width; i += LANES) {
-        v16 product = *(v16 *)(x + i) * *(v16 *)(slope + i);
-        *(v16 *)(norm->gradient[thread] + i) += product * splat(inverse);
-        sum += product * *(v16 *)(norm->weight + i);
+        vec product = *(vec *)(x + i) * *(vec *)(slope + i);
+        *(vec *)(norm->gradient[thread] + i) += product * splat(inverse);
+        sum += product * *(vec *)(norm->weight + i);
     }
-    const v16 factor = splat(inverse), pull = splat(horizontal_sum(sum) * inverse * inverse * inverse / width);
+    const vec factor = splat(inverse), pull = splat(horizontal_sum(sum) * inverse * inverse * inverse / width);
     for (int32_t i = 0; i < width; i += LANES)
-        *(v16 *)(to + i) += *(v16 *)(slope + i) * *(v16 *)(norm->weight + i) * factor - *(v16 *)(x + i) * pull;
+        *(vec *)(to + i) += *(vec *)(slope + i) * *(vec *)(norm->weight + i) * factor - *(vec *)(x + i) * pull;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------- attention */
 
-/* The rows that a sequence's queries may see: its prefix, then its own. */
-ALWAYS int32_t key_row(const Sequence *s, int32_t key) {
-    int32_t before = s->prefix_end - s->prefix_begin;
-    return key < before ? s->prefix_begin + key : s->begin + key - before;
-}
-
-static const uint32_t *word_row(const Sequence *s, int32_t key, int32_t keys, const bf16 *column, int32_t stride) {
-    static const uint32_t nothing[128] = {0};
-    return key < keys ? (const uint32_t *)(column + (size_t)key_row(s, key) * stride) : nothing;
-}
-
-/* Keys or values as the second factor of a product over the dimensions: [key / 16][dimension / 2][16][2]. */
-static void tiles_of(const Scorer *e, const Sequence *s, int32_t keys, const bf16 *column, bf16 *to) {
-    const int32_t words = e->shape.head_dim / 2;
-    uint32_t gathered[16 * 16];
-    for (int32_t key = 0; key < round_up(keys, 32); key += 16)
-        for (int32_t word = 0; word < words; word += 16) {
-            for (int32_t i = 0; i < 16; i++) memcpy(gathered + i * 16, word_row(s, key + i, keys, column, e->qkv_width) + word, 64);
-            transpose16(gathered, 16, (uint32_t *)to + (size_t)key * words + word * 16, 16);
-        }
-}
-
-/* The same as the second factor of a product over the keys: [key / 2][dimension][2]. */
-static void pairs_of(const Scorer *e, const Sequence *s, int32_t keys, const bf16 *column, bf16 *to) {
-    const int32_t dim = e->shape.head_dim;
-    for (int32_t key = 0; key < round_up(keys, 32); key += 2) {
-        const bf16 *first = (const bf16 *)word_row(s, key, keys, column, e->qkv_width), *second = (const bf16 *)word_row(s, key + 1, keys, column, e->qkv_width);
-        for (int32_t i = 0; i < dim; i += LANES) {
-            __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(first + i)));
-            __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(second + i)));
-            _mm512_storeu_si512(to + ((size_t)key / 2 * dim + i) * 2, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
-        }
-    }
-}
-
-/* Sixteen rows of queries times tiles of keys: (16 x keys) floats, `width` to a row; keys a multiple of 32. */
-static void score_keys(const Scorer *e, const bf16 *queries, int32_t stride, const bf16 *tiles, int32_t keys, float *scores, int32_t width) {
-    const int32_t dim = e->shape.head_dim;
-    for (int32_t key = 0; key < keys; key += 32) {
-        _tile_zero(0); _tile_zero(1);
-        for (int32_t i = 0; i < dim; i += 32) {
-            _tile_loadd(4, queries + i, stride * 2);
-            _tile_loadd(6, tiles + (size_t)key * dim + i * 16, 64); _tile_loadd(7, tiles + (size_t)(key + 16) * dim + i * 16, 64);
-            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
-        }
-        _tile_stored(0, scores + key, width * 4); _tile_stored(1, scores + key + 16, width * 4);
-    }
-}
-
-/* (16 x keys) weights times pairs of keys or values: (16 x dim) floats. */
-static void mix_values(const Scorer *e, const bf16 *weights, int32_t width, const bf16 *pairs, int32_t keys, float *to) {
-    const int32_t dim = e->shape.head_dim;
-    for (int32_t i = 0; i < dim; i += 32) {
-        _tile_zero(0); _tile_zero(1);
-        for (int32_t key = 0; key < keys; key += 32) {
-            const bf16 *b = pairs + ((size_t)key / 2 * dim + i) * 2;
-            _tile_loadd(4, weights + key, width * 2);
-            _tile_loadd(6, b, dim * 4); _tile_loadd(7, b + 32, dim * 4);
-            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
-        }
-        _tile_stored(0, to + i, dim * 4); _tile_stored(1, to + i + 16, dim * 4);
-    }
-}
-
-ALWAYS v16 hide_behind(v16 x, int32_t key, int32_t visible) {
-    const i16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    i16 seen = lane + key < visible;
-    return (v16)((i16)x & seen);
+ALWAYS vec hide_behind(vec x, int32_t key, int32_t visible) {
+    static const int32_t lanes[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    ivec seen = *(ivec *)lanes + key < visible;
+    return (vec)((ivec)x & seen);
 }
 
 static void attend(const Scorer *e, Work *w, const Kept *kept, const Sequence *s, int32_t kv_head) {
@@ -337,27 +246,27 @@ static void attend(const Scorer *e, Work *w, const Kept *kept, const Sequence *s
     tiles_of(e, s, keys, kept->qkv + (shape->heads + kv_head) * dim, w->key_tiles);
     pairs_of(e, s, keys, kept->qkv + (shape->heads + shape->kv_heads + kv_head) * dim, w->value_pairs);
     for (int32_t head = kv_head * group; head < (kv_head + 1) * group; head++)
-        for (int32_t query = 0; query < length; query += 16) {
-            int32_t rows = length - query < 16 ? length - query : 16, seen = round_up(before + query + rows, 32);
+        for (int32_t query = 0; query < length; query += TAKEN) {
+            int32_t rows = length - query < TAKEN ? length - query : TAKEN, seen = round_up(before + query + rows, 32);
             const size_t row = (size_t)s->begin + query;
             score_keys(e, kept->qkv + row * e->qkv_width + head * dim, e->qkv_width, w->key_tiles, seen, w->scores, width);
-            float sums[16];
+            float sums[TAKEN];
             for (int32_t r = 0; r < rows; r++) {
                 float *scores = w->scores + (size_t)r * width, top = -INFINITY;
                 int32_t visible = before + query + r + 1;
-                v16 highest = splat(-INFINITY), sum = {};
+                vec highest = splat(-INFINITY), sum = {};
                 for (int32_t key = 0; key < round_up(visible, LANES); key += LANES) {
-                    v16 x = *(v16 *)(scores + key) * splat(shape->scale);
+                    vec x = *(vec *)(scores + key) * splat(shape->scale);
                     if (key + LANES > visible)
                         for (int i = visible - key; i < LANES; i++) x[i] = -INFINITY;
-                    *(v16 *)(scores + key) = x;
-                    i16 higher = x > highest;
-                    highest = (v16)(((i16)x & higher) | ((i16)highest & ~higher));
+                    *(vec *)(scores + key) = x;
+                    ivec higher = x > highest;
+                    highest = (vec)(((ivec)x & higher) | ((ivec)highest & ~higher));
                 }
                 for (int i = 0; i < LANES; i++) top = highest[i] > top ? highest[i] : top;
                 for (int32_t key = 0; key < seen; key += LANES) {
-                    v16 weight = key < visible ? hide_behind(exponential(*(v16 *)(scores + key) - splat(top)), key, visible) : splat(0);
-                    store_bf16(w->weights + (size_t)r * width + key, weight);
+                    vec weight = key < visible ? hide_behind(exponential(*(vec *)(scores + key) - splat(top)), key, visible) : splat(0);
+                    store_number(w->weights + (size_t)r * width + key, weight);
                     sum += weight;
                 }
                 sums[r] = horizontal_sum(sum);
@@ -366,74 +275,50 @@ static void attend(const Scorer *e, Work *w, const Kept *kept, const Sequence *s
             mix_values(e, w->weights, width, w->value_pairs, seen, w->products);
             for (int32_t r = 0; r < rows; r++)
                 for (int32_t i = 0; i < dim; i += LANES)
-                    store_bf16(kept->attended + (row + r) * attended + head * dim + i, *(v16 *)(w->products + r * dim + i) / splat(sums[r]));
+                    store_number(kept->attended + (row + r) * attended + head * dim + i, *(vec *)(w->products + r * dim + i) / splat(sums[r]));
         }
 }
 
-/* Weights and slopes of sixteen queries from row `query` of the block that begins at `first`: rows for products over keys, pairs of rows for
- * products over queries. */
-static void slopes_of(const Scorer *e, Work *w, const Kept *kept, const Sequence *s, int32_t head, const bf16 *outputs, int32_t first, int32_t query, int32_t count) {
+/* Weights and slopes of the queries from row `query` of the block that begins at `first`. */
+static void slopes_of(const Scorer *e, Work *w, const Kept *kept, const Sequence *s, int32_t head, const number *outputs, int32_t first, int32_t query, int32_t count) {
     const Shape *shape = &e->shape;
     const int32_t dim = shape->head_dim, width = e->longest, before = s->prefix_end - s->prefix_begin, attended = shape->heads * dim;
-    const int32_t seen = round_up(before + first + count, 32), rows = first + count - query < 16 ? first + count - query : 16;
+    const int32_t seen = round_up(before + first + count, 32), rows = first + count - query < TAKEN ? first + count - query : TAKEN;
     const size_t row = (size_t)s->begin + query;
     score_keys(e, kept->qkv + row * e->qkv_width + head * dim, e->qkv_width, w->key_tiles, seen, w->scores, width);
     score_keys(e, outputs + row * attended + head * dim, attended, w->value_tiles, seen, w->products, width);
-    float lse[16], mean[16];
+    float lse[TAKEN], mean[TAKEN];
     for (int32_t r = 0; r < rows; r++) {
-        v16 sum = {};
+        vec sum = {};
         for (int32_t i = 0; i < dim; i += LANES) {
             size_t at = (row + r) * attended + head * dim + i;
-            sum += load_bf16(outputs + at) * load_bf16(kept->attended + at);
+            sum += load_number(outputs + at) * load_number(kept->attended + at);
         }
         mean[r] = horizontal_sum(sum), lse[r] = kept->lse[(row + r) * shape->heads + head];
     }
-    for (int32_t r = 0; r < 16; r += 2)
+    for (int32_t r = 0; r < TAKEN; r += 2)
         for (int32_t key = 0; key < seen; key += LANES) {
-            __m512i weights[2], slopes[2];
+            vec weights[2] = {}, slopes[2] = {};
             for (int32_t j = 0; j < 2; j++) {
-                v16 weight = {}, slope = {};
                 int32_t visible = r + j < rows ? before + query + r + j + 1 : 0;
                 if (key < visible) {
                     size_t at = (size_t)(r + j) * width + key;
-                    weight = hide_behind(exponential(*(v16 *)(w->scores + at) * splat(shape->scale) - splat(lse[r + j])), key, visible);
-                    slope = weight * (*(v16 *)(w->products + at) - splat(mean[r + j])) * splat(shape->scale);
-                    slope = hide_behind(slope, key, visible);
+                    weights[j] = hide_behind(exponential(*(vec *)(w->scores + at) * splat(shape->scale) - splat(lse[r + j])), key, visible);
+                    slopes[j] = weights[j] * (*(vec *)(w->products + at) - splat(mean[r + j])) * splat(shape->scale);
+                    slopes[j] = hide_behind(slopes[j], key, visible);
                 }
-                __m256i narrow_slope = (__m256i)_mm512_cvtneps_pbh((__m512)slope);
-                _mm256_storeu_si256((__m256i *)(w->slopes + (size_t)(query - first + r + j) * width + key), narrow_slope);
-                weights[j] = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)weight)), slopes[j] = _mm512_cvtepu16_epi32(narrow_slope);
             }
-            size_t at = ((size_t)(query - first + r) / 2 * width + key) * 2;
-            _mm512_storeu_si512(w->weight_pairs + at, _mm512_or_si512(weights[0], _mm512_slli_epi32(weights[1], 16)));
-            _mm512_storeu_si512(w->slope_pairs + at, _mm512_or_si512(slopes[0], _mm512_slli_epi32(slopes[1], 16)));
-        }
-}
-
-/* to (dim x keys) += columns (dim x queries) * pairs (queries x keys) */
-static void add_over_queries(const Scorer *e, const bf16 *columns, const bf16 *pairs, int32_t queries, int32_t keys, float *to) {
-    const int32_t dim = e->shape.head_dim, width = e->longest;
-    for (int32_t i = 0; i < dim; i += 32)
-        for (int32_t key = 0; key < keys; key += 16) {
-            float *at = to + (size_t)i * width + key;
-            _tile_loadd(0, at, width * 4); _tile_loadd(1, at + (size_t)16 * width, width * 4);
-            for (int32_t query = 0; query < queries; query += 32) {
-                const bf16 *a = columns + (size_t)i * QUERIES + query;
-                _tile_loadd(6, pairs + ((size_t)query / 2 * width + key) * 2, width * 4);
-                _tile_loadd(4, a, QUERIES * 2); _tile_loadd(5, a + 16 * QUERIES, QUERIES * 2);
-                _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 5, 6);
-            }
-            _tile_stored(0, at, width * 4); _tile_stored(1, at + (size_t)16 * width, width * 4);
+            keep_slopes(w, query - first + r, key, width, weights, slopes);
         }
 }
 
 /* Gradients of rotated queries and keys and of values, from that of the attended values (`outputs`); keys and values are added up. */
-static void attend_back(const Scorer *e, Work *w, const Kept *kept, const Sequence *s, int32_t kv_head, const bf16 *outputs, float *qkv_gradient) {
+static void attend_back(const Scorer *e, Work *w, const Kept *kept, const Sequence *s, int32_t kv_head, const number *outputs, float *qkv_gradient) {
     const Shape *shape = &e->shape;
     const int32_t dim = shape->head_dim, group = shape->heads / shape->kv_heads, length = s->end - s->begin, attended = shape->heads * dim;
     const int32_t before = s->prefix_end - s->prefix_begin, keys = before + length, width = e->longest;
     const int32_t key_column = (shape->heads + kv_head) * dim, value_column = key_column + shape->kv_heads * dim;
-    float mixed[16 * 256];
+    float mixed[TAKEN * 256];
     tiles_of(e, s, keys, kept->qkv + key_column, w->key_tiles), pairs_of(e, s, keys, kept->qkv + key_column, w->key_pairs);
     tiles_of(e, s, keys, kept->qkv + value_column, w->value_tiles);
     for (int32_t i = 0; i < dim; i++) {
@@ -444,18 +329,14 @@ static void attend_back(const Scorer *e, Work *w, const Kept *kept, const Sequen
         for (int32_t first = 0; first < length; first += QUERIES) {
             const int32_t count = length - first < QUERIES ? length - first : QUERIES, seen = round_up(before + first + count, 32);
             const size_t row = (size_t)s->begin + first;
-            for (int32_t query = first; query < first + round_up(count, 32); query += 16) slopes_of(e, w, kept, s, head, outputs, first, query, count);
-            for (int32_t query = 0; query < count; query += 16) {
+            for (int32_t query = first; query < first + round_up(count, 32); query += TAKEN) slopes_of(e, w, kept, s, head, outputs, first, query, count);
+            for (int32_t query = 0; query < count; query += TAKEN) {
                 mix_values(e, w->slopes + (size_t)query * width, width, w->key_pairs, seen, mixed);
-                for (int32_t r = 0; r < 16 && query + r < count; r++)
+                for (int32_t r = 0; r < TAKEN && query + r < count; r++)
                     memcpy(qkv_gradient + (row + query + r) * e->qkv_width + head * dim, mixed + r * dim, (size_t)dim * 4);
             }
-            pair_rows(outputs + row * attended + head * dim, attended, count, dim, w->pairs);
-            columns_of_pairs(w->pairs, count, dim, w->output_columns, QUERIES);
-            pair_rows(kept->qkv + row * e->qkv_width + head * dim, e->qkv_width, count, dim, w->pairs);
-            columns_of_pairs(w->pairs, count, dim, w->query_columns, QUERIES);
-            add_over_queries(e, w->output_columns, w->weight_pairs, round_up(count, 32), seen, w->values_gradient);
-            add_over_queries(e, w->query_columns, w->slope_pairs, round_up(count, 32), seen, w->keys_gradient);
+            add_over_queries(e, w, outputs + row * attended + head * dim, attended, w->weight_pairs, count, seen, w->values_gradient);
+            add_over_queries(e, w, kept->qkv + row * e->qkv_width + head * dim, e->qkv_width, slopes_by_query(w), count, seen, w->keys_gradient);
         }
     for (int32_t key = 0; key < keys; key++) {
         float *to = qkv_gradient + (size_t)key_row(s, key) * e->qkv_width;
@@ -510,7 +391,7 @@ static void hand_out(const Share *share, float *const *states, int32_t layer, in
 
 static void add_slopes(const Share *share, float *const *slopes, int32_t layer, int32_t width, float *to) {
     const float *from = state_of(share, slopes, layer, width);
-    for (size_t i = 0; from && i < (size_t)share->rows * width; i += LANES) *(v16 *)(to + i) += *(v16 *)(from + i);
+    for (size_t i = 0; from && i < (size_t)share->rows * width; i += LANES) *(vec *)(to + i) += *(vec *)(from + i);
 }
 
 static void layer_forward(const Share *share, int32_t index) {
@@ -570,7 +451,7 @@ static void layer_backward(const Share *share, int32_t index) {
     for (int32_t row = 0; row < rows; row++) {
         float *slope = w->wide + (size_t)row * e->qkv_width;
         rotate(e, slope, share->batch->positions[share->first_row + row], -1.0f);
-        for (int32_t i = 0; i < e->qkv_width; i += LANES) *(v16 *)(layer->qkv.bias_gradient[t] + i) += *(v16 *)(slope + i);
+        for (int32_t i = 0; i < e->qkv_width; i += LANES) *(vec *)(layer->qkv.bias_gradient[t] + i) += *(vec *)(slope + i);
     }
     narrow(w->wide, kept->qkv, e->qkv_width, rows, e->qkv_width);
     normalise(e, kept->x, layer->attention_norm.weight, w->narrow, rows);
@@ -589,8 +470,8 @@ static void hand_out_last(const Share *share) {
     const float *x = e->works[share->thread].x;
     float *to = state_of(share, share->batch->states.hidden, e->shape.layers, hidden);
     for (size_t row = 0; to && row < (size_t)share->rows; row++) {
-        v16 factor = splat(inverse_rms(x + row * hidden, hidden, e->shape.eps));
-        for (size_t i = row * hidden; i < (row + 1) * hidden; i += LANES) *(v16 *)(to + i) = *(v16 *)(x + i) * factor * *(v16 *)(e->norm.weight + i - row * hidden);
+        vec factor = splat(inverse_rms(x + row * hidden, hidden, e->shape.eps));
+        for (size_t i = row * hidden; i < (row + 1) * hidden; i += LANES) *(vec *)(to + i) = *(vec *)(x + i) * factor * *(vec *)(e->norm.weight + i - row * hidden);
     }
 }
 
@@ -622,28 +503,28 @@ static void logits_of(const Share *share, int32_t panel, int32_t count) {
     forward(l, w->narrow, e->shape.hidden, count, w->block, (Target){STORE, .to = w->wide, .stride = l->outputs});
     for (int32_t i = 0; i < count; i++) {
         float *logits = w->wide + (size_t)i * l->outputs;
-        for (int32_t j = 0; j < l->outputs; j += LANES) *(v16 *)(logits + j) *= splat(share->batch->inverse_temperature);
+        for (int32_t j = 0; j < l->outputs; j += LANES) *(vec *)(logits + j) *= splat(share->batch->inverse_temperature);
         for (int32_t j = e->shape.vocabulary - panel * PANEL; j < l->outputs; j++) logits[j] = -INFINITY;
     }
 }
 
 static void count_logits(Tally *tally, const float *logits, int32_t outputs) {
     float top = tally->top;
-    v16 highest = splat(top);
+    vec highest = splat(top);
     for (int32_t j = 0; j < outputs; j += LANES) {
-        v16 x = *(v16 *)(logits + j);
-        i16 higher = x > highest;
-        highest = (v16)(((i16)x & higher) | ((i16)highest & ~higher));
+        vec x = *(vec *)(logits + j);
+        ivec higher = x > highest;
+        highest = (vec)(((ivec)x & higher) | ((ivec)highest & ~higher));
     }
     for (int j = 0; j < LANES; j++) top = highest[j] > top ? highest[j] : top;
-    v16 sum = tally->sum, weighted = tally->weighted;
+    vec sum = tally->sum, weighted = tally->weighted;
     if (top > tally->top && tally->top > -INFINITY) {
-        v16 shift = splat(tally->top - top), factor = exponential(shift);
+        vec shift = splat(tally->top - top), factor = exponential(shift);
         weighted = (weighted + sum * shift) * factor, sum *= factor;
     }
     for (int32_t j = 0; j < outputs; j += LANES) {
-        v16 x = *(v16 *)(logits + j) - splat(top), mass = exponential(x);
-        x = (v16)((i16)x & (x > splat(-INFINITY))), mass = (v16)((i16)mass & (*(v16 *)(logits + j) > splat(-INFINITY)));
+        vec x = *(vec *)(logits + j) - splat(top), mass = exponential(x);
+        x = (vec)((ivec)x & (x > splat(-INFINITY))), mass = (vec)((ivec)mass & (*(vec *)(logits + j) > splat(-INFINITY)));
         sum += mass, weighted += mass * x;
     }
     tally->top = top, tally->sum = sum, tally->weighted = weighted;
@@ -687,11 +568,11 @@ static void diverge(const Share *share, int32_t first, int32_t count) {
         if (share->e->panels > 1) logits_of(share, panel, count), logits_of(&teacher, panel, count);
         for (int32_t i = 0; i < count; i++) {
             const float *ours = w->wide + (size_t)i * outputs, *theirs = v->wide + (size_t)i * outputs;
-            v16 sum = {};
+            vec sum = {};
             for (int32_t j = 0; j < outputs; j += LANES) {
-                v16 q = *(v16 *)(ours + j) - splat(w->lse[first + i]), p = *(v16 *)(theirs + j) - splat(v->lse[first + i]);
-                v16 each = b->reverse ? exponential(q) * (q - p) : exponential(p) * (p - q);
-                sum += (v16)((i16)each & (q > splat(-INFINITY)));
+                vec q = *(vec *)(ours + j) - splat(w->lse[first + i]), p = *(vec *)(theirs + j) - splat(v->lse[first + i]);
+                vec each = b->reverse ? exponential(q) * (q - p) : exponential(p) * (p - q);
+                sum += (vec)((ivec)each & (q > splat(-INFINITY)));
             }
             found[i] += horizontal_sum(sum);
         }
@@ -731,9 +612,9 @@ static void add_slopes_of_divergence(const Share *share, int32_t panel, int32_t 
         const float slope = b->divergences_gradient[place];
         for (int32_t j = 0; j < outputs; j += LANES) {
             size_t at = (size_t)i * outputs + j;
-            v16 q = *(v16 *)(logits + at) - splat(w->lse[first + i]), p = *(v16 *)(v->wide + at) - splat(v->lse[first + i]);
-            v16 each = b->reverse ? exponential(q) * (q - p - splat(b->divergences[place])) : exponential(q) - exponential(p);
-            *(v16 *)(w->wide + at) += (v16)((i16)(splat(slope) * each) & (q > splat(-INFINITY)));
+            vec q = *(vec *)(logits + at) - splat(w->lse[first + i]), p = *(vec *)(v->wide + at) - splat(v->lse[first + i]);
+            vec each = b->reverse ? exponential(q) * (q - p - splat(b->divergences[place])) : exponential(q) - exponential(p);
+            *(vec *)(w->wide + at) += (vec)((ivec)(splat(slope) * each) & (q > splat(-INFINITY)));
         }
     }
 }
@@ -750,9 +631,9 @@ static void slopes_of_logits(const Share *share, int32_t panel, int32_t first, i
         const float slope = b->logprobs_gradient[place] * b->inverse_temperature;
         const float pull = b->entropies_gradient ? b->entropies_gradient[place] * b->inverse_temperature : 0;
         for (int32_t j = 0; j < outputs; j += LANES) {
-            v16 logprob = *(v16 *)(logits + j) - splat(w->lse[first + i]), mass = exponential(logprob);
-            mass = (v16)((i16)mass & (logprob > splat(-INFINITY))), logprob = (v16)((i16)logprob & (logprob > splat(-INFINITY)));
-            *(v16 *)(logits + j) = -mass * (splat(slope) + splat(pull) * (logprob + splat(b->entropies[place])));
+            vec logprob = *(vec *)(logits + j) - splat(w->lse[first + i]), mass = exponential(logprob);
+            mass = (vec)((ivec)mass & (logprob > splat(-INFINITY))), logprob = (vec)((ivec)logprob & (logprob > splat(-INFINITY)));
+            *(vec *)(logits + j) = -mass * (splat(slope) + splat(pull) * (logprob + splat(b->entropies[place])));
         }
         if (target / PANEL == panel) logits[target % PANEL] += slope;
     }
@@ -812,7 +693,7 @@ static void backward_share(const Share *share) {
     for (int32_t row = 0; row < share->rows; row++) {
         float *to = e->embedding_gradient[share->thread] + (size_t)share->batch->tokens[share->first_row + row] * hidden;
         const float *from = e->works[share->thread].gradient + (size_t)row * hidden;
-        for (int32_t i = 0; i < hidden; i += LANES) *(v16 *)(to + i) += *(v16 *)(from + i);
+        for (int32_t i = 0; i < hidden; i += LANES) *(vec *)(to + i) += *(vec *)(from + i);
     }
 }
 
@@ -823,10 +704,10 @@ typedef struct {
 
 static void *work_on(void *argument) {
     Job *job = argument;
-    tiles_on();
+    begin_products();
     if (job->back) backward_share(&job->share);
     else forward_share(&job->share);
-    _tile_release();
+    end_products();
     return NULL;
 }
 
@@ -860,9 +741,9 @@ static float **allocate_each(int32_t threads, size_t count) {
 static int allocate_linear(const Scorer *e, Linear *l, int32_t outputs, int32_t inputs) {
     l->outputs = round_up(outputs, BLOCK), l->inputs = inputs;
     size_t count = (size_t)l->outputs * inputs;
-    l->forward = allocate(count * 2), l->bias = allocate((size_t)l->outputs * 4);
+    l->forward = allocate(count * sizeof(number)), l->bias = allocate((size_t)l->outputs * 4);
     if (!e->trained) return l->forward && l->bias;
-    l->backward = allocate(count * 2);
+    l->backward = allocate(count * sizeof(number));
     l->gradient = allocate_each(e->threads, count), l->bias_gradient = allocate_each(e->threads, (size_t)l->outputs);
     return l->forward && l->backward && l->bias && l->gradient && l->bias_gradient;
 }
@@ -894,7 +775,7 @@ static void free_works(Scorer *e) {
         free(w->kept);
         void *all[] = {w->x, w->wide, w->gradient, w->block, w->scores, w->products, w->keys_gradient, w->values_gradient, w->lse, w->narrow, w->gated, w->pairs,
                        w->transposed, w->key_tiles, w->value_tiles, w->key_pairs, w->value_pairs, w->weights, w->slopes, w->weight_pairs, w->slope_pairs,
-                       w->query_columns, w->output_columns, w->normed_gradient, w->logits, w->tallies};
+                       w->columns, w->normed_gradient, w->logits, w->tallies};
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) release(all[i]);
     }
     free(e->works);
@@ -916,9 +797,9 @@ void score_free(Scorer *e) {
     free(e->layers), free(e);
 }
 
-/* NULL if memory is short or the system does not allow tiles. Without `trained`, there is no memory for gradients. */
+/* NULL if memory is short or the system does not allow the products. Without `trained`, there is no memory for gradients. */
 Scorer *score_new(const Shape *shape, int32_t threads, int32_t trained) {
-    if (!amx_allowed()) return NULL;
+    if (!products_allowed()) return NULL;
     Scorer *e = calloc(1, sizeof *e);
     if (!e) return NULL;
     e->shape = *shape, e->threads = threads, e->trained = trained;
@@ -952,7 +833,7 @@ int32_t score_reserve(Scorer *e, int32_t most_rows, int32_t most_scored, int32_t
     free_works(e);
     const Shape *s = &e->shape;
     /* Tiles read and norms write up to a block after the last row. */
-    const size_t rows = (size_t)round_up(most_rows, ROWS) + 64, dim = (size_t)s->head_dim, width = (size_t)round_up(longest, 32) + 32;
+    const size_t each = sizeof(number), rows = (size_t)round_up(most_rows, ROWS) + 64, dim = (size_t)s->head_dim, width = (size_t)round_up(longest, 32) + 32;
     const size_t q = (size_t)s->heads * dim, hidden = (size_t)s->hidden, intermediate = (size_t)s->intermediate;
     const size_t scored = (size_t)round_up(most_scored < SCORED ? most_scored : SCORED, BLOCK) + BLOCK, logits = scored * PANEL;
     size_t widest = 2 * intermediate > PANEL ? 2 * intermediate : PANEL;
@@ -975,22 +856,23 @@ int32_t score_reserve(Scorer *e, int32_t most_rows, int32_t most_scored, int32_t
                 continue;
             }
             k->x = allocate(rows * hidden * 4), k->middle = allocate(rows * hidden * 4), k->lse = allocate(rows * s->heads * 4);
-            k->qkv = allocate(rows * e->qkv_width * 2), k->attended = allocate(rows * q * 2), k->gate_up = allocate(rows * 2 * intermediate * 2);
+            k->qkv = allocate(rows * e->qkv_width * each), k->attended = allocate(rows * q * each), k->gate_up = allocate(rows * 2 * intermediate * each);
             whole = k->x && k->middle && k->lse && k->qkv && k->attended && k->gate_up;
         }
         w->x = allocate(rows * hidden * 4), w->wide = allocate(wide * 4), w->gradient = allocate(rows * hidden * 4), w->block = allocate(BLOCK * BLOCK * 4);
-        w->scores = allocate(16 * width * 4), w->products = allocate(16 * (width > dim ? width : dim) * 4);
+        w->scores = allocate(TAKEN * width * 4), w->products = allocate(TAKEN * (width > dim ? width : dim) * 4);
         w->keys_gradient = allocate(dim * width * 4), w->values_gradient = allocate(dim * width * 4), w->lse = allocate((size_t)most_scored * 4);
-        w->narrow = allocate((rows > scored ? rows : scored) * hidden * 2), w->gated = allocate(gated * 2);
+        w->narrow = allocate((rows > scored ? rows : scored) * hidden * each), w->gated = allocate(gated * each);
         w->normed_gradient = allocate(scored * hidden * 4), w->logits = allocate(logits * 4), w->tallies = allocate(scored * sizeof *w->tallies);
-        w->pairs = allocate((size_t)TRANSPOSED * widest * 2), w->transposed = allocate((size_t)TRANSPOSED * widest * 2);
-        w->key_tiles = allocate(width * dim * 2), w->value_tiles = allocate(width * dim * 2), w->key_pairs = allocate(width * dim * 2), w->value_pairs = allocate(width * dim * 2);
-        w->weights = allocate(16 * width * 2), w->slopes = allocate((QUERIES + 32) * width * 2);
-        w->weight_pairs = allocate((QUERIES + 32) * width * 2), w->slope_pairs = allocate((QUERIES + 32) * width * 2);
-        w->query_columns = allocate(dim * QUERIES * 2), w->output_columns = allocate(dim * QUERIES * 2);
+        w->pairs = allocate((size_t)PACKED * widest * each), w->transposed = allocate((size_t)PACKED * widest * each);
+        w->key_tiles = allocate(width * dim * each), w->value_tiles = allocate(width * dim * each);
+        w->key_pairs = allocate(width * dim * each), w->value_pairs = allocate(width * dim * each);
+        w->weights = allocate(TAKEN * width * each), w->slopes = allocate((QUERIES + 32) * width * each);
+        w->weight_pairs = allocate((QUERIES + 32) * width * each), w->slope_pairs = allocate((QUERIES + 32) * width * each);
+        w->columns = allocate(dim * QUERIES * each);
         whole = whole && w->x && w->wide && w->gradient && w->block && w->scores && w->products && w->keys_gradient && w->values_gradient && w->lse && w->narrow && w->gated &&
                 w->pairs && w->transposed && w->key_tiles && w->value_tiles && w->key_pairs && w->value_pairs && w->weights && w->slopes && w->weight_pairs &&
-                w->slope_pairs && w->query_columns && w->output_columns && w->normed_gradient && w->logits && w->tallies;
+                w->slope_pairs && w->columns && w->normed_gradient && w->logits && w->tallies;
     }
     return whole;
 }
@@ -1011,11 +893,11 @@ static Norm *norm_of(Scorer *e, int32_t layer, int32_t kind) {
 }
 
 static size_t output_of(int32_t at, int32_t interleave, int32_t row) {
-    return (size_t)at + (size_t)(interleave ? row / LANES * BLOCK + row % LANES : row);
+    return (size_t)(interleave ? at * LANES + row / LANES * BLOCK + row % LANES : at + row);
 }
 
-/* Rows of a weight (rows x inputs, contiguous) as outputs `at`, `at` + 1, ...; with `interleave`, sixteen at a time, skipping sixteen.
- * `at` is a multiple of sixteen. */
+/* Rows of a weight (rows x inputs, contiguous) as outputs `at`, `at` + 1, ...; with `interleave`, as half `at` (0 or 1) of each block.
+ * `at` is a multiple of 16, or a half. */
 void score_pack(Scorer *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, const float *weight, const float *bias) {
     for (int32_t row = 0; row < rows; row += LANES) {
         const int32_t count = rows - row < LANES ? rows - row : LANES;
@@ -1024,13 +906,7 @@ void score_pack(Scorer *e, int32_t layer, int32_t kind, int32_t at, int32_t inte
         const int32_t inputs = l->inputs;
         const float *from = weight + (size_t)row * inputs;
         for (int32_t i = 0; i < count; i++) l->bias[n + i] = bias ? bias[row + i] : 0;
-        pack_rows(from, inputs, count, inputs, l->forward + n * inputs);
-        if (!e->trained) continue;
-        for (int32_t k = 0; k < inputs; k += LANES)
-            for (int32_t i = 0; i < LANES; i += 2) {
-                __m512i first = i < count ? widen(from + (size_t)i * inputs + k) : (__m512i){}, second = i + 1 < count ? widen(from + (size_t)(i + 1) * inputs + k) : (__m512i){};
-                _mm512_storeu_si512(l->backward + (size_t)k * l->outputs + (n + i) * LANES, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
-            }
+        pack_weight(e, l, n, count, from);
     }
 }
 
@@ -1077,7 +953,9 @@ void score_embedding_gradient(Scorer *e, float *embedding) {
     }
 }
 
-int32_t score_available(void) { return amx_allowed(); }
+int32_t score_available(void) { return products_allowed(); }
+
+int32_t score_number_bytes(void) { return sizeof(number); }
 
 #else
 

@@ -5,14 +5,14 @@
  *   - a thread takes its share of the sequences through all layers, and through several tokens, and meets the others only at the end; where
  *     sequences are few, the threads share the columns of each weight matrix instead (`Team`);
  *   - weights are packed once per call in the order in which they are read, queries, keys and values as one matrix, gate and up as one;
- *   - bfloat16 products on tiles (AMX) where the processor has them, else on AVX-512, sums always in float32;
- *   - keys are stored sixteen positions to a vector, so that attention needs no reduction across lanes; a group's prompt is stored once;
+ *   - bfloat16 products on tiles (AMX) where the processor has them, else in vectors (AVX-512), sums always in float32;
+ *   - keys are stored a vector of positions at a time, so that attention needs no reduction across lanes; a group's prompt is stored once;
  *   - sampling reads the logits where they lie.
  *
  * Every sum runs in an order that depends on the model alone, so what a sequence gets does not depend on its neighbours in the batch, on its
  * slot, or on the number of threads.
  *
- * It does not check its arguments: `decoder.py`, its only caller, does. Plain C with GNU vector types (GCC or Clang), for AVX-512.
+ * It does not check its arguments: `decoder.py`, its only caller, does. Plain C with GNU vector types (GCC or Clang), for AVX2 and AVX-512.
  */
 #include "common.h"
 
@@ -79,9 +79,9 @@ typedef struct {
 } Read;
 
 /* One vector of activations at `index`, in the precision that matrix products take. */
-ALWAYS void store(const Engine *e, void *to, size_t index, v16 value) {
+ALWAYS void store(const Engine *e, void *to, size_t index, vec value) {
     if (e->shape.use_bf16) store_bf16((bf16 *)to + index, value);
-    else *(v16 *)((float *)to + index) = value;
+    else *(vec *)((float *)to + index) = value;
 }
 
 /* -------------------------------------------------------------------------------------------------------------------------- teams */
@@ -120,7 +120,7 @@ static void share(const Team *team, int32_t count, int32_t *begin, int32_t *end)
 
 typedef enum { STORE, ADD, GATE } Finish;
 
-/* Where results go: STORE and ADD to floats, GATE (columns alternate between 16 of gate and 16 of up) to activations. */
+/* Where results go: STORE and ADD to floats, GATE (columns alternate between a vector of gate and one of up) to activations. */
 typedef struct {
     Finish finish;
     void *to;
@@ -128,48 +128,28 @@ typedef struct {
 } Target;
 
 ALWAYS void finish_block(const Engine *e, const Linear *linear, const Target *target, const float *block, int32_t row, int32_t rows, int32_t column) {
-    const v16 bias0 = *(v16 *)(linear->bias + column), bias1 = *(v16 *)(linear->bias + column + LANES);
+    const vec bias0 = *(vec *)(linear->bias + column), bias1 = *(vec *)(linear->bias + column + LANES);
     for (int32_t r = 0; r < rows; r++) {
-        v16 first = *(v16 *)(block + r * BLOCK) + bias0, second = *(v16 *)(block + r * BLOCK + LANES) + bias1;
+        vec first = *(vec *)(block + r * BLOCK) + bias0, second = *(vec *)(block + r * BLOCK + LANES) + bias1;
         if (target->finish == GATE) {
-            v16 gated = first / (splat(1.0f) + exponential(-first)) * second;
+            vec gated = first / (splat(1.0f) + exponential(-first)) * second;
             store(e, target->to, (size_t)(row + r) * target->stride + column / 2, gated);
             continue;
         }
-        v16 *to = (v16 *)((float *)target->to + (size_t)(row + r) * target->stride + column);
+        vec *to = (vec *)((float *)target->to + (size_t)(row + r) * target->stride + column);
         if (target->finish == ADD) first += to[0], second += to[1];
         to[0] = first, to[1] = second;
     }
 }
 
-ALWAYS void rows_f32(const int count, const float *a, int32_t stride, const float *w, int32_t inputs, float *block) {
-    v16 sums[8][2] = {};
-    for (int32_t k = 0; k < inputs; k++) {
-        v16 w0 = *(v16 *)(w + k * BLOCK), w1 = *(v16 *)(w + k * BLOCK + LANES);
-        for (int r = 0; r < count; r++) {
-            v16 value = splat(a[(size_t)r * stride + k]);
-            sums[r][0] += value * w0;
-            sums[r][1] += value * w1;
-        }
-    }
-    for (int r = 0; r < count; r++) *(v16 *)(block + r * BLOCK) = sums[r][0], *(v16 *)(block + r * BLOCK + LANES) = sums[r][1];
-}
-
-static void block_f32(const float *a, int32_t stride, int32_t rows, const float *w, int32_t inputs, float *block) {
-    int32_t r = 0;
-    for (; r + 8 <= rows; r += 8) rows_f32(8, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
-    for (; r + 4 <= rows; r += 4) rows_f32(4, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
-    for (; r < rows; r++) rows_f32(1, a + (size_t)r * stride, stride, w, inputs, block + r * BLOCK);
-}
-
 #if HAS_BF16
-ALWAYS v16 dot_pairs(v16 sum, const void *pairs, uint32_t pair) {
-    return (v16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_loadu_si512(pairs), (__m512bh)_mm512_set1_epi32((int)pair));
+ALWAYS vec dot_pairs(vec sum, const void *pairs, uint32_t pair) {
+    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_loadu_si512(pairs), (__m512bh)_mm512_set1_epi32((int)pair));
 }
 
 ALWAYS void rows_bf16(const int count, const bf16 *a, int32_t stride, const bf16 *w, int32_t inputs, float *block) {
     const bf16 *w1 = w + (size_t)inputs * LANES;
-    v16 sums[8][2] = {};
+    vec sums[8][2] = {};
     for (int32_t k = 0; k < inputs; k += 2)
         for (int r = 0; r < count; r++) {
             uint32_t pair;
@@ -177,7 +157,7 @@ ALWAYS void rows_bf16(const int count, const bf16 *a, int32_t stride, const bf16
             sums[r][0] = dot_pairs(sums[r][0], w + k * LANES, pair);
             sums[r][1] = dot_pairs(sums[r][1], w1 + k * LANES, pair);
         }
-    for (int r = 0; r < count; r++) *(v16 *)(block + r * BLOCK) = sums[r][0], *(v16 *)(block + r * BLOCK + LANES) = sums[r][1];
+    for (int r = 0; r < count; r++) *(vec *)(block + r * BLOCK) = sums[r][0], *(vec *)(block + r * BLOCK + LANES) = sums[r][1];
 }
 
 static void block_pairs(const bf16 *a, int32_t stride, int32_t rows, const bf16 *w, int32_t inputs, float *block) {
@@ -219,8 +199,8 @@ static void multiply(const Engine *e, const Team *team, const Work *work, const 
 
 /* ---------------------------------------------------------------------------------------------------------------------- attention */
 
-/* Keys of a kv head: sixteen positions to a vector, [position / 16][dimension][16] in float32 and [position / 16][dimension / 2][16][2] in
- * bfloat16. Values: [position][dimension], in bfloat16 [position / 2][dimension][2]. What lies behind a sequence's length must be finite. */
+/* Keys of a kv head: a vector of positions at a time, [position / LANES][dimension][LANES] in float32 and [position / LANES][dimension / 2][LANES][2]
+ * in bfloat16. Values: [position][dimension], in bfloat16 [position / 2][dimension][2]. What lies behind a sequence's length must be finite. */
 static void write_kv(const Engine *e, void *keys, void *values, int32_t position, const float *k, const float *v) {
     const int32_t dim = e->shape.head_dim;
     if (e->shape.use_bf16) {
@@ -241,36 +221,36 @@ typedef struct {
 } Segment;
 
 ALWAYS void scores_f32(const int heads, const float *q, const float *keys, int32_t dim, float *scores, int32_t stride) {
-    v16 sums[4][2] = {};
+    vec sums[4][2] = {};
     for (int32_t i = 0; i < dim; i += 2) {
-        v16 k0 = *(v16 *)(keys + i * LANES), k1 = *(v16 *)(keys + (i + 1) * LANES);
+        vec k0 = *(vec *)(keys + i * LANES), k1 = *(vec *)(keys + (i + 1) * LANES);
         for (int h = 0; h < heads; h++) sums[h][0] += splat(q[h * dim + i]) * k0, sums[h][1] += splat(q[h * dim + i + 1]) * k1;
     }
-    for (int h = 0; h < heads; h++) *(v16 *)(scores + (size_t)h * stride) = sums[h][0] + sums[h][1];
+    for (int h = 0; h < heads; h++) *(vec *)(scores + (size_t)h * stride) = sums[h][0] + sums[h][1];
 }
 
 /* `wide` vectors of dimensions at once. */
-ALWAYS void mix_f32(const int heads, const int wide, const float *p, int32_t stride, const float *values, int32_t dim, int32_t length, v16 sums[4][4]) {
+ALWAYS void mix_f32(const int heads, const int wide, const float *p, int32_t stride, const float *values, int32_t dim, int32_t length, vec sums[4][4]) {
     for (int32_t t = 0; t < length; t++)
         for (int h = 0; h < heads; h++) {
-            v16 weight = splat(p[(size_t)h * stride + t]);
-            for (int j = 0; j < wide; j++) sums[h][j] += weight * *(v16 *)(values + (size_t)t * dim + j * LANES);
+            vec weight = splat(p[(size_t)h * stride + t]);
+            for (int j = 0; j < wide; j++) sums[h][j] += weight * *(vec *)(values + (size_t)t * dim + j * LANES);
         }
 }
 
 #if HAS_BF16
 ALWAYS void scores_bf16(const int heads, const uint32_t *q, const bf16 *keys, int32_t dim, float *scores, int32_t stride) {
-    v16 sums[4][2] = {};
+    vec sums[4][2] = {};
     for (int32_t i = 0; i < dim / 2; i += 2)
         for (int h = 0; h < heads; h++) {
             sums[h][0] = dot_pairs(sums[h][0], keys + i * BLOCK, q[h * (dim / 2) + i]);
             sums[h][1] = dot_pairs(sums[h][1], keys + (i + 1) * BLOCK, q[h * (dim / 2) + i + 1]);
         }
-    for (int h = 0; h < heads; h++) *(v16 *)(scores + (size_t)h * stride) = sums[h][0] + sums[h][1];
+    for (int h = 0; h < heads; h++) *(vec *)(scores + (size_t)h * stride) = sums[h][0] + sums[h][1];
 }
 
 /* `p` holds pairs of bfloat16 weights, one pair for two positions. */
-ALWAYS void mix_bf16(const int heads, const int wide, const uint32_t *p, int32_t stride, const bf16 *values, int32_t dim, int32_t length, v16 sums[4][4]) {
+ALWAYS void mix_bf16(const int heads, const int wide, const uint32_t *p, int32_t stride, const bf16 *values, int32_t dim, int32_t length, vec sums[4][4]) {
     for (int32_t t = 0; t < (length + 1) / 2; t++)
         for (int h = 0; h < heads; h++) {
             uint32_t pair = p[(size_t)h * stride + t];
@@ -279,10 +259,10 @@ ALWAYS void mix_bf16(const int heads, const int wide, const uint32_t *p, int32_t
 }
 #endif
 
-/* Dimensions [from, from + 16 * wide) of what some heads attend to, divided by the sums of their weights. */
+/* Dimensions [from, from + LANES * wide) of what some heads attend to, divided by the sums of their weights. */
 ALWAYS void mix(const Engine *e, const int heads, const int wide, const float *scores, const float *sums, const Segment segments[2], int32_t from, void *to, size_t index) {
     const int32_t dim = e->shape.head_dim, stride = e->prompt_capacity + e->capacity + 2 * LANES;
-    v16 mixed[4][4] = {};
+    vec mixed[4][4] = {};
     for (int s = 0; s < 2; s++) {
         const Segment *segment = &segments[s];
         const float *p = scores + segment->at;
@@ -301,34 +281,34 @@ ALWAYS void mix(const Engine *e, const int heads, const int wide, const float *s
 /* The scores of some heads over both segments become weights that are not yet divided by their sum, which is returned. In bfloat16 they are
  * rounded in place, two to a word, and the sum is that of the rounded ones. */
 static float weigh(const Engine *e, float *scores, const Segment segments[2]) {
-    v16 highest = splat(-INFINITY);
+    vec highest = splat(-INFINITY);
     for (int s = 0; s < 2; s++) {
         float *at = scores + segments[s].at;
         int32_t length = segments[s].length;
         for (int32_t t = length; t < round_up(length, LANES); t++) at[t] = -INFINITY;
         for (int32_t t = 0; t < length; t += LANES) {
-            v16 x = *(v16 *)(at + t);
-            i16 higher = x > highest;
-            highest = (v16)(((i16)x & higher) | ((i16)highest & ~higher));
+            vec x = *(vec *)(at + t);
+            ivec higher = x > highest;
+            highest = (vec)(((ivec)x & higher) | ((ivec)highest & ~higher));
         }
     }
     float top = highest[0];
     for (int i = 1; i < LANES; i++) top = highest[i] > top ? highest[i] : top;
-    v16 sum = {};
+    vec sum = {};
     for (int s = 0; s < 2; s++) {
         float *at = scores + segments[s].at;
         for (int32_t t = 0; t < segments[s].length; t += LANES) {
-            v16 weight = exponential(*(v16 *)(at + t) - splat(top));
+            vec weight = exponential(*(vec *)(at + t) - splat(top));
 #if HAS_BF16
             if (e->shape.use_bf16) {
                 __m256i rounded = (__m256i)_mm512_cvtneps_pbh((__m512)weight);
-                weight = (v16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(rounded), 16);
+                weight = (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(rounded), 16);
                 _mm256_storeu_si256((__m256i *)((bf16 *)at + t), rounded);
                 sum += weight;
                 continue;
             }
 #endif
-            *(v16 *)(at + t) = weight;
+            *(vec *)(at + t) = weight;
             sum += weight;
         }
     }
@@ -356,7 +336,7 @@ ALWAYS void attend_heads(const Engine *e, const int heads, const float *q, const
     float sums[4];
     for (int h = 0; h < heads; h++) sums[h] = weigh(e, scores + (size_t)h * stride, segments);
     int32_t i = 0;
-    for (; i + 4 * LANES <= dim; i += 4 * LANES) mix(e, heads, 4, scores, sums, segments, i, to, index);
+    for (; LANES == 16 && i + 4 * LANES <= dim; i += 4 * LANES) mix(e, heads, 4, scores, sums, segments, i, to, index);
     for (; i < dim; i += 2 * LANES) mix(e, heads, 2, scores, sums, segments, i, to, index);
 }
 
@@ -470,11 +450,11 @@ static void normalise(const Engine *e, const Work *work, const Team *team, const
     share(team, work->rows, &begin, &end);
     for (int32_t row = begin; row < end; row++) {
         const float *x = work->x + (size_t)row * width;
-        v16 squares = {};
-        for (int32_t i = 0; i < width; i += LANES) squares += *(v16 *)(x + i) * *(v16 *)(x + i);
-        v16 factor = splat(1.0f / sqrtf(horizontal_sum(squares) / e->shape.hidden + e->shape.eps));
+        vec squares = {};
+        for (int32_t i = 0; i < width; i += LANES) squares += *(vec *)(x + i) * *(vec *)(x + i);
+        vec factor = splat(1.0f / sqrtf(horizontal_sum(squares) / e->shape.hidden + e->shape.eps));
         for (int32_t i = 0; i < width; i += LANES)
-            store(e, work->normed, (size_t)row * e->normed_stride + i, *(v16 *)(x + i) * factor * *(v16 *)(weight + i));
+            store(e, work->normed, (size_t)row * e->normed_stride + i, *(vec *)(x + i) * factor * *(vec *)(weight + i));
     }
     meet(team);
 }
@@ -496,21 +476,21 @@ static float uniform(int64_t seed, int64_t position) {
 static int32_t draw_token(float *logits, int32_t vocabulary, float temperature, float at, float *logprob) {
     int32_t padded = round_up(vocabulary, BLOCK), best = 0;
     for (int32_t i = vocabulary; i < padded; i++) logits[i] = -INFINITY;
-    v16 highest = *(v16 *)logits;
+    vec highest = *(vec *)logits;
     for (int32_t i = LANES; i < padded; i += LANES) {
-        v16 x = *(v16 *)(logits + i);
-        i16 higher = x > highest;
-        highest = (v16)(((i16)x & higher) | ((i16)highest & ~higher));
+        vec x = *(vec *)(logits + i);
+        ivec higher = x > highest;
+        highest = (vec)(((ivec)x & higher) | ((ivec)highest & ~higher));
     }
     float top = highest[0];
     for (int i = 1; i < LANES; i++) top = highest[i] > top ? highest[i] : top;
     while (temperature <= 0 && best < vocabulary - 1 && logits[best] != top) best++;
-    const v16 factor = splat(temperature > 0 ? 1.0f / temperature : 1.0f), shift = splat(top);
+    const vec factor = splat(temperature > 0 ? 1.0f / temperature : 1.0f), shift = splat(top);
     double total = 0;
     for (int32_t i = 0; i < padded; i += LANES) {
-        v16 mass = exponential((*(v16 *)(logits + i) - shift) * factor);
-        mass = (v16)((i16)mass & (*(v16 *)(logits + i) > splat(-INFINITY)));
-        *(v16 *)(logits + i) = mass;
+        vec mass = exponential((*(vec *)(logits + i) - shift) * factor);
+        mass = (vec)((ivec)mass & (*(vec *)(logits + i) > splat(-INFINITY)));
+        *(vec *)(logits + i) = mass;
         total += horizontal_sum(mass);
     }
     int32_t token = best;
@@ -518,7 +498,7 @@ static int32_t draw_token(float *logits, int32_t vocabulary, float temperature, 
         double target = at * total, before = 0;
         int32_t i = 0;
         for (; i < padded - LANES; i += LANES) {
-            double after = before + horizontal_sum(*(v16 *)(logits + i));
+            double after = before + horizontal_sum(*(vec *)(logits + i));
             if (after > target) break;
             before = after;
         }
@@ -814,14 +794,14 @@ static Linear *linear_of(Engine *e, int32_t layer, int32_t kind) {
     return all[kind];
 }
 
-/* Pack rows of a weight (rows x inputs, contiguous) as outputs `at`, `at` + 1, ...; with `interleave`, sixteen at a time, and as many left
- * out after each sixteen. Layer -1 is the head. `at` is a multiple of sixteen. `bias` may be NULL. */
+/* Pack rows of a weight (rows x inputs, contiguous) as outputs `at`, `at` + 1, ...; with `interleave`, as half `at` (0 or 1) of each block.
+ * Layer -1 is the head. `at` is a multiple of 16, or a half. `bias` may be NULL. */
 void dunwu_pack(Engine *e, int32_t layer, int32_t kind, int32_t at, int32_t interleave, int32_t rows, int32_t inputs, const float *weight, const float *bias) {
     Linear *linear = linear_of(e, layer, kind);
     const size_t padded = (size_t)linear->inputs;
     for (int32_t row = 0; row < rows; row += LANES) {
         const int32_t count = rows - row < LANES ? rows - row : LANES;
-        const size_t n = (size_t)at + (interleave ? row / LANES * BLOCK : row);
+        const size_t n = (size_t)(interleave ? at * LANES + row / LANES * BLOCK : at + row);
         const float *from = weight + (size_t)row * inputs;
         for (int32_t i = 0; i < count; i++) linear->bias[n + i] = bias ? bias[row + i] : 0;
 #if HAS_BF16
@@ -850,11 +830,4 @@ void dunwu_tables(Engine *e, const float *embedding, const float *cosines, const
 
 int32_t dunwu_has_bf16(void) { return HAS_BF16; }
 
-/* Vectors of sixteen floats must be registers: without AVX-512 compilers keep them in memory, and torch is five times as fast. */
-int32_t dunwu_available(void) {
-#if defined(__AVX512F__)
-    return 1;
-#else
-    return 0;
-#endif
-}
+int32_t dunwu_available(void) { return HAS_VECTORS; }

@@ -27,7 +27,6 @@ HEAD_DIM_MULTIPLE, LARGEST_HEAD_DIM = 32, 256
 # With fewer sequences per thread, all threads share the columns of each weight: most of the work is then reading the weights.
 ROWS_TO_PART = 16
 _QKV, _O, _GATE_UP, _DOWN = range(4)
-_LANES = 16
 
 
 class _Shape(Structure):
@@ -107,7 +106,7 @@ class NativeDecoder:
                 rows += affine[0].shape[0]
             self._pack(index, _O, 0, layer.o)
             self._pack(index, _GATE_UP, 0, layer.gate, interleave=True)
-            self._pack(index, _GATE_UP, _LANES, layer.up, interleave=True)
+            self._pack(index, _GATE_UP, 1, layer.up, interleave=True)
             self._pack(index, _DOWN, 0, layer.down)
             for kind, norm in enumerate((layer.attention_norm, layer.mlp_norm, layer.q_norm, layer.k_norm)):
                 if norm is not None:
@@ -233,7 +232,7 @@ def _plain(tensor: Tensor) -> Tensor:
 def _library() -> ctypes.CDLL:
     found = library(SOURCE)
     if not found.dunwu_available():
-        raise NativeUnavailable(lacking("AVX-512"))
+        raise NativeUnavailable(lacking("AVX2"))
     signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
         "dunwu_has_bf16": (c_int32, ()),
         "dunwu_new": (c_void_p, (POINTER(_Shape), c_int32)),
