@@ -51,7 +51,7 @@ def test_a_padding_that_the_model_does_not_embed(padding: int | None, named: boo
     scorer, _ = load_scorer(folder, seed=0)
     assert scorer.config.pad_token_id == found
     ids = torch.tensor([[5, 6, 7], [5, 6, found]])
-    assert torch.equal(scores(scorer, ids)[1], scores(scorer, ids[1:, :2])[0])
+    torch.testing.assert_close(scores(scorer, ids)[1], scores(scorer, ids[1:, :2])[0], rtol=1e-5, atol=1e-6)  # bits differ with the batch
     save_model(scorer, tokenizer, tmp_path / "again")
     assert torch.equal(scores(load_scorer(str(tmp_path / "again"))[0], ids), scores(scorer, ids))
 

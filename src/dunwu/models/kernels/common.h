@@ -41,7 +41,8 @@
 #define LANES 8
 #define SUMMED 6
 #endif
-#define BLOCK (2 * LANES) /* rows and columns of a block of a matrix product */
+#define BLOCK (2 * LANES)                          /* columns of a block of a matrix product */
+#define BLOCK_ROWS (32 / SUMMED * SUMMED) /* its rows, at most 32 */
 #define ALWAYS static inline __attribute__((always_inline))
 
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -126,11 +127,19 @@ ALWAYS void sum_rows(const int count, const float *a, size_t across, size_t alon
 }
 
 ALWAYS void sum_block(int32_t rows, const float *a, size_t across, size_t along, const float *b, size_t stride, int32_t depth, float *to, size_t width, const int add) {
-    int32_t r = 0;
-    for (; r + SUMMED <= rows; r += SUMMED) sum_rows(SUMMED, a + r * across, across, along, b, stride, depth, to + r * width, width, add);
-    for (; r + 4 <= rows; r += 4) sum_rows(4, a + r * across, across, along, b, stride, depth, to + r * width, width, add);
-    for (; r + 2 <= rows; r += 2) sum_rows(2, a + r * across, across, along, b, stride, depth, to + r * width, width, add);
-    for (; r < rows; r++) sum_rows(1, a + r * across, across, along, b, stride, depth, to + r * width, width, add);
+    int32_t parts = (rows + SUMMED - 1) / SUMMED;
+    for (; parts > 0; parts--) {
+        const int32_t count = (rows + parts - 1) / parts; /* about the same for each: few sums leave the units waiting */
+        switch (count) {
+#define CASE(n) case n: sum_rows(n, a, across, along, b, stride, depth, to, width, add); break;
+            CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#if SUMMED > 6
+            CASE(7) CASE(8)
+#endif
+#undef CASE
+        }
+        rows -= count, a += count * across, to += count * width;
+    }
 }
 
 /* Rows of `a` times a matrix packed BLOCK columns together. */

@@ -177,8 +177,8 @@ static void product(const Linear *linear, const number *packed, int32_t outputs,
     for (int32_t top = 0; top < rows; top += ROWS) {
         int32_t bottom = rows - top < ROWS ? rows : top + ROWS;
         for (int32_t column = 0; column < outputs; column += BLOCK)
-            for (int32_t row = top; row < bottom; row += BLOCK) {
-                int32_t count = bottom - row < BLOCK ? bottom - row : BLOCK;
+            for (int32_t row = top; row < bottom; row += BLOCK_ROWS) {
+                int32_t count = bottom - row < BLOCK_ROWS ? bottom - row : BLOCK_ROWS;
                 block_product(a + (size_t)row * stride, stride, count, packed + (size_t)column * inputs, inputs, block);
                 finish_block(linear, &target, block, row, count, column, with_bias);
             }
@@ -859,7 +859,7 @@ int32_t score_reserve(Scorer *e, int32_t most_rows, int32_t most_scored, int32_t
             k->qkv = allocate(rows * e->qkv_width * each), k->attended = allocate(rows * q * each), k->gate_up = allocate(rows * 2 * intermediate * each);
             whole = k->x && k->middle && k->lse && k->qkv && k->attended && k->gate_up;
         }
-        w->x = allocate(rows * hidden * 4), w->wide = allocate(wide * 4), w->gradient = allocate(rows * hidden * 4), w->block = allocate(BLOCK * BLOCK * 4);
+        w->x = allocate(rows * hidden * 4), w->wide = allocate(wide * 4), w->gradient = allocate(rows * hidden * 4), w->block = allocate(BLOCK_ROWS * BLOCK * 4);
         w->scores = allocate(TAKEN * width * 4), w->products = allocate(TAKEN * (width > dim ? width : dim) * 4);
         w->keys_gradient = allocate(dim * width * 4), w->values_gradient = allocate(dim * width * 4), w->lse = allocate((size_t)most_scored * 4);
         w->narrow = allocate((rows > scored ? rows : scored) * hidden * each), w->gated = allocate(gated * each);

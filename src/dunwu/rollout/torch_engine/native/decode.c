@@ -186,12 +186,12 @@ static void block_any(const Engine *e, const void *a, int32_t stride, int32_t ro
 
 /* `a` (rows x inputs) times the transposed weight; each member of the team takes some columns. */
 static void multiply(const Engine *e, const Team *team, const Work *work, const Linear *linear, const void *a, int32_t stride, Target target) {
-    float *block = work->block + (size_t)team->index * BLOCK * BLOCK;
+    float *block = work->block + (size_t)team->index * BLOCK_ROWS * BLOCK;
     int32_t begin, end;
     share(team, linear->outputs / BLOCK, &begin, &end);
     for (int32_t column = begin * BLOCK; column < end * BLOCK; column += BLOCK)
-        for (int32_t row = 0; row < work->rows; row += BLOCK) {
-            int32_t rows = work->rows - row < BLOCK ? work->rows - row : BLOCK;
+        for (int32_t row = 0; row < work->rows; row += BLOCK_ROWS) {
+            int32_t rows = work->rows - row < BLOCK_ROWS ? work->rows - row : BLOCK_ROWS;
             block_any(e, a, stride, row, rows, linear, column, block);
             finish_block(e, linear, &target, block, row, rows, column);
         }
@@ -780,7 +780,7 @@ int32_t dunwu_reserve(Engine *e, int32_t slots, int32_t capacity, int32_t prompt
         w->x = allocate(rows * e->width * 4), w->qkv = allocate(rows * e->layers[0].qkv.outputs * 4);
         w->logits = allocate(drawn * e->head.outputs * 4);
         w->scores = allocate((size_t)e->threads * 4 * (e->prompt_capacity + e->capacity + 2 * LANES) * 4);
-        w->block = allocate((size_t)e->threads * BLOCK * BLOCK * 4);
+        w->block = allocate((size_t)e->threads * BLOCK_ROWS * BLOCK * 4);
         w->normed = allocate(rows * e->normed_stride * e->element), w->attended = allocate(rows * e->attended_stride * e->element);
         w->gated = allocate(rows * e->gated_stride * e->element);
         whole = w->x && w->qkv && w->logits && w->scores && w->block && w->normed && w->attended && w->gated;
