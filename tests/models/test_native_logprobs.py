@@ -1,4 +1,4 @@
-"""The C scorer against the model's own forward and backward pass in float32: bfloat16 products may differ by their rounding, float32 ones not."""
+"""The C scorer against the model's own passes in float32: bfloat16 products may differ by their rounding, float32 ones may not."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -15,9 +15,9 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.autograd.graph import increment_version
@@ -30,6 +30,8 @@ SWITCH = "DUNWU_NATIVE"
 KERNELS = Path(__file__).parent / "kernels"
 FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-pthread")
 X86 = ("x86_64", "AMD64")
+_Native = TypeVar("_Native")
+_Torch = TypeVar("_Torch")
 COMPILE_SECONDS = 120
 
 
@@ -43,6 +45,16 @@ register_optimizer_step_post_hook(_count_update)
 
 class NativeUnavailable(Exception):
     """The reason why there is no native library; never reaches the user as an error."""
+
+
+def native_or_torch(wanted: bool, by_c: Callable[[], _Native], by_torch: Callable[[str], _Torch]) -> _Native | _Torch:
+    """The native one if it is wanted and can be made, else torch's, which is told why: a text for the end of its name."""
+    if not wanted:
+        return by_torch("")
+    try:
+        return by_c()
+    except NativeUnavailable as reason:
+        return by_torch(f" ({reason})")
 
 
 @functools.cache

@@ -72,8 +72,10 @@ class StatesByLayer:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Where `score.c` stores a weight, and its bias. ``where``: layer, kind, first output, 0; or layer, kind, half, 1 for one of two weights
-    whose outputs alternate."""
+    """Where `score.c` stores a weight, and its bias.
+
+    ``where``: layer, kind, first output, 0; or layer, kind, half, 1 for one of two weights whose outputs alternate.
+    """
 
     where: tuple[int, int, int, int]
     bias: Tensor | None = None

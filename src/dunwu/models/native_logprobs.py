@@ -66,10 +66,10 @@ class NativeScorer:
     """
 
     def __init__(self, model: CausalLM, precision: Precision | Literal["auto"] = "auto") -> None:
-        """Raises ``NativeUnavailable`` with the reason, as when products of that precision are torch's."""
+        """Raises ``NativeUnavailable`` with the reason. ``auto``: the native precision; ``bfloat16``: only that."""
         self._lib, self.precision = score_library(), native_precision()
-        if precision not in ("auto", self.precision):
-            raise NativeUnavailable(lacking("bfloat16 tiles (AMX)") if precision == "bfloat16" else "float32 is torch's where there are tiles (AMX)")
+        if precision == "bfloat16" and self.precision != precision:
+            raise NativeUnavailable(lacking("bfloat16 tiles (AMX)"))
         check_model(model)
         self._model, self._places = model, places_of(model)
         self.threads = torch.get_num_threads()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dunwu.models.layer_states import AttentionStates, LayerStates, layer_states
-from dunwu.models.native import NativeUnavailable
+from dunwu.models.native import native_or_torch
 from dunwu.models.native_logprobs import NativeScorer
 from dunwu.models.precision import Precision, attention, torch_precision
 from dunwu.models.protocols import CausalLM
@@ -38,9 +38,9 @@ class StateReader(Protocol):
 class TorchReader:
     """The model's own forward pass, on any device; products in ``precision`` under the caller's `matmul_precision`."""
 
-    def __init__(self, model: CausalLM, precision: Precision) -> None:
+    def __init__(self, model: CausalLM, precision: Precision, why: str = "") -> None:
         self._model, self.precision = model, precision
-        self.name = f"torch, {precision}"
+        self.name = f"torch, {precision}{why}"
 
     def last(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         """See `StateReader`."""
@@ -94,12 +94,8 @@ def _sequences(ids_BT: Tensor, mask_BT: Tensor) -> list[list[int]]:
 
 def make_state_reader(model: CausalLM, precision: Precision | Literal["auto"], native: bool = True) -> StateReader:
     """Chosen as by `dunwu.trainers.scoring.make_scorer`."""
-    why = ""
-    if precision != "float32" and native:
-        try:
-            return NativeReader(model, precision)
-        except NativeUnavailable as reason:
-            why = f" ({reason})"
-    reader = TorchReader(model, torch_precision(precision, model.device))
-    reader.name += why
-    return reader
+    return native_or_torch(
+        native and precision != "float32",
+        lambda: NativeReader(model, precision),
+        lambda why: TorchReader(model, torch_precision(precision, model.device), why),
+    )

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from dunwu.models.logprobs import token_logprobs
-from dunwu.models.native import NativeUnavailable
+from dunwu.models.native import native_or_torch
 from dunwu.models.native_logprobs import NativeScorer
 from dunwu.models.precision import Precision, attention, matmul_precision, torch_precision
 from dunwu.models.protocols import CausalLM
@@ -34,9 +34,9 @@ class Scorer(Protocol):
 class TorchScorer:
     """The reference: the model's own forward pass on rows padded on the right, on any device."""
 
-    def __init__(self, model: CausalLM, temperature: float, precision: Precision, pad: int) -> None:
+    def __init__(self, model: CausalLM, temperature: float, precision: Precision, pad: int, why: str = "") -> None:
         self._model, self._temperature, self._precision, self._pad = model, temperature, precision, pad
-        self.name = f"torch, {precision}"
+        self.name = f"torch, {precision}{why}"
 
     def micro_batches(self, rollouts: Sequence[Rollout], budget: int) -> list[list[int]]:
         """Rows of like length together."""
@@ -79,15 +79,11 @@ class NativeRowScorer:
 
 def make_scorer(model: CausalLM, temperature: float, precision: Precision | Literal["auto"], pad: int, native: bool = True) -> Scorer:
     """``auto`` and ``bfloat16``: native where it can be, else torch, ``auto`` as by `torch_precision`; ``float32``: torch."""
-    why = ""
-    if precision != "float32" and native:
-        try:
-            return NativeRowScorer(model, temperature, precision)
-        except NativeUnavailable as reason:
-            why = f" ({reason})"
-    scorer = TorchScorer(model, temperature, torch_precision(precision, model.device), pad)
-    scorer.name += why
-    return scorer
+    return native_or_torch(
+        native and precision != "float32",
+        lambda: NativeRowScorer(model, temperature, precision),
+        lambda why: TorchScorer(model, temperature, torch_precision(precision, model.device), pad, why),
+    )
 
 
 def by_token_budget(lengths: Sequence[int], budget: int) -> list[list[int]]:

@@ -19,7 +19,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from dunwu.data.io.chat_examples import Example
 from dunwu.models.chunked_scores import score_in_chunks
 from dunwu.models.logprobs import LOGITS_AT_ONCE
-from dunwu.models.native import NativeUnavailable
+from dunwu.models.native import native_or_torch
 from dunwu.models.native_logprobs import NativeScorer
 from dunwu.models.precision import Precision, attention, causal_attention, matmul_precision, torch_precision
 from dunwu.models.protocols import CausalLM
@@ -60,10 +60,10 @@ class ExampleScorer(Protocol):
 class PackedTorchScorer:
     """The model's own forward pass on one row of all conversations, on any device."""
 
-    def __init__(self, model: CausalLM, precision: Precision) -> None:
+    def __init__(self, model: CausalLM, precision: Precision, why: str = "") -> None:
         self._model, self._precision = model, precision
         self._chunk = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
-        self.name = f"torch, {precision}"
+        self.name = f"torch, {precision}{why}"
 
     def __call__(self, examples: Sequence[Example]) -> Scores:
         """See ``ExampleScorer``."""
@@ -105,15 +105,11 @@ class NativePackedScorer:
 
 def make_example_scorer(model: CausalLM, precision: Precision | Literal["auto"], native: bool = True) -> ExampleScorer:
     """Chosen as by `dunwu.trainers.scoring.make_scorer`."""
-    why = ""
-    if precision != "float32" and native:
-        try:
-            return NativePackedScorer(model, precision)
-        except NativeUnavailable as reason:
-            why = f" ({reason})"
-    scorer = PackedTorchScorer(model, torch_precision(precision, model.device))
-    scorer.name += why
-    return scorer
+    return native_or_torch(
+        native and precision != "float32",
+        lambda: NativePackedScorer(model, precision),
+        lambda why: PackedTorchScorer(model, torch_precision(precision, model.device), why),
+    )
 
 
 def packed_attention(
