@@ -66,7 +66,7 @@ def library(source: Path) -> ctypes.CDLL:
     if compiler is None:
         raise NativeUnavailable("no C compiler (cc, gcc or clang) on the path")
     reasons = []
-    for tuning in _tunings():
+    for tuning in tunings():
         target = _cache() / f"{source.stem}-{_fingerprint(source, compiler, tuning)}.so"
         try:
             if not target.exists():
@@ -126,7 +126,7 @@ def _temporary_cache() -> Path:
     return Path(tempfile.mkdtemp(prefix="dunwu-native-"))
 
 
-def _tunings() -> list[tuple[str, ...]]:
+def tunings() -> list[tuple[str, ...]]:
     """Options to try in order: the current level, then lower ones for compilers that do not know it."""
     if platform.machine() not in X86:
         return [("-march=native",), ("-mcpu=native",)]

@@ -32,6 +32,10 @@
 #define HAS_VECTORS 1
 #define LANES 16
 #define SUMMED 8
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+#define HAS_VECTORS 1
+#define LANES 4
+#define SUMMED 8
 #else
 #if defined(__AVX2__) && defined(__FMA__)
 #define HAS_VECTORS 1
@@ -83,10 +87,13 @@ ALWAYS float horizontal_sum(vec v) {
 #if LANES == 16
     union { vec whole; v8 half[2]; } sixteen = {v};
     union { v8 whole; v4 half[2]; } eight = {sixteen.half[0] + sixteen.half[1]};
-#else
-    union { v8 whole; v4 half[2]; } eight = {v};
-#endif
     v4 sums = eight.half[0] + eight.half[1];
+#elif LANES == 8
+    union { vec whole; v4 half[2]; } eight = {v};
+    v4 sums = eight.half[0] + eight.half[1];
+#else
+    v4 sums = v;
+#endif
     return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
