@@ -88,7 +88,13 @@ class DialogueWay(Config):
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Weight of this part."""
     turns: Annotated[int, Field(ge=1, le=8)] = 2
-    """Answers of the student to each problem; after each but the last the teacher gives a hint. 1: the teacher is in the reward alone."""
+    """Answers of the student to each problem; after each but the last the teacher replies. 1: the teacher is in the reward alone."""
+    reply: Literal["hint", "solution", "conversation"] = "hint"
+    """What the teacher says. This key and the next two are those of the block `dialogue` of `dunwu zero`."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the teacher's chain of thought in the first hint."""
+    max_tokens: Positive = 128
+    """Tokens between two answers, at most."""
     discount: Share = 1.0
     """Weight of the reward of an answer beside that of the next one. The student is evaluated on one answer."""
 

@@ -144,7 +144,7 @@ class _Graph:
     def _dialogue(self, seed: int) -> Json:
         stage, how = self._rl(seed, 1.0), self.config.dialogue
         part = {"kind": "teacher", "closeness": how.closeness, "weight": how.weight, "teacher": self.rows["generator"]}
-        turns = {"dialogue": {"turns": how.turns, "discount": how.discount}} if how.turns > 1 else {}
+        turns = {"dialogue": how.model_dump(exclude={"closeness", "weight"})} if how.turns > 1 else {}
         return {**stage, "reward": [*stage["reward"], part], **turns}
 
     def _assistant(self) -> dict[str, Json]:
