@@ -155,11 +155,10 @@ def batch_of(packed: Packed, temperature: float, logprobs: Tensor, entropies: Te
 
 def score_library() -> ctypes.CDLL:
     found = library(SOURCE)
-    found.score_available.restype = c_int32
+    found.score_available.restype = found.score_number_bytes.restype = c_int32
     if not found.score_available():
-        raise NativeUnavailable(lacking("AVX2"))
+        raise NativeUnavailable(lacking("bfloat16 tiles (AMX)" if found.score_number_bytes() == 2 else "AVX2"))
     signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
-        "score_number_bytes": (c_int32, ()),
         "score_new": (c_void_p, (POINTER(Shape), c_int32, c_int32)),
         "score_free": (None, (c_void_p,)),
         "score_reserve": (c_int32, (c_void_p, c_int32, c_int32, c_int32)),

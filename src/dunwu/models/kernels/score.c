@@ -1,4 +1,5 @@
-/* Log-probabilities of given tokens under a Qwen2- or Llama-type decoder, and the gradient of a loss on them. For a CPU with AMX, AVX-512 or AVX2.
+/* Log-probabilities of given tokens under a Qwen2- or Llama-type decoder, and the gradient of a loss on them. For CPUs with
+ * AMX, AVX-512, AVX2 or NEON.
  *
  * The forward pass keeps what the backward pass needs; between them the caller computes its loss from the log-probabilities. Products are
  * bfloat16 on tiles where there are tiles, with sums in float32 (`score_tiles.h`), else float32 in vectors (`score_vectors.h`); the residual
@@ -131,8 +132,8 @@ typedef struct {
     Finish finish;
     float *to;         /* STORE, ADD */
     const float *base; /* ADD: what is added to */
-    number *narrow;      /* NARROW, GATE and GATE_BACK: gated values */
-    number *gate_up;     /* GATE: written; GATE_BACK: read, and replaced by its gradient */
+    number *narrow;    /* NARROW, GATE and GATE_BACK: gated values */
+    number *gate_up;   /* GATE: written; GATE_BACK: read, and replaced by its gradient */
     int32_t stride, narrow_stride;
 } Target;
 
@@ -961,5 +962,7 @@ int32_t score_number_bytes(void) { return sizeof(number); }
 
 #include <stdint.h>
 int32_t score_available(void) { return 0; }
+
+int32_t score_number_bytes(void) { return 0; }
 
 #endif

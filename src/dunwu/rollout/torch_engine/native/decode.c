@@ -12,7 +12,7 @@
  * Every sum runs in an order that depends on the model alone, so what a sequence gets does not depend on its neighbours in the batch, on its
  * slot, or on the number of threads.
  *
- * It does not check its arguments: `decoder.py`, its only caller, does. Plain C with GNU vector types (GCC or Clang), for AVX2 and AVX-512.
+ * It does not check its arguments: `decoder.py`, its only caller, does. Plain C with GNU vector types (GCC or Clang), for AVX2, AVX-512 and NEON.
  */
 #include "common.h"
 
