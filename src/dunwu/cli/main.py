@@ -32,6 +32,7 @@ COMMANDS = {
     "export": "write a model folder with a card, ready for the Hugging Face hub",
     "pretrain": "make the tiny base model again",
     "eval": "evaluate a model: pass@1 with its interval, pass@k, majority@k",
+    "elo": "rate a model by programming contests, or replay a contest's ratings, offline",
     "verify": "check answers and programs, and explain a rollout's reward: verify math | code | rollout",
     "sandbox": "serve this machine's sandbox to other machines over HTTP",
     "report": "write the HTML report of a run",

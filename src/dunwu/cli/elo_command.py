@@ -1,0 +1,125 @@
+"""`dunwu elo`: replay the ratings of a programming contest, or rate a model's submissions to contests, offline."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from dunwu.cli.options import parse_options, refuse_rest
+from dunwu.cli.show import show
+from dunwu.errors import DataError, UserError
+from dunwu.evaluation.contest import Contest, Entry, Submission, entries, mean_rating, read_standings, read_submissions, standing_ranks
+from dunwu.evaluation.elo import RatedContest, percentile
+from dunwu.tasks.code_tests import CodeTests
+from dunwu.tasks.rows import local_rows
+
+
+@dataclass(frozen=True)
+class EloOptions:
+    """Replay a contest: each participant's performance and rating change, by Codeforces' rule. Or rate a model: judge its submissions to
+    contests in the sandbox, rank it among the participants, and find the rating that its ranks stand for."""
+
+    standings: Path | None = None
+    """Participants of a contest: rows with participant, rating_before, and points and penalty, or rank."""
+    contests: tuple[Path, ...] = ()
+    """Contest files: problems, scoring rule, and the standings beside them."""
+    submissions: Path | None = None
+    """Programs for these contests: rows with problem, program, and optionally minute, sample, programming_language, contest."""
+    histogram: Path | None = None
+    """Users by rating (rows with rating and users), for the percentile."""
+    json: bool = False
+    """Print one JSON object per line."""
+    workers: Annotated[int, Field(ge=1)] = 1
+    """Number of programs judged in parallel."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Replays, or judges and rates; prints."""
+    options, rest = parse_options(EloOptions, "elo", arguments)
+    refuse_rest("elo", rest)
+    if options.standings is not None and not options.contests and options.submissions is None:
+        _replay(options.standings, options.json)
+    elif options.standings is None and options.contests and options.submissions is not None:
+        _rate([Contest(path) for path in options.contests], options)
+    else:
+        raise UserError("elo: give --standings FILE to replay a contest, or --contests FILE... and --submissions FILE to rate a model")
+    return 0
+
+
+def _replay(path: Path, as_json: bool) -> None:
+    participants = read_standings(path)
+    ranks = standing_ranks(participants)
+    contest = RatedContest([each.rating for each in participants], ranks)
+    rows = zip(participants, ranks, contest.changes(), contest.performances(), strict=True)
+    if not as_json:
+        show("  rank  before  change   after  performance  participant")
+    for each, rank, change, performance in rows:
+        if as_json:
+            found = {"participant": each.name, "rank": int(rank), "rating_before": each.rating, "delta": int(change)}
+            print(json.dumps(found | {"performance": performance, "performance_is_infinite": performance is None}))
+        else:
+            numbers = f"{rank:>6}  {each.rating:>6}  {change:>+6}  {each.rating + change:>6}"
+            print(f"{numbers}  {'infinite' if performance is None else performance:>11}  {_printable(each.name)}")
+
+
+def _rate(contests: Sequence[Contest], options: EloOptions) -> None:
+    if len({contest.name for contest in contests}) < len(contests):
+        raise DataError("two of the contest files have the same name: give each contest once, under a name of its own")
+    assert options.submissions is not None, "run has checked it"
+    submissions = read_submissions(options.submissions, contests)
+    users = None if options.histogram is None else _users(options.histogram)
+    from dunwu.sandbox.open import VARIABLE, open_sandbox
+    from dunwu.verifiers.code.extract import extract_program
+    from dunwu.verifiers.code.verify import judge
+
+    with open_sandbox(os.environ.get(VARIABLE, "auto"), options.workers) as sandbox, ThreadPoolExecutor(options.workers) as threads:
+
+        def verdict(submission: Submission, tests: CodeTests) -> bool | None:
+            program = extract_program(submission.text, tests)
+            status = "no program" if program is None else judge(program, tests, sandbox).status
+            return None if status == "sandbox_error" else status == "ok"
+
+        found: list[Entry] = []
+        for entry in entries(contests, submissions, verdict, threads.map):
+            found.append(entry)
+            print(json.dumps(entry.as_json())) if options.json else show(_line(entry))
+    rating, interval = mean_rating(found)
+    share = None if users is None else percentile(rating, users)
+    if options.json:
+        ends = None if interval is None else [round(end, 1) for end in interval]
+        print(json.dumps({"rating": round(rating, 1), "interval": ends, "percentile": None if share is None else round(share, 2)}))
+        return
+    between = "" if interval is None else f" ({interval[0]:.0f} to {interval[1]:.0f})"
+    above = "" if share is None else f"; above {share:.1f} % of the users"
+    show(f"rating {rating:.0f}{between}, mean over {len(contests)} contests{above}")
+
+
+def _line(entry: Entry) -> str:
+    solved = ", ".join(map(_printable, entry.solved)) or "nothing"
+    unjudged = f"; {entry.unjudged} not judged: the sandbox failed" if entry.unjudged else ""
+    where = f"contest {_printable(entry.contest)}, sample {_printable(entry.sample)}"
+    return f"{where}: solved {solved}; rank {entry.rank} among {entry.participants}, rating {entry.rating:.0f}{unjudged}"
+
+
+def _users(path: Path) -> dict[int, int]:
+    users: dict[int, int] = {}
+    for row in local_rows(path):
+        rating, count = row.columns.get("rating"), row.columns.get("users")
+        if isinstance(rating, bool) or not isinstance(rating, int) or isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise DataError(f"{row.where}: rating is {rating!r}, users is {count!r}: give two whole numbers")
+        users[rating] = users.get(rating, 0) + count
+    if not sum(users.values()):
+        raise DataError(f"{path}: no users: give a file with at least one")
+    return users
+
+
+def _printable(text: object) -> str:
+    """Names from files do not control the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in str(text))

@@ -1,0 +1,86 @@
+"""`dunwu elo`: a contest replayed, and programs judged in the sandbox and rated."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunwu.cli.elo_command import run
+from dunwu.errors import DataError, UserError
+from dunwu.sandbox.open import probe
+
+needs_sandbox = pytest.mark.skipif(probe().number == 3, reason=f"no sandbox on this machine: {probe().text}")
+
+STANDINGS = [
+    {"participant": "first\x1b[31m", "rating_before": 1900, "points": 2, "penalty": 30},
+    {"participant": "second", "rating_before": 1500, "points": 1, "penalty": 20},
+    {"participant": "third", "rating_before": 1400, "points": 1, "penalty": 20},
+    {"participant": "last", "rating_before": 1000, "points": 0, "penalty": 0},
+]
+CONTEST = {
+    "contest": "round",
+    "scoring": "icpc",
+    "standings": "standings.jsonl",
+    "limits": {"wall_s": 3},
+    "problems": {name: {"mode": "stdio", "cases": [{"stdin": "1 2", "stdout": answer}]} for name, answer in (("A", "3"), ("B", "2"))},
+}
+ADD = "print(sum(map(int, input().split())))"
+SUBMISSIONS = [
+    {"problem": "A", "program": "print('three')", "minute": 1},
+    {"problem": "A", "program": f"It is a sum.\n```python\n{ADD}\n```\n", "minute": 4},
+    {"problem": "B", "program": ADD},
+    {"problem": "B", "program": "", "sample": 2},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, rows in (("standings", STANDINGS), ("submissions", SUBMISSIONS)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "users.jsonl").write_text('{"rating": 0, "users": 1}\n{"rating": 3000, "users": 3}\n', encoding="utf-8")
+    (tmp_path / "contest.json").write_text(json.dumps(CONTEST), encoding="utf-8")
+    return tmp_path
+
+
+def printed(capsys: Any, *arguments: object) -> str:
+    assert run([*map(str, arguments)]) == 0
+    return str(capsys.readouterr().out)
+
+
+def test_a_contest_is_replayed(folder: Path, capsys: Any) -> None:
+    found = [json.loads(line) for line in printed(capsys, "--standings", folder / "standings.jsonl", "--json").splitlines()]
+    assert [row["participant"] for row in found] == [row["participant"] for row in STANDINGS]
+    assert [row["rank"] for row in found] == [1, 2, 2, 4]
+    assert [row["performance_is_infinite"] for row in found] == [True, False, False, False]
+    assert found[0]["performance"] is None
+    assert found[0]["delta"] > found[3]["delta"]
+    table = printed(capsys, "--standings", folder / "standings.jsonl").splitlines()
+    assert len(table) == 5
+    assert "infinite" in table[1]
+    assert "\x1b" not in table[1]
+
+
+@needs_sandbox
+def test_programs_are_judged_and_rated(folder: Path, capsys: Any) -> None:
+    given = ("--contests", folder / "contest.json", "--submissions", folder / "submissions.jsonl", "--histogram", folder / "users.jsonl")
+    first, second, mean = map(json.loads, printed(capsys, *given, "--json").splitlines())
+    assert first["solved"] == {"A": {"minute": 4.0, "wrong": 1}}
+    assert (first["points"], first["penalty"], first["rank"]) == (1, 14, 2)  # 4 minutes and 10 for the attempt before
+    assert (second["solved"], second["rank"]) == ({}, 4)
+    assert mean["rating"] == pytest.approx((first["rating"] + second["rating"]) / 2, abs=0.1)
+    assert (mean["interval"], mean["percentile"]) == (None, 25.0)
+    assert "solved A; rank 2 among 4" in printed(capsys, *given, "--workers", 2)
+
+
+def test_mistakes_are_one_line(folder: Path) -> None:
+    with pytest.raises(UserError, match="give --standings FILE"):
+        run([])
+    with pytest.raises(UserError, match="give --standings FILE"):
+        run(["--contests", str(folder / "contest.json")])
+    both = ["--contests", str(folder / "contest.json"), str(folder / "contest.json"), "--submissions", str(folder / "submissions.jsonl")]
+    with pytest.raises(DataError, match="the same name"):
+        run(both)
+    (folder / "users.jsonl").write_text('{"rating": "high", "users": 1}\n', encoding="utf-8")
+    with pytest.raises(DataError, match="rating is 'high'"):
+        run([*both[:2], *both[3:], "--histogram", str(folder / "users.jsonl")])

@@ -1,0 +1,164 @@
+"""Scores, ranks and ratings of submissions by hand; judged by a stand-in for the sandbox."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunwu.errors import DataError
+from dunwu.evaluation.contest import (
+    Contest,
+    Entry,
+    Solved,
+    Submission,
+    entries,
+    mean_rating,
+    read_standings,
+    read_submissions,
+    standing_ranks,
+)
+from dunwu.evaluation.elo import expected_rank
+from dunwu.tasks.code_tests import CodeTests
+
+STANDINGS = [
+    {"participant": "a", "rating_before": 2000, "points": 1500, "penalty": 0},
+    {"participant": "b", "rating_before": 1500, "points": 900, "penalty": 0},
+    {"participant": "c", "rating_before": 1500, "points": 900, "penalty": 0},
+    {"participant": "d", "rating_before": 1000, "points": 0, "penalty": 0},
+]
+PROBLEMS = {name: {"mode": "stdio", "cases": [{"stdin": "1", "stdout": "2"}]} for name in ("A", "B")}
+POINTS = {"contest": "round", "scoring": "points", "standings": "standings.jsonl", "points": {"A": 500, "B": 1000}, "problems": PROBLEMS}
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def make_contest(folder: Path, **changes: Any) -> Contest:
+    write_rows(folder / "standings.jsonl", STANDINGS)
+    (folder / "contest.json").write_text(json.dumps(POINTS | changes), encoding="utf-8")
+    return Contest(folder / "contest.json")
+
+
+def rated(contest: Contest, folder: Path, rows: list[dict[str, Any]]) -> list[Entry]:
+    """A program passes if its text is ``right``; the sandbox fails on ``lost``."""
+
+    def judge(submission: Submission, _: CodeTests) -> bool | None:
+        return None if submission.text == "lost" else submission.text == "right"
+
+    return list(entries([contest], read_submissions(write_rows(folder / "submissions.jsonl", rows), [contest]), judge))
+
+
+def test_points_decay_with_time_and_wrong_attempts(tmp_path: Path) -> None:
+    contest = make_contest(tmp_path)
+    assert contest.key({"A": Solved(0, 0)}) == (-500, 0)
+    assert contest.key({"A": Solved(10, 0)}) == (-(500 - 20), 0)  # 500 / 250 a minute in a contest of two hours
+    assert contest.key({"A": Solved(10, 2), "B": Solved(0, 0)}) == (-(500 - 20 - 100 + 1000), 0)
+    assert contest.key({"A": Solved(120, 9)}) == (-150, 0)  # never less than three tenths
+    assert make_contest(tmp_path, minutes=60).key({"A": Solved(10, 0)}) == (-(500 - 40), 0)
+
+
+def test_icpc_counts_solved_problems_then_minutes(tmp_path: Path) -> None:
+    contest = make_contest(tmp_path, scoring="icpc")
+    assert contest.key({"A": Solved(30, 2), "B": Solved(50, 0)}) == (-2, 30 + 20 + 50)
+    assert make_contest(tmp_path, scoring="icpc", penalty=20).key({"A": Solved(30, 2)}) == (-1, 70)
+
+
+def test_a_sample_is_ranked_and_rated(tmp_path: Path) -> None:
+    contest = make_contest(tmp_path)
+    rows = [
+        {"problem": "B", "program": "wrong", "minute": 30},
+        {"problem": "B", "program": "right", "minute": 40},
+        {"problem": "B", "program": "right", "minute": 50},  # not judged: it is solved
+        {"problem": "A", "program": "lost"},
+        {"problem": "A", "program": "wrong"},
+    ]
+    (found,) = rated(contest, tmp_path, rows)
+    assert found.solved == {"B": Solved(40, 1)}
+    assert found.score == (-(1000 - 160 - 50), 0)
+    assert (found.rank, found.participants, found.unjudged) == (4, 4, 1)
+    assert expected_rank(found.rating, [2000, 1500, 1500, 1000]) == pytest.approx(4, abs=1e-4)
+
+
+def test_equals_share_a_rank_and_attempts_go_by_minute(tmp_path: Path) -> None:
+    contest = make_contest(tmp_path, points={"A": 900, "B": 1000})
+    (found,) = rated(contest, tmp_path, [{"problem": "A", "program": "wrong", "minute": 9}, {"problem": "A", "program": "right"}])
+    assert found.solved == {"A": Solved(0, 0)}
+    assert found.rank == 2
+
+
+def test_samples_are_participants_of_their_own_and_contests_are_averaged(tmp_path: Path) -> None:
+    contest = make_contest(tmp_path)
+    first, second = rated(
+        contest, tmp_path, [{"problem": "A", "program": "right", "sample": 0}, {"problem": "B", "program": "right", "sample": 1}]
+    )
+    assert (first.sample, first.rank, second.sample, second.rank) == ("0", 4, "1", 2)
+    assert mean_rating([first, second]) == (pytest.approx((first.rating + second.rating) / 2), None)
+    other = Entry("other", "0", {}, (0, 0), 1, 4, 1000.0, 0)
+    mean, interval = mean_rating([first, second, other])
+    middle = ((first.rating + second.rating) / 2 + 1000) / 2
+    assert mean == pytest.approx(middle)
+    assert interval is not None
+    assert interval[0] < middle < interval[1]
+
+
+def test_given_ranks_go_before_points(tmp_path: Path) -> None:
+    rows = [
+        {"participant": 1, "rating_before": 1500, "rank": 7, "points": 3},
+        {"participant": 2, "rating_before": 1500, "rank": 2, "points": 1},
+    ]
+    assert standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", rows))).tolist() == [2, 1]
+    for row in rows:
+        del row["rank"]
+    assert standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", rows))).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"rating_before": 1500, "rank": 1}, "participant is None"),
+        ({"participant": "a", "rank": 1}, "rating_before is None"),
+        ({"participant": "a", "rating_before": 1500.5, "rank": 1}, "rating_before is 1500.5"),
+        ({"participant": "a", "rating_before": 99_999, "rank": 1}, "rating_before is 99999: give a number from -1000 to 8000"),
+        ({"participant": "a", "rating_before": 1500}, "neither points nor rank"),
+        ({"participant": "a", "rating_before": 1500, "points": "many"}, "points is 'many'"),
+        ({"participant": "a", "rating_before": 1500, "points": float("nan")}, "points is nan"),
+        ({"participant": "a", "rating_before": True, "rank": 1}, "rating_before is True"),
+    ],
+)
+def test_bad_standings_are_named(row: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        read_standings(write_rows(tmp_path / "s.jsonl", [row]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scoring": "best"}, "scoring"),
+        ({"points": {"A": 500}}, "points: no value for problem B"),
+        ({"length": 3}, "length"),
+        ({"minutes": 0}, "minutes"),
+        ({"standings": "gone.jsonl"}, "gone.jsonl does not exist"),
+        ({"problems": {}}, "no problems"),
+    ],
+)
+def test_bad_contests_are_named(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        make_contest(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"problem": "Z", "program": ""}, "contest round has no problem 'Z': it has A, B"),
+        ({"problem": "A"}, "program is None"),
+        ({"problem": "A", "program": "", "contest": "other"}, "contest is 'other': give one of round"),
+        ({"problem": "A", "program": "", "minute": 121}, "minute is 121: give a number from 0 to 120"),
+        ({"problem": "A", "program": "", "programming_language": "cobol"}, "give python or cpp"),
+    ],
+)
+def test_bad_submissions_are_named(row: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        read_submissions(write_rows(tmp_path / "s.jsonl", [row]), [make_contest(tmp_path)])
