@@ -15,6 +15,7 @@ from dunwu.config.pretrain import Family
 from dunwu.config.references import DataRef, ModelRef
 from dunwu.config.rewards import AccuracyPart, FormatPart, Parts
 from dunwu.config.suite import Name
+from dunwu.config.teacher import Replies
 from dunwu.config.zero import GrpoConfig
 
 Way = Literal["rl", "rl-long", "text", "logits", "on-policy", "dialogue", "hidden", "attention", "progressive", "text+rl"]
@@ -80,7 +81,7 @@ class RlWay(Config):
     """Of text+rl: share of the compute that the text before it takes, in whole epochs."""
 
 
-class DialogueWay(Config):
+class DialogueWay(Replies):
     """Reinforcement learning with the teacher in the reward, beside the parts of `rl.reward`, and replying between two answers."""
 
     closeness: Literal["answer", "overlap", "likelihood"] = "overlap"
@@ -89,12 +90,6 @@ class DialogueWay(Config):
     """Weight of this part."""
     turns: Annotated[int, Field(ge=1, le=8)] = 2
     """Answers of the student to each problem; after each but the last the teacher replies. 1: the teacher is in the reward alone."""
-    reply: Literal["hint", "solution", "conversation"] = "hint"
-    """What the teacher says. This key and the next two are those of the block `dialogue` of `dunwu zero`."""
-    share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the teacher's chain of thought in the first hint."""
-    max_tokens: Positive = 128
-    """Tokens between two answers, at most."""
     discount: Share = 1.0
     """Weight of the reward of an answer beside that of the next one. The student is evaluated on one answer."""
 

@@ -50,14 +50,9 @@ class AskedTeacher(Asking):
         return self.teacher, self.sampling, self.ask_for_form
 
 
-class DialogueConfig(Asking):
-    """The student answers a problem several times, and a teacher replies in between. What the teacher says is read and not learned."""
+class Replies(Config):
+    """What a teacher says between two answers of the student."""
 
-    turns: Annotated[int, Field(ge=2, le=8)] = 2
-    """Answers of the student to each problem."""
-    teacher: Teacher | None = None
-    """The model that replies, as in the reward's part `teacher`; null: that of the reward's first such part, asked as there
-    unless `sampling` or `ask_for_form` is set here."""
     reply: Literal["hint", "solution", "conversation"] = "hint"
     """hint: the start of the teacher's own chain of thought on the problem, up to its final answer; solution: all of it, and the answer;
     conversation: what it writes when it reads the problem, the student's answer and `request`, without its chain of thought."""
@@ -67,6 +62,16 @@ class DialogueConfig(Asking):
     """What the teacher of a conversation is asked after each answer."""
     max_tokens: Positive = 128
     """Tokens between two answers, at most: the reply, which is cut, and what the template writes around it."""
+
+
+class DialogueConfig(Asking, Replies):
+    """The student answers a problem several times, and a teacher replies in between. What the teacher says is read and not learned."""
+
+    turns: Annotated[int, Field(ge=2, le=8)] = 2
+    """Answers of the student to each problem."""
+    teacher: Teacher | None = None
+    """The model that replies, as in the reward's part `teacher`; null: that of the reward's first such part, asked as there
+    unless `sampling` or `ask_for_form` is set here."""
     discount: Share = 0.0
     """Weight of the reward of the last answer but one, its square that of the answer before, and so on; 0: the last answer's alone."""
 
