@@ -1,4 +1,5 @@
-"""`dunwu compare distill-vs-rl`: one student, distilled in every way and trained by reinforcement learning, at equal compute."""
+"""`dunwu compare distill-vs-rl`: one student, distilled in every way and trained by reinforcement learning, at equal compute; and
+`dunwu compare evaluations`."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from dunwu.cli import compare_evaluations
 from dunwu.cli.distill_command import shorthands
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
@@ -23,7 +25,10 @@ from dunwu.models.hub_ids import check_names
 from dunwu.pipeline.recipes.compare import compare_pipeline, notes, read_compare
 
 COMMAND = "compare"
-KINDS = {"distill-vs-rl": "one student, distilled in every way and trained by reinforcement learning, at equal compute"}
+KINDS = {
+    "distill-vs-rl": "one student, distilled in every way and trained by reinforcement learning, at equal compute",
+    "evaluations": "two evaluations of the same problems, problem by problem",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     if arguments[0] not in KINDS and arguments[0] not in ("-h", "--help"):
         raise UserError(f"compare: there is no {arguments[0]!r}: choose from {', '.join(KINDS)}")
+    if arguments[0] == "evaluations":
+        return compare_evaluations.run(arguments[1:])
     options, rest = parse_options(CompareOptions, COMMAND, arguments[arguments[0] in KINDS :])
     refuse_misspelt_options(CompareOptions, CompareConfig.model_fields.keys(), rest)
     refuse_bare_words(COMMAND, rest)

@@ -1,0 +1,117 @@
+"""Is one model better than another? Two evaluations of the same problems, compared problem by problem. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from dunwu.errors import DataError
+from dunwu.evaluation.intervals import LEVEL
+from dunwu.evaluation.result import EvaluationResult, scored
+from dunwu.evaluation.suite import Estimate, share
+
+RESAMPLES = 10_000
+FLIPS = 100_000
+_MOST_WORK = 500_000_000
+"""Additions of an exact p-value, at most; beyond, signs are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """``one`` and ``other``: pass@1 over the ``problems`` that both have; ``unpaired``: problems of only one of them.
+
+    ``difference``, other minus one, has the 95 % interval of a paired bootstrap over problems. ``p_value`` is two-sided: how often random
+    signs of the problems' differences give one as far from 0. With one sample a problem this is McNemar's exact test.
+    """
+
+    one: Estimate
+    other: Estimate
+    problems: int
+    unpaired: int
+    gained: int
+    lost: int
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    exact: bool
+
+    @property
+    def verdict(self) -> str:
+        """The answer in words."""
+        if self.p_value >= 1 - LEVEL:
+            return "no clear difference"
+        return "the second is better" if self.difference > 0 else "the first is better"
+
+
+def compare(one: EvaluationResult, other: EvaluationResult, seed: int = 0) -> Paired:
+    """Compare by the mean over each problem's samples; those whose verifier failed count nowhere.
+
+    Raises ``DataError`` without a common problem.
+    """
+    before, after = _answers(one), _answers(other)
+    common = [name for name in before if name in after]
+    if not common:
+        raise DataError(f"no problem is in both {one.name} and {other.name}: evaluate both models on the same problems (the same seed)")
+    estimates = [share([answers[name] for name in common]) for answers in (before, after)]
+    assert estimates[0] is not None, "each problem has answers"
+    assert estimates[1] is not None, "each problem has answers"
+    differences = [_mean(after[name]) - _mean(before[name]) for name in common]
+    p_value, exact = sign_flip_p(differences, seed)
+    return Paired(
+        *estimates,
+        problems=len(common),
+        unpaired=len(before) + len(after) - 2 * len(common),
+        gained=sum(each > 0 for each in differences),
+        lost=sum(each < 0 for each in differences),
+        difference=float(sum(differences) / len(common)),
+        interval=bootstrap_interval([float(each) for each in differences], seed),
+        p_value=p_value,
+        exact=exact,
+    )
+
+
+def _answers(result: EvaluationResult) -> dict[str, list[int]]:
+    found = {rows[0].problem_id: [row.correct for row in scored(rows)] for rows in result.problems}
+    return {name: values for name, values in found.items() if values}
+
+
+def _mean(values: Sequence[int]) -> Fraction:
+    return Fraction(sum(values), len(values))
+
+
+def bootstrap_interval(differences: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile interval of the mean over problems drawn with replacement."""
+    dice, count = np.random.default_rng(seed), len(differences)
+    values = np.array(differences)
+    means = np.concatenate([values[dice.integers(0, count, (100, count))].mean(axis=1) for _ in range(RESAMPLES // 100)])
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def sign_flip_p(differences: Sequence[Fraction], seed: int = 0) -> tuple[float, bool]:
+    """Two-sided p-value of the sum under random signs, and whether it is exact.
+
+    Where the models are equally good on each problem, a difference and its opposite are equally likely. In whole units the sum's
+    distribution is that of a subset sum, built up problem by problem; if that is too much work, signs are drawn.
+    """
+    units = math.lcm(*(each.denominator for each in differences))
+    sizes = [abs(int(each * units)) for each in differences if each]
+    observed, total = abs(sum(int(each * units) for each in differences)), sum(sizes)
+    if len(sizes) * total > _MOST_WORK:
+        dice = np.random.default_rng(seed)
+        values = np.array(sizes, np.int64)
+        beyond = sum(
+            int((np.abs((2 * dice.integers(0, 2, (100, len(values))) - 1) @ values) >= observed).sum()) for _ in range(FLIPS // 100)
+        )
+        return (beyond + 1) / (FLIPS + 1), False
+    chances = np.zeros(total + 1)  # of each sum of the sizes with a positive sign
+    chances[0] = 1.0
+    for size in sizes:
+        shifted = np.zeros_like(chances)
+        shifted[size:] = chances[: len(chances) - size]
+        chances = (chances + shifted) / 2
+    return min(1.0, float(chances[np.abs(2 * np.arange(total + 1) - total) >= observed].sum())), True

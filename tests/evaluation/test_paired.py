@@ -1,0 +1,89 @@
+"""Two models on the same problems: p-values against enumeration and McNemar's test, intervals against their coverage."""
+
+import itertools
+import math
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from dunwu.errors import DataError
+from dunwu.evaluation import paired
+from dunwu.evaluation.paired import bootstrap_interval, compare, sign_flip_p
+from dunwu.evaluation.result import EvaluationResult, EvaluationRow
+
+
+def row(problem: str, sample: int, score: float | None) -> EvaluationRow:
+    verdict = "error" if score is None else "correct" if score == 1 else "wrong"
+    return EvaluationRow(problem, "?", "en", None, None, sample, "", 0, 1, "stop", score, verdict, 0, None, None)  # type: ignore[arg-type]
+
+
+def result(name: str, scores: dict[str, list[float | None]]) -> EvaluationResult:
+    rows = tuple(row(problem, sample, score) for problem, samples in scores.items() for sample, score in enumerate(samples))
+    return EvaluationResult(name, max(map(len, scores.values())), rows)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_p_value_is_that_of_all_signs(seed: int) -> None:
+    dice = random.Random(seed)
+    differences = [Fraction(dice.randint(-4, 4), dice.choice([1, 2, 4, 3])) for _ in range(dice.randint(1, 9))]
+    signs = list(itertools.product((-1, 1), repeat=len(differences)))
+    sums = [abs(sum(sign * each for sign, each in zip(chosen, differences, strict=True))) for chosen in signs]
+    expected = sum(each >= abs(sum(differences)) for each in sums) / len(sums)
+    assert sign_flip_p(differences) == (pytest.approx(expected), True)
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(0, 0), (1, 0), (9, 2), (30, 12), (250, 190)])
+def test_one_sample_a_problem_is_mcnemars_exact_test(gained: int, lost: int) -> None:
+    differences = [Fraction(1)] * gained + [Fraction(-1)] * lost + [Fraction(0)] * 50
+    n, fewer = gained + lost, min(gained, lost)
+    expected = min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
+    assert sign_flip_p(differences)[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_drawn_signs_come_near_the_exact_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = [Fraction(k % 5 - 1, 4) for k in range(40)]
+    exact = sign_flip_p(differences)[0]
+    monkeypatch.setattr(paired, "_MOST_WORK", 0)
+    drawn, is_exact = sign_flip_p(differences)
+    assert not is_exact
+    assert drawn == pytest.approx(exact, abs=4 * math.sqrt(exact / paired.FLIPS))
+
+
+def test_the_bootstrap_covers_the_true_difference() -> None:
+    dice, covered = np.random.default_rng(0), 0
+    for _ in range(200):
+        first = 0.9 * dice.beta(1, 2, 60)
+        differences = (dice.binomial(4, first + 0.1) - dice.binomial(4, first)) / 4
+        low, high = bootstrap_interval(differences.tolist(), seed=1)
+        covered += low <= 0.1 <= high
+    assert covered >= 180
+
+
+def test_two_evaluations_by_hand() -> None:
+    before = result("before", {"a": [0, 0], "b": [1, 0], "c": [1, 1], "d": [0, 0], "only": [1, 1], "lost": [None, None]})
+    after = result("after", {"a": [1, 1], "b": [1, None], "c": [1, 0], "d": [0, 0], "lost": [1, 1]})
+    found = compare(before, after)
+    assert (found.problems, found.unpaired, found.gained, found.lost) == (4, 2, 2, 1)
+    assert found.one.value == pytest.approx(1.5 / 4)
+    assert found.other.value == pytest.approx(2.5 / 4)
+    assert found.difference == pytest.approx(0.25)
+    # differences 1, 1/2, -1/2, 0: of the eight signs of three, those with a sum of 1 or more, or -1 or less
+    assert found.p_value == pytest.approx(6 / 8)
+    assert found.verdict == "no clear difference"
+
+
+def test_a_clear_difference_is_said_and_turns_round() -> None:
+    weak = result("weak", {str(i): [0] for i in range(30)})
+    strong = result("strong", {str(i): [int(i > 10)] for i in range(30)})
+    assert compare(weak, strong).verdict == "the second is better"
+    there, back = compare(weak, strong), compare(strong, weak)
+    assert back.verdict == "the first is better"
+    assert there.p_value == back.p_value
+    assert there.interval == pytest.approx((-back.interval[1], -back.interval[0]))
+
+
+def test_without_a_common_problem_there_is_nothing_to_compare() -> None:
+    with pytest.raises(DataError, match="no problem is in both one and other"):
+        compare(result("one", {"a": [1]}), result("other", {"b": [1]}))
