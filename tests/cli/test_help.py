@@ -31,7 +31,7 @@ def test_help_has_an_example_that_is_understood(command: str, capsys: pytest.Cap
     assert EXAMPLES[command] in " ".join(capsys.readouterr().out.split())
     program, *arguments = shlex.split(EXAMPLES[command])
     assert (program, arguments[: len(command.split())]) == ("dunwu", command.split())
-    name = "verify_" + command.split()[1] if command.startswith("verify") else f"{command.replace('-', '_')}_command"
+    name = command.replace(" ", "_") if " " in command else f"{command.replace('-', '_')}_command"
     module = importlib.import_module(f"dunwu.cli.{name}")
     parsed: list[list[str]] = []
 
