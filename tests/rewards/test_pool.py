@@ -205,11 +205,11 @@ def held():
 def test_nothing_leaks(odd):
     before = held()
     with RewardPool(odd.Odd(), 2, timeout=0.5) as pool:
-        collect(pool, {0: "fine"})
-        inside = held()
-        for batch in range(3):
+        for batch in range(4):
             collect(pool, {key: ["fine", "fine", "die", "fine", "babble"][key % 5] if key < 10 else "fine" for key in range(1000)})
             collect(pool, {batch: "spin"})
+            if batch == 0:
+                inside = held()  # with what is opened once, by the first worker that dies too
         collect(pool, {0: "fine", 1: "fine"})
         deadline = time.monotonic() + 60  # a replaced worker holds one more until it has started: long under load
         while any(now > then for now, then in zip(held(), inside, strict=True)) and time.monotonic() < deadline:
