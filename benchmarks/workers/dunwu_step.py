@@ -18,6 +18,8 @@ import torch  # isort: skip
 
 from dunwu.config.zero import ZeroConfig
 from dunwu.models.loading import load_model
+from dunwu.models.native import NativeUnavailable
+from dunwu.models.native_library import native_precision
 from dunwu.rewards.pool import RewardPool
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.run.directory import RunDirectory
@@ -34,6 +36,14 @@ def reward(problem: Problem, text: str) -> Reward:
     return Reward(score, {"parity": score}, Verdict(score, "correct" if score else "wrong"))
 
 
+def products(precision: str) -> str:
+    """`auto` where it is that precision by the native scorer; `float32` is torch's."""
+    try:
+        return "auto" if native_precision() == precision else precision
+    except NativeUnavailable:
+        return precision
+
+
 def config_of(given: dict[str, Any]) -> ZeroConfig:
     """One update a step, no KL, nothing printed or written along the way."""
     grpo = {
@@ -42,7 +52,7 @@ def config_of(given: dict[str, Any]) -> ZeroConfig:
     }  # fmt: skip
     return ZeroConfig(
         model=given["model"], tasks=given["tasks"], grpo=grpo, sampling={"max_tokens": given["tokens"]}, reward_workers=0,
-        sample_every=NEVER, dump_rollouts_every=NEVER, device=given["device"], matmul_precision=given["precision"],
+        sample_every=NEVER, dump_rollouts_every=NEVER, device=given["device"], matmul_precision=products(given["precision"]),
     )  # fmt: skip
 
 
