@@ -56,9 +56,9 @@ help:
 demo:
 	@echo "Dunwu demo: a small language model learns to reason by reinforcement learning alone."
 	@echo "  1. make $(VENV) and install PyTorch ($(FLAVOUR)) and Dunwu    a few minutes, the first time only"
-	@echo "  2. measure the base model, train it, measure it again         about 5 minutes on two cores (12 without AMX)"
+	@echo "  2. measure the base model, train it, measure it again         about 5 minutes on two cores (20 with AVX2 only)"
 	@echo "  3. write $(DEMO)/report.html                                  seconds"
-	@echo "About 6 minutes in all (13 without AMX). Ctrl-C saves and stops; make demo resumes."
+	@echo "About 6 minutes in all (23 with AVX2 only). Ctrl-C saves and stops; make demo resumes."
 	@$(MAKE) --no-print-directory $(READY)
 	$(BIN)/dunwu zero --recipe recipes/tiny/zero.yaml --out $(DEMO) $(if $(wildcard $(DEMO)/manifest.json),--resume)
 

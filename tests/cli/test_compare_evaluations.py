@@ -42,7 +42,7 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for path, said in (
         (tmp_path / "gone", "does not exist"),
         (tmp_path, "has no evaluation.parquet: give a folder that `dunwu eval --out` wrote"),
-        (tmp_path / "run", "give one of its evaluations: evaluations/before.parquet"),
+        (tmp_path / "run", "evaluations/before.parquet"),
         (tmp_path / "run" / "evaluations" / "before.parquet", "cannot be read"),
     ):
         assert main(["compare", "evaluations", str(first), str(path)]) == 2

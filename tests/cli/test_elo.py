@@ -82,5 +82,5 @@ def test_mistakes_are_one_line(folder: Path) -> None:
     with pytest.raises(DataError, match="the same name"):
         run(both)
     (folder / "users.jsonl").write_text('{"rating": "high", "users": 1}\n', encoding="utf-8")
-    with pytest.raises(DataError, match="rating is 'high'"):
+    with pytest.raises(DataError, match="rating is 'high', users is 1: give whole numbers"):
         run([*both[:2], *both[3:], "--histogram", str(folder / "users.jsonl")])

@@ -87,6 +87,7 @@ def test_equals_share_a_rank_and_attempts_go_by_minute(tmp_path: Path) -> None:
     (found,) = rated(contest, tmp_path, [{"problem": "A", "program": "wrong", "minute": 9}, {"problem": "A", "program": "right"}])
     assert found.solved == {"A": Solved(0, 0)}
     assert found.rank == 2
+    assert expected_rank(found.rating, [2000, 1500, 1500, 1000]) == pytest.approx(3, abs=1e-4)  # two are its equals: each counts half
 
 
 def test_samples_are_participants_of_their_own_and_contests_are_averaged(tmp_path: Path) -> None:
@@ -104,6 +105,33 @@ def test_samples_are_participants_of_their_own_and_contests_are_averaged(tmp_pat
     assert interval[0] < middle < interval[1]
 
 
+def test_a_sample_takes_part_in_every_contest(tmp_path: Path) -> None:
+    contest, other = make_contest(tmp_path), make_contest(tmp_path, contest="other")
+    rows = [
+        {"contest": "round", "problem": "A", "program": "", "sample": 1.0},
+        {"contest": "other", "problem": "A", "program": "", "sample": "2"},
+    ]
+    submissions = read_submissions(write_rows(tmp_path / "submissions.jsonl", rows), [contest, other])
+    assert [each.sample for each in submissions] == ["1", "2"]
+    with pytest.raises(DataError, match="sample 2 has no submission to contest round"):
+        list(entries([contest, other], submissions, lambda *_: True))
+
+
+def test_numbers_of_a_csv_file_are_text(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("participant,rating_before,points\na,1500,3.5\nb,1400,4\n", encoding="utf-8")
+    found = read_standings(tmp_path / "s.csv")
+    assert [(each.rating, each.points) for each in found] == [(1500, 3.5), (1400, 4)]
+
+
+def test_a_participant_is_there_once_and_ranked_like_the_others(tmp_path: Path) -> None:
+    row = {"participant": "a", "rating_before": 1500, "rank": 1}
+    with pytest.raises(DataError, match="participant 'a' is there twice"):
+        read_standings(write_rows(tmp_path / "s.jsonl", [row, row]))
+    mixed = [row, {"participant": "b", "rating_before": 1500, "points": 4}]
+    with pytest.raises(DataError, match="participant 'a' has no points: give points to all, or a rank to all"):
+        standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", mixed)))
+
+
 def test_given_ranks_go_before_points(tmp_path: Path) -> None:
     rows = [
         {"participant": 1, "rating_before": 1500, "rank": 7, "points": 3},
@@ -119,13 +147,15 @@ def test_given_ranks_go_before_points(tmp_path: Path) -> None:
     ("row", "message"),
     [
         ({"rating_before": 1500, "rank": 1}, "participant is None"),
-        ({"participant": "a", "rank": 1}, "rating_before is None"),
+        ({"participant": "a", "rank": 1}, "no rating_before"),
         ({"participant": "a", "rating_before": 1500.5, "rank": 1}, "rating_before is 1500.5"),
-        ({"participant": "a", "rating_before": 99_999, "rank": 1}, "rating_before is 99999: give a number from -1000 to 8000"),
+        ({"participant": "a", "rating_before": 99_999, "rank": 1}, "rating_before is 99999: give a whole number from -1000 to 8000"),
         ({"participant": "a", "rating_before": 1500}, "neither points nor rank"),
         ({"participant": "a", "rating_before": 1500, "points": "many"}, "points is 'many'"),
         ({"participant": "a", "rating_before": 1500, "points": float("nan")}, "points is nan"),
         ({"participant": "a", "rating_before": True, "rank": 1}, "rating_before is True"),
+        ({"participant": "a", "rating_before": 1500, "rank": 2.5}, "rank is 2.5: give a whole number from 1"),
+        ({"participant": True, "rating_before": 1500, "rank": 1}, "participant is True"),
     ],
 )
 def test_bad_standings_are_named(row: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -139,7 +169,11 @@ def test_bad_standings_are_named(row: dict[str, Any], message: str, tmp_path: Pa
         ({"scoring": "best"}, "scoring"),
         ({"points": {"A": 500}}, "points: no value for problem B"),
         ({"length": 3}, "length"),
-        ({"minutes": 0}, "minutes"),
+        ({"minutes": 0}, "minutes is 0"),
+        ({"minutes": "120"}, "minutes is '120'"),
+        ({"penalty": float("inf")}, "penalty is inf"),
+        ({"points": {"A": True, "B": 1}}, "points.A is True"),
+        ({"standings": "."}, "is a folder: give the file of one contest"),
         ({"standings": "gone.jsonl"}, "gone.jsonl does not exist"),
         ({"problems": {}}, "no problems"),
     ],
@@ -157,6 +191,8 @@ def test_bad_contests_are_named(changes: dict[str, Any], message: str, tmp_path:
         ({"problem": "A", "program": "", "contest": "other"}, "contest is 'other': give one of round"),
         ({"problem": "A", "program": "", "minute": 121}, "minute is 121: give a number from 0 to 120"),
         ({"problem": "A", "program": "", "programming_language": "cobol"}, "give python or cpp"),
+        ({"problem": "A", "program": "", "sample": [1]}, "sample is"),
+        ({"program": ""}, "has no problem None"),
     ],
 )
 def test_bad_submissions_are_named(row: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def plain_changes(ratings: list[int], ranks: list[int]) -> list[int]:
         changes.append(int((low - ratings[i]) / 2))
     first = int(-sum(changes) / n) - 1
     changes = [change + first for change in changes]
-    best = sorted(range(n), key=lambda i: -ratings[i])[: min(int(4 * round(math.sqrt(n))), n)]
+    best = sorted(range(n), key=lambda i: (-ratings[i], worst[i]))[: min(int(4 * round(math.sqrt(n))), n)]
     second = min(max(int(-sum(changes[i] for i in best) / len(best)), -10), 0)
     return [change + second for change in changes]
 

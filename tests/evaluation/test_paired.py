@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -82,6 +83,22 @@ def test_a_clear_difference_is_said_and_turns_round() -> None:
     assert back.verdict == "the first is better"
     assert there.p_value == back.p_value
     assert there.interval == pytest.approx((-back.interval[1], -back.interval[0]))
+
+
+def test_problems_of_one_name_and_another_text_are_refused() -> None:
+    one, other = result("one", {"a": [1]}), result("other", {"a": [0]})
+    other = EvaluationResult("other", 1, tuple(replace(each, text="another") for each in other.rows))
+    with pytest.raises(DataError, match="problem a is another one in the second evaluation"):
+        compare(one, other)
+
+
+def test_any_numbers_of_samples_have_a_p_value() -> None:
+    counts = [64, 63, 61, 59, 55, 53, 47, 43, 41, 37]
+    before = result("before", {str(k): [1.0] + [0.0] * (k - 1) for k in counts})
+    after = result("after", {str(k): [1.0, 1.0] + [0.0] * (k - 2) for k in counts})
+    found = compare(before, after)
+    assert not found.exact
+    assert found.p_value == pytest.approx(2 / 2**10, rel=0.3)
 
 
 def test_without_a_common_problem_there_is_nothing_to_compare() -> None:

@@ -50,7 +50,7 @@ def test_a_torn_file_is_one_clear_line(tmp_path):
     path = tmp_path / "e.parquet"
     write_evaluation(path, EvaluationResult("x", 1, (make_row(),)))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"e\.parquet cannot be read .* again"):
+    with pytest.raises(DataError, match=r"e\.parquet cannot be read .* wrote"):
         read_evaluation(path)
     with pytest.raises(DataError):
         read_evaluation(tmp_path / "none.parquet")

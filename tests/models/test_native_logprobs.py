@@ -56,7 +56,7 @@ def native(model: Any) -> NativeScorer:
     try:
         return NativeScorer(model)
     except NativeUnavailable as reason:
-        if "AVX2" in str(reason) or "compiler" in str(reason):
+        if "AVX2" in str(reason) or "AMX" in str(reason) or "compiler" in str(reason):
             pytest.skip(f"no native scorer: {reason}")
         raise
 

@@ -13,8 +13,8 @@ from typing import Annotated
 from pydantic import Field
 
 from dunwu.cli.options import parse_options, refuse_rest
-from dunwu.cli.show import show
-from dunwu.errors import DataError, UserError
+from dunwu.cli.show import printable, show
+from dunwu.errors import DataError, DunwuError, UserError
 from dunwu.evaluation.contest import Contest, Entry, Submission, entries, mean_rating, read_standings, read_submissions, standing_ranks
 from dunwu.evaluation.elo import RatedContest, percentile
 from dunwu.tasks.code_tests import CodeTests
@@ -66,7 +66,7 @@ def _replay(path: Path, as_json: bool) -> None:
             print(json.dumps(found | {"performance": performance, "performance_is_infinite": performance is None}))
         else:
             numbers = f"{rank:>6}  {each.rating:>6}  {change:>+6}  {each.rating + change:>6}"
-            print(f"{numbers}  {'infinite' if performance is None else performance:>11}  {_printable(each.name)}")
+            print(f"{numbers}  {'infinite' if performance is None else performance:>11}  {printable(each.name)}")
 
 
 def _rate(contests: Sequence[Contest], options: EloOptions) -> None:
@@ -80,46 +80,58 @@ def _rate(contests: Sequence[Contest], options: EloOptions) -> None:
     from dunwu.verifiers.code.verify import judge
 
     with open_sandbox(os.environ.get(VARIABLE, "auto"), options.workers) as sandbox, ThreadPoolExecutor(options.workers) as threads:
+        failures: list[str] = []
 
         def verdict(submission: Submission, tests: CodeTests) -> bool | None:
             program = extract_program(submission.text, tests)
-            status = "no program" if program is None else judge(program, tests, sandbox).status
-            return None if status == "sandbox_error" else status == "ok"
+            if program is None:
+                return False
+            judgement = judge(program, tests, sandbox)
+            if judgement.status == "sandbox_error":
+                failures.append(judgement.detail)
+                return None
+            return judgement.status == "ok"
 
         found: list[Entry] = []
         for entry in entries(contests, submissions, verdict, threads.map):
             found.append(entry)
-            print(json.dumps(entry.as_json())) if options.json else show(_line(entry))
+            if options.json:
+                print(json.dumps(entry.as_json()))
+            else:
+                show(_line(entry))
+    unjudged = sum(entry.unjudged for entry in found)
+    if unjudged and not any(entry.solved for entry in found):
+        raise DunwuError(f"no program was judged as right, and {unjudged} not at all: the sandbox failed: {failures[0]}")
     rating, interval = mean_rating(found)
     share = None if users is None else percentile(rating, users)
     if options.json:
         ends = None if interval is None else [round(end, 1) for end in interval]
-        print(json.dumps({"rating": round(rating, 1), "interval": ends, "percentile": None if share is None else round(share, 2)}))
+        users_below = None if share is None else round(share, 2)
+        print(json.dumps({"rating": round(rating, 1), "interval": ends, "percentile": users_below, "unjudged": unjudged}))
         return
     between = "" if interval is None else f" ({interval[0]:.0f} to {interval[1]:.0f})"
     above = "" if share is None else f"; above {share:.1f} % of the users"
-    show(f"rating {rating:.0f}{between}, mean over {len(contests)} contests{above}")
+    show(f"rating {rating:.0f}{between}; contests: {len(contests)}{above}")
 
 
 def _line(entry: Entry) -> str:
-    solved = ", ".join(map(_printable, entry.solved)) or "nothing"
+    solved = ", ".join(map(printable, entry.solved)) or "nothing"
     unjudged = f"; {entry.unjudged} not judged: the sandbox failed" if entry.unjudged else ""
-    where = f"contest {_printable(entry.contest)}, sample {_printable(entry.sample)}"
+    where = f"contest {printable(entry.contest)}, sample {printable(entry.sample)}"
     return f"{where}: solved {solved}; rank {entry.rank} among {entry.participants}, rating {entry.rating:.0f}{unjudged}"
 
 
 def _users(path: Path) -> dict[int, int]:
     users: dict[int, int] = {}
     for row in local_rows(path):
-        rating, count = row.columns.get("rating"), row.columns.get("users")
-        if isinstance(rating, bool) or not isinstance(rating, int) or isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise DataError(f"{row.where}: rating is {rating!r}, users is {count!r}: give two whole numbers")
+        given = [row.columns.get(name) for name in ("rating", "users")]
+        try:
+            rating, count = (int(str(value)) for value in given)
+        except ValueError:
+            rating, count = 0, -1
+        if count < 0:
+            raise DataError(f"{row.where}: rating is {given[0]!r}, users is {given[1]!r}: give whole numbers, users from 0")
         users[rating] = users.get(rating, 0) + count
     if not sum(users.values()):
         raise DataError(f"{path}: no users: give a file with at least one")
     return users
-
-
-def _printable(text: object) -> str:
-    """Names from files do not control the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in str(text))

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from dunwu.cli.show import show
+from dunwu.cli.show import printable, show
 from dunwu.errors import DunwuError, Interrupted, UserError
 from dunwu.isa import levels_in_force
 from dunwu.text.translate import check_language
@@ -101,7 +101,7 @@ def usage() -> str:
 
 
 def _fail(message: object, code: int) -> int:
-    show(f"dunwu: {' '.join(str(message).split())}", sys.stderr)
+    show(printable(f"dunwu: {' '.join(str(message).split())}"), sys.stderr)
     return code
 
 

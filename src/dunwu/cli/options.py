@@ -35,7 +35,7 @@ EXAMPLES = {
     "export": "dunwu export runs/zero --out models/mine --license apache-2.0",
     "pretrain": "dunwu pretrain --out runs/pretrain",
     "eval": "dunwu eval runs/zero --samples 16 sampling.top_p=0.95",
-    "compare evaluations": "dunwu compare evaluations runs/before runs/after",
+    "compare evaluations": "dunwu compare evaluations evaluations/before evaluations/after",
     "elo": "dunwu elo --standings contest.jsonl",
     "verify math": "dunwu verify math answers.jsonl",
     "verify code": "dunwu verify code program.py --problems problems.json",

@@ -16,7 +16,7 @@ import tyro
 from pydantic import Field
 
 from dunwu.cli.options import parse_options, refuse_rest
-from dunwu.cli.show import show
+from dunwu.cli.show import printable, show
 from dunwu.errors import DataError
 from dunwu.tasks.code_file import ProblemFile
 from dunwu.tasks.code_tests import ProgrammingLanguage
@@ -149,4 +149,4 @@ def line_of(found: dict[str, Any]) -> str:
     """A record as a line of the table; control characters of a hostile program do not reach the terminal."""
     verdict = "passed" if found["passed"] else "no verdict" if found["status"] == "sandbox_error" else "failed"
     line = f"{verdict:<11}{found['status']:<15}{found['seconds']:>7.2f} s  {found['cases']:>7}  {found['program']}  {found['detail'][:80]}"
-    return "".join(character if character.isprintable() else "?" for character in line.rstrip())
+    return printable(line.rstrip())

@@ -232,7 +232,8 @@ class PolicyWeights(Weights):
     """Keep only the input of each layer for the backward pass and compute the rest again: less memory, about a third more time."""
     matmul_precision: Precision = "auto"
     """Precision of the trainer's matrix products; everything else stays float32 (not attention on CUDA). auto: by the native
-    scorer if there is a C compiler, bfloat16 on a CPU with AMX, float32 with AVX2; bfloat16 on CUDA if the device has it; else float32."""
+    scorer where it can be built, bfloat16 on a CPU with AMX, else float32; by torch elsewhere, bfloat16 on CUDA if the device has it, else
+    float32. float32: by torch. bfloat16: by torch where there is no AMX."""
 
 
 class HeldOut(Seeded):

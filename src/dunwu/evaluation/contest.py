@@ -7,7 +7,7 @@ penalty, the sum over solved problems of t and of 10 minutes for each wrong atte
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dunwu.errors import DataError
@@ -38,49 +39,67 @@ class Participant:
     penalty: float
     rank: int | None
 
-    @property
-    def key(self) -> Key:
-        """By points, then by penalty; by the given rank where there are no points."""
-        return (float(self.rank or 0), 0.0) if self.points is None else (-self.points, self.penalty)
-
 
 def read_standings(path: Path) -> list[Participant]:
     """The participants of a file with the columns ``participant``, ``rating_before``, and ``points`` and ``penalty`` or ``rank``."""
-    return [_participant(row) for row in local_rows(path)]
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: give the file of one contest")
+    found: dict[str | int, Participant] = {}
+    for row in local_rows(path):
+        each = _participant(row)
+        if each.name in found:
+            raise DataError(f"{row.where}: participant {each.name!r} is there twice: keep one of the rows")
+        found[each.name] = each
+    return list(found.values())
 
 
-def standing_ranks(participants: Sequence[Participant]) -> np.typing.NDArray[np.int64]:
-    """Ranks among these participants, equals with the best rank of their group; given ranks go before points."""
-    given = all(each.rank is not None for each in participants)
-    return ranks_of([(float(each.rank or 0), 0.0) if given else each.key for each in participants])
+def standing_ranks(participants: Sequence[Participant]) -> NDArray[np.int64]:
+    """Ranks among these participants, equals with the best rank of their group; given ranks go before points.
+
+    Raises ``DataError`` if some have no rank and some no points.
+    """
+    if all(each.rank is not None for each in participants):
+        return ranks_of([(float(each.rank or 0),) for each in participants])
+    return ranks_of([_key(each) for each in participants])
+
+
+def _key(participant: Participant) -> Key:
+    if participant.points is None:
+        raise DataError(f"participant {participant.name!r} has no points: give points to all, or a rank to all")
+    return (-participant.points, participant.penalty)
 
 
 def _participant(row: Row) -> Participant:
     found = row.columns
     name = found.get("participant")
-    if not isinstance(name, str | int) or name == "":
+    if isinstance(name, bool) or not isinstance(name, str | int) or name == "":
         raise DataError(f"{row.where}: participant is {name!r}: give a name or a number")
-    rating = _number(row, "rating_before", LOWEST, HIGHEST)
-    if rating is None or rating != int(rating):
-        raise DataError(f"{row.where}: rating_before is {found.get('rating_before')!r}: give the whole number of points before the contest")
-    rank, points = _number(row, "rank", 1), _number(row, "points")
+    rating = _number(row, "rating_before", LOWEST, HIGHEST, whole=True)
+    rank, points = _number(row, "rank", 1, whole=True), _number(row, "points")
+    if rating is None:
+        raise DataError(f"{row.where}: no rating_before: give the rating before the contest")
     if rank is None and points is None:
         raise DataError(f"{row.where}: neither points nor rank: give one of them")
     return Participant(name, int(rating), points, _number(row, "penalty") or 0.0, None if rank is None else int(rank))
 
 
-def _number(row: Row, column: str, low: float = -1e12, high: float = 1e12) -> float | None:
+def _number(row: Row, column: str, low: float = -1e12, high: float = 1e12, whole: bool = False) -> float | None:
+    """The number in a column, as text too (CSV); ``None`` if there is none."""
     value = row.columns.get(column)
-    if value is None:
+    if value is None or value == "":
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        within = "" if high == 1e12 else f" from {low:g} to {high:g}"
-        raise DataError(f"{row.where}: {column} is {value!r}: give a number{within}")
-    return float(value)
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not low <= number <= high or (whole and number != int(number)):
+        kind = "a whole number" if whole else "a number"
+        raise DataError(f"{row.where}: {column} is {value!r}: give {kind} from {low:g} to {high:g}")
+    return number
 
 
 class _Header(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     contest: str
     scoring: Literal["points", "icpc"]
@@ -99,12 +118,12 @@ class Contest:
 
     def __init__(self, path: Path) -> None:
         self.problems = ProblemFile(path)
-        content = json.loads(path.read_text(encoding="utf-8"))
         try:
-            header = _Header(**{key: value for key, value in content.items() if key not in ("problems", "limits")})
-        except (ValidationError, TypeError) as error:
-            first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("",), "msg": str(error)}
-            raise DataError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}: correct it") from error
+            header = _Header(**{key: value for key, value in self.problems.content.items() if key not in ("problems", "limits")})
+        except ValidationError as error:
+            first = error.errors()[0]
+            value = "" if first["type"] == "missing" else f" is {first['input']!r}"
+            raise DataError(f"{path}: {'.'.join(map(str, first['loc']))}{value}: {first['msg']}: correct it") from error
         self.name, self.scoring, self.minutes = header.contest, header.scoring, header.minutes
         self.points = header.points
         self.penalty = header.penalty if header.penalty is not None else 50.0 if self.scoring == "points" else 10.0
@@ -112,26 +131,30 @@ class Contest:
         if self.scoring == "points" and missing:
             raise DataError(f"{path}: points: no value for problem {missing[0]}: give the points of every problem")
         self.participants = read_standings(path.parent / header.standings)
-        if any(each.points is None for each in self.participants):
-            raise DataError(f"{path.parent / header.standings}: rows without points: a submission cannot be ranked among them")
+        self._keys = [self._ranked(_key(each)) for each in self.participants]
 
     def key(self, solved: Mapping[str, Solved]) -> Key:
         """What ranks a participant that has solved these problems."""
         if self.scoring == "icpc":
-            return (-float(len(solved)), sum(each.minute + self.penalty * each.wrong for each in solved.values()))
+            return (-float(len(solved)), sum(math.floor(each.minute) + self.penalty * each.wrong for each in solved.values()))
         return (-sum(self._points(self.points[name], each) for name, each in solved.items()), 0.0)
 
     def _points(self, most: float, solved: Solved) -> float:
-        decayed = most - 120 * most * solved.minute // (250 * self.minutes) - self.penalty * solved.wrong
+        decayed = most - 120 * most * math.floor(solved.minute) // (250 * self.minutes) - self.penalty * solved.wrong
         return max(0.3 * most, decayed)
 
     def rank(self, key: Key) -> int:
         """1 and the number of participants that are better."""
-        return 1 + sum(each.key < key for each in self.participants)
+        return 1 + sum(each < self._ranked(key) for each in self._keys)
 
-    def rating(self, rank: int) -> float:
-        """The rating whose expected rank is this one."""
-        return rating_of_rank(rank, [each.rating for each in self.participants])
+    def rating(self, key: Key) -> float:
+        """The rating whose expected rank is the obtained one, where equals count half, as a tie does in an expected rank."""
+        equals = sum(each == self._ranked(key) for each in self._keys)
+        return rating_of_rank(self.rank(key) + equals / 2, [each.rating for each in self.participants])
+
+    def _ranked(self, key: Key) -> Key:
+        """With ``points``, a penalty decides nothing."""
+        return key if self.scoring == "icpc" else (key[0], 0.0)
 
 
 @dataclass(frozen=True)
@@ -162,11 +185,11 @@ def read_submissions(path: Path, contests: Sequence[Contest]) -> list[Submission
 
 def _submission(row: Row, contests: Mapping[str, Contest]) -> Submission:
     found = row.columns
-    only = next(iter(contests)) if len(contests) == 1 else None
-    contest = contests.get(str(found.get("contest", only)))
+    named = found.get("contest")
+    contest = next(iter(contests.values())) if named is None and len(contests) == 1 else contests.get(str(named))
     if contest is None:
-        raise DataError(f"{row.where}: contest is {found.get('contest')!r}: give one of {', '.join(contests)}")
-    problem, program = str(found.get("problem")), found.get("program")
+        raise DataError(f"{row.where}: contest is {named!r}: give one of {', '.join(contests)}")
+    problem, program, sample = found.get("problem"), found.get("program"), found.get("sample")
     language: ProgrammingLanguage = found.get("programming_language") or "python"
     if problem not in contest.problems.names:
         raise DataError(f"{row.where}: contest {contest.name} has no problem {problem!r}: it has {', '.join(contest.problems.names)}")
@@ -174,9 +197,13 @@ def _submission(row: Row, contests: Mapping[str, Contest]) -> Submission:
         raise DataError(f"{row.where}: program is {program!r}: give its text")
     if language not in ("python", "cpp"):
         raise DataError(f"{row.where}: programming_language is {language!r}: give python or cpp")
+    if contest.problems.tests(problem, language).programming_language != language:
+        raise DataError(f"{row.where}: problem {problem!r} calls a Python function: give a program in python")
+    number = int(sample) if isinstance(sample, float) and sample == int(sample) else sample
+    if isinstance(number, bool) or not isinstance(number, str | int | None):
+        raise DataError(f"{row.where}: sample is {sample!r}: give a name or a whole number")
     minute = _number(row, "minute", 0, contest.minutes) or 0.0
-    sample = found.get("sample")
-    return Submission(contest.name, problem, program, minute, "1" if sample is None else str(sample), language)
+    return Submission(contest.name, problem, program, minute, "1" if number is None else str(number), language)
 
 
 Judge = Callable[[Submission, CodeTests], bool | None]
@@ -214,9 +241,13 @@ _Judged = tuple[Solved | None, int]
 def entries(contests: Sequence[Contest], submissions: Sequence[Submission], judge: Judge, mapper: Mapper = map) -> Iterator[Entry]:
     """Each sample of each contest, judged: its attempts by minute, then in the order of the file, until a problem is solved.
 
-    A contest for which a sample has no submission counts: nothing was solved.
+    Raises ``DataError`` if a sample has no submission to one of the contests: it would count as nothing solved.
     """
     samples = sorted({each.sample for each in submissions})
+    made = {(each.contest, each.sample) for each in submissions}
+    for name, sample in ((contest.name, sample) for contest in contests for sample in samples):
+        if (name, sample) not in made:
+            raise DataError(f"sample {sample} has no submission to contest {name}: add one, with an empty program if it made none")
     for contest in contests:
         for sample in samples:
             own = sorted((each for each in submissions if (each.contest, each.sample) == (contest.name, sample)), key=lambda s: s.minute)
@@ -224,8 +255,8 @@ def entries(contests: Sequence[Contest], submissions: Sequence[Submission], judg
             judged = list(mapper(partial(_judged, contest=contest, judge=judge), attempts))
             solved = {name: found for name, (found, _) in zip(contest.problems.names, judged, strict=True) if found is not None}
             score, unjudged = contest.key(solved), sum(count for _, count in judged)
-            rank = contest.rank(score)
-            yield Entry(contest.name, sample, solved, score, rank, len(contest.participants), contest.rating(rank), unjudged)
+            rank, rating = contest.rank(score), contest.rating(score)
+            yield Entry(contest.name, sample, solved, score, rank, len(contest.participants), rating, unjudged)
 
 
 def _judged(attempts: Sequence[Submission], contest: Contest, judge: Judge) -> _Judged:

@@ -2,8 +2,8 @@
 
 The official rule is Mirzayanov's (Codeforces blog, entries 102 and 20762). A participant's seed is the expected rank,
 ``1 + sum_j P(j beats i)``, with ``P(a beats b) = 1 / (1 + 10^((b - a) / 400))``. The rating that would have as its seed the geometric mean
-of seed and rank, minus the rating, halved, is the change. Two corrections follow: one against inflation, of all; one of the
-``4 sqrt(n)`` best by rating, by -10 to 0.
+of seed and rank, minus the rating, halved, is the change. Two corrections of all follow: one against inflation; and one of -10 to 0, which
+takes the sum of the ``4 sqrt(n)`` best by rating towards 0.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class RatedContest:
         for value, count in zip(values, counts, strict=True):
             self._seeds += count * _wins(value - grid)
         self._raw = self._changes(self._ratings, self._worst, lambda x: self._seed_among_others(x, self._ratings))
-        self._order = np.argsort(-self._ratings, kind="stable")
+        self._order = np.lexsort((self._worst, -self._ratings))
 
     def changes(self) -> Ints:
         """The official change of each rating."""
@@ -225,4 +225,4 @@ def rating_of_rank(rank: float, others: Sequence[int], limits: tuple[float, floa
 
 def percentile(rating: float, users: Mapping[int, int]) -> float:
     """Share of users with a lower rating, in percent; ``users`` counts them by rating."""
-    return 100.0 * sum(count for each, count in users.items() if each < rating) / sum(users.values())
+    return 100 * sum(count for each, count in users.items() if each < rating) / sum(users.values())

@@ -16,16 +16,17 @@ from dunwu.evaluation.suite import Estimate, share
 
 RESAMPLES = 10_000
 FLIPS = 100_000
-_MOST_WORK = 500_000_000
-"""Additions of an exact p-value, at most; beyond, signs are drawn."""
+_MOST_WORK, _MOST_SUMS = 500_000_000, 5_000_000
+"""Additions and sums of an exact p-value, at most; beyond, signs are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """``one`` and ``other``: pass@1 over the ``problems`` that both have; ``unpaired``: problems of only one of them.
+    """``one`` and ``other``: pass@1 over the ``problems`` that both have.
 
     ``difference``, other minus one, has the 95 % interval of a paired bootstrap over problems. ``p_value`` is two-sided: how often random
-    signs of the problems' differences give one as far from 0. With one sample a problem this is McNemar's exact test.
+    signs of the problems' differences give one as far from 0. With one sample a problem this is McNemar's exact test; with unequal numbers
+    of samples of a problem it is an approximation. ``unpaired`` problems have no answer with a verdict in one of the two.
     """
 
     one: Estimate
@@ -54,15 +55,20 @@ def compare(one: EvaluationResult, other: EvaluationResult, seed: int = 0) -> Pa
     """
     before, after = _answers(one), _answers(other)
     common = [name for name in before if name in after]
+    texts = [{rows[0].problem_id: rows[0].text for rows in result.problems} for result in (one, other)]
+    if other_text := next((name for name in common if texts[0][name] != texts[1][name]), None):
+        raise DataError(f"problem {other_text} is another one in the second evaluation: evaluate both models on the same problems")
     if not common:
         raise DataError(f"no problem is in both {one.name} and {other.name}: evaluate both models on the same problems (the same seed)")
-    estimates = [share([answers[name] for name in common]) for answers in (before, after)]
-    assert estimates[0] is not None, "each problem has answers"
-    assert estimates[1] is not None, "each problem has answers"
+    first, second = (share([answers[name] for name in common]) for answers in (before, after))
+    assert first is not None, "each problem has answers"
+    assert second is not None, "each problem has answers"
     differences = [_mean(after[name]) - _mean(before[name]) for name in common]
     p_value, exact = sign_flip_p(differences, seed)
+    exact = exact and all(len(before[name]) == len(after[name]) for name in common)
     return Paired(
-        *estimates,
+        one=first,
+        other=second,
         problems=len(common),
         unpaired=len(before) + len(after) - 2 * len(common),
         gained=sum(each > 0 for each in differences),
@@ -101,12 +107,10 @@ def sign_flip_p(differences: Sequence[Fraction], seed: int = 0) -> tuple[float, 
     units = math.lcm(*(each.denominator for each in differences))
     sizes = [abs(int(each * units)) for each in differences if each]
     observed, total = abs(sum(int(each * units) for each in differences)), sum(sizes)
-    if len(sizes) * total > _MOST_WORK:
-        dice = np.random.default_rng(seed)
-        values = np.array(sizes, np.int64)
-        beyond = sum(
-            int((np.abs((2 * dice.integers(0, 2, (100, len(values))) - 1) @ values) >= observed).sum()) for _ in range(FLIPS // 100)
-        )
+    if total > _MOST_SUMS or len(sizes) * total > _MOST_WORK:
+        dice, values = np.random.default_rng(seed), np.array([float(each) for each in differences if each])
+        least = abs(float(sum(differences))) - 1e-9
+        beyond = sum(int((np.abs((2 * dice.integers(0, 2, (100, len(values))) - 1) @ values) >= least).sum()) for _ in range(FLIPS // 100))
         return (beyond + 1) / (FLIPS + 1), False
     chances = np.zeros(total + 1)  # of each sum of the sizes with a positive sign
     chances[0] = 1.0

@@ -44,7 +44,7 @@ def read_evaluation(path: Path) -> EvaluationResult:
         rows = tuple(EvaluationRow(**row) for row in table.to_pylist())
         return EvaluationResult(metadata[b"dunwu.name"].decode(), int(metadata[b"dunwu.k"]), rows)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"evaluation {path} cannot be read ({type(error).__name__}): delete it and run `dunwu eval` again") from error
+        raise DataError(f"evaluation {path} cannot be read ({type(error).__name__}): give one that `dunwu eval --out` wrote") from error
 
 
 def evaluation_tokens(files: Iterable[Path]) -> int:

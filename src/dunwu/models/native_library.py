@@ -8,6 +8,7 @@ from ctypes import POINTER, Structure, c_float, c_int32, c_void_p
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -142,6 +143,19 @@ def check_model(model: CausalLM) -> None:
         raise NativeUnavailable(f"head_dim {attention.head_dim} or {count} parameters are more than {LARGEST_HEAD_DIM} or {LARGEST_MODEL}")
     if not is_silu(model.model.layers[0].mlp.act_fn):
         raise NativeUnavailable("the activation is not SiLU")
+
+
+def check_memory(model: CausalLM, threads: int) -> None:
+    """Raise ``NativeUnavailable`` if packed weights, and the gradients of ``threads`` (0: not trained), take over half of the memory.
+
+    The system gives memory that it does not have, and ends the process when it is written to.
+    """
+    count, each = sum(parameter.numel() for parameter in model.parameters()), score_library().score_number_bytes()
+    needed = count * (2 * each + 4 * threads if threads else each)
+    if needed > psutil.virtual_memory().total / 2:
+        raise NativeUnavailable(
+            f"packed weights and the gradients of {threads} threads take {needed / 2**30:.1f} GiB, over half of the memory"
+        )
 
 
 def pointer(tensor: Tensor | None) -> int | None:

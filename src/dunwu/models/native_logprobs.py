@@ -29,6 +29,7 @@ from dunwu.models.native_library import (
     Shape,
     StatesByLayer,
     batch_of,
+    check_memory,
     check_model,
     native_precision,
     places_of,
@@ -66,11 +67,11 @@ class NativeScorer:
     """
 
     def __init__(self, model: CausalLM, precision: Precision | Literal["auto"] = "auto") -> None:
-        """Raises ``NativeUnavailable`` with the reason. ``auto``: the native precision; ``bfloat16``: only that."""
+        """Raises ``NativeUnavailable`` with the reason; ``auto`` is whatever precision its products have here."""
         self._lib, self.precision = score_library(), native_precision()
-        if precision == "bfloat16" and self.precision != precision:
-            raise NativeUnavailable(lacking("bfloat16 tiles (AMX)"))
         check_model(model)
+        if precision not in ("auto", self.precision):
+            raise NativeUnavailable(lacking("bfloat16 tiles (AMX)") if precision == "bfloat16" else "its products are bfloat16")
         self._model, self._places = model, places_of(model)
         self.threads = torch.get_num_threads()
         config, self._attention = model.config, model.model.layers[0].self_attn
@@ -85,6 +86,7 @@ class NativeScorer:
         self._packed: list[tuple[int, int]] = []
         self._gradients: dict[int, Tensor] = {}
         trained = next(model.parameters()).requires_grad
+        check_memory(model, self.threads if trained else 0)
         self._handle = self._lib.score_new(byref(shape), self.threads, trained)
         if not self._handle:
             raise NativeUnavailable("not enough memory for packed copies and gradients of the weights")

@@ -44,6 +44,7 @@ class ProblemFile:
         problems = content.get("problems") if isinstance(content, dict) else None
         if not isinstance(problems, dict) or not problems:
             raise DataError(f'{path}: no problems: give a JSON object with "problems", an object with at least one problem by name')
+        self.content: dict[str, Any] = content
         self._problems = problems
         self._limits = content.get("limits") or {}
         for name in problems:
@@ -62,7 +63,7 @@ class ProblemFile:
             return _tests(self._problems[name], _limits(self._limits), new_oracle(), programming_language)
         except ValidationError as error:
             raise DataError(f"{self.path}, problem {name!r}: {error.errors()[0]['msg']}: correct it") from error
-        except (ValueError, SyntaxError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, SyntaxError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise DataError(f"{self.path}, problem {name!r}: {type(error).__name__} {error}: correct it") from error
 
 

@@ -78,7 +78,8 @@ class NativeRowScorer:
 
 
 def make_scorer(model: CausalLM, temperature: float, precision: Precision | Literal["auto"], pad: int, native: bool = True) -> Scorer:
-    """``auto`` and ``bfloat16``: native where it can be, else torch, ``auto`` as by `torch_precision`; ``float32``: torch."""
+    """``auto`` and ``bfloat16``: native where its products have that precision, else torch, ``auto`` as by `torch_precision`; ``float32``:
+    torch."""
     return native_or_torch(
         native and precision != "float32",
         lambda: NativeRowScorer(model, temperature, precision),
