@@ -60,7 +60,7 @@ def _file(path: Path) -> Path:
     if path.is_dir():
         if not (path / WRITTEN[0]).is_file():
             held = sorted(str(file) for file in path.glob("evaluations/*.parquet"))
-            remedy = f"give one of its evaluations: {', '.join(held)}" if held else "give a folder that `dunwu eval --out` wrote"
+            remedy = f"give one of its evaluations, such as {held[0]}" if held else "give a folder that `dunwu eval --out` wrote"
             raise DataError(f"{path} has no {WRITTEN[0]}: {remedy}")
         return path / WRITTEN[0]
     if not path.exists():

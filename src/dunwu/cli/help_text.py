@@ -66,7 +66,7 @@ def _bare(hint: Any) -> Any:
 
 
 def _default(value: str) -> str:
-    return "" if value in ("None", "False") else f"(default: {value})"
+    return "" if value in ("", "None", "False") else f"(default: {value})"
 
 
 def framed(text: str) -> str:
