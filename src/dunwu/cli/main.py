@@ -36,6 +36,7 @@ COMMANDS = {
     "verify": "check answers and programs, and explain a rollout's reward: verify math | code | rollout",
     "sandbox": "serve this machine's sandbox to other machines over HTTP",
     "report": "write the HTML report of a run",
+    "lab": "analyse how a run's model thinks, from its stored completions",
     "explain": "show how a checkpoint was made",
     "doctor": "check this machine and this installation",
     "keys": "list the configuration keys of a command: type, default, meaning",

@@ -42,6 +42,7 @@ EXAMPLES = {
     "verify rollout": "dunwu verify rollout runs/zero --row 3",
     "sandbox": "dunwu sandbox --port 8080",
     "report": "dunwu report runs/zero",
+    "lab": "dunwu lab runs/zero --out lab",
     "explain": "dunwu explain runs/zero",
     "doctor": "dunwu doctor --json",
     "keys": "dunwu keys zero entropy",

@@ -130,14 +130,18 @@ def human_pairs(problems: Sequence[ProblemRows]) -> list[tuple[float, float]]:
 def by_difficulty(problems: Sequence[ProblemRows]) -> list[dict[str, Any]]:
     """pass@1 and mean thinking length (means over problems) by level of difficulty, or by quartile if there are more than 6 levels."""
     graded = [(rows[0].difficulty, rows) for rows in problems if rows[0].difficulty is not None]
-    levels = sorted({difficulty for difficulty, _ in graded})
+    return [_level([graded[i] for i in members]) for members in difficulty_groups([difficulty for difficulty, _ in graded])]
+
+
+def difficulty_groups(difficulties: Sequence[float]) -> list[list[int]]:
+    """The places of equal difficulties, easiest first; of the quartiles if there are more than 6 levels."""
+    levels = sorted(set(difficulties))
     if len(levels) > MAX_LEVELS:
-        inner = np.quantile([difficulty for difficulty, _ in graded], [0.25, 0.5, 0.75])
-        bins = [int(np.searchsorted(inner, difficulty)) for difficulty, _ in graded]
+        inner = np.quantile(difficulties, [0.25, 0.5, 0.75])
+        bins = [int(np.searchsorted(inner, difficulty)) for difficulty in difficulties]
     else:
-        bins = [levels.index(difficulty) for difficulty, _ in graded]
-    found = [[graded[i] for i, b in enumerate(bins) if b == chosen] for chosen in sorted(set(bins))]
-    return [_level(members) for members in found]
+        bins = [levels.index(difficulty) for difficulty in difficulties]
+    return [[i for i, b in enumerate(bins) if b == chosen] for chosen in sorted(set(bins))]
 
 
 def _level(members: list[tuple[float, ProblemRows]]) -> dict[str, Any]:

@@ -77,10 +77,13 @@ def write_rollouts(
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), file, compression="zstd")
 
 
-def read_rollouts(path: Path) -> list[dict[str, Any]]:
-    """Rows of a file of ``write_rollouts`` with ``data`` decoded; raises ``DataError`` if it cannot be read."""
+def read_rollouts(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Rows of a file of ``write_rollouts`` with ``data`` decoded; raises ``DataError`` if it cannot be read.
+
+    ``columns``: only these, ``data`` among them; the log-probabilities are most of the file.
+    """
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"rollouts {path} cannot be read ({error}): delete the file or pass another") from error
     return [row | {"data": json.loads(row["data"])} for row in rows]

@@ -1,0 +1,73 @@
+"""Means over problems with 95 % intervals, and a fitted line whose slope has one, as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dunwu.analysis.lab.material import Chain
+from dunwu.evaluation.intervals import LEVEL
+from dunwu.evaluation.suite import Estimate, mean, share
+
+Json = dict[str, Any]
+RESAMPLES = 2000
+
+
+def by_problem(chains: Iterable[Chain], value: Callable[[Chain], float | None]) -> list[list[float]]:
+    """``value`` of the chains, by problem; chains to which it does not apply (``None``) are left out."""
+    found: dict[str, list[float]] = {}
+    for chain in chains:
+        if (known := value(chain)) is not None:
+            found.setdefault(chain.problem, []).append(float(known))
+    return list(found.values())
+
+
+def mean_of(chains: Iterable[Chain], value: Callable[[Chain], float | None], least: float = -math.inf) -> Json | None:
+    """The mean over problems of the mean over their chains, with Student's interval; ``None`` without values."""
+    return plain_estimate(mean(by_problem(chains, value), least))
+
+
+def share_of(chains: Iterable[Chain], value: Callable[[Chain], float | None]) -> Json | None:
+    """The same for values from 0 to 1, with Gaffke's bounds (`dunwu.evaluation.intervals`)."""
+    return plain_estimate(share(by_problem(chains, value)))
+
+
+def plain_estimate(found: Estimate | None) -> Json | None:
+    """``value``, ``interval`` (``None`` where one problem gives none) and ``problems``."""
+    if found is None:
+        return None
+    wide = found.count > 1 or found.low < found.high
+    return {"value": found.value, "interval": [found.low, found.high] if wide else None, "problems": found.count}
+
+
+def slope_of(x: Sequence[float], y: Sequence[float], seed: int = 0) -> Json | None:
+    """The line ``y = intercept + slope x`` of least squares, with the 95 % percentile interval of its slope over 2,000 resamples of pairs.
+
+    A pair is a problem. With ``Sxy = sum (x - mean x)(y - mean y)`` the slope is ``Sxy / Sxx``. ``None`` with fewer than 3 pairs or a
+    constant x; resamples with a constant x are left out.
+    """
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    assert xs.shape == ys.shape, "x and y are pairs"
+    if len(xs) < 3 or np.ptp(xs) == 0:
+        return None
+    dice = np.random.default_rng(seed)
+    slopes = np.concatenate([_slopes(xs[drawn], ys[drawn]) for drawn in _draws(dice, len(xs))])
+    slope = float(_slopes(xs[None], ys[None])[0])
+    low, high = np.quantile(slopes[np.isfinite(slopes)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {"slope": slope, "interval": [float(low), float(high)], "intercept": float(ys.mean() - slope * xs.mean()), "problems": len(xs)}
+
+
+def _draws(dice: np.random.Generator, count: int) -> Iterable[Any]:
+    """Places drawn with replacement, in blocks that need little memory."""
+    block = max(1, min(RESAMPLES, 2_000_000 // count))
+    for start in range(0, RESAMPLES, block):
+        yield dice.integers(0, count, (min(block, RESAMPLES - start), count))
+
+
+def _slopes(x: Any, y: Any) -> Any:
+    a, b = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (a * b).sum(axis=1) / (a * a).sum(axis=1)

@@ -1,0 +1,49 @@
+"""The laboratory of a run: its sections, and what they write: ``lab.json`` and ``lab.html``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dunwu.analysis.lab import thinking_time
+from dunwu.analysis.lab.estimates import Json
+from dunwu.analysis.lab.material import Material
+from dunwu.analysis.lab.section import Section
+from dunwu.analysis.report import fill_template, run_name, write_page
+from dunwu.analysis.sections import Part
+from dunwu.evaluation.metrics import finite_or_none
+from dunwu.run.atomic import atomic_file
+
+LAB_JSON, LAB_PAGE = "lab.json", "lab.html"
+SECTIONS: tuple[Section, ...] = (thinking_time.SECTION,)
+"""In the order of the page."""
+
+
+def analyse(material: Material, sections: Sequence[Section] = SECTIONS) -> dict[str, Json]:
+    """The numbers of each section, by its name."""
+    return {section.name: finite_or_none(section.analyse(material)) for section in sections}
+
+
+def parts(found: Mapping[str, Json], sections: Sequence[Section] = SECTIONS) -> list[Part]:
+    """The parts of the sections that had something to analyse."""
+    return [section.part(found[section.name]) for section in sections if "missing" not in found.get(section.name, {"missing": ""})]
+
+
+def absent(found: Mapping[str, Json], material: Material) -> list[str]:
+    """What could not be read, and the sections that had nothing to analyse."""
+    return [*material.missing, *(f"{name}: {each['missing']}." for name, each in found.items() if "missing" in each)]
+
+
+def write_laboratory(
+    run: Path, out: Path, found: Mapping[str, Json], material: Material, sections: Sequence[Section] = SECTIONS
+) -> tuple[Path, Path]:
+    """Atomically write both files into ``out`` and return their paths. Raises ``RunError`` if they cannot be written."""
+    numbers, page = out / LAB_JSON, out / LAB_PAGE
+    lacking = absent(found, material)
+    with atomic_file(numbers) as file:
+        content = {"run": run_name(run), "missing": lacking, **found}
+        file.write((json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace"))
+    name = f"Laboratory · {run_name(run)}"
+    text = fill_template(brand="Dunwu 顿悟 · laboratory", title=name, facts=(), missing=lacking, parts=parts(found, sections))
+    return numbers, write_page(page, text)

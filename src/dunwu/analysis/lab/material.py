@@ -1,0 +1,188 @@
+"""What the laboratory looks at: the completions that a run has stored, before and after training and at its saved steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from dunwu.analysis.curves import Row, number
+from dunwu.analysis.rundir import Run, check_run, read_run
+from dunwu.analysis.sentences import PHASES
+from dunwu.errors import DataError
+from dunwu.evaluation.result import EvaluationResult, EvaluationRow
+from dunwu.evaluation.rows import vote_key
+from dunwu.models.thinking import parse_completion
+from dunwu.run.tables import read_rollouts
+from dunwu.text.answer_forms import DEFAULT, KEY
+from dunwu.types import AnswerForm
+
+MOST_STEPS = 40
+"""Saved steps that are read, spread evenly; the first and the last are always among them."""
+_COLUMNS = ("problem_id", "task", "language", "difficulty", "problem", "verifier", "prefill", "completion", "tokens", "thinking_tokens")
+_MORE = ("verdict", "data")
+_STEP = re.compile(r"step-(\d{1,9})")
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """Numbers that are each used once to make the target, as in Countdown and the Game of 24."""
+
+    numbers: tuple[int, ...]
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One completion. ``problem`` names the problem; ``thought`` is the reasoning, or the whole text if it has no tags.
+
+    ``right`` is ``None`` if the verifier failed, ``vote`` the key of the answer (``None``: unparsable).
+    """
+
+    problem: str
+    question: str
+    language: str
+    difficulty: float | None
+    human_seconds: float | None
+    text: str
+    thought: str
+    tokens: int
+    thinking_tokens: int
+    right: int | None
+    vote: str | None
+    puzzle: Puzzle | None
+
+
+Chains = Sequence[Chain]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The chains of a run. ``sets``: of each held-out set ``before`` and ``after`` training; ``steps``: of each saved step."""
+
+    sets: Mapping[str, Mapping[str, Chains]] = field(default_factory=dict)
+    steps: Mapping[int, Chains] = field(default_factory=dict)
+    metrics: Sequence[Row] = ()
+    missing: tuple[str, ...] = ()
+
+    @cached_property
+    def phases(self) -> dict[str, list[Chain]]:
+        """The chains of all sets ``before`` and ``after`` training; a phase without any is absent."""
+        found: dict[str, list[Chain]] = {}
+        for phases in self.sets.values():
+            for phase, chains in phases.items():
+                found.setdefault(phase, []).extend(chains)
+        return {phase: found[phase] for phase in PHASES if found.get(phase)}
+
+    @cached_property
+    def moments(self) -> dict[str, Chains]:
+        """The chains ``before`` and ``after`` training, or of the first and the last saved step where a run was not evaluated."""
+        if self.phases or not self.steps:
+            return dict(self.phases)
+        ends = [min(self.steps), max(self.steps)]
+        return {f"step {step}": self.steps[step] for step in dict.fromkeys(ends)}
+
+
+def read_material(path: Path) -> Material:
+    """Read a run directory, finished or not. Raises ``RunError`` if the folder is no run; what is corrupt is named in ``missing``."""
+    if path.is_dir():
+        check_run(path)
+    run = read_run(path)
+    form = str(run.config.get("answer_form") or "")
+    missing = [line for line in run.missing if line.startswith(("evaluations/", "metrics.jsonl"))]
+    sets = {held_out.name: _evaluated(held_out.name, held_out.results) for held_out in run.sets if held_out.results}
+    return Material(sets, _steps(run, form, missing), run.metrics.rows, tuple(missing))
+
+
+def _steps(run: Run, form: str, missing: list[str]) -> dict[int, Chains]:
+    paths = sorted((run.path / "rollouts").glob("step-*.parquet"))
+    numbered = sorted((int(found[1]), path) for path in paths if (found := _STEP.fullmatch(path.stem)))
+    chosen = evenly(numbered, MOST_STEPS)
+    if len(chosen) < len(numbered):
+        missing.append(f"rollouts/: {len(chosen)} of {len(numbered)} saved steps are analysed, spread evenly.")
+    steps: dict[int, Chains] = {}
+    for step, path in chosen:
+        try:
+            rows = read_rollouts(path, [*_COLUMNS, *_MORE])
+            steps[step] = [_rolled(row, form) for row in rows]
+        except (DataError, KeyError, TypeError, ValueError, RecursionError):
+            missing.append(f"rollouts/{path.name} cannot be read.")
+    return {step: chains for step, chains in steps.items() if chains}
+
+
+def evenly(items: Sequence[Any], most: int) -> list[Any]:
+    """At most ``most`` of the items at equal distances, the first and the last among them."""
+    count = len(items)
+    return list(items) if count <= most else [items[round(i * (count - 1) / (most - 1))] for i in range(most)]
+
+
+def _evaluated(name: str, results: Mapping[str, EvaluationResult]) -> dict[str, Chains]:
+    return {phase: [_measured(name, row) for row in results[phase].rows] for phase in PHASES if phase in results}
+
+
+def _measured(name: str, row: EvaluationRow) -> Chain:
+    return Chain(
+        problem=f"{name}/{row.problem_id}",
+        question=row.text,
+        language=row.language,
+        difficulty=row.difficulty,
+        human_seconds=row.human_seconds,
+        text=row.completion,
+        thought=_thought(row.completion),
+        tokens=row.tokens,
+        thinking_tokens=row.thinking_tokens,
+        right=None if row.score is None else row.correct,
+        vote=row.vote,
+        puzzle=puzzle_in(row.text),
+    )
+
+
+def _rolled(row: Mapping[str, Any], form: str) -> Chain:
+    text, verdict, data = f"{row['prefill'] or ''}{row['completion']}", str(row["verdict"]), dict(row["data"])
+    known = cast(AnswerForm, data.get(KEY) or form or DEFAULT)
+    answer = parse_completion(text, "", known).answer
+    return Chain(
+        problem=f"{row['task']}/{row['problem_id']}",
+        question=str(row["problem"]),
+        language=str(row["language"]),
+        difficulty=number(row["difficulty"]),
+        human_seconds=number(data.get("human_seconds")),
+        text=text,
+        thought=_thought(text),
+        tokens=int(row["tokens"]),
+        thinking_tokens=int(row["thinking_tokens"]),
+        right={"correct": 1, "wrong": 0, "unparsable": 0, "timeout": 0}.get(verdict),
+        vote=None if verdict == "unparsable" else vote_key(answer, row["verifier"]),
+        puzzle=_puzzle(data),
+    )
+
+
+def _thought(text: str) -> str:
+    reasoning = parse_completion(text).reasoning
+    return text if reasoning is None else reasoning
+
+
+def _puzzle(data: Mapping[str, Any]) -> Puzzle | None:
+    numbers, target = data.get("numbers"), data.get("target")
+    whole = isinstance(numbers, list) and all(type(each) is int for each in (*numbers, target))
+    return Puzzle(tuple(numbers), int(str(target))) if isinstance(numbers, list) and whole else None
+
+
+_LIST = r"(\d{1,9}(?:,\d{1,9}){1,7})"
+_QUESTIONS = (
+    re.compile(rf"Use {_LIST} to make (\d{{1,9}})\.", re.ASCII),
+    re.compile(rf"用(?:数字)?{_LIST}算出(\d{{1,9}})。", re.ASCII),
+)
+_FULL = re.compile(rf"Make (\d{{1,9}}) from the numbers {_LIST}\.", re.ASCII)
+
+
+def puzzle_in(question: str) -> Puzzle | None:
+    """The puzzle of a question in the wordings of `dunwu.tasks.wording`: an evaluation stores the text of a problem only."""
+    for pattern in _QUESTIONS:
+        if found := pattern.search(question):
+            return Puzzle(tuple(map(int, found[1].split(","))), int(found[2]))
+    found = _FULL.search(question)
+    return Puzzle(tuple(map(int, found[2].split(","))), int(found[1])) if found else None
