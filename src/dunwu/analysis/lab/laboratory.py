@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dunwu.analysis.lab import thinking_time
+from dunwu.analysis.lab import deeds, diversity, language_mixing, reflection_words, thinking_time
 from dunwu.analysis.lab.estimates import Json
 from dunwu.analysis.lab.material import Material
 from dunwu.analysis.lab.section import Section
@@ -16,7 +16,13 @@ from dunwu.evaluation.metrics import finite_or_none
 from dunwu.run.atomic import atomic_file
 
 LAB_JSON, LAB_PAGE = "lab.json", "lab.html"
-SECTIONS: tuple[Section, ...] = (thinking_time.SECTION,)
+SECTIONS: tuple[Section, ...] = (
+    thinking_time.SECTION,
+    reflection_words.SECTION,
+    deeds.SECTION,
+    language_mixing.SECTION,
+    diversity.SECTION,
+)
 """In the order of the page."""
 
 

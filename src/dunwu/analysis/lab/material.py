@@ -22,6 +22,8 @@ from dunwu.types import AnswerForm
 
 MOST_STEPS = 40
 """Saved steps that are read, spread evenly; the first and the last are always among them."""
+MOST_NUMBERS = 8
+"""Numbers of a puzzle whose combinations are followed."""
 _COLUMNS = ("problem_id", "task", "language", "difficulty", "problem", "verifier", "prefill", "completion", "tokens", "thinking_tokens")
 _MORE = ("verdict", "data")
 _STEP = re.compile(r"step-(\d{1,9})")
@@ -167,8 +169,9 @@ def _thought(text: str) -> str:
 
 def _puzzle(data: Mapping[str, Any]) -> Puzzle | None:
     numbers, target = data.get("numbers"), data.get("target")
-    whole = isinstance(numbers, list) and all(type(each) is int for each in (*numbers, target))
-    return Puzzle(tuple(numbers), int(str(target))) if isinstance(numbers, list) and whole else None
+    if not isinstance(numbers, list) or len(numbers) > MOST_NUMBERS or any(type(each) is not int for each in (*numbers, target)):
+        return None
+    return Puzzle(tuple(numbers), cast(int, target))
 
 
 _LIST = r"(\d{1,9}(?:,\d{1,9}){1,7})"

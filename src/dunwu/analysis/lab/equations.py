@@ -1,0 +1,150 @@
+r"""The equations that a chain of thought states, ``a op b = c``, each with its exact truth.
+
+Both sides are read by the verifier's own parser (`dunwu.verifiers.expression`): exact fractions, bounded length, depth and digits, never
+``eval``. An equation counts if one side calculates something and both have a value; all else (variables, powers, per cents, implied
+multiplication, numbers beyond the bounds) is not judged. Where a text can be read in two ways, the one that makes it true is taken:
+
+- ``3+5=8-2=6`` states 3+5=8 and 8-2=6, as people write on; ``5/1=5.8*3=24`` states 5/1=5 and 8*3=24;
+- a decimal is right if it is the true value rounded to its places: ``10/3=3.33``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from dunwu.verifiers.expression import MAX_LENGTH, Exact, NotAnExpression, parse_expression
+
+_SPELLING = str.maketrans("×·⋅∗÷∕−–（）＝$", "****//--()= ")
+_COMMANDS = ((r"\times", "*     "), (r"\cdot", "*    "), (r"\div", "/   "), ("**", "  "))
+"""Spelt out at the same length, so that places stay; ``**`` is bold, and a power is not judged anyway."""
+_TIMES = re.compile(r"(?<=[0-9)] )x(?= [0-9(])")
+_THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3}){1,4}(?:\.[0-9]{1,6})?(?![0-9,])")
+_RUN = re.compile(r"(?:[0-9]++(?:\.[0-9]++)?|[-+*/()=]|[ \t])++")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,6})?")
+_FIRST = re.compile(r"[ \t]*+(-?[0-9]{1,18})(?:\.([0-9]{1,6}))?([ \t]*+)")
+_DECIMAL = re.compile(r"([0-9]+)\.([0-9]+)")
+_JOINED_BEFORE = re.compile(r"[A-Za-z_^%}\]!√\\]")
+_JOINED_AFTER = re.compile(r"[A-Za-z_^%{\[!°\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """``left`` (the side that calculates, without spaces) is said to be ``claimed``; ``start`` and ``end`` are its place in the text."""
+
+    start: int
+    end: int
+    left: str
+    claimed: Fraction
+    true: bool
+
+    @property
+    def operands(self) -> tuple[Exact, ...]:
+        """The numbers of the left side, in order."""
+        return _numbers(self.left)
+
+
+@lru_cache(maxsize=1 << 15)
+def _numbers(side: str) -> tuple[Exact, ...]:
+    return tuple(exact(Fraction(each)) for each in re.findall(r"[0-9]+(?:\.[0-9]+)?", side))
+
+
+def exact(value: Fraction) -> Exact:
+    """A whole number as an integer, which is compared much faster."""
+    return value.numerator if value.denominator == 1 else value
+
+
+def equations(text: str, commas_separate: bool = False) -> list[Equation]:
+    """All equations of ``text``, in order. ``commas_separate``: a comma between digits never groups thousands, as in puzzles' lists."""
+    plain = text.translate(_SPELLING)
+    for written, spelt in _COMMANDS:
+        plain = plain.replace(written, spelt)
+    plain = _TIMES.sub("*", plain)
+    if not commas_separate:
+        plain = _THOUSANDS.sub(lambda found: found[0].replace(",", "").ljust(len(found[0])), plain)
+    return [found for run in _RUN.finditer(plain) if "=" in run[0] for found in _of_run(plain, run.start(), run.end())]
+
+
+def _of_run(text: str, start: int, end: int) -> Iterator[Equation]:
+    """The equations of a run of numbers, operators and equals signs: one for each two neighbouring sides."""
+    sides = text[start:end].split("=")
+    left, at = sides[0], start
+    if start and not left[:1].isspace() and _JOINED_BEFORE.match(text[start - 1]):
+        left = ""
+    place = start + len(sides[0]) + 1
+    for index, written in enumerate(sides[1:], start=1):
+        side, last = written, index == len(sides) - 1
+        if last:
+            joined = not side[-1:].isspace() and end < len(text) and _JOINED_AFTER.match(text[end])
+            side = "" if joined else side.rstrip(" \t+-*/(")
+        right, following, skipped = _right_side(left, side)
+        if (found := _equation(left, right, at, place + len(right))) is not None:
+            yield found
+        left, at = following, place + skipped
+        place += len(written) + 1
+
+
+def _right_side(left: str, side: str) -> tuple[str, str, int]:
+    """The right side of ``left = side``, what the next equation begins with, and how many characters of ``side`` come before that."""
+    first = _FIRST.match(side)
+    if first is None or first.end() == len(side) or _holds(left, side):
+        return side, side, 0
+    whole, places, space = first.groups()
+    rest = side[first.end() :]
+    if space and rest[:1] not in "+-*/)":  # 3+5=8 8*2=16
+        return side[: first.end()], rest, first.end()
+    number = f"{whole}.{places}" if places else whole
+    if places and not _holds(left, number):  # a full stop: 5/1=5.8*3=24
+        cut = side.index(".") + 1
+        return whole, side[cut:], cut
+    return (number, side, 0) if _holds(left, number) else (side, side, 0)
+
+
+def _holds(left: str, right: str) -> bool:
+    first, second = _value(left.strip()), _value(right.strip())
+    return first is not None and first == second
+
+
+def _equation(left: str, right: str, start: int, end: int) -> Equation | None:
+    left, right = _balanced(left.strip()), _balanced(right.strip())
+    if not _calculates(left):
+        left, right = right, left
+    value, claimed = _value(left), _value(right)
+    if not _calculates(left) or value is None or claimed is None:
+        return None
+    places = len(right.partition(".")[2]) if _NUMBER.fullmatch(right) else 0
+    true = value == claimed or (places > 0 and abs(value - claimed) <= Fraction(1, 2 * 10**places))
+    return Equation(start, end, "".join(left.split()), claimed, true)
+
+
+def _calculates(side: str) -> bool:
+    return any(operator in side[1:] for operator in "+-*/")
+
+
+def _balanced(side: str) -> str:
+    """Without the opening parentheses at the beginning, or the closing ones at the end, that have no partner."""
+    more = side.count("(") - side.count(")")
+    if more > 0:
+        return side[min(more, len(side) - len(side.lstrip("("))) :]
+    return side[: len(side) - min(-more, len(side) - len(side.rstrip(")")))] if more else side
+
+
+@lru_cache(maxsize=1 << 15)
+def _value(side: str) -> Fraction | None:
+    """The exact value; ``None`` if there is none, or it is outside the grammar or its bounds."""
+    if _NUMBER.fullmatch(side):
+        return Fraction(side)
+    if len(side) > MAX_LENGTH or side[:1] in ("+", "-"):
+        return None
+    try:
+        return parse_expression(_DECIMAL.sub(_as_fraction, side).replace("(-", "(0-")).value
+    except (NotAnExpression, ZeroDivisionError):
+        return None
+
+
+def _as_fraction(decimal: re.Match[str]) -> str:
+    whole, places = decimal.groups()
+    return f"({(whole + places).lstrip('0') or '0'}/1{'0' * len(places)})"
