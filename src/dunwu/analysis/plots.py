@@ -66,8 +66,13 @@ class Series:
     band: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
 
-def line_plot(name: str, title: str, series: Sequence[Series], unit: str, *, share: bool = False, smooth: bool = True) -> Markup:
-    """Lines over steps; with 20 steps or more, a moving average over the faint values (``smooth``). ``share``: the axis is [0, 1]."""
+def line_plot(
+    name: str, title: str, series: Sequence[Series], unit: str, *, share: bool = False, smooth: bool = True, x: str = "step"
+) -> Markup:
+    """Lines over steps, or over another ``x``; with 20 values or more, a moving average over the faint values (``smooth``).
+
+    ``share``: the axis is [0, 1].
+    """
 
     def draw(axes: Axes) -> None:
         for colour, line in zip(_SERIES, series, strict=False):
@@ -83,7 +88,7 @@ def line_plot(name: str, title: str, series: Sequence[Series], unit: str, *, sha
             axes.set_ylim(-0.02, 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
-    return _svg(name, title, "step", unit, len(series), draw)
+    return _svg(name, title, x, unit, len(series), draw)
 
 
 def stacked_plot(name: str, title: str, steps: Sequence[int], layers: Mapping[str, Sequence[float]], unit: str) -> Markup:

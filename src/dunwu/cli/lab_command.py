@@ -6,12 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
+from pydantic import Field
 
+from dunwu.cli.lab_experiments import make_experiments
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import printable, show
+from dunwu.config.base import Positive, Seed
 from dunwu.text.translate import translate, width
 
 
@@ -24,6 +28,27 @@ class LabOptions:
     """Run directory, finished or not."""
     out: Path | None = None
     """Folder for the two files; by default the run directory."""
+    causal: bool = False
+    """Also ask the model: does it answer otherwise without its reflections? Takes minutes; the same command resumes."""
+    budgets: bool = False
+    """Also ask the model for answers after n tokens of thought. Takes minutes; the same command resumes."""
+    phases: tuple[str, ...] = ()
+    """Evaluations that --causal and --budgets are about: before, after, or a step whose checkpoint is kept, such as step-00060. By
+    default before and after."""
+    eval_set: str | None = None
+    """Eval set that --causal and --budgets are about; by default the run's first."""
+    samples: Positive = 8
+    """Continuations in each condition of --causal."""
+    completions: Positive = 200
+    """Completions with a reflection that --causal cuts, at most, and as many controls without, spread over all."""
+    problems: Positive = 200
+    """Problems that --budgets answers, at most, spread over all."""
+    seed: Seed = 0
+    """Seed of the continuations."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """CPU threads; 0: all cores."""
     json: bool = False
     """Print the numbers as one JSON object."""
 
@@ -32,18 +57,22 @@ def run(arguments: Sequence[str]) -> int:
     """Analyses, writes and prints."""
     options, rest = parse_options(LabOptions, "lab", arguments)
     refuse_rest("lab", rest)
-    from dunwu.analysis.lab.laboratory import absent, analyse, parts, write_laboratory
+    from dunwu.analysis.lab.experiments import experiment_sections
+    from dunwu.analysis.lab.laboratory import SECTIONS, absent, analyse, parts, write_laboratory
     from dunwu.analysis.lab.material import read_material
 
     out = options.out or options.run
     material = read_material(options.run)
     check_folder(out, "a folder to write in")
-    found = analyse(material)
-    written = write_laboratory(options.run, out, found, material)
+    if options.causal or options.budgets:
+        make_experiments(options, options.run, out, arguments, options.json)
+    sections = (*SECTIONS, *experiment_sections(options.run, out))
+    found = analyse(material, sections)
+    written = write_laboratory(options.run, out, found, material, sections)
     if options.json:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False))
         return 0
-    for part in parts(found):
+    for part in parts(found, sections):
         show(f"\n{translate(part.title, label=True)}")
         for table in part.tables[:1]:
             _print_table((table.head, *table.rows))

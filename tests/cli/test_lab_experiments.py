@@ -1,0 +1,97 @@
+"""`dunwu lab RUN --causal --budgets` on a run of the bundled model."""
+
+import json
+import shutil
+
+import pytest
+
+from dunwu.cli.main import main
+from dunwu.config.blocks import EngineConfig, SamplingConfig
+from dunwu.config.load import dump_config
+from dunwu.config.tasks import CountdownTask
+from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.evaluation import paired
+from dunwu.evaluation.session import EvaluationSession
+from dunwu.evaluation.store import write_evaluation
+from dunwu.models.loading import load_model
+from dunwu.run.directory import config_hash
+
+SETS = (EvalConfig(task=CountdownTask(), problems=8, samples=2, sampling=SamplingConfig(max_tokens=96)),)
+SMALL = ("--causal", "--budgets", "--samples", "2", "--completions", "4", "--problems", "3", "--threads", "1")
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr(paired, "RESAMPLES", 300)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A run that has evaluated the bundled model before training."""
+    folder = tmp_path_factory.mktemp("measured") / "run"
+    (folder / "evaluations").mkdir(parents=True)
+    config = ZeroConfig(model="tiny", template="tiny", evaluations=SETS)
+    (folder / "config.yaml").write_text(dump_config(config))
+    (folder / "manifest.json").write_text(json.dumps({"kind": "zero", "config": {}, "config_hash": config_hash({})}))
+    with EvaluationSession.open(*load_model("tiny"), EngineConfig(), "tiny", 1024) as session:
+        write_evaluation(folder / "evaluations" / "before-countdown.parquet", session.evaluate(SETS[0]))
+    return folder
+
+
+@pytest.fixture
+def run(measured, tmp_path):
+    return shutil.copytree(measured, tmp_path / "run")
+
+
+def test_figures_and_samples_are_written_and_made_once(run, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["lab", str(run), "--out", str(out), *SMALL]) == 0
+    shown = capsys.readouterr().out
+    found = json.loads((out / "lab.json").read_text())
+    causal, budgets = (found[name]["sets"]["countdown"]["before"] for name in ("causal", "budgets"))
+    assert causal["reflection"]["completions"] == 4
+    assert causal["reflection"]["accuracy"]["kept"]["count"] <= 4
+    assert "kept minus averted" in shown
+    assert budgets["problems"] == 3
+    assert [point["budget"] for point in budgets["budgets"]][:2] == [0, 16]
+    assert budgets["budgets"][-1]["kept"] == 1.0
+    assert (out / causal["samples_kept_in"] / "part-0000.parquet").is_file()
+    assert not (run / "lab").exists()
+    kept = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.rglob("*.parquet")}
+    page = (out / "lab.html").read_bytes()
+    assert main(["lab", str(run), "--out", str(out), *SMALL]) == 0
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.rglob("*.parquet")} == kept
+    assert main(["lab", str(run), "--out", str(out)]) == 0  # the page keeps what was found
+    assert (out / "lab.html").read_bytes() == page
+
+
+def test_figures_of_another_evaluation_are_not_shown(run, capsys):
+    (run / "lab").mkdir()
+    (run / "lab" / "causal.json").write_text(json.dumps({"countdown": {"before": {"evaluation": "another"}}}))
+    (run / "lab" / "budgets.json").write_text("{")
+    assert main(["lab", str(run)]) == 0
+    found = json.loads((run / "lab.json").read_text())
+    assert "missing" in found["causal"]
+    assert "missing" in found["budgets"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--phases", "after"),
+        ("--phases", "later"),
+        ("--phases", "step-00010"),
+        ("--eval-set", "gsm8k"),
+        ("--samples", "0"),
+    ],
+)
+def test_what_is_not_there_is_refused_in_one_line(run, options, capsys):
+    assert main(["lab", str(run), "--causal", *options]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (run / "lab.json").exists()
+
+
+def test_problems_that_have_changed_are_refused(run, capsys):
+    changed = ZeroConfig(model="tiny", template="tiny", evaluations=(SETS[0].model_copy(update={"seed": 1}),))
+    (run / "config.yaml").write_text(dump_config(changed))
+    assert main(["lab", str(run), "--causal"]) == 2
