@@ -57,9 +57,12 @@ def run(arguments: Sequence[str]) -> int:
     """Analyses, writes and prints."""
     options, rest = parse_options(LabOptions, "lab", arguments)
     refuse_rest("lab", rest)
+    from rich.console import Console
+
     from dunwu.analysis.lab.experiments import experiment_sections
     from dunwu.analysis.lab.laboratory import SECTIONS, absent, analyse, parts, write_laboratory
     from dunwu.analysis.lab.material import read_material
+    from dunwu.run.console import ConsoleReporter
 
     out = options.out or options.run
     material = read_material(options.run)
@@ -67,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.causal or options.budgets:
         make_experiments(options, options.run, out, arguments, options.json)
     sections = (*SECTIONS, *experiment_sections(options.run, out))
-    found = analyse(material, sections)
+    found = analyse(material, sections, ConsoleReporter(Console(stderr=True)))
     written = write_laboratory(options.run, out, found, material, sections)
     if options.json:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False))

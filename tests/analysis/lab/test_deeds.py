@@ -37,6 +37,7 @@ def test_rates_are_means_over_problems(chain):
     assert numbers["backtracks"]["value"] == pytest.approx(1 / 3)
     assert numbers["equations"]["value"] == pytest.approx(4 / 3)
     assert numbers["wrong_arithmetic"]["value"] == pytest.approx(1 / 2), "the chain without equations does not count"
+    assert numbers["equations_with_deeds"]["value"] == pytest.approx((1 / 3 + 0) / 2)
     assert found["steps"][0]["backtracks"] == numbers["backtracks"]
     assert SECTION.part(found).figures
 

@@ -50,5 +50,5 @@ def test_without_an_evaluation_the_first_saved_step_is_the_base(chain):
 
 def test_the_part_lists_the_words_of_each_moment(chain):
     found = SECTION.analyse(Material(sets={"s": {"before": chains(chain, "wait"), "after": chains(chain, "check check")}}))
-    rows = {row[0]: row[1:] for row in SECTION.part(found).tables[1].rows}
-    assert rows == {"check": ("0", "2.00"), "wait": ("1.00", "0")}
+    rows = {row[0]: row[1:] for row in SECTION.part(found).tables[0].rows[1:]}
+    assert rows == {"“check”": ("0", "2.00"), "“wait”": ("1.00", "0")}

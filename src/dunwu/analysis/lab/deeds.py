@@ -1,7 +1,10 @@
 """Self-verification and backtracking by deeds, not by words: what the equations of a chain of thought do (`dunwu.analysis.lab.tries`).
 
 A **check** is a candidate (a full combination with its value) that is followed by a statement or another equation: it was compared with the
-target, and did not just end the thought. Of a chain that is no puzzle, only equations, their truth and corrections are known.
+target, and did not just end the thought. A **deed** is a backtrack, a drop, a recheck or a correction; those that begin with the same
+equation are one. A reflective word and a deed stand together if the word is followed by an equation, before the next such word, with which
+a deed begins; by chance this would be the share of all equations that begin one. Of a chain that is no puzzle, only equations, their truth
+and corrections are known.
 """
 
 from __future__ import annotations
@@ -109,6 +112,7 @@ _SHARES: dict[str, tuple[str, Callable[[Acts], float | None]]] = {
     "with_recheck": ("completions with a candidate evaluated again", lambda found: _any(found.rechecks)),
     "with_backtrack": ("completions with a backtrack", lambda found: _any(found.backtracks)),
     "words_with_deeds": ("reflective words that a deed follows", lambda found: _ratio(found.kept, found.words)),
+    "equations_with_deeds": ("equations that begin a deed", lambda found: _ratio(found.deeds, found.equations)),
     "deeds_with_words": ("deeds that a reflective word announces", lambda found: _ratio(found.announced, found.deeds)),
 }
 
@@ -152,11 +156,16 @@ def part(found: Json) -> Part:
     )
     figures = [
         lines_of("Backtracks and rechecks", found["steps"], {"backtracks": "backtracks", "rechecks": "rechecks"}, "per completion"),
+        lines_of("Dropped tries", found["steps"], {"drops": "tries dropped half-way"}, "per completion"),
         lines_of("Wrong arithmetic", found["steps"], {"wrong_arithmetic": "false equations"}, "share of equations"),
         lines_of("Words and deeds", found["steps"], _TOGETHER, "share", share=True),
     ]
     return Part("Checks and backtracking", intro, [each for each in figures if each], [moments_table(rows, [*moments])])
 
 
-_TOGETHER = {"words_with_deeds": "words with a deed", "deeds_with_words": "deeds with a word"}
+_TOGETHER = {
+    "words_with_deeds": "words with a deed",
+    "equations_with_deeds": "equations with a deed",
+    "deeds_with_words": "deeds with a word",
+}
 SECTION = Section("deeds", analyse, part)

@@ -14,6 +14,7 @@ from dunwu.analysis.report import fill_template, run_name, write_page
 from dunwu.analysis.sections import Part
 from dunwu.evaluation.metrics import finite_or_none
 from dunwu.run.atomic import atomic_file
+from dunwu.run.reporter import QUIET, Reporter
 
 LAB_JSON, LAB_PAGE = "lab.json", "lab.html"
 SECTIONS: tuple[Section, ...] = (
@@ -26,9 +27,14 @@ SECTIONS: tuple[Section, ...] = (
 """In the order of the page."""
 
 
-def analyse(material: Material, sections: Sequence[Section] = SECTIONS) -> dict[str, Json]:
+def analyse(material: Material, sections: Sequence[Section] = SECTIONS, reporter: Reporter = QUIET) -> dict[str, Json]:
     """The numbers of each section, by its name."""
-    return {section.name: finite_or_none(section.analyse(material)) for section in sections}
+    found: dict[str, Json] = {}
+    with reporter.progress(len(sections), "lab") as advance:
+        for done, section in enumerate(sections, start=1):
+            found[section.name] = finite_or_none(section.analyse(material))
+            advance(done, {})
+    return found
 
 
 def parts(found: Mapping[str, Json], sections: Sequence[Section] = SECTIONS) -> list[Part]:

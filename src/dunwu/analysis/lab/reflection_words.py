@@ -13,7 +13,7 @@ from dunwu.analysis.figures import PlotFigure
 from dunwu.analysis.lab.estimates import Json, mean_of
 from dunwu.analysis.lab.material import Chain, Chains, Material
 from dunwu.analysis.lab.section import Section, lines_of, missing, moments_table, shown
-from dunwu.analysis.sections import Part, Table
+from dunwu.analysis.sections import Part
 from dunwu.analysis.sentences import plain
 from dunwu.models.reflection import count_reflections, reflection_counts
 
@@ -76,13 +76,13 @@ def part(found: Json) -> Part:
     moments = found["moments"]
     rows = {"reflective words per completion": {moment: shown(each["words"]) for moment, each in moments.items()}}
     words = dict.fromkeys(word for each in reversed(moments.values()) for word in each["each"])
-    table = Table(("word", *moments), tuple((word, *(plain(each["each"].get(word, 0.0)) for each in moments.values())) for word in words))
+    each_word = {f"“{word}”": {moment: plain(each["each"].get(word, 0.0)) for moment, each in moments.items()} for word in words}
     intro = "The English words are the paper's list; the Chinese ones are ours. Words are counted whatever they mean in context."
     figure = lines_of(
         "Reflective words over steps", found["steps"], {"words": "reflective words"}, "words per completion", _sentence(found)
     )
     figures = [figure] if figure else [PlotFigure("Reflective words over steps", None, _sentence(found))]
-    return Part("Reflective words", intro, figures, [moments_table(rows, [*moments]), *([table] if words else [])])
+    return Part("Reflective words", intro, figures, [moments_table(rows | each_word, [*moments])])
 
 
 def _sentence(found: Json) -> str:

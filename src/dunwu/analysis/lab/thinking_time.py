@@ -15,7 +15,7 @@ from dunwu.analysis.lab.material import Chain, Chains, Material
 from dunwu.analysis.lab.section import Section, missing, moments_table, shown, step_series
 from dunwu.analysis.plots import level_plot, line_plot, scatter_plot
 from dunwu.analysis.sections import Part
-from dunwu.analysis.sentences import plain
+from dunwu.analysis.sentences import by_level, plain
 from dunwu.evaluation.metrics import spearman
 from dunwu.evaluation.result import difficulty_groups
 
@@ -139,7 +139,8 @@ def _figures(name: str, phases: Json) -> list[PlotFigure]:
         values = {phase: [level["tokens"]["value"] for level in each["levels"]] for phase, each in phases.items()}
         texts = next(iter(labels.values()))
         svg = level_plot(_slug("lab-levels", name), "Thinking length by difficulty", texts, values, "difficulty", "thinking tokens")
-        figures.append(PlotFigure("Thinking length by difficulty", svg, "The intervals are in the table."))
+        ends = {phase: list(zip(texts, each, strict=True)) for phase, each in values.items()}
+        figures.append(PlotFigure("Thinking length by difficulty", svg, by_level("Mean thinking length in tokens", "difficulty", ends, 0)))
     pairs = {phase: each["human_pairs"] for phase, each in phases.items() if each["human_pairs"]}
     if pairs:
         title = "Thinking length and human solving time"
