@@ -68,9 +68,25 @@ def test_programs_are_judged_and_rated(folder: Path, capsys: Any) -> None:
     assert first["solved"] == {"A": {"minute": 4.0, "wrong": 1}}
     assert (first["points"], first["penalty"], first["rank"]) == (1, 14, 2)  # 4 minutes and 10 for the attempt before
     assert (second["solved"], second["rank"]) == ({}, 4)
+    assert (first["rated_rank"], second["rated_rank"], first["wrong_attempts"], second["wrong_attempts"]) == (2, 4.5, 2, 1)
+    assert (first["at_limit"], mean["ratings_at_limit"]) == (False, 0)
     assert mean["rating"] == pytest.approx((first["rating"] + second["rating"]) / 2, abs=0.1)
     assert (mean["interval"], mean["percentile"]) == (None, 25.0)
-    assert "solved A; rank 2 among 4" in printed(capsys, *given, "--workers", 2)
+    said = printed(capsys, *given, "--workers", 2)
+    assert "solved A; penalty 14, wrong attempts 2; rank 2 of 5, rating" in said
+    assert "solved nothing; penalty 0, wrong attempts 1; rank 4-5 of 5 (a tie counts as 4.5), rating" in said
+    assert "limit" not in said
+
+
+@needs_sandbox
+def test_a_rating_at_a_limit_is_marked(folder: Path, capsys: Any) -> None:
+    (folder / "standings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in STANDINGS[3:]), encoding="utf-8")
+    given = ("--contests", folder / "contest.json", "--submissions", folder / "submissions.jsonl")
+    first, second, mean = map(json.loads, printed(capsys, *given, "--json").splitlines())
+    assert (first["rating"], first["at_limit"], second["at_limit"], mean["ratings_at_limit"]) == (4000, True, False, 1)
+    said = printed(capsys, *given).splitlines()
+    assert "rank 1 of 2, rating 4000 (the limit" in said[0]
+    assert said[-1].endswith(": 1 of 2")
 
 
 def test_mistakes_are_one_line(folder: Path) -> None:
@@ -78,9 +94,17 @@ def test_mistakes_are_one_line(folder: Path) -> None:
         run([])
     with pytest.raises(UserError, match="give --standings FILE"):
         run(["--contests", str(folder / "contest.json")])
+    for option in (("--histogram", "users.jsonl"), ("--workers", "1")):
+        with pytest.raises(UserError, match=f"elo: {option[0]} {option[1]} is for rating a model"):
+            run(["--standings", str(folder / "standings.jsonl"), *option])
+    with pytest.raises(DataError, match="is a contest file, not the standings of a contest: give it as --contests"):
+        run(["--standings", str(folder / "contest.json")])
     both = ["--contests", str(folder / "contest.json"), str(folder / "contest.json"), "--submissions", str(folder / "submissions.jsonl")]
     with pytest.raises(DataError, match="the same name"):
         run(both)
+    (folder / "users.jsonl").write_text('{"rating": 3, "user": 1}\n', encoding="utf-8")
+    with pytest.raises(DataError, match="unknown column user: did you mean users"):
+        run([*both[:2], *both[3:], "--histogram", str(folder / "users.jsonl")])
     (folder / "users.jsonl").write_text('{"rating": "high", "users": 1}\n', encoding="utf-8")
     with pytest.raises(DataError, match="rating is 'high', users is 1: give whole numbers"):
         run([*both[:2], *both[3:], "--histogram", str(folder / "users.jsonl")])

@@ -63,6 +63,20 @@ def test_help_shows_types_and_no_default_that_says_nothing(command: str, capsys:
         assert "(default: runs/zero)" in shown
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("eval", ("usage: dunwu eval [MODEL] [-h]", "in the evaluation of the run, else 0.")),
+        ("compare", ("usage: dunwu compare distill-vs-rl [-h]", "dunwu compare evaluations --help")),
+    ],
+)
+def test_usage_names_what_stands_without_an_option(command: str, said: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert [text for text in said if text not in shown] == []
+
+
 def test_every_command_has_an_example() -> None:
     assert {command.split()[0] for command in EXAMPLES} == set(COMMANDS)
 

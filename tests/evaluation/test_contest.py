@@ -14,9 +14,7 @@ from dunwu.evaluation.contest import (
     Submission,
     entries,
     mean_rating,
-    read_standings,
     read_submissions,
-    standing_ranks,
 )
 from dunwu.evaluation.elo import expected_rank
 from dunwu.tasks.code_tests import CodeTests
@@ -78,7 +76,8 @@ def test_a_sample_is_ranked_and_rated(tmp_path: Path) -> None:
     (found,) = rated(contest, tmp_path, rows)
     assert found.solved == {"B": Solved(40, 1)}
     assert found.score == (-(1000 - 160 - 50), 0)
-    assert (found.rank, found.participants, found.unjudged) == (4, 4, 1)
+    assert (found.rank, found.last_rank, found.place, found.participants) == (4, 4, 4.0, 4)
+    assert (found.wrong, found.unjudged) == (2, 1)  # one of them at a problem that stays unsolved
     assert expected_rank(found.rating, [2000, 1500, 1500, 1000]) == pytest.approx(4, abs=1e-4)
 
 
@@ -86,8 +85,28 @@ def test_equals_share_a_rank_and_attempts_go_by_minute(tmp_path: Path) -> None:
     contest = make_contest(tmp_path, points={"A": 900, "B": 1000})
     (found,) = rated(contest, tmp_path, [{"problem": "A", "program": "wrong", "minute": 9}, {"problem": "A", "program": "right"}])
     assert found.solved == {"A": Solved(0, 0)}
-    assert found.rank == 2
+    assert (found.rank, found.last_rank, found.place, found.at_limit) == (2, 4, 3.0, False)
+    assert (found.as_json()["rank"], found.as_json()["rated_rank"]) == (2, 3.0)
     assert expected_rank(found.rating, [2000, 1500, 1500, 1000]) == pytest.approx(3, abs=1e-4)  # two are its equals: each counts half
+
+
+def test_a_rating_at_a_limit_is_marked(tmp_path: Path) -> None:
+    contest = make_contest(tmp_path)
+    (first,) = rated(contest, tmp_path, [{"problem": name, "program": "right"} for name in ("A", "B")])
+    assert (first.rank, first.place, first.at_limit) == (1, 1.5, False)  # 1500 points, as the best
+    (alone,) = rated(make_contest(tmp_path, points={"A": 501, "B": 1000}), tmp_path, [{"problem": n, "program": "right"} for n in "AB"])
+    assert (alone.rank, alone.rating, alone.at_limit, alone.as_json()["at_limit"]) == (1, 4000.0, True, True)
+    (last,) = rated(make_contest(tmp_path, minutes=60), tmp_path, [{"problem": "A", "program": "wrong"}])
+    assert (last.rank, last.last_rank, last.place, last.at_limit) == (4, 5, 4.5, False)
+
+
+def test_other_columns_of_submissions_are_accepted(tmp_path: Path) -> None:
+    contest = make_contest(tmp_path)
+    row = {"problem": "A", "program": "right", "minute": 1, "language": "en", "content": "x", "contest_id": 7, "time": 3, "model": "m"}
+    assert [each.minute for each in read_submissions(write_rows(tmp_path / "s.jsonl", [row]), [contest])] == [1]
+    write_rows(tmp_path / "s.jsonl", [{"problem": "A", "program": "right", "contest_id": "round"}])
+    with pytest.raises(DataError, match="unknown column contest_id: did you mean contest"):
+        read_submissions(tmp_path / "s.jsonl", [contest, make_contest(tmp_path, contest="other")])
 
 
 def test_samples_are_participants_of_their_own_and_contests_are_averaged(tmp_path: Path) -> None:
@@ -97,7 +116,7 @@ def test_samples_are_participants_of_their_own_and_contests_are_averaged(tmp_pat
     )
     assert (first.sample, first.rank, second.sample, second.rank) == ("0", 4, "1", 2)
     assert mean_rating([first, second]) == (pytest.approx((first.rating + second.rating) / 2), None)
-    other = Entry("other", "0", {}, (0, 0), 1, 4, 1000.0, 0)
+    other = Entry("other", "0", "points", {}, 0, (0, 0), 1, 1.0, 4, 1000.0, 0)
     mean, interval = mean_rating([first, second, other])
     middle = ((first.rating + second.rating) / 2 + 1000) / 2
     assert mean == pytest.approx(middle)
@@ -117,62 +136,20 @@ def test_a_sample_takes_part_in_every_contest(tmp_path: Path) -> None:
         list(entries([contest, other], submissions, lambda *_: True))
 
 
-def test_numbers_of_a_csv_file_are_text(tmp_path: Path) -> None:
-    (tmp_path / "s.csv").write_text("participant,rating_before,points\na,1500,3.5\nb,1400,4\n", encoding="utf-8")
-    found = read_standings(tmp_path / "s.csv")
-    assert [(each.rating, each.points) for each in found] == [(1500, 3.5), (1400, 4)]
-
-
-def test_a_participant_is_there_once_and_ranked_like_the_others(tmp_path: Path) -> None:
-    row = {"participant": "a", "rating_before": 1500, "rank": 1}
-    with pytest.raises(DataError, match="participant 'a' is there twice"):
-        read_standings(write_rows(tmp_path / "s.jsonl", [row, row]))
-    mixed = [row, {"participant": "b", "rating_before": 1500, "points": 4}]
-    with pytest.raises(DataError, match="participant 'a' has no points: give points to all, or a rank to all"):
-        standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", mixed)))
-
-
-def test_given_ranks_go_before_points(tmp_path: Path) -> None:
-    rows = [
-        {"participant": 1, "rating_before": 1500, "rank": 7, "points": 3},
-        {"participant": 2, "rating_before": 1500, "rank": 2, "points": 1},
-    ]
-    assert standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", rows))).tolist() == [2, 1]
-    for row in rows:
-        del row["rank"]
-    assert standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", rows))).tolist() == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({"rating_before": 1500, "rank": 1}, "participant is None"),
-        ({"participant": "a", "rank": 1}, "no rating_before"),
-        ({"participant": "a", "rating_before": 1500.5, "rank": 1}, "rating_before is 1500.5"),
-        ({"participant": "a", "rating_before": 99_999, "rank": 1}, "rating_before is 99999: give a whole number from -1000 to 8000"),
-        ({"participant": "a", "rating_before": 1500}, "neither points nor rank"),
-        ({"participant": "a", "rating_before": 1500, "points": "many"}, "points is 'many'"),
-        ({"participant": "a", "rating_before": 1500, "points": float("nan")}, "points is nan"),
-        ({"participant": "a", "rating_before": True, "rank": 1}, "rating_before is True"),
-        ({"participant": "a", "rating_before": 1500, "rank": 2.5}, "rank is 2.5: give a whole number from 1"),
-        ({"participant": True, "rating_before": 1500, "rank": 1}, "participant is True"),
-    ],
-)
-def test_bad_standings_are_named(row: dict[str, Any], message: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=message):
-        read_standings(write_rows(tmp_path / "s.jsonl", [row]))
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"scoring": "best"}, "scoring"),
+        ({"scoring": "best"}, "scoring = 'best': expected points, icpc"),
+        ({"minuts": 90}, "unknown key minuts: did you mean minutes"),
+        ({"limit": {"wall_s": 3}}, "unknown key limit: did you mean limits"),
+        ({"limits": {"wall": 3}}, "limits: unknown key wall: did you mean wall_s"),
+        ({"problems": {"A": PROBLEMS["A"] | {"tolerence": 0.1}}}, "problem 'A': unknown key tolerence: did you mean tolerance"),
         ({"points": {"A": 500}}, "points: no value for problem B"),
         ({"length": 3}, "length"),
-        ({"minutes": 0}, "minutes is 0"),
-        ({"minutes": "120"}, "minutes is '120'"),
-        ({"penalty": float("inf")}, "penalty is inf"),
-        ({"points": {"A": True, "B": 1}}, "points.A is True"),
+        ({"minutes": 0}, "minutes = 0: expected greater than 0"),
+        ({"minutes": "120"}, "minutes = '120'"),
+        ({"penalty": float("inf")}, "penalty = inf"),
+        ({"points": {"A": True, "B": 1}}, "points.A = True"),
         ({"standings": "."}, "is a folder: give the file of one contest"),
         ({"standings": "gone.jsonl"}, "gone.jsonl does not exist"),
         ({"problems": {}}, "no problems"),
@@ -192,6 +169,9 @@ def test_bad_contests_are_named(changes: dict[str, Any], message: str, tmp_path:
         ({"problem": "A", "program": "", "minute": 121}, "minute is 121: give a number from 0 to 120"),
         ({"problem": "A", "program": "", "programming_language": "cobol"}, "give python or cpp"),
         ({"problem": "A", "program": "", "sample": [1]}, "sample is"),
+        ({"problem": "A", "program": "", "minut": 3}, "row 1: unknown column minut: did you mean minute"),
+        ({"problem": "A", "program": "", "sample_id": 3}, "unknown column sample_id: did you mean sample"),
+        ({"problem": "A", "program": "", "programmingLanguage": "cpp"}, "did you mean programming_language"),
         ({"program": ""}, "has no problem None"),
     ],
 )

@@ -88,7 +88,7 @@ def test_a_clear_difference_is_said_and_turns_round() -> None:
 def test_problems_of_one_name_and_another_text_are_refused() -> None:
     one, other = result("one", {"a": [1]}), result("other", {"a": [0]})
     other = EvaluationResult("other", 1, tuple(replace(each, text="another") for each in other.rows))
-    with pytest.raises(DataError, match="problem a is another one in the second evaluation"):
+    with pytest.raises(DataError, match="problem a differs between one and other"):
         compare(one, other)
 
 
@@ -102,5 +102,12 @@ def test_any_numbers_of_samples_have_a_p_value() -> None:
 
 
 def test_without_a_common_problem_there_is_nothing_to_compare() -> None:
-    with pytest.raises(DataError, match="no problem is in both one and other"):
-        compare(result("one", {"a": [1]}), result("other", {"b": [1]}))
+    one, other = result("set", {"a": [1]}), result("set", {"b": [1]})
+    with pytest.raises(DataError, match="no problem is in both x/one and x/other"):
+        compare(one, other, names=("x/one", "x/other"))
+
+
+def test_identical_rows_are_known() -> None:
+    one = result("one", {"a": [1], "b": [0]})
+    assert compare(one, result("other", {"a": [1], "b": [0]})).identical
+    assert not compare(one, result("other", {"a": [1], "b": [1]})).identical

@@ -34,7 +34,8 @@ KINDS = {
 @dataclass(frozen=True)
 class CompareOptions:
     """Train one student in every way of distillation and by reinforcement learning, each with several seeds and the same compute, and write
-    a table of all. The same command resumes. Set any key as key=value, such as seeds=5."""
+    a table of all. The same command resumes. Set any key as key=value, such as seeds=5. Another command compares two evaluations
+    of the same problems: dunwu compare evaluations --help."""
 
     recipe: str | None = None
     """A YAML file, or the name of a bundled recipe."""

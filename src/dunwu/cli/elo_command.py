@@ -15,8 +15,10 @@ from pydantic import Field
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.show import printable, show
 from dunwu.errors import DataError, DunwuError, UserError
-from dunwu.evaluation.contest import Contest, Entry, Submission, entries, mean_rating, read_standings, read_submissions, standing_ranks
-from dunwu.evaluation.elo import RatedContest, percentile
+from dunwu.evaluation.contest import Contest, Entry, Submission, entries, mean_rating, read_submissions
+from dunwu.evaluation.contest_files import COLUMNS, refuse_misspelt, refuse_other_kind
+from dunwu.evaluation.elo import LIMITS, RatedContest, percentile
+from dunwu.evaluation.standings import read_standings, standing_ranks
 from dunwu.tasks.code_tests import CodeTests
 from dunwu.tasks.rows import local_rows
 
@@ -36,8 +38,8 @@ class EloOptions:
     """Users by rating (rows with rating and users), for the percentile."""
     json: bool = False
     """Print one JSON object per line."""
-    workers: Annotated[int, Field(ge=1)] = 1
-    """Number of programs judged in parallel."""
+    workers: Annotated[int | None, Field(ge=1)] = None
+    """Number of programs judged in parallel; by default 1."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -45,6 +47,9 @@ def run(arguments: Sequence[str]) -> int:
     options, rest = parse_options(EloOptions, "elo", arguments)
     refuse_rest("elo", rest)
     if options.standings is not None and not options.contests and options.submissions is None:
+        for name, given in (("histogram", options.histogram), ("workers", options.workers)):
+            if given is not None:
+                raise UserError(f"elo: --{name} {given} is for rating a model: leave it out with --standings")
         _replay(options.standings, options.json)
     elif options.standings is None and options.contests and options.submissions is not None:
         _rate([Contest(path) for path in options.contests], options)
@@ -79,7 +84,8 @@ def _rate(contests: Sequence[Contest], options: EloOptions) -> None:
     from dunwu.verifiers.code.extract import extract_program
     from dunwu.verifiers.code.verify import judge
 
-    with open_sandbox(os.environ.get(VARIABLE, "auto"), options.workers) as sandbox, ThreadPoolExecutor(options.workers) as threads:
+    workers = options.workers or 1
+    with open_sandbox(os.environ.get(VARIABLE, "auto"), workers) as sandbox, ThreadPoolExecutor(workers) as threads:
         failures: list[str] = []
 
         def verdict(submission: Submission, tests: CodeTests) -> bool | None:
@@ -102,28 +108,41 @@ def _rate(contests: Sequence[Contest], options: EloOptions) -> None:
     unjudged = sum(entry.unjudged for entry in found)
     if unjudged and not any(entry.solved for entry in found):
         raise DunwuError(f"no program was judged as right, and {unjudged} not at all: the sandbox failed: {failures[0]}")
+    limited = sum(entry.at_limit for entry in found)
     rating, interval = mean_rating(found)
     share = None if users is None else percentile(rating, users)
     if options.json:
         ends = None if interval is None else [round(end, 1) for end in interval]
         users_below = None if share is None else round(share, 2)
-        print(json.dumps({"rating": round(rating, 1), "interval": ends, "percentile": users_below, "unjudged": unjudged}))
+        mean = {"rating": round(rating, 1), "interval": ends, "percentile": users_below}
+        print(json.dumps(mean | {"ratings_at_limit": limited, "unjudged": unjudged}))
         return
     between = "" if interval is None else f" ({interval[0]:.0f} to {interval[1]:.0f})"
     above = "" if share is None else f"; above {share:.1f} % of the users"
     show(f"rating {rating:.0f}{between}; contests: {len(contests)}{above}")
+    if limited:
+        show(f"ratings at a limit ({LIMITS[0]:g} or {LIMITS[1]:g}) in this mean: {limited} of {len(found)}")
 
 
 def _line(entry: Entry) -> str:
     solved = ", ".join(map(printable, entry.solved)) or "nothing"
+    score = f"points {-entry.score[0]:g}" if entry.scoring == "points" else f"penalty {entry.score[1]:g}"
+    shared, among = entry.last_rank > entry.rank, entry.participants + 1
+    tied = f"rank {entry.rank}-{entry.last_rank} of {among} (a tie counts as {entry.place:g})"
+    ranked = tied if shared else f"rank {entry.rank} of {among}"
+    limit = f"{entry.rating:.0f} (the limit: no rating from {LIMITS[0]:g} to {LIMITS[1]:g} has this rank)"
+    rating = limit if entry.at_limit else f"{entry.rating:.0f}"
     unjudged = f"; {entry.unjudged} not judged: the sandbox failed" if entry.unjudged else ""
     where = f"contest {printable(entry.contest)}, sample {printable(entry.sample)}"
-    return f"{where}: solved {solved}; rank {entry.rank} among {entry.participants}, rating {entry.rating:.0f}{unjudged}"
+    achieved = f"solved {solved}; {score}, wrong attempts {entry.wrong}"
+    return f"{where}: {achieved}; {ranked}, rating {rating}{unjudged}"
 
 
 def _users(path: Path) -> dict[int, int]:
     users: dict[int, int] = {}
+    refuse_other_kind(path, "histogram")
     for row in local_rows(path):
+        refuse_misspelt(row, COLUMNS["histogram"])
         given = [row.columns.get(name) for name in ("rating", "users")]
         try:
             rating, count = (int(str(value)) for value in given)

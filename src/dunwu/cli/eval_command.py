@@ -37,7 +37,8 @@ class EvalOptions:
     """Evaluate a model on held-out problems. Set any other key of the evaluation as key=value, such as sampling.top_p=0.95."""
 
     model: str = BUNDLED_NAME
-    """tiny (bundled), a run directory (its newest checkpoint), a checkpoint or other local Hugging Face folder, or a hub id."""
+    """tiny (bundled), a run directory (its newest checkpoint), a checkpoint or other local Hugging Face folder, or a hub id. `--model`
+    itself may be left out: dunwu eval runs/zero."""
     task: str | None = None
     """countdown, game24, arithmetic, gsm8k, math, humaneval, mbpp, gcj, codecontests, code:FILE, reasoning-gym:NAME, a data file,
     or a hub id. By default the first evaluation of the checkpoint's run, with its other keys; else countdown."""
@@ -52,7 +53,7 @@ class EvalOptions:
     max_tokens: int | None = None
     """Longest completion, in tokens; by default 1024, 400 for the tiny model."""
     seed: int | None = None
-    """Selects the problems and the random draws of the completions."""
+    """Selects the problems and the random draws of the completions; by default as in the evaluation of the run, else 0."""
     template: str | None = None
     """Prompt template: a name, or a file with a block (.yaml) or Jinja (.jinja); single keys: template.system=r1. By default of the
     checkpoint's run, else the tokenizer's chat template, else r1-zero; for the tiny model tiny."""

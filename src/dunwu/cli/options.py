@@ -50,6 +50,8 @@ EXAMPLES = {
 }
 """By command, for its help."""
 WITH_KEYS = ("zero", "sft", "distill", "compare", "reward-model", "eval", "pretrain")
+USAGES = {"compare": "compare distill-vs-rl", "eval": "eval [MODEL]"}
+"""What the usage line says after `dunwu`, where it is more than the command."""
 _RULE = "────"
 
 
@@ -66,7 +68,7 @@ def parse_options(kind: type[Options], command: str, arguments: Sequence[str]) -
             options, rest = parse(
                 helped,
                 description="\n\n".join(filter(None, (description, example, keys))),
-                prog=f"dunwu {command}",
+                prog=f"dunwu {USAGES.get(command, command)}",
                 args=list(arguments),
                 return_unknown_args=True,
                 config=(tyro.conf.FlagCreatePairsOff,),

@@ -15,97 +15,32 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from dunwu.config.base import Config
+from dunwu.config.mistakes import describe
 from dunwu.errors import DataError
-from dunwu.evaluation.elo import HIGHEST, LOWEST, ranks_of, rating_of_rank
+from dunwu.evaluation.contest_files import COLUMNS, refuse_misspelt, refuse_other_kind
+from dunwu.evaluation.elo import LIMITS, rating_of_rank
 from dunwu.evaluation.intervals import t_factor
+from dunwu.evaluation.standings import Key, key_of, number, read_standings
 from dunwu.tasks.code_file import ProblemFile
 from dunwu.tasks.code_tests import CodeTests, ProgrammingLanguage
 from dunwu.tasks.rows import Row, local_rows
 
-Key = tuple[float, float]
-"""What ranks a participant: the smaller, the better."""
+Scoring = Literal["points", "icpc"]
 
 
-@dataclass(frozen=True)
-class Participant:
-    """One row of standings; ``rank`` where it is given, else the key decides."""
+class _File(Config):
+    model_config = ConfigDict(strict=True)
 
-    name: str | int
-    rating: int
-    points: float | None
-    penalty: float
-    rank: int | None
-
-
-def read_standings(path: Path) -> list[Participant]:
-    """The participants of a file with the columns ``participant``, ``rating_before``, and ``points`` and ``penalty`` or ``rank``."""
-    if path.is_dir():
-        raise DataError(f"{path} is a folder: give the file of one contest")
-    found: dict[str | int, Participant] = {}
-    for row in local_rows(path):
-        each = _participant(row)
-        if each.name in found:
-            raise DataError(f"{row.where}: participant {each.name!r} is there twice: keep one of the rows")
-        found[each.name] = each
-    return list(found.values())
-
-
-def standing_ranks(participants: Sequence[Participant]) -> NDArray[np.int64]:
-    """Ranks among these participants, equals with the best rank of their group; given ranks go before points.
-
-    Raises ``DataError`` if some have no rank and some no points.
-    """
-    if all(each.rank is not None for each in participants):
-        return ranks_of([(float(each.rank or 0),) for each in participants])
-    return ranks_of([_key(each) for each in participants])
-
-
-def _key(participant: Participant) -> Key:
-    if participant.points is None:
-        raise DataError(f"participant {participant.name!r} has no points: give points to all, or a rank to all")
-    return (-participant.points, participant.penalty)
-
-
-def _participant(row: Row) -> Participant:
-    found = row.columns
-    name = found.get("participant")
-    if isinstance(name, bool) or not isinstance(name, str | int) or name == "":
-        raise DataError(f"{row.where}: participant is {name!r}: give a name or a number")
-    rating = _number(row, "rating_before", LOWEST, HIGHEST, whole=True)
-    rank, points = _number(row, "rank", 1, whole=True), _number(row, "points")
-    if rating is None:
-        raise DataError(f"{row.where}: no rating_before: give the rating before the contest")
-    if rank is None and points is None:
-        raise DataError(f"{row.where}: neither points nor rank: give one of them")
-    return Participant(name, int(rating), points, _number(row, "penalty") or 0.0, None if rank is None else int(rank))
-
-
-def _number(row: Row, column: str, low: float = -1e12, high: float = 1e12, whole: bool = False) -> float | None:
-    """The number in a column, as text too (CSV); ``None`` if there is none."""
-    value = row.columns.get(column)
-    if value is None or value == "":
-        return None
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not low <= number <= high or (whole and number != int(number)):
-        kind = "a whole number" if whole else "a number"
-        raise DataError(f"{row.where}: {column} is {value!r}: give {kind} from {low:g} to {high:g}")
-    return number
-
-
-class _Header(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
+    problems: dict[str, Any]
+    limits: dict[str, Any] | None = None
     contest: str
-    scoring: Literal["points", "icpc"]
+    scoring: Scoring
     standings: str
     minutes: Annotated[float, Field(gt=0)] = 120
-    points: dict[str, Annotated[float, Field(gt=0)]] = {}
+    points: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     penalty: Annotated[float, Field(ge=0)] | None = None
 
 
@@ -117,13 +52,9 @@ class Contest:
     """
 
     def __init__(self, path: Path) -> None:
+        refuse_other_kind(path, "contest")
         self.problems = ProblemFile(path)
-        try:
-            header = _Header(**{key: value for key, value in self.problems.content.items() if key not in ("problems", "limits")})
-        except ValidationError as error:
-            first = error.errors()[0]
-            value = "" if first["type"] == "missing" else f" is {first['input']!r}"
-            raise DataError(f"{path}: {'.'.join(map(str, first['loc']))}{value}: {first['msg']}: correct it") from error
+        header = _read(path, self.problems.content)
         self.name, self.scoring, self.minutes = header.contest, header.scoring, header.minutes
         self.points = header.points
         self.penalty = header.penalty if header.penalty is not None else 50.0 if self.scoring == "points" else 10.0
@@ -131,7 +62,7 @@ class Contest:
         if self.scoring == "points" and missing:
             raise DataError(f"{path}: points: no value for problem {missing[0]}: give the points of every problem")
         self.participants = read_standings(path.parent / header.standings)
-        self._keys = [self._ranked(_key(each)) for each in self.participants]
+        self._keys = [self._ranked(key_of(each)) for each in self.participants]
 
     def key(self, solved: Mapping[str, Solved]) -> Key:
         """What ranks a participant that has solved these problems."""
@@ -147,14 +78,27 @@ class Contest:
         """1 and the number of participants that are better."""
         return 1 + sum(each < self._ranked(key) for each in self._keys)
 
-    def rating(self, key: Key) -> float:
-        """The rating whose expected rank is the obtained one, where equals count half, as a tie does in an expected rank."""
-        equals = sum(each == self._ranked(key) for each in self._keys)
-        return rating_of_rank(self.rank(key) + equals / 2, [each.rating for each in self.participants])
+    def place(self, key: Key) -> float:
+        """The rank that is rated: the mean of the places that the model and its equals share, as a tie counts half in an expected rank."""
+        return self.rank(key) + sum(each == self._ranked(key) for each in self._keys) / 2
+
+    def rating(self, place: float) -> float:
+        """The rating whose expected rank is ``place``."""
+        return rating_of_rank(place, [each.rating for each in self.participants])
 
     def _ranked(self, key: Key) -> Key:
         """With ``points``, a penalty decides nothing."""
         return key if self.scoring == "icpc" else (key[0], 0.0)
+
+
+def _read(path: Path, content: dict[str, Any]) -> _File:
+    try:
+        return _File(**content)
+    except ValidationError as error:
+        missing = [str(each["loc"][0]) for each in error.errors() if each["type"] == "missing"]
+        if len(missing) == error.error_count():
+            raise DataError(f"{path}: no {missing[0]}: add it") from error
+        raise DataError(f"{path}: {describe(error, _File, content)}") from error
 
 
 @dataclass(frozen=True)
@@ -180,10 +124,13 @@ class Submission:
 def read_submissions(path: Path, contests: Sequence[Contest]) -> list[Submission]:
     """Rows with ``problem`` and ``program`` (a program, or a completion that contains one in a block), and optionally ``minute`` (0),
     ``sample`` (1), ``programming_language`` (python) and ``contest``, which is needed if there are several."""
+    refuse_other_kind(path, "submissions")
     return [_submission(row, {each.name: each for each in contests}) for row in local_rows(path)]
 
 
 def _submission(row: Row, contests: Mapping[str, Contest]) -> Submission:
+    # Only several contests need a name, and a column `content` is none.
+    refuse_misspelt(row, [name for name in COLUMNS["submissions"] if name != "contest" or len(contests) > 1])
     found = row.columns
     named = found.get("contest")
     contest = next(iter(contests.values())) if named is None and len(contests) == 1 else contests.get(str(named))
@@ -199,11 +146,11 @@ def _submission(row: Row, contests: Mapping[str, Contest]) -> Submission:
         raise DataError(f"{row.where}: programming_language is {language!r}: give python or cpp")
     if contest.problems.tests(problem, language).programming_language != language:
         raise DataError(f"{row.where}: problem {problem!r} calls a Python function: give a program in python")
-    number = int(sample) if isinstance(sample, float) and sample == int(sample) else sample
-    if isinstance(number, bool) or not isinstance(number, str | int | None):
+    name = int(sample) if isinstance(sample, float) and sample == int(sample) else sample
+    if isinstance(name, bool) or not isinstance(name, str | int | None):
         raise DataError(f"{row.where}: sample is {sample!r}: give a name or a whole number")
-    minute = _number(row, "minute", 0, contest.minutes) or 0.0
-    return Submission(contest.name, problem, program, minute, "1" if number is None else str(number), language)
+    minute = number(row, "minute", 0, contest.minutes) or 0.0
+    return Submission(contest.name, problem, program, minute, "1" if name is None else str(name), language)
 
 
 Judge = Callable[[Submission, CodeTests], bool | None]
@@ -215,27 +162,46 @@ Mapper = Callable[[Callable[[list[Submission]], "_Judged"], list[list[Submission
 
 @dataclass(frozen=True)
 class Entry:
-    """What one sample of a contest's submissions achieved; ``unjudged``: attempts without a verdict, as if not made."""
+    """What one sample of a contest's submissions achieved.
+
+    ``place``: the rank that is rated (`Contest.place`). ``wrong``: wrong attempts, at unsolved problems too. ``unjudged``: attempts
+    without a verdict, as if not made.
+    """
 
     contest: str
     sample: str
+    scoring: Scoring
     solved: Mapping[str, Solved]
+    wrong: int
     score: Key
     rank: int
+    place: float
     participants: int
     rating: float
     unjudged: int
+
+    @property
+    def at_limit(self) -> bool:
+        """True if no rating within the limits has this place as its expected rank, as for a first or last one."""
+        return self.rating in LIMITS
+
+    @property
+    def last_rank(self) -> int:
+        """The last of the places that the model and its equals share; ``rank`` is the first."""
+        return round(2 * self.place) - self.rank
 
     def as_json(self) -> dict[str, Any]:
         """For a line of JSON."""
         solved = {name: {"minute": each.minute, "wrong": each.wrong} for name, each in self.solved.items()}
         return {
-            "contest": self.contest, "sample": self.sample, "solved": solved, "points": -self.score[0], "penalty": self.score[1],
-            "rank": self.rank, "participants": self.participants, "rating": round(self.rating, 1), "unjudged": self.unjudged,
+            "contest": self.contest, "sample": self.sample, "scoring": self.scoring, "solved": solved, "wrong_attempts": self.wrong,
+            "points": -self.score[0], "penalty": self.score[1], "rank": self.rank, "rated_rank": self.place,
+            "participants": self.participants, "rating": round(self.rating, 1), "at_limit": self.at_limit, "unjudged": self.unjudged,
         }  # fmt: skip
 
 
-_Judged = tuple[Solved | None, int]
+_Judged = tuple[Solved | None, int, int]
+"""When a problem was solved, if it was; wrong attempts; attempts without a verdict."""
 
 
 def entries(contests: Sequence[Contest], submissions: Sequence[Submission], judge: Judge, mapper: Mapper = map) -> Iterator[Entry]:
@@ -253,22 +219,37 @@ def entries(contests: Sequence[Contest], submissions: Sequence[Submission], judg
             own = sorted((each for each in submissions if (each.contest, each.sample) == (contest.name, sample)), key=lambda s: s.minute)
             attempts = [[each for each in own if each.problem == name] for name in contest.problems.names]
             judged = list(mapper(partial(_judged, contest=contest, judge=judge), attempts))
-            solved = {name: found for name, (found, _) in zip(contest.problems.names, judged, strict=True) if found is not None}
-            score, unjudged = contest.key(solved), sum(count for _, count in judged)
-            rank, rating = contest.rank(score), contest.rating(score)
-            yield Entry(contest.name, sample, solved, score, rank, len(contest.participants), rating, unjudged)
+            yield _entry(contest, sample, dict(zip(contest.problems.names, judged, strict=True)))
+
+
+def _entry(contest: Contest, sample: str, judged: Mapping[str, _Judged]) -> Entry:
+    solved = {name: found for name, (found, _, _) in judged.items() if found is not None}
+    score = contest.key(solved)
+    place = contest.place(score)
+    return Entry(
+        contest=contest.name,
+        sample=sample,
+        scoring=contest.scoring,
+        solved=solved,
+        wrong=sum(wrong for _, wrong, _ in judged.values()),
+        score=score,
+        rank=contest.rank(score),
+        place=place,
+        participants=len(contest.participants),
+        rating=contest.rating(place),
+        unjudged=sum(unjudged for _, _, unjudged in judged.values()),
+    )
 
 
 def _judged(attempts: Sequence[Submission], contest: Contest, judge: Judge) -> _Judged:
-    """When a problem was solved, if it was, and how many attempts have no verdict."""
     wrong = unjudged = 0
     for each in attempts:
         right = judge(each, contest.problems.tests(each.problem, each.programming_language))
         if right:
-            return Solved(each.minute, wrong), unjudged
+            return Solved(each.minute, wrong), wrong, unjudged
         unjudged += right is None
         wrong += right is False
-    return None, unjudged
+    return None, wrong, unjudged
 
 
 def mean_rating(found: Sequence[Entry]) -> tuple[float, tuple[float, float] | None]:

@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 
 LOWEST, HIGHEST = -1000, 8000
 """Ratings that a participant can have."""
+LIMITS = (0.0, 4000.0)
+"""Of the ratings that a rank stands for."""
 _BEST_NEEDED = 8000
 _PERFORMANCES = (-500, 6000)
 _SAMPLED = 12
@@ -207,7 +209,7 @@ def expected_rank(rating: float, others: Sequence[int]) -> float:
     return 1.0 + float(win_probability(np.asarray(others, np.float64) - rating).sum())
 
 
-def rating_of_rank(rank: float, others: Sequence[int], limits: tuple[float, float] = (0.0, 4000.0)) -> float:
+def rating_of_rank(rank: float, others: Sequence[int], limits: tuple[float, float] = LIMITS) -> float:
     """The rating within ``limits`` whose expected rank among ``others`` is ``rank``, by bisection (CodeElo, arXiv 2501.01257).
 
     The first of all has no such rating, nor has the last: they have a limit.

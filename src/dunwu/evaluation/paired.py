@@ -26,7 +26,8 @@ class Paired:
 
     ``difference``, other minus one, has the 95 % interval of a paired bootstrap over problems. ``p_value`` is two-sided: how often random
     signs of the problems' differences give one as far from 0. With one sample a problem this is McNemar's exact test; with unequal numbers
-    of samples of a problem it is an approximation. ``unpaired`` problems have no answer with a verdict in one of the two.
+    of samples of a problem it is an approximation. ``unpaired`` problems have no answer with a verdict in one of the two. ``identical``:
+    the two have the same rows.
     """
 
     one: Estimate
@@ -39,6 +40,7 @@ class Paired:
     interval: tuple[float, float]
     p_value: float
     exact: bool
+    identical: bool
 
     @property
     def verdict(self) -> str:
@@ -48,18 +50,20 @@ class Paired:
         return "the second is better" if self.difference > 0 else "the first is better"
 
 
-def compare(one: EvaluationResult, other: EvaluationResult, seed: int = 0) -> Paired:
+def compare(one: EvaluationResult, other: EvaluationResult, seed: int = 0, names: tuple[object, object] | None = None) -> Paired:
     """Compare by the mean over each problem's samples; those whose verifier failed count nowhere.
 
-    Raises ``DataError`` without a common problem.
+    Raises ``DataError``, with the ``names`` of the two, such as their paths, without a common problem.
     """
     before, after = _answers(one), _answers(other)
+    first_name, second_name = names or (one.name, other.name)
     common = [name for name in before if name in after]
     texts = [{rows[0].problem_id: rows[0].text for rows in result.problems} for result in (one, other)]
     if other_text := next((name for name in common if texts[0][name] != texts[1][name]), None):
-        raise DataError(f"problem {other_text} is another one in the second evaluation: evaluate both models on the same problems")
+        both = f"{first_name} and {second_name}"
+        raise DataError(f"problem {other_text} differs between {both}: evaluate both models on the same problems")
     if not common:
-        raise DataError(f"no problem is in both {one.name} and {other.name}: evaluate both models on the same problems (the same seed)")
+        raise DataError(f"no problem is in both {first_name} and {second_name}: evaluate both models on the same problems (the same seed)")
     first, second = (share([answers[name] for name in common]) for answers in (before, after))
     assert first is not None, "each problem has answers"
     assert second is not None, "each problem has answers"
@@ -77,6 +81,7 @@ def compare(one: EvaluationResult, other: EvaluationResult, seed: int = 0) -> Pa
         interval=bootstrap_interval([float(each) for each in differences], seed),
         p_value=p_value,
         exact=exact,
+        identical=one.rows == other.rows,
     )
 
 

@@ -21,9 +21,11 @@ from pydantic import ValidationError
 from dunwu.errors import DataError
 from dunwu.tasks.asserts import assert_tests, literal
 from dunwu.tasks.code_tests import Case, CodeLimits, CodeTests, ProgrammingLanguage
+from dunwu.tasks.near_names import near_name
 
 ORACLE = "{ORACLE}"
 _OPTIONS = ("checker", "checker_program", "tolerance", "preamble")
+_LIMITS = ("cpu_s", "wall_s", "memory_mib", "stdout_mib", "total_s")
 
 
 def new_oracle() -> str:
@@ -47,8 +49,10 @@ class ProblemFile:
         self.content: dict[str, Any] = content
         self._problems = problems
         self._limits = content.get("limits") or {}
+        _refuse_misspelt(f"{path}, limits", self._limits, _LIMITS)
         for name in problems:
             self.tests(name)
+            _refuse_misspelt(f"{path}, problem {name!r}", problems[name], _OPTIONS)
 
     @property
     def names(self) -> list[str]:
@@ -65,6 +69,11 @@ class ProblemFile:
             raise DataError(f"{self.path}, problem {name!r}: {error.errors()[0]['msg']}: correct it") from error
         except (ValueError, SyntaxError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise DataError(f"{self.path}, problem {name!r}: {type(error).__name__} {error}: correct it") from error
+
+
+def _refuse_misspelt(where: str, given: Any, known: tuple[str, ...]) -> None:
+    if isinstance(given, dict) and (found := near_name(frozenset(given), known)):
+        raise DataError(f"{where}: unknown key {found[0]}: did you mean {found[1]}?")
 
 
 def _limits(given: Mapping[str, Any]) -> CodeLimits:
