@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     for name, path, model, each in zip(("first", "second"), paths, models, (found.one, found.other), strict=True):
         of = printable(f"{path} (model {model})" if model else path)
-        show(f"{name}: pass@1 {100 * each.value:.1f} % ({100 * each.low:.1f} to {100 * each.high:.1f}), {of}")
+        show(f"{name}: pass@1 {100 * each.value:.1f} % ({100 * each.low:.1f} to {100 * each.high:.1f}) in {of}")
     low, high = (100 * end for end in found.interval)
     test = "exact" if found.exact else "approximate"
     show(f"difference {100 * found.difference:+.1f} points ({low:+.1f} to {high:+.1f}), p = {found.p_value:.2g} ({test})")
