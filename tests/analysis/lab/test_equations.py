@@ -39,6 +39,9 @@ def test_equations_are_read_with_their_truth(text, expected):
         ("2*3=6.5-0.5=6", [("2*3", 6, True), ("6.5-0.5", 6, True)]),
         ("5/2=2.5*4=10", [("5/2", Fraction(5, 2), True), ("2.5*4", 10, True)]),
         ("10/3=3.33", [("10/3", Fraction(333, 100), True)]),
+        ("7/6=1.16666666666666", [("7/6", Fraction("1.16666666666666"), True)]),
+        ("f(x) = 2*(-2.1) - 3 = -4.2 -3 = -7.2", [("2*(-2.1)-3", Fraction("-7.2"), True), ("-4.2-3", Fraction("-7.2"), True)]),
+        ("fee = 6.50 + 4.50 = 11.00 dollars", [("6.50+4.50", 11, True)]),
         ("10/3=3.34", [("10/3", Fraction(334, 100), False)]),
     ],
 )
@@ -67,6 +70,18 @@ def test_in_a_puzzle_a_comma_separates():
         "1=1",
         "1234567*2=2469134",
         "x - 3 = 5",
+        "27/6 = 4 with a remainder of 3",
+        r"27/6 = 4 \text{ remainder } 3",
+        "27÷6=4余3",
+        "7 = 2 * 7 * sin(t)",
+        "18 * 1.5 = 18 * (1",
+        "f'(2) = 12*4",
+        "C(8, 2) = 7*4",
+        r"\log 2 - 1 = -4",
+        r"\log_{2} 8 = 1+2",
+        "20% of 50 = 5*2",
+        "(a, 4-(-1)) = (-4, 5)",
+        "2 = .05*50",
     ],
 )
 def test_what_cannot_be_judged_is_no_equation(text):

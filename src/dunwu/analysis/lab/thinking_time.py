@@ -20,6 +20,10 @@ from dunwu.evaluation.metrics import spearman
 from dunwu.evaluation.result import difficulty_groups
 
 _STEPS_PER_UNIT = 10
+_RELATIONS = (
+    ("difficulty", "ratio per level", "rank correlation with difficulty"),
+    ("human_seconds", "exponent of human seconds", "rank correlation with human seconds"),
+)
 
 
 def analyse(material: Material) -> Json:
@@ -103,17 +107,15 @@ def part(found: Json) -> Part:
 
 def _cells(found: Json) -> dict[str, str]:
     cells = {"thinking (tokens)": shown(found["tokens"], 1)}
-    cells |= {f"of {kind} answers": shown(found[kind], 1) for kind in ("right", "wrong")}
+    cells |= {"of right answers": shown(found["right"], 1), "of wrong answers": shown(found["wrong"], 1)}
     cells |= {f"difficulty {_label(level)}": shown(level["tokens"], 1) for level in found["levels"]}
-    for key, unit in (("difficulty", "ratio per level"), ("human_seconds", "exponent of human seconds")):
+    for key, unit, rank in _RELATIONS:
         if relation := found[key]:
             line = relation["log_length"]
             scale = math.exp if key == "difficulty" else float
             values = {"value": scale(line["slope"]), "interval": [scale(end) for end in line["interval"]]}
             cells[unit] = shown(values, 2)
-            cells[f"rank correlation with {key.replace('_', ' ')}"] = (
-                "–" if relation["spearman"] is None else f"{plain(relation['spearman'])} (chance ±{relation['chance']:.2f})"
-            )
+            cells[rank] = "–" if relation["spearman"] is None else f"{plain(relation['spearman'])} (chance ±{relation['chance']:.2f})"
     return cells
 
 
