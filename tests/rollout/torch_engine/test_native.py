@@ -25,12 +25,6 @@ MakeModel = Callable[[str], Any]
 MakePrompts = Callable[..., list[Prompt]]
 
 
-@pytest.fixture
-def bf16(native_decoder: None) -> None:
-    if not library(SOURCE).dunwu_has_bf16():
-        pytest.skip("this processor has no bfloat16 products")
-
-
 def drawn(completions: Sequence[Completion]) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
     return [(completion.tokens.ids, completion.tokens.behaviour_logprobs) for completion in completions]
 
@@ -66,9 +60,8 @@ def threads() -> Any:
     ],
 )
 def test_bits_do_not_depend_on_batch_slots_or_threads(
-    family: str, precision: Any, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, threads: Any, request: Any
+    family: str, precision: Any, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, threads: Any, native_decoder: None
 ) -> None:
-    request.getfixturevalue("bf16" if precision == "bfloat16" else "native_decoder")
     model, prompts, seeds = make_model(family), make_prompts(LENGTHS), range(70)
     threads(1)
     whole = drawn(TorchEngine(model, tokenizer, 70, precision).generate(group_requests(prompts, SAMPLED, 10, seeds)))
@@ -79,10 +72,9 @@ def test_bits_do_not_depend_on_batch_slots_or_threads(
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_bits_do_not_depend_on_the_prompts_beside_it(
-    precision: Any, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, threads: Any, request: Any
+    precision: Any, make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, threads: Any, native_decoder: None
 ) -> None:
     """Alone, or read together with others: in one team or one thread's share, before and behind the end of a block of rows."""
-    request.getfixturevalue("bf16" if precision == "bfloat16" else "native_decoder")
     model, prompts = make_model("qwen2"), make_prompts([1 + i * 7 % 37 for i in range(60)])
     threads(1)
     alone = [
@@ -98,9 +90,8 @@ def test_bits_do_not_depend_on_the_prompts_beside_it(
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama", "yarn"])
 def test_prompts_are_read_as_the_model_reads_them(
-    family: str, precision: Any, make_model: MakeModel, make_prompts: MakePrompts, threads: Any, request: Any
+    family: str, precision: Any, make_model: MakeModel, make_prompts: MakePrompts, threads: Any, native_decoder: None
 ) -> None:
-    request.getfixturevalue("bf16" if precision == "bfloat16" else "native_decoder")
     model, prompts = make_model(family), [prompt.token_ids for prompt in make_prompts([40, 1, 33, 7, 40, 16, 2])]
     with torch.no_grad():
         for parameter in model.parameters():
@@ -135,7 +126,7 @@ def test_the_decoder_refuses_ids_itself(make_model: MakeModel, native_decoder: N
         decoder.read([(5, -3)], [0])
 
 
-def test_bfloat16_stays_near_float32(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, bf16: None) -> None:
+def test_bfloat16_stays_near_float32(make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, native_decoder: None) -> None:
     for family in ("qwen2", "qwen3", "llama"):
         model, prompts = make_model(family), make_prompts(LENGTHS)
         with torch.no_grad():
@@ -155,6 +146,23 @@ def test_bfloat16_stays_near_float32(make_model: MakeModel, make_prompts: MakePr
         found = torch.cat(differences)
         assert 0 < found.mean() < 0.02
         assert found.max() < 0.2
+
+
+def test_without_bfloat16_products_only_weights_are_rounded(
+    make_model: MakeModel, make_prompts: MakePrompts, tokenizer: Any, native_decoder: None
+) -> None:
+    """Weights that are bfloat16 already give the bits of float32."""
+    if library(SOURCE).dunwu_has_bf16():
+        pytest.skip("this processor has bfloat16 products")
+    model, prompts = make_model("qwen3"), make_prompts(LENGTHS)
+    requests = group_requests(prompts, SAMPLED, 10, range(70))
+    unrounded = drawn(TorchEngine(model, tokenizer, 70, "bfloat16").generate(requests))
+    assert unrounded != drawn(TorchEngine(model, tokenizer, 70, "float32").generate(requests))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.bfloat16())
+    found = [drawn(TorchEngine(model, tokenizer, 70, precision).generate(requests)) for precision in ("float32", "bfloat16")]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("params", [{"top_p": 0.8}, {"top_k": 7}, {"min_p": 0.05}, {"temperature": 0.6, "top_p": 0.95}])

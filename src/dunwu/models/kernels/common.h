@@ -117,13 +117,23 @@ ALWAYS vec exponential(vec x) {
     return (vec)((ivec)p + exponent);
 }
 
+/* Column i of a block in bfloat16 is the lower half of the i-th of LANES words, column LANES + i the upper one. */
+ALWAYS void load_block(const float *from, const int narrow, vec *first, vec *second) {
+    if (narrow) {
+        ivec words = *(ivec *)from;
+        *first = (vec)(words << 16), *second = (vec)(words & -65536);
+    } else *first = *(vec *)from, *second = *(vec *)(from + LANES);
+}
+
 /* A product of `count` rows and BLOCK columns goes to `to`, or is added to it: element (row, k) of the first factor is a[row * across + k * along], that of
- * the second is b[k * stride + column]. `count` is a constant, and `across` or `along` is 1. Sums over k run in order. */
-ALWAYS void sum_rows(const int count, const float *a, size_t across, size_t along, const float *b, size_t stride, int32_t depth, float *to, size_t width, const int add) {
+ * the second is b[k * stride + column], or with `narrow` bfloat16 in the words b[k * stride + ...]. `count`, `add` and `narrow` are constants, and `across`
+ * or `along` is 1. Sums over k run in order. */
+ALWAYS void sum_rows(const int count, const float *a, size_t across, size_t along, const float *b, size_t stride, int32_t depth, float *to, size_t width, const int add, const int narrow) {
     vec sums[SUMMED][2] = {};
     for (int r = 0; add && r < count; r++) sums[r][0] = *(vec *)(to + r * width), sums[r][1] = *(vec *)(to + r * width + LANES);
     for (int32_t k = 0; k < depth; k++) {
-        vec b0 = *(vec *)(b + k * stride), b1 = *(vec *)(b + k * stride + LANES);
+        vec b0, b1;
+        load_block(b + k * stride, narrow, &b0, &b1);
         for (int r = 0; r < count; r++) {
             vec value = splat(a[r * across + k * along]);
             sums[r][0] += value * b0;
@@ -133,12 +143,12 @@ ALWAYS void sum_rows(const int count, const float *a, size_t across, size_t alon
     for (int r = 0; r < count; r++) *(vec *)(to + r * width) = sums[r][0], *(vec *)(to + r * width + LANES) = sums[r][1];
 }
 
-ALWAYS void sum_block(int32_t rows, const float *a, size_t across, size_t along, const float *b, size_t stride, int32_t depth, float *to, size_t width, const int add) {
+ALWAYS void sum_block(int32_t rows, const float *a, size_t across, size_t along, const float *b, size_t stride, int32_t depth, float *to, size_t width, const int add, const int narrow) {
     int32_t parts = (rows + SUMMED - 1) / SUMMED;
     for (; parts > 0; parts--) {
         const int32_t count = (rows + parts - 1) / parts; /* about the same for each: few sums leave the units waiting */
         switch (count) {
-#define CASE(n) case n: sum_rows(n, a, across, along, b, stride, depth, to, width, add); break;
+#define CASE(n) case n: sum_rows(n, a, across, along, b, stride, depth, to, width, add, narrow); break;
             CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #if SUMMED > 6
             CASE(7) CASE(8)
@@ -151,7 +161,7 @@ ALWAYS void sum_block(int32_t rows, const float *a, size_t across, size_t along,
 
 /* Rows of `a` times a matrix packed BLOCK columns together. */
 static void block_f32(const float *a, int32_t stride, int32_t rows, const float *w, int32_t inputs, float *block) {
-    sum_block(rows, a, (size_t)stride, 1, w, BLOCK, inputs, block, BLOCK, 0);
+    sum_block(rows, a, (size_t)stride, 1, w, BLOCK, inputs, block, BLOCK, 0, 0);
 }
 
 static bf16 to_bf16(float value) {

@@ -37,7 +37,7 @@ static void add_weight_gradient(Work *w, const Linear *linear, float *gradient, 
         pack_columns(x + (size_t)top * stride, stride, count, inputs, w->pairs);
         for (int32_t n = 0; n < linear->outputs; n += BLOCK)
             for (int32_t k = 0; k < inputs; k += BLOCK)
-                sum_block(BLOCK, w->transposed + (size_t)n * count, 1, BLOCK, w->pairs + (size_t)k * count, BLOCK, count, gradient + (size_t)n * inputs + k, inputs, 1);
+                sum_block(BLOCK, w->transposed + (size_t)n * count, 1, BLOCK, w->pairs + (size_t)k * count, BLOCK, count, gradient + (size_t)n * inputs + k, inputs, 1, 0);
     }
 }
 
@@ -66,13 +66,13 @@ static void pairs_of(const Scorer *e, const Sequence *s, int32_t keys, const flo
 static void score_keys(const Scorer *e, const float *queries, int32_t stride, const float *tiles, int32_t keys, float *scores, int32_t width) {
     const int32_t dim = e->shape.head_dim;
     for (int32_t key = 0; key < keys; key += BLOCK)
-        sum_block(TAKEN, queries, (size_t)stride, 1, tiles + (size_t)key * dim, BLOCK, dim, scores + key, (size_t)width, 0);
+        sum_block(TAKEN, queries, (size_t)stride, 1, tiles + (size_t)key * dim, BLOCK, dim, scores + key, (size_t)width, 0, 0);
 }
 
 /* (TAKEN x keys) weights times keys or values: (TAKEN x dim) floats. */
 static void mix_values(const Scorer *e, const float *weights, int32_t width, const float *values, int32_t keys, float *to) {
     const int32_t dim = e->shape.head_dim;
-    for (int32_t i = 0; i < dim; i += BLOCK) sum_block(TAKEN, weights, (size_t)width, 1, values + i, (size_t)dim, keys, to + i, (size_t)dim, 0);
+    for (int32_t i = 0; i < dim; i += BLOCK) sum_block(TAKEN, weights, (size_t)width, 1, values + i, (size_t)dim, keys, to + i, (size_t)dim, 0, 0);
 }
 
 /* Weights and slopes of two queries for some keys. */
@@ -91,5 +91,5 @@ static void add_over_queries(const Scorer *e, const Work *w, const float *from, 
     const size_t width = (size_t)e->longest;
     (void)w;
     for (int32_t i = 0; i < dim; i += BLOCK)
-        for (int32_t key = 0; key < keys; key += BLOCK) sum_block(BLOCK, from + i, 1, (size_t)stride, weights + key, width, count, to + i * width + key, width, 1);
+        for (int32_t key = 0; key < keys; key += BLOCK) sum_block(BLOCK, from + i, 1, (size_t)stride, weights + key, width, count, to + i * width + key, width, 1, 0);
 }

@@ -5,7 +5,8 @@
  *   - a thread takes its share of the sequences through all layers, and through several tokens, and meets the others only at the end; where
  *     sequences are few, the threads share the columns of each weight matrix instead (`Team`);
  *   - weights are packed once per call in the order in which they are read, queries, keys and values as one matrix, gate and up as one;
- *   - bfloat16 products on tiles (AMX) where the processor has them, else in vectors (AVX-512), sums always in float32;
+ *   - bfloat16 products on tiles (AMX) where the processor has them, else in vectors (AVX-512), sums always in float32; on other processors
+ *     only the weights are bfloat16, which halves what is read;
  *   - keys are stored a vector of positions at a time, so that attention needs no reduction across lanes; a group's prompt is stored once;
  *   - sampling reads the logits where they lie.
  *
@@ -44,7 +45,8 @@ typedef struct {
 
 typedef struct {
     Shape shape;
-    size_t element;
+    int32_t narrow; /* weights in bfloat16, all else in float32 */
+    size_t element, weight_element;
     int32_t width, normed_stride, attended_stride, gated_stride, tiles; /* width: hidden, padded */
     const float *embedding;
     float *norm;
@@ -169,6 +171,10 @@ static void block_pairs(const bf16 *a, int32_t stride, int32_t rows, const bf16 
 
 static void block_any(const Engine *e, const void *a, int32_t stride, int32_t row, int32_t rows, const Linear *linear, int32_t column, float *block) {
     size_t at = (size_t)column * linear->inputs, from = (size_t)row * stride;
+    if (e->narrow) {
+        sum_block(rows, (const float *)a + from, (size_t)stride, 1, (const float *)linear->weight + at / 2, LANES, linear->inputs, block, BLOCK, 0, 1);
+        return;
+    }
     if (!e->shape.use_bf16) {
         block_f32((const float *)a + from, stride, rows, (const float *)linear->weight + at, linear->inputs, block);
         return;
@@ -702,7 +708,7 @@ void dunwu_read(Engine *e, const Read *read, int32_t count, const int32_t *parts
 
 static int allocate_linear(const Engine *e, Linear *linear, int32_t outputs, int32_t inputs) {
     linear->outputs = round_up(outputs, BLOCK), linear->inputs = round_up(inputs, BLOCK);
-    linear->weight = allocate((size_t)linear->outputs * linear->inputs * e->element);
+    linear->weight = allocate((size_t)linear->outputs * linear->inputs * e->weight_element);
     linear->bias = allocate((size_t)linear->outputs * 4);
     return linear->weight && linear->bias;
 }
@@ -729,20 +735,20 @@ void dunwu_free(Engine *e) {
     release(e->head.weight), release(e->head.bias), release(e->norm), free(e->layers), free(e);
 }
 
-/* NULL where memory is short or bfloat16 is asked for and the processor has none. */
+/* NULL where memory is short. */
 Engine *dunwu_new(const Shape *shape, int32_t threads) {
-    if (shape->use_bf16 && !HAS_BF16) return NULL;
     Engine *e = calloc(1, sizeof *e);
     if (!e) return NULL;
     e->shape = *shape, e->threads = threads;
-    e->element = shape->use_bf16 ? 2 : 4;
+    e->narrow = shape->use_bf16 && !HAS_BF16, e->shape.use_bf16 = shape->use_bf16 && HAS_BF16;
+    e->element = e->shape.use_bf16 ? 2 : 4, e->weight_element = shape->use_bf16 ? 2 : 4;
     e->width = round_up(shape->hidden, BLOCK);
     /* The odd line keeps the rows of a tile in different sets of the first-level cache. */
     e->normed_stride = e->width + BLOCK;
     e->attended_stride = round_up(shape->heads * shape->head_dim, BLOCK) + BLOCK;
     e->gated_stride = round_up(shape->intermediate, BLOCK) + BLOCK;
 #if HAS_AMX
-    e->tiles = shape->use_bf16 && amx_allowed();
+    e->tiles = e->shape.use_bf16 && amx_allowed();
 #endif
     e->layers = calloc((size_t)shape->layers, sizeof *e->layers);
     e->norm = allocate((size_t)e->width * 4);
@@ -810,6 +816,12 @@ void dunwu_pack(Engine *e, int32_t layer, int32_t kind, int32_t at, int32_t inte
             continue;
         }
 #endif
+        if (e->narrow) {
+            bf16 *to = (bf16 *)linear->weight + n / BLOCK * BLOCK * padded + n % BLOCK / LANES;
+            for (int32_t i = 0; i < count; i++)
+                for (int32_t k = 0; k < inputs; k++) to[(size_t)k * BLOCK + 2 * i] = to_bf16(from[(size_t)i * inputs + k]);
+            continue;
+        }
         float *to = (float *)linear->weight + n / BLOCK * BLOCK * padded + n % BLOCK;
         for (int32_t i = 0; i < count; i++)
             for (int32_t k = 0; k < inputs; k++) to[(size_t)k * BLOCK + i] = from[(size_t)i * inputs + k];

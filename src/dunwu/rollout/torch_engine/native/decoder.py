@@ -76,12 +76,13 @@ class NativeDecoder:
     """One model shape in one precision. Memory is kept between calls; ``load`` packs the weights."""
 
     def __init__(self, weights: DecoderWeights, precision: Precision, threads: int) -> None:
-        """``auto`` is bfloat16 if the processor supports such products. Raises ``NativeUnavailable`` with the reason."""
+        """``auto`` is bfloat16 if the processor supports such products; without them only the weights are rounded to bfloat16.
+
+        Raises ``NativeUnavailable`` with the reason.
+        """
         _check(weights)
         self._lib = _library()
         use_bf16 = bool(self._lib.dunwu_has_bf16()) if precision == "auto" else precision == "bfloat16"
-        if use_bf16 and not self._lib.dunwu_has_bf16():
-            raise NativeUnavailable(lacking("bfloat16 products (AVX512-BF16 or AMX)"))
         self.precision: Precision = "bfloat16" if use_bf16 else "float32"
         self.threads = threads
         self._room = (0, 0, 0, 0)
@@ -195,7 +196,7 @@ def availability() -> tuple[bool, str]:
         bf16 = bool(_library().dunwu_has_bf16())
     except NativeUnavailable as reason:
         return False, f"torch decodes ({reason})"
-    return True, "native decoder, float32" + (" and bfloat16" if bf16 else "; no bfloat16 products at this level")
+    return True, "native decoder, float32" + (" and bfloat16" if bf16 else ", or bfloat16 weights")
 
 
 def _parts(ends: NDArray[Any], threads: int) -> NDArray[np.int32] | None:
