@@ -7,6 +7,7 @@ import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -197,9 +198,10 @@ PARSERS = {
 @pytest.mark.parametrize("name", RESOURCES)
 def test_nothing_without_limit(name: str, run: Run, honest: Callable[[], Sequence[str]]) -> None:
     source, statuses = RESOURCES[name]
-    outcome = run(source)
+    limits = QUICK if "time_limit" in statuses else replace(QUICK, cpu_seconds=20, wall_seconds=60.0)
+    outcome = run(source, limits=limits)
     assert outcome.status in statuses, outcome.stderr
-    assert outcome.wall < QUICK.wall_seconds + 1
+    assert outcome.wall < limits.wall_seconds + 1
     assert len(outcome.stdout) < 1.1 * (QUICK.output_kib << 10)
     assert len(outcome.stderr) <= 2048
     assert honest() == ["42\n", "-15\n"]
