@@ -75,6 +75,13 @@ def test_figures_of_another_evaluation_are_not_shown(run, capsys):
     assert "missing" in found["budgets"]
 
 
+def test_figures_that_are_corrupt_are_refused_and_kept(run, capsys):
+    (run / "lab").mkdir()
+    (run / "lab" / "budgets.json").write_text("[]")
+    assert main(["lab", str(run), *SMALL[1:]]) == 2
+    assert (run / "lab" / "budgets.json").read_text() == "[]"
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -83,6 +90,7 @@ def test_figures_of_another_evaluation_are_not_shown(run, capsys):
         ("--phases", "step-00010"),
         ("--eval-set", "gsm8k"),
         ("--samples", "0"),
+        ("--budgets", "--grid", "-1"),
     ],
 )
 def test_what_is_not_there_is_refused_in_one_line(run, options, capsys):

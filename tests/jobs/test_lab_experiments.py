@@ -14,7 +14,7 @@ from dunwu.evaluation.continuations import Beginning, continued
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.jobs import causal
-from dunwu.jobs.budgets import BudgetSettings, answers_at, run_budgets
+from dunwu.jobs.budgets import BudgetSettings, answers_at, run_budgets, thought_tokens
 from dunwu.jobs.causal import CausalSettings, cases, run_causal, sample_cases
 from dunwu.jobs.lab_source import Source
 from dunwu.rewards.pool import RewardPool
@@ -183,7 +183,7 @@ def test_a_continuation_has_the_room_that_is_left(pool):
 def test_a_passage_that_fills_the_completion_is_left_out(pool):
     made = source(Thinker(True), pool, problems=1)
     full = "<think>2. Wait, ".ljust(LONGEST, "x")
-    rows = (stored("p0", 0, full), stored("p0", 1, full[:-1]))
+    rows = tuple(replace(stored("p0", place, text), finish_reason="length") for place, text in enumerate((full, full[:-1])))
     made = replace(made, result=EvaluationResult("t", 2, rows))
     assert [case.row.sample for case in cases(made, 10)] == [1]
 
@@ -191,12 +191,13 @@ def test_a_passage_that_fills_the_completion_is_left_out(pool):
 def test_budgets_cut_close_and_answer(pool):
     made = source(Thinker(True), pool, problems=1)
     rows = made.result.rows[:1]
-    (cut,) = answers_at(made, rows, 10)
+    thoughts = [thought_tokens(made, rows[0])]
+    (cut,) = answers_at(made, rows, thoughts, 10)
     assert cut.text == "<think>2 and 3. W</think><answer>6</answer>"
     assert (cut.kept, cut.score, cut.tokens) == (False, 0.0, len(cut.text) + 1)
-    (kept,) = answers_at(made, rows, len("2 and 3. Wait, it is 5. Yes."))
+    (kept,) = answers_at(made, rows, thoughts, len("2 and 3. Wait, it is 5. Yes."))
     assert (kept.kept, kept.text, kept.tokens) == (True, rows[0].completion, rows[0].tokens)
-    (none,) = answers_at(made, rows, 0)
+    (none,) = answers_at(made, rows, thoughts, 0)
     assert none.text == "<think></think><answer>6</answer>"
 
 
@@ -209,6 +210,9 @@ def test_the_curve_of_budgets_rises_to_the_stored_accuracy(pool, tmp_path):
         (28, 1.0, 1.0),
     ]
     assert [point["majority"] for point in found["majorities"]] == [1.0, 1.0]
+    chosen = run_budgets(source(engine, pool), BudgetSettings((20, 4), 5), tmp_path)
+    assert [(point["budget"], point["kept"]) for point in chosen["budgets"]] == [(4, 0.0), (20, 0.0)]
+    assert chosen["problems"] == 5
     calls = engine.calls
     assert run_budgets(source(engine, pool), BudgetSettings(), tmp_path) == found
     assert engine.calls == calls

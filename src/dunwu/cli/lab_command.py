@@ -43,6 +43,8 @@ class LabOptions:
     """Completions with a reflection that --causal cuts, at most, and as many controls without, spread over all."""
     problems: Positive = 200
     """Problems that --budgets answers, at most, spread over all."""
+    grid: tuple[int, ...] = ()
+    """Tokens of thought at which --budgets cuts; by default 0, 16, 32 and so on, and the longest thought."""
     seed: Seed = 0
     """Seed of the continuations."""
     device: str = "auto"

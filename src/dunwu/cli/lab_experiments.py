@@ -11,7 +11,7 @@ from rich.console import Console
 
 from dunwu.cli.show import show
 from dunwu.cli.training import command_line
-from dunwu.errors import Interrupted
+from dunwu.errors import Interrupted, UserError
 from dunwu.run.console import ConsoleReporter
 
 
@@ -33,6 +33,8 @@ class ExperimentOptions(Protocol):
     @property
     def problems(self) -> int: ...
     @property
+    def grid(self) -> tuple[int, ...]: ...
+    @property
     def seed(self) -> int: ...
     @property
     def device(self) -> str: ...
@@ -42,13 +44,15 @@ class ExperimentOptions(Protocol):
 
 def make_experiments(options: ExperimentOptions, run: Path, out: Path, arguments: Sequence[str], quiet: bool) -> None:
     """Makes those that are asked for; ``quiet``: messages go to stderr. A stop says how to resume."""
+    if negative := next((each for each in options.grid if each < 0), None):
+        raise UserError(f"lab: --grid {negative}: expected numbers of at least 0")
     from dunwu.jobs.budgets import BudgetSettings  # torch takes seconds to import
     from dunwu.jobs.causal import CausalSettings
     from dunwu.jobs.lab_experiments import Experiments, run_experiments
 
     asked = Experiments(
         CausalSettings(options.samples, options.completions, options.seed) if options.causal else None,
-        BudgetSettings(problems=options.problems) if options.budgets else None,
+        BudgetSettings(options.grid, options.problems) if options.budgets else None,
         options.phases,
         options.eval_set,
         options.device,

@@ -27,7 +27,7 @@ class BudgetSettings:
 def run_budgets(source: Source, settings: BudgetSettings, out: Path, reporter: Reporter = QUIET) -> dict[str, Any]:
     """Both curves. Answers are kept below ``out``; those that are there are not sampled again."""
     rows = [row for members in spread(source.result.problems, settings.problems) for row in members]
-    thoughts = [_thought(source, row) for row in rows]
+    thoughts = [thought_tokens(source, row) for row in rows]
     budgets = sorted(set(settings.budgets)) or budget_grid(max(map(len, thoughts), default=0))
     folder = parts_folder(out, "budgets", source, asdict(settings))
     answered: list[BudgetRow] = []
@@ -35,7 +35,7 @@ def run_budgets(source: Source, settings: BudgetSettings, out: Path, reporter: R
         for place, budget in enumerate(budgets):
             path = folder / f"budget-{budget:06d}.parquet"
             if not path.exists():
-                write_part(path, answers_at(source, rows, budget), BudgetRow)
+                write_part(path, answers_at(source, rows, thoughts, budget), BudgetRow)
             answered += read_part(path, BudgetRow)
             advance(place + 1, {})
     stored = replace(source.result, rows=tuple(rows))
@@ -47,10 +47,10 @@ def run_budgets(source: Source, settings: BudgetSettings, out: Path, reporter: R
     }
 
 
-def answers_at(source: Source, rows: Sequence[EvaluationRow], budget: int) -> list[BudgetRow]:
+def answers_at(source: Source, rows: Sequence[EvaluationRow], thoughts: Sequence[Sequence[int]], budget: int) -> list[BudgetRow]:
     """The answer to each completion at this budget."""
-    cut = [place for place, row in enumerate(rows) if len(_thought(source, row)) > budget]
-    beginnings = [_beginning(source, rows[place], budget) for place in cut]
+    cut = [place for place, thought in enumerate(thoughts) if len(thought) > budget]
+    beginnings = [_beginning(source, rows[place], thoughts[place][:budget]) for place in cut]
     params = replace(source.sampling, temperature=0.0, top_p=1.0, top_k=0, min_p=0.0)
     made = continued(source.session, beginnings, params, source.positions) if cut else []
     answers = [_kept(row, budget) for row in rows]
@@ -66,16 +66,16 @@ def _kept(row: EvaluationRow, budget: int) -> BudgetRow:
     return BudgetRow(row.problem_id, row.sample, budget, True, row.completion, row.tokens, row.score, row.vote)
 
 
-def _thought(source: Source, row: EvaluationRow) -> tuple[int, ...]:
+def thought_tokens(source: Source, row: EvaluationRow) -> tuple[int, ...]:
+    """The thought of a completion as tokens."""
     start, end = thought_span(source.prompts[row.problem_id].prefill, row.completion)
     return encoded(source.session, row.completion[start:end])
 
 
-def _beginning(source: Source, row: EvaluationRow, budget: int) -> Beginning:
-    """The completion up to ``budget`` tokens of thought, closed; a character that is cut in half is left out."""
+def _beginning(source: Source, row: EvaluationRow, ids: Sequence[int]) -> Beginning:
+    """The completion up to the first tokens of its thought, ``ids``, closed; a character that is cut in half is left out."""
     prompt = source.prompts[row.problem_id]
     start, _ = thought_span(prompt.prefill, row.completion)
-    ids = _thought(source, row)[:budget]
     thought = source.session.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False) if ids else ""
     before = row.completion[:start] + thought.rstrip("\ufffd")
     text = before + source.closing.text(prompt.prefill, before, row.language)

@@ -56,7 +56,7 @@ def cases(source: Source, most: int) -> list[Case]:
 
 
 def _fits(source: Source, row: EvaluationRow, cut: Cut) -> bool:
-    return _room(source, row.completion[: cut.after]) >= 1
+    return row.finish_reason != "length" or _room(source, row.completion[: cut.after]) >= 1
 
 
 def _room(source: Source, text: str) -> int:
@@ -114,9 +114,9 @@ def _beginning(source: Source, case: Case, draw: Draw, number: int, seed: int) -
         closed = text + source.closing.text(prompt.prefill, text, row.language)
         return Beginning(prompt, closed, forced_room(source, prompt.token_ids, closed))
     entropy = [seed, source.place(row), row.sample, _DRAWS[draw], number]
-    return Beginning(
-        prompt, text, _room(source, text), int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    )
+    chosen = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    room = max(1, _room(source, text))  # a text may take more tokens when it is encoded again
+    return Beginning(prompt, text, room, chosen)
 
 
 def forced_room(source: Source, prompt_ids: Sequence[int], text: str) -> int:

@@ -164,8 +164,11 @@ def parts_folder(out: Path, name: str, source: Source, settings: dict[str, Any])
 def record(out: Path, name: str, eval_set: str, phase: str, found: dict[str, Any]) -> None:
     """Write the figures into ``lab/NAME.json``, beside those of other eval sets and phases."""
     path = out / FOLDER / f"{name}.json"
-    known: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known.setdefault(eval_set, {})[phase] = found
+    try:
+        known: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        known.setdefault(eval_set, {})[phase] = found
+    except (AttributeError, ValueError, TypeError):
+        raise DataError(f"{path} is corrupt: delete it; no sample is lost") from None
     with atomic_file(path) as file:
         file.write((json.dumps(known, indent=2, ensure_ascii=False, allow_nan=False, sort_keys=True) + "\n").encode())
 

@@ -32,8 +32,7 @@ def budgets(*points):
 
 def table(run):
     (section,) = experiment_sections(run, run)
-    (made,) = section.part(section.analyse(Material())).tables
-    return made
+    return section.part(section.analyse(Material())).tables[0]
 
 
 def test_no_experiment_no_section(run):
@@ -50,10 +49,10 @@ def test_budgets_stand_in_order_with_a_column_per_phase(run):
         },
     )
     made = table(run)
-    assert made.head == ("", "before", "after")
-    assert [row[0] for row in made.rows] == ["0 tokens of thought", "32 tokens of thought", "the whole thought", "majority@2"]
+    assert made.head == ("accuracy", "before", "after")
+    assert [row[0] for row in made.rows] == ["n = 0", "n = 32", "whole thought", "majority@2"]
     assert made.rows[1][1] == "–"
-    assert made.rows[3][1] == "50.0 % (25.0 to 75.0), 50 tokens"
+    assert made.rows[3][1] == "50.0 % (25.0 to 75.0)"
 
 
 def test_phases_are_in_the_order_of_training(run):

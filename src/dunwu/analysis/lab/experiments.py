@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ def _read(run: Path, path: Path, material: Material) -> Json:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return missing(f"{path.name} cannot be read ({type(error).__name__})")
+    if not isinstance(found, dict) or not all(isinstance(phases, dict) for phases in found.values()):
+        return missing(f"{path.name} is corrupt")
     kept = {name: {phase: each for phase, each in phases.items() if _is_of(run, name, phase, each)} for name, phases in found.items()}
     kept = {name: phases for name, phases in kept.items() if phases}
     return {"sets": kept} if kept else missing(f"{path.name} is of other evaluations: make the experiment again")
@@ -43,7 +46,7 @@ def _read(run: Path, path: Path, material: Material) -> Json:
 
 def _is_of(run: Path, name: str, phase: str, each: Json) -> bool:
     file = run / "evaluations" / f"{phase}-{name}.parquet"
-    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == each["evaluation"]
+    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == each.get("evaluation")
 
 
 def causal_part(found: Json) -> Part:
@@ -116,18 +119,31 @@ def budgets_part(found: Json) -> Part:
         "Majorities are over the stored samples, which cost all their tokens. Intervals are over problems, 95 %."
     )
     figures = [_figure(name, phases) for name, phases in found["sets"].items()]
-    return Part("Accuracy by thinking budget", intro, figures, [_table(found, _budget_cells)])
+    tables = [_named("accuracy", _table(found, _budget_cells)), _named("mean tokens", _table(found, _token_cells))]
+    return Part("Accuracy by thinking budget", intro, figures, tables)
+
+
+def _named(name: str, made: Table) -> Table:
+    return replace(made, head=(name, *made.head[1:]))
 
 
 def _budget_cells(each: Json) -> Iterator[tuple[Order, str, str]]:
+    yield from ((order, label, accuracy) for order, label, accuracy, _ in _budget_rows(each))
+
+
+def _token_cells(each: Json) -> Iterator[tuple[Order, str, str]]:
+    yield from ((order, label, f"{tokens:.0f}") for order, label, _, tokens in _budget_rows(each))
+
+
+def _budget_rows(each: Json) -> Iterator[tuple[Order, str, str, float]]:
     for point in each["budgets"]:
         whole = point["kept"] == 1
-        label = "the whole thought" if whole else f"{point['budget']} tokens of thought"
-        yield (int(whole), 0 if whole else point["budget"]), label, f"{_share(point['accuracy'])}, {point['tokens']:.0f} tokens"
+        label = "whole thought" if whole else f"n = {point['budget']}"
+        yield (int(whole), 0 if whole else point["budget"]), label, _share(point["accuracy"]), point["tokens"]
     for point in each["majorities"]:
         low, high = point["interval"]
         value = _share({"value": point["majority"], "low": low, "high": high})
-        yield (2, point["m"]), f"majority@{point['m']}", f"{value}, {point['tokens']:.0f} tokens"
+        yield (2, point["m"]), f"majority@{point['m']}", value, point["tokens"]
 
 
 def _figure(name: str, phases: Json) -> PlotFigure:
