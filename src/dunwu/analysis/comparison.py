@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dunwu.analysis import sentences
+from dunwu.analysis.bins import read_clock
 from dunwu.analysis.curves import Curve, curve, number
 from dunwu.analysis.figures import PlotFigure
+from dunwu.analysis.interactive import interactive
 from dunwu.analysis.plots import Series, line_plot
 from dunwu.analysis.report import fill_template, write_page
 from dunwu.analysis.rundir import Run, read_run
@@ -49,13 +51,15 @@ def render(runs: dict[str, Run]) -> str:
     """The page of the named runs."""
     missing = tuple(f"{name}: {line}" for name, run in runs.items() for line in run.missing)
     facts = [(name, _result(run)) for name, run in runs.items()]
+    training, live = interactive(comparison_figures(runs), {name: read_clock(run.metrics.rows) for name, run in runs.items()})
     return fill_template(
         brand="Dunwu 顿悟 · comparison of runs",
         title=" · ".join(runs),
         facts=facts,
         missing=missing,
         differences=differences(runs),
-        training=comparison_figures(runs),
+        training=training,
+        live=live,
     )
 
 
@@ -95,7 +99,8 @@ def _figure(title: str, unit: str, share: bool, curves: dict[str, Curve]) -> Plo
     series = [Series(name, found) for name, found in curves.items() if found]
     slug = re.sub(r"[^a-z]+", "-", title.lower())
     text = " ".join(sentences.change(name, found) for name, found in curves.items())
-    return PlotFigure(title, line_plot(slug, title, series, unit, share=share) if series else None, text)
+    svg = line_plot(slug, title, series, unit, share=share) if series else None
+    return PlotFigure(title, svg, text, series, unit, share)
 
 
 def _result(run: Run) -> str:

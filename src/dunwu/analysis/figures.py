@@ -22,11 +22,19 @@ PHASE_COLUMNS = ("time/generate", "time/reward", "time/train", "time/save")
 
 @dataclass(frozen=True)
 class PlotFigure:
-    """A plot (``None`` without data), its title, and a sentence that says what it shows."""
+    """A plot (``None`` without data), its title, and a sentence that says what it shows; a plot of lines with its series.
+
+    ``live``: the place of the interactive plot, on a page that has them.
+    """
 
     title: str
     svg: Markup | None
     sentence: str
+    series: Sequence[Series] = ()
+    unit: str = ""
+    share: bool = False
+    smooth: bool = True
+    live: Markup | None = None
 
 
 def training_figures(run: Run) -> list[PlotFigure]:
@@ -93,7 +101,8 @@ def lines(title: str, curves: Mapping[str, Curve], unit: str, sentence: str, *, 
     """A figure with one line per curve that has values. ``names``: the labels are names of the user's."""
     series = [Series(label if names else legend(label), found) for label, found in curves.items() if found]
     name = title.lower().replace(" ", "-")
-    return PlotFigure(title, line_plot(name, title, series, unit, share=share) if series else None, sentence)
+    svg = line_plot(name, title, series, unit, share=share) if series else None
+    return PlotFigure(title, svg, sentence, series, unit, share)
 
 
 def measured_figures(run: Run) -> list[PlotFigure]:
@@ -108,8 +117,9 @@ def _measured_figure(name: str, points: Sequence[Row], index: int) -> PlotFigure
     k = int(number(points[-1].get("k")) or 1)
     if k > 1:
         series.append(Series(f"majority@{k}", curve(points, "majority_at_k")))
-    svg = line_plot(f"measured-{index}", title, series, "share of problems", share=True, smooth=False)
-    return PlotFigure(title, svg, sentences.measured(points, k))
+    unit = "share of problems"
+    svg = line_plot(f"measured-{index}", title, series, unit, share=True, smooth=False)
+    return PlotFigure(title, svg, sentences.measured(points, k), series, unit, share=True, smooth=False)
 
 
 def set_figures(held_out: HeldOutSet, index: int) -> list[PlotFigure]:

@@ -22,6 +22,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from dunwu.analysis.bins import binned
 from dunwu.analysis.curves import Curve, smoothed
 from dunwu.text.translate import language, translate, width
 
@@ -54,7 +55,8 @@ _STYLE: Mapping[str, Any] = {
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
 }
-_SMOOTH_FROM = 20
+SMOOTH_FROM = 20
+"""A curve of so many values is smoothed."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,18 @@ def line_plot(
 ) -> Markup:
     """Lines over steps, or over another ``x``; with 20 values or more, a moving average over the faint values (``smooth``).
 
-    ``share``: the axis is [0, 1].
+    ``share``: the axis is [0, 1]. Long lines are binned (`dunwu.analysis.bins`), with a band over the values of each bin.
     """
 
     def draw(axes: Axes) -> None:
         for colour, line in zip(_SERIES, series, strict=False):
-            steps, values = line.curve.steps, line.curve.values
+            found = binned(line.curve)
+            steps, values = found.curve.steps, found.curve.values
             if line.band is not None:
-                axes.fill_between(steps, *line.band, color=colour, alpha=0.18, linewidth=0)
-            many = smooth and len(values) >= _SMOOTH_FROM
+                axes.fill_between(line.curve.steps, *line.band, color=colour, alpha=0.18, linewidth=0)
+            elif found.size > 1:
+                axes.fill_between(steps, found.low, found.high, color=colour, alpha=0.18, linewidth=0)
+            many = smooth and len(values) >= SMOOTH_FROM
             if many:
                 axes.plot(steps, values, color=colour, alpha=0.35, linewidth=0.8)
                 values = tuple(smoothed(values, max(3, len(values) // 15)))

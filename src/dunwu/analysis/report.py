@@ -1,4 +1,4 @@
-"""A run directory as one self-contained HTML file: no script, no external resource, everything escaped."""
+"""A run directory as one self-contained HTML file: no external resource, everything escaped, curves by Bokeh."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from dunwu.analysis import sentences
+from dunwu.analysis.bins import read_clock
 from dunwu.analysis.curves import Row, number
 from dunwu.analysis.figures import PlotFigure, measured_figures, set_figures, training_figures
+from dunwu.analysis.interactive import interactive
 from dunwu.analysis.page_language import in_language
 from dunwu.analysis.pairs import RULE, Comparison, compare
 from dunwu.analysis.progress import RELOAD, now, read_progress
@@ -40,6 +42,7 @@ _SECTIONS = (
     "progress",
     "written",
     "reload",
+    "live",
     "warnings",
     "brand",
     "differences",
@@ -111,17 +114,21 @@ def render(run: Run, ended: bool = False) -> str:
     progress = read_progress(run, ended)
     card, details = _card_facts(run.card)
     body = _BODIES.get(str(run.manifest.get("kind")), _body)(run)
+    reload = None if progress is None or progress.state == "stopped" else RELOAD
+    # a page that loads itself again would lose the reader's zoom
+    training, live = (body.training, None) if reload else interactive(body.training, {"": read_clock(run.metrics.rows)})
     return fill_template(
         title=_title(run),
         facts=tuple(_run_facts(run)),
         progress=progress,
         written=now(),
-        reload=None if progress is None or progress.state == "stopped" else RELOAD,
+        reload=reload,
+        live=live,
         missing=run.missing,
         warnings=tuple(_warnings(run.manifest)),
         sets=tuple(_section(held_out, index) for index, held_out in enumerate(run.sets)),
         headlines=body.headlines,
-        training=body.training,
+        training=training,
         parts=[*body.parts, *latest_rollouts(run.path)],
         rule=RULE,
         card=card,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dunwu.models.reflection import reflection_spans
 
-_NAME = re.compile(r"<(head|pre|svg)\b.*?</\1>|<[^>]*>|[^\s<>]{10,}", re.DOTALL)
+_NAME = re.compile(r"<(head|pre|svg|script)\b.*?</\1>|<[^>]*>|[^\s<>]{10,}", re.DOTALL)
 _JOINT = re.compile(r"(?<=\w[._/])(?=[^\W\d_])")
 LONGEST = 6000
 """Maximum length of a shown completion, in characters."""
