@@ -113,9 +113,43 @@ def test_a_page_fits_its_window_and_has_no_error(name: str, width: int, scheme: 
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(pages[name].resolve().as_uri())
+    if name in ("report", "comparison"):
+        page.wait_for_function("() => Bokeh.documents[0].is_idle")
     found = page.evaluate(TOO_WIDE)
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
     context.close()
     assert errors == []
     assert found == {"wide": 0, "cut": [], "boxes": [], "narrow": [], "scrolled": [], "labels": []}
+
+
+SHOWN = """() => {
+  const plot = Bokeh.documents[0].roots()[0], {data} = plot.renderers.at(-1).data_source, of = name => Array.from(data[name]);
+  const level = ['none', 'light', 'medium', 'strong'].filter(name => of('shown').every((value, i) => value === of(name)[i]));
+  return {axis: plot.below[0].axis_label, x: of('x'), hours: of('hours'), tokens: of('tokens'), level};
+}"""
+
+
+def test_the_axis_and_the_smoothing_can_be_chosen(browser: Any, tmp_path: Path, make: Any) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    for name in (hostile, "$$x$$"):
+        (tmp_path / name).mkdir()
+        rows = [row | {"num_tokens": 5, "reward": row["step"] % 7, "rewards/</script>\ud800\u2028": 1.0} for row in make.metrics(30)]
+        make.write_metrics(tmp_path / name, rows)
+    path = write_comparison([tmp_path / hostile, tmp_path / "$$x$$"], tmp_path / "page.html")
+    page, errors = browser.new_page(), []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("dialog", lambda dialog: (errors.append(dialog.message), dialog.dismiss()))
+    page.goto(path.resolve().as_uri())
+    page.wait_for_function("() => Bokeh.documents[0].is_idle")
+    page.get_by_text("tokens", exact=True).first.click()
+    page.get_by_text("none", exact=True).first.click()
+    found = page.evaluate(SHOWN)
+    assert (found["axis"], found["x"]) == ("tokens", [5 * step for step in range(1, 31)])
+    assert "none" in found["level"]
+    assert "strong" not in found["level"]
+    assert page.get_by_text(hostile, exact=True).count() > 0
+    assert page.evaluate("document.images.length") == 0
+    assert errors == []
+    page.close()
