@@ -78,8 +78,8 @@ def run(arguments: Sequence[str]) -> int:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False))
         return 0
     for part in parts(found, sections):
-        show(f"\n{translate(part.title, label=True)}")
         for table in part.tables[:1]:
+            show(f"\n{translate(part.title, label=True)}")
             _print_table((table.head, *table.rows))
     for line in absent(found, material):
         show(printable(line))

@@ -26,6 +26,7 @@ def test_the_line_over_steps_is_per_ten_steps(chain):
     found = SECTION.analyse(Material(steps=steps))
     assert found["by_step"]["log_length"]["slope"] == pytest.approx(math.log(2))
     assert [each["tokens"]["value"] for each in found["steps"]] == [1, 3, 7]
+    assert SECTION.part(found).tables[0].head == ("", "step 10", "step 30")
 
 
 def test_human_seconds_give_an_exponent(chain):

@@ -157,13 +157,15 @@ def _closed(side: str) -> str:
     return side[: len(side) - min(more, len(side) - len(side.rstrip(")")))] if more > 0 else side
 
 
-@lru_cache(maxsize=1 << 15)
 def _value(side: str) -> Fraction | None:
     """The exact value; ``None`` if there is none, or it is outside the grammar or its bounds."""
+    return _evaluated(side) if len(side) <= MAX_LENGTH else None
+
+
+@lru_cache(maxsize=1 << 15)
+def _evaluated(side: str) -> Fraction | None:
     if _NUMBER.fullmatch(side):
         return Fraction(side)
-    if len(side) > MAX_LENGTH:
-        return None
     spelt = _DECIMAL.sub(_as_fraction, f"0{side}" if side.startswith("-") else side)
     try:
         return parse_expression(spelt.replace("(-", "(0-")).value

@@ -93,6 +93,9 @@ def part(found: Json) -> Part:
     sets, names = found["sets"], list(found["sets"])
     moments = [phase for phase in ("before", "after") if any(phase in phases for phases in sets.values())]
     rows: dict[str, dict[str, str]] = {}
+    if not sets:
+        ends = {f"step {each['step']}": shown(each["tokens"], 1) for each in (found["steps"][0], found["steps"][-1])}
+        rows, moments = {"thinking (tokens)": ends}, [*ends]
     for name, phases in sets.items():
         for phase, each in phases.items():
             for label, text in _cells(each).items():
