@@ -79,6 +79,8 @@ def _words(tree: ast.AST) -> Iterator[str]:
 def options(command: str) -> frozenset[str]:
     """The fixed options of a command, all of them where it has several parts."""
     files = SOURCE.glob("cli/verify_*.py") if command == "verify" else [SOURCE / f"cli/{command.replace('-', '_')}_command.py"]
+    if command == "eval":
+        files = [*files, SOURCE / "cli/eval_completions.py"]
     modules = [importlib.import_module(f"dunwu.cli.{path.stem}") for path in files]
     classes = [each for module in modules for each in vars(module).values() if dataclasses.is_dataclass(each)]
     return frozenset(f"--{field.name.replace('_', '-')}" for each in classes for field in dataclasses.fields(each)) | {"--help"}

@@ -42,6 +42,7 @@ SKIPPED = {
     "dunwu zero --recipe recipes/qwen2.5-0.5b": "needs a GPU and the hub",
     "dunwu eval --model runs/qwen": "evaluates the run before",
     "VLLM/bin": "another program; tests/peers/test_vllm.py loads checkpoints with it",
+    "dunwu eval --completions": "needs stored completions; tests/cli/test_eval_completions.py has some",
     "curl": "asks that server",
 }
 """Commands that are not run, by their beginning."""

@@ -17,6 +17,7 @@ import tyro
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.show import show
 from dunwu.errors import DataError, UserError
+from dunwu.evaluation.stored import label_of
 from dunwu.models.thinking import parse_completion
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
@@ -108,15 +109,8 @@ def _case(row: Row, options: VerifyMathOptions) -> Case:
     if prediction is not None and not isinstance(prediction, str | int | float):
         raise DataError(f"{row.where}: prediction of type {type(prediction).__name__}: column {options.prediction_column} must hold text")
     text = prediction if isinstance(prediction, str) else cell_text(prediction)
-    label = _label(row, options.label_column)
+    label = label_of(row, options.label_column)
     return Case(str(row.columns.get("id", f"row {row.number}")), row.where, cell_text(gold) or "", text or "", label)
-
-
-def _label(row: Row, column: str) -> bool | None:
-    value = row.columns.get(column)
-    if value is not None and value not in (0, 1):
-        raise DataError(f"{row.where}: label {value!r} is neither true nor false: fix column {column}")
-    return None if value is None else bool(value)
 
 
 def _judge(case: Case, options: VerifyMathOptions, plain: PlainVerdict | None) -> Judged:

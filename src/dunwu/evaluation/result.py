@@ -26,7 +26,8 @@ class EvaluationRow:
 
     ``score`` is ``None`` if the verifier itself failed: ``verdicts`` and ``excluded`` count such a row, shares of right answers do not.
     Nor do they count a row without a verifier (``unverified``), which is not excluded.
-    ``vote`` is the answer's key in majority@k, ``None`` if it does not vote. Lengths are in tokens.
+    ``vote`` is the answer's key in majority@k, ``None`` if it does not vote. Lengths are in tokens;
+    0 tokens of a completion that is not empty were not counted (`dunwu.evaluation.stored`).
     ``unread`` is the reason why an unparsable answer was not read (`dunwu.verifiers.unread`).
     """
 
@@ -86,8 +87,8 @@ class EvaluationResult:
             "pass_at_k": pass_at_k(correct, self.k),
             "majority_at_k": majority_at_k([[row.vote for row in scored(rows)] for rows in self.problems], correct),
             "k": self.k,
-            "mean_length": _mean(self.rows, lambda row: row.tokens),
-            "thinking_length": _mean(self.rows, lambda row: row.thinking_tokens),
+            "mean_length": _mean(counted(self.rows), lambda row: row.tokens),
+            "thinking_length": _mean(counted(self.rows), lambda row: row.thinking_tokens),
             "clipped_ratio": _mean(self.rows, lambda row: row.finish_reason == "length"),
             "reflections_per_completion": _mean(self.rows, lambda row: row.reflections),
             "by_difficulty": by_difficulty(self.problems),
@@ -107,6 +108,11 @@ class EvaluationResult:
 def spread(items: Sequence[Item], most: int | None) -> Sequence[Item]:
     """At most ``most`` of the items, at equal distances and in order: item ``i n / most`` for ``i`` below ``most``."""
     return items if most is None or most >= len(items) else [items[i * len(items) // most] for i in range(most)]
+
+
+def counted(rows: Sequence[EvaluationRow]) -> Sequence[EvaluationRow]:
+    """The rows, or none if they are completions whose tokens were not counted, as stored ones."""
+    return () if rows and all(row.completion and not row.tokens for row in rows) else rows
 
 
 def scored(rows: ProblemRows) -> ProblemRows:
@@ -151,5 +157,5 @@ def _level(members: list[tuple[float, ProblemRows]]) -> dict[str, Any]:
         "to": max(difficulty for difficulty, _ in members),
         "problems": len(problems),
         "pass_at_1": pass_at_1(_correct(problems)),
-        "thinking_length": fmean(_mean(rows, lambda row: row.thinking_tokens) for rows in problems),
+        "thinking_length": fmean(_mean(counted(rows), lambda row: row.thinking_tokens) for rows in problems),
     }

@@ -1,0 +1,177 @@
+"""Stored completions, scored as sampled ones are: the same parsing, verifiers and rows. Loads no model and imports no torch.
+
+The tokens of a stored completion are not known: its row has 0 tokens, and the summary has no lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, get_args
+
+from dunwu.config.tasks import DatasetTask
+from dunwu.errors import DataError
+from dunwu.evaluation.result import EvaluationResult, EvaluationRow
+from dunwu.evaluation.rows import evaluation_row
+from dunwu.rewards.pool import RewardPool
+from dunwu.run.reporter import Reporter
+from dunwu.tasks.columns import cell, kind_of, missing
+from dunwu.tasks.dataset import answer_of, check_columns, difficulty_of, other_columns, problem_text
+from dunwu.tasks.gold import cell_text
+from dunwu.tasks.rows import Row, local_rows
+from dunwu.text.answer_forms import as_read, in_form
+from dunwu.types import AnswerForm, Completion, FinishReason, Language, Problem, Prompt, Rollout, TokenSequence
+
+CHUNK = 64
+"""Completions verified between two updates of the progress line."""
+FINISH = "finish_reason"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredColumns:
+    """Where a row has its completion, its label (true or false: is it right?), and the row's own name in messages."""
+
+    completion: str
+    label: str
+    id: str = "id"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCompletion:
+    """One row: the problem, the completion, and the label if the row has one; ``name`` is the row's id or number."""
+
+    name: str
+    problem: Problem
+    text: str
+    finish_reason: FinishReason
+    label: bool | None
+
+
+class NoTokens:
+    """Stands for the tokenizer of a model that is not there: it counts nothing."""
+
+    eos_token = None
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        return []
+
+
+def read_stored(path: Path, task: DatasetTask, columns: StoredColumns, form: AnswerForm, close_answer: bool) -> list[StoredCompletion]:
+    """The rows of a file. ``close_answer`` ends an answer that is open at the end of a completion, as if its last tag had been kept.
+
+    Raises ``DataError`` for a row without problem, gold answer or completion, and for one problem with several gold answers.
+    """
+    rows = local_rows(path)
+    check_columns(rows[0], task)
+    stored = [_stored(row, task, columns, form, close_answer) for row in rows]
+    golds: dict[str, StoredCompletion] = {}
+    for each in stored:
+        first = golds.setdefault(each.problem.id, each)
+        if first.problem.answer != each.problem.answer:
+            raise DataError(
+                f"{path}: the rows {first.name} and {each.name} have one problem and the gold answers {str(first.problem.answer)[:40]!r}"
+                f" and {str(each.problem.answer)[:40]!r}: correct one, or name the right problem_column"
+            )
+    return stored
+
+
+def _stored(row: Row, task: DatasetTask, columns: StoredColumns, form: AnswerForm, close_answer: bool) -> StoredCompletion:
+    text = cell(row.columns, columns.completion)
+    if not isinstance(text, str):
+        listed, near = missing(row.columns, [columns.completion])
+        remedy = f"give --completion-column {near}" if near else "name the right one with --completion-column"
+        raise DataError(f"{row.where}: {kind_of(text)} instead of text in column {columns.completion} (columns: {listed}): {remedy}")
+    name = cell_text(row.columns.get(columns.id)) or f"row {row.number}"
+    reason: FinishReason = "length" if row.columns.get(FINISH) == "length" else "stop"
+    if close_answer and reason == "stop" and "<answer>" in text and "</answer>" not in text:
+        text += "</answer>"
+    return StoredCompletion(name, in_form(_problem(row, task, columns), form), text, reason, label_of(row, columns.label))
+
+
+def label_of(row: Row, column: str) -> bool | None:
+    """The label of a row, ``None`` without one. Raises ``DataError`` unless it is true, false, 1 or 0."""
+    value = row.columns.get(column)
+    if value is not None and value not in (0, 1):
+        raise DataError(f"{row.where}: label {value!r} is neither true nor false: fix column {column}")
+    return None if value is None else bool(value)
+
+
+def _problem(row: Row, task: DatasetTask, columns: StoredColumns) -> Problem:
+    text, found = problem_text(row, task), answer_of(row, task)
+    if found is None:
+        raise DataError(f"{row.where}: no gold answer: fill it or remove the row")
+    verifier, answer, more = found
+    others = {name: value for name, value in other_columns(row, task).items() if name not in (columns.completion, columns.label)}
+    stated: Any = row.columns.get("language")
+    language: Language = stated if stated in get_args(Language) else task.language
+    name = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return Problem(name, "stored", text, verifier, answer, language, difficulty_of(row), {**others, **more})
+
+
+def score_stored(stored: Sequence[StoredCompletion], name: str, pool: RewardPool, reporter: Reporter) -> EvaluationResult:
+    """Verify all of them. The samples of a problem have the order of the file; k is the smallest number of a problem's samples."""
+    rows: list[EvaluationRow] = []
+    seen: dict[str, int] = {}
+    with reporter.progress(len(stored), f"verify {name}") as advance:
+        for start in range(0, len(stored), CHUNK):
+            for rollout in _verified(stored[start : start + CHUNK], pool):
+                problem = rollout.prompt.problem.id
+                rows.append(evaluation_row(rollout, seen.get(problem, 0), NoTokens()))
+                seen[problem] = seen.get(problem, 0) + 1
+            advance(len(rows), {})
+    return EvaluationResult(name, min(seen.values()), tuple(rows))
+
+
+def _verified(chunk: Sequence[StoredCompletion], pool: RewardPool) -> list[Rollout]:
+    for key, each in enumerate(chunk):
+        pool.submit(key, as_read(each.problem, each.finish_reason == "length"), each.text)
+    rewards = pool.collect()
+    nothing = TokenSequence.drawn((), (), 0)
+    return [
+        Rollout(Prompt(each.problem, "", ()), Completion(nothing, each.text, each.finish_reason), rewards[key])
+        for key, each in enumerate(chunk)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A completion that the verifier and its label judge differently: the row's name, our verdict, and the label."""
+
+    row: str
+    verdict: str
+    label: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How verdicts and labels agree, over the labelled rows. ``not_judged``: the verifier failed."""
+
+    both_right: int
+    both_wrong: int
+    only_verifier_right: int
+    only_label_right: int
+    not_judged: int
+    disagreements: tuple[Disagreement, ...]
+
+
+def agreement(stored: Sequence[StoredCompletion], rows: Sequence[EvaluationRow]) -> Agreement | None:
+    """The agreement of verdicts with labels; ``None`` if no row has a label."""
+    pairs = [(each, row, each.label) for each, row in zip(stored, rows, strict=True) if each.label is not None]
+    if not pairs:
+        return None
+    judged = [(bool(row.correct), label) for _, row, label in pairs if row.score is not None]
+    differing = tuple(
+        Disagreement(each.name, row.unread or row.verdict, label)
+        for each, row, label in pairs
+        if row.score is not None and bool(row.correct) != label
+    )
+    return Agreement(
+        both_right=judged.count((True, True)),
+        both_wrong=judged.count((False, False)),
+        only_verifier_right=judged.count((True, False)),
+        only_label_right=judged.count((False, True)),
+        not_judged=len(pairs) - len(judged),
+        disagreements=differing,
+    )
