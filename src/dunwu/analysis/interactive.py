@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import cycle
 from typing import Any
 
 from markupsafe import Markup
@@ -112,7 +113,7 @@ def _plot(figure: PlotFigure, clocks: Mapping[str, Clock]) -> Any:
         axis.axis_label_text_font = axis.major_label_text_font = _FONT
         axis.axis_label_text_font_style = "normal"
         axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = None
-    for series, colour in zip(figure.series, COLOURS, strict=False):
+    for series, colour in zip(figure.series, cycle(COLOURS), strict=False):
         _draw(plot, series, clocks.get(series.label) or clocks[""], colour, figure.smooth)
     _finish_legend(plot, len(figure.series))
     return plot

@@ -77,7 +77,8 @@ def line_plot(
     """
 
     def draw(axes: Axes) -> None:
-        for colour, line in zip(_SERIES, series, strict=False):
+        for place, line in enumerate(series):
+            colour, style = _SERIES[place % len(_SERIES)], "-" if place < len(_SERIES) else "--"
             found = binned(line.curve)
             steps, values = found.curve.steps, found.curve.values
             if line.band is not None:
@@ -88,7 +89,7 @@ def line_plot(
             if many:
                 axes.plot(steps, values, color=colour, alpha=0.35, linewidth=0.8)
                 values = tuple(smoothed(values, max(3, len(values) // 15)))
-            axes.plot(steps, values, color=colour, label=line.label, marker=None if many else "o", markersize=3.5)
+            axes.plot(steps, values, style, color=colour, label=line.label, marker=None if many else "o", markersize=3.5)
         if share:
             axes.set_ylim(-0.02, 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from dunwu.cli.lab_experiments import make_experiments
 from dunwu.cli.options import parse_options, refuse_rest
-from dunwu.cli.outputs import check_folder
+from dunwu.cli.outputs import check_file, check_folder
 from dunwu.cli.show import printable, show
 from dunwu.config.base import Positive, Seed
 from dunwu.text.translate import translate, width
@@ -29,7 +29,7 @@ class LabOptions:
     out: Path | None = None
     """Folder for the two files; by default the run directory."""
     causal: bool = False
-    """Also ask the model: does it answer otherwise without its reflections? Takes minutes; the same command resumes."""
+    """Also ask the model: does it answer differently without its reflections? Takes minutes; the same command resumes."""
     budgets: bool = False
     """Also ask the model for answers after n tokens of thought. Takes minutes; the same command resumes."""
     phases: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class LabOptions:
     samples: Positive = 8
     """Continuations in each condition of --causal."""
     completions: Positive = 200
-    """Completions with a reflection that --causal cuts, at most, and as many controls without, spread over all."""
+    """Completions with a reflection that --causal cuts, at most, and controls without one, at most; both spread over all."""
     problems: Positive = 200
     """Problems that --budgets answers, at most, spread over all."""
     grid: tuple[int, ...] = ()
@@ -69,7 +69,10 @@ def run(arguments: Sequence[str]) -> int:
     out = options.out or options.run
     material = read_material(options.run)
     check_folder(out, "a folder to write in")
+    for name in ("lab.json", "lab.html"):
+        check_file(out / name)
     if options.causal or options.budgets:
+        check_folder(out / "lab", "a folder for samples")
         make_experiments(options, options.run, out, arguments, options.json)
     sections = (*SECTIONS, *experiment_sections(options.run, out))
     found = analyse(material, sections, ConsoleReporter(Console(stderr=True)))

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from dunwu.evaluation.metrics import finite_or_none, majority_at_k
-from dunwu.evaluation.paired import bootstrap_interval
 from dunwu.evaluation.result import EvaluationResult, ProblemRows, scored
 from dunwu.evaluation.suite import share
 
@@ -57,20 +56,22 @@ def budget_curve(rows: Sequence[BudgetRow]) -> list[dict[str, Any]]:
     return checked
 
 
-def majority_curve(result: EvaluationResult, seed: int = 0) -> list[dict[str, Any]]:
-    """majority@m for m = 1, 2, 4, ... and k, with a bootstrap interval over problems, and its mean tokens."""
+def majority_curve(result: EvaluationResult) -> list[dict[str, Any]]:
+    """majority@m for m = 1, 2, 4, ... and k, with an interval over problems, and its mean tokens."""
     sizes = sorted({result.k, *(1 << power for power in range(20) if 1 << power <= result.k)})
-    points = [point for m in sizes if (point := _majority_point(result, m, seed)) is not None]
+    points = [point for m in sizes if (point := _majority_point(result, m)) is not None]
     checked: list[dict[str, Any]] = finite_or_none(points)
     return checked
 
 
-def _majority_point(result: EvaluationResult, m: int, seed: int) -> dict[str, Any] | None:
+def _majority_point(result: EvaluationResult, m: int) -> dict[str, Any] | None:
     won = [value for rows in result.problems if (value := _blocks_won(rows, m)) is not None]
     if not won:
         return None
     tokens = m * float(np.mean([row.tokens for row in result.rows]))
-    return {"m": m, "tokens": tokens, "majority": fmean(won), "interval": list(bootstrap_interval(won, seed)), "problems": len(won)}
+    found = share([[value] for value in won])
+    assert found is not None
+    return {"m": m, "tokens": tokens, "majority": found.value, "interval": [found.low, found.high], "problems": len(won)}
 
 
 def _blocks_won(rows: ProblemRows, m: int) -> float | None:

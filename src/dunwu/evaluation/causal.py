@@ -141,7 +141,9 @@ def _figures(members: Sequence[Cell], seed: int) -> dict[str, Any]:
         "averted_closed": _mean([float(row.closes) for cell in members for row in cell.by_condition["averted"]]),
         "forced": forced,
         "accuracy": {name: _accuracy(members, name) for name in CONDITIONS},
-        "effects": {f"{one} - {other}": _effect(members, _difference(one, other), seed) for one, other in EFFECTS},
+        "effects": {
+            f"{one} - {other}": _effect(members, _difference(one, other), seed, _alike(members, one, other)) for one, other in EFFECTS
+        },
         "changed": _changed(members, seed),
     }
 
@@ -172,7 +174,13 @@ def _changed(members: Sequence[Cell], seed: int) -> dict[str, Any]:
     usable = [cell for cell in members if more(cell) is not None]
     by_reflection = _share(usable, lambda cell: cell.changed("averted", "kept"))
     by_chance = _share(usable, lambda cell: cell.changed("before", "again"))
-    return {"averted to kept": by_reflection, "by chance": by_chance, "more": _effect(usable, more, seed)}
+    return {"averted to kept": by_reflection, "by chance": by_chance, "more": _effect(usable, more, seed, alike=False)}
+
+
+def _alike(members: Sequence[Cell], one: str, other: str) -> bool:
+    """Whether both conditions have as many draws of each completion: only then are the signs of differences exchangeable."""
+    sizes = [(len(cell.by_condition[one]), len(cell.by_condition[other])) for cell in members]
+    return all(first == second for first, second in sizes if first and second)
 
 
 def _difference(one: str, other: str) -> Value:
@@ -183,14 +191,20 @@ def _difference(one: str, other: str) -> Value:
     return of
 
 
-def _effect(members: Sequence[Cell], of: Value, seed: int) -> dict[str, Any] | None:
+def _effect(members: Sequence[Cell], of: Value, seed: int, alike: bool) -> dict[str, Any] | None:
     """The mean over problems, with the paired interval and p-value of `dunwu.evaluation.paired`; ``None`` without a problem."""
     means = [sum(values, Fraction(0)) / len(values) for values in _by_problem(members, of)]
     if not means:
         return None
     p_value, exact = sign_flip_p(means, seed)
     interval = bootstrap_interval([float(each) for each in means], seed)
-    return {"mean": float(sum(means) / len(means)), "interval": list(interval), "p_value": p_value, "exact": exact, "problems": len(means)}
+    return {
+        "mean": float(sum(means) / len(means)),
+        "interval": list(interval),
+        "p_value": p_value,
+        "exact": exact and alike,
+        "problems": len(means),
+    }
 
 
 def _by_problem(members: Sequence[Cell], of: Value) -> list[list[Fraction]]:

@@ -138,10 +138,15 @@ def _model(run: Path, phase: str, config: ZeroConfig, reporter: Reporter) -> str
         return str(folder)
     if phase != "after":
         raise RunError(f"phase {phase!r} is unknown: choose before, after, or a step such as step-00060")
-    found = newest_valid(run / "checkpoints", lambda step, reason: reporter.warn(f"{step.name} is skipped: {reason}"))
+    found = newest_valid(run / "checkpoints", _refuse)
     if found is None:
         raise RunError(f"{run} has no valid checkpoint: choose the phase before, or train first")
     return str(found)
+
+
+def _refuse(step: Path, reason: str) -> None:
+    """An older checkpoint did not write the completions after training."""
+    raise RunError(f"{step.name}, which wrote the completions after training, is corrupt ({reason}): choose the phase before, or a step")
 
 
 def _prompts(session: EvaluationSession, config: EvalConfig, result: EvaluationResult) -> dict[str, Prompt]:

@@ -31,13 +31,15 @@ def test_a_chain_that_is_no_puzzle_has_only_its_equations(chain):
 
 
 def test_rates_are_means_over_problems(chain):
-    chains = [chain("9*3=27,27+10=37. 9+3=12", problem="a"), chain("9+3=11", problem="b"), chain("nothing", problem="c")]
+    chains = [chain("9*3=27,27+10=37. wait, 9+3=12", problem="a"), chain("wait, 9+3=11", problem="b"), chain("nothing", problem="c")]
     found = SECTION.analyse(Material(sets={"s": {"before": chains}}, steps={5: chains}))
     numbers = found["moments"]["before"]
     assert numbers["backtracks"]["value"] == pytest.approx(1 / 3)
     assert numbers["equations"]["value"] == pytest.approx(4 / 3)
     assert numbers["wrong_arithmetic"]["value"] == pytest.approx(1 / 2), "the chain without equations does not count"
     assert numbers["equations_with_deeds"]["value"] == pytest.approx((1 / 3 + 0) / 2)
+    plain = SECTION.analyse(Material(sets={"s": {"before": [*chains, chain("9+3=12", problem="d")]}}))["moments"]["before"]
+    assert plain["equations_with_deeds"] == numbers["equations_with_deeds"], "a thought without such words does not count"
     assert found["steps"][0]["backtracks"] == numbers["backtracks"]
     assert SECTION.part(found).figures
 

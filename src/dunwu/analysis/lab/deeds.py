@@ -112,7 +112,7 @@ _SHARES: dict[str, tuple[str, Callable[[Acts], float | None]]] = {
     "with_recheck": ("completions with a candidate evaluated again", lambda found: _any(found.rechecks)),
     "with_backtrack": ("completions with a backtrack", lambda found: _any(found.backtracks)),
     "words_with_deeds": ("reflective words that a deed follows", lambda found: _ratio(found.kept, found.words)),
-    "equations_with_deeds": ("equations that begin a deed", lambda found: _ratio(found.deeds, found.equations)),
+    "equations_with_deeds": ("equations that begin a deed", lambda found: _ratio(found.deeds, found.equations if found.words else 0)),
     "deeds_with_words": ("deeds that a reflective word announces", lambda found: _ratio(found.announced, found.deeds)),
 }
 

@@ -27,26 +27,32 @@ def experiment_sections(run: Path, out: Path) -> tuple[Section, ...]:
     made: list[Section] = []
     for name, part in (("causal", causal_part), ("budgets", budgets_part)):
         if (path := out / "lab" / f"{name}.json").exists():
-            made.append(Section(name, partial(_read, run, path), part))
+            made.append(Section(name, partial(_read, run, path, part), part))
     return tuple(made)
 
 
-def _read(run: Path, path: Path, material: Material) -> Json:
+def _read(run: Path, path: Path, part: Callable[[Json], Part], material: Material) -> Json:
     """The figures of the evaluations that are still those of the run, by set and phase."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return missing(f"{path.name} cannot be read ({type(error).__name__})")
     if not isinstance(found, dict) or not all(isinstance(phases, dict) for phases in found.values()):
         return missing(f"{path.name} is corrupt")
     kept = {name: {phase: each for phase, each in phases.items() if _is_of(run, name, phase, each)} for name, phases in found.items()}
     kept = {name: phases for name, phases in kept.items() if phases}
-    return {"sets": kept} if kept else missing(f"{path.name} is of other evaluations: make the experiment again")
+    if not kept:
+        return missing(f"{path.name} is of other evaluations: make the experiment again")
+    try:
+        part({"sets": kept})
+    except (AttributeError, KeyError, TypeError):
+        return missing(f"{path.name} is corrupt")
+    return {"sets": kept}
 
 
 def _is_of(run: Path, name: str, phase: str, each: Json) -> bool:
     file = run / "evaluations" / f"{phase}-{name}.parquet"
-    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == each.get("evaluation")
+    return isinstance(each, dict) and file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == each.get("evaluation")
 
 
 def causal_part(found: Json) -> Part:

@@ -72,9 +72,13 @@ class Material:
 
     @cached_property
     def phases(self) -> dict[str, list[Chain]]:
-        """The chains of all sets ``before`` and ``after`` training; a phase without any is absent."""
+        """The chains of all sets ``before`` and ``after`` training; a phase without any is absent.
+
+        If any set has both phases, sets with one are left out.
+        """
         found: dict[str, list[Chain]] = {}
-        for phases in self.sets.values():
+        both = [phases for phases in self.sets.values() if all(phases.get(phase) for phase in PHASES)]
+        for phases in both or self.sets.values():
             for phase, chains in phases.items():
                 found.setdefault(phase, []).extend(chains)
         return {phase: found[phase] for phase in PHASES if found.get(phase)}

@@ -115,11 +115,16 @@ def _cells(found: Json) -> dict[str, str]:
     for key, unit, rank in _RELATIONS:
         if relation := found[key]:
             line = relation["log_length"]
-            scale = math.exp if key == "difficulty" else float
+            scale = _factor if key == "difficulty" else float
             values = {"value": scale(line["slope"]), "interval": [scale(end) for end in line["interval"]]}
             cells[unit] = shown(values, 2)
             cells[rank] = "–" if relation["spearman"] is None else f"{plain(relation['spearman'])} (chance ±{relation['chance']:.2f})"
     return cells
+
+
+def _factor(slope: float) -> float:
+    """What one more unit multiplies the length by, within what a float holds."""
+    return math.exp(max(-700.0, min(slope, 700.0)))
 
 
 def _step_figures(found: Json) -> list[PlotFigure]:
@@ -131,8 +136,8 @@ def _step_figures(found: Json) -> list[PlotFigure]:
     text = f"Mean thinking length was {ends[0]} and {ends[1]}."
     if slope is not None:
         line = slope["log_length"]
-        low, high = (plain(math.exp(end)) for end in line["interval"])
-        text += f" Ten steps multiply it by {plain(math.exp(line['slope']))} ({low} to {high})."
+        low, high = (plain(_factor(end)) for end in line["interval"])
+        text += f" Ten steps multiply it by {plain(_factor(line['slope']))} ({low} to {high})."
     svg = line_plot("lab-thinking", "Thinking length over steps", [series], "tokens", smooth=False)
     return [PlotFigure("Thinking length over steps", svg, text)]
 
