@@ -16,7 +16,7 @@ from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import printable, show
 from dunwu.config.tasks import DatasetTask
 from dunwu.evaluation.result import EvaluationResult
-from dunwu.evaluation.store import refuse_taken, write_evaluation
+from dunwu.evaluation.store import refuse_taken, write_evaluation, write_summary
 from dunwu.evaluation.stored import FINISH, Agreement, StoredColumns, agreement, read_stored, score_stored
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
@@ -104,8 +104,7 @@ def _write(options: CompletionsOptions, result: EvaluationResult, summary: Mappi
     write_evaluation(options.out / "evaluation.parquet", result)
     described = _described(options, summary, found)
     described[result.name] = described.pop("summary")
-    written = json.dumps(described, indent=2, ensure_ascii=False)
-    (options.out / "summary.json").write_text(written + "\n", encoding="utf-8")
+    write_summary(options.out, described)
 
 
 def _lines(result: EvaluationResult, summary: Mapping[str, Any], found: Agreement | None, table: Table) -> list[str]:

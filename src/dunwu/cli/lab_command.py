@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
     found = analyse(material, sections, ConsoleReporter(Console(stderr=True)))
     written = write_laboratory(options.run, out, found, material, sections)
     if options.json:
-        print(json.dumps(found, ensure_ascii=False, allow_nan=False))
+        print(json.dumps({**found, "missing": absent(found, material)}, ensure_ascii=False, allow_nan=False))
         return 0
     for part in parts(found, sections):
         for table in part.tables[:1]:

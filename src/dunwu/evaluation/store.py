@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,6 +36,12 @@ def write_evaluation(path: Path, result: EvaluationResult) -> None:
             pq.write_table(table, file, compression="zstd")
     except OSError as error:
         raise RunError(f"{path} cannot be written ({error.strerror}): free some space or choose another run folder") from error
+
+
+def write_summary(folder: Path, found: Mapping[str, Any]) -> None:
+    """Atomically write ``summary.json`` of an evaluation."""
+    with atomic_file(folder / "summary.json") as file:
+        file.write((json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
 
 
 def read_evaluation(path: Path) -> EvaluationResult:
