@@ -92,3 +92,9 @@ def test_labels_of_real_solutions_agree() -> None:
     stored, result = scored(path, task, StoredColumns("solution", "label"), "last-number")
     assert (len(result.problems), result.k) == (879, 4)
     assert agreement(stored, result.rows) == Agreement(1314, 2202, 0, 0, 0, ())
+
+
+def test_a_completion_is_never_its_own_gold(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"problem": "1 + 1?", "solution": "\\boxed{7}", "ground_truth": "2"}])
+    with pytest.raises(DataError, match="solution"):
+        read_stored(path, DatasetTask(path=str(path)), StoredColumns("solution", "label"), "tags-or-boxed", False)

@@ -15,7 +15,7 @@ from typing import Any
 import tyro
 
 from dunwu.cli.options import parse_options, refuse_rest
-from dunwu.cli.show import show
+from dunwu.cli.show import printable, show
 from dunwu.errors import DataError, UserError
 from dunwu.evaluation.stored import label_of
 from dunwu.models.thinking import parse_completion
@@ -143,10 +143,14 @@ def _report(judged: Sequence[Judged]) -> list[str]:
 
 def _golds(cases: Sequence[Case]) -> list[str]:
     """Golds that no answer can be judged against, and those that are compared as text."""
-    lines = [f"  not judged, {case.where}: {problem}: correct it or remove the row" for case in cases if (problem := check_gold(case.gold))]
+    lines = [
+        f"  not judged, {printable(case.where)}: {problem}: correct it or remove the row"
+        for case in cases
+        if (problem := check_gold(case.gold))
+    ]
     texts = [case for case in cases if reads_as_text(case.gold)]
     if texts:
-        examples = ", ".join(f"{case.name}: {case.gold[:40]!r}" for case in texts[:3])
+        examples = ", ".join(f"{printable(case.name)}: {case.gold[:40]!r}" for case in texts[:3])
         lines.append(
             f"  {len(texts)} of the golds are outside the grammar and compared as text ({examples}{', ...' if len(texts) > 3 else ''})"
         )
@@ -163,5 +167,7 @@ def _account(name: str, found: Sequence[tuple[Case, bool | None, float, str]]) -
     for case, finding, _, reason in labelled:
         if finding != case.label:
             kind = "not judged" if finding is None else "false positive" if finding else "false negative"
-            lines.append(f"  {kind} {case.name}: gold {case.gold[:60]!r}, prediction {case.prediction[-80:]!r} {reason}".rstrip())
+            lines.append(
+                f"  {kind} {printable(case.name)}: gold {case.gold[:60]!r}, prediction {case.prediction[-80:]!r} {reason}".rstrip()
+            )
     return lines

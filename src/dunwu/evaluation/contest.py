@@ -146,7 +146,7 @@ def _submission(row: Row, contests: Mapping[str, Contest]) -> Submission:
         raise DataError(f"{row.where}: programming_language is {language!r}: give python or cpp")
     if contest.problems.tests(problem, language).programming_language != language:
         raise DataError(f"{row.where}: problem {problem!r} calls a Python function: give a program in python")
-    name = int(sample) if isinstance(sample, float) and sample == int(sample) else sample
+    name = int(sample) if isinstance(sample, float) and sample.is_integer() else sample
     if isinstance(name, bool) or not isinstance(name, str | int | None):
         raise DataError(f"{row.where}: sample is {sample!r}: give a name or a whole number")
     minute = number(row, "minute", 0, contest.minutes) or 0.0

@@ -112,7 +112,7 @@ def spread(items: Sequence[Item], most: int | None) -> Sequence[Item]:
 
 def counted(rows: Sequence[EvaluationRow]) -> Sequence[EvaluationRow]:
     """The rows, or none if they are completions whose tokens were not counted, as stored ones."""
-    return () if rows and all(row.completion and not row.tokens for row in rows) else rows
+    return () if any(row.completion for row in rows) and not any(row.tokens for row in rows) else rows
 
 
 def scored(rows: ProblemRows) -> ProblemRows:

@@ -17,8 +17,8 @@ from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 from dunwu.evaluation.rows import evaluation_row
 from dunwu.rewards.pool import RewardPool
 from dunwu.run.reporter import Reporter
-from dunwu.tasks.columns import cell, kind_of, missing
-from dunwu.tasks.dataset import answer_of, check_columns, difficulty_of, other_columns, problem_text
+from dunwu.tasks.columns import cell, filled, kind_of, missing
+from dunwu.tasks.dataset import answer_columns, answer_of, check_columns, difficulty_of, other_columns, problem_text
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.text.answer_forms import as_read, in_form
@@ -100,10 +100,16 @@ def label_of(row: Row, column: str) -> bool | None:
 
 def _problem(row: Row, task: DatasetTask, columns: StoredColumns) -> Problem:
     text, found = problem_text(row, task), answer_of(row, task)
+    if filled(row.columns, answer_columns(task)) == columns.completion:
+        raise DataError(
+            f"{row.where}: column {columns.completion} is the completion and the gold answer: name the gold with --answer-column"
+        )
     if found is None:
         raise DataError(f"{row.where}: no gold answer: fill it or remove the row")
     verifier, answer, more = found
     others = {name: value for name, value in other_columns(row, task).items() if name not in (columns.completion, columns.label)}
+    if not isinstance(others.get("human_seconds"), (int, float)):
+        others.pop("human_seconds", None)
     stated: Any = row.columns.get("language")
     language: Language = stated if stated in get_args(Language) else task.language
     name = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
