@@ -34,6 +34,7 @@ COMMANDS = {
     "eval": "evaluate a model: pass@1 with its interval, pass@k, majority@k",
     "elo": "rate a model by programming contests, or replay a contest's ratings, offline",
     "verify": "check answers and programs, and explain a rollout's reward: verify math | code | rollout",
+    "serve": "serve models over HTTP, with their chains of thought, as OpenAI's clients expect them",
     "sandbox": "serve this machine's sandbox to other machines over HTTP",
     "report": "write the HTML report of a run",
     "lab": "analyse how a run's model thinks, from its stored completions",

@@ -40,6 +40,7 @@ EXAMPLES = {
     "verify math": "dunwu verify math answers.jsonl",
     "verify code": "dunwu verify code program.py --problems problems.json",
     "verify rollout": "dunwu verify rollout runs/zero --row 3",
+    "serve": "dunwu serve tiny --port 8000",
     "sandbox": "dunwu sandbox --port 8080",
     "report": "dunwu report runs/zero",
     "lab": "dunwu lab runs/zero --out lab",
