@@ -45,6 +45,22 @@ def test_the_policy_can_be_set(tmp_path, capsys):
     assert "1 row: 1 wrong" in capsys.readouterr().out
 
 
+def test_labels_may_be_text_and_a_column_that_holds_none_is_said(tmp_path, capsys):
+    path = tmp_path / "rows.csv"
+    path.write_text("gold,prediction,expected_label,kind\n5,5,true,a\n5,6,0,b\n5,7,,c\n", encoding="utf-8")
+    assert run([str(path)]) == 0
+    assert "2 of 2 as labelled" in capsys.readouterr().out
+    with pytest.raises(DataError, match="--label-column kind"):
+        run([str(path), "--label-column", "kinds"])
+    with pytest.raises(DataError, match="'a'"):
+        run([str(path), "--label-column", "kind"])
+    path.write_text("gold,prediction,expected_label\n5,5,perhaps\n", encoding="utf-8")
+    assert run([str(path)]) == 0
+    printed = capsys.readouterr()
+    assert "labelled" not in printed.out
+    assert "expected_label is not compared" in printed.err
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -53,7 +69,6 @@ def test_the_policy_can_be_set(tmp_path, capsys):
         ('{"prediction": "1"}', "no column gold"),
         ('{"gold": "1"}', "no column prediction"),
         ('{"gold": "1", "prediction": ["1"]}', "must hold text"),
-        ('{"gold": "1", "prediction": "1", "expected_label": "maybe"}', "neither true nor false"),
         ("", "has no rows"),
     ],
 )

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
 from dunwu.evaluation.result import EvaluationResult
-from dunwu.evaluation.stored import Agreement, Disagreement, StoredColumns, StoredCompletion, agreement, read_stored, score_stored
+from dunwu.evaluation.stored import Agreement, Disagreement, Stored, StoredColumns, StoredCompletion, agreement, read_stored, score_stored
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.run.reporter import QUIET
@@ -33,12 +34,12 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
 def scored(
     path: Path, task: DatasetTask, columns: StoredColumns, form: AnswerForm = "tags-or-boxed", close: bool = False
 ) -> tuple[list[StoredCompletion], EvaluationResult]:
-    stored = read_stored(path, task, columns, form, close)
+    stored = list(read_stored(path, task, columns, form, close).completions)
     with RewardPool(rule_reward(), 0, 5.0) as pool:
         return stored, score_stored(stored, "rows", pool, QUIET)
 
 
-COLUMNS = StoredColumns("completion", "label")
+COLUMNS = StoredColumns("completion")
 
 
 @pytest.mark.parametrize("close", [False, True])
@@ -75,7 +76,6 @@ def test_without_labels_there_is_no_agreement(tmp_path: Path) -> None:
     [
         ({"completion": None}, "completion"),
         ({"answer": ""}, "gold"),
-        ({"label": "yes"}, "yes"),
         ({"answer": "5"}, "'5'"),
     ],
 )
@@ -98,3 +98,72 @@ def test_a_completion_is_never_its_own_gold(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.jsonl", [{"problem": "1 + 1?", "solution": "\\boxed{7}", "ground_truth": "2"}])
     with pytest.raises(DataError, match="solution"):
         read_stored(path, DatasetTask(path=str(path)), StoredColumns("solution", "label"), "tags-or-boxed", False)
+
+
+def read(path: Path, columns: StoredColumns = COLUMNS, **task: Any) -> Stored:
+    return read_stored(path, DatasetTask(path=str(path), **task), columns, "tags-or-boxed", False)
+
+
+def test_majority_is_over_the_first_k_of_unequal_samples(tmp_path: Path) -> None:
+    answers = {"a": ["1", "1", "2", "2", "2"], "b": ["3", "3"]}  # golds 1 and 3: all five samples of a would elect 2
+    rows: list[dict[str, object]] = [
+        {"problem": problem, "answer": "1" if problem == "a" else "3", "completion": f"<answer>{answer}</answer>"}
+        for problem, given in answers.items()
+        for answer in given
+    ]
+    path = write(tmp_path / "rows.jsonl", rows)
+    _, result = scored(path, DatasetTask(path=str(path)), COLUMNS)
+    summary = result.summary()
+    assert (result.k, summary["majority_at_k"]) == (2, 1.0)
+    assert summary["pass_at_k"] == pytest.approx((1 - 3 / 10 + 1) / 2)  # of a: 1 - C(3, 2) / C(5, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "conflict"),
+    [
+        ({"answer": "2.0"}, False),
+        ({"answer": "x"}, True),
+        ({"answer": "x", "verifier": "text"}, True),
+        ({"answer": ["2", "3"], "verifier": "text"}, True),
+        ({"schema": {"type": "object"}, "verifier": "json_schema"}, True),
+        ({"instructions": [{"kind": "no_commas"}], "verifier": "instructions"}, True),
+    ],
+)
+def test_rows_of_one_problem_are_verified_alike(tmp_path: Path, change: dict[str, Any], conflict: bool) -> None:
+    verifier = change.pop("verifier", "auto")
+    row = {"problem": "1 + 1?", "answer": "2", "completion": "3", "schema": {"type": "array"}, "instructions": [{"kind": "lowercase"}]}
+    path = write(tmp_path / "rows.jsonl", [row, row, row | change])
+    if not conflict:
+        assert len({each.problem.id for each in read(path, verifier=verifier).completions}) == 1
+        return
+    with pytest.raises(DataError, match="row 1 and row 3 have one problem and different"):
+        read(path, verifier=verifier)
+
+
+def test_a_schema_needs_no_gold(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"problem": "A list.", "schema": {"type": "array"}, "answer": "[1]"},
+        {"problem": "A number.", "schema": {"type": "number"}, "answer": "1"},
+    ]
+    path = write(tmp_path / "rows.jsonl", rows)
+    columns = StoredColumns("answer")
+    assert [each.text for each in read(path, columns, verifier="json_schema").completions] == ["[1]", "1"]
+    with pytest.raises(DataError, match="no schema in column schema"):
+        read(write(path, [{"problem": "A list.", "answer": "[1]"}]), columns, verifier="json_schema")
+
+
+def test_remedies_are_options(tmp_path: Path) -> None:
+    for row, option in (
+        ({"problem": "q", "answers": "1", "completion": "1"}, "give --answer-column answers"),
+        ({"problems": "q", "answer": "1", "completion": "1"}, "give --problem-column problems"),
+        ({"text": "q", "answer": "1", "completion": "1"}, "with --problem-column"),
+        ({"problem": "q", "answer": "1", "completions": "1"}, "give --completion-column completions"),
+    ):
+        with pytest.raises(DataError, match=option):
+            read(write(tmp_path / "rows.jsonl", [row]))
+
+
+def test_whether_completions_were_cut_off_is_asked_of_all_rows(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"problem": "q", "answer": "1", "completion": "1", "finish_reason": reason} for reason in (None, "")]
+    assert not read(write(tmp_path / "rows.jsonl", rows)).ends_known
+    assert read(write(tmp_path / "rows.jsonl", [*rows, {**rows[0], "finish_reason": "length"}])).ends_known

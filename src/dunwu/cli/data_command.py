@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from dunwu.data.overview import DataKeys, Overview, Purpose, Reading, overview
 from dunwu.errors import DataError, RunError
 from dunwu.run.reporter import clean
 from dunwu.tasks.forms import UNKNOWN
+from dunwu.text.surrogates import as_json
 from dunwu.text.translate import translate
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     purposes: tuple[Purpose, ...] = (options.purpose,) if options.purpose else ("zero", "sft", "reward-model")
     found = overview(keys, purposes, options.rows)
     if options.json:
-        print(json.dumps(asdict(found), ensure_ascii=False, default=str))
+        print(as_json(asdict(found), default=str))
     else:
         _show(found)
     if all(reading.refused for reading in found.readings.values()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import platform
 import shutil
@@ -19,6 +18,7 @@ from dunwu.cli.show import show
 from dunwu.data.tiny_world.card import check_hash
 from dunwu.errors import ModelError
 from dunwu.isa import VARIABLE, cpu_flags, levels_in_force, machine_levels
+from dunwu.text.surrogates import as_json
 
 Status = Literal["ok", "note", "FAIL"]
 REQUIRED = (
@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     findings = [finding for check in CHECKS for finding in check()]
     failed = [finding.name for finding in findings if finding.status == "FAIL"]
     if options.json:
-        print(json.dumps({"ok": not failed, "findings": [asdict(finding) for finding in findings]}, ensure_ascii=False))
+        print(as_json({"ok": not failed, "findings": [asdict(finding) for finding in findings]}))
         return 1 if failed else 0
     for finding in findings:
         show(f"{finding.status:<5}{finding.name:<12}{finding.text}", label=True)

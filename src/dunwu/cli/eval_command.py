@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from dunwu.models.facts import model_facts
 from dunwu.models.hub_ids import check_model, check_names
 from dunwu.pipeline.run_models import model_of, own_evaluation
 from dunwu.run.console import ConsoleReporter
+from dunwu.text.surrogates import as_json
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
         result = run_evaluation(model, config, template, options.out, options.device, options.threads, options.batch, reporter)
     if options.json:
         found = {"model": model, "template": plain(template), "set": result.name, "config": config.model_dump(mode="json")}
-        print(json.dumps({**found, "summary": result.summary()}, ensure_ascii=False))
+        print(as_json({**found, "summary": result.summary()}))
     else:
         show("\n".join(table(result.name, result.summary())), label=True)
     return 0
@@ -156,9 +156,8 @@ def table(name: str, summary: Mapping[str, Any]) -> list[str]:
 
 def _lengths(summary: Mapping[str, Any]) -> str:
     """``312.5 tokens, 4.0 % cut off``; of stored completions, which have no tokens, only what is known."""
-    if summary["mean_length"] is None:
-        return "not measured"
-    return f"{_number(summary['mean_length'])} tokens, {_percent(summary['clipped_ratio'])} cut off"
+    length = "not measured" if summary["mean_length"] is None else f"{_number(summary['mean_length'])} tokens"
+    return length if summary["clipped_ratio"] is None else f"{length}, {_percent(summary['clipped_ratio'])} cut off"
 
 
 def _percent(share: float | None) -> str:

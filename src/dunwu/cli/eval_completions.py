@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,15 +16,18 @@ from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import printable, show
 from dunwu.config.tasks import DatasetTask
 from dunwu.evaluation.result import EvaluationResult
-from dunwu.evaluation.store import refuse_taken, write_evaluation, write_summary
-from dunwu.evaluation.stored import FINISH, Agreement, StoredColumns, agreement, read_stored, score_stored
+from dunwu.evaluation.store import refuse_taken, summary_key, write_evaluation, write_summary
+from dunwu.evaluation.stored import Agreement, StoredColumns, agreement, read_stored, score_stored
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.run.console import ConsoleReporter
 from dunwu.tasks.rows import first_row
 from dunwu.text.answer_forms import DEFAULT
+from dunwu.text.surrogates import as_json
 from dunwu.types import AnswerForm
 
+COMMAND = "eval --completions"
+EXAMPLE = "dunwu eval --completions outputs.jsonl --completion-column response"
 SHOWN = 5
 """Disagreements listed on the screen; --json has all."""
 
@@ -41,8 +44,9 @@ class CompletionsOptions:
     """Column of the gold answer; by default gold, else as in the task dataset."""
     completion_column: str = "completion"
     """Column of the completion."""
-    label_column: str = "label"
-    """Column that says whether the completion is right (true, false, 1 or 0), to be compared with the verdicts; rows may lack it."""
+    label_column: str | None = None
+    """Column that says whether the completion is right (true, false, 1 or 0), to be compared with the verdicts; rows may lack it. By
+    default label, if it holds nothing else."""
     verifier: Literal["auto", "number", "plain_number", "math", "choice", "text", "json_schema", "instructions"] = "auto"
     """How answers are verified, as in the task dataset."""
     answer_form: AnswerForm = DEFAULT
@@ -65,8 +69,9 @@ Table = Callable[[str, Mapping[str, Any]], list[str]]
 
 def run(arguments: Sequence[str], table: Table) -> int:
     """Scores and prints the table of `dunwu eval`, and the agreement with the labels."""
-    options, rest = parse_options(CompletionsOptions, "eval", arguments)
-    refuse_rest("eval --completions", rest)
+    helped = {"-h", "--help"} & {*arguments}
+    options, rest = parse_options(CompletionsOptions, COMMAND, ["--help"] if helped else arguments, EXAMPLE)
+    refuse_rest(COMMAND, rest)
     reporter = ConsoleReporter(Console(stderr=True) if options.json else None)
     if options.out is not None:
         check_folder(options.out, "a folder to write in")
@@ -77,18 +82,26 @@ def run(arguments: Sequence[str], table: Table) -> int:
     task = DatasetTask(path=str(options.completions), problem_column=options.problem_column, answer_column=gold, verifier=options.verifier)
     columns = StoredColumns(options.completion_column, options.label_column)
     stored = read_stored(options.completions, task, columns, options.answer_form, options.close_answer)
+    if stored.note:
+        reporter.warn(stored.note)
     with RewardPool(rule_reward(), options.workers, 5.0) as pool:
-        result = score_stored(stored, options.completions.name.partition(".")[0], pool, reporter)
-    summary, found = result.summary(), agreement(stored, result.rows)
-    if FINISH not in first:  # nobody knows which were cut off
+        result = score_stored(stored.completions, set_name(options.completions), pool, reporter)
+    summary, found = result.summary(), agreement(stored.completions, result.rows)
+    if not stored.ends_known:
         summary["clipped_ratio"] = None
     if options.out is not None:
         _write(options, result, summary, found)
     if options.json:
-        print(json.dumps(_described(options, summary, found) | {"set": result.name}, ensure_ascii=False))
+        print(as_json(_described(options, summary, found) | {"set": result.name}))
     else:
         show("\n".join(_lines(result, summary, found, table)), label=True)
     return 0
+
+
+def set_name(path: Path) -> str:
+    """The name of a file or folder up to its first dot."""
+    name = os.path.basename(os.path.abspath(path))  # `.` and `..` have no name of their own
+    return name.lstrip(".").partition(".")[0] or "completions"
 
 
 def _described(options: CompletionsOptions, summary: Mapping[str, Any], found: Agreement | None) -> dict[str, Any]:
@@ -103,13 +116,14 @@ def _write(options: CompletionsOptions, result: EvaluationResult, summary: Mappi
     options.out.mkdir(parents=True, exist_ok=True)
     write_evaluation(options.out / "evaluation.parquet", result)
     described = _described(options, summary, found)
-    described[result.name] = described.pop("summary")
+    headline = described.pop("summary")
+    described[summary_key(result.name, described)] = headline
     write_summary(options.out, described)
 
 
 def _lines(result: EvaluationResult, summary: Mapping[str, Any], found: Agreement | None, table: Table) -> list[str]:
     most = max(map(len, result.problems))
-    head = [f"{summary['samples']} completions, {result.k} to {most} of a problem"] if most > result.k else []
+    head = [f"{summary['samples']} completions, {result.k} to {most} of a problem; k is the fewest"] if most > result.k else []
     return [*head, *table(printable(result.name), summary), *(agreement_lines(found) if found else [])]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from dunwu.errors import ModelError
 from dunwu.models.bundled import BUNDLED_NAME, RELEASE, run_above
 from dunwu.pipeline.artefacts import WORK, Artefact
 from dunwu.pipeline.lineage import ancestry, artefacts_at, checkpoint_fault, entries, facts, last_row, outside_models, read_json
+from dunwu.text.surrogates import as_json
 
 SHOWN_ELSEWHERE = ("config", "starts", "base_card")
 """Parts of a run's manifest that have their own lines, or none."""
@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     refuse_rest("explain", rest)
     if options.json:
         check_explainable(options.checkpoint)
-        print(json.dumps({"model": options.checkpoint, "lineage": list(entries(options.checkpoint))}, ensure_ascii=False))
+        print(as_json({"model": options.checkpoint, "lineage": list(entries(options.checkpoint))}))
     else:
         show("\n".join(lineage(options.checkpoint)))
     return 0

@@ -25,6 +25,7 @@ from dunwu.config.zero import PromptedEvalConfig, ZeroConfig
 from dunwu.errors import UserError
 from dunwu.pipeline.stages import KINDS
 from dunwu.run.console import wrapped
+from dunwu.text.surrogates import as_json
 from dunwu.text.translate import translate
 
 CONFIGURED: dict[str, type[Config]] = {
@@ -66,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
         raise UserError(f"keys: no key of dunwu {options.command} has {' '.join(options.words)!r} in its name or meaning")
     other = {key: json.dumps(value) for key, value in followed(options.command, [key.name for key in found]).items()}
     if options.json:
-        print(json.dumps([{**asdict(key), "other_models": other.get(key.name)} for key in found], ensure_ascii=False))
+        print(as_json([{**asdict(key), "other_models": other.get(key.name)} for key in found]))
         return 0
     show(f"dunwu {options.command}: {len(found)} of {len(keys)} keys, each set as key=value")
     print("\n".join(line for key in found for line in described(key, other.get(key.name))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.outputs import check_file, check_folder
 from dunwu.cli.show import printable, show
 from dunwu.config.base import Positive, Seed
+from dunwu.text.surrogates import as_json
 from dunwu.text.translate import translate, width
 
 
@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
     found = analyse(material, sections, ConsoleReporter(Console(stderr=True)))
     written = write_laboratory(options.run, out, found, material, sections)
     if options.json:
-        print(json.dumps({**found, "missing": absent(found, material)}, ensure_ascii=False, allow_nan=False))
+        print(as_json({**found, "missing": absent(found, material)}, allow_nan=False))
         return 0
     for part in parts(found, sections):
         for table in part.tables[:1]:

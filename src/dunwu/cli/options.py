@@ -51,18 +51,21 @@ EXAMPLES = {
 }
 """By command, for its help."""
 WITH_KEYS = ("zero", "sft", "distill", "compare", "reward-model", "eval", "pretrain")
-USAGES = {"compare": "compare distill-vs-rl", "eval": "eval [MODEL]"}
+USAGES = {"compare": "compare distill-vs-rl", "eval": "eval [MODEL]", "eval --completions": "eval --completions FILE"}
 """What the usage line says after `dunwu`, where it is more than the command."""
 _RULE = "────"
 
 
-def parse_options(kind: type[Options], command: str, arguments: Sequence[str]) -> tuple[Options, list[str]]:
-    """The options and the remaining arguments. `--help` prints and ends the process; a mistake raises a one-line `UserError`."""
+def parse_options(kind: type[Options], command: str, arguments: Sequence[str], example: str = "") -> tuple[Options, list[str]]:
+    """The options and the remaining arguments. `--help` prints and ends the process; a mistake raises a one-line `UserError`.
+
+    ``example``: that of a form of a command with options of its own.
+    """
     message, shown = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     parse: Any = tyro.cli  # its overloads do not know a class that is only known as a type variable
     helped, description = described(kind) if {"-h", "--help"} & {*arguments} else (kind, "")
     chinese = any(width(character) == 2 for character in description)
-    example = translate(f"Example: {EXAMPLES[command]}")
+    example = translate(f"Example: {example or EXAMPLES[command]}")
     keys = translate(f"All keys: dunwu keys {command} [WORD]") if command in WITH_KEYS else ""
     try:
         with contextlib.redirect_stderr(message), contextlib.redirect_stdout(shown) if chinese else contextlib.nullcontext():

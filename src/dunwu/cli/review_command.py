@@ -22,6 +22,7 @@ from dunwu.data.io.conversations import conversation
 from dunwu.data.io.review import Review
 from dunwu.errors import DataError, UserError
 from dunwu.tasks.rows import Row
+from dunwu.text.surrogates import as_json
 
 KEYS = "k keep, r reject, e edit, q quit"
 
@@ -122,7 +123,7 @@ def _in_editor(columns: Mapping[str, Any]) -> str:
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "row.json")
-        file.write_text(json.dumps(columns, indent=2, ensure_ascii=False, default=str), encoding="utf-8")
+        file.write_text(as_json(columns, indent=2, default=str), encoding="utf-8")
         try:
             subprocess.run([*editor, str(file)], check=True)
         except (OSError, subprocess.CalledProcessError) as error:

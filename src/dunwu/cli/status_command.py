@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import tyro
 
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.show import show
+from dunwu.text.surrogates import as_json
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
 
     status = read_status(options.run, check_code=True)
     if options.json:
-        print(json.dumps(status.as_json(), indent=2, ensure_ascii=False))
+        print(as_json(status.as_json(), indent=2))
         return 0
     if rich.get_console().is_terminal:
         rich.print(table(status))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -17,16 +17,19 @@ import tyro
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.show import printable, show
 from dunwu.errors import DataError, UserError
-from dunwu.evaluation.stored import label_of
+from dunwu.evaluation.labels import labels_of
 from dunwu.models.thinking import parse_completion
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.text.answer_forms import FORMS
+from dunwu.text.surrogates import as_json
 from dunwu.types import AnswerForm, Verdict
 from dunwu.verifiers.math.plain import PlainVerdict, plain_verdicts
 from dunwu.verifiers.math.policy import MathPolicy
 from dunwu.verifiers.math.service import SERVICE
 from dunwu.verifiers.math.verify import check_gold, compare_math, reads_as_text
+
+LABEL = "expected_label"
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,9 @@ class VerifyMathOptions:
     answer_form: AnswerForm | None = None
     """Read predictions as evaluations do, as completions with the answer in this form: tags-or-boxed, tags, boxed, "####", last-number,
     boxed-or-last-number. By default an answer is found in any place, and in a sentence."""
-    label_column: str = "expected_label"
-    """Column with the correct verdict (true, false, 1 or 0); rows without it are judged but not compared."""
+    label_column: str | None = None
+    """Column with the correct verdict (true, false, 1 or 0); rows without it are judged but not compared. By default expected_label, if it
+    holds nothing else."""
     policy: MathPolicy = field(default_factory=MathPolicy)
     json: bool = False
     """Print one JSON object per row instead: id, verdict (true, false or null), reason, detail, seconds."""
@@ -81,7 +85,11 @@ def run(arguments: Sequence[str]) -> int:
     """Judges and prints."""
     options, rest = parse_options(VerifyMathOptions, "verify math", arguments)
     refuse_rest("verify math", rest)
-    cases = [_case(row, options) for row in local_rows(options.file)]
+    rows = local_rows(options.file)
+    labels, note = labels_of(rows, options.label_column, LABEL)
+    if note:
+        show(f"warning: {note}", sys.stderr)
+    cases = [_case(row, options, label) for row, label in zip(rows, labels, strict=True)]
     plain: list[PlainVerdict | None] = [None] * len(cases)
     if options.compare:
         if importlib.util.find_spec("math_verify") is None:
@@ -99,7 +107,7 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _case(row: Row, options: VerifyMathOptions) -> Case:
+def _case(row: Row, options: VerifyMathOptions, label: bool | None) -> Case:
     gold, prediction = row.columns.get(options.gold_column), row.columns.get(options.prediction_column)
     for column in (options.gold_column, options.prediction_column):
         if column not in row.columns:
@@ -109,7 +117,6 @@ def _case(row: Row, options: VerifyMathOptions) -> Case:
     if prediction is not None and not isinstance(prediction, str | int | float):
         raise DataError(f"{row.where}: prediction of type {type(prediction).__name__}: column {options.prediction_column} must hold text")
     text = prediction if isinstance(prediction, str) else cell_text(prediction)
-    label = label_of(row, options.label_column)
     return Case(str(row.columns.get("id", f"row {row.number}")), row.where, cell_text(gold) or "", text or "", label)
 
 
@@ -127,7 +134,7 @@ def _json_line(judged: Judged) -> str:
     line |= {"detail": verdict.detail, "seconds": round(judged.seconds, 6)}
     if judged.plain is not None:
         line["math_verify"] = {"verdict": judged.plain.equal, "seconds": round(judged.plain.seconds, 6)}
-    return json.dumps(line, ensure_ascii=False)
+    return as_json(line)
 
 
 def _report(judged: Sequence[Judged]) -> list[str]:

@@ -24,6 +24,7 @@ from dunwu.rewards.outcome import compute
 from dunwu.rewards.scope import look_at
 from dunwu.tasks.gold import cell_text
 from dunwu.text.answer_forms import as_read, form_of, in_form
+from dunwu.text.surrogates import as_json
 from dunwu.types import Problem, Reward, VerifierName
 from dunwu.verifiers.problem import problem_fault
 
@@ -57,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     reward = compute(composed, problem, text)
     if options.json:
         parts = {"parts": dict(reward.parts), "total": reward.total, "recorded": recorded}
-        print(json.dumps({**parts, "verdict": reward.verdict.reason, "detail": reward.verdict.detail}, ensure_ascii=False))
+        print(as_json({**parts, "verdict": reward.verdict.reason, "detail": reward.verdict.detail}))
     else:
         show("\n".join(explanation(problem, text, composed, reward, recorded)))
     return 0

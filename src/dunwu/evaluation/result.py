@@ -60,7 +60,10 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """All completions of one held-out set by one policy, with ``k`` samples per problem."""
+    """All completions of one held-out set by one policy, with ``k`` samples per problem; of stored ones a problem may have more.
+
+    pass@1 and pass@k use all samples of a problem, majority@k the first ``k``.
+    """
 
     name: str
     k: int
@@ -80,12 +83,12 @@ class EvaluationResult:
 
     def summary(self) -> dict[str, Any]:
         """The headline numbers as in ``summary.json``; a number that cannot be computed is ``None``."""
-        correct = _correct(self.problems)
+        correct, first = _correct(self.problems), [scored(rows[: self.k]) for rows in self.problems]
         numbers = {
             "pass_at_1": pass_at_1(correct),
             "interval": pass_interval(correct),
             "pass_at_k": pass_at_k(correct, self.k),
-            "majority_at_k": majority_at_k([[row.vote for row in scored(rows)] for rows in self.problems], correct),
+            "majority_at_k": majority_at_k([[row.vote for row in rows] for rows in first], _correct(first)),
             "k": self.k,
             "mean_length": _mean(counted(self.rows), lambda row: row.tokens),
             "thinking_length": _mean(counted(self.rows), lambda row: row.thinking_tokens),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from dunwu.errors import DataError, RunError
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 from dunwu.run.atomic import atomic_file
 from dunwu.run.tables import rows_table
+from dunwu.text.surrogates import as_json, as_utf8
 
 WRITTEN = ("evaluation.parquet", "summary.json")
 """The files of an evaluation in its folder."""
@@ -30,7 +30,7 @@ def refuse_taken(out: Path) -> None:
 
 def write_evaluation(path: Path, result: EvaluationResult) -> None:
     """Atomically write ``result`` to ``path``. Raises ``RunError`` if it cannot be written."""
-    table = rows_table(result.rows, EvaluationRow).replace_schema_metadata({"dunwu.name": result.name, "dunwu.k": str(result.k)})
+    table = rows_table(result.rows, EvaluationRow).replace_schema_metadata({"dunwu.name": as_utf8(result.name), "dunwu.k": str(result.k)})
     try:
         with atomic_file(path) as file:
             pq.write_table(table, file, compression="zstd")
@@ -38,10 +38,15 @@ def write_evaluation(path: Path, result: EvaluationResult) -> None:
         raise RunError(f"{path} cannot be written ({error.strerror}): free some space or choose another run folder") from error
 
 
+def summary_key(name: str, described: Mapping[str, Any]) -> str:
+    """Where ``summary.json`` has the headline numbers of a set: under its name, unless something else stands there."""
+    return f"{name}-set" if name in described else name
+
+
 def write_summary(folder: Path, found: Mapping[str, Any]) -> None:
     """Atomically write ``summary.json`` of an evaluation."""
     with atomic_file(folder / "summary.json") as file:
-        file.write((json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+        file.write((as_json(found, indent=2) + "\n").encode())
 
 
 def read_evaluation(path: Path) -> EvaluationResult:

@@ -13,12 +13,22 @@ from typing import Any, get_args
 
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
+from dunwu.evaluation.labels import labels_of
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 from dunwu.evaluation.rows import evaluation_row
 from dunwu.rewards.pool import RewardPool
 from dunwu.run.reporter import Reporter
-from dunwu.tasks.columns import cell, filled, kind_of, missing
-from dunwu.tasks.dataset import answer_columns, answer_of, check_columns, difficulty_of, other_columns, problem_text
+from dunwu.tasks.columns import cell, filled, is_empty, kind_of, missing
+from dunwu.tasks.dataset import (
+    answer_columns,
+    answer_of,
+    check_columns,
+    difficulty_of,
+    has_gold,
+    other_columns,
+    problem_text,
+    same_gold,
+)
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
 from dunwu.text.answer_forms import as_read, in_form
@@ -26,15 +36,20 @@ from dunwu.types import AnswerForm, Completion, FinishReason, Language, Problem,
 
 CHUNK = 64
 """Completions verified between two updates of the progress line."""
-FINISH = "finish_reason"
+FINISH, LABEL = "finish_reason", "label"
+NEEDS = ("answers", "options", "schema", "instructions")
+"""What a verifier needs of a problem besides its gold answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredColumns:
-    """Where a row has its completion, its label (true or false: is it right?), and the row's own name in messages."""
+    """Where a row has its completion, its label (true or false: is it right?), and the row's own name in messages.
+
+    ``label`` is ``None`` if nobody named one: then `LABEL` is read if it holds labels.
+    """
 
     completion: str
-    label: str
+    label: str | None = None
     id: str = "id"
 
 
@@ -58,56 +73,78 @@ class NoTokens:
         return []
 
 
-def read_stored(path: Path, task: DatasetTask, columns: StoredColumns, form: AnswerForm, close_answer: bool) -> list[StoredCompletion]:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The rows of a file; ``note`` says that a column was not read, and ``ends_known`` whether any row says how its completion ended."""
+
+    completions: tuple[StoredCompletion, ...]
+    note: str
+    ends_known: bool
+
+
+def read_stored(path: Path, task: DatasetTask, columns: StoredColumns, form: AnswerForm, close_answer: bool) -> Stored:
     """The rows of a file. ``close_answer`` ends an answer that is open at the end of a completion, as if its last tag had been kept.
 
     Raises ``DataError`` for a row without problem, gold answer or completion, and for one problem with several gold answers.
     """
     rows = local_rows(path)
-    check_columns(rows[0], task)
-    stored = [_stored(row, task, columns, form, close_answer) for row in rows]
-    golds: dict[str, StoredCompletion] = {}
+    check_columns(rows[0], task, as_option)
+    labels, note = labels_of(rows, columns.label, LABEL)
+    stored = [_stored(row, task, columns, form, close_answer, label) for row, label in zip(rows, labels, strict=True)]
+    _refuse_conflicts(stored, path)
+    return Stored(tuple(stored), note, any(not is_empty(row.columns.get(FINISH)) for row in rows))
+
+
+def as_option(role: str, near: str) -> str:
+    """How to name the column of a role on the command line, ``near`` if one resembles it."""
+    return f"give --{role}-column {near}" if near else f"name the right one with --{role}-column"
+
+
+def _refuse_conflicts(stored: Sequence[StoredCompletion], path: Path) -> None:
+    """Rows of one problem are its samples, so all must be verified alike."""
+    known: dict[str, StoredCompletion] = {}
     for each in stored:
-        first = golds.setdefault(each.problem.id, each)
-        if first.problem.answer != each.problem.answer:
-            raise DataError(
-                f"{path}: the rows {first.name} and {each.name} have one problem and the gold answers {str(first.problem.answer)[:40]!r}"
-                f" and {str(each.problem.answer)[:40]!r}: correct one, or name the right problem_column"
-            )
-    return stored
+        first = known.setdefault(each.problem.id, each)
+        if each.problem is first.problem:
+            continue
+        one, other = first.problem, each.problem
+        if one.verifier != other.verifier or not same_gold(str(one.answer), str(other.answer)):
+            differing, values = "gold answers", [f"{str(found.answer)[:40]!r} ({found.verifier})" for found in (one, other)]
+        elif need := next((name for name in NEEDS if one.data.get(name) != other.data.get(name)), None):
+            differing, values = need, [repr(found.data.get(need))[:60] for found in (one, other)]
+        else:
+            continue
+        raise DataError(
+            f"{path}: {first.name} and {each.name} have one problem and different {differing}, {values[0]} and {values[1]}:"
+            " correct one, or name the right --problem-column"
+        )
 
 
-def _stored(row: Row, task: DatasetTask, columns: StoredColumns, form: AnswerForm, close_answer: bool) -> StoredCompletion:
+def _stored(
+    row: Row, task: DatasetTask, columns: StoredColumns, form: AnswerForm, close_answer: bool, label: bool | None
+) -> StoredCompletion:
     text = cell(row.columns, columns.completion)
     if not isinstance(text, str):
         listed, near = missing(row.columns, [columns.completion])
-        remedy = f"give --completion-column {near}" if near else "name the right one with --completion-column"
-        raise DataError(f"{row.where}: {kind_of(text)} instead of text in column {columns.completion} (columns: {listed}): {remedy}")
+        where = f"{row.where}: {kind_of(text)} instead of text in column {columns.completion} (columns: {listed})"
+        raise DataError(f"{where}: {as_option('completion', near)}")
     name = cell_text(row.columns.get(columns.id)) or f"row {row.number}"
     reason: FinishReason = "length" if row.columns.get(FINISH) == "length" else "stop"
     if close_answer and reason == "stop" and "<answer>" in text and "</answer>" not in text:
         text += "</answer>"
-    return StoredCompletion(name, in_form(_problem(row, task, columns), form), text, reason, label_of(row, columns.label))
-
-
-def label_of(row: Row, column: str) -> bool | None:
-    """The label of a row, ``None`` without one. Raises ``DataError`` unless it is true, false, 1 or 0."""
-    value = row.columns.get(column)
-    if value is not None and value not in (0, 1):
-        raise DataError(f"{row.where}: label {value!r} is neither true nor false: fix column {column}")
-    return None if value is None else bool(value)
+    return StoredCompletion(name, in_form(_problem(row, task, columns), form), text, reason, label)
 
 
 def _problem(row: Row, task: DatasetTask, columns: StoredColumns) -> Problem:
     text, found = problem_text(row, task), answer_of(row, task)
-    if filled(row.columns, answer_columns(task)) == columns.completion:
+    if has_gold(task) and filled(row.columns, answer_columns(task)) == columns.completion:
         raise DataError(
             f"{row.where}: column {columns.completion} is the completion and the gold answer: name the gold with --answer-column"
         )
     if found is None:
         raise DataError(f"{row.where}: no gold answer: fill it or remove the row")
     verifier, answer, more = found
-    others = {name: value for name, value in other_columns(row, task).items() if name not in (columns.completion, columns.label)}
+    others = {name: value for name, value in other_columns(row, task).items() if name not in (columns.completion, columns.label or LABEL)}
     if not isinstance(others.get("human_seconds"), (int, float)):
         others.pop("human_seconds", None)
     stated: Any = row.columns.get("language")

@@ -16,7 +16,7 @@ from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import written_date
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.session import EvaluationSession
-from dunwu.evaluation.store import write_evaluation, write_summary
+from dunwu.evaluation.store import summary_key, write_evaluation, write_summary
 from dunwu.jobs.headline import dropped_facts
 from dunwu.models.loading import load_model, pick_device
 from dunwu.models.protocols import CausalLM, Tokenizer
@@ -71,7 +71,7 @@ def run_evaluation(
         write_evaluation(out / "evaluation.parquet", result)
         described: dict[str, Any] = {"model": name, "template": plain(template), **({"date": day} if day else {})}
         described |= {"config": config.model_dump(mode="json"), "dropped": dropped, **({"note": held_out.note} if held_out.note else {})}
-        write_summary(out, {**described, result.name: summary})
+        write_summary(out, {**described, summary_key(result.name, described): summary})
     return result
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from dunwu.errors import DataError
 from dunwu.run.atomic import atomic_file
+from dunwu.text.surrogates import as_utf8
 from dunwu.types import Group, Rollout
 
 _COLUMNS: Mapping[object, pa.DataType] = {str: pa.string(), int: pa.int32(), float: pa.float64(), bool: pa.bool_()}
@@ -49,7 +50,7 @@ _TYPES: Mapping[str, pa.DataType] = {
 
 def rows_table(rows: Sequence[Any], kind: type) -> pa.Table:
     """``rows`` of the dataclass ``kind`` as a table with a column per field; fields are text, numbers or booleans, or ``None``."""
-    plain = [{name: _text(value) if isinstance(value, str) else value for name, value in asdict(row).items()} for row in rows]
+    plain = [{name: as_utf8(value) if isinstance(value, str) else value for name, value in asdict(row).items()} for row in rows]
     fields = [(name, _COLUMNS.get((get_args(hint) or (hint,))[0], pa.string())) for name, hint in get_type_hints(kind).items()]
     return pa.Table.from_pylist(plain, schema=pa.schema(fields))
 
@@ -109,35 +110,30 @@ def _schema(parts: Sequence[str], earlier: bool) -> pa.Schema:
 def _row(rollout: Rollout, parts: Sequence[str]) -> dict[str, Any]:
     problem, completion, reward = rollout.prompt.problem, rollout.completion, rollout.reward
     row: dict[str, Any] = {
-        "problem_id": _text(problem.id),
+        "problem_id": as_utf8(problem.id),
         "task": problem.task,
         "language": problem.language,
         "difficulty": problem.difficulty,
-        "problem": _text(problem.text),
+        "problem": as_utf8(problem.text),
         "verifier": problem.verifier,
-        "answer": None if problem.answer is None else _text(problem.answer),
-        "prompt": _text(rollout.prompt.text),
+        "answer": None if problem.answer is None else as_utf8(problem.answer),
+        "prompt": as_utf8(rollout.prompt.text),
         "prefill": rollout.prompt.prefill,
-        "completion": _text(completion.text),
+        "completion": as_utf8(completion.text),
         "tokens": completion.tokens.sampled_count,
         "finish_reason": completion.finish_reason,
         "policy_version": min(completion.tokens.versions, default=None),
         "reward": reward.total,
         "verdict": reward.verdict.reason,
-        "verdict_detail": _text(reward.verdict.detail),
+        "verdict_detail": as_utf8(reward.verdict.detail),
         "behaviour_logprobs": list(completion.tokens.behaviour_logprobs),
         "data": json.dumps(dict(problem.data)),
     }
     if completion.earlier:
-        row[EARLIER] = _text(said_before(rollout))
+        row[EARLIER] = as_utf8(said_before(rollout))
     return row | {f"reward_{part}": reward.parts.get(part) for part in parts}
 
 
 def said_before(rollout: Rollout) -> str:
     """The earlier answers of a dialogue, and the teacher's replies."""
     return "".join(f"{rollout.prompt.prefill}{each.answer.text}\n[teacher] {each.reply}\n" for each in rollout.completion.earlier)
-
-
-def _text(text: str) -> str:
-    """``text`` as valid UTF-8: a lone surrogate, which byte fallback may produce, becomes a question mark."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -155,7 +155,7 @@ def _conflicts(found: SplitRows, config: DatasetTask) -> str:
     for text, row in ((text, row) for rows in found.rows.values() for text, row in rows if text in repeated):
         gold = str((answer_of(row, config) or ("", ""))[1])
         before, known = first.setdefault(text, (row, gold))
-        if not _same_gold(gold, known):
+        if not same_gold(gold, known):
             conflicts.setdefault(text, f"{before.where}: {known[:60]!r} and row {row.number}: {gold[:60]!r}")
     if not conflicts:
         return ""
@@ -164,7 +164,8 @@ def _conflicts(found: SplitRows, config: DatasetTask) -> str:
     )
 
 
-def _same_gold(one: str, other: str) -> bool:
+def same_gold(one: str, other: str) -> bool:
+    """True for equal texts and for numbers of equal value."""
     try:
         return one == other or Fraction(one) == Fraction(other)
     except (ValueError, ZeroDivisionError):
@@ -188,7 +189,7 @@ def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, 
     Raises DataError for an answer that the verifier cannot use. Golds that are not numbers are checked when a run starts
     (`dunwu.jobs.checks`).
     """
-    if config.verifier in ("json_schema", "instructions"):
+    if config.verifier in ("json_schema", "instructions"):  # not has_gold
         wanted = "schema" if config.verifier == "json_schema" else "instructions"
         if not row.columns.get(wanted):
             raise DataError(f"{row.where}: no {wanted} in column {wanted}: fill it or remove the row")
@@ -251,13 +252,23 @@ def resolve(path: str) -> Path | tuple[str, str | None]:
     return hub_id, subset or None
 
 
-def check_columns(row: Row, config: DatasetTask) -> None:
+def as_key(role: str, near: str) -> str:
+    """How to name the column of a role, ``near`` if one resembles it, in a configuration."""
+    return f"set {role}_column={near}" if near else f"set {role}_column to the right one"
+
+
+def check_columns(row: Row, config: DatasetTask, remedy: Callable[[str, str], str] = as_key) -> None:
     """Raise `DataError` with the existing columns and the nearest one if the first row lacks one that is needed."""
-    for role, wanted in (("problem", problem_columns(config)), ("answer", answer_columns(config))):
+    needed = {"problem": problem_columns(config), **({"answer": answer_columns(config)} if has_gold(config) else {})}
+    for role, wanted in needed.items():
         if not any(has(row.columns, name) for name in wanted):
             listed, near = missing(row.columns, wanted)
-            remedy = f"set {role}_column={near}" if near else f"set {role}_column to the right one"
-            raise DataError(f"{row.where}: no column {' or '.join(wanted)} (columns: {listed}): {remedy}")
+            raise DataError(f"{row.where}: no column {' or '.join(wanted)} (columns: {listed}): {remedy(role, near)}")
+
+
+def has_gold(config: DatasetTask) -> bool:
+    """False if what the verifier compares with is no gold answer but a column of its own."""
+    return config.verifier not in ("json_schema", "instructions")
 
 
 def problem_columns(config: DatasetTask) -> tuple[str, ...]:

@@ -16,6 +16,17 @@ def has_surrogates(text: str) -> bool:
     return _LONE.search(text) is not None
 
 
+def as_utf8(text: str) -> str:
+    """``text`` with a question mark for each half character, which byte fallback may produce."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def as_json(value: Any, **options: Any) -> str:
+    """JSON that UTF-8 can hold: as it is read, or with every character escaped if there is half a one, so that none is lost."""
+    text = json.dumps(value, ensure_ascii=False, **options)
+    return json.dumps(value, **options) if has_surrogates(text) else text
+
+
 def refuse_surrogates(value: Any, where: str) -> None:
     """Raise ``DataError``, prefixed with ``where``, if a text or any text inside ``value`` contains half a character."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
