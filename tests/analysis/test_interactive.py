@@ -15,7 +15,7 @@ from dunwu.analysis.bins import Clock, binned, read_clock
 from dunwu.analysis.comparison import write_comparison
 from dunwu.analysis.curves import Curve
 from dunwu.analysis.interactive import columns
-from dunwu.analysis.plots import Series
+from dunwu.analysis.plots import Series, line_plot
 from dunwu.analysis.report import write_report
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -74,6 +74,16 @@ def test_smoothing_begins_with_twenty_values() -> None:
         1.0, pytest.approx(1 / 3), pytest.approx(1 / 13),
     ]  # fmt: skip
     assert columns(Series("a", zigzag), clock, smooth=False)["strong"] == zigzag.values
+
+
+def test_a_measured_band_is_binned_with_its_line() -> None:
+    steps = tuple(range(2001))
+    low, high = tuple(float(step) for step in steps), tuple(float(step + 2) for step in steps)
+    series = Series("a", Curve(steps, tuple(float(step + 1) for step in steps)), (low, high))
+    found = columns(series, Clock((), (), ()), smooth=False)
+    assert {len(values) for values in found.values()} == {667}
+    assert (found["low"][:2], found["high"][:2], found["low"][-1]) == ((1.0, 4.0), (3.0, 6.0), 1999.0)
+    assert line_plot("a", "a", [series], "")
 
 
 def test_the_policy_allows_the_scripts_of_the_page_only(tmp_path: Path, make: Any) -> None:

@@ -53,6 +53,14 @@ def test_a_running_run_says_its_step_and_the_time_left_and_reloads(tmp_path: Pat
     assert re.search(r"Written \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", page)
 
 
+def test_a_long_run_says_its_bins_while_it_runs(tmp_path: Path, make: Any) -> None:
+    with begun(tmp_path / "run", 3):
+        make.write_metrics(tmp_path / "run", make.metrics(2500))
+        page = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert RELOADS in page
+    assert "Points are means of up to 3 steps" in page
+
+
 def test_a_stopped_run_says_so_and_does_not_reload(tmp_path: Path) -> None:
     begun(tmp_path / "run", 10).close()
     page = write_report(tmp_path / "run").read_text(encoding="utf-8")

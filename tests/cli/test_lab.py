@@ -1,6 +1,7 @@
 """`dunwu lab` from the command line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,21 @@ def test_a_page_of_somebody_else_is_not_replaced(run, capsys):
     (run / "lab.html").write_text("mine")
     assert main(["lab", str(run)]) == 2
     assert (run / "lab.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", ["mine", "[]", '{"run": "notes"}'])
+def test_numbers_of_somebody_else_are_not_replaced(run, content, capsys):
+    (run / "lab.json").write_text(content)
+    assert main(["lab", str(run)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert (run / "lab.json").read_text() == content
+    assert not (run / "lab.html").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which root can make nothing")
+def test_a_folder_in_which_nothing_can_be_made_is_refused(run, capsys):
+    assert main(["lab", str(run), "--out", "/proc/new"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_run_without_completions_says_what_is_missing(tmp_path, capsys):

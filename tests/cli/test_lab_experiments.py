@@ -17,7 +17,8 @@ from dunwu.models.loading import load_model
 from dunwu.run.directory import config_hash
 
 SETS = (EvalConfig(task=CountdownTask(), problems=8, samples=2, sampling=SamplingConfig(max_tokens=96)),)
-SMALL = ("--causal", "--budgets", "--samples", "2", "--completions", "4", "--problems", "3", "--threads", "1")
+BUDGETS = ("--budgets", "--problems", "3", "--threads", "1")
+SMALL = ("--causal", "--samples", "2", "--completions", "4", *BUDGETS)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,7 @@ def test_figures_of_another_evaluation_are_not_shown(run, capsys):
 def test_figures_that_are_corrupt_are_refused_and_kept(run, capsys):
     (run / "lab").mkdir()
     (run / "lab" / "budgets.json").write_text("[]")
-    assert main(["lab", str(run), *SMALL[1:]]) == 2
+    assert main(["lab", str(run), *BUDGETS]) == 2
     assert (run / "lab" / "budgets.json").read_text() == "[]"
 
 
@@ -97,6 +98,46 @@ def test_what_is_not_there_is_refused_in_one_line(run, options, capsys):
     assert main(["lab", str(run), "--causal", *options]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (run / "lab.json").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--phases", "before"),
+        ("--eval-set", "countdown"),
+        ("--grid", "16"),
+        ("--samples", "4"),
+        ("--seed", "1"),
+        ("--budgets", "--samples", "4"),
+        ("--causal", "--grid", "16"),
+        ("--causal", "--problems", "3"),
+    ],
+)
+def test_options_of_an_experiment_that_is_not_made_are_refused(run, options, capsys):
+    assert main(["lab", str(run), *options]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (run / "lab.json").exists()
+
+
+def test_any_model_is_examined_from_its_evaluation(tmp_path, capsys):
+    folder = tmp_path / "evaluation"
+    asked = ("--task", "countdown", "--problems", "4", "--samples", "2", "--max-tokens", "96", "--threads", "1", "--out", str(folder))
+    assert main(["eval", "tiny", *asked]) == 0
+    assert main(["lab", str(folder), *SMALL]) == 0
+    found = json.loads((folder / "lab.json").read_text())
+    assert found["causal"]["sets"]["countdown"]["evaluation"]["reflection"]["completions"] <= 4
+    assert found["budgets"]["sets"]["countdown"]["evaluation"]["problems"] == 3
+    assert found["thinking_time"]["sets"]["countdown"]["evaluation"]["tokens"]["problems"] == 4
+    assert main(["lab", str(folder), *BUDGETS, "--phases", "before"]) == 2
+    (folder / "summary.json").write_text("{}")
+    assert main(["lab", str(folder), *BUDGETS]) == 2
+
+
+def test_a_run_without_evaluations_says_how_to_make_one(tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text(json.dumps({"kind": "sft", "config": {}}))
+    (tmp_path / "config.yaml").write_text("model: tiny\n")
+    assert main(["lab", str(tmp_path), *BUDGETS]) == 2
+    assert f"dunwu eval {tmp_path}" in capsys.readouterr().err
 
 
 def test_problems_that_have_changed_are_refused(run, capsys):

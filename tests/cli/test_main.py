@@ -371,6 +371,14 @@ def test_an_out_that_cannot_be_a_file_is_refused(
     assert (code, out, err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which even root can make nothing")
+@pytest.mark.parametrize("path", ["/proc/new", "/proc/new/deeper", "x" * 256])
+def test_an_out_that_cannot_be_made_is_refused(path: str) -> None:
+    for check in (check_folder, check_file):
+        with pytest.raises(RunError):
+            check(Path(path) / "below")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_an_out_in_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)

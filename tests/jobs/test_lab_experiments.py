@@ -1,6 +1,7 @@
 """The causal check and the budgets with models of known behaviour."""
 
 import random
+import shutil
 from dataclasses import replace
 from typing import ClassVar
 
@@ -16,7 +17,8 @@ from dunwu.evaluation.session import EvaluationSession
 from dunwu.jobs import causal
 from dunwu.jobs.budgets import BudgetSettings, answers_at, run_budgets, thought_tokens
 from dunwu.jobs.causal import CausalSettings, cases, run_causal, sample_cases
-from dunwu.jobs.lab_source import Source
+from dunwu.jobs.lab_source import Source, parts_folder, weights_hash
+from dunwu.models.bundled import bundled_path
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
 from dunwu.types import Completion, Problem, Prompt, TokenSequence
@@ -162,6 +164,34 @@ def test_what_is_on_disk_is_not_sampled_again(pool, tmp_path, monkeypatch):
     figures(other, pool, tmp_path, seed=1)
     assert other.calls > again.calls
     assert parts[2].read_bytes() == content
+
+
+def test_other_weights_sampling_or_prompts_are_sampled_anew(pool, tmp_path):
+    made = source(Thinker(True), pool, problems=2)
+    sampling = made.config.model_copy(update={"sampling": SamplingConfig(max_tokens=LONGEST, temperature=0.5)})
+    prompt = made.prompts["p0"]
+    longer = replace(prompt, token_ids=(*prompt.token_ids, 32))
+    changed = [
+        replace(made, weights="others"),
+        replace(made, config=sampling),
+        replace(made, prompts={**made.prompts, "p0": longer}),
+        replace(made, file_hash="another"),
+    ]
+    folders = {parts_folder(tmp_path, "causal", each, {"samples": 4}) for each in (made, made, *changed)}
+    assert len(folders) == 5
+
+
+def test_weights_are_told_by_their_content_not_their_path(tmp_path):
+    one, other = (shutil.copytree(bundled_path(), tmp_path / name) for name in ("one", "other"))
+    (other / "trainer").mkdir()
+    (other / "trainer" / "state.json").write_text("{}")
+    (other / "manifest.json").write_text("{}")
+    assert weights_hash(str(one)) == weights_hash(str(other)) == weights_hash("tiny")
+    weights = bytearray((one / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (one / "model.safetensors").write_bytes(weights)
+    assert weights_hash(str(one)) != weights_hash("tiny")
+    assert weights_hash("owner/name") == "owner/name"
 
 
 def test_fewer_completions_are_spread_over_the_problems(pool):

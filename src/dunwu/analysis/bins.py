@@ -10,6 +10,7 @@ import numpy as np
 
 from dunwu.analysis.curves import Curve, Row, number
 
+Band = tuple[tuple[float, ...], tuple[float, ...]]
 MOST = 1000
 """Points of a curve."""
 
@@ -31,6 +32,12 @@ def binned(curve: Curve, most: int = MOST) -> Binned:
     middles = tuple(curve.steps[(at + min(at + size, len(curve)) - 1) // 2] for at in range(0, len(curve), size))
     means = curve.values if size == 1 else tuple(sum(values) / len(values) for values in bins)
     return Binned(size, Curve(middles, means), tuple(map(min, bins)), tuple(map(max, bins)))
+
+
+def binned_band(band: Band, size: int) -> Band:
+    """The bounds of a line in bins of ``size``: the mean of the lower and of the upper bounds of each bin."""
+    low, high = (tuple(sum(side[at : at + size]) / len(side[at : at + size]) for at in range(0, len(side), size)) for side in band)
+    return band if size == 1 else (low, high)
 
 
 @dataclass(frozen=True)

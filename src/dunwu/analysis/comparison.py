@@ -10,7 +10,7 @@ from typing import Any
 from dunwu.analysis import sentences
 from dunwu.analysis.bins import read_clock
 from dunwu.analysis.curves import Curve, curve, number
-from dunwu.analysis.figures import PlotFigure
+from dunwu.analysis.figures import PlotFigure, bin_size
 from dunwu.analysis.interactive import interactive
 from dunwu.analysis.plots import Series, line_plot
 from dunwu.analysis.report import fill_template, write_page
@@ -59,6 +59,7 @@ def render(runs: dict[str, Run]) -> str:
         missing=missing,
         differences=differences(runs),
         training=training,
+        bins=bin_size(training),
         live=live,
     )
 

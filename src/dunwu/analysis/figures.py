@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from dunwu.analysis import sentences
+from dunwu.analysis.bins import binned
 from dunwu.analysis.curves import Curve, Row, curve, number
 from dunwu.analysis.plots import Series, legend, level_plot, line_plot, scatter_plot, stacked_plot
 from dunwu.analysis.rundir import HeldOutSet, Run
@@ -35,6 +36,11 @@ class PlotFigure:
     share: bool = False
     smooth: bool = True
     live: Markup | None = None
+
+
+def bin_size(figures: Sequence[PlotFigure]) -> int:
+    """Steps in the largest bin of the figures' lines."""
+    return max((binned(series.curve).size for figure in figures for series in figure.series), default=1)
 
 
 def training_figures(run: Run) -> list[PlotFigure]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from dunwu.analysis.bins import MOST, Binned, Clock, binned
+from dunwu.analysis.bins import MOST, Binned, Clock, binned, binned_band
 from dunwu.analysis.curves import smoothed
 from dunwu.analysis.figures import PlotFigure
 from dunwu.analysis.plots import SMOOTH_FROM, Series
@@ -45,13 +45,12 @@ _EMBED = 'const made = JSON.parse(document.getElementById("curves").textContent)
 
 @dataclass(frozen=True)
 class Live:
-    """What a page with interactive curves has besides them: its policy, the places of its two controls, scripts, and the sizes of bins."""
+    """What a page with interactive curves has besides them: its policy, the places of its two controls, and scripts."""
 
     policy: str
     axis: Markup
     smoothing: Markup
     scripts: Markup
-    bins: int
 
 
 def interactive(figures: Sequence[PlotFigure], clocks: Mapping[str, Clock]) -> tuple[list[PlotFigure], Live | None]:
@@ -72,9 +71,8 @@ def interactive(figures: Sequence[PlotFigure], clocks: Mapping[str, Clock]) -> t
     places = [f"live-{i}" for i in range(len(roots))]
     holders = [Markup('<div id="{}"></div>').format(place) for place in places]
     made = iter(holders)
-    size = max(binned(series.curve).size for figure in drawn for series in figure.series)
     scripts, policy = _scripts(_embedded(document, places))
-    return [replace(f, live=next(made)) if f.series else f for f in figures], Live(policy, holders[-2], holders[-1], scripts, size)
+    return [replace(f, live=next(made)) if f.series else f for f in figures], Live(policy, holders[-2], holders[-1], scripts)
 
 
 def columns(series: Series, clock: Clock, smooth: bool) -> dict[str, Sequence[float]]:
@@ -83,7 +81,7 @@ def columns(series: Series, clock: Clock, smooth: bool) -> dict[str, Sequence[fl
     hours, tokens = clock.at(found.curve.steps)
     many = smooth and len(found.curve) >= SMOOTH_FROM
     levels = {name: _smooth(found, part) if many and part else found.curve.values for name, part in LEVELS.items()}
-    low, high = (found.low, found.high) if series.band is None else series.band
+    low, high = (found.low, found.high) if series.band is None else binned_band(series.band, found.size)
     return {"step": found.curve.steps, "hours": hours, "tokens": tokens, "value": found.curve.values, "low": low, "high": high, **levels}
 
 

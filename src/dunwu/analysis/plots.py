@@ -22,7 +22,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from dunwu.analysis.bins import binned
+from dunwu.analysis.bins import Band, binned, binned_band
 from dunwu.analysis.curves import Curve, smoothed
 from dunwu.text.translate import language, translate, width
 
@@ -65,7 +65,7 @@ class Series:
 
     label: str
     curve: Curve
-    band: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    band: Band | None = None
 
 
 def line_plot(
@@ -81,10 +81,9 @@ def line_plot(
             colour, style = _SERIES[place % len(_SERIES)], "-" if place < len(_SERIES) else "--"
             found = binned(line.curve)
             steps, values = found.curve.steps, found.curve.values
-            if line.band is not None:
-                axes.fill_between(line.curve.steps, *line.band, color=colour, alpha=0.18, linewidth=0)
-            elif found.size > 1:
-                axes.fill_between(steps, found.low, found.high, color=colour, alpha=0.18, linewidth=0)
+            if line.band is not None or found.size > 1:
+                band = (found.low, found.high) if line.band is None else binned_band(line.band, found.size)
+                axes.fill_between(steps, *band, color=colour, alpha=0.18, linewidth=0)
             many = smooth and len(values) >= SMOOTH_FROM
             if many:
                 axes.plot(steps, values, color=colour, alpha=0.35, linewidth=0.8)

@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 from dunwu.analysis import sentences
 from dunwu.analysis.bins import read_clock
 from dunwu.analysis.curves import Row, number
-from dunwu.analysis.figures import PlotFigure, measured_figures, set_figures, training_figures
+from dunwu.analysis.figures import PlotFigure, bin_size, measured_figures, set_figures, training_figures
 from dunwu.analysis.interactive import interactive
 from dunwu.analysis.page_language import in_language
 from dunwu.analysis.pairs import RULE, Comparison, compare
@@ -43,6 +43,7 @@ _SECTIONS = (
     "written",
     "reload",
     "live",
+    "bins",
     "warnings",
     "brand",
     "differences",
@@ -97,8 +98,7 @@ def write_report(run: Path, path: Path | None = None, ended: bool = False) -> Pa
 
 def write_page(path: Path, page: str) -> Path:
     """Atomically write ``page`` and return its path. Raises ``RunError`` if it cannot be written or would replace a foreign file."""
-    if path.is_file() and _MADE_BY not in path.read_text(encoding="utf-8", errors="replace"):
-        raise RunError(f"{path} was not written by Dunwu and is not replaced: choose another path or move the file")
+    keep_foreign(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(breakable(in_language(page)), encoding="utf-8", errors="replace")
@@ -107,6 +107,12 @@ def write_page(path: Path, page: str) -> Path:
         temporary.unlink(missing_ok=True)
         raise RunError(f"{path} cannot be written ({error.strerror}): free some space or make the folder writable") from error
     return path
+
+
+def keep_foreign(path: Path, ours: Callable[[str], bool] = lambda text: _MADE_BY in text) -> None:
+    """Raise ``RunError`` if there is a file at ``path`` that is not ``ours`` by its text; by default, that is not a page of ours."""
+    if path.is_file() and not ours(path.read_text(encoding="utf-8", errors="replace")):
+        raise RunError(f"{path} was not written by Dunwu and is not replaced: choose another path or move the file")
 
 
 def render(run: Run, ended: bool = False) -> str:
@@ -129,6 +135,7 @@ def render(run: Run, ended: bool = False) -> str:
         sets=tuple(_section(held_out, index) for index, held_out in enumerate(run.sets)),
         headlines=body.headlines,
         training=training,
+        bins=bin_size(training),
         parts=[*body.parts, *latest_rollouts(run.path)],
         rule=RULE,
         card=card,

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 from pydantic import Field
 
-from dunwu.cli.lab_experiments import make_experiments
+from dunwu.cli.lab_experiments import make_experiments, refuse_unused
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.outputs import check_file, check_folder
 from dunwu.cli.show import printable, show
@@ -25,7 +25,7 @@ class LabOptions:
     arithmetic, language and diversity. Writes lab.json and lab.html."""
 
     run: tyro.conf.Positional[Path]
-    """Run directory, finished or not."""
+    """Run directory, finished or not, or a folder that `dunwu eval --out` wrote, of any model."""
     out: Path | None = None
     """Folder for the two files; by default the run directory."""
     causal: bool = False
@@ -33,7 +33,7 @@ class LabOptions:
     budgets: bool = False
     """Also ask the model for answers after n tokens of thought. Takes minutes; the same command resumes."""
     phases: tuple[str, ...] = ()
-    """Evaluations that --causal and --budgets are about: before, after, or a step whose checkpoint is kept, such as step-00060. By
+    """Evaluations of a run that --causal and --budgets are about: before, after, or a step whose checkpoint is kept, such as step-00060. By
     default before and after."""
     eval_set: str | None = None
     """Eval set that --causal and --budgets are about; by default the run's first."""
@@ -59,10 +59,11 @@ def run(arguments: Sequence[str]) -> int:
     """Analyses, writes and prints."""
     options, rest = parse_options(LabOptions, "lab", arguments)
     refuse_rest("lab", rest)
+    refuse_unused(options)
     from rich.console import Console
 
     from dunwu.analysis.lab.experiments import experiment_sections
-    from dunwu.analysis.lab.laboratory import SECTIONS, absent, analyse, parts, write_laboratory
+    from dunwu.analysis.lab.laboratory import SECTIONS, absent, analyse, check_outputs, parts, write_laboratory
     from dunwu.analysis.lab.material import read_material
     from dunwu.run.console import ConsoleReporter
 
@@ -71,6 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     check_folder(out, "a folder to write in")
     for name in ("lab.json", "lab.html"):
         check_file(out / name)
+    check_outputs(out)
     if options.causal or options.budgets:
         check_folder(out / "lab", "a folder for samples")
         make_experiments(options, options.run, out, arguments, options.json)

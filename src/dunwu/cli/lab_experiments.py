@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from rich.console import Console
 
@@ -17,6 +18,8 @@ from dunwu.run.console import ConsoleReporter
 
 class ExperimentOptions(Protocol):
     """Their options."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def causal(self) -> bool: ...
@@ -40,6 +43,30 @@ class ExperimentOptions(Protocol):
     def device(self) -> str: ...
     @property
     def threads(self) -> int: ...
+
+
+_BOTH = ("causal", "budgets")
+_USED_BY = {
+    "phases": _BOTH,
+    "eval_set": _BOTH,
+    "samples": ("causal",),
+    "completions": ("causal",),
+    "problems": ("budgets",),
+    "grid": ("budgets",),
+    "seed": ("causal",),
+    "device": _BOTH,
+    "threads": _BOTH,
+}
+"""The options of experiments, and which experiments use them."""
+
+
+def refuse_unused(options: ExperimentOptions) -> None:
+    """Raise ``UserError`` for the first option that differs from its default and that no experiment which was asked for uses."""
+    defaults = {field.name: field.default for field in fields(options)}
+    for name, experiments in _USED_BY.items():
+        if getattr(options, name) != defaults[name] and not any(getattr(options, each) for each in experiments):
+            needed = " or ".join(f"--{each}" for each in experiments)
+            raise UserError(f"lab: --{name.replace('_', '-')} is only for {needed}: add it, or leave the option out")
 
 
 def make_experiments(options: ExperimentOptions, run: Path, out: Path, arguments: Sequence[str], quiet: bool) -> None:

@@ -20,6 +20,20 @@ WRITTEN = ("evaluation.parquet", "summary.json")
 """The files of an evaluation in its folder."""
 
 
+ALONE = "evaluation"
+"""The phase of an evaluation that `dunwu eval --out` wrote, beside those of a run's evaluations."""
+
+
+def phase_file(folder: Path, phase: str, name: str) -> Path:
+    """The evaluation of an eval set in a run directory (``before``, ``after``, ``step-00060``), or in a folder of `dunwu eval`."""
+    return folder / WRITTEN[0] if phase == ALONE else folder / "evaluations" / f"{phase}-{name}.parquet"
+
+
+def is_alone(folder: Path) -> bool:
+    """Whether `dunwu eval --out` wrote the folder."""
+    return all((folder / name).is_file() for name in WRITTEN)
+
+
 def refuse_taken(out: Path) -> None:
     """Raise `RunError` if the folder has results that would be replaced, or is a file."""
     if out.exists() and not out.is_dir():

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dunwu.jobs.budgets import BudgetSettings, run_budgets
 from dunwu.jobs.causal import CausalSettings, run_causal
-from dunwu.jobs.lab_source import Source, measured_phases, open_source, record
+from dunwu.jobs.lab_evaluations import phases_of
+from dunwu.jobs.lab_source import Source, open_source, record
 from dunwu.jobs.stopping import stopping_at_once
 from dunwu.run.reporter import QUIET, Reporter
 
@@ -27,7 +28,7 @@ class Experiments:
 @stopping_at_once()
 def run_experiments(run: Path, out: Path, asked: Experiments, reporter: Reporter = QUIET) -> None:
     """Make them, and record their figures in ``out/lab``. What was sampled before is read."""
-    for phase in asked.phases or measured_phases(run, asked.eval_set):
+    for phase in asked.phases or phases_of(run, asked.eval_set):
         with open_source(run, phase, asked.eval_set, asked.device, asked.threads, reporter) as source:
             _experiment(source, phase, out, asked, reporter)
 

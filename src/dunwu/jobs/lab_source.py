@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,21 +15,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from dunwu.config.blocks import EngineConfig
-from dunwu.config.load import read_mapping, validate
-from dunwu.config.zero import EvalConfig, ZeroConfig
+from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import make_prompts, sampling_params
-from dunwu.errors import DataError, RunError
+from dunwu.errors import DataError
 from dunwu.evaluation.forced_answer import Closing, closing_of
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import read_evaluation
-from dunwu.jobs.measure import set_names
+from dunwu.jobs.lab_evaluations import measured
+from dunwu.jobs.outside import model_folder
 from dunwu.models.loading import load_model, pick_device
 from dunwu.run.atomic import atomic_file
-from dunwu.run.checkpoint import newest_valid
 from dunwu.run.dates import take_date
+from dunwu.run.directory import content_hash
 from dunwu.run.reporter import QUIET, Reporter
+from dunwu.run.step_manifest import MANIFEST, counted_files
 from dunwu.run.tables import rows_table
 from dunwu.text.answer_forms import DEFAULT
 from dunwu.types import Prompt, SamplingParams
@@ -38,7 +37,6 @@ from dunwu.types import Prompt, SamplingParams
 Row = TypeVar("Row")
 FOLDER = "lab"
 """Beside `lab.json`."""
-_STEP = re.compile(r"step-(\d{5,})")
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class Source:
     positions: int
     file_hash: str
     """SHA-256 of the evaluation's file."""
-    model: str
-    """The phase and the name of the model's folder."""
+    weights: str
+    """What names the model's weights and their precision, whatever its path."""
 
     @property
     def sampling(self) -> SamplingParams:
@@ -78,75 +76,33 @@ class Source:
 def open_source(
     run: Path, phase: str = "after", eval_set: str | None = None, device: str = "auto", threads: int = 0, reporter: Reporter = QUIET
 ) -> Iterator[Source]:
-    """The evaluation of a run's ``phase`` (before, after, or a step whose checkpoint is kept), by default of its first eval set.
+    """The evaluation of a ``phase`` (see `dunwu.jobs.lab_evaluations.measured`).
 
     Raises ``UserError`` if the run, the evaluation, the model or a problem is not there.
     """
-    config = _config(run)
-    name, held_out = _eval_set(run, config, eval_set)
-    file, model = run / "evaluations" / f"{phase}-{name}.parquet", _model(run, phase, config, reporter)
-    if not file.exists():
-        there = ", ".join(sorted(each.stem.removesuffix(f"-{name}") for each in file.parent.glob(f"*-{name}.parquet")))
-        raise DataError(f"{file} does not exist: choose from {there or 'nothing: the run has measured nothing yet'}")
-    result = read_evaluation(file)
+    made = measured(run, phase, eval_set, reporter)
+    result = read_evaluation(made.file)
     if threads:
         torch.set_num_threads(threads)
-    take_date(run, model)
-    reporter.say(f"loading {model}")
-    policy, tokenizer = load_model(model, pick_device(device))
-    engine: EngineConfig = config.engine
-    with EvaluationSession.open(
-        policy, tokenizer, engine, config.template, config.max_prompt_tokens, config.reward_workers, config.reward_timeout
-    ) as session:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        prompts = _prompts(session, held_out, result)
-        yield Source(result, held_out, session, prompts, policy.config.max_position_embeddings, digest, f"{phase} {Path(model).name}")
+    take_date(run, made.model)
+    reporter.say(f"loading {made.model}")
+    policy, tokenizer = load_model(made.model, pick_device(device))
+    answering = made.template, made.max_prompt_tokens, made.reward_workers, made.reward_timeout
+    with EvaluationSession.open(policy, tokenizer, made.engine, *answering) as opened:
+        session = replace(opened, all_rows=made.all_rows)
+        prompts = _prompts(session, made.held_out, result)
+        weights = f"{weights_hash(made.model)} {made.engine.precision}"
+        yield Source(result, made.held_out, session, prompts, policy.config.max_position_embeddings, content_hash(made.file), weights)
 
 
-def measured_phases(run: Path, eval_set: str | None = None) -> tuple[str, ...]:
-    """Before and after training, as far as the run has measured them; `open_source` refuses the one that is given for want of any."""
-    name, _ = _eval_set(run, _config(run), eval_set)
-    return tuple(phase for phase in ("before", "after") if (run / "evaluations" / f"{phase}-{name}.parquet").exists()) or ("after",)
-
-
-def _eval_set(run: Path, config: ZeroConfig, name: str | None) -> tuple[str, EvalConfig]:
-    sets = dict(zip(set_names(config.evaluations), config.evaluations, strict=True))
-    chosen = name or next(iter(sets), "")
-    if chosen not in sets:
-        raise DataError(f"{run} has no eval set {chosen!r}: choose from {', '.join(sets) or 'none'}")
-    return chosen, sets[chosen]
-
-
-def _config(run: Path) -> ZeroConfig:
-    if not (run / "config.yaml").is_file():
-        raise RunError(f"{run} has no config.yaml: give the directory of a run of dunwu zero")
-    data = read_mapping(run / "config.yaml")
-    if "evaluations" not in data or "grpo" not in data:
-        raise RunError(f"{run} is no run of dunwu zero: give the directory of one")
-    return validate(ZeroConfig, data, f"{run / 'config.yaml'}: ")
-
-
-def _model(run: Path, phase: str, config: ZeroConfig, reporter: Reporter) -> str:
-    """What wrote the completions of a phase."""
-    if phase == "before":
-        return config.model
-    if match := _STEP.fullmatch(phase):
-        folder = run / "checkpoints" / f"step-{int(match[1]):06d}"
-        if not folder.is_dir():
-            there = ", ".join(sorted(each.name for each in folder.parent.glob("step-*"))) or "none"
-            raise RunError(f"{folder} is not kept any more (kept: {there}): choose before or after, or set keep_checkpoints")
-        return str(folder)
-    if phase != "after":
-        raise RunError(f"phase {phase!r} is unknown: choose before, after, or a step such as step-00060")
-    found = newest_valid(run / "checkpoints", _refuse)
-    if found is None:
-        raise RunError(f"{run} has no valid checkpoint: choose the phase before, or train first")
-    return str(found)
-
-
-def _refuse(step: Path, reason: str) -> None:
-    """An older checkpoint did not write the completions after training."""
-    raise RunError(f"{step.name}, which wrote the completions after training, is corrupt ({reason}): choose the phase before, or a step")
+def weights_hash(model: str) -> str:
+    """SHA-256 of what a model folder needs to sample: names and contents of its files, without those of the trainer and the manifest that
+    names them. Of a hub id, its name."""
+    folder = model_folder(model)
+    if folder is None:
+        return model
+    files = {name: path for name, path in counted_files(folder).items() if path.parent == folder and name != MANIFEST}
+    return hashlib.sha256("".join(f"{content_hash(path)} {name}\n" for name, path in files.items()).encode()).hexdigest()
 
 
 def _prompts(session: EvaluationSession, config: EvalConfig, result: EvaluationResult) -> dict[str, Prompt]:
@@ -161,8 +117,10 @@ def _prompts(session: EvaluationSession, config: EvalConfig, result: EvaluationR
 
 
 def parts_folder(out: Path, name: str, source: Source, settings: dict[str, Any]) -> Path:
-    """Where an experiment keeps what it samples: another evaluation, model or setting has another folder."""
-    key = json.dumps([source.file_hash, source.model, settings], sort_keys=True)
+    """Where an experiment keeps what it samples: other weights, prompts, sampling, settings or another evaluation have another folder."""
+    sampled = {"sampling": source.config.sampling.model_dump(mode="json"), "answer_form": source.config.answer_form}
+    prompts = [[prompt.problem.id, *prompt.token_ids] for prompt in source.prompts.values()]
+    key = json.dumps([source.file_hash, source.weights, sampled, prompts, settings], sort_keys=True)
     return out / FOLDER / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 

@@ -8,7 +8,7 @@ import pytest
 from dunwu.analysis.lab.experiments import experiment_sections
 from dunwu.analysis.lab.material import Material
 from dunwu.evaluation.budgets import BudgetRow, budget_curve
-from dunwu.evaluation.causal import causal_summary
+from dunwu.evaluation.causal import CausalRow, causal_summary
 
 
 @pytest.fixture
@@ -59,6 +59,21 @@ def test_phases_are_in_the_order_of_training(run):
     found = causal_summary([], 4)
     recorded(run, "causal", dict.fromkeys(("after", "step-00060", "before"), found))
     assert table(run).head == ("", "before", "step-00060", "after")
+
+
+def test_the_causal_table_says_how_many_problems_an_effect_has_and_what_could_not_be_averted(run):
+    def row(problem, draw, number, reflects, score):
+        values = {"before": 1, "after": 2, "position": 0.5, "text": "a", "tokens": 1, "vote": "a"}
+        return CausalRow(
+            kind="reflection", problem_id=problem, sample=0, draw=draw, number=number, reflects=reflects, score=score, **values
+        )
+
+    rows = [row(problem, "kept", 0, False, 1.0) for problem in "abc"]
+    rows += [row(problem, "free", 0, problem == "c", 0.0) for problem in "abc"]  # c always reflects
+    recorded(run, "causal", {"after": causal_summary(rows, 1)})
+    cells = {cells[0]: cells[1] for cells in table(run).rows}
+    assert cells["completions that could not be averted"] == "1 of 3"
+    assert cells["kept minus averted"].endswith(", 2 problems")
 
 
 def test_figures_of_an_evaluation_that_is_gone_are_left_out(run):

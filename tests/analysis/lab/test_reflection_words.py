@@ -29,22 +29,42 @@ def test_the_base_is_the_evaluation_before_training(chain):
     before = chains(chain, "", "wait, but")
     steps = {10: chains(chain, "等等 " * 20), 20: chains(chain, "wait " * 13), 30: chains(chain, "wait " * 20)}
     found = SECTION.analyse(Material(sets={"s": {"before": before}}, steps=steps))
-    assert found["base"]["of"] == "before"
-    assert found["base"]["interval"][1] == pytest.approx(1 + 12.7062, abs=1e-3)
-    assert found["onset"] == 30
+    (onset,) = found["onsets"]
+    assert (onset["base"]["of"], onset["prompts"], onset["alike"]) == ("before", "training", False)
+    assert onset["base"]["interval"][1] == pytest.approx(1 + 12.7062, abs=1e-3)
+    assert onset["onset"] == 30
     assert found["steps"][0]["each"] == {"等等": 20}
 
 
 def test_the_rates_of_every_step_are_preferred(chain):
     before = chains(chain, "", "wait, but")
     metrics = [{"step": step, "reflections_per_completion": rate} for step, rate in ((1, 1.0), (2, 14.0), (3, 15.0))]
-    assert SECTION.analyse(Material(sets={"s": {"before": before}}, metrics=metrics))["onset"] == 2
+    (onset,) = SECTION.analyse(Material(sets={"s": {"before": before}}, metrics=metrics))["onsets"]
+    assert onset["onset"] == 2
+
+
+def test_held_out_rates_are_compared_on_the_same_held_out_problems(chain):
+    # of three problems before training, two are measured between the steps: their base is 1 +- 12.7; the third, with 40 words, is left out
+    before = chains(chain, "", "wait, but", "wait " * 40)
+    during = {10: chains(chain, "wait " * 13, "wait " * 13), 20: chains(chain, "wait " * 15, "wait " * 15)}
+    after = chains(chain, "wait " * 16, "wait " * 16, "")
+    metrics = [{"step": step, "reflections_per_completion": 0.0} for step in range(1, 31)]
+    made = Material(sets={"s": {"before": before, "after": after}}, during={"s": during}, metrics=metrics)
+    found = SECTION.analyse(made)
+    held_out, training = found["onsets"]
+    assert (held_out["prompts"], held_out["alike"], held_out["measured_steps"]) == ("held-out", True, 3)
+    assert (held_out["base"]["value"], held_out["base"]["problems"], held_out["onset"]) == (1, 2, 20)
+    assert (training["prompts"], training["alike"], training["onset"]) == ("training", False, None)
+    sentence = SECTION.part(found).figures[0].sentence
+    assert "same held-out problems" in sentence
+    assert "may differ from those of training" in sentence
 
 
 def test_without_an_evaluation_the_first_saved_step_is_the_base(chain):
     steps = {10: chains(chain, "", "wait, but"), 20: chains(chain, "wait " * 14)}
     found = SECTION.analyse(Material(steps=steps))
-    assert (found["base"]["of"], found["onset"]) == ("step 10", 20)
+    (onset,) = found["onsets"]
+    assert (onset["base"]["of"], onset["onset"], onset["alike"]) == ("step 10", 20, True)
     assert "20" in SECTION.part(found).figures[0].sentence
 
 

@@ -29,6 +29,18 @@ def test_the_line_over_steps_is_per_ten_steps(chain):
     assert SECTION.part(found).tables[0].head == ("", "step 10", "step 30")
 
 
+def test_the_interval_over_steps_is_over_problems(chain):
+    # the same three problems at twelve steps, with slopes of 1, 0 and -1 per ten steps: the slope of a resample is the mean of those drawn,
+    # and one in 27 resamples has the first problem thrice. As 36 independent pairs they would give an interval of about +-0.4.
+    steps = {
+        step: [chain(problem=f"p{i}", thinking_tokens=1e6 * math.exp((1 - i) * (step - 6.5) / 10) - 1) for i in range(3)]
+        for step in range(1, 13)
+    }
+    line = SECTION.analyse(Material(steps=steps))["by_step"]["log_length"]
+    assert (line["problems"], line["slope"]) == (3, pytest.approx(0, abs=1e-6))
+    assert line["interval"] == pytest.approx([-1, 1])
+
+
 def test_human_seconds_give_an_exponent(chain):
     chains = [chain(problem=f"p{s}", human_seconds=float(s), thinking_tokens=s * s - 1) for s in (2, 4, 8, 16)]
     found = SECTION.analyse(Material(sets={"s": {"before": chains}}))["sets"]["s"]["before"]

@@ -17,8 +17,9 @@ from dunwu.analysis.lab.material import Chain, Chains, Material
 from dunwu.analysis.lab.section import Section, lines_of, missing, moments_table, shown
 from dunwu.analysis.lab.self_bleu import self_bleu
 from dunwu.analysis.sections import Part
-from dunwu.analysis.sentences import change
+from dunwu.analysis.sentences import PHASES, change
 from dunwu.evaluation.metrics import pass_at_k
+from dunwu.evaluation.store import ALONE
 from dunwu.evaluation.suite import share
 from dunwu.text.words import TOKEN
 
@@ -90,7 +91,7 @@ def part(found: Json) -> Part:
     rows: dict[str, dict[str, str]] = {}
     for name, phases in found["sets"].items():
         prefix = f"{name}: " if len(found["sets"]) > 1 else ""
-        for phase in ("before", "after"):
+        for phase in (*PHASES, ALONE):
             for k, value in phases.get(phase, {}).items():
                 rows.setdefault(f"{prefix}pass@{k}", {})[phase] = shown(value, 1, True)
         if changed := phases.get("changed"):
@@ -99,7 +100,8 @@ def part(found: Json) -> Part:
     ends = [*found["steps"][:1], *found["steps"][1:][-1:]]
     moments = [f"step {each['step']}" for each in ends]
     groups = {label: {moment: shown(each[key]) for moment, each in zip(moments, ends, strict=True)} for key, label in _GROUP.items()}
-    tables = ([moments_table(rows, ["before", "after"])] if rows else []) + ([moments_table(groups, moments)] if ends else [])
+    phases = [phase for phase in (*PHASES, ALONE) if any(phase in row for row in rows.values())]
+    tables = ([moments_table(rows, phases)] if rows else []) + ([moments_table(groups, moments)] if ends else [])
     return Part("Diversity", _INTRO, _figures(found), tables)
 
 

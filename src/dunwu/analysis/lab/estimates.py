@@ -43,31 +43,41 @@ def plain_estimate(found: Estimate | None) -> Json | None:
     return {"value": found.value, "interval": [found.low, found.high] if wide else None, "problems": found.count}
 
 
-def slope_of(x: Sequence[float], y: Sequence[float], seed: int = 0) -> Json | None:
-    """The line ``y = intercept + slope x`` of least squares, with the 95 % percentile interval of its slope over 2,000 resamples of pairs.
+def slope_of(x: Sequence[float], y: Sequence[float], seed: int = 0, problems: Sequence[str] | None = None) -> Json | None:
+    """The line ``y = intercept + slope x`` of least squares, with the 95 % percentile interval of its slope over resamples of problems.
 
-    A pair is a problem. With ``Sxy = sum (x - mean x)(y - mean y)`` the slope is ``Sxy / Sxx``. ``None`` with fewer than 3 pairs or a
-    constant x; resamples with a constant x are left out.
+    ``problems`` names the problem of each pair; by default each pair has its own. A problem is drawn with all its pairs, which need not be
+    independent (the cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). With
+    ``Sxy = sum w (x - mean x)(y - mean y)``, w the number of times that the pair's problem was drawn, the slope is ``Sxy / Sxx``.
+    ``None`` with fewer than 3 problems or a constant x; resamples with a constant x are left out.
     """
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     assert xs.shape == ys.shape, "x and y are pairs"
-    if len(xs) < 3 or np.ptp(xs) == 0:
+    numbers: dict[str, int] = {}
+    owner = np.arange(len(xs)) if problems is None else np.asarray([numbers.setdefault(each, len(numbers)) for each in problems], dtype=int)
+    count = len(numbers) if problems is not None else len(xs)
+    if count < 3 or np.ptp(xs) == 0:
         return None
     dice = np.random.default_rng(seed)
-    slopes = np.concatenate([_slopes(xs[drawn], ys[drawn]) for drawn in _draws(dice, len(xs))])
-    slope = float(_slopes(xs[None], ys[None])[0])
+    slopes = np.concatenate([_slopes(xs, ys, drawn[:, owner]) for drawn in _draws(dice, count, len(xs))])
+    slope = float(_slopes(xs, ys, np.ones((1, len(xs))))[0])
     low, high = np.quantile(slopes[np.isfinite(slopes)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"slope": slope, "interval": [float(low), float(high)], "intercept": float(ys.mean() - slope * xs.mean()), "problems": len(xs)}
+    return {"slope": slope, "interval": [float(low), float(high)], "intercept": float(ys.mean() - slope * xs.mean()), "problems": count}
 
 
-def _draws(dice: np.random.Generator, count: int) -> Iterable[Any]:
-    """Places drawn with replacement, in blocks that need little memory."""
-    block = max(1, min(RESAMPLES, 2_000_000 // count))
+def _draws(dice: np.random.Generator, problems: int, pairs: int) -> Iterable[Any]:
+    """How often each problem is drawn with replacement, in blocks of resamples that need little memory."""
+    block = max(1, min(RESAMPLES, 2_000_000 // pairs))
     for start in range(0, RESAMPLES, block):
-        yield dice.integers(0, count, (min(block, RESAMPLES - start), count))
+        drawn = dice.integers(0, problems, (min(block, RESAMPLES - start), problems))
+        places = drawn + problems * np.arange(len(drawn))[:, None]
+        yield np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape)
 
 
-def _slopes(x: Any, y: Any) -> Any:
-    a, b = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+def _slopes(x: Any, y: Any, weights: Any) -> Any:
+    """The slope of each row of weights; NaN where all x that count are one, which rounding would hide in Sxx."""
+    total = weights.sum(axis=1, keepdims=True)
+    a, b = x - weights @ x[:, None] / total, y - weights @ y[:, None] / total
+    varies = np.where(weights > 0, x, -np.inf).max(axis=1) > np.where(weights > 0, x, np.inf).min(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (a * b).sum(axis=1) / (a * a).sum(axis=1)
+        return np.where(varies, (weights * a * b).sum(axis=1) / (weights * a * a).sum(axis=1), np.nan)

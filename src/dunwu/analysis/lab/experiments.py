@@ -15,8 +15,9 @@ from dunwu.analysis.figures import PlotFigure
 from dunwu.analysis.lab.estimates import Json
 from dunwu.analysis.lab.material import Material
 from dunwu.analysis.lab.section import Section, missing, moments_table
-from dunwu.analysis.plots import Series, line_plot
+from dunwu.analysis.plots import Series, legend, line_plot
 from dunwu.analysis.sections import Part, Table
+from dunwu.evaluation.store import phase_file
 
 ABSENT = "–"
 Order = tuple[int, int]
@@ -51,7 +52,7 @@ def _read(run: Path, path: Path, part: Callable[[Json], Part], material: Materia
 
 
 def _is_of(run: Path, name: str, phase: str, each: Json) -> bool:
-    file = run / "evaluations" / f"{phase}-{name}.parquet"
+    file = phase_file(run, phase, name)
     return isinstance(each, dict) and file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == each.get("evaluation")
 
 
@@ -95,11 +96,12 @@ def _causal_rows(each: Json) -> Iterator[tuple[str, str]]:
     yield "accuracy, cut before the reflection", _share(main["accuracy"]["before"])
     yield "accuracy, reflection kept", _share(main["accuracy"]["kept"])
     yield "accuracy, reflection averted", _share(main["accuracy"]["averted"])
+    yield "completions that could not be averted", f"{main['never_averted']} of {main['completions']}"
     yield "averted by ending the thought", ABSENT if main["averted_closed"] is None else f"{100 * main['averted_closed']:.1f} %"
     yield "kept minus averted", _effect(main["effects"]["kept - averted"])
     yield "kept minus averted and going on", _effect(main["effects"]["kept - going on"])
-    for name in ("right", "wrong"):
-        yield f"after a {name} attempt", _effect(each[f"reflection_after_{name}"]["effects"]["kept - averted"])
+    for name, label in (("right", "after a right attempt"), ("wrong", "after a wrong attempt")):
+        yield label, _effect(each[f"reflection_after_{name}"]["effects"]["kept - averted"])
     yield "majority answer changed, averted to kept", _share(main["changed"]["averted to kept"])
     yield "changed by chance alone", _share(main["changed"]["by chance"])
     yield "changed more than by chance", _effect(main["changed"]["more"])
@@ -115,7 +117,9 @@ def _effect(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return ABSENT
     low, high = (100 * end for end in found["interval"])
-    return f"{100 * found['mean']:+.1f} points ({low:+.1f} to {high:+.1f}), p = {found['p_value']:.2g}"
+    count = found["problems"]
+    problems = f"{count} problem{'' if count == 1 else 's'}"
+    return f"{100 * found['mean']:+.1f} points ({low:+.1f} to {high:+.1f}), p = {found['p_value']:.2g}, {problems}"
 
 
 def budgets_part(found: Json) -> Part:
@@ -167,4 +171,4 @@ def _lines(phase: str, each: Json) -> Iterator[Series]:
     for label, known in ((phase, cut), (f"{phase}, majority", votes)):
         if known:
             tokens, values, lows, highs = zip(*known, strict=True)
-            yield Series(label, Curve(tokens, values), (lows, highs))
+            yield Series(legend(label), Curve(tokens, values), (lows, highs))

@@ -10,11 +10,12 @@ from dunwu.analysis.lab import deeds, diversity, language_mixing, reflection_wor
 from dunwu.analysis.lab.estimates import Json
 from dunwu.analysis.lab.material import Material
 from dunwu.analysis.lab.section import Section
-from dunwu.analysis.report import fill_template, run_name, write_page
+from dunwu.analysis.report import fill_template, keep_foreign, run_name, write_page
 from dunwu.analysis.sections import Part
 from dunwu.evaluation.metrics import finite_or_none
 from dunwu.run.atomic import atomic_file
 from dunwu.run.reporter import QUIET, Reporter
+from dunwu.text.translate import translate
 
 LAB_JSON, LAB_PAGE = "lab.json", "lab.html"
 SECTIONS: tuple[Section, ...] = (
@@ -47,6 +48,20 @@ def absent(found: Mapping[str, Json], material: Material) -> list[str]:
     return [*material.missing, *(f"{name}: {each['missing']}." for name, each in found.items() if "missing" in each)]
 
 
+def check_outputs(out: Path) -> None:
+    """Raise ``RunError`` if a file of somebody else has the name of one of ours."""
+    keep_foreign(out / LAB_JSON, _is_ours)
+    keep_foreign(out / LAB_PAGE)
+
+
+def _is_ours(text: str) -> bool:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"run", "missing", SECTIONS[0].name} <= found.keys()
+
+
 def write_laboratory(
     run: Path, out: Path, found: Mapping[str, Json], material: Material, sections: Sequence[Section] = SECTIONS
 ) -> tuple[Path, Path]:
@@ -56,6 +71,6 @@ def write_laboratory(
     with atomic_file(numbers) as file:
         content = {"run": run_name(run), "missing": lacking, **found}
         file.write((json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace"))
-    name = f"Laboratory · {run_name(run)}"
+    name = f"{translate('Laboratory', label=True)} · {run_name(run)}"
     text = fill_template(brand="Dunwu 顿悟 · laboratory", title=name, facts=(), missing=lacking, parts=parts(found, sections))
     return numbers, write_page(page, text)

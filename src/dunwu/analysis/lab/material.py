@@ -15,6 +15,7 @@ from dunwu.analysis.sentences import PHASES
 from dunwu.errors import DataError
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 from dunwu.evaluation.rows import vote_key
+from dunwu.evaluation.store import ALONE, WRITTEN, is_alone, read_evaluation
 from dunwu.models.thinking import parse_completion
 from dunwu.run.tables import read_rollouts
 from dunwu.text.answer_forms import DEFAULT, KEY
@@ -27,6 +28,7 @@ MOST_NUMBERS = 8
 _COLUMNS = ("problem_id", "task", "language", "difficulty", "problem", "verifier", "prefill", "completion", "tokens", "thinking_tokens")
 _MORE = ("verdict", "data")
 _STEP = re.compile(r"step-(\d{1,9})")
+_DURING = re.compile(r"step-(\d{1,9})-(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,18 @@ Chains = Sequence[Chain]
 
 @dataclass(frozen=True)
 class Material:
-    """The chains of a run. ``sets``: of each held-out set ``before`` and ``after`` training; ``steps``: of each saved step."""
+    """The chains of a run. ``sets``: of each held-out set ``before`` and ``after`` training (of `dunwu eval`: ``evaluation``); ``during``:
+    of each at steps between; ``steps``: of the rollouts of each saved step."""
 
     sets: Mapping[str, Mapping[str, Chains]] = field(default_factory=dict)
     steps: Mapping[int, Chains] = field(default_factory=dict)
     metrics: Sequence[Row] = ()
     missing: tuple[str, ...] = ()
+    during: Mapping[str, Mapping[int, Chains]] = field(default_factory=dict)
 
     @cached_property
     def phases(self) -> dict[str, list[Chain]]:
-        """The chains of all sets ``before`` and ``after`` training; a phase without any is absent.
+        """The chains of all sets by phase; a phase without any is absent.
 
         If any set has both phases, sets with one are left out.
         """
@@ -81,7 +85,7 @@ class Material:
         for phases in both or self.sets.values():
             for phase, chains in phases.items():
                 found.setdefault(phase, []).extend(chains)
-        return {phase: found[phase] for phase in PHASES if found.get(phase)}
+        return {phase: found[phase] for phase in (*PHASES, ALONE) if found.get(phase)}
 
     @cached_property
     def moments(self) -> dict[str, Chains]:
@@ -93,14 +97,34 @@ class Material:
 
 
 def read_material(path: Path) -> Material:
-    """Read a run directory, finished or not. Raises ``RunError`` if the folder is no run; what is corrupt is named in ``missing``."""
+    """Read a run directory, finished or not, or a folder of `dunwu eval --out`.
+
+    Raises ``RunError`` if the folder is neither; what is corrupt is named in ``missing``.
+    """
+    if is_alone(path):
+        result = read_evaluation(path / WRITTEN[0])
+        return Material({result.name: {ALONE: [_measured(result.name, row) for row in result.rows]}})
     if path.is_dir():
         check_run(path)
     run = read_run(path)
     form = str(run.config.get("answer_form") or "")
     missing = [line for line in run.missing if line.startswith(("evaluations/", "metrics.jsonl"))]
     sets = {held_out.name: _evaluated(held_out.name, held_out.results) for held_out in run.sets if held_out.results}
-    return Material(sets, _steps(run, form, missing), run.metrics.rows, tuple(missing))
+    steps, during = _steps(run, form, missing), {name: _during(run, name, missing) for name in sets}
+    return Material(sets, steps, run.metrics.rows, tuple(missing), {name: found for name, found in during.items() if found})
+
+
+def _during(run: Run, name: str, missing: list[str]) -> dict[int, Chains]:
+    """The evaluations of a held-out set between the steps, at most `MOST_STEPS`."""
+    paths = (run.path / "evaluations").glob("step-*.parquet")
+    numbered = sorted((int(match[1]), path) for path in paths if (match := _DURING.fullmatch(path.stem)) and match[2] == name)
+    found: dict[int, Chains] = {}
+    for step, path in evenly(numbered, MOST_STEPS):
+        try:
+            found[step] = [_measured(name, row) for row in read_evaluation(path).rows]
+        except DataError:
+            missing.append(f"evaluations/{path.name} cannot be read.")
+    return found
 
 
 def _steps(run: Run, form: str, missing: list[str]) -> dict[int, Chains]:

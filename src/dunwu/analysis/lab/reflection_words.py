@@ -6,7 +6,7 @@ The words are those of `dunwu.models.reflection`, the paper's ten and Chinese on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dunwu.analysis.curves import curve
 from dunwu.analysis.figures import PlotFigure
@@ -34,16 +34,18 @@ def onset(high: float, points: Sequence[tuple[int, float]]) -> int | None:
 
 
 def analyse(material: Material) -> Json:
-    """``moments`` and ``steps``: words per completion. ``base`` is what ``onset`` is compared with.
-
-    The base is the evaluation before training; without one, the first saved step. The rates are those of all steps in ``metrics.jsonl``;
-    without them, of the saved steps after the base.
-    """
+    """``moments`` and ``steps``: words per completion. ``onsets``: from which step on there are more than at the base, on the same held-out
+    problems, and in training."""
     if not material.moments:
         return missing("there is neither an evaluation nor a saved step of rollouts")
     moments = {moment: _rates(chains) for moment, chains in material.moments.items()}
     steps = [{"step": step, **_rates(chains)} for step, chains in material.steps.items()]
-    return {"moments": moments, "steps": steps, **_onset(material, moments, steps)}
+    onsets = [found for found in (_on_held_out(material), _in_training(material, moments, steps)) if found is not None]
+    return {"moments": moments, "steps": steps, "onsets": onsets}
+
+
+def _rate(chains: Chains) -> Json | None:
+    return mean_of(chains, _count, 0.0)
 
 
 def _rates(chains: Chains) -> Json:
@@ -51,14 +53,35 @@ def _rates(chains: Chains) -> Json:
     for chain in chains:
         total.update(reflection_counts(chain.text))
     words = {word: count / len(chains) for word, count in sorted(total.items(), key=lambda each: (-each[1], each[0]))}
-    return {"words": mean_of(chains, _count, 0.0), "each": words}
+    return {"words": _rate(chains), "each": words}
 
 
 def _count(chain: Chain) -> float:
     return float(count_reflections(chain.text))
 
 
-def _onset(material: Material, moments: Json, steps: list[Json]) -> Json:
+def _on_held_out(material: Material) -> Json | None:
+    """The evaluations before, between the steps and after, over the problems that all of them have; ``None`` without any between."""
+    names = [name for name, phases in material.sets.items() if phases.get("before") and material.during.get(name)]
+    if not names:
+        return None
+    measured = {step: _joined(material.during[name].get(step) for name in names) for step in sorted(material.during[names[0]])}
+    if material.metrics and all(material.sets[name].get("after") for name in names):
+        measured.setdefault(int(material.metrics[-1]["step"]), _joined(material.sets[name]["after"] for name in names))
+    before = _joined(material.sets[name]["before"] for name in names)
+    shared = set.intersection(*({chain.problem for chain in chains} for chains in (before, *measured.values())))
+    base, *rates = (_rate([chain for chain in chains if chain.problem in shared]) for chains in (before, *measured.values()))
+    points = [(step, rate["value"]) for step, rate in zip(measured, rates, strict=True) if rate]
+    return _compared("before", base, points, "held-out", alike=True)
+
+
+def _joined(chains: Iterable[Chains | None]) -> list[Chain]:
+    return [chain for each in chains for chain in each or ()]
+
+
+def _in_training(material: Material, moments: Json, steps: list[Json]) -> Json | None:
+    """The rollouts of all steps in ``metrics.jsonl`` (without it, of the saved steps) and the evaluation before training, which is of other
+    problems; without one, the first saved step."""
     measured = curve(material.metrics, _METRIC)
     points = list(zip(measured.steps, measured.values, strict=True))
     name, base = ("before", moments["before"]["words"]) if "before" in moments else ("", None)
@@ -66,9 +89,15 @@ def _onset(material: Material, moments: Json, steps: list[Json]) -> Json:
         name, base = f"step {steps[0]['step']}", steps[0]["words"]
         points = [point for point in points if point[0] > steps[0]["step"]]
     points = points or [(each["step"], each["words"]["value"]) for each in steps if f"step {each['step']}" != name]
+    return _compared(name, base, points, "training", alike=name != "before")
+
+
+def _compared(name: str, base: Json | None, points: Sequence[tuple[int, float]], prompts: str, *, alike: bool) -> Json | None:
+    """``alike``: whether base and rates are of the same kind of problems; ``prompts``: those of the rates."""
     if base is None or base["interval"] is None or not points:
-        return {"base": None, "onset": None}
-    return {"base": {"of": name, **base}, "onset": onset(base["interval"][1], points), "measured_steps": len(points)}
+        return None
+    found = onset(base["interval"][1], points)
+    return {"prompts": prompts, "alike": alike, "base": {"of": name, **base}, "onset": found, "measured_steps": len(points)}
 
 
 def part(found: Json) -> Part:
@@ -86,11 +115,22 @@ def part(found: Json) -> Part:
 
 
 def _sentence(found: Json) -> str:
-    if (base := found["base"]) is None:
+    if not found["onsets"]:
         return "Nothing tells from which step on there are more of them."
-    if found["onset"] is None:
-        return f"The rate did not stay above the base's interval, {shown(base)}."
-    return f"From step {found['onset']} on, the rate stays above the base's interval, {shown(base)}."
+    return " ".join(_onset_sentence(each) for each in found["onsets"])
+
+
+def _onset_sentence(found: Json) -> str:
+    base, step, count = shown(found["base"]), found["onset"], found["measured_steps"]
+    if found["prompts"] == "held-out":
+        if step is None:
+            return f"On the same held-out problems, measured at {count} steps, the rate did not stay above the base's interval, {base}."
+        where = f"On the same held-out problems, measured at {count} steps"
+        return f"{where}, the rate stays above the base's interval, {base}, from step {step} on."
+    remark = "" if found["alike"] else " The base is of held-out problems, which may differ from those of training."
+    if step is None:
+        return f"In training the rate did not stay above the base's interval, {base}.{remark}"
+    return f"In training the rate stays above the base's interval, {base}, from step {step} on.{remark}"
 
 
 SECTION = Section("reflection_words", analyse, part)

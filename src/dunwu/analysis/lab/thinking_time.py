@@ -15,9 +15,10 @@ from dunwu.analysis.lab.material import Chain, Chains, Material
 from dunwu.analysis.lab.section import Section, missing, moments_table, shown, step_series
 from dunwu.analysis.plots import level_plot, line_plot, scatter_plot
 from dunwu.analysis.sections import Part
-from dunwu.analysis.sentences import by_level, plain
+from dunwu.analysis.sentences import PHASES, by_level, plain
 from dunwu.evaluation.metrics import spearman
 from dunwu.evaluation.result import difficulty_groups
+from dunwu.evaluation.store import ALONE
 
 _STEPS_PER_UNIT = 10
 _RELATIONS = (
@@ -75,23 +76,28 @@ def _level(problems: list[Chains]) -> Json:
 def _relation(xs: list[float], problems: list[Chains]) -> Json | None:
     """Spearman's rho of x and the length, what chance gives in 19 of 20 cases, and the line fitted to the logarithm."""
     lengths = [_mean_length(rows) for rows in problems]
-    line = slope_of(xs, [math.log1p(length) for length in lengths])
+    line = _line(xs, problems)
     if line is None:
         return None
     rho = spearman(xs, lengths)
     return {"spearman": rho if math.isfinite(rho) else None, "chance": 1.96 / math.sqrt(len(xs) - 1), "log_length": line}
 
 
+def _line(xs: list[float], problems: list[Chains]) -> Json | None:
+    return slope_of(xs, [math.log1p(_mean_length(rows)) for rows in problems], problems=[rows[0].problem for rows in problems])
+
+
 def _by_step(material: Material) -> Json | None:
-    """The slope of log length per ten steps; a problem in two steps counts as two."""
+    """The slope of log length per ten steps; a problem may be in several steps."""
     pairs = [(step / _STEPS_PER_UNIT, rows) for step, chains in material.steps.items() for rows in _problems(chains)]
-    return _relation([step for step, _ in pairs], [rows for _, rows in pairs])
+    line = _line([step for step, _ in pairs], [rows for _, rows in pairs])
+    return None if line is None else {"log_length": line}
 
 
 def part(found: Json) -> Part:
     """The page's part."""
     sets, names = found["sets"], list(found["sets"])
-    moments = [phase for phase in ("before", "after") if any(phase in phases for phases in sets.values())]
+    moments = [phase for phase in (*PHASES, ALONE) if any(phase in phases for phases in sets.values())]
     rows: dict[str, dict[str, str]] = {}
     if not sets:
         ends = {f"step {each['step']}": shown(each["tokens"], 1) for each in (found["steps"][0], found["steps"][-1])}
@@ -132,8 +138,8 @@ def _step_figures(found: Json) -> list[PlotFigure]:
     if series is None:
         return []
     slope, first, last = found["by_step"], found["steps"][0], found["steps"][-1]
-    ends = [f"{shown(each['tokens'], 1)} at step {each['step']}" for each in (first, last)]
-    text = f"Mean thinking length was {ends[0]} and {ends[1]}."
+    one, other = shown(first["tokens"], 1), shown(last["tokens"], 1)
+    text = f"Mean thinking length was {one} at step {first['step']} and {other} at step {last['step']}."
     if slope is not None:
         line = slope["log_length"]
         low, high = (plain(_factor(end)) for end in line["interval"])
