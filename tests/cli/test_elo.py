@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dunwu.cli.elo_command import run
+from dunwu.cli.elo_command import _users, run
 from dunwu.errors import DataError, UserError
 from dunwu.sandbox.open import probe
 
@@ -69,7 +69,7 @@ def test_programs_are_judged_and_rated(folder: Path, capsys: Any) -> None:
     assert (first["points"], first["penalty"], first["rank"]) == (1, 14, 2)  # 4 minutes and 10 for the attempt before
     assert (second["solved"], second["rank"]) == ({}, 4)
     assert (first["rated_rank"], second["rated_rank"], first["wrong_attempts"], second["wrong_attempts"]) == (2, 4.5, 2, 1)
-    assert (first["at_limit"], mean["ratings_at_limit"]) == (False, 0)
+    assert (first["at_limit"], mean["ratings_at_limit"], mean["rating_without_limits"]) == (False, 0, mean["rating"])
     assert mean["rating"] == pytest.approx((first["rating"] + second["rating"]) / 2, abs=0.1)
     assert (mean["interval"], mean["percentile"]) == (None, 25.0)
     said = printed(capsys, *given, "--workers", 2)
@@ -84,9 +84,11 @@ def test_a_rating_at_a_limit_is_marked(folder: Path, capsys: Any) -> None:
     given = ("--contests", folder / "contest.json", "--submissions", folder / "submissions.jsonl")
     first, second, mean = map(json.loads, printed(capsys, *given, "--json").splitlines())
     assert (first["rating"], first["at_limit"], second["at_limit"], mean["ratings_at_limit"]) == (4000, True, False, 1)
+    assert mean["rating_without_limits"] == second["rating"] != mean["rating"]
     said = printed(capsys, *given).splitlines()
     assert "rank 1 of 2, rating 4000 (the limit" in said[0]
-    assert said[-1].endswith(": 1 of 2")
+    assert said[-2].endswith(": 1 of 2")
+    assert said[-1] == f"mean of the others: {second['rating']:.0f}"
 
 
 def test_mistakes_are_one_line(folder: Path) -> None:
@@ -106,5 +108,23 @@ def test_mistakes_are_one_line(folder: Path) -> None:
     with pytest.raises(DataError, match="unknown column user: did you mean users"):
         run([*both[:2], *both[3:], "--histogram", str(folder / "users.jsonl")])
     (folder / "users.jsonl").write_text('{"rating": "high", "users": 1}\n', encoding="utf-8")
-    with pytest.raises(DataError, match="rating is 'high', users is 1: give whole numbers"):
+    with pytest.raises(DataError, match="rating is 'high': give a whole number"):
         run([*both[:2], *both[3:], "--histogram", str(folder / "users.jsonl")])
+
+
+def test_a_histogram_may_have_whole_numbers_of_any_type(tmp_path: Path) -> None:
+    path = tmp_path / "users.csv"
+    path.write_text("rating,users,more\n1500.0,3,x\n1500,1.0,y\n-20,0,z\n", encoding="utf-8")
+    assert _users(path) == {1500: 4, -20: 0}
+    for cells in ("1500.5,1,", "1500,-1,", "1500,,", ",1,", "1500,nan,", "1e400,1,"):
+        path.write_text(f"rating,users,more\n{cells}\n", encoding="utf-8")
+        with pytest.raises(DataError, match="row 2"):
+            _users(path)
+
+
+def test_ranks_alone_do_not_rank_a_model(folder: Path) -> None:
+    rows = [{"participant": name, "rating_before": 1500, "rank": rank} for rank, name in enumerate("ab", 1)]
+    (folder / "standings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert run(["--standings", str(folder / "standings.jsonl")]) == 0
+    with pytest.raises(DataError, match=r"standings\.jsonl: participant 'a' has no points: a model is ranked by points"):
+        run(["--contests", str(folder / "contest.json"), "--submissions", str(folder / "submissions.jsonl")])

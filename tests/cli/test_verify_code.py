@@ -143,6 +143,12 @@ def test_mistakes_are_one_line(folder, source, arguments, message):
         ('{"problems": {"a": {"mode": "assert", "tests": "assert f(1) == 1"}}}', "name the function"),
         ('{"limits": {"cpu_s": -1}, "problems": {"a": {"mode": "stdio", "cases": [{"stdin": "", "stdout": ""}]}}}', "greater than 0"),
         ('{"limits": [2], "problems": {"a": {"mode": "stdio", "cases": [{"stdin": "", "stdout": ""}]}}}', "problem 'a': AttributeError"),
+        ('{"limits": {"memory": 1}, "problems": {"a": {"mode": "stdio", "cases": []}}}', "unknown key memory: the keys are cpu_s, wall_s"),
+        ('{"limits": {"memory_mb": 1}, "problems": {"a": {"mode": "stdio", "cases": []}}}', "did you mean memory_mib"),
+        (
+            '{"problems": {"a": {"mode": "stdio", "cheker": "any", "cases": [{"stdin": "", "stdout": ""}]}}}',
+            "unknown key cheker: did you mean checker. If it is something else, rename it",
+        ),
     ],
 )
 def test_bad_problem_files(tmp_path, content, message):
@@ -152,6 +158,12 @@ def test_bad_problem_files(tmp_path, content, message):
     with pytest.raises(UserError, match=message) as caught:
         ProblemFile(path)
     assert "\n" not in str(caught.value)
+
+
+def test_other_keys_of_a_problem_are_accepted(tmp_path):
+    problem = {"mode": "stdio", "cases": [{"stdin": "", "stdout": ""}], "checked": True, "checks": 3, "example": "x", "rating": 800}
+    (tmp_path / "p.json").write_text(json.dumps({"problems": {"a": problem}}), encoding="utf-8")
+    assert ProblemFile(tmp_path / "p.json").names == ["a"]
 
 
 def test_an_oracle_is_fresh_for_each_program_and_the_same_in_its_cases(tmp_path):

@@ -1,6 +1,7 @@
 """Scores, ranks and ratings of submissions by hand; judged by a stand-in for the sandbox."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dunwu.evaluation.contest import (
     entries,
     mean_rating,
     read_submissions,
+    without_limits,
 )
 from dunwu.evaluation.elo import expected_rank
 from dunwu.tasks.code_tests import CodeTests
@@ -178,3 +180,12 @@ def test_bad_contests_are_named(changes: dict[str, Any], message: str, tmp_path:
 def test_bad_submissions_are_named(row: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         read_submissions(write_rows(tmp_path / "s.jsonl", [row]), [make_contest(tmp_path)])
+
+
+def test_the_mean_without_ratings_at_a_limit(tmp_path: Path) -> None:
+    (first,) = rated(make_contest(tmp_path), tmp_path, [{"problem": name, "program": "right"} for name in ("A", "B")])
+    (limited,) = rated(make_contest(tmp_path, points={"A": 501, "B": 1000}), tmp_path, [{"problem": n, "program": "right"} for n in "AB"])
+    other = replace(limited, contest="other")
+    assert without_limits([first, other]) == first.rating
+    assert without_limits([other]) is None
+    assert mean_rating([first, other])[0] == pytest.approx((first.rating + 4000) / 2)

@@ -13,6 +13,7 @@ from dunwu.errors import DataError
 from dunwu.evaluation import paired
 from dunwu.evaluation.paired import bootstrap_interval, compare, sign_flip_p
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
+from dunwu.tasks.dataset import text_digest
 
 
 def row(problem: str, sample: int, score: float | None) -> EvaluationRow:
@@ -111,3 +112,22 @@ def test_identical_rows_are_known() -> None:
     one = result("one", {"a": [1], "b": [0]})
     assert compare(one, result("other", {"a": [1], "b": [0]})).identical
     assert not compare(one, result("other", {"a": [1], "b": [1]})).identical
+
+
+def test_problems_of_data_sets_pair_by_their_text() -> None:
+    names = {text: text_digest(text) for text in ("a", "b", "c")}
+
+    def evaluation(*problems: tuple[str, str]) -> EvaluationResult:
+        return EvaluationResult("x", 1, tuple(replace(row(problem, 0, 1.0), text=text) for problem, text in problems))
+
+    stored = evaluation(*((digest, text) for text, digest in names.items()))
+    sampled = evaluation(*((f"gsm8k-test-{digest}", text) for text, digest in names.items()))
+    assert compare(stored, sampled).problems == 3
+    assert compare(sampled, stored).problems == 3
+    other = evaluation((f"x-{names['a']}", "a"), (f"y-{names['a']}", "a"), ("z-1", "b"))  # two tasks with one text: neither is meant
+    with pytest.raises(DataError, match="no problem"):
+        compare(stored, other)
+    assert compare(other, other).problems == 3
+    renamed = evaluation((names["a"], "b"))  # another text under a known name is still refused
+    with pytest.raises(DataError, match="differs"):
+        compare(stored, renamed)

@@ -21,8 +21,8 @@ def test_a_participant_is_there_once_and_ranked_like_the_others(tmp_path: Path) 
     with pytest.raises(DataError, match="participant 'a' is there twice"):
         read_standings(write_rows(tmp_path / "s.jsonl", [row, row]))
     mixed = [row, {"participant": "b", "rating_before": 1500, "points": 4}]
-    with pytest.raises(DataError, match="participant 'a' has no points: give points to all, or a rank to all"):
-        standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", mixed)))
+    with pytest.raises(DataError, match=r"s\.jsonl: participant 'a' has no points: give points to all, or a rank to all"):
+        standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", mixed)), tmp_path / "s.jsonl")
 
 
 def test_given_ranks_go_before_points(tmp_path: Path) -> None:
@@ -30,10 +30,10 @@ def test_given_ranks_go_before_points(tmp_path: Path) -> None:
         {"participant": 1, "rating_before": 1500, "rank": 7, "points": 3},
         {"participant": 2, "rating_before": 1500, "rank": 2, "points": 1},
     ]
-    assert standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", rows))).tolist() == [2, 1]
+    assert standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", rows)), tmp_path).tolist() == [2, 1]
     for row in rows:
         del row["rank"]
-    assert standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", rows))).tolist() == [1, 2]
+    assert standing_ranks(read_standings(write_rows(tmp_path / "s.jsonl", rows)), tmp_path).tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,15 @@ def test_other_columns_are_accepted(further: dict[str, Any], tmp_path: Path) -> 
 def test_a_rank_needs_no_points(tmp_path: Path) -> None:
     row = {"participant": "a", "rating_before": 1500, "rank": 1, "points_A": 2}
     assert read_standings(write_rows(tmp_path / "s.jsonl", [row]))[0].points is None
+
+
+def test_a_time_that_may_be_the_penalty_is_asked_about(tmp_path: Path) -> None:
+    rows = [{"participant": name, "rating_before": 1500, "points": points, "time": 3} for name, points in (("a", 2), ("b", 1), ("c", 2))]
+    path = write_rows(tmp_path / "s.jsonl", rows)
+    with pytest.raises(DataError, match="rename it to penalty"):
+        read_standings(path)
+    assert len(read_standings(path, penalty_counts=False)) == 3
+    assert len(read_standings(write_rows(path, rows[:2]))) == 2  # no tie
+    assert len(read_standings(write_rows(path, [row | {"penalty": 0} for row in rows]))) == 3
+    with pytest.raises(DataError, match="unknown column penalty_minutes: did you mean penalty"):
+        read_standings(write_rows(path, [{"participant": "a", "rating_before": 1500, "points": 1, "penalty_minutes": 3}]))

@@ -15,10 +15,10 @@ from pydantic import Field
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.show import printable, show
 from dunwu.errors import DataError, DunwuError, UserError
-from dunwu.evaluation.contest import Contest, Entry, Submission, entries, mean_rating, read_submissions
+from dunwu.evaluation.contest import Contest, Entry, Submission, entries, mean_rating, read_submissions, without_limits
 from dunwu.evaluation.contest_files import COLUMNS, refuse_misspelt, refuse_other_kind
-from dunwu.evaluation.elo import LIMITS, RatedContest, percentile
-from dunwu.evaluation.standings import read_standings, standing_ranks
+from dunwu.evaluation.elo import HIGHEST, LIMITS, LOWEST, RatedContest, percentile
+from dunwu.evaluation.standings import number, read_standings, standing_ranks
 from dunwu.tasks.code_tests import CodeTests
 from dunwu.tasks.rows import local_rows
 
@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _replay(path: Path, as_json: bool) -> None:
     participants = read_standings(path)
-    ranks = standing_ranks(participants)
+    ranks = standing_ranks(participants, path)
     contest = RatedContest([each.rating for each in participants], ranks)
     rows = zip(participants, ranks, contest.changes(), contest.performances(), strict=True)
     if not as_json:
@@ -114,7 +114,9 @@ def _rate(contests: Sequence[Contest], options: EloOptions) -> None:
     if options.json:
         ends = None if interval is None else [round(end, 1) for end in interval]
         users_below = None if share is None else round(share, 2)
-        mean = {"rating": round(rating, 1), "interval": ends, "percentile": users_below}
+        within = without_limits(found)
+        rest = None if within is None else round(within, 1)
+        mean = {"rating": round(rating, 1), "interval": ends, "percentile": users_below, "rating_without_limits": rest}
         print(json.dumps(mean | {"ratings_at_limit": limited, "unjudged": unjudged}))
         return
     between = "" if interval is None else f" ({interval[0]:.0f} to {interval[1]:.0f})"
@@ -122,6 +124,8 @@ def _rate(contests: Sequence[Contest], options: EloOptions) -> None:
     show(f"rating {rating:.0f}{between}; contests: {len(contests)}{above}")
     if limited:
         show(f"ratings at a limit ({LIMITS[0]:g} or {LIMITS[1]:g}) in this mean: {limited} of {len(found)}")
+        if (within := without_limits(found)) is not None:
+            show(f"mean of the others: {within:.0f}")
 
 
 def _line(entry: Entry) -> str:
@@ -143,14 +147,10 @@ def _users(path: Path) -> dict[int, int]:
     refuse_other_kind(path, "histogram")
     for row in local_rows(path):
         refuse_misspelt(row, COLUMNS["histogram"])
-        given = [row.columns.get(name) for name in ("rating", "users")]
-        try:
-            rating, count = (int(str(value)) for value in given)
-        except ValueError:
-            rating, count = 0, -1
-        if count < 0:
-            raise DataError(f"{row.where}: rating is {given[0]!r}, users is {given[1]!r}: give whole numbers, users from 0")
-        users[rating] = users.get(rating, 0) + count
+        rating, count = number(row, "rating", LOWEST, HIGHEST, whole=True), number(row, "users", 0, whole=True)
+        if rating is None or count is None:
+            raise DataError(f"{row.where}: no {'rating' if rating is None else 'users'}: give both as whole numbers")
+        users[int(rating)] = users.get(int(rating), 0) + int(count)
     if not sum(users.values()):
         raise DataError(f"{path}: no users: give a file with at least one")
     return users

@@ -23,7 +23,7 @@ from dunwu.errors import DataError
 from dunwu.evaluation.contest_files import COLUMNS, refuse_misspelt, refuse_other_kind
 from dunwu.evaluation.elo import LIMITS, rating_of_rank
 from dunwu.evaluation.intervals import t_factor
-from dunwu.evaluation.standings import Key, key_of, number, read_standings
+from dunwu.evaluation.standings import Key, keys_of, number, read_standings
 from dunwu.tasks.code_file import ProblemFile
 from dunwu.tasks.code_tests import CodeTests, ProgrammingLanguage
 from dunwu.tasks.rows import Row, local_rows
@@ -61,8 +61,10 @@ class Contest:
         missing = [name for name in self.problems.names if name not in self.points]
         if self.scoring == "points" and missing:
             raise DataError(f"{path}: points: no value for problem {missing[0]}: give the points of every problem")
-        self.participants = read_standings(path.parent / header.standings)
-        self._keys = [self._ranked(key_of(each)) for each in self.participants]
+        standings = path.parent / header.standings
+        self.participants = read_standings(standings, penalty_counts=self.scoring == "icpc")
+        remedy = "a model is ranked by points, so give them to all, and not ranks alone"
+        self._keys = [self._ranked(key) for key in keys_of(self.participants, standings, remedy)]
 
     def key(self, solved: Mapping[str, Solved]) -> Key:
         """What ranks a participant that has solved these problems."""
@@ -250,6 +252,12 @@ def _judged(attempts: Sequence[Submission], contest: Contest, judge: Judge) -> _
         unjudged += right is None
         wrong += right is False
     return None, wrong, unjudged
+
+
+def without_limits(found: Sequence[Entry]) -> float | None:
+    """The mean as in `mean_rating` over the ratings that are not at a limit; ``None`` without any."""
+    within = [each for each in found if not each.at_limit]
+    return mean_rating(within)[0] if within else None
 
 
 def mean_rating(found: Sequence[Entry]) -> tuple[float, tuple[float, float] | None]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
 from dunwu.errors import DataError
 from dunwu.evaluation.intervals import LEVEL
-from dunwu.evaluation.result import EvaluationResult, scored
+from dunwu.evaluation.result import EvaluationResult, EvaluationRow, scored
 from dunwu.evaluation.suite import Estimate, share
+from dunwu.tasks.dataset import text_digest
 
 RESAMPLES = 10_000
 FLIPS = 100_000
@@ -55,6 +57,7 @@ def compare(one: EvaluationResult, other: EvaluationResult, seed: int = 0, names
 
     Raises ``DataError``, with the ``names`` of the two, such as their paths, without a common problem.
     """
+    one, other = (by_text(result) for result in (one, other))
     before, after = _answers(one), _answers(other)
     first_name, second_name = names or (one.name, other.name)
     common = [name for name in before if name in after]
@@ -83,6 +86,25 @@ def compare(one: EvaluationResult, other: EvaluationResult, seed: int = 0, names
         exact=exact,
         identical=one.rows == other.rows,
     )
+
+
+def by_text(result: EvaluationResult) -> EvaluationResult:
+    """The result with problems of data sets named by their text alone, so that those of a data set pair whatever the name of its file.
+
+    Such a name is `NAME-DIGEST` if a model was sampled, `DIGEST` if completions were stored. A digest that several names end with is not
+    used: each problem keeps its name.
+    """
+    names = {row.problem_id: _digest(row) for row in result.rows}
+    shared = Counter(names.values())
+    return replace(
+        result,
+        rows=tuple(row if shared[names[row.problem_id]] > 1 else replace(row, problem_id=names[row.problem_id]) for row in result.rows),
+    )
+
+
+def _digest(row: EvaluationRow) -> str:
+    digest = text_digest(row.text)
+    return digest if row.problem_id.rpartition("-")[2] == digest else row.problem_id
 
 
 def _answers(result: EvaluationResult) -> dict[str, list[int]]:

@@ -30,35 +30,51 @@ class Participant:
     rank: int | None
 
 
-def read_standings(path: Path) -> list[Participant]:
+def read_standings(path: Path, penalty_counts: bool = True) -> list[Participant]:
     """The participants of a file with the columns ``participant``, ``rating_before``, and ``points`` and ``penalty`` or ``rank``."""
     refuse_other_kind(path, "standings")
     if path.is_dir():
         raise DataError(f"{path} is a folder: give the file of one contest")
-    found: dict[str | int, Participant] = {}
-    for row in local_rows(path):
+    rows, found = local_rows(path), dict[str | int, Participant]()
+    for row in rows:
         each = _participant(row)
         if each.name in found:
             raise DataError(f"{row.where}: participant {each.name!r} is there twice: keep one of the rows")
         found[each.name] = each
+    if penalty_counts:
+        refuse_unread_penalty(rows, list(found.values()))
     return list(found.values())
 
 
-def standing_ranks(participants: Sequence[Participant]) -> NDArray[np.int64]:
+def standing_ranks(participants: Sequence[Participant], path: Path) -> NDArray[np.int64]:
     """Ranks among these participants, equals with the best rank of their group; given ranks go before points.
 
     Raises ``DataError`` if some have no rank and some no points.
     """
     if all(each.rank is not None for each in participants):
         return ranks_of([(float(each.rank or 0),) for each in participants])
-    return ranks_of([key_of(each) for each in participants])
+    return ranks_of(keys_of(participants, path, "give points to all, or a rank to all"))
 
 
-def key_of(participant: Participant) -> Key:
-    """By points, then by penalty. Raises ``DataError`` without points."""
-    if participant.points is None:
-        raise DataError(f"participant {participant.name!r} has no points: give points to all, or a rank to all")
-    return (-participant.points, participant.penalty)
+def keys_of(participants: Sequence[Participant], path: Path, remedy: str) -> list[Key]:
+    """By points, then by penalty. Raises ``DataError`` with the remedy if a participant has no points."""
+    if (without := next((each for each in participants if each.points is None), None)) is not None:
+        raise DataError(f"{path}: participant {without.name!r} has no points: {remedy}")
+    return [(-(each.points or 0.0), each.penalty) for each in participants]
+
+
+def refuse_unread_penalty(rows: Sequence[Row], participants: Sequence[Participant]) -> None:
+    """Raise ``DataError`` if points tie, nothing tells the equals apart, and a column `time` might.
+
+    A column that is nearly `penalty` is refused in any case (`dunwu.tasks.near_names`).
+    """
+    points = [each.points for each in participants]
+    columns = set().union(*(row.columns for row in rows))
+    if len(set(points)) < len(points) and not {"penalty", "rank"} & columns and "time" in columns:
+        raise DataError(
+            f"{rows[0].where}: participants have equal points, and there is a column time but no penalty: rename it to penalty, or add"
+            " penalty 0 to each row, which ranks equal points alike"
+        )
 
 
 def _participant(row: Row) -> Participant:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,6 +27,7 @@ from dunwu.tasks.dataset import (
     other_columns,
     problem_text,
     same_gold,
+    text_digest,
 )
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
@@ -149,8 +149,7 @@ def _problem(row: Row, task: DatasetTask, columns: StoredColumns) -> Problem:
         others.pop("human_seconds", None)
     stated: Any = row.columns.get("language")
     language: Language = stated if stated in get_args(Language) else task.language
-    name = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return Problem(name, "stored", text, verifier, answer, language, difficulty_of(row), {**others, **more})
+    return Problem(text_digest(text), "stored", text, verifier, answer, language, difficulty_of(row), {**others, **more})
 
 
 def score_stored(stored: Sequence[StoredCompletion], name: str, pool: RewardPool, reporter: Reporter) -> EvaluationResult:

@@ -49,7 +49,7 @@ class ProblemFile:
         self.content: dict[str, Any] = content
         self._problems = problems
         self._limits = content.get("limits") or {}
-        _refuse_misspelt(f"{path}, limits", self._limits, _LIMITS)
+        _refuse_unknown(f"{path}, limits", self._limits)
         for name in problems:
             self.tests(name)
             _refuse_misspelt(f"{path}, problem {name!r}", problems[name], _OPTIONS)
@@ -73,7 +73,14 @@ class ProblemFile:
 
 def _refuse_misspelt(where: str, given: Any, known: tuple[str, ...]) -> None:
     if isinstance(given, dict) and (found := near_name(frozenset(given), known)):
-        raise DataError(f"{where}: unknown key {found[0]}: did you mean {found[1]}?")
+        raise DataError(f"{where}: unknown key {found[0]}: did you mean {found[1]}? If it is something else, rename it")
+
+
+def _refuse_unknown(where: str, given: Any) -> None:
+    if isinstance(given, dict) and (unknown := next((name for name in given if name not in _LIMITS), None)):
+        near = near_name(frozenset({unknown}), _LIMITS)
+        remedy = f"did you mean {near[1]}?" if near else f"the keys are {', '.join(_LIMITS)}"
+        raise DataError(f"{where}: unknown key {unknown}: {remedy}")
 
 
 def _limits(given: Mapping[str, Any]) -> CodeLimits:

@@ -124,7 +124,7 @@ class Dataset(Finite):
         text = problem_text(row, self._config)
         stated: Any = row.columns.get("language")
         return Problem(
-            id=f"{self.name}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}",
+            id=f"{self.name}-{text_digest(text)}",
             task=self.name,
             text=text,
             verifier=verifier,
@@ -181,6 +181,11 @@ def _refusal(row: Row, config: DatasetTask, skip_unanswered: bool) -> str:
     except DataError as error:
         return str(error)
     return ""
+
+
+def text_digest(text: str) -> str:
+    """What names a problem by its text."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, dict[str, Any]] | None:
