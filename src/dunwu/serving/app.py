@@ -87,8 +87,6 @@ async def _answered(service: Service, body: ChatBody | CompletionBody, request: 
         whole = await _unless_gone(request, answer.whole())
         if whole is None:
             return GONE
-        if service.settings.log_contents:
-            caller.notes["answered"] = whole["choices"]
         return Response(json.dumps(whole, ensure_ascii=False), media_type="application/json")
     await answer.begin()
     return _Events(answer, service.settings.keep_alive)

@@ -8,32 +8,16 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from io import BufferedIOBase
+from typing import Any
 
 from dunwu.errors import DunwuError, UserError
 from dunwu.process.child import die_with
+from dunwu.rollout.requests import Progress, RequestEngine
 from dunwu.types import Request, SamplingParams
 
-
-class Progress(Protocol):
-    """What is new of a request."""
-
-    id: int
-    token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    finish: str | None
-    cached_tokens: int
-
-
-class RequestEngine(Protocol):
-    """An engine that takes requests as they come."""
-
-    def submit(self, id: int, request: Request) -> None: ...
-    def cancel(self, id: int) -> None: ...
-    def step(self) -> Sequence[Progress]: ...
-    @property
-    def busy(self) -> bool: ...
+Message = Mapping[str, Any]
 
 
 def main() -> None:
@@ -52,21 +36,64 @@ def main() -> None:
         serve(engine, stream)
 
 
-def serve(engine: RequestEngine, stream: Any) -> None:
+def serve(engine: RequestEngine, stream: BufferedIOBase) -> None:
     """Do what the server asks until it closes the stream. Requests that the engine refuses fail alone."""
-    asked: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
+    asked: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(stream, asked), daemon=True).start()
+    desk = Desk(engine)
     while True:
-        for message in _messages(asked, wait=not engine.busy):
+        for message in _messages(asked, wait=not desk.busy):
             if message is None:
                 return
-            if failed := _obey(engine, message):
+            if failed := desk.obey(message):
                 _write(stream, {"failed": [failed]})
-        if engine.busy and (news := [_plain(each) for each in engine.step()]):
-            _write(stream, {"news": news})
+        if desk.busy and (news := desk.step()):
+            _write(stream, news)
 
 
-def _messages(asked: queue.SimpleQueue[Mapping[str, Any] | None], wait: bool) -> Iterator[Mapping[str, Any] | None]:
+class Desk:
+    """Keeps the server's numbers of requests beside the engine's."""
+
+    def __init__(self, engine: RequestEngine) -> None:
+        self._engine = engine
+        self._ids: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
+
+    @property
+    def busy(self) -> bool:
+        """True while a request is unfinished."""
+        return self._engine.running + self._engine.waiting > 0
+
+    def obey(self, message: Message) -> tuple[int, str] | None:
+        """The number of a request that was refused, and why."""
+        if "cancel" in message:
+            if (taken := self._ids.get(message["cancel"])) is not None:
+                self._engine.cancel(taken)
+            return None
+        number, params = message["submit"], message["params"]
+        params = SamplingParams(**{**params, "stop_token_ids": tuple(params["stop_token_ids"])})
+        try:
+            identity = self._engine.submit(Request(tuple(message["tokens"]), params, message["seed"]))
+        except UserError as error:
+            return number, str(error)
+        self._ids[number], self._numbers[identity] = identity, number
+        return None
+
+    def step(self) -> Message:
+        """What is new, or failed; empty if nothing."""
+        news, failed = [], []
+        for each in self._engine.step():
+            number = self._numbers[each.id]
+            if each.finish is not None:
+                del self._ids[number], self._numbers[each.id]
+            if each.finish == "error":
+                failed.append((number, "The model computed numbers that are not finite."))
+            elif each.finish != "cancelled":
+                news.append(_plain(number, each))
+        return {name: found for name, found in (("news", news), ("failed", failed)) if found}
+
+
+def _messages(asked: queue.SimpleQueue[Message | None], wait: bool) -> Iterator[Message | None]:
     """What has come in; waits for the first if ``wait``."""
     if wait:
         yield asked.get()
@@ -74,35 +101,22 @@ def _messages(asked: queue.SimpleQueue[Mapping[str, Any] | None], wait: bool) ->
         yield asked.get()
 
 
-def _obey(engine: RequestEngine, message: Mapping[str, Any]) -> tuple[int, str] | None:
-    """The number of a request that was refused, and why."""
-    if "cancel" in message:
-        engine.cancel(message["cancel"])
-        return None
-    params = SamplingParams(**{**message["params"], "stop_token_ids": tuple(message["params"]["stop_token_ids"])})
-    try:
-        engine.submit(message["submit"], Request(tuple(message["tokens"]), params, message["seed"]))
-    except UserError as error:
-        return message["submit"], str(error)
-    return None
+def _plain(number: int, progress: Progress) -> tuple[Any, ...]:
+    return number, progress.token_ids, progress.logprobs, progress.finish, progress.cached_tokens
 
 
-def _plain(progress: Progress) -> tuple[Any, ...]:
-    return progress.id, progress.token_ids, progress.logprobs, progress.finish, progress.cached_tokens
-
-
-def _read(stream: Any, asked: queue.SimpleQueue[Mapping[str, Any] | None]) -> None:
+def _read(stream: BufferedIOBase, asked: queue.SimpleQueue[Message | None]) -> None:
     for line in stream:
         asked.put(json.loads(line))
     asked.put(None)
 
 
-def _write(stream: Any, message: Mapping[str, Any]) -> None:
+def _write(stream: BufferedIOBase, message: Message) -> None:
     stream.write(json.dumps(message).encode() + b"\n")
     stream.flush()
 
 
-def _load(settings: Mapping[str, Any]) -> tuple[RequestEngine, dict[str, Any]]:
+def _load(settings: Message) -> tuple[RequestEngine, dict[str, Any]]:
     import torch
 
     from dunwu.config.blocks import EngineConfig

@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import count
 
 from dunwu.rollout.base import Sampler
+from dunwu.rollout.requests import Progress
 from dunwu.types import Request
 
 
-@dataclass
-class Whole:
-    """A finished request."""
-
-    id: int
-    token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    finish: str | None
-    cached_tokens: int = 0
-
-
 class OneAtATime:
-    """Completes requests in order."""
+    """A `RequestEngine` that completes requests in order, each as a whole."""
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
         self._waiting: dict[int, Request] = {}
+        self._cancelled: list[int] = []
+        self._ids = count()
 
     @property
-    def busy(self) -> bool:
-        """True while a request is unfinished."""
-        return bool(self._waiting)
+    def running(self) -> int:
+        """See `RequestEngine.running`."""
+        return len(self._cancelled)
 
-    def submit(self, id: int, request: Request) -> None:
-        """Take a request."""
-        self._waiting[id] = request
+    @property
+    def waiting(self) -> int:
+        """See `RequestEngine.waiting`."""
+        return len(self._waiting)
+
+    def submit(self, request: Request) -> int:
+        """See `RequestEngine.submit`."""
+        identity = next(self._ids)
+        self._waiting[identity] = request
+        return identity
 
     def cancel(self, id: int) -> None:
-        """Forget a request."""
-        self._waiting.pop(id, None)
+        """See `RequestEngine.cancel`."""
+        if self._waiting.pop(id, None) is not None:
+            self._cancelled.append(id)
 
-    def step(self) -> Sequence[Whole]:
-        """Complete the first request."""
+    def step(self) -> list[Progress]:
+        """See `RequestEngine.step`."""
+        ended, self._cancelled = [Progress(each, (), (), "cancelled") for each in self._cancelled], []
+        if not self._waiting:
+            return ended
         first = next(iter(self._waiting))
         (completion,) = self._sampler.generate([self._waiting.pop(first)])
-        return [Whole(first, completion.tokens.ids, completion.tokens.behaviour_logprobs, completion.finish_reason)]
+        return [*ended, Progress(first, completion.tokens.ids, completion.tokens.behaviour_logprobs, completion.finish_reason)]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import uvicorn
 from sse_starlette.sse import AppStatus
 
 from dunwu.serving.app import application
+from dunwu.serving.connections import PatientProtocol, allow_many_files
 from dunwu.serving.keys import Keys
 from dunwu.serving.metrics import Metrics
 from dunwu.serving.run import Served
@@ -37,6 +40,21 @@ def distinct(served: Mapping[str, Served]) -> list[Served]:
     return list({id(each): each for each in served.values()}.values())
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's, which by itself sends itself the signal again at its end, before the engines are closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
 async def serve(
     service: Service, keys: Keys, listener: socket.socket, ready: Callable[[Sequence[Served]], None], drain: int = DRAIN
 ) -> None:
@@ -49,10 +67,18 @@ async def serve(
         await asyncio.gather(*(each.backend.start() for each in models))
         ready(models)
         AppStatus.enable_automatic_graceful_drain = False  # uvicorn waits for streams, and they all end
+        allow_many_files()
         config = uvicorn.Config(
-            application(service, keys), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=drain
+            application(service, keys),
+            http=PatientProtocol,
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=drain,
         )
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await _Server(config).serve(sockets=[listener])
     finally:
         await asyncio.gather(*(each.backend.close() for each in models))
         service.close()

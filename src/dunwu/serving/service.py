@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from dunwu.serving import answers
 from dunwu.serving.answers import Head, Json
@@ -15,11 +16,12 @@ from dunwu.serving.asking import Asking, ask_chat, ask_completion
 from dunwu.serving.backend import Facts
 from dunwu.serving.bodies import ChatBody, CompletionBody
 from dunwu.serving.choices import Choice, Delta
-from dunwu.serving.errors import ApiError, unavailable
+from dunwu.serving.errors import ApiError, bad_request, unavailable
 from dunwu.serving.metrics import Metrics
 from dunwu.serving.run import Run, Served, down
 from dunwu.serving.settings import ServerSettings
 from dunwu.serving.splitting import Parts
+from dunwu.text.surrogates import has_surrogates
 
 CUT = "insufficient_system_resource"
 """DeepSeek's reason for an answer that the server had to end."""
@@ -62,6 +64,8 @@ class Service:
         return Answer(self, served, body, asking, caller, facts)
 
     def _ask(self, body: ChatBody | CompletionBody, served: Served, facts: Facts) -> Asking:
+        if has_surrogates(json.dumps(body.model_dump(), ensure_ascii=False)):
+            raise bad_request("The request has half a character (a lone surrogate), which is no text.", code="invalid_value")
         if isinstance(body, ChatBody):
             return ask_chat(body, served.model, facts, self.settings)
         return ask_completion(body, served.model, facts, self.settings)
@@ -90,6 +94,7 @@ class Answer:
         self._run = Run(served, caller.name, asking.calls, service.settings.deadline)
         self._began = time.monotonic()
         self._first, self._closed = True, False
+        self._said = [Parts() for _ in asking.calls] if service.settings.log_contents else []
 
     async def whole(self) -> Json:
         """The answer as one object. Raises `ApiError` 503."""
@@ -143,15 +148,17 @@ class Answer:
     async def _deltas(self) -> AsyncIterator[tuple[int, Delta]]:
         """What is new of the choices. Raises `ApiError` if the engine fails."""
         async for place, news in self._run:
-            if news.error:
-                raise unavailable(news.error, "engine_failed")
             if self._first and news.token_ids:
                 self._first = False
                 self._service.metrics.first_token.observe(time.monotonic() - self._began)
             delta = self._choices[place].take(news, self._stop_ids)
             if delta.finish is not None and news.finish is None:
                 self._run.stop(place)
+            if self._said:
+                self._said[place] += delta.parts
             yield place, delta
+            if news.error:
+                raise unavailable(news.error, "engine_failed")
         if self._run.expired and any(choice.tokens for choice in self._choices):
             for place, choice in enumerate(self._choices):
                 if choice.finish is None:
@@ -195,3 +202,5 @@ class Answer:
             "completion_tokens": used["completion_tokens"],
             "finish": finish[0] if len(finish) == 1 else finish,
         }
+        if self._said:
+            self._caller.notes["answered"] = [asdict(parts) for parts in self._said]
