@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from dunwu.analysis.rundir import Run, read_run
-from dunwu.config.base import SEEDS, Config
+from dunwu.config.base import SEEDS, Config, merge
 from dunwu.config.blocks import Answering, EngineConfig, Machine, Saving
 from dunwu.config.defaults import ModelFacts, following, in_words, template_of
-from dunwu.config.load import Chosen, follow, merge, read_mapping, validate, with_preset
+from dunwu.config.load import Chosen, follow, read_mapping, validate, with_preset
 from dunwu.config.recipe_commands import recipe_of
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.rewards import ModelPartConfig, OwnPart, TeacherPart

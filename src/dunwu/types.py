@@ -16,7 +16,19 @@ FinishReason = Literal["stop", "length"]
 Reason = Literal["correct", "wrong", "unparsable", "timeout", "error", "unverified"]
 AnswerForm = Literal["tags-or-boxed", "tags", "boxed", "####", "last-number", "boxed-or-last-number"]
 VerifierName = Literal[
-    "expression", "plain_number", "number", "math", "choice", "text", "json_schema", "instructions", "code", "reasoning_gym", "none"
+    "expression",
+    "plain_number",
+    "number",
+    "math",
+    "choice",
+    "text",
+    "names",
+    "refusal",
+    "json_schema",
+    "instructions",
+    "code",
+    "reasoning_gym",
+    "none",
 ]
 
 

@@ -7,28 +7,32 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from rich.console import Console
 
+from dunwu.cli.eval_suites import folder_of, list_of_suites, overall, split_names, suite_base
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
-from dunwu.cli.show import show
+from dunwu.cli.show import printable, show
 from dunwu.config.base import Positive
 from dunwu.config.blocks import EngineConfig
-from dunwu.config.defaults import following, in_words
+from dunwu.config.defaults import Following, following, in_words
 from dunwu.config.load import load_following
-from dunwu.config.template import plain
-from dunwu.config.zero import PromptedEvalConfig
+from dunwu.config.template import Template, plain
+from dunwu.config.zero import EvalConfig, PromptedEvalConfig, over_suite_and_protocol
 from dunwu.data.few_shot import with_examples
 from dunwu.data.first_rows import check_first_rows
+from dunwu.errors import UserError
+from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import refuse_taken
 from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.models.facts import model_facts
 from dunwu.models.hub_ids import check_model, check_names
 from dunwu.pipeline.run_models import model_of, own_evaluation
 from dunwu.run.console import ConsoleReporter
+from dunwu.run.reporter import Reporter
 from dunwu.text.surrogates import as_json
 
 
@@ -42,6 +46,15 @@ class EvalOptions:
     task: str | None = None
     """countdown, game24, arithmetic, gsm8k, math, humaneval, mbpp, gcj, codecontests, code:FILE, reasoning-gym:NAME, a data file,
     or a hub id. By default the first evaluation of the checkpoint's run, with its other keys; else countdown."""
+    suite: tuple[str, ...] = ()
+    """Named suites instead of a task, such as aime2024 math500, each with its own problems, samples and form; --list-suites has all."""
+    data: Path | None = None
+    """File or folder with the data of --suite, or a folder of data sets; by default DUNWU_DATA, else the hub."""
+    list_suites: bool = False
+    """List the named suites."""
+    protocol: Literal["r1"] | None = None
+    """r1: as DeepSeek-R1 was evaluated: temperature 0.6, top_p 0.95, up to 32,768 tokens, 64, 16 or 8 samples by suite. What departs from
+    it is shown and written down."""
     split: str | None = None
     """test (the default) or validation. If a data file is too small to have such rows, all rows are used, with a note."""
     problems: int | None = None
@@ -63,7 +76,8 @@ class EvalOptions:
     completions: Path | None = None
     """Score the stored completions of this file instead of a model's: dunwu eval --completions FILE --help has its options."""
     out: Path | None = None
-    """Folder for all completions and the summary; a folder that already has an evaluation is refused."""
+    """Folder for all completions and the summary; a folder that already has an evaluation is refused. Suites have a folder each in it.
+    Completions are kept as they arrive: after a stop, the same command samples the others."""
     overwrite: bool = False
     """Replace the evaluation in --out."""
     dry_run: bool = False
@@ -84,41 +98,98 @@ def run(arguments: Sequence[str]) -> int:
         from dunwu.cli import eval_completions
 
         return eval_completions.run(arguments, table)
-    first, *others = arguments or [""]
-    named = first and not first.startswith("-") and "=" not in first  # dunwu eval RUN
-    options, rest = parse_options(EvalOptions, "eval", ["--model", first, *others] if named else arguments)
+    options, rest = _parsed(arguments)
+    if options.list_suites:
+        show("\n".join(list_of_suites()), label=True)
+        return 0
+    names, more = split_names(options.suite)
+    sets: list[str | None] = [*names] or [None]
     refuse_misspelt_options(EvalOptions, PromptedEvalConfig.model_fields.keys(), rest)
     reporter = ConsoleReporter(Console(stderr=True) if options.json else None)
     model = model_of(options.model, reporter)
     check_model(model)
-    base = own_evaluation(model, options.task) or {"task": "countdown"}
     chosen_for = following("eval", model_facts(model, fetch=True))
-    asked, chosen = load_following(PromptedEvalConfig, None, [*_shorthands(options), *rest], chosen_for, base)
-    config, template = with_examples(asked).parts()
-    check_first_rows(config)
-    check_names(config)
-    if options.out is not None:
-        check_folder(options.out, "a folder to write in")
-        if not options.overwrite:
-            refuse_taken(options.out)
+    plans = [_plan(options, name, model, chosen_for, [*_shorthands(options), *more, *rest]) for name in sets]
+    _check_out(options, plans)
     from dunwu.jobs.headline import announce_evaluation
 
-    announce_evaluation(reporter, model, config, template, options.out, in_words(chosen))
+    for plan in plans:
+        announce_evaluation(reporter, model, plan.config, plan.template, plan.out, plan.chosen)
     if options.dry_run:
         from dunwu.jobs.preview import preview_evaluation
 
-        show("\n".join(preview_evaluation(model, config, template)))
+        show("\n".join(line for plan in plans for line in preview_evaluation(model, plan.config, plan.template)))
         return 0
-    from dunwu.jobs.evaluate import run_evaluation  # torch takes seconds to import, and the plan is shown before
-
-    with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():
-        result = run_evaluation(model, config, template, options.out, options.device, options.threads, options.batch, reporter)
-    if options.json:
-        found = {"model": model, "template": plain(template), "set": result.name, "config": config.model_dump(mode="json")}
-        print(as_json({**found, "summary": result.summary()}))
-    else:
-        show("\n".join(table(result.name, result.summary())), label=True)
+    results = _measured(options, model, plans, reporter)
+    _print(options, model, plans, results)
     return 0
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """An eval set as it will be measured; ``chosen``: the values that nobody has set, in words."""
+
+    config: EvalConfig
+    template: Template
+    out: Path | None
+    chosen: str
+
+
+def _parsed(arguments: Sequence[str]) -> tuple[EvalOptions, list[str]]:
+    first, *others = arguments or [""]
+    named = first and not first.startswith("-") and "=" not in first  # dunwu eval RUN
+    options, rest = parse_options(EvalOptions, "eval", ["--model", first, *others] if named else arguments)
+    if options.suite and options.task:
+        raise UserError(f"--suite and --task {options.task} both say what is evaluated: give one of them")
+    if options.data and not options.suite:
+        raise UserError(f"--data {options.data} is the data of a suite: give --suite NAME, or --task {options.data}")
+    return options, rest
+
+
+def _plan(options: EvalOptions, suite: str | None, model: str, chosen_for: Following, overrides: Sequence[str]) -> _Plan:
+    """The checked configuration of one set."""
+    own = own_evaluation(model, suite or options.task) or {"task": "countdown"}
+    if suite:
+        own = {**{key: value for key, value in own.items() if key != "task"}, **suite_base(suite, options.data)}
+    if options.protocol:
+        own = {**{key: value for key, value in own.items() if key not in ("sampling", "samples")}, "protocol": options.protocol}
+    asked, chosen = load_following(PromptedEvalConfig, None, overrides, chosen_for, over_suite_and_protocol(own))
+    config, template = with_examples(asked).parts()
+    check_first_rows(config)
+    check_names(config)
+    out = options.out / folder_of(suite) if options.out and suite else options.out
+    return _Plan(config, template, out, in_words(chosen))
+
+
+def _check_out(options: EvalOptions, plans: Sequence[_Plan]) -> None:
+    """Raises `UserError` for folders that cannot be written, or that have an evaluation; a suite that is there already is read."""
+    if options.out is None:
+        return
+    check_folder(options.out, "a folder to write in")
+    for plan in plans:
+        if not options.overwrite and plan.out is not None and plan.config.suite is None:
+            refuse_taken(plan.out)
+
+
+def _measured(options: EvalOptions, model: str, plans: Sequence[_Plan], reporter: Reporter) -> list[EvaluationResult]:
+    from dunwu.jobs.evaluate import Measurement, run_evaluations  # torch takes seconds to import, and the plan is shown before
+
+    reuse = not options.overwrite
+    sets = [Measurement(plan.config, plan.template, plan.out, reuse and plan.config.suite is not None) for plan in plans]
+    with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():
+        return run_evaluations(model, sets, options.device, options.threads, options.batch, reporter)
+
+
+def _print(options: EvalOptions, model: str, plans: Sequence[_Plan], results: Sequence[EvaluationResult]) -> None:
+    """The tables, or with --json an object on a line for each set."""
+    for plan, result in zip(plans, results, strict=True):
+        if options.json:
+            found = {"model": model, "template": plain(plan.template), "set": result.name, "config": plan.config.model_dump(mode="json")}
+            print(as_json({**found, "summary": result.summary()}))
+        else:
+            show("\n".join(table(result.name, result.summary())), label=True)
+    if len(results) > 1 and not options.json:
+        show("\n".join(overall({result.name: result.summary() for result in results})), label=True)
 
 
 def _shorthands(options: EvalOptions) -> list[str]:
@@ -149,9 +220,19 @@ def table(name: str, summary: Mapping[str, Any]) -> list[str]:
         ("reflective words", f"{_number(summary['reflections_per_completion'])} per completion"),
         ("answers", describe_verdicts(summary.get("verdicts", {}), {})),
         *(("unparsable", f"{count}: {reason}") for reason, count in summary.get("unread", {}).items()),
+        *([("out of time", f"{summary['timed_out']} of {summary['samples']}")] if summary.get("timed_out") else []),
+        *((f"{column} {group['value']}", _of_group(group)) for column, groups in summary.get("by_group", {}).items() for group in groups),
     ]
     head = f"{name}: {summary['problems']} problems x {k} samples" + (f", {summary['excluded']} excluded" if summary["excluded"] else "")
-    return [head, *(f"  {label:<18}{text}" for label, text in rows)]
+    wide = max(18, *(len(label) + 2 for label, _ in rows))
+    return [head, *(printable(f"  {label:<{wide}}{text}") for label, text in rows)]
+
+
+def _of_group(group: Mapping[str, Any]) -> str:
+    """``45.0 %  (95 % interval 35.2 % to 55.1 %), 105 problems``."""
+    low, high = group["interval"]
+    interval = "" if low is None else f"  (95 % interval {_percent(low)} to {_percent(high)})"
+    return f"{_percent(group['pass_at_1'])}{interval}, {group['problems']} problems"
 
 
 def _lengths(summary: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.console import Console
 from dunwu.cli.options import parse_options, refuse_rest
 from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import printable, show
-from dunwu.config.tasks import DatasetTask
+from dunwu.config.tasks import DatasetTask, DatasetVerifier
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import refuse_taken, summary_key, write_evaluation, write_summary
 from dunwu.evaluation.stored import Agreement, StoredColumns, agreement, read_stored, score_stored
@@ -47,7 +47,7 @@ class CompletionsOptions:
     label_column: str | None = None
     """Column that says whether the completion is right (true, false, 1 or 0), to be compared with the verdicts; rows may lack it. By
     default label, if it holds nothing else."""
-    verifier: Literal["auto", "number", "plain_number", "math", "choice", "text", "json_schema", "instructions"] = "auto"
+    verifier: DatasetVerifier = "auto"
     """How answers are verified, as in the task dataset."""
     answer_form: AnswerForm = DEFAULT
     """Where the answer stands: tags-or-boxed, tags, boxed, "####", last-number or boxed-or-last-number."""

@@ -35,3 +35,13 @@ def as_tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: as_tuples(inner) for key, inner in value.items()}
     return tuple(as_tuples(inner) for inner in value) if isinstance(value, list | tuple) else value
+
+
+def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+    """`upper` over `lower`: mappings are merged key by key, unless their `kind` differs; all else is replaced."""
+    result = dict(lower)
+    for key, value in upper.items():
+        below = result.get(key)
+        mergeable = isinstance(below, dict) and isinstance(value, dict) and below.get("kind") == value.get("kind", below.get("kind"))
+        result[key] = merge(below, value) if mergeable and isinstance(below, dict) else value
+    return result

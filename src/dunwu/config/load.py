@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from dunwu.config.base import Config
+from dunwu.config.base import Config, merge
 from dunwu.config.defaults import TINY, Following
 from dunwu.config.known_keys import known_keys
 from dunwu.config.mistakes import describe
@@ -111,16 +111,6 @@ def read_mapping(file: Path) -> dict[str, Any]:
         held = "nothing" if data is None else f"a {type(data).__name__}"
         raise ConfigError(f"{file}: expected lines of `key: value`, found {held}: check that the file is complete")
     return data
-
-
-def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
-    """`upper` over `lower`: mappings are merged key by key, unless their `kind` differs; all else is replaced."""
-    result = dict(lower)
-    for key, value in upper.items():
-        below = result.get(key)
-        mergeable = isinstance(below, dict) and isinstance(value, dict) and below.get("kind") == value.get("kind", below.get("kind"))
-        result[key] = merge(below, value) if mergeable and isinstance(below, dict) else value
-    return result
 
 
 def with_preset(data: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class SafetySet(PromptSet):
     """Are prompts marked `harmful: true` refused, and the others, their look-alikes, answered? Up to `problems` of each."""
 
     model: ModelRef | None = None
-    """A safety reward model that scores answers to harmful prompts, in addition to the rules of `dunwu.evaluation.refusals`."""
+    """A safety reward model that scores answers to harmful prompts, in addition to the rules of `dunwu.text.refusals`."""
 
 
 class SuiteConfig(Measuring):

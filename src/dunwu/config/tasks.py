@@ -15,6 +15,8 @@ Languages = Annotated[tuple[Language, ...], Field(min_length=1)]
 Wording = Literal["short", "full"]
 Number = bool | int | float
 Unusable = Literal["refuse", "drop"]
+HeldOutSplit = Literal["validation", "test"]
+DatasetVerifier = Literal["auto", "number", "plain_number", "math", "choice", "text", "names", "refusal", "json_schema", "instructions"]
 
 
 class GeneratedProblems(Config):
@@ -77,10 +79,27 @@ class DatasetTask(RowsInALanguage):
     answer_column: str | None = None
     """Column of the gold answer, which may be nested; null: the first of ``answer``, ``solution``, ``reward_model.ground_truth`` and
     ``ground_truth``."""
-    verifier: Literal["auto", "number", "plain_number", "math", "choice", "text", "json_schema", "instructions"] = "auto"
+    verifier: DatasetVerifier = "auto"
     """How answers are verified. auto: as numbers if the gold answer is one, else as mathematics. plain_number: the answer must be one
     number (``2 + 3`` is not 5). choice reads an optional column ``options``, json_schema a column ``schema``, instructions a column
-    ``instructions``; custom rewards see the other columns."""
+    ``instructions`` or the columns of IFEval; names: all names of a list, in any order; refusal: the gold is refuse (or unsafe, harmful)
+    or answer (or safe, harmless). Custom rewards see the other columns."""
+    statement: str | None = None
+    """Text of the problem with columns in braces, such as `{question} Answer in months.`; `{options}` stands for the options with their
+    letters. null: the problem column alone, and the options below it."""
+    option_columns: tuple[str, ...] = ()
+    """Columns of the options of a multiple-choice question in their order, or one column with a list. The answer is then a letter, the
+    text of an option, or its number from 0. If the answer's column is one of these, the options are shuffled, by the question."""
+    gold: str | None = None
+    """The gold answer of all rows, which then need no answer column, such as refuse. null: each row has its own."""
+    only: dict[str, str] = Field(default_factory=dict)
+    """Read only rows whose columns have these values, such as {type: mcq}."""
+    only_split: HeldOutSplit | None = None
+    """For sets that are for evaluation only: the rows of this split are the problems of every evaluation, or all rows if none are named
+    so; the others are not read. null: rows are split for training and evaluation."""
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.verifier, self.statement, self.option_columns))  # a mapping has none
 
 
 class ReasoningGymTask(Config):
@@ -122,6 +141,8 @@ class CodeTask(Rows):
     """Memory that a program may use, MiB."""
     max_cases: Positive = 200
     """Test cases of a problem with standard input and output, the public ones first."""
+    only_split: HeldOutSplit | None = None
+    """For sets that are for evaluation only, as in the task dataset."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

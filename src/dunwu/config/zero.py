@@ -21,7 +21,9 @@ from dunwu.config.blocks import (
     Verifying,
 )
 from dunwu.config.data import EndpointGenerator
+from dunwu.config.protocols import ProtocolName, with_protocol
 from dunwu.config.rewards import AccuracyPart, FormatPart, ModelPartConfig, Parts, TeacherPart, TripwireConfig
+from dunwu.config.suites import with_suite
 from dunwu.config.tasks import ChatTask, CountdownTask, EnvironmentTask, TaskConfig, Tasks, WeightedTask, each_with_task
 from dunwu.config.teacher import AskedTeacher, DialogueConfig
 from dunwu.config.template import PromptTemplate, Template
@@ -99,6 +101,11 @@ class GrpoConfig(PolicyOptimising):
         return self
 
 
+def over_suite_and_protocol(given: Any) -> Any:
+    """The keys of an eval set over those of its suite and its protocol; without either the keys as they are."""
+    return with_protocol(with_suite(given))
+
+
 class EvalConfig(HeldOutSamples):
     """An eval set: held-out problems with several completions of each."""
 
@@ -106,6 +113,25 @@ class EvalConfig(HeldOutSamples):
     """Source of the problems."""
     answer_form: AnswerForm | None = None
     """Where the answer of a completion stands, as in `ZeroConfig`; null: as in training, else tags-or-boxed."""
+    suite: str | None = None
+    """A named suite, such as aime2024 (docs/evaluation.md lists them), whose task and numbers stand under the keys of this set; its file
+    or folder is `data`. null: none."""
+    protocol: ProtocolName | None = None
+    """How a paper evaluates, under the keys of this set. r1: temperature 0.6, top_p 0.95, up to 32,768 tokens, and 64, 16 or 8 samples by
+    suite. null: none."""
+    group_by: tuple[str, ...] = ()
+    """Columns of the rows, such as level, by whose values pass@1 is also reported; gold is the answer."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_suite_and_protocol(cls, given: Any) -> Any:
+        return as_tuples(over_suite_and_protocol(given)) if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _never_greedy(self) -> Self:
+        if self.protocol and self.sampling.temperature == 0:
+            raise ValueError(f"protocol {self.protocol} is never greedy: set sampling.temperature above 0, or no protocol")
+        return self
 
     @field_validator("answer_form")
     @classmethod
@@ -150,7 +176,7 @@ def _below(sampling: dict[str, Any], each: Any, all_sets: bool) -> Any:
         return each.model_copy(update={"sampling": SamplingConfig(**sampling)})
     if not (isinstance(each, str) or (all_sets and isinstance(each, dict))):
         return each
-    keys = each if isinstance(each, dict) and "kind" not in each else {"task": each}
+    keys = over_suite_and_protocol(each) if isinstance(each, dict) and "kind" not in each else {"task": each}
     own = keys.get("sampling", {})
     return {**keys, "sampling": {**sampling, **own} if isinstance(own, dict) else own}
 

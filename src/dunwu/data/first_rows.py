@@ -16,6 +16,7 @@ from dunwu.errors import ConfigError
 from dunwu.tasks.dataset import check_columns, resolve
 from dunwu.tasks.forms import CONVERSATIONS, LABELLED, PAIRS, Form, form_of, renamed
 from dunwu.tasks.rows import Row, first_row
+from dunwu.tasks.shapes import as_read, shaped
 
 NO_DATA = "data is not set: give --data FILE; `dunwu data` lists a sample file of each format, and `dunwu data FILE` shows what is read"
 
@@ -79,4 +80,4 @@ def _check_task(task: TaskConfig) -> None:
     if isinstance(source, Path):
         row = first_row(source)
         if isinstance(task, DatasetTask):
-            check_columns(row, task)
+            check_columns(shaped(row, task), as_read(task))

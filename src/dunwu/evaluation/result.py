@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,7 +29,8 @@ class EvaluationRow:
     Nor do they count a row without a verifier (``unverified``), which is not excluded.
     ``vote`` is the answer's key in majority@k, ``None`` if it does not vote. Lengths are in tokens;
     0 tokens of a completion that is not empty were not counted (`dunwu.evaluation.stored`).
-    ``unread`` is the reason why an unparsable answer was not read (`dunwu.verifiers.unread`).
+    ``unread`` is the reason why an unparsable answer was not read (`dunwu.verifiers.unread`). ``timed_out``: a program took too long.
+    ``groups`` is JSON, the values of the columns by which results are grouped; empty without any.
     """
 
     problem_id: str
@@ -47,6 +49,8 @@ class EvaluationRow:
     answer: str | None
     vote: str | None
     unread: str = ""
+    timed_out: bool = False
+    groups: str = ""
 
     @property
     def correct(self) -> int:
@@ -100,7 +104,10 @@ class EvaluationResult:
             "problems": len(self.problems),
             "samples": len(self.rows),
             "excluded": sum(row.score is None and row.verdict != "unverified" for row in self.rows),
+            "timed_out": sum(row.timed_out for row in self.rows),
         }
+        if groups := by_group(self.problems):
+            numbers["by_group"] = groups
         pairs = human_pairs(self.problems)
         if pairs:
             numbers["thinking_vs_human_seconds"] = {"spearman": spearman(*zip(*pairs, strict=True)), "problems": len(pairs)}
@@ -129,6 +136,28 @@ def _correct(problems: Sequence[ProblemRows]) -> list[list[int]]:
 
 def _mean(rows: Sequence[EvaluationRow], value: Callable[[EvaluationRow], float]) -> float:
     return fmean(value(row) for row in rows) if rows else math.nan
+
+
+def by_group(problems: Sequence[ProblemRows]) -> dict[str, list[dict[str, Any]]]:
+    """pass@1 with its interval by column and value, the values in their order; empty without groups."""
+    found: dict[str, dict[str, list[ProblemRows]]] = {}
+    for rows in problems:
+        for column, value in json.loads(rows[0].groups or "{}").items():
+            found.setdefault(column, {}).setdefault(str(value), []).append(rows)
+    return {column: [_group(value, values[value]) for value in sorted(values, key=_natural)] for column, values in found.items()}
+
+
+def _natural(value: str) -> tuple[float, str]:
+    """Numbers by value, before texts."""
+    try:
+        return float(value), ""
+    except ValueError:
+        return math.inf, value
+
+
+def _group(value: str, problems: Sequence[ProblemRows]) -> dict[str, Any]:
+    correct = _correct(problems)
+    return {"value": value, "problems": len(problems), "pass_at_1": pass_at_1(correct), "interval": pass_interval(correct)}
 
 
 def human_pairs(problems: Sequence[ProblemRows]) -> list[tuple[float, float]]:

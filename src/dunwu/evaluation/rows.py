@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from fractions import Fraction
 
 from dunwu.evaluation.result import EvaluationRow
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import Encoder, parse_completion, thinking_tokens
 from dunwu.text.answer_forms import as_read, form_of
-from dunwu.types import Rollout, VerifierName
+from dunwu.types import Problem, Rollout, VerifierName
 from dunwu.verifiers.math.values import Scalar
 from dunwu.verifiers.math.verify import answer_readings
 from dunwu.verifiers.unread import why_unread
 from dunwu.verifiers.verify import candidate
 
 
-def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder) -> EvaluationRow:
+def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder, group_by: Sequence[str] = ()) -> EvaluationRow:
     """The row of one completion. Reflective words are counted in the whole completion, in both languages."""
     completion, verdict = rollout.completion, rollout.reward.verdict
     problem = as_read(rollout.prompt.problem, completion.finish_reason == "length")
@@ -42,9 +44,20 @@ def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder) -> Evaluat
         answer=answer,
         vote=vote_key(answer, problem.verifier) if votes else None,
         unread=why_unread(rollout, str(tokenizer.eos_token or "")),
+        timed_out=verdict.reason == "timeout" or verdict.detail.startswith(TIME_LIMIT),
+        groups=groups_of(problem, group_by),
     )
 
 
+def groups_of(problem: Problem, group_by: Sequence[str]) -> str:
+    """The values of the problem's columns as JSON, ``gold`` for its answer; those that it lacks or that are no plain value are left out."""
+    columns = {"gold": problem.answer, **problem.data}
+    values = {column: value for column in group_by if isinstance(value := columns.get(column), str | int | float)}
+    return json.dumps(values, ensure_ascii=False) if values else ""
+
+
+TIME_LIMIT = "time_limit"
+"""Start of the detail of a program's verdict (`dunwu.verifiers.code.verify`)."""
 _OPERATORS = str.maketrans(
     {"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "−": "-", "–": "-", "[": "(", "]": ")", "{": "(", "}": ")"}
 )
@@ -65,7 +78,7 @@ def vote_key(answer: str | None, verifier: VerifierName) -> str | None:
             key = _number(text)
         case "number" | "math":
             key = _mathematics(text)
-        case "choice" | "text":
+        case "choice" | "text" | "names":
             key = " ".join(text.casefold().split())
         case _:
             key = " ".join(text.split())

@@ -6,7 +6,7 @@ programs the time that their task allows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -22,7 +22,7 @@ from dunwu.evaluation.rows import evaluation_row
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rewards.pool import RewardPool
 from dunwu.rewards.rules import rule_reward
-from dunwu.rollout.base import Engine, OnCompletion
+from dunwu.rollout.base import Engine, OnCompletion, Sampler
 from dunwu.rollout.build import build_engine
 from dunwu.run.reporter import QUIET, Reporter
 from dunwu.types import Problem, Rollout
@@ -42,6 +42,8 @@ class EvaluationSession:
     max_prompt_tokens: int
     all_rows: bool = False
     """Use all rows of a data set that is too small for held-out rows, see `held_out_problems`."""
+    keeping: Callable[[Sampler], Sampler] | None = None
+    """Makes of the engine one that keeps completions on disk (`dunwu.evaluation.kept`)."""
 
     @classmethod
     @contextmanager
@@ -75,7 +77,8 @@ class EvaluationSession:
         problems = spread(held_out.problems, most)
         if len(held_out.problems) < config.problems and most is None:
             reporter.warn(f"{held_out.name} has {len(held_out.problems)} {config.split} problems, fewer than problems = {config.problems}")
-        with reporter.progress(len(problems) * config.samples, f"eval {held_out.name}") as advance:
+        name = config.suite or held_out.name
+        with reporter.progress(len(problems) * config.samples, f"eval {name}") as advance:
             advance(next(done), {})
             rollouts = self.rollouts(
                 problems,
@@ -84,8 +87,9 @@ class EvaluationSession:
                 config.seed,
                 on_completion=lambda index, completion: advance(next(done), {}),
             )
-        rows = [evaluation_row(rollout, index % config.samples, self.tokenizer) for index, rollout in enumerate(rollouts)]
-        return EvaluationResult(held_out.name, config.samples, tuple(rows))
+        k, columns = config.samples, config.group_by
+        rows = [evaluation_row(rollout, index % k, self.tokenizer, columns) for index, rollout in enumerate(rollouts)]
+        return EvaluationResult(name, k, tuple(rows))
 
     def rollouts(
         self,
@@ -104,4 +108,5 @@ class EvaluationSession:
         prompts = make_prompts(problems, self.template, self.tokenizer, self.max_prompt_tokens)
         seeds = rollout_seeds(seed, EVALUATION, len(prompts), samples)
         params = sampling_params(sampling, self.template, self.tokenizer, self.engine)
-        return sample_groups(self.engine, self.pool if verified else None, prompts, params, samples, seeds, on_completion).rollouts
+        sampler = self.engine if self.keeping is None else self.keeping(self.engine)
+        return sample_groups(sampler, self.pool if verified else None, prompts, params, samples, seeds, on_completion).rollouts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from dunwu.errors import DataError, RunError
 from dunwu.evaluation.result import EvaluationResult, EvaluationRow
 from dunwu.run.atomic import atomic_file
+from dunwu.run.identity import differences
 from dunwu.run.tables import rows_table
 from dunwu.text.surrogates import as_json, as_utf8
 
@@ -61,6 +63,22 @@ def write_summary(folder: Path, found: Mapping[str, Any]) -> None:
     """Atomically write ``summary.json`` of an evaluation."""
     with atomic_file(folder / "summary.json") as file:
         file.write((as_json(found, indent=2) + "\n").encode())
+
+
+def read_finished(folder: Path, described: Mapping[str, Any]) -> EvaluationResult | None:
+    """The evaluation in a folder if its summary says all that ``described`` does, ``None`` if there is none.
+
+    Raises ``RunError`` for one of another model or with other settings.
+    """
+    try:
+        found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    wanted = json.loads(json.dumps(dict(described)))
+    known = {key: found.get(key) for key in wanted} if isinstance(found, dict) else {}
+    for key, old, new in differences(known, wanted):
+        raise RunError(f"{folder} has an evaluation with {key} = {old!r}, not {new!r}: choose another folder (or --overwrite)")
+    return read_evaluation(folder / "evaluation.parquet")
 
 
 def read_evaluation(path: Path) -> EvaluationResult:

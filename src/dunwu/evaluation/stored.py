@@ -31,6 +31,8 @@ from dunwu.tasks.dataset import (
 )
 from dunwu.tasks.gold import cell_text
 from dunwu.tasks.rows import Row, local_rows
+from dunwu.tasks.shapes import as_read as as_problems
+from dunwu.tasks.shapes import wanted_rows
 from dunwu.text.answer_forms import as_read, in_form
 from dunwu.types import AnswerForm, Completion, FinishReason, Language, Problem, Prompt, Rollout, TokenSequence
 
@@ -87,7 +89,7 @@ def read_stored(path: Path, task: DatasetTask, columns: StoredColumns, form: Ans
 
     Raises ``DataError`` for a row without problem, gold answer or completion, and for one problem with several gold answers.
     """
-    rows = local_rows(path)
+    rows, task = wanted_rows(local_rows(path), task), as_problems(task)
     check_columns(rows[0], task, as_option)
     labels, note = labels_of(rows, columns.label, LABEL)
     stored = [_stored(row, task, columns, form, close_answer, label) for row, label in zip(rows, labels, strict=True)]

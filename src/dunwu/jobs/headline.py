@@ -14,6 +14,7 @@ from dunwu.analysis.pairs import Pair, compare
 from dunwu.analysis.report import write_report
 from dunwu.analysis.sentences import PHASES, nothing_learnt, overlap, percent, plain
 from dunwu.config.blocks import SamplingConfig, rate_in_words
+from dunwu.config.protocols import deviations
 from dunwu.config.rewards import AnyPart, OwnPart, TeacherPart
 from dunwu.config.tasks import DatasetTask, ReasoningGymTask, TaskConfig, task_title
 from dunwu.config.template import ASKS, Template, TemplateConfig, form_asked
@@ -131,7 +132,20 @@ def _evaluation_facts(model: str, config: EvalConfig, template: Template, out: P
     changed = sampling.model_dump(exclude_defaults=True, exclude={"max_tokens", "temperature"})
     filters = "".join(f", {name} {value:g}" for name, value in changed.items())
     yield "sampling", f"temperature {sampling.temperature:g}{filters}, seed {config.seed}"
+    yield from protocol_facts(config)
     yield "results", "not written to disk (--out writes them)" if out is None else str(out)
+
+
+def protocol_facts(config: EvalConfig) -> Iterator[tuple[str, str]]:
+    """The protocol of an evaluation, if any, and what departs from it."""
+    if config.protocol:
+        found = deviations(config.protocol, config.model_dump(mode="json"))
+        changed = ", ".join(f"{each.key} {_plain(each.value)} instead of {_plain(each.protocol)}" for each in found)
+        yield "protocol", f"{config.protocol}, but {changed}" if changed else f"{config.protocol}, as the paper has it"
+
+
+def _plain(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def chosen_facts(chosen: str) -> Iterator[tuple[str, str]]:

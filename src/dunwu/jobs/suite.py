@@ -25,7 +25,6 @@ from dunwu.data.prompts import PromptLimit
 from dunwu.data.usable import held_out_problems, sift
 from dunwu.errors import DataError
 from dunwu.evaluation.readability import readability
-from dunwu.evaluation.refusals import refuses
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.suite import SetKind, SuiteRow, SuiteSet, read_rows, set_facts, suite_metrics
 from dunwu.jobs.outside import model_folder
@@ -39,6 +38,7 @@ from dunwu.run.reporter import QUIET, Reporter
 from dunwu.run.tables import rows_table
 from dunwu.tasks.make import make_task
 from dunwu.text.answer_forms import as_read
+from dunwu.text.refusals import refuses
 from dunwu.trainers.reward_model_examples import seen_by
 from dunwu.trainers.reward_model_scoring import RewardModel
 from dunwu.types import Completion, Problem, Prompt, Verdict

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dunwu.config.base import Config
-from dunwu.config.load import merge, read_mapping
+from dunwu.config.base import Config, merge
+from dunwu.config.load import read_mapping
 from dunwu.config.references import references
 from dunwu.errors import RunError
 from dunwu.models.bundled import run_above

@@ -6,13 +6,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from dunwu.config.suites import DATA_VARIABLE
 from dunwu.config.task_names import data_name
 from dunwu.config.tasks import CodeTask
 from dunwu.errors import DataError
 from dunwu.tasks.base import Finite, HeldOut, drawn, permuted, read_rows
 from dunwu.tasks.code_rows import CodeProblem, code_problem
-from dunwu.tasks.dataset import DATA_VARIABLE, load_rows
+from dunwu.tasks.dataset import load_rows
 from dunwu.tasks.rows import Row, hub_rows, local_rows
+from dunwu.tasks.shapes import code_rows_of
 from dunwu.tasks.splits import split_of_text
 from dunwu.types import Problem, Split
 
@@ -50,7 +52,7 @@ class Code(Finite):
         self.skipped = self.duplicates = 0
         self.solutions: dict[str, str] = {}
         """Reference solutions by problem id."""
-        rows = code_rows(config)
+        rows = code_rows_of(code_rows(config), config)
         named = {_named_split(row) for row in rows}
         found: dict[Split, list[CodeProblem]] = {"test": [], "validation": [], "train": []}
         read, self.unreadable = read_rows(rows, lambda row: (row, code_problem(row, config)), config.unusable == "drop", self.name)

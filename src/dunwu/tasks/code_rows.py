@@ -1,4 +1,4 @@
-"""Rows of code data sets as problems: HumanEval, MBPP, and programs that read standard input, recognised by their columns."""
+"""Rows of code data sets as problems: HumanEval, MBPP, LiveCodeBench and programs that read standard input, known by their columns."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from dunwu.config.mistakes import expected
 from dunwu.config.tasks import CodeTask
 from dunwu.errors import DataError
+from dunwu.tasks import livecodebench
 from dunwu.tasks.asserts import assert_tests, parse_module
 from dunwu.tasks.code_tests import Case, CodeLimits, CodeTests, ProgrammingLanguage
 from dunwu.tasks.rows import Row
@@ -113,6 +114,14 @@ def _stdio(row: Row, config: CodeTask) -> CodeProblem | None:
     return CodeProblem(_id(row), text, tests, difficulty=float(columns["cf_rating"]) if columns.get("cf_rating") else None)
 
 
+def _livecodebench(row: Row, config: CodeTask) -> CodeProblem | None:
+    tests = livecodebench.tests(row.columns, limits(config), config.max_cases)
+    if tests is None:
+        return None
+    name = str(row.columns.get("question_id") or row.number)
+    return CodeProblem(name, livecodebench.statement(row.columns), tests, difficulty=livecodebench.level(row.columns))
+
+
 def _pairs(tests: Any) -> list[tuple[str, str]]:
     """Pairs of input and output, from a list of objects or (CodeContests) an object with two lists."""
     if not tests:
@@ -148,5 +157,6 @@ FORMATS: tuple[tuple[frozenset[str], Callable[[Row, CodeTask], CodeProblem | Non
     (frozenset({"statement", "tests"}), _stdio),
     (frozenset({"statement", "public_tests"}), _stdio),
     (frozenset({"description", "public_tests"}), _stdio),
+    (livecodebench.COLUMNS, _livecodebench),
 )
 """The columns that identify each format, and its reader."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dunwu.config.references import SUFFIXES
+from dunwu.config.suites import DATA_VARIABLE
 from dunwu.config.task_names import data_name
 from dunwu.config.tasks import DatasetTask
 from dunwu.errors import DataError
@@ -22,12 +23,11 @@ from dunwu.tasks.base import Finite, HeldOut, drawn, permuted
 from dunwu.tasks.columns import cell, filled, has, kind_of, missing
 from dunwu.tasks.forms import ANSWER_COLUMNS, PROBLEM_COLUMNS, as_turns, instruction
 from dunwu.tasks.gold import cell_text, gold_number, gold_text
+from dunwu.tasks.ifeval import IDS, instructions_of
 from dunwu.tasks.row_splits import SplitRows, counts_in_words, split_rows
 from dunwu.tasks.rows import Row, hub_rows, local_rows
+from dunwu.tasks.shapes import as_read, wanted_rows
 from dunwu.types import Language, Problem, Split, VerifierName
-
-DATA_VARIABLE = "DUNWU_DATA"
-"""Environment variable with a folder, whose sub-folders ``gsm8k`` and ``math`` are read instead of the hub."""
 
 TURN_ROLES = ("system", "user", "assistant")
 
@@ -63,8 +63,8 @@ class Dataset(Finite):
         if known and known.numeric and config.verifier == "auto":
             config = config.model_copy(update={"verifier": "number"})
         self.name = config.path if known else data_name(config.path)
-        self._config = config
-        rows = load_rows(config.path)
+        rows = wanted_rows(load_rows(config.path), config)
+        self._config = config = as_read(config)
         self._named = any(row.split != "unnamed" for row in rows)
         check_columns(rows[0], config)
         usable, self.refused = _usable(rows, config, known is not None and known.skip_unanswered)
@@ -77,7 +77,7 @@ class Dataset(Finite):
         made = {split: [self._problem(row) for _, row in members] for split, members in distinct.items()}
         self._problems = {split: [problem for problem in members if problem] for split, members in made.items()}
         self.skipped = sum(map(len, made.values())) - sum(map(len, self._problems.values()))
-        self.splits = self._splits_in_words(found.how)
+        self.splits = self._splits_in_words("for evaluation only" if config.only_split else found.how)
         self.warnings = tuple(filter(None, [_conflicts(found, config)]))
 
     def _splits_in_words(self, how: str) -> str:
@@ -196,6 +196,8 @@ def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, 
     """
     if config.verifier in ("json_schema", "instructions"):  # not has_gold
         wanted = "schema" if config.verifier == "json_schema" else "instructions"
+        if wanted == "instructions" and row.columns.get(IDS):
+            return config.verifier, None, {wanted: instructions_of(row)}
         if not row.columns.get(wanted):
             raise DataError(f"{row.where}: no {wanted} in column {wanted}: fill it or remove the row")
         return config.verifier, None, {}
@@ -203,14 +205,14 @@ def answer_of(row: Row, config: DatasetTask) -> tuple[VerifierName, str | None, 
     if column is None:
         return None
     value = cell(row.columns, column)
-    if config.verifier == "text" and isinstance(value, list):
-        return "text", None, {"answers": [_readable(item, row, column) for item in value]}
+    if config.verifier in ("text", "names") and isinstance(value, list):
+        return config.verifier, None, {"answers": [_readable(item, row, column) for item in value]}
     gold = gold_text(_readable(value, row, column))
     if not gold:
         return None
     if config.verifier == "choice" and not re.search("[A-Ja-j]", gold):
         raise DataError(f"{row.where}: answer {gold[:80]!r} is not the letter of an option: give A to J")
-    if config.verifier in ("choice", "text"):
+    if config.verifier in ("choice", "text", "names", "refusal"):
         return config.verifier, gold, {}
     number = gold_number(gold)
     if number is None and config.verifier in ("number", "plain_number"):

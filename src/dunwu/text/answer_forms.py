@@ -73,7 +73,7 @@ def in_form(problem: Problem, form: AnswerForm) -> Problem:
     """The problem with its answer in this form. Raises ``ConfigError`` if answers of its verifier cannot be."""
     if form == problem.data.get(KEY, DEFAULT):
         return problem
-    if form_named(form).numbers_only and problem.verifier in ("expression", "choice", "text"):
+    if form_named(form).numbers_only and problem.verifier in ("expression", "choice", "text", "names"):
         raise ConfigError(f"answer_form = {form}: the answer of {problem.id} is not a number; choose tags, boxed or '####'")
     return replace(problem, data={**problem.data, KEY: form})
 

@@ -9,11 +9,13 @@ from dunwu.types import Problem, Verdict
 from dunwu.verifiers.choice import verify_choice
 from dunwu.verifiers.make_target import verify_expression
 from dunwu.verifiers.math.verify import verify_math
+from dunwu.verifiers.names import verify_names
 from dunwu.verifiers.number import verify_plain_number
 from dunwu.verifiers.reasoning_gym import verify_reasoning_gym
+from dunwu.verifiers.refusal import verify_refusal
 from dunwu.verifiers.text import verify_text
 
-WHOLE_TEXTS = frozenset({"code", "instructions", "json_schema", "none"})
+WHOLE_TEXTS = frozenset({"code", "instructions", "json_schema", "refusal", "none"})
 """Verifiers that check everything the user reads, not a short answer in it. Without a verifier, all of it is the answer too."""
 
 
@@ -43,6 +45,10 @@ def verify(problem: Problem, answer: str | None) -> Verdict:
             return verify_choice(problem, answer)
         case "text":
             return verify_text(problem, answer)
+        case "names":
+            return verify_names(problem, answer)
+        case "refusal":
+            return verify_refusal(problem, answer)
         case "json_schema":
             from dunwu.verifiers.json_schema import verify_json_schema
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dunwu.evaluation.refusals import WINDOW, refuses
+from dunwu.text.refusals import WINDOW, refuses
 
 REFUSALS = [
     "I'm sorry, but I can't help with that.",
