@@ -62,6 +62,7 @@ def run(arguments: Sequence[str]) -> int:
     refuse_unused(options)
     from rich.console import Console
 
+    from dunwu.analysis.lab.compute import compute_section
     from dunwu.analysis.lab.experiments import experiment_sections
     from dunwu.analysis.lab.laboratory import SECTIONS, absent, analyse, check_outputs, parts, write_laboratory
     from dunwu.analysis.lab.material import read_material
@@ -76,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.causal or options.budgets:
         check_folder(out / "lab", "a folder for samples")
         make_experiments(options, options.run, out, arguments, options.json)
-    sections = (*SECTIONS, *experiment_sections(options.run, out))
+    sections = (*SECTIONS, *experiment_sections(options.run, out), compute_section(options.run, out))
     found = analyse(material, sections, ConsoleReporter(Console(stderr=True)))
     written = write_laboratory(options.run, out, found, material, sections)
     if options.json:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from dunwu.analysis.lab.compute import compute_section
 from dunwu.analysis.lab.experiments import experiment_sections
 from dunwu.analysis.lab.laboratory import SECTIONS, analyse, write_laboratory
 from dunwu.analysis.lab.material import read_material
@@ -61,7 +63,8 @@ def test_every_sentence_of_the_page_is_chinese(run_folder, make, rollouts, chine
     rollouts(run_folder, 30, ["9*3=26, 9*3=27, 27-10=17, wait 27-10=17. 9+3=12.</think>", "我想 9+3=12。等等</think>"], ("p2", "p3", "p4"))
     experiments(run_folder)
     material = read_material(run_folder)
-    sections = (*SECTIONS, *experiment_sections(run_folder, run_folder))
+    material = replace(material, parameters=1000, flops={step: 1e6 * step for step in range(1, 91)})
+    sections = (*SECTIONS, *experiment_sections(run_folder, run_folder), compute_section(run_folder, run_folder))
     found = analyse(material, sections)
     _, page = write_laboratory(run_folder, run_folder, found, material, sections)
     assert [name for name, each in found.items() if "missing" in each] == []

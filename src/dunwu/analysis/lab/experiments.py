@@ -32,7 +32,14 @@ def experiment_sections(run: Path, out: Path) -> tuple[Section, ...]:
     return tuple(made)
 
 
-def _read(run: Path, path: Path, part: Callable[[Json], Part], material: Material) -> Json:
+def recorded(run: Path, path: Path) -> Json:
+    """The figures of a file of experiments that are of the run's evaluations, as ``{"sets": ...}``, or why there are none."""
+    if not path.exists():
+        return missing(f"{path.name} does not exist")
+    return _read(run, path, budgets_part if path.stem == "budgets" else causal_part)
+
+
+def _read(run: Path, path: Path, part: Callable[[Json], Part], material: Material | None = None) -> Json:
     """The figures of the evaluations that are still those of the run, by set and phase."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +20,7 @@ from dunwu.evaluation.rows import vote_key
 from dunwu.evaluation.store import ALONE, WRITTEN, is_alone, read_evaluation
 from dunwu.models.thinking import parse_completion
 from dunwu.run.tables import read_rollouts
+from dunwu.run.usage import count_parameters, training_usage
 from dunwu.text.answer_forms import DEFAULT, KEY
 from dunwu.types import AnswerForm
 
@@ -73,6 +76,10 @@ class Material:
     metrics: Sequence[Row] = ()
     missing: tuple[str, ...] = ()
     during: Mapping[str, Mapping[int, Chains]] = field(default_factory=dict)
+    parameters: int = 0
+    """Weights of the model; 0: unknown."""
+    flops: Mapping[int, float] = field(default_factory=dict)
+    """FLOPs of training so far, by step; empty if they are unknown."""
 
     @cached_property
     def phases(self) -> dict[str, list[Chain]]:
@@ -111,7 +118,33 @@ def read_material(path: Path) -> Material:
     missing = [line for line in run.missing if line.startswith(("evaluations/", "metrics.jsonl"))]
     sets = {held_out.name: _evaluated(held_out.name, held_out.results) for held_out in run.sets if held_out.results}
     steps, during = _steps(run, form, missing), {name: _during(run, name, missing) for name in sets}
-    return Material(sets, steps, run.metrics.rows, tuple(missing), {name: found for name, found in during.items() if found})
+    parameters = _parameters(run.model)
+    return Material(
+        sets,
+        steps,
+        run.metrics.rows,
+        tuple(missing),
+        {name: found for name, found in during.items() if found},
+        parameters,
+        training_flops(run, parameters),
+    )
+
+
+def _parameters(model: Path) -> int:
+    try:
+        return count_parameters(model)
+    except (OSError, ValueError, KeyError, TypeError, struct.error):  # a file that is cut short
+        return 0
+
+
+def training_flops(run: Run, parameters: int) -> dict[int, float]:
+    """FLOPs of the steps so far, by step (`dunwu.run.usage`)."""
+    rows, kind = run.metrics.rows, str(run.manifest.get("kind"))
+    try:
+        each = [float(training_usage(kind, run.config, parameters, [row]).flops) for row in rows] if parameters else []
+    except (KeyError, TypeError, ValueError):  # a configuration or metrics that are not those of a run
+        each = []
+    return dict(zip((int(row["step"]) for row in rows), accumulate(each), strict=False))
 
 
 def _during(run: Run, name: str, missing: list[str]) -> dict[int, Chains]:
