@@ -21,6 +21,7 @@ from dunwu.serving.bodies import ChatBody, CompletionBody
 from dunwu.serving.errors import ApiError, bad_request
 from dunwu.serving.gate import Gate
 from dunwu.serving.keys import Keys
+from dunwu.serving.page.router import page_router
 from dunwu.serving.service import Answer, Caller, Service
 
 _ALTERNATIVE = re.compile(r"str|int|float|bool|list\[.*")
@@ -33,6 +34,7 @@ def application(service: Service, keys: Keys) -> FastAPI:
     app = FastAPI(title="Dunwu", docs_url=None, redoc_url=None)
     _add_errors(app)
     _add_paths(app, service)
+    app.include_router(page_router())
     app.add_middleware(Gate, keys=keys, settings=service.settings, metrics=service.metrics)
     if origins := list(service.settings.origins):
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])

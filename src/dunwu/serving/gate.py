@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dunwu.serving.errors import ApiError
 from dunwu.serving.keys import Key, Keys
 from dunwu.serving.metrics import Metrics
+from dunwu.serving.page.router import RENDER
 from dunwu.serving.service import Caller
 from dunwu.serving.settings import ServerSettings
 
@@ -67,8 +68,8 @@ class Gate:
         """The body of a request that may go on. Raises `ApiError`."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         self._check_host(headers.get("host", ""))
-        if _API.fullmatch(scope["path"]) and scope["method"] != "OPTIONS":
-            self._check_key(headers, caller, counted=scope["method"] == "POST")
+        if (_API.fullmatch(scope["path"]) or scope["path"] == RENDER) and scope["method"] != "OPTIONS":
+            self._check_key(headers, caller, counted=scope["method"] == "POST" and scope["path"] != RENDER)
         if scope["method"] != "POST":
             return b""
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -112,6 +113,8 @@ class Gate:
     def _note(self, scope: Scope, caller: Caller, identity: str, status: int, seconds: float) -> None:
         path = scope["path"] if _API.fullmatch(scope["path"]) or scope["path"] in OPEN_PATHS else "other"
         self._metrics.requests.labels("/v1/models" if "/models/" in path else path, str(status)).inc()
+        if scope["path"].startswith("/page/") and status < 400:
+            return  # the chat page renders an answer several times a second
         said: dict[str, Any] = {"id": identity, "client": caller.name, "method": scope["method"], "path": scope["path"][:200]}
         ACCESS.info(json.dumps({**said, "status": status, "seconds": round(seconds, 4), **caller.notes}, default=str))
 

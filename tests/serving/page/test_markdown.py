@@ -85,10 +85,8 @@ def test_what_was_written_is_what_is_read() -> None:
     assert "<script>alert(1)</script>" in Reader(rendered(HOSTILE[9])).text
 
 
-PIECES = st.sampled_from(
-    [*r"$ $$ \( \) \[ \boxed{ } <b> ]( [ ! ` > - * &lt; \text{ \href{ \style{ \frac{1}{2} ^ _ \begin{matrix} \end{matrix} x < > 1".split()]  # noqa: SIM905
-    + ["'", '"', "```\n", "|", "-|-", "\n", "\n\n", " ", "\ud800"]
-)
+WORDS = r"$ $$ \( \) \[ \boxed{ } <b> ]( [ ! ` > - * &lt; \text{ \href{ \style{ \frac{1}{2} ^ _ \begin{matrix} \end{matrix} x < > 1"
+PIECES = st.sampled_from([*WORDS.split(), "'", '"', "```\n", "|", "-|-", "\n", "\n\n", " ", "\ud800"])
 
 
 @settings(max_examples=150, deadline=None)
