@@ -82,3 +82,14 @@ def stages_few_steps() -> list[str]:
         for row in ("base", "zero", "dev1", "dev2")
     ]
     return [*trainers, *suites, f"cold.sources.zero.tasks=[{sums}]", "cold.sources.zero.prompts=40", "dev1.epochs=1"]
+
+
+def reproduce_few_steps() -> list[str]:
+    """Overrides for `dunwu reproduce` with claims of R1-Zero and the language reward: two steps a run, evaluations of 16 completions."""
+    small = "[{task: {kind: arithmetic, max_terms: 2}, problems: 8, samples: 2, sampling: {max_tokens: 40}}]"
+    runs = [
+        f"{arm}.{override}"
+        for arm in ("zero", "language")
+        for override in ("grpo.steps=2", "grpo.prompts_per_step=4", "grpo.group_size=4", "sampling.max_tokens=40", "save_every=1")
+    ]
+    return [*runs, *(f"measured-{model}.evaluations={small}" for model in ("base", "zero", "language"))]

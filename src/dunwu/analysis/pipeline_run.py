@@ -16,7 +16,15 @@ from dunwu.analysis.sentences import PHASES, percent, plain
 from dunwu.run.alive import running_pid
 
 RECIPE = "recipe.yaml"
-PAGES = ("run/report.html", "run/data/card.md", "output/card.md", "run/suite/suite.json", "output/stages.md", "output/comparison.md")
+PAGES = (
+    "run/report.html",
+    "run/data/card.md",
+    "output/card.md",
+    "run/suite/suite.json",
+    "output/stages.md",
+    "output/comparison.md",
+    "output/reproduction.md",
+)
 """Pages that a stage may have written in its folder, the preferred one first."""
 _DIGITS = 16
 """Digits of a stage's identity in its folder's name."""
@@ -103,6 +111,10 @@ def _result(kind: str, summary: Mapping[str, Any], payload: Path, card: Mapping[
             return f"{_count(drawn)} completions in {len(sets)} sets"
         case "comparison":
             return f"{len(_json(payload / 'comparison.json').get('rows') or ())} ways"
+        case "reproduction":
+            rows = _json(payload / "reproduction.json").get("rows")
+            held = [each for each in rows if isinstance(each, Mapping) and each.get("verdict") == "holds"] if isinstance(rows, list) else []
+            return f"{len(held)} of {len(rows or ())} claims hold"
         case "stage_table":
             found = _json(payload / "stages.json").get("thresholds")
             outcomes = [each.get("outcome") for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []

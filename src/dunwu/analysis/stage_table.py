@@ -13,6 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from dunwu.analysis.claims import shown_claims
 from dunwu.analysis.curves import number
 from dunwu.analysis.data_cards import card_sections
 from dunwu.analysis.figures import PlotFigure
@@ -26,6 +27,7 @@ from dunwu.errors import RunError
 from dunwu.evaluation.comparison import NOTE, Comparison, comparisons_in, read_comparison, section, sentence
 from dunwu.evaluation.comparison import PAPER_SOURCE as COMPARED_SOURCE
 from dunwu.evaluation.comparison import paper_section as compared_paper
+from dunwu.evaluation.reproduction import Reproduction, read_reproduction, reproductions_in
 from dunwu.evaluation.stage_table import (
     HEADLINES,
     PAPER_SOURCE,
@@ -68,7 +70,9 @@ def write_stage_page(runs: Sequence[Path], path: Path) -> Path:
     title = " · ".join(run.resolve().name for run in runs)
     found = comparisons_in(runs[0]) if pipeline else []
     comparison = read_comparison(found[-1]) if found else None
-    return write_page(path, render(combine(tables) if tables else None, title, pipeline, path.parent, comparison))
+    claims = reproductions_in(runs[0]) if pipeline else []
+    reproduction = read_reproduction(claims[-1]) if claims else None
+    return write_page(path, render(combine(tables) if tables else None, title, pipeline, path.parent, comparison, reproduction))
 
 
 def find_table(run: Path) -> Path:
@@ -85,6 +89,7 @@ def render(
     pipeline: PipelineRun | None = None,
     folder: Path = Path(),
     comparison: Comparison | None = None,
+    reproduction: Reproduction | None = None,
 ) -> str:
     """The page: no scripts, no external resources, everything escaped. Links to the stages' own pages are relative to ``folder``."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -98,6 +103,7 @@ def render(
         outcomes=list(outcomes(table)) if table else [],
         sections=[(section, figures(table, section.title, place)) for place, section in enumerate(sections(table))] if table else [],
         compared=compared(comparison) if comparison else None,
+        claims=shown_claims(reproduction) if reproduction else None,
         paper=paper_section(table.rows) if table else None,
         source=PAPER_SOURCE,
         compared_note=NOTE,

@@ -23,6 +23,7 @@ COMMANDS = {
     "sft": "fine-tune a model on conversations, including their reasoning",
     "distill": "give a small model the reasoning of a large one",
     "compare": "compare distillation with reinforcement learning at equal compute",
+    "reproduce": "test the paper's claims again at the tiny scale, with three seeds",
     "reward-model": "train a reward model on preferences or on safety labels",
     "data": "show what a data file holds and how each command reads it",
     "run": "run a pipeline of stages; resumable at any time",

@@ -26,6 +26,7 @@ EXAMPLES = {
     "sft": "dunwu sft --model tiny --data rows.jsonl --out runs/sft epochs=3",
     "distill": "dunwu distill --teacher runs/r1 --model tiny --task countdown --out runs/distill",
     "compare": "dunwu compare distill-vs-rl --teacher runs/r1 --out runs/compare",
+    "reproduce": "dunwu reproduce --quick --out runs/reproduce",
     "reward-model": "dunwu reward-model --data pairs.jsonl --out runs/rm",
     "data": "dunwu data rows.jsonl",
     "run": "dunwu run recipes/tiny/stages.yaml --out runs/stages",

@@ -18,6 +18,7 @@ from dunwu.config.merge import MergeConfig
 from dunwu.config.pipeline import ArtefactKind, EvaluateConfig, FileConfig, OwnConfig
 from dunwu.config.pretrain import NewModelConfig, PretrainConfig
 from dunwu.config.references import parts
+from dunwu.config.reproduce import ReproductionConfig
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
 from dunwu.config.suite import StageTableConfig, SuiteConfig
@@ -38,6 +39,7 @@ KINDS: Mapping[str, type[Config]] = MappingProxyType(
         "suite": SuiteConfig,
         "stage_table": StageTableConfig,
         "comparison": ComparisonConfig,
+        "reproduction": ReproductionConfig,
         "new_model": NewModelConfig,
         "merge": MergeConfig,
         "pretrain": PretrainConfig,
@@ -143,6 +145,8 @@ def describe(work: Config) -> Work:
                 "rows.*.runs.*.teacher.*": None,
             }
             return Work(makes="evaluation", function="dunwu.jobs.comparison:run_comparison", takes=compared)
+        case ReproductionConfig():
+            return Work("evaluation", "dunwu.jobs.reproduction:run_reproduction", takes={"measured.*": "evaluation"})
         case ColdStartConfig():
             return _builder(
                 "run_cold_start",
