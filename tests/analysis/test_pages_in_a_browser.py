@@ -20,6 +20,7 @@ from dunwu.analysis.stage_table import write_stage_page
 from dunwu.config.zero import ZeroConfig
 from dunwu.jobs.zero import run_zero
 from dunwu.run.directory import RunDirectory
+from tests.analysis.browser.make_rollouts import write_step
 from tests.analysis.test_stage_table import table
 
 pytestmark = pytest.mark.slow
@@ -152,4 +153,68 @@ def test_the_axis_and_the_smoothing_can_be_chosen(browser: Any, tmp_path: Path, 
     assert page.get_by_text(hostile, exact=True).count() > 0
     assert page.evaluate("document.images.length") == 0
     assert errors == []
+    page.close()
+
+
+STYLED = """() => [...document.querySelectorAll('#browse-completion [data-place]')].map(
+  token => [token.textContent, getComputedStyle(token).textDecorationLine + ' ' + getComputedStyle(token).textDecorationStyle])"""
+
+
+def test_completions_can_be_chosen_and_their_tokens_read(browser: Any, tmp_path: Path) -> None:
+    hostile = "</script><img src=x onerror=alert(1)>\ud800😀"
+    write_step(tmp_path, 1, [["ab\nright", hostile + "z" * 50_000], ["<b>second", "cd"]], characters=True, problem=hostile + "{}")
+    write_step(tmp_path, 2, [["later"]])
+    page, errors = browser.new_page(), []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("dialog", lambda dialog: (errors.append(dialog.message), dialog.dismiss()))
+    page.goto(write_report(tmp_path).resolve().as_uri())
+    rows, shown, readout = page.locator("#browse-list button"), page.locator("#browse-completion"), page.locator("#browse-readout")
+    assert rows.count() == 5
+    assert shown.text_content() == "<think>later"  # the newest, without values of tokens
+    assert readout.text_content() != ""
+    page.select_option("#browse-verdict", "=wrong")
+    assert rows.count() == 2
+    page.fill("#browse-text", "ONERROR=ALERT(1)>?😀")
+    page.fill("#browse-tokens-low", "4")
+    assert rows.count() == 0
+    page.fill("#browse-tokens-low", "3")
+    page.fill("#browse-reward-high", "0.5")
+    rows.first.click()
+    assert shown.text_content().startswith("<think></")  # what is left of a text whose third token is 50,000 characters long
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_function("() => document.querySelectorAll('#browse-list button').length === 5")
+    page.fill("#browse-text", "right")
+    rows.first.click()
+    styled = page.evaluate(STYLED)
+    assert [token for token, _ in styled] == ["a", "b", "\nright"]
+    assert len({style for _, style in styled}) == 3  # told apart without colour: probabilities 1, 0.6 and 0.4
+    shown.locator("[data-place='1']").hover()
+    assert "−0.50 (61 %)" in readout.text_content()
+    assert "+0.75" in readout.text_content()
+    page.get_by_role("button", name="advantage").click()
+    assert {style for _, style in page.evaluate(STYLED)} == {"underline solid"}
+    page.reload()
+    assert (page.input_value("#browse-text"), rows.count()) == ("right", 1)  # what was chosen stays
+    assert page.evaluate("document.images.length") == 0
+    assert errors == []
+    page.close()
+
+
+def test_one_problem_can_be_seen_at_all_steps(browser: Any, pages: dict[str, Path]) -> None:
+    page = browser.new_page()
+    page.goto(pages["report"].resolve().as_uri())
+    page.select_option("#browse-source", index=2)
+    page.select_option("#browse-step", "=0")
+    page.locator("#browse-list button").first.click()
+    problem, steps = page.locator("#browse-problem").text_content(), []
+    for _ in range(3):
+        steps.append(page.locator("#browse-tags .tag").nth(1).text_content().rpartition(" ")[2])
+        assert page.locator("#browse-problem").text_content() == problem
+        page.locator("#browse-on").click()
+    assert steps == ["0", "2", "4"]
+    page.locator("#browse-only").click()
+    assert page.locator("#browse-list button").count() == 2  # at the step that is chosen
+    page.select_option("#browse-step", "")
+    assert page.locator("#browse-list button").count() == 4 * 2  # two completions at each of four steps
     page.close()

@@ -17,7 +17,7 @@ HOSTILE = (
 )
 _TAGS = (
     "html head meta title style body main header section article div h1 h2 h3 p ul li b em span strong table thead tbody tr th td figure "
-    "figcaption pre mark details summary svg g path defs use clippath rect"
+    "figcaption pre mark details summary svg g path defs use clippath rect form label select input button ol br"
 )
 ALLOWED_TAGS = set(_TAGS.split())
 
@@ -25,7 +25,7 @@ ALLOWED_TAGS = set(_TAGS.split())
 class Page(HTMLParser):
     """Elements, attributes and text of a page; checks that elements are closed in order."""
 
-    VOID = ("meta",)
+    VOID = ("meta", "input", "br")
 
     def __init__(self, html):
         super().__init__(convert_charrefs=True)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dunwu.errors import DataError, RunError
-from dunwu.run.tables import read_rollouts, write_rollouts
+from dunwu.run.tables import holds_rollouts, read_rollouts, write_rollouts
 from dunwu.types import Completion, Group, Problem, Prompt, Reward, Rollout, TokenSequence, Verdict
 
 PROBLEM = Problem("p1", "countdown", "用 3 5 得 8", "expression", None, "zh", 2.0, {"numbers": [3, 5], "target": 8})
@@ -121,3 +121,14 @@ def test_disk_full_keeps_the_old_file_and_says_so(tmp_path: Path, monkeypatch):
         write_rollouts(path, groups, [0.5], 2, [0])
     assert [row["advantage"] for row in read_rollouts(path)] == [0.25]
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_values_of_tokens_are_optional_columns(tmp_path: Path):
+    path, group = tmp_path / "a", Group(PROMPT, (rollout(), rollout("x")))
+    known = {"token_characters": [1, 1, 9], "entropies": [0.5, 0.0, 1.25], "token_advantages": None}
+    write_rollouts(path, [group], [0.0, 0.0], 1, [0, 0], [known, {"token_characters": None}])
+    first, second = read_rollouts(path)
+    assert (first["token_characters"], first["entropies"]) == ([1, 1, 9], [0.5, 0.0, 1.25])
+    assert second["token_characters"] is second["entropies"] is None
+    assert "token_advantages" not in first
+    assert holds_rollouts(path)

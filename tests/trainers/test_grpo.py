@@ -68,9 +68,21 @@ def test_a_step_learns_from_fresh_rollouts(open_trainer: OpenTrainer, zero_confi
             assert {row["policy_version"] for row in rows} == {step - 1}
             assert metrics["num_tokens"] == sum(row["tokens"] for row in rows)
             assert metrics["reward"] == pytest.approx(sum(row["reward"] for row in rows) / 16)
+            check_values_of_tokens(rows, metrics["entropy"])
             assert metrics["rewards/accuracy"] == pytest.approx(sum(row["reward_accuracy"] for row in rows) / 16)
         assert not torch.equal(before["lm_head.weight"], trainer.policy.model.lm_head.weight)
         assert trainer.engine.policy_version == 3
+
+
+def check_values_of_tokens(rows: list[dict[str, Any]], entropy: float) -> None:
+    """Every token has its characters; those of rollouts with an advantage their entropies, whose mean is the step's metric."""
+    assert all(sum(row["token_characters"]) == len(row["completion"]) for row in rows)
+    assert all(len(row["token_characters"]) == row["tokens"] for row in rows)
+    live = [row for row in rows if row["advantage"]]
+    assert live
+    assert [row["entropies"] is not None for row in rows] == [bool(row["advantage"]) for row in rows]
+    assert [len(row["entropies"]) for row in live] == [row["tokens"] for row in live]
+    assert sum(sum(row["entropies"]) for row in live) / sum(row["tokens"] for row in live) == pytest.approx(entropy, abs=1e-3)
 
 
 def test_a_stale_engine_that_says_so_is_refused(open_trainer: OpenTrainer, zero_config: ZeroConfigOf, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from dunwu.analysis import sentences
 from dunwu.analysis.bins import read_clock
 from dunwu.analysis.curves import Curve, curve, number
 from dunwu.analysis.figures import PlotFigure, bin_size
-from dunwu.analysis.interactive import interactive
+from dunwu.analysis.interactive import interactive, policy
 from dunwu.analysis.plots import Series, line_plot
 from dunwu.analysis.report import fill_template, write_page
 from dunwu.analysis.rundir import Run, read_run
@@ -61,6 +61,7 @@ def render(runs: dict[str, Run]) -> str:
         training=training,
         bins=bin_size(training),
         live=live,
+        policy=policy(live),
     )
 
 

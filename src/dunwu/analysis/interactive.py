@@ -1,7 +1,7 @@
 """The curves of a page with zoom, values under the pointer and smoothing, by Bokeh, whose JavaScript becomes part of the page.
 
 The static plots stay in the page, for printing and for browsers without scripts. Bokeh is imported when a page is written.
-The page's policy allows these scripts only, by their hashes; a script in a model's text would not run even if it were not escaped.
+A page's policy allows its scripts only, by their hashes; a script in a model's text would not run even if it were not escaped.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _EMBED = 'const made = JSON.parse(document.getElementById("curves").textContent)
 
 @dataclass(frozen=True)
 class Live:
-    """What a page with interactive curves has besides them: its policy, the places of its two controls, and scripts."""
+    """What a page with interactive curves has besides them: its code, the places of its two controls, and scripts."""
 
-    policy: str
+    codes: tuple[str, ...]
     axis: Markup
     smoothing: Markup
     scripts: Markup
@@ -71,8 +71,8 @@ def interactive(figures: Sequence[PlotFigure], clocks: Mapping[str, Clock]) -> t
     places = [f"live-{i}" for i in range(len(roots))]
     holders = [Markup('<div id="{}"></div>').format(place) for place in places]
     made = iter(holders)
-    scripts, policy = _scripts(_embedded(document, places))
-    return [replace(f, live=next(made)) if f.series else f for f in figures], Live(policy, holders[-2], holders[-1], scripts)
+    codes, scripts = _scripts(_embedded(document, places))
+    return [replace(f, live=next(made)) if f.series else f for f in figures], Live(codes, holders[-2], holders[-1], scripts)
 
 
 def columns(series: Series, clock: Clock, smooth: bool) -> dict[str, Sequence[float]]:
@@ -202,13 +202,23 @@ def _numbered(found: Any, names: dict[str, str]) -> Any:
     return [_numbered(value, names) for value in found] if isinstance(found, list | tuple) else found
 
 
-def _scripts(data: str) -> tuple[Markup, str]:
-    """The script elements of a page, and the policy that allows only them. Bokeh makes functions of the glue above (``unsafe-eval``)."""
-    codes = [*_library(), _EMBED]
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'" for code in codes)
+def _scripts(data: str) -> tuple[tuple[str, ...], Markup]:
+    """The code of a page's curves, and its elements with their data."""
+    codes = (*_library(), _EMBED)
     elements = [f'<script type="application/json" id="curves">{data}</script>', *(f"<script>{code}</script>" for code in codes)]
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-eval' {hashes}"
-    return Markup("\n".join(elements)), policy
+    return codes, Markup("\n".join(elements))
+
+
+def policy(curves: Live | None, others: Sequence[str] = ()) -> str:
+    """The policy of a page: it allows only the scripts of ``curves`` and the ``others``, no connection and no foreign image.
+
+    Bokeh makes functions of the glue above (``unsafe-eval``).
+    """
+    codes = [*(curves.codes if curves else ()), *others]
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'" for code in codes)
+    unsafe = "'unsafe-eval' " if curves else ""
+    scripts = f"; script-src {unsafe}{hashes}" if codes else ""
+    return f"default-src 'none'; style-src 'unsafe-inline'{'; img-src data:' if curves else ''}{scripts}"
 
 
 @cache

@@ -15,9 +15,10 @@ from jinja2 import Environment, StrictUndefined
 
 from dunwu.analysis import sentences
 from dunwu.analysis.bins import read_clock
+from dunwu.analysis.browser.section import browser
 from dunwu.analysis.curves import Row, number
 from dunwu.analysis.figures import PlotFigure, bin_size, measured_figures, set_figures, training_figures
-from dunwu.analysis.interactive import interactive
+from dunwu.analysis.interactive import interactive, policy
 from dunwu.analysis.page_language import in_language
 from dunwu.analysis.pairs import RULE, Comparison, compare
 from dunwu.analysis.progress import RELOAD, now, read_progress
@@ -44,6 +45,7 @@ _SECTIONS = (
     "reload",
     "live",
     "bins",
+    "browser",
     "warnings",
     "brand",
     "differences",
@@ -123,6 +125,7 @@ def render(run: Run, ended: bool = False) -> str:
     reload = None if progress is None or progress.state == "stopped" else RELOAD
     # a page that loads itself again would lose the reader's zoom
     training, live = (body.training, None) if reload else interactive(body.training, {"": read_clock(run.metrics.rows)})
+    found = browser(run, reload)
     return fill_template(
         title=_title(run),
         facts=tuple(_run_facts(run)),
@@ -130,7 +133,9 @@ def render(run: Run, ended: bool = False) -> str:
         written=now(),
         reload=reload,
         live=live,
-        missing=run.missing,
+        browser=found,
+        policy=policy(live, [found.code] if found else []),
+        missing=(*run.missing, *dict.fromkeys(line for line in (found.missing if found else ()) if line not in run.missing)),
         warnings=tuple(_warnings(run.manifest)),
         sets=tuple(_section(held_out, index) for index, held_out in enumerate(run.sets)),
         headlines=body.headlines,

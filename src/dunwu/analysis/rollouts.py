@@ -28,7 +28,7 @@ def latest_rollouts(run: Path) -> list[Part]:
             continue
         if rows:
             intro = f"Of {len(rows)} completions in step {rows[0]['step']}: the best and the worst of a group, with their rewards."
-            return [Part("Training completions", intro, samples=[_sample(group) for group in spread(_groups(rows), MOST)])]
+            return [Part("Training completions", intro, samples=[_sample(group) for group in spread(_groups(rows), MOST)], still=True)]
     return []
 
 

@@ -55,6 +55,8 @@ class Part:
     figures: Sequence[PlotFigure] = ()
     tables: Sequence[Table] = ()
     samples: Sequence[Sample] = ()
+    still: bool = False
+    """Only for printing and for browsers without scripts, if the page has a browser of completions."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class TokenAlignment:
     """
 
     def __init__(self, student: Tokenizer, teacher: Tokenizer) -> None:
-        self._student, self._teacher = _texts(student), _texts(teacher)
+        self._student, self._teacher = token_bytes(student), token_bytes(teacher)
         ours, theirs = ({text: token for token, text in texts.items()} for texts in (self._student, self._teacher))
         shared = [text for text in ours if text in theirs]
         self.student_ids, self.teacher_ids = [ours[text] for text in shared], [theirs[text] for text in shared]
@@ -67,16 +67,11 @@ class TokenAlignment:
         return [(place, places[span]) for place, span in enumerate(_spans(ours)) if span in places]
 
 
-def _special(tokenizer: Tokenizer) -> set[int]:
-    return {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
+def token_bytes(tokenizer: Tokenizer) -> dict[int, bytes]:
+    """The bytes of every token; of several with the same, the one that texts are encoded with comes last.
 
-
-def _encoded(tokenizer: Tokenizer, text: str) -> list[list[int]]:
-    return [list(tokenizer(text, add_special_tokens=around)["input_ids"]) for around in (False, True)]
-
-
-def _texts(tokenizer: Tokenizer) -> dict[int, bytes]:
-    """The bytes of every token; of several with the same, the one that texts are encoded with comes last."""
+    Raises ``ModelError`` for kinds of tokenizers other than byte-level ones and tiny's. The end of sequence has a byte of its own.
+    """
     decoder = json.loads(tokenizer.backend_tokenizer.to_str())["decoder"] or {"type": None}
     kinds = {each["type"] for each in decoder.get("decoders", [decoder])}
     if kinds != {"ByteLevel"} and kinds != {"ByteFallback", "Fuse"}:
@@ -88,8 +83,16 @@ def _texts(tokenizer: Tokenizer) -> dict[int, bytes]:
     return {token: read(text) for text, token in vocabulary if token not in named} | named | ends
 
 
+def _special(tokenizer: Tokenizer) -> set[int]:
+    return {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
+
+
+def _encoded(tokenizer: Tokenizer, text: str) -> list[list[int]]:
+    return [list(tokenizer(text, add_special_tokens=around)["input_ids"]) for around in (False, True)]
+
+
 def _byte_level(text: str) -> bytes:
-    return bytes(map(_BYTES.__getitem__, text))
+    return bytes(map(_BYTES.__getitem__, text)) if _BYTES.keys() >= set(text) else text.encode()
 
 
 def _byte_fallback(text: str) -> bytes:

@@ -21,6 +21,14 @@ _COLUMNS: Mapping[object, pa.DataType] = {str: pa.string(), int: pa.int32(), flo
 
 EARLIER = "earlier"
 """Column of dialogues: the earlier answers and the teacher's replies. ``completion`` is the last answer."""
+OF_TOKENS: Mapping[str, pa.DataType] = {
+    "token_characters": pa.list_(pa.int32()),
+    "entropies": pa.list_(pa.float32()),
+    "token_advantages": pa.list_(pa.float32()),
+}
+"""Optional columns with an entry per token, as ``behaviour_logprobs`` has. ``token_characters``: how many characters of ``completion`` a
+token wrote; ``entropies``: the policy's, in nats to three decimals; ``token_advantages``: only where tokens differ (process rewards)."""
+OfTokens = Mapping[str, Sequence[float] | None]
 ThinkingTokens = Callable[[Rollout], int] | Sequence[int]
 
 _TYPES: Mapping[str, pa.DataType] = {
@@ -56,13 +64,18 @@ def rows_table(rows: Sequence[Any], kind: type) -> pa.Table:
 
 
 def write_rollouts(
-    path: Path, groups: Sequence[Group], advantages: Sequence[float | None], step: int, thinking_tokens: ThinkingTokens
+    path: Path,
+    groups: Sequence[Group],
+    advantages: Sequence[float | None],
+    step: int,
+    thinking_tokens: ThinkingTokens,
+    of_tokens: Sequence[OfTokens] = (),
 ) -> None:
     """Write the rollouts of ``groups``, in order, atomically as one Parquet file.
 
-    ``advantages`` (``None`` for an excluded rollout) and ``thinking_tokens`` (counts, or a function that counts the tokens before
-    ``</think>``) follow the rollouts' order. Each part of the reward becomes a column ``reward_<part>``. ``data`` is the
-    problem's data as JSON. Raises ``RunError`` if the disk is full.
+    ``advantages`` (``None`` for an excluded rollout), ``thinking_tokens`` (counts, or a function that counts the tokens before
+    ``</think>``) and ``of_tokens`` (values of the columns `OF_TOKENS`) follow the rollouts' order. Each part of the reward becomes a
+    column ``reward_<part>``. ``data`` is the problem's data as JSON. Raises ``RunError`` if the disk is full.
     """
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     counts = [thinking_tokens(rollout) for rollout in rollouts] if callable(thinking_tokens) else list(thinking_tokens)
@@ -70,11 +83,11 @@ def write_rollouts(
     assert len(counts) == len(rollouts), f"{len(counts)} thinking lengths for {len(rollouts)} rollouts"
     parts = sorted({part for rollout in rollouts for part in rollout.reward.parts})
     rows = [
-        _row(rollout, parts) | {"step": step, "advantage": advantage, "thinking_tokens": count}
-        for rollout, advantage, count in zip(rollouts, advantages, counts, strict=True)
+        _row(rollout, parts) | {"step": step, "advantage": advantage, "thinking_tokens": count, **more}
+        for rollout, advantage, count, more in zip(rollouts, advantages, counts, of_tokens or [{}] * len(rollouts), strict=True)
     ]
     with atomic_file(path) as file:
-        schema = _schema(parts, any(EARLIER in row for row in rows))
+        schema = _schema(parts, [name for name in (*OF_TOKENS, EARLIER) if any(row.get(name) is not None for row in rows)])
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), file, compression="zstd")
 
 
@@ -98,13 +111,13 @@ def holds_rollouts(path: Path) -> bool:
         return False
 
 
-def _schema(parts: Sequence[str], earlier: bool) -> pa.Schema:
+def _schema(parts: Sequence[str], more: Sequence[str]) -> pa.Schema:
     fields: list[tuple[str, pa.DataType]] = []
     for name, kind in _TYPES.items():
         fields.append((name, kind))
         if name == "reward":
             fields += [(f"reward_{part}", pa.float64()) for part in parts]
-    return pa.schema(fields + ([(EARLIER, pa.string())] if earlier else []))
+    return pa.schema(fields + [(name, OF_TOKENS.get(name, pa.string())) for name in more])
 
 
 def _row(rollout: Rollout, parts: Sequence[str]) -> dict[str, Any]:

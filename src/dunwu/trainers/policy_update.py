@@ -35,6 +35,7 @@ class UpdateTotals:
     """Sums over the micro-batches of a step's updates, for its metrics; ``entropy_bonus`` is its weight in them.
 
     ``tokens`` are those that the policy drew; ``trained`` all tokens of completions in passes with a gradient, ``scored`` in those without.
+    ``entropies``, if wanted: those of each token (T) by rollout, of this rank's rollouts that can move the weights, in their first pass.
     """
 
     entropy_bonus: float = 0.0
@@ -50,6 +51,7 @@ class UpdateTotals:
     tokens: int = 0
     trained: int = 0
     scored: int = 0
+    entropies: dict[int, Tensor] | None = None
 
     def add(self, loss: GrpoLoss, entropies_BT: Tensor, mismatch_BT: Tensor) -> None:
         """Count a micro-batch; entropies and mismatch (|policy - behaviour|) are 0 on tokens that the policy did not draw."""
@@ -60,6 +62,12 @@ class UpdateTotals:
         self.mismatch += mismatch_BT.sum().item()
         self.weights += loss.weight_sum.item()
         self.tokens += int(loss.tokens)
+
+    def keep(self, indices: Sequence[int], rollouts: Sequence[Rollout], entropies_BT: Tensor) -> None:
+        """Keep the entropies of rollouts that have none yet."""
+        if self.entropies is not None:
+            for index, rollout, entropies_T in zip(indices, rollouts, entropies_BT.detach().float().cpu(), strict=True):
+                self.entropies.setdefault(index, entropies_T[: len(rollout.completion.tokens)])
 
     def sum_over_ranks(self) -> None:
         """Make them the sums of all ranks; updates and the gradient's norm are the same on each."""
@@ -166,7 +174,7 @@ class PolicyUpdate:
         rewards = tuple(experience.rewards_PG.flatten().tolist()), tuple(experience.valid_PG.flatten().tolist())
         assert same_on_all_ranks(hash((ids, rewards))), "ranks have other rollouts or rewards"
         grpo = self.config.grpo
-        totals = UpdateTotals(self._entropy_weight())
+        totals = UpdateTotals(self._entropy_weight(), entropies={} if step % self.config.dump_rollouts_every == 0 else None)
         self.optimiser.learning_rate = grpo.learning_rate * min(1.0, step / max(1, grpo.warmup_steps))
         generator = torch.Generator().manual_seed((self.config.seed * 1_000_003 + step) % SEEDS)
         order = torch.randperm(len(experience.rollouts), generator=generator)
@@ -246,6 +254,7 @@ class PolicyUpdate:
         finite = bool(torch.isfinite(loss.loss) and torch.isfinite(policy_BT).all())
         if finite and not each.idle:
             totals.add(loss, entropies_BT * mask_BT, (policy_BT.detach() - behaviour_BT).abs() * mask_BT)
+            totals.keep(indices, rollouts, entropies_BT)
         return finite
 
     @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from statistics import pstdev
 from typing import Any, get_args
@@ -13,9 +14,10 @@ from dunwu.config.zero import ZeroConfig
 from dunwu.models.protocols import Tokenizer
 from dunwu.models.reflection import count_reflections
 from dunwu.models.thinking import thinking_tokens
+from dunwu.models.token_texts import TokenTexts
 from dunwu.rewards.tripwire import make_tripwire
 from dunwu.run.directory import RunDirectory
-from dunwu.run.tables import said_before, write_rollouts
+from dunwu.run.tables import OfTokens, said_before, write_rollouts
 from dunwu.trainers.experience import Experience
 from dunwu.trainers.policy_update import UpdateTotals
 from dunwu.trainers.reward_watch import RewardWatch
@@ -48,9 +50,9 @@ class StepReport:
             "time/reward": groups.sampled.reward_seconds,
         }
         if step % self.config.dump_rollouts_every == 0 or self.watch.halted:
-            self._dump(self.run.rollouts_path(step), groups, experience, step)
+            self._dump(self.run.rollouts_path(step), groups, experience, totals, step)
         if totals.skipped:
-            self._dump(self._nonfinite_path(step), groups, experience, step)
+            self._dump(self._nonfinite_path(step), groups, experience, totals, step)
         self._show(step, rollouts)
         return metrics
 
@@ -79,10 +81,14 @@ class StepReport:
     def _nonfinite_path(self, step: int) -> Path:
         return self.run.path / "nonfinite" / f"step-{step:05d}.parquet"
 
-    def _dump(self, path: Path, groups: StepGroups, experience: Experience, step: int) -> None:
+    def _dump(self, path: Path, groups: StepGroups, experience: Experience, totals: UpdateTotals, step: int) -> None:
         path.parent.mkdir(exist_ok=True)
-        advantages = experience.reported_advantages()
-        write_rollouts(path, groups.sampled.groups, advantages, step, lambda rollout: thinking_tokens(rollout, self.tokenizer))
+        advantages, of_tokens = experience.reported_advantages(), values_of_tokens(experience, totals, self._texts)
+        write_rollouts(path, groups.sampled.groups, advantages, step, lambda rollout: thinking_tokens(rollout, self.tokenizer), of_tokens)
+
+    @cached_property
+    def _texts(self) -> TokenTexts:
+        return TokenTexts(self.tokenizer)
 
     def _show(self, step: int, rollouts: Sequence[Rollout]) -> None:
         """How many answers are right, wrong and unparsable, and why; and one of them."""
@@ -95,6 +101,19 @@ class StepReport:
             shown = rollouts[0]
             title = f"step {step}: {shown.prompt.problem.text} -> {shown.reward.verdict.reason}"
             self.run.reporter.sample(title, said_before(shown) + shown.prompt.prefill + shown.completion.text)
+
+
+def values_of_tokens(experience: Experience, totals: UpdateTotals, texts: TokenTexts) -> list[OfTokens]:
+    """The values of each rollout's tokens for its row, where they are known (`dunwu.run.tables.OF_TOKENS`)."""
+    entropies = {index: row_T.mul(1000).round().div(1000).tolist() for index, row_T in (totals.entropies or {}).items()}
+    return [
+        {
+            "token_characters": texts.characters(rollout.completion),
+            "entropies": entropies.get(index),
+            "token_advantages": row_T[: len(rollout.completion.tokens)].tolist() if rollout.reward.steps else None,
+        }
+        for index, (rollout, row_T) in enumerate(zip(experience.rollouts, experience.advantages_BT, strict=True))
+    ]
 
 
 def rollout_metrics(experience: Experience, tokenizer: Tokenizer) -> Values:
