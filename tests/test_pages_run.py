@@ -43,6 +43,7 @@ SKIPPED = {
     "dunwu eval --model runs/qwen": "evaluates the run before",
     "VLLM/bin": "another program; tests/peers/test_vllm.py loads checkpoints with it",
     "dunwu eval --completions": "needs stored completions; tests/cli/test_eval_completions.py has some",
+    "dunwu eval my-model --endpoint": "needs a server; tests/jobs/test_evaluate_endpoint.py has one",
     "dunwu eval runs/zero --suite": "needs data; tests/cli/test_eval_suites.py has some",
     "curl": "asks that server",
 }

@@ -251,16 +251,17 @@ def test_eval_hands_over_and_prints_the_table(monkeypatch: pytest.MonkeyPatch, c
         calls.append(arguments)
         return [types.SimpleNamespace(name="countdown", summary=lambda: summary)]
 
-    stub(monkeypatch, "dunwu.jobs.evaluate", run_evaluations=run_evaluations, Measurement=lambda *parts: parts)
+    stub(monkeypatch, "dunwu.jobs.evaluate", run_evaluations=run_evaluations)
     code, out, _ = run_cli(
         capsys, "eval", "--problems", "10", "--samples", "2", "--temperature", "0.6", "--max-tokens", "9", "sampling.top_p=0.95"
     )
     assert code == 0
     model, sets, device, threads, batch, _reporter = calls[0]
     assert isinstance(sets, list)
-    [(config, template, folder, reuse)] = sets
+    [asked] = sets
+    config, template, folder = asked.config, asked.template, asked.out
     assert isinstance(config, EvalConfig)
-    assert not reuse
+    assert not asked.reuse
     assert (config.problems, config.samples, config.sampling.temperature, config.sampling.max_tokens) == (10, 2, 0.6, 9)
     assert config.sampling.top_p == 0.95
     assert (model, template, folder, device, threads, batch) == ("tiny", "tiny", None, "auto", 0, 512)
@@ -422,7 +423,7 @@ def test_eval_does_not_replace_an_evaluation_unless_told(
     def run_evaluations(*arguments: object) -> object:
         raise UserError("it is done")
 
-    stub(monkeypatch, "dunwu.jobs.evaluate", run_evaluations=run_evaluations, Measurement=lambda *parts: parts)
+    stub(monkeypatch, "dunwu.jobs.evaluate", run_evaluations=run_evaluations)
     assert "it is done" in run_cli(capsys, "eval", "--out", str(tmp_path))[2]
     (tmp_path / name).write_text("first", encoding="utf-8")
     code, _, err = run_cli(capsys, "eval", "--out", str(tmp_path))

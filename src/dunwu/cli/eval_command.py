@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,13 +19,15 @@ from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import printable, show
 from dunwu.config.base import Positive
 from dunwu.config.blocks import EngineConfig
-from dunwu.config.defaults import Following, following, in_words
-from dunwu.config.load import load_following
+from dunwu.config.data import EndpointGenerator
+from dunwu.config.defaults import Following, ModelFacts, following, in_words
+from dunwu.config.load import load_following, validate
 from dunwu.config.template import Template, plain
 from dunwu.config.zero import EvalConfig, PromptedEvalConfig, over_suite_and_protocol
 from dunwu.data.few_shot import with_examples
 from dunwu.data.first_rows import check_first_rows
 from dunwu.errors import UserError
+from dunwu.evaluation.measurement import Measurement
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.store import refuse_taken
 from dunwu.models.bundled import BUNDLED_NAME
@@ -34,6 +37,9 @@ from dunwu.pipeline.run_models import model_of, own_evaluation
 from dunwu.run.console import ConsoleReporter
 from dunwu.run.reporter import Reporter
 from dunwu.text.surrogates import as_json
+
+SERVED = ModelFacts(tiny=False, chat=True)
+"""What is known of a model behind an endpoint: it has a chat template of its own."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,14 @@ class EvalOptions:
     answer_form: str | None = None
     """Where the answer stands: tags-or-boxed, tags, boxed, "####" (GSM8K's last line), last-number or boxed-or-last-number. By default as
     the checkpoint was trained or as the template asks, else tags-or-boxed."""
+    endpoint: str | None = None
+    """Address of an OpenAI-compatible endpoint, such as http://localhost:8000/v1, that serves the model; --model is its name there."""
+    key_env: str | None = None
+    """Environment variable with the endpoint's key; by default none is sent."""
+    concurrency: Positive = 8
+    """Requests in flight at the endpoint at a time."""
+    requests_per_minute: float | None = None
+    """Requests sent to the endpoint in a minute at most; by default any number."""
     completions: Path | None = None
     """Score the stored completions of this file instead of a model's: dunwu eval --completions FILE --help has its options."""
     out: Path | None = None
@@ -106,9 +120,11 @@ def run(arguments: Sequence[str]) -> int:
     sets: list[str | None] = [*names] or [None]
     refuse_misspelt_options(EvalOptions, PromptedEvalConfig.model_fields.keys(), rest)
     reporter = ConsoleReporter(Console(stderr=True) if options.json else None)
-    model = model_of(options.model, reporter)
-    check_model(model)
-    chosen_for = following("eval", model_facts(model, fetch=True))
+    endpoint = _endpoint(options)
+    model = options.model if endpoint else model_of(options.model, reporter)
+    if endpoint is None:
+        check_model(model)
+    chosen_for = following("eval", SERVED if endpoint else model_facts(model, fetch=True))
     plans = [_plan(options, name, model, chosen_for, [*_shorthands(options), *more, *rest]) for name in sets]
     _check_out(options, plans)
     from dunwu.jobs.headline import announce_evaluation
@@ -116,11 +132,13 @@ def run(arguments: Sequence[str]) -> int:
     for plan in plans:
         announce_evaluation(reporter, model, plan.config, plan.template, plan.out, plan.chosen)
     if options.dry_run:
-        from dunwu.jobs.preview import preview_evaluation
+        from dunwu.jobs.preview import preview_evaluation, preview_requests
 
-        show("\n".join(line for plan in plans for line in preview_evaluation(model, plan.config, plan.template)))
+        for plan in plans:
+            lines = preview_requests if endpoint else partial(preview_evaluation, model)
+            show("\n".join(lines(plan.config, plan.template)))
         return 0
-    results = _measured(options, model, plans, reporter)
+    results = _measured(options, model, endpoint, plans, reporter)
     _print(options, model, plans, results)
     return 0
 
@@ -141,14 +159,25 @@ def _parsed(arguments: Sequence[str]) -> tuple[EvalOptions, list[str]]:
     options, rest = parse_options(EvalOptions, "eval", ["--model", first, *others] if named else arguments)
     if options.suite and options.task:
         raise UserError(f"--suite and --task {options.task} both say what is evaluated: give one of them")
+    if options.endpoint and options.out is None and not options.dry_run:
+        raise UserError("--endpoint needs --out FOLDER: answers are kept there as they arrive, so that none is asked for twice")
     if options.data and not options.suite:
         raise UserError(f"--data {options.data} is the data of a suite: give --suite NAME, or --task {options.data}")
     return options, rest
 
 
+def _endpoint(options: EvalOptions) -> EndpointGenerator | None:
+    """The endpoint to ask, if any. Raises `UserError` for an address that is none, or a key that is not in the environment."""
+    if options.endpoint is None:
+        return None
+    given = {"url": options.endpoint, "model": options.model, "key_env": options.key_env, "concurrency": options.concurrency}
+    return validate(EndpointGenerator, {**given, "requests_per_minute": options.requests_per_minute}, "--endpoint: ")
+
+
 def _plan(options: EvalOptions, suite: str | None, model: str, chosen_for: Following, overrides: Sequence[str]) -> _Plan:
     """The checked configuration of one set."""
-    own = own_evaluation(model, suite or options.task) or {"task": "countdown"}
+    own = {} if options.endpoint else own_evaluation(model, suite or options.task)
+    own = own or {"task": options.task or "countdown"}
     if suite:
         own = {**{key: value for key, value in own.items() if key != "task"}, **suite_base(suite, options.data)}
     if options.protocol:
@@ -171,12 +200,18 @@ def _check_out(options: EvalOptions, plans: Sequence[_Plan]) -> None:
             refuse_taken(plan.out)
 
 
-def _measured(options: EvalOptions, model: str, plans: Sequence[_Plan], reporter: Reporter) -> list[EvaluationResult]:
-    from dunwu.jobs.evaluate import Measurement, run_evaluations  # torch takes seconds to import, and the plan is shown before
-
+def _measured(
+    options: EvalOptions, model: str, endpoint: EndpointGenerator | None, plans: Sequence[_Plan], reporter: Reporter
+) -> list[EvaluationResult]:
     reuse = not options.overwrite
     sets = [Measurement(plan.config, plan.template, plan.out, reuse and plan.config.suite is not None) for plan in plans]
     with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():
+        if endpoint is not None:
+            from dunwu.jobs.evaluate_endpoint import evaluate_endpoint
+
+            return evaluate_endpoint(endpoint, sets, reporter=reporter)
+        from dunwu.jobs.evaluate import run_evaluations  # torch takes seconds to import, and the plan is shown before
+
         return run_evaluations(model, sets, options.device, options.threads, options.batch, reporter)
 
 

@@ -72,7 +72,7 @@ class PromptTemplate:
                 )
             text, prefill = render(replace(problem, text=mask(problem.text, tokens)), self.name)
         else:
-            asked = self._dressed(chat or problem.turns or [{"role": "user", "content": problem.text}], problem)
+            asked = dressed(chat or problem.turns or [{"role": "user", "content": problem.text}], problem, self.block, self.examples)
             turns = [{**turn, "content": mask(turn["content"], tokens)} for turn in asked]
             more = {"problem": turns[-1]["content"]} if self.block and self.block.jinja else {}
             try:
@@ -90,19 +90,33 @@ class PromptTemplate:
         ids = encode_masked(self.tokenizer, text + given, self.start, tokens)
         return Prompt(problem, unmask(text, tokens) + given, ids, prefill + given)
 
-    def _dressed(self, turns: Sequence[Mapping[str, str]], problem: Problem) -> Sequence[Mapping[str, str]]:
-        """The turns with those that the block adds, and its suffix after the last."""
-        if self.block is None:
-            return turns
-        has_system = turns[0]["role"] == "system"
-        others = [each for each in self.examples if each.question.strip() != problem.text.strip()]
-        added = [{"role": each.role, "content": each.content} for each in opening(self.block, others, has_system)]
-        last = {**turns[-1], "content": with_suffix(turns[-1]["content"], self._suffix(problem))}
-        return [*turns[:has_system], *added, *turns[has_system:-1], last]
 
-    def _suffix(self, problem: Problem) -> str:
-        suffix = "" if self.block is None else self.block.suffix
-        return request_for_form(problem) if suffix == ASKS else suffix
+def dressed(
+    turns: Sequence[Mapping[str, str]], problem: Problem, block: TemplateConfig | None, shots: Sequence[Shot]
+) -> Sequence[Mapping[str, str]]:
+    """The turns with those that the user's block adds, and its suffix after the last."""
+    if block is None:
+        return turns
+    has_system = turns[0]["role"] == "system"
+    others = [each for each in shots if each.question.strip() != problem.text.strip()]
+    added = [{"role": each.role, "content": each.content} for each in opening(block, others, has_system)]
+    suffix = request_for_form(problem) if block.suffix == ASKS else block.suffix
+    last = {**turns[-1], "content": with_suffix(turns[-1]["content"], suffix)}
+    return [*turns[:has_system], *added, *turns[has_system:-1], last]
+
+
+def asked_turns(problem: Problem, template: Template) -> Sequence[Mapping[str, str]]:
+    """The turns that ask a model elsewhere, whose own chat template lays them out.
+
+    Raises ``ConfigError`` for a template with a layout, which cannot be sent.
+    """
+    block = template if isinstance(template, TemplateConfig) else None
+    if (block is None and template not in (AUTO, CHAT)) or (block is not None and (block.own or block.base not in (AUTO, CHAT))):
+        raise ConfigError("an endpoint lays out its prompts itself: leave the template out, or set only its system, few_shot or suffix")
+    if block is not None and block.prefill:
+        raise ConfigError("an endpoint takes no start of an answer: leave template.prefill out")
+    turns = problem.turns or [{"role": "user", "content": problem.text}]
+    return dressed(turns, problem, block, () if block is None else examples(block))
 
 
 def chat_prompt(chat: Sequence[Message], template: Template, tokenizer: Tokenizer, about: Problem | None = None) -> Prompt:

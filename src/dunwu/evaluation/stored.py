@@ -154,7 +154,9 @@ def _problem(row: Row, task: DatasetTask, columns: StoredColumns) -> Problem:
     return Problem(text_digest(text), "stored", text, verifier, answer, language, difficulty_of(row), {**others, **more})
 
 
-def score_stored(stored: Sequence[StoredCompletion], name: str, pool: RewardPool, reporter: Reporter) -> EvaluationResult:
+def score_stored(
+    stored: Sequence[StoredCompletion], name: str, pool: RewardPool, reporter: Reporter, group_by: Sequence[str] = ()
+) -> EvaluationResult:
     """Verify all of them. The samples of a problem have the order of the file; k is the smallest number of a problem's samples."""
     rows: list[EvaluationRow] = []
     seen: dict[str, int] = {}
@@ -162,7 +164,7 @@ def score_stored(stored: Sequence[StoredCompletion], name: str, pool: RewardPool
         for start in range(0, len(stored), CHUNK):
             for rollout in _verified(stored[start : start + CHUNK], pool):
                 problem = rollout.prompt.problem.id
-                rows.append(evaluation_row(rollout, seen.get(problem, 0), NoTokens()))
+                rows.append(evaluation_row(rollout, seen.get(problem, 0), NoTokens(), group_by))
                 seen[problem] = seen.get(problem, 0) + 1
             advance(len(rows), {})
     return EvaluationResult(name, min(seen.values()), tuple(rows))

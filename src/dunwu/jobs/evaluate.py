@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from typing import Any
 import torch
 
 from dunwu.config.blocks import EngineConfig
-from dunwu.config.protocols import deviations
 from dunwu.config.template import Template, plain
 from dunwu.config.zero import EvalConfig
 from dunwu.data.prompts import PromptLimit, written_date
 from dunwu.data.usable import HeldOutProblems
 from dunwu.evaluation.kept import UNFINISHED, Keeping
+from dunwu.evaluation.measurement import Measurement, protocol_described, tell_rows
 from dunwu.evaluation.result import EvaluationResult
 from dunwu.evaluation.session import EvaluationSession
 from dunwu.evaluation.store import read_finished, summary_key, write_evaluation, write_summary
@@ -34,19 +34,6 @@ from dunwu.types import Problem
 from dunwu.verifiers.unread import hint
 
 MAX_PROMPT_TOKENS = 4096
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """An eval set, the template of its prompts, and the folder for its completions and its summary, if any.
-
-    ``reuse``: a finished evaluation in the folder is read, not repeated.
-    """
-
-    config: EvalConfig
-    template: Template
-    out: Path | None
-    reuse: bool = False
 
 
 def run_evaluation(
@@ -121,7 +108,7 @@ def _measured(opened: _Opened, asked: Measurement, identity: str | None, reporte
     session = replace(opened.session, template=asked.template)
     held_out = session.held_out(asked.config)
     reporter.facts(dropped_facts(held_out.dropped))
-    _tell_rows(held_out, asked.config, reporter)
+    tell_rows(held_out, asked.config, reporter)
     config = bounded(asked.config, session, held_out.problems, opened.policy.config.max_position_embeddings, reporter)
     described = _described(opened, config, asked.template, held_out) | ({} if identity is None else {"weights": identity})
     if asked.reuse and asked.out and (finished := read_finished(asked.out, described)) is not None:
@@ -146,15 +133,6 @@ def _kept(session: EvaluationSession, identity: str, out: Path, reporter: Report
     if count := keeping(session.engine).count():
         reporter.say(f"{out / UNFINISHED} has {count:,} completions of an earlier start; those of this evaluation are not sampled again")
     return replace(session, keeping=keeping)
-
-
-def _tell_rows(held_out: HeldOutProblems, config: EvalConfig, reporter: Reporter) -> None:
-    if held_out.splits:
-        few = "hash of" in held_out.splits and not held_out.note and len(held_out.problems) < config.problems
-        hint = "; to evaluate all rows, name the file test, such as my_test.jsonl" if few else ""
-        reporter.facts((("rows", f"{held_out.splits}; evaluated: {len(held_out.problems):,}{hint}"),))
-    for warning in filter(None, (held_out.note, *held_out.warnings)):
-        reporter.warn(warning)
 
 
 def bounded(
@@ -185,14 +163,6 @@ def _described(opened: _Opened, config: EvalConfig, template: Template, held_out
         **({"note": held_out.note} if held_out.note else {}),
     }
     return described | protocol_described(config)
-
-
-def protocol_described(config: EvalConfig) -> dict[str, Any]:
-    """The protocol of an evaluation and every departure from it; empty without one."""
-    if config.protocol is None:
-        return {}
-    found = [asdict(each) for each in deviations(config.protocol, config.model_dump(mode="json"))]
-    return {"protocol": {"name": config.protocol, "deviations": found}}
 
 
 def _show(result: EvaluationResult, summary: Mapping[str, Any], limit: int, template: Template, reporter: Reporter) -> None:

@@ -20,7 +20,7 @@ from dunwu.data.first_rows import conversations_taken, preferences_taken
 from dunwu.data.generators.cost import estimate
 from dunwu.data.io.chat_examples import Counts, Example
 from dunwu.data.io.token_file import bytes_on_disk
-from dunwu.data.prompts import PromptLimit, make_prompts
+from dunwu.data.prompts import PromptLimit, asked_turns, make_prompts
 from dunwu.data.usable import held_out_problems, sift
 from dunwu.jobs.building import token_counter
 from dunwu.jobs.checks import Checked, check_data, check_sandbox
@@ -87,6 +87,20 @@ def preview_evaluation(model: str, config: EvalConfig, template: Template) -> li
     prompts = make_prompts(found.problems, template, tokenizer, MAX_PROMPT_TOKENS)
     lines.append(f"tokens of a prompt: {_spread(sorted(len(prompt.token_ids) for prompt in prompts))}")
     return [*lines, *as_read("first prompt", prompts[0].text, prompts[0].token_ids, tokenizer)]
+
+
+def preview_requests(config: EvalConfig, template: Template) -> list[str]:
+    """Rows, the requests to an endpoint and what they cost in tokens, and the first one's messages. Raises ``UserError`` as it would."""
+    found = held_out_problems(config, None, all_rows=True)
+    check_sandbox(found.problems)
+    lines = [f"rows: {found.splits}"] if found.splits else []
+    lines += [f"{name}: {text}" for name, text in dropped_facts(found.dropped)]
+    lines += [f"warning: {text}" for text in filter(None, (found.note, *found.warnings))]
+    asked = [asked_turns(problem, template) for problem in found.problems]
+    number = len(asked) * config.samples
+    read = sum(len(turn["content"]) for turns in asked for turn in turns) * config.samples // CHARACTERS
+    lines.append(f"{number:,} requests: about {read:,} tokens of prompts, at most {number * config.sampling.max_tokens:,} generated")
+    return [*lines, "first request:", *(f"| {turn['role']}: {clean(line)}" for turn in asked[0] for line in turn["content"].split("\n"))]
 
 
 def preview_sft(config: SftConfig) -> list[str]:
