@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,6 +79,9 @@ class ServeOptions:
     """Write one JSON line per request to stderr, without contents."""
     log_contents: bool = False
     """Write questions and answers into the access log as well."""
+    upstream: str | None = None
+    """Address of a server that computes instead of an engine here: vLLM, or another dunwu serve, with the same model; its key in
+    DUNWU_UPSTREAM_KEY."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     threads: Annotated[int, Field(ge=0)] = 0
@@ -96,6 +100,10 @@ def run(arguments: Sequence[str]) -> int:
     loopback = _is_loopback(options.host)
     if not keys.known and not loopback:
         raise UserError(f"--host {options.host} can be reached from outside: give --keys FILE or set {VARIABLE}, or use 127.0.0.1")
+    if options.upstream is not None and len(options.models) > 1:
+        raise UserError(f"--upstream {options.upstream} serves one model: name one, whose tokenizer and template are used")
+    if options.upstream is not None and not options.upstream.startswith(("http://", "https://")):
+        raise UserError(f"--upstream {options.upstream}: give an address such as http://127.0.0.1:8001")
     reporter = ConsoleReporter()
     models = [_Model.of(name, options, reporter) for name in options.models]
     _log(options.access_log or options.log_contents)
@@ -133,6 +141,7 @@ class _Model:
 
 def _serve(options: ServeOptions, models: Sequence[_Model], keys: object, listener: socket.socket, loopback: bool) -> None:
     from dunwu.models.loading import load_tokenizer
+    from dunwu.serving.backend import Backend
     from dunwu.serving.engine_link import EngineLink, EngineSettings
     from dunwu.serving.fair_queue import FairQueue
     from dunwu.serving.keys import Keys
@@ -140,6 +149,7 @@ def _serve(options: ServeOptions, models: Sequence[_Model], keys: object, listen
     from dunwu.serving.run import Served
     from dunwu.serving.serve import build, serve
     from dunwu.serving.settings import ServerSettings
+    from dunwu.serving.upstream import KEY, Upstream
 
     assert isinstance(keys, Keys)
     hosts = (*LOOPBACK_HOSTS, options.host, *options.allow_host) if loopback else options.allow_host
@@ -155,10 +165,14 @@ def _serve(options: ServeOptions, models: Sequence[_Model], keys: object, listen
     served: dict[str, Served] = {}
     for each in models:
         model = ServedModel(each.name, load_tokenizer(each.path), each.template, each.sampling)
-        engine = EngineSettings(each.path, options.device, options.threads, options.slots)
+        engine: Backend
+        if options.upstream is None:
+            engine = EngineLink(EngineSettings(each.path, options.device, options.threads, options.slots))
+        else:
+            engine = Upstream(options.upstream, model.tokenizer, os.environ.get(KEY, ""))
         if each.name in served:
             raise UserError(f"two models are named {each.name}: serve folders with different names")
-        served[each.name] = Served(model, EngineLink(engine), FairQueue(options.slots, options.queue))
+        served[each.name] = Served(model, engine, FairQueue(options.slots, options.queue))
     served.setdefault(REASONER, served[models[0].name])
     address = f"http://{_address(listener)}"
 

@@ -91,3 +91,4 @@ class CompletionBody(SamplingBody):
     echo: bool | None = None
     best_of: int | None = None
     suffix: str | None = None
+    return_token_ids: bool | None = None

@@ -25,6 +25,7 @@ class Delta:
 
     parts: Parts = field(default_factory=Parts)
     logprobs: list[TokenLogprob] = field(default_factory=list)
+    token_ids: list[int] = field(default_factory=list)
     finish: str | None = None
 
 
@@ -62,6 +63,7 @@ class Choice:
 
     def _read(self, token: int, logprob: float, ending: bool, delta: Delta) -> None:
         self.tokens += 1
+        delta.token_ids.append(token)
         thinking = self._splitter is not None and self._splitter.thinking
         delta.parts += self._shown(self._split("" if ending else self._reader.read(token)))
         # Tags that open or close a chain of thought count as part of it.

@@ -93,6 +93,7 @@ class Answer:
         self._choices = [Choice(served.model, asking.opened, asking.stop, asking.logprobs, whole=not self._chat) for _ in asking.calls]
         self._run = Run(served, caller.name, asking.calls, service.settings.deadline)
         self._began = time.monotonic()
+        self._token_ids = isinstance(body, CompletionBody) and bool(body.return_token_ids)
         self._first, self._closed = True, False
         self._said = [Parts() for _ in asking.calls] if service.settings.log_contents else []
 
@@ -104,6 +105,7 @@ class Answer:
                 async for place, delta in self._deltas():
                     found[place].parts += delta.parts
                     found[place].logprobs += delta.logprobs
+                    found[place].token_ids += delta.token_ids
                     found[place].finish = delta.finish
         finally:
             self._account()
@@ -169,15 +171,19 @@ class Answer:
     def _chunk_choices(self, place: int, delta: Delta) -> list[Json]:
         if self._chat:
             return answers.chat_deltas(place, delta, self._asking.logprobs)
-        if not (delta.parts.content or delta.logprobs or delta.finish):
+        if not (delta.parts.content or delta.logprobs or delta.finish or (self._token_ids and delta.token_ids)):
             return []
-        return [answers.text_choice(place, delta, self._asking.logprobs)]
+        return [self._with_ids(answers.text_choice(place, delta, self._asking.logprobs), delta)]
 
     def _text_choice(self, place: int, delta: Delta) -> Json:
         found = answers.text_choice(place, delta, self._asking.logprobs)
         if self._asking.echoed:
             found["text"] = self._asking.echoed[place] + found["text"]
-        return found
+        return self._with_ids(found, delta)
+
+    def _with_ids(self, choice: Json, delta: Delta) -> Json:
+        """With the tokens, as vLLM gives them on request."""
+        return {**choice, "token_ids": delta.token_ids} if self._token_ids else choice
 
     def _kind(self, chunk: bool) -> str:
         return "text_completion" if not self._chat else "chat.completion.chunk" if chunk else "chat.completion"
