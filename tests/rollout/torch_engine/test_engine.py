@@ -11,7 +11,7 @@ import torch
 from dunwu.errors import ModelError, TrainingError, UserError
 from dunwu.models.logprobs import token_logprobs
 from dunwu.rollout.base import group_requests
-from dunwu.rollout.torch_engine import scheduler
+from dunwu.rollout.torch_engine import generation, scheduler
 from dunwu.rollout.torch_engine.cache import KVCache
 from dunwu.rollout.torch_engine.engine import TorchEngine
 from dunwu.rollout.torch_engine.forward import decode, prefill
@@ -134,12 +134,12 @@ def test_each_prompt_is_read_once(
         read.extend(lengths_P.tolist())
         return prefill(weights, token_ids_PT, lengths_P, rope)
 
-    def counted_natively(decoder: NativeDecoder, prompts: Sequence[Sequence[int]], places: Sequence[int]) -> torch.Tensor:
-        read.extend(map(len, prompts))
-        return read_natively(decoder, prompts, places)
+    def counted_natively(decoder: NativeDecoder, prompts: Any, places: Sequence[int], parts: Sequence[range]) -> torch.Tensor:
+        read.extend(map(len, parts))
+        return read_natively(decoder, prompts, places, parts)
 
     read_natively = NativeDecoder.read
-    monkeypatch.setattr(scheduler, "prefill", counted)
+    monkeypatch.setattr(generation, "prefill", counted)
     monkeypatch.setattr(NativeDecoder, "read", counted_natively)
     monkeypatch.setattr(scheduler, "PREFILL_TOKENS", 30)
     make_engine(make_model("qwen2"), tokenizer, 3).generate(group_requests(make_prompts(LENGTHS), SAMPLED, 4, range(28)))
@@ -242,7 +242,7 @@ def test_checking_seldom_changes_nothing(
 ) -> None:
     model, prompts = make_model("qwen2"), make_prompts(LENGTHS)
     often = TorchEngine(model, tokenizer, 4, native=False).generate(group_requests(prompts, SAMPLED, 2, range(14)))
-    monkeypatch.setattr(scheduler, "STEPS_BETWEEN_CHECKS", {"cpu": 7})
+    monkeypatch.setattr(generation, "STEPS_BETWEEN_CHECKS", {"cpu": 7})
     assert tokens_of(TorchEngine(model, tokenizer, 4, native=False).generate(group_requests(prompts, SAMPLED, 2, range(14)))) == tokens_of(
         often
     )

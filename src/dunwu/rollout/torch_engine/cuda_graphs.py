@@ -2,7 +2,7 @@
 
 A graph replays fixed kernels on fixed memory, so all that a step reads and writes stays where it is, and there is one graph for each number
 of rows and each length that attention reads, both rounded up. It is captured where it is first needed. Rows beyond those in use are
-computed and ignored. The host looks for finished rollouts after every `STEPS` tokens.
+computed and ignored. The host looks for requests that have ended after every `STEPS` tokens.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import torch
 
 from dunwu.rollout.torch_engine.cache import KVCache
 from dunwu.rollout.torch_engine.forward import Attention, Rope, decode
+from dunwu.rollout.torch_engine.generation import Generation
 from dunwu.rollout.torch_engine.sampling import draw
-from dunwu.rollout.torch_engine.scheduler import Generation, Waiting, Work, read_prompts
-from dunwu.rollout.torch_engine.slots import Finished, Slots
+from dunwu.rollout.torch_engine.scheduler import Drawn, Waiting
+from dunwu.rollout.torch_engine.slots import Slots
 from dunwu.rollout.torch_engine.weights import DecoderWeights
 from dunwu.types import SamplingParams
 
@@ -40,11 +41,11 @@ def round_up(value: int, multiple: int) -> int:
 
 
 class Stepper:
-    """Steps of rollouts with the same sampling parameters: their slots, and the graphs that step them."""
+    """Steps of requests with the same sampling parameters: their slots, and the graphs that step them."""
 
     def __init__(self, weights: DecoderWeights, rope: Rope, cache: KVCache, params: SamplingParams, attention: Attention) -> None:
-        self.weights, self.rope, self._params, self._attention = weights, rope, params, attention
-        self.slots = Slots(cache, cache.kv.shape[2], params.max_tokens, params.stop_token_ids)
+        self.weights, self.rope, self.params, self._attention = weights, rope, params, attention
+        self.slots = Slots(cache, cache.kv.shape[2], params.max_tokens, len(params.stop_token_ids))
         self.slots.idle()
         self._graphs: dict[tuple[int, int], Replay] = {}
         self._captures = True
@@ -68,7 +69,7 @@ class Stepper:
         slots = self.slots.rows(0, rows)
         logits = decode(self.weights, slots.last_tokens(), slots.lengths, longest, self.slots.cache, self.rope, self._attention)
         slots.advance()
-        slots.record(*draw(logits, slots.seeds, slots.counts, self._params))
+        slots.record(*draw(logits, slots.seeds, slots.counts, self.params))
 
     def _keep(self, shape: tuple[int, int], step: Replay) -> None:
         # In another thread than the trainer's a capture could meet the trainer's allocations: there each kernel is launched.
@@ -96,21 +97,20 @@ def capture(step: Replay, pool: Any) -> Replay:
 class GraphedGeneration(Generation):
     """A `Generation` on the slots of a ``Stepper``."""
 
-    def __init__(self, work: Work, stepper: Stepper) -> None:
-        self._work, self.cache, self._slots, self.stepper = work, stepper.slots.cache, stepper.slots, stepper
-        self._waiting = Waiting(work, lambda prompts: read_prompts(stepper.weights, prompts, stepper.rope))
+    def __init__(self, stepper: Stepper) -> None:
+        super().__init__(stepper.weights, stepper.rope, stepper.slots)
+        self.stepper = stepper
 
     @torch.inference_mode()
-    def step(self) -> list[Finished]:
-        """Fill free slots, sample `STEPS` tokens per slot, remove and return finished rollouts."""
+    def step(self, waiting: Waiting) -> list[Drawn]:
+        """See ``Decoding``: `STEPS` tokens for each slot."""
         first = self._slots.used
         self._logits = None
-        self._admit()
+        self._admit(waiting)
         if self._logits is not None:
-            rows = self._slots.rows(first)
-            rows.record(*draw(self._logits, rows.seeds, rows.counts, self._work.params))
+            self._draw(self._slots.rows(first), self._logits, first)
         for _ in range(STEPS):
             self.stepper()
-        finished = self._slots.pop_finished()
+        ended = self._slots.pop_ended()
         self._slots.idle()
-        return finished
+        return ended

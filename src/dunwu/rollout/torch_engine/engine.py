@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -15,14 +15,17 @@ from dunwu.models.native import NativeUnavailable, check_ids
 from dunwu.models.precision import torch_precision
 from dunwu.models.protocols import CausalLM, Tokenizer
 from dunwu.rollout.base import OnCompletion
+from dunwu.rollout.requests import Progress
 from dunwu.rollout.torch_engine.cache import KVCache
 from dunwu.rollout.torch_engine.cuda_graphs import CAPACITY, KEPT_BYTES, GraphedGeneration, Stepper, round_up
 from dunwu.rollout.torch_engine.forward import Attention, masked_sdpa
+from dunwu.rollout.torch_engine.generation import Generation
 from dunwu.rollout.torch_engine.native.decoder import NativeDecoder, Precision
 from dunwu.rollout.torch_engine.native.generation import NativeGeneration
 from dunwu.rollout.torch_engine.rollout_copy import RolloutCopy
-from dunwu.rollout.torch_engine.scheduler import Generation, Work
-from dunwu.rollout.torch_engine.slots import Finished
+from dunwu.rollout.torch_engine.room import Room
+from dunwu.rollout.torch_engine.scheduler import Scheduler
+from dunwu.rollout.torch_engine.slots import Slots
 from dunwu.rollout.torch_engine.weights import DecoderWeights, check_supported, decoder_weights, rope_table
 from dunwu.types import Completion, Request, SamplingParams, TokenSequence
 
@@ -47,6 +50,7 @@ class TorchEngine:
         check_supported(model)
         assert max_batch >= 1, f"max_batch is {max_batch}"
         self.policy_version = 0
+        self._positions: int = model.config.max_position_embeddings
         self._model, self._tokenizer, self._max_batch = model, tokenizer, max_batch
         self._silent_ids = {tokenizer.pad_token_id, tokenizer.eos_token_id}
         self._cache: KVCache | None = None
@@ -69,37 +73,57 @@ class TorchEngine:
         return stop_token_ids(self._tokenizer, self._model)
 
     def generate(self, requests: Sequence[Request], on_completion: OnCompletion | None = None) -> list[Completion]:
-        """See ``Engine.generate``. Requests with different sampling parameters run one kind after the other, and calls of threads in turn.
+        """See ``Engine.generate``. Calls of threads take turns.
 
+        With torch, requests with different sampling parameters run one kind after the other: its last bits depend on what runs together.
         Raises ``TrainingError`` if the logits are not finite.
         """
-        self._check_fit(requests)
+        check_fit(requests, self._positions, self._model.config.vocab_size)
         with self._generating:
             return self._generate(requests, on_completion)
 
+    def requests(self, room: Room | None = None) -> Scheduler:
+        """A scheduler for requests that come one by one. As long as it is used, nothing else may be: ``generate``, say.
+
+        Torch reads whole prompts, draws one token a step, and keeps no prompts. Raises ``UserError`` if there is no memory.
+        """
+        room = (room or Room()).within(self._positions, self._position_bytes())
+        decoding = self._decoding_of_streams(room)
+        vocabulary = self._model.config.vocab_size
+        return Scheduler(
+            decoding,
+            check=lambda request: check_fit([request], room.context, vocabulary),
+            wake=lambda: self._follow(decoding, room.context),
+        )
+
     def _generate(self, requests: Sequence[Request], on_completion: OnCompletion | None) -> list[Completion]:
         completions: dict[int, Completion] = {}
-        for params in dict.fromkeys(request.params for request in requests):
-            places = [place for place, request in enumerate(requests) if request.params == params]
-            for index, completion in self._run(Work.of([requests[place] for place in places], params)):
+        kinds = {None} if self._native is not None else dict.fromkeys(request.params for request in requests)
+        for params in kinds:
+            places = [place for place, request in enumerate(requests) if params in (None, request.params)]
+            for index, completion in self._run([requests[place] for place in places]):
                 completions[places[index]] = completion
                 if on_completion is not None:
                     on_completion(places[index], completion)
         return [completions[place] for place in range(len(requests))]
 
-    def _run(self, work: Work) -> Iterator[tuple[int, Completion]]:
-        """Yields completions as they finish, with the index of their rollout in ``work``."""
-        generation = self._begin(work, max(map(len, work.token_ids)) + work.params.max_tokens)
-        version = self.policy_version
+    def _run(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
+        """Yields completions as they finish, with the index of their request."""
+        if not requests:
+            return
+        decoding = self._decoding_of(requests)
+        scheduler, version = Scheduler(decoding, streams=False), self.policy_version
         try:
-            while generation.running:
-                for finished in generation.step():
-                    yield finished.rollout, self._completion(finished, work.params, version)
+            for request in requests:
+                scheduler.submit(request)
+            while scheduler.running or scheduler.waiting:
+                for progress in scheduler.step():
+                    yield progress.id, self._completion(progress, version)
         except TrainingError:
             if self._native is not None:
                 self._native.forget()
             raise
-        self._keep(generation)
+        self._keep(decoding)
 
     @torch.no_grad()
     def load_weights(self, version: int, state: Mapping[str, Tensor] | None = None) -> None:
@@ -135,20 +159,60 @@ class TorchEngine:
             self.decoder += f" ({reason})"
 
     @torch.inference_mode()
-    def _begin(self, work: Work, capacity: int) -> Generation | NativeGeneration:
+    def _decoding_of(self, requests: Sequence[Request]) -> Generation | NativeGeneration:
+        """For requests that are all known; with torch, of one kind."""
+        prompts = 1 + sum(one.token_ids != next.token_ids for one, next in pairwise(requests))
+        longest, most = max(len(each.token_ids) for each in requests), max(each.params.max_tokens for each in requests)
+        capacity = max(len(each.token_ids) + each.params.max_tokens for each in requests)
+        slots = min(self._max_batch, len(requests))
         if self._native is not None:
-            if self._changed():  # packing takes seconds for a large model
-                self._native.load(decoder_weights(self._model))
-            return NativeGeneration(work, rope_table(self._model, capacity), self._native, self._max_batch)
-        weights = self._weights()
-        cache = self._take_cache(weights, min(self._max_batch, work.rollouts), round_up(capacity, CAPACITY) if self.graphs else capacity)
+            decoder = self._packed_decoder(capacity)
+            # Requests start in order: of the prompts in use, all but the last have started all their requests.
+            return NativeGeneration(decoder, slots, min(prompts, slots + 1), most, longest)
+        params, weights = requests[0].params, self._weights()
+        cache = self._take_cache(weights, slots, round_up(capacity, CAPACITY) if self.graphs else capacity)
         rope = rope_table(self._model, cache.capacity, weights.embedding.dtype)
         if not self.graphs:
-            return Generation(work, weights, rope, cache, self._max_batch, self.attention)
-        key = work.params, self.attention
+            return Generation(weights, rope, Slots(cache, slots, most, len(params.stop_token_ids)), self.attention)
+        key = params, self.attention
         if key not in self._steppers:
             self._steppers[key] = Stepper(weights, rope, cache, *key)
-        return GraphedGeneration(work, self._steppers[key])
+        return GraphedGeneration(self._steppers[key])
+
+    @torch.inference_mode()
+    def _decoding_of_streams(self, room: Room) -> Generation | NativeGeneration:
+        slots, context = room.slots, room.context
+        if self._native is not None:
+            places = slots + 1 + room.prompts_kept
+            return NativeGeneration(self._packed_decoder(context), slots, places, context, context, room)
+        weights = self._weights()
+        cache = self._take_cache(weights, slots, context)
+        rope = rope_table(self._model, cache.capacity, weights.embedding.dtype)
+        return Generation(weights, rope, Slots(cache, slots, context, 1), self.attention, steps_between_checks=1)
+
+    def _position_bytes(self) -> int:
+        """Of the keys and values of one token."""
+        weights = decoder_weights(self._model)
+        rounded = self._native.precision == "bfloat16" if self._native is not None else self._copied_as == torch.bfloat16
+        return 2 * len(weights.layers) * weights.kv_heads * weights.head_dim * (2 if rounded else 4)
+
+    @torch.inference_mode()
+    def _follow(self, decoding: Generation | NativeGeneration, positions: int) -> None:
+        """Take up weights that have changed since the last request."""
+        if isinstance(decoding, Generation):
+            decoding.weights = self._weights()
+        elif self._changed():
+            self._packed = ()
+            self._packed_decoder(positions)
+            decoding.forget_prompts()
+
+    def _packed_decoder(self, capacity: int) -> NativeDecoder:
+        """The native decoder with the current weights, for that many positions."""
+        assert self._native is not None, "there is one"
+        if self._changed():  # packing takes seconds for a large model
+            self._native.load(decoder_weights(self._model))
+        self._native.use_rope(rope_table(self._model, capacity))
+        return self._native
 
     def _changed(self) -> bool:
         """True once after each change of the weights."""
@@ -183,29 +247,29 @@ class TorchEngine:
         else:
             self._steppers = {}
 
-    def _check_fit(self, requests: Sequence[Request]) -> None:
-        limit, vocabulary = self._model.config.max_position_embeddings, self._model.config.vocab_size
-        for place, request in enumerate(requests):
-            length, most = len(request.token_ids), request.params.max_tokens
-            assert most >= 1, f"max_tokens is {most}"
-            if length == 0:
-                raise UserError(f"request {place} has no tokens; check the template")
-            if length + most > limit:
-                raise UserError(
-                    f"request {place} has {length} tokens; with max_tokens {most} that is more than the model's {limit} positions; lower"
-                    " max_tokens or shorten the prompt"
-                )
-        check_ids(dict.fromkeys(request.token_ids for request in requests), vocabulary)
-
-    def _completion(self, finished: Finished, params: SamplingParams, version: int) -> Completion:
-        if not all(map(math.isfinite, finished.logprobs)):
+    def _completion(self, progress: Progress, version: int) -> Completion:
+        if progress.finish == "error":
             remedy = "resume from an earlier checkpoint" if version else "its weights or config.json are corrupt: load another checkpoint"
             raise TrainingError(f"policy {version} gives logits that are not finite; {remedy}")
-        ids = finished.token_ids
-        stopped = ids[-1] in params.stop_token_ids
+        ids, stopped = progress.token_ids, progress.finish == "stop"
         shown = [token for token in (ids[:-1] if stopped else ids) if token not in self._silent_ids]
         text = self._tokenizer.decode(shown, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return Completion(TokenSequence.drawn(ids, finished.logprobs, version), text, "stop" if stopped else "length")
+        return Completion(TokenSequence.drawn(ids, progress.logprobs, version), text, "stop" if stopped else "length")
+
+
+def check_fit(requests: Sequence[Request], limit: int, vocabulary: int) -> None:
+    """Raise ``UserError`` for a request that does not fit ``limit`` positions, and ``ModelError`` for one with unknown tokens."""
+    for place, request in enumerate(requests):
+        length, most = len(request.token_ids), request.params.max_tokens
+        assert most >= 1, f"max_tokens is {most}"
+        if length == 0:
+            raise UserError(f"request {place} has no tokens; check the template")
+        if length + most > limit:
+            raise UserError(
+                f"request {place} has {length} tokens; with max_tokens {most} that is more than the model's {limit} positions; lower"
+                " max_tokens or shorten the prompt"
+            )
+    check_ids(dict.fromkeys(request.token_ids for request in requests), vocabulary)
 
 
 def copied_as(model: CausalLM, precision: Precision) -> torch.dtype | None:

@@ -9,6 +9,8 @@ products round differently; a draw within that distance of a boundary may then f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -43,6 +45,25 @@ def uniforms(seeds: Tensor, positions: Tensor) -> Tensor:
     return _shift_right(bits, 64 - _UNIFORM_BITS).to(torch.float32) * 2.0**-_UNIFORM_BITS
 
 
+def filters(params: SamplingParams) -> bool:
+    """True if some tokens can never be drawn, though their probability is not 0."""
+    return params.temperature > 0 and (params.top_k > 0 or params.top_p < 1 or params.min_p > 0)
+
+
+def draw_each(logits: Tensor, seeds: Tensor, positions: Tensor, params: Sequence[SamplingParams]) -> tuple[Tensor, Tensor]:
+    """`draw` with parameters for each row."""
+    kinds: dict[tuple[float, ...], list[int]] = {}
+    for row, each in enumerate(params):
+        kinds.setdefault((each.temperature, each.top_p, each.top_k, each.min_p), []).append(row)
+    if len(kinds) == 1:
+        return draw(logits, seeds, positions, params[0])
+    tokens, logprobs = torch.empty_like(positions), torch.empty(len(params), device=logits.device)
+    for rows in kinds.values():
+        at = torch.tensor(rows, device=logits.device)
+        tokens[at], logprobs[at] = draw(logits[at], seeds[at], positions[at], params[rows[0]])
+    return tokens, logprobs
+
+
 def draw(logits: Tensor, seeds: Tensor, positions: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
     """Draw one token a row from ``logits`` (n, V): token ids (n) int64 and their behaviour log-probabilities (n) float32.
 
@@ -67,7 +88,7 @@ def _draw(logits: Tensor, seeds: Tensor, positions: Tensor, params: SamplingPara
         logits = logits.float() / params.temperature
     probs = logits.softmax(dim=-1, dtype=torch.float32)
     uniform = uniforms(seeds, positions)[:, None]
-    if params.top_k == 0 and params.top_p >= 1 and params.min_p <= 0:
+    if not filters(params):
         chosen, mass, total = _invert(probs, uniform)
         return chosen[:, 0], mass.log()[:, 0]
     kept, token_ids = _filtered(probs, params)

@@ -1,154 +1,162 @@
-"""Continuous batching: prompts are prefilled in batches, rollouts take slots as they become free, every step decodes all used slots."""
+"""The one scheduler: requests wait in order, take slots as these become free, and all that have one decode together, each as it asks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate, groupby
+from typing import Protocol
 
-import torch
-from torch import Tensor
+from dunwu.rollout.requests import Finish, Progress
+from dunwu.types import Request
 
-from dunwu.rollout.torch_engine.cache import KVCache
-from dunwu.rollout.torch_engine.forward import Attention, Rope, decode, masked_sdpa, prefill
-from dunwu.rollout.torch_engine.sampling import as_int64, draw
-from dunwu.rollout.torch_engine.slots import Finished, Prefilled, Slots
-from dunwu.rollout.torch_engine.weights import DecoderWeights
-from dunwu.types import Request, SamplingParams
-
-# Tokens, including padding, of the prompts that are prefilled together; limits what waits for a slot.
+# Tokens, including padding, of the prompts that are read together; limits what waits for a slot.
 PREFILL_TOKENS = 8192
-# Checking for finished rollouts makes the host wait for the device: free on a CPU, not on an accelerator.
-STEPS_BETWEEN_CHECKS = {"cpu": 1}
-DEFAULT_STEPS_BETWEEN_CHECKS = 8
 
 
-@dataclass(frozen=True)
-class Work:
-    """What to generate: prompts as token ids, and rollouts, each with its prompt (``sources``, ascending) and its seed."""
+@dataclass(eq=False, slots=True)
+class SharedPrompt:
+    """A prompt of neighbouring requests, read once for all of them: how many of them wait, and how many have not ended."""
 
-    token_ids: Sequence[Sequence[int]]
-    sources: Sequence[int]
-    seeds: Sequence[int]
-    params: SamplingParams
+    token_ids: tuple[int, ...]
+    waiting: int = 0
+    unfinished: int = 0
 
-    @classmethod
-    def of(cls, requests: Sequence[Request], params: SamplingParams) -> Work:
-        """A rollout for each request; neighbours with the same tokens share a prompt."""
-        prompts: list[tuple[int, ...]] = []
-        sources = []
-        for request in requests:
-            if not prompts or prompts[-1] != request.token_ids:
-                prompts.append(request.token_ids)
-            sources.append(len(prompts) - 1)
-        return cls(prompts, sources, [request.seed for request in requests], params)
+
+@dataclass(eq=False, slots=True)
+class Ticket:
+    """A request on its way: ``told`` of its tokens have been reported; ``cached`` tokens of its prompt did not have to be read."""
+
+    id: int
+    request: Request
+    prompt: SharedPrompt
+    told: int = 0
+    cached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Tokens of a request with their behaviour log-probabilities: all, or with ``start`` those from there on."""
+
+    ticket: Ticket
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    start: int = 0
+
+
+Waiting = deque[Ticket]
+"""Requests that have no slot, in order; those of a prompt stand together."""
+
+
+class Decoding(Protocol):
+    """The slots of a decoder. What a request gets depends on the weights and the request alone, but for rounding by torch."""
 
     @property
-    def rollouts(self) -> int:
-        """Number of rollouts."""
-        return len(self.seeds)
+    def running(self) -> int:
+        """Requests in slots."""
+        ...
 
-    @cached_property
-    def counts(self) -> list[int]:
-        """Number of rollouts of each prompt."""
-        return [len(list(members)) for _, members in groupby(self.sources)]
+    def step(self, waiting: Waiting) -> list[Drawn]:
+        """Give free slots to the first of ``waiting``, draw for every slot, remove and return the requests that have ended."""
+        ...
 
-    @cached_property
-    def ends(self) -> list[int]:
-        """For each prompt the index after its last rollout."""
-        return list(accumulate(self.counts))
+    def news(self) -> list[Drawn]:
+        """What each request in a slot has drawn since it was told."""
+        ...
 
-
-class Waiting:
-    """Rollouts that have not started, in order. A prompt is prefilled once, together with its neighbours, when its first rollout starts."""
-
-    def __init__(self, work: Work, read: Callable[[Sequence[Sequence[int]]], Prefilled]) -> None:
-        self._work, self._read = work, read
-        self._next = 0
-        self._batch: Prefilled | None = None
-        self._batch_prompts = range(0)
-
-    def __bool__(self) -> bool:
-        return self._next < self._work.rollouts
-
-    def take(self, room: int) -> tuple[Prefilled, list[int], list[int]]:
-        """Up to ``room`` rollouts with prompts in one prefilled batch: the batch, the index of each prompt in it, the rollouts."""
-        work, prompt = self._work, self._work.sources[self._next]
-        if self._batch is None or prompt not in self._batch_prompts:
-            self._batch_prompts = self._following_prompts(prompt)
-            self._batch = self._read([work.token_ids[p] for p in self._batch_prompts])
-        end = work.ends[self._batch_prompts.stop - 1]
-        rollouts = list(range(self._next, min(self._next + room, end)))
-        self._next += len(rollouts)
-        sources = [work.sources[rollout] - self._batch_prompts.start for rollout in rollouts]
-        batch = self._batch
-        if self._next == end:
-            self._batch = None  # its last rollout has started: free the memory
-        return batch, sources, rollouts
-
-    def _following_prompts(self, first: int) -> range:
-        longest, end = len(self._work.token_ids[first]), first + 1
-        while end < len(self._work.token_ids):
-            longest = max(longest, len(self._work.token_ids[end]))
-            if (end + 1 - first) * longest > PREFILL_TOKENS:
-                break
-            end += 1
-        return range(first, end)
+    def remove(self, ticket: Ticket, sound: bool = True) -> None:
+        """Free the slot and the prompt of a request, or if it waits what its prompt has. Not ``sound``: what it holds is not finite."""
+        ...
 
 
-class Generation:
-    """One call of ``generate``: steps until every rollout has finished."""
+class Scheduler:
+    """Answers requests with a ``Decoding``; see ``RequestEngine``.
+
+    ``streams``: a step reports all new tokens; else each request is reported once, when it ends. ``check`` raises for a request that
+    cannot be answered; ``wake`` is called before the first step after a time without requests.
+    """
 
     def __init__(
-        self, work: Work, weights: DecoderWeights, rope: Rope, cache: KVCache, max_batch: int, attention: Attention = masked_sdpa
+        self,
+        decoding: Decoding,
+        streams: bool = True,
+        check: Callable[[Request], None] = lambda request: None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
-        self._work, self._weights, self._rope, self.cache, self._attention = work, weights, rope, cache, attention
-        self._slots = Slots(cache, min(max_batch, work.rollouts), work.params.max_tokens, work.params.stop_token_ids)
-        self._waiting = Waiting(work, lambda prompts: read_prompts(weights, prompts, rope))
-        self._logits: Tensor | None = None
-        self._steps = 0
-        self._steps_between_checks = STEPS_BETWEEN_CHECKS.get(cache.kv.device.type, DEFAULT_STEPS_BETWEEN_CHECKS)
+        self._decoding, self._streams, self._check, self._wake = decoding, streams, check, wake
+        self._tickets: dict[int, Ticket] = {}
+        self._waiting: Waiting = deque()
+        self._cancelled: list[Progress] = []
+        self._next = 0
 
     @property
-    def running(self) -> bool:
-        """True while a rollout is unfinished."""
-        return bool(self._waiting) or self._slots.used > 0
+    def running(self) -> int:
+        """See ``RequestEngine.running``."""
+        return self._decoding.running
 
-    @torch.inference_mode()
-    def step(self) -> list[Finished]:
-        """Fill free slots, sample one token per slot, remove and return finished rollouts, feed the others."""
-        slots = self._slots
-        self._admit()
-        rows = slots.rows()
-        rows.record(*draw(self._next_logits(), rows.seeds, rows.counts, self._work.params))
-        self._steps += 1
-        finished = slots.pop_finished() if self._steps % self._steps_between_checks == 0 else []
-        self._logits = None
-        if slots.used:
-            rows, longest = slots.rows(), slots.longest + 1
-            self._logits = decode(self._weights, rows.last_tokens(), rows.lengths, longest, slots.cache, self._rope, self._attention)
-            rows.advance()
-            slots.count_step()
-        return finished
+    @property
+    def waiting(self) -> int:
+        """See ``RequestEngine.waiting``."""
+        return len(self._waiting)
 
-    def _admit(self) -> None:
-        while self._waiting and self._slots.room:
-            batch, sources, rollouts = self._waiting.take(self._slots.room)
-            seeds = [as_int64(self._work.seeds[rollout]) for rollout in rollouts]
-            logits = self._slots.admit(batch, sources, rollouts, seeds)
-            self._logits = logits if self._logits is None else torch.cat((self._logits, logits))
+    def submit(self, request: Request) -> int:
+        """See ``RequestEngine.submit``."""
+        self._check(request)
+        last = self._waiting[-1].prompt if self._waiting else None
+        prompt = last if last is not None and last.token_ids == request.token_ids else SharedPrompt(request.token_ids)
+        prompt.waiting, prompt.unfinished = prompt.waiting + 1, prompt.unfinished + 1
+        ticket = Ticket(self._next, request, prompt)
+        self._tickets[ticket.id] = ticket
+        self._waiting.append(ticket)
+        self._next += 1
+        return ticket.id
 
-    def _next_logits(self) -> Tensor:
-        assert self._logits is not None, "rollouts are running"
-        assert len(self._logits) == self._slots.used, "each slot in use needs its next logits"
-        return self._logits
+    def cancel(self, id: int) -> None:
+        """See ``RequestEngine.cancel``."""
+        if id in self._tickets:
+            ticket = self._tickets[id]
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+                ticket.prompt.waiting -= 1
+            self._cancelled.append(self._end(ticket, Drawn(ticket, (), (), ticket.told), "cancelled"))
+            self._decoding.remove(ticket)
+
+    def step(self) -> list[Progress]:
+        """See ``RequestEngine.step``."""
+        told, self._cancelled = self._cancelled, []
+        if not self._tickets:
+            return told
+        if not self._decoding.running:
+            self._wake()
+        ended = self._decoding.step(self._waiting)
+        told += [self._end(drawn.ticket, drawn, finish_of(drawn)) for drawn in ended]
+        for drawn in self._decoding.news() if self._streams else ():
+            if finite(drawn):
+                told.append(self._progress(drawn, None))
+            else:
+                told.append(self._end(drawn.ticket, drawn, "error"))
+                self._decoding.remove(drawn.ticket, sound=False)
+        return told
+
+    def _end(self, ticket: Ticket, drawn: Drawn, finish: Finish) -> Progress:
+        del self._tickets[ticket.id]
+        return self._progress(drawn, finish)
+
+    def _progress(self, drawn: Drawn, finish: Finish | None) -> Progress:
+        ticket = drawn.ticket
+        new = ticket.told - drawn.start
+        ticket.told = drawn.start + len(drawn.token_ids)
+        return Progress(ticket.id, drawn.token_ids[new:], drawn.logprobs[new:], finish, ticket.cached)
 
 
-def read_prompts(weights: DecoderWeights, prompts: Sequence[Sequence[int]], rope: Rope) -> Prefilled:
-    """Prefill some prompts together."""
-    device = weights.embedding.device
-    lengths = tuple(len(prompt) for prompt in prompts)
-    padded = torch.tensor([[*prompt, *[0] * (max(lengths) - len(prompt))] for prompt in prompts], device=device)
-    kv, logits = prefill(weights, padded, torch.tensor(lengths, device=device), rope)
-    return Prefilled(kv, logits, lengths)
+def finite(drawn: Drawn) -> bool:
+    """False if the model is broken."""
+    return all(map(math.isfinite, drawn.logprobs))
+
+
+def finish_of(drawn: Drawn) -> Finish:
+    """How a request that ended by itself ended."""
+    if not finite(drawn):
+        return "error"
+    return "stop" if drawn.token_ids[-1] in drawn.ticket.request.params.stop_token_ids else "length"

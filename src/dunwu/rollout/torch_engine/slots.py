@@ -1,26 +1,21 @@
-"""The slots of the decoding batch: the rollout of each, its length and its tokens.
+"""The slots of torch's decoding batch: the request of each, its length and its tokens.
 
-Slots in use are always 0..n-1. When rollouts finish, the last slots move into the gaps, so that no step computes an empty slot.
+Slots in use are always 0..n-1. When requests leave, the last slots move into the gaps, so that no step computes an empty slot.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from dunwu.rollout.torch_engine.cache import KVCache
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A finished rollout: its index, its tokens and their behaviour log-probabilities."""
-
-    rollout: int
-    token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
+from dunwu.rollout.torch_engine.sampling import as_int64
+from dunwu.rollout.torch_engine.scheduler import Drawn, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +31,31 @@ class Prefilled:
 class Rows:
     """Neighbouring slots as tensors with a row each: views, so an update of these is one of the slots.
 
-    ``lengths`` counts the tokens in the cache, ``counts`` those sampled; ``done`` is 1 where the rollout has ended or there is none: such
-    a row no longer grows. All are (n) int64. The last column of ``tokens`` and ``logprobs`` (n, max_tokens + 1) takes what a finished
-    rollout still samples before the next check.
+    ``lengths`` counts the tokens in the cache, ``counts`` those sampled, of at most ``limits``; ``done`` is 1 where the request has ended
+    or there is none: such a row no longer grows. All are (n) int64. ``tokens`` and ``logprobs`` (n, most + 1) have a column for what an
+    ended request still samples before the next check; ``stops`` (n, most stop tokens) holds -1 for none.
     """
 
     lengths: Tensor
     counts: Tensor
     seeds: Tensor
     done: Tensor
+    limits: Tensor
     tokens: Tensor
     logprobs: Tensor
     index: Tensor
     stops: Tensor
 
     def last_tokens(self) -> Tensor:
-        """The last sampled token of each rollout, (n) int64; the next input."""
+        """The last sampled token of each request, (n) int64; the next input."""
         return self.tokens[self.index, self.counts - 1]
 
     def record(self, tokens: Tensor, logprobs: Tensor) -> None:
-        """Append one sampled token (n) to each rollout, and mark those that it ends."""
+        """Append one sampled token (n) to each request, and mark those that it ends."""
         self.tokens[self.index, self.counts] = tokens
         self.logprobs[self.index, self.counts] = logprobs
         self.counts.add_(1 - self.done)
-        ended = (tokens[:, None] == self.stops).any(dim=1) | (self.counts == self.tokens.shape[1] - 1)
+        ended = (tokens[:, None] == self.stops).any(dim=1) | (self.counts == self.limits)
         self.done.bitwise_or_(ended.to(self.done.dtype))
 
     def advance(self) -> None:
@@ -68,20 +64,26 @@ class Rows:
 
 
 class Slots:
-    """State of up to ``size`` rollouts that decode together."""
+    """State of up to ``size`` requests that decode together, with up to ``most`` tokens each."""
 
-    def __init__(self, cache: KVCache, size: int, max_tokens: int, stop_token_ids: Sequence[int]) -> None:
+    def __init__(self, cache: KVCache, size: int, most: int, stops: int) -> None:
+        """``stops``: the stop tokens of a request; should one have more, there will be room for them."""
         device = cache.kv.device
-        self.cache, self.size, self.used = cache, size, 0
-        self._stops = torch.tensor(list(stop_token_ids), dtype=torch.int64, device=device)
+        self.cache, self.size = cache, size
+        self.tickets: list[Ticket] = []
+        self._stops = torch.full((size, stops), -1, dtype=torch.int64, device=device)
         self._index = torch.arange(size, device=device)
-        self._state = torch.zeros(4, size, dtype=torch.int64, device=device)
-        self._tokens = torch.zeros(size, max_tokens + 1, dtype=torch.int64, device=device)
-        self._logprobs = torch.zeros(size, max_tokens + 1, device=device)
-        self._rollouts: list[int] = []
+        self._state = torch.zeros(5, size, dtype=torch.int64, device=device)
+        self._tokens = torch.zeros(size, most + 1, dtype=torch.int64, device=device)
+        self._logprobs = torch.zeros(size, most + 1, device=device)
         # On the host, so that the longest length is known without the device: prompt length minus the step of admission.
         self._offsets: list[int] = []
         self._step = 0
+
+    @property
+    def used(self) -> int:
+        """Number of slots in use."""
+        return len(self.tickets)
 
     @property
     def room(self) -> int:
@@ -91,12 +93,12 @@ class Slots:
     def rows(self, start: int = 0, end: int | None = None) -> Rows:
         """Slots ``start`` to ``end``, by default those in use."""
         place = slice(start, self.used if end is None else end)
-        lengths, counts, seeds, done = self._state[:, place]
-        return Rows(lengths, counts, seeds, done, self._tokens[place], self._logprobs[place], self._index[: len(lengths)], self._stops)
+        state = self._state[:, place]
+        return Rows(*state, self._tokens[place], self._logprobs[place], self._index[: state.shape[1]], self._stops[place])
 
     @property
     def longest(self) -> int:
-        """An upper bound of ``lengths.max()`` with room for one more token; exact unless a finished rollout waits for the next check."""
+        """An upper bound of ``lengths.max()`` with room for one more token; exact unless an ended request waits for the next check."""
         return min(max(self._offsets) + self._step, self.cache.capacity - 1)
 
     def idle(self) -> None:
@@ -107,50 +109,75 @@ class Slots:
         """Note on the host that each slot in use was fed a token."""
         self._step += 1
 
-    def admit(self, prefilled: Prefilled, sources: Sequence[int], rollouts: Sequence[int], seeds: Sequence[int]) -> Tensor:
-        """Start ``rollouts``, each after prompt ``sources[i]`` of ``prefilled``; return their next logits."""
+    def admit(self, prefilled: Prefilled, sources: Sequence[int], tickets: Sequence[Ticket]) -> Tensor:
+        """Start requests, each after prompt ``sources[i]`` of ``prefilled``; return their next logits."""
         device = self._state.device
-        start, end = self.used, self.used + len(rollouts)
+        start, end = self.used, self.used + len(tickets)
         lengths = [prefilled.lengths[source] for source in sources]
-        source = torch.tensor(list(sources), device=device)
+        seeds, limits = [as_int64(each.request.seed) for each in tickets], [each.request.params.max_tokens for each in tickets]
+        source, none = torch.tensor(list(sources), device=device), [0] * len(lengths)
         self.cache.place(self._index[start:end], prefilled.kv, source)
-        self._state[:, start:end] = torch.tensor([lengths, [0] * len(lengths), list(seeds), [0] * len(lengths)], device=device)
-        self._rollouts += rollouts
+        self._state[:, start:end] = torch.tensor([lengths, none, seeds, none, limits], device=device)
+        self._set_stops(start, [each.request.params.stop_token_ids for each in tickets])
+        self.tickets += tickets
         self._offsets += [length - self._step for length in lengths]
-        self.used = end
         return prefilled.logits[source]
 
-    def pop_finished(self) -> list[Finished]:
-        """Remove and return the finished rollouts, and close the gaps."""
-        rows = self.rows()
-        ended = rows.done.nonzero().flatten()
-        if len(ended) == 0:
-            return []
-        tokens, logprobs, counts = rows.tokens[ended].cpu(), rows.logprobs[ended].cpu(), rows.counts[ended].tolist()
-        leaving = ended.tolist()
-        finished = [
-            Finished(self._rollouts[slot], tuple(tokens[i, :count].tolist()), tuple(logprobs[i, :count].tolist()))
-            for i, (slot, count) in enumerate(zip(leaving, counts, strict=True))
-        ]
-        self._close_gaps(leaving)
-        return finished
+    def _set_stops(self, start: int, stops: Sequence[Sequence[int]]) -> None:
+        most = max(map(len, stops))
+        if most > self._stops.shape[1]:
+            self._stops = pad(self._stops, (0, most - self._stops.shape[1]), value=-1)
+        rows = [[*each, *[-1] * (self._stops.shape[1] - len(each))] for each in stops]
+        self._stops[start : start + len(rows)] = torch.tensor(rows, dtype=torch.int64, device=self._stops.device)
 
-    def _close_gaps(self, leaving: list[int]) -> None:
-        kept = self.used - len(leaving)
+    def drawn(self, slots: Sequence[int], new: bool = False) -> list[Drawn]:
+        """What the requests of these slots have drawn: all, or what is ``new`` to those who asked."""
+        tickets = [self.tickets[slot] for slot in slots]
+        starts = [ticket.told if new else 0 for ticket in tickets]
+        at, start = torch.tensor([list(slots), starts], device=self._state.device)
+        counts = self._state[1, at].tolist()
+        most = max(count - each for count, each in zip(counts, starts, strict=True))
+        columns = (start[:, None] + torch.arange(most, device=start.device)).clamp(max=self._tokens.shape[1] - 1)
+        tokens, logprobs = (each[at].gather(1, columns).cpu() for each in (self._tokens, self._logprobs))
+        lengths = [count - each for count, each in zip(counts, starts, strict=True)]
+        return [
+            Drawn(ticket, tuple(tokens[i, :length].tolist()), tuple(logprobs[i, :length].tolist()), ticket.told if new else 0)
+            for i, (ticket, length) in enumerate(zip(tickets, lengths, strict=True))
+        ]
+
+    def pop_ended(self) -> list[Drawn]:
+        """Remove and return the requests that have ended, and close the gaps."""
+        ended = self.rows().done.nonzero().flatten().tolist()
+        if not ended:
+            return []
+        drawn = self.drawn(ended)
+        self.remove(ended, all(math.isfinite(each.logprobs[-1]) for each in drawn))
+        return drawn
+
+    def remove(self, leaving: Sequence[int], sound: bool = True) -> tuple[list[int], list[int]]:
+        """Free slots (ascending) and close the gaps: the slots whose requests have moved, and where to.
+
+        What is not ``sound`` is overwritten with zeros.
+        """
+        used, kept = self.used, self.used - len(leaving)
         gone = set(leaving)
         target = [slot for slot in leaving if slot < kept]
-        source = [slot for slot in range(kept, self.used) if slot not in gone]
+        source = [slot for slot in range(kept, used) if slot not in gone]
+        if not sound:
+            self.cache.kv[:, :, list(leaving)] = 0
         if source:
             self._move(source, target)
-        del self._rollouts[kept:], self._offsets[kept:]
-        self.used = kept
+        if not sound:
+            self.cache.kv[:, :, kept:used] = 0
+        del self.tickets[kept:], self._offsets[kept:]
+        return source, target
 
     def _move(self, source: list[int], target: list[int]) -> None:
         length = max(self._offsets[slot] for slot in source) + self._step
         for old, new in zip(source, target, strict=True):
-            self._rollouts[new], self._offsets[new] = self._rollouts[old], self._offsets[old]
+            self.tickets[new], self._offsets[new] = self.tickets[old], self._offsets[old]
         at, to = (torch.tensor(slots, device=self._state.device) for slots in (source, target))
         self.cache.move(at, to, length)
         self._state[:, to] = self._state[:, at]
-        self._tokens[to] = self._tokens[at]
-        self._logprobs[to] = self._logprobs[at]
+        for each in (self._stops, self._tokens, self._logprobs):
+            each[to] = each[at]

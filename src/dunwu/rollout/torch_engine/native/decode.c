@@ -59,18 +59,23 @@ typedef struct {
     Work *works;
 } Engine;
 
+/* What a step does with the logits of a sequence: draw a token here, leave that to the caller, or both. */
+typedef enum { DRAWN, SHOWN, DRAWN_AND_SHOWN } Way;
+
 /* What `run` works on: arrays by slot, and how tokens are drawn. */
 typedef struct {
-    int32_t *tokens;  /* [slots][max_tokens], what each sequence has drawn */
-    float *logprobs;  /* [slots][max_tokens] */
+    int32_t *tokens;  /* [slots][room], what each sequence has drawn */
+    float *logprobs;  /* [slots][room] */
     int32_t *counts;  /* tokens drawn; all but the last are in the cache */
     int32_t *done;    /* 1 when the sequence has ended */
-    const int32_t *prompts, *prompt_lengths; /* by slot */
+    const int32_t *prompts, *prompt_lengths;
     const int64_t *seeds;
-    const int32_t *stops;
-    int32_t stop_count, max_tokens;
-    float temperature;
-    float *logits; /* [n][vocabulary]: where not NULL, one step is made and nothing is drawn */
+    const float *temperatures;
+    const int32_t *limits; /* the most tokens of each sequence */
+    const int32_t *ways;   /* `Way`; where one is not DRAWN, the call makes one step */
+    const int32_t *stops;  /* [slots][stop_room], -1 where there is none */
+    int32_t stop_room, room;
+    float *logits; /* [n][vocabulary], for those that are shown */
 } Draw;
 
 /* Prompts to be read: arrays by token, those of a prompt in order. */
@@ -521,10 +526,10 @@ static int32_t draw_token(float *logits, int32_t vocabulary, float temperature, 
 
 static void record(const Draw *draw, int32_t slot, int32_t token, float logprob) {
     int32_t count = draw->counts[slot]++;
-    draw->tokens[(size_t)slot * draw->max_tokens + count] = token;
-    draw->logprobs[(size_t)slot * draw->max_tokens + count] = logprob;
-    int ended = count + 1 == draw->max_tokens || !isfinite(logprob);
-    for (int32_t i = 0; i < draw->stop_count; i++) ended |= draw->stops[i] == token;
+    draw->tokens[(size_t)slot * draw->room + count] = token;
+    draw->logprobs[(size_t)slot * draw->room + count] = logprob;
+    int ended = count + 1 == draw->limits[slot] || !isfinite(logprob);
+    for (int32_t i = 0; i < draw->stop_room; i++) ended |= draw->stops[(size_t)slot * draw->stop_room + i] == token;
     draw->done[slot] = ended;
 }
 
@@ -569,18 +574,19 @@ static void step(const Engine *e, const Team *team, Work *work, const Draw *draw
     const Shape *s = &e->shape;
     int32_t begin, end;
     share(team, work->rows, &begin, &end);
-    for (int32_t row = begin; row < end; row++) embed(e, work, row, draw->tokens[(size_t)slots[row] * draw->max_tokens + draw->counts[slots[row]] - 1]);
+    for (int32_t row = begin; row < end; row++) embed(e, work, row, draw->tokens[(size_t)slots[row] * draw->room + draw->counts[slots[row]] - 1]);
     meet(team);
     through_layers(e, team, work, &(Input){draw, slots, NULL});
     find_logits(e, team, work);
-    for (int32_t row = begin; row < end && !draw->logits; row++) {
-        int32_t slot = slots[row];
-        float logprob, at = uniform(draw->seeds[slot], draw->counts[slot]);
-        int32_t token = draw_token(work->logits + (size_t)row * e->head.outputs, s->vocabulary, draw->temperature, at, &logprob);
+    for (int32_t row = begin; row < end; row++) {
+        const int32_t slot = slots[row];
+        float logprob, *logits = work->logits + (size_t)row * e->head.outputs;
+        if (draw->ways[slot] != DRAWN) memcpy(draw->logits + (size_t)(work->first + row) * s->vocabulary, logits, (size_t)s->vocabulary * 4);
+        if (draw->ways[slot] == SHOWN) continue;
+        float at = uniform(draw->seeds[slot], draw->counts[slot]);
+        int32_t token = draw_token(logits, s->vocabulary, draw->temperatures[slot], at, &logprob);
         record(draw, slot, token, logprob);
     }
-    for (int32_t row = begin; row < end && draw->logits; row++)
-        memcpy(draw->logits + (size_t)(work->first + row) * s->vocabulary, work->logits + (size_t)row * e->head.outputs, (size_t)s->vocabulary * 4);
     meet(team);
 }
 
@@ -704,6 +710,27 @@ void dunwu_read(Engine *e, const Read *read, int32_t count, const int32_t *parts
                         : (Job){e, all, &e->works[0], read, NULL, NULL, 0, count, 0, &gate};
     }
     do_jobs(jobs, threads, (Job){e, {NULL, 0, 1}, &e->works[0], read, NULL, NULL, 0, count, 0, &gate}, &gate);
+}
+
+/* The first `count` tokens of one prompt, for another that begins alike. */
+void dunwu_copy(Engine *e, int32_t from, int32_t to, int32_t count) {
+    const size_t position = (size_t)e->shape.head_dim * e->element;
+    for (int32_t layer = 0; layer < e->shape.layers; layer++)
+        for (int32_t head = 0; head < e->shape.kv_heads; head++) {
+            char *known = prompt_keys(e, layer, from, head), *keys = prompt_keys(e, layer, to, head);
+            memcpy(keys, known, round_up(count, LANES) * position);
+            memcpy(prompt_values(e, keys), prompt_values(e, known), round_up(count, 2) * position);
+        }
+}
+
+/* Zeros in a slot and in a place of the prompt store: what is not finite there would reach what comes next. */
+void dunwu_blank(Engine *e, int32_t slot, int32_t prompt) {
+    const size_t position = 2 * (size_t)e->shape.head_dim * e->element;
+    for (int32_t layer = 0; layer < e->shape.layers; layer++)
+        for (int32_t head = 0; head < e->shape.kv_heads; head++) {
+            memset((char *)e->kv + kv_at(e, layer, slot, e->slots, head, e->capacity), 0, e->capacity * position);
+            memset(prompt_keys(e, layer, prompt, head), 0, e->prompt_capacity * position);
+        }
 }
 
 static int allocate_linear(const Engine *e, Linear *linear, int32_t outputs, int32_t inputs) {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, byref, c_float, c_int32, c_void_p
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from dunwu.errors import UserError
 from dunwu.isa import lacking
 from dunwu.models.native import NativeUnavailable, check_ids, declare, is_silu, library
 from dunwu.rollout.torch_engine.forward import Rope
+from dunwu.rollout.torch_engine.native.slot_state import DRAWN, SlotState
 from dunwu.rollout.torch_engine.weights import Affine, DecoderWeights
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -38,38 +38,17 @@ class _Shape(Structure):
     ]
 
 
+_ARRAYS = (
+    "tokens", "logprobs", "counts", "done", "prompts", "prompt_lengths", "seeds", "temperatures", "limits", "ways", "stops",
+)  # fmt: skip
+
+
 class _Draw(Structure):
-    _fields_ = [
-        *((name, c_void_p) for name in ("tokens", "logprobs", "counts", "done", "prompts", "prompt_lengths", "seeds", "stops")),
-        ("stop_count", c_int32),
-        ("max_tokens", c_int32),
-        ("temperature", c_float),
-        ("logits", c_void_p),
-    ]
+    _fields_ = [*((name, c_void_p) for name in _ARRAYS), ("stop_room", c_int32), ("room", c_int32), ("logits", c_void_p)]
 
 
 class _Read(Structure):
     _fields_ = [(name, c_void_p) for name in ("tokens", "positions", "prompts", "outputs", "logits")]
-
-
-@dataclass(frozen=True)
-class SlotState:
-    """What the decoder reads and writes for each slot. ``tokens`` and ``logprobs`` are (slots, max_tokens), the others (slots)."""
-
-    tokens: NDArray[np.int32]
-    logprobs: NDArray[np.float32]
-    counts: NDArray[np.int32]
-    done: NDArray[np.int32]
-    prompts: NDArray[np.int32]
-    prompt_lengths: NDArray[np.int32]
-    seeds: NDArray[np.int64]
-
-    @classmethod
-    def empty(cls, slots: int, max_tokens: int) -> SlotState:
-        """For ``slots`` sequences of up to ``max_tokens`` tokens."""
-        counts, done, prompts, lengths = (np.zeros(slots, np.int32) for _ in range(4))
-        tokens, logprobs = np.zeros((slots, max_tokens), np.int32), np.zeros((slots, max_tokens), np.float32)
-        return cls(tokens, logprobs, counts, done, prompts, lengths, np.zeros(slots, np.int64))
 
 
 class NativeDecoder:
@@ -136,49 +115,52 @@ class NativeDecoder:
         """Drop the cache: what is not finite in it would reach later sequences."""
         self._room = (0, 0, 0, 0)
 
-    def read(self, prompts: Sequence[Sequence[int]], places: Sequence[int]) -> Tensor:
-        """Read each prompt into its place of the prompt store; the logits (n, V) float32 after each one's last token.
+    def read(self, prompts: Sequence[Sequence[int]], places: Sequence[int], parts: Sequence[range] | None = None) -> Tensor:
+        """Read each prompt, or that part of it, into its place of the prompt store.
 
-        Prompts must not be empty. Raises ``ModelError`` for a token id outside the vocabulary.
+        Parts must not be empty; what comes before one has been read. Returns the logits (n, V) float32 after the last token of each prompt
+        whose end is among the parts. Raises ``ModelError`` for a token id outside the vocabulary.
         """
         check_ids(prompts, self.vocabulary)
-        lengths = [len(prompt) for prompt in prompts]
-        ends = np.cumsum(lengths)
+        parts = parts or [range(len(prompt)) for prompt in prompts]
+        lengths, ends = [len(part) for part in parts], np.cumsum([len(part) for part in parts])
+        whole = np.array([part.stop == len(prompt) for part, prompt in zip(parts, prompts, strict=True)])
         outputs = np.full(ends[-1], -1, np.int32)
-        outputs[ends - 1] = np.arange(len(prompts))
-        logits = torch.empty(len(prompts), self.vocabulary)
+        outputs[ends[whole] - 1] = np.arange(whole.sum())
+        logits = torch.empty(int(whole.sum()), self.vocabulary)
         arrays = (
-            np.concatenate([np.asarray(prompt, np.int32) for prompt in prompts]),
-            np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
+            np.concatenate([np.asarray(prompt[part.start : part.stop], np.int32) for prompt, part in zip(prompts, parts, strict=True)]),
+            np.concatenate([np.arange(part.start, part.stop, dtype=np.int32) for part in parts]),
             np.repeat(np.asarray(places, np.int32), lengths),
             outputs,
         )
-        parts = _parts(ends, self.threads)
+        shares = _shares(ends, self.threads)
         given = _Read(*(array.ctypes.data for array in arrays), logits.data_ptr())
-        self._lib.dunwu_read(self._handle, byref(given), int(ends[-1]), None if parts is None else parts.ctypes.data)
+        self._lib.dunwu_read(self._handle, byref(given), int(ends[-1]), None if shares is None else shares.ctypes.data)
         return logits
 
-    def run(self, state: SlotState, slots: Sequence[int], steps: int, temperature: float, stops: NDArray[np.int32]) -> None:
-        """Draw up to ``steps`` tokens for each of ``slots``, without filters; a sequence that ends gets no more."""
-        self._call(state, slots, steps, temperature, stops, None)
+    def copy(self, source: int, target: int, tokens: int) -> None:
+        """Copy the first ``tokens`` tokens of the prompt at place ``source`` to place ``target``."""
+        self._lib.dunwu_copy(self._handle, source, target, tokens)
 
-    def logits(self, state: SlotState, slots: Sequence[int]) -> Tensor:
-        """The next logits (n, V) float32 of ``slots``, until the next call; nothing is drawn."""
-        if len(self._logits) < len(slots):
-            self._logits = torch.empty(len(slots), self.vocabulary)
-        found = self._logits[: len(slots)]
-        self._call(state, slots, 1, 1.0, np.zeros(0, np.int32), found)
-        return found
+    def blank(self, slot: int, place: int) -> None:
+        """Overwrite a slot and a prompt that are not finite: they would reach later sequences."""
+        self._lib.dunwu_blank(self._handle, slot, place)
 
-    def _call(
-        self, state: SlotState, slots: Sequence[int], steps: int, temperature: float, stops: NDArray[np.int32], logits: Tensor | None
-    ) -> None:
-        arrays = (state.tokens, state.logprobs, state.counts, state.done, state.prompts, state.prompt_lengths, state.seeds, stops)
-        pointers = (array.ctypes.data for array in arrays)
-        room = state.tokens.shape[1]
-        draw = _Draw(*pointers, len(stops), room, temperature, None if logits is None else logits.data_ptr())
+    def run(self, state: SlotState, slots: Sequence[int], steps: int) -> Tensor | None:
+        """Draw up to ``steps`` tokens for each of ``slots``; a sequence that ends gets no more.
+
+        If one of them is to be shown (``ways``), only one step is made, and the next logits (n, V) float32 of ``slots`` are returned, until
+        the next call: the rows of those that are shown.
+        """
         chosen = np.asarray(slots, np.int32)
-        self._lib.dunwu_run(self._handle, byref(draw), chosen.ctypes.data, len(chosen), steps, ROWS_TO_PART)
+        shown = bool((state.ways[chosen] != DRAWN).any())
+        if shown and len(self._logits) < len(slots):
+            self._logits = torch.empty(len(slots), self.vocabulary)
+        pointers = (getattr(state, name).ctypes.data for name in _ARRAYS)
+        draw = _Draw(*pointers, state.stops.shape[1], state.tokens.shape[1], self._logits.data_ptr() if shown else None)
+        self._lib.dunwu_run(self._handle, byref(draw), chosen.ctypes.data, len(chosen), 1 if shown else steps, ROWS_TO_PART)
+        return self._logits[: len(slots)] if shown else None
 
     def _pack(self, layer: int, kind: int, at: int, affine: Affine, interleave: bool = False) -> None:
         weight, bias = _plain(affine[0]), None if affine[1] is None else _plain(affine[1])
@@ -199,7 +181,7 @@ def availability() -> tuple[bool, str]:
     return True, "native decoder, float32" + (" and bfloat16" if bf16 else ", or bfloat16 weights")
 
 
-def _parts(ends: NDArray[Any], threads: int) -> NDArray[np.int32] | None:
+def _shares(ends: NDArray[Any], threads: int) -> NDArray[np.int32] | None:
     """Token index at which each thread's prompts start, with about equal shares; None with fewer prompts than threads."""
     if len(ends) < threads:
         return None
@@ -243,6 +225,8 @@ def _library() -> ctypes.CDLL:
         "dunwu_norm": (None, (c_void_p, c_int32, c_int32, c_void_p, c_int32)),
         "dunwu_pack": (None, (c_void_p, *(c_int32,) * 6, c_void_p, c_void_p)),
         "dunwu_read": (None, (c_void_p, POINTER(_Read), c_int32, c_void_p)),
+        "dunwu_copy": (None, (c_void_p, c_int32, c_int32, c_int32)),
+        "dunwu_blank": (None, (c_void_p, c_int32, c_int32)),
         "dunwu_run": (None, (c_void_p, POINTER(_Draw), c_void_p, c_int32, c_int32, c_int32)),
     }
     return declare(found, signatures)

@@ -1,159 +1,208 @@
-"""One call of ``generate`` on the C decoder: assigns slots to rollouts and memory to prompts."""
+"""Decoding in C: gives slots to requests and places to their prompts, reads prompts, and draws."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dunwu.rollout.torch_engine import scheduler
-from dunwu.rollout.torch_engine.forward import Rope
-from dunwu.rollout.torch_engine.native.decoder import NativeDecoder, SlotState
-from dunwu.rollout.torch_engine.sampling import as_int64, draw
-from dunwu.rollout.torch_engine.scheduler import Work
-from dunwu.rollout.torch_engine.slots import Finished
+from dunwu.rollout.torch_engine.native.decoder import NativeDecoder
+from dunwu.rollout.torch_engine.native.prompt_store import PromptStore, StoredPrompt
+from dunwu.rollout.torch_engine.native.slot_state import DRAWN, SlotState
+from dunwu.rollout.torch_engine.room import Room
+from dunwu.rollout.torch_engine.sampling import draw_each
+from dunwu.rollout.torch_engine.scheduler import Drawn, SharedPrompt, Ticket, Waiting
 
-# Tokens sampled before the host checks for finished rollouts. A slot that finishes in between stays empty until then.
+# Tokens drawn before the host checks for requests that have ended. A slot that ends in between stays empty until then.
 STEPS_WHILE_OTHERS_WAIT = 8
 STEPS_AT_THE_END = 32
 
 
-class PromptPlaces:
-    """Assigns each prompt a place in the prompt store until its last rollout (of ``counts``) has finished."""
+@dataclass(eq=False, slots=True)
+class _Placed:
+    """A prompt with a place; ``cached`` of its tokens did not have to be read.
 
-    def __init__(self, places: int, counts: Sequence[int]) -> None:
-        self._free, self._counts = list(range(places)), counts
-        self._place: dict[int, int] = {}
-        self._unfinished: dict[int, int] = {}
+    ``beginning``: requests that wait for its end; ``logits`` (1, V): those behind it, while others of its requests have no slot.
+    """
 
-    def __contains__(self, prompt: int) -> bool:
-        return prompt in self._place
-
-    def __getitem__(self, prompt: int) -> int:
-        return self._place[prompt]
-
-    def take(self, prompt: int) -> int:
-        """A place for a prompt that has none."""
-        self._place[prompt], self._unfinished[prompt] = self._free.pop(), self._counts[prompt]
-        return self._place[prompt]
-
-    def leave(self, prompt: int) -> None:
-        """One rollout of the group has finished."""
-        self._unfinished[prompt] -= 1
-        if self._unfinished[prompt] == 0:
-            self._free.append(self._place.pop(prompt))
-            del self._unfinished[prompt]
+    stored: StoredPrompt
+    cached: int
+    beginning: list[Ticket] = field(default_factory=list)
+    logits: Tensor | None = None
 
 
 class NativeGeneration:
-    """Steps until every rollout has finished. Rollouts are independent of each other and of the order in which they take slots."""
+    """A ``Decoding``. What a request gets has the same bits whatever runs beside it, and whatever was known of its prompt."""
 
-    def __init__(self, work: Work, rope: Rope, decoder: NativeDecoder, max_batch: int) -> None:
-        """``decoder`` already has the weights."""
-        self._work, self._decoder = work, decoder
-        slots = min(max_batch, work.rollouts)
-        # Rollouts start in order: of the groups in progress, all but the last have started all their rollouts.
-        places = min(len(work.token_ids), slots + 1)
-        decoder.reserve(slots, work.params.max_tokens, places, max(map(len, work.token_ids)))
-        decoder.use_rope(rope)
-        self._state = SlotState.empty(slots, work.params.max_tokens)
-        self._places = PromptPlaces(places, work.counts)
-        self._free, self._active = list(range(slots))[::-1], list[int]()
-        self._rollouts = [0] * slots
-        self._next = 0  # the first rollout that has not started
-        self._partly: Tensor | None = None  # the next logits (1, V) of the last prompt: some of its rollouts may have to wait
-        self._stops = np.array(work.params.stop_token_ids, np.int32)
-        params = work.params
-        self._filtered = params.temperature > 0 and (params.top_k > 0 or params.top_p < 1 or params.min_p > 0)
+    def __init__(
+        self, decoder: NativeDecoder, slots: int, places: int, longest_completion: int, longest_prompt: int, pace: Room | None = None
+    ) -> None:
+        """``decoder`` has weights and rotary tables. Without ``pace`` it is as fast as can be and stores no prompt longer than needed."""
+        decoder.reserve(slots, longest_completion, places, longest_prompt)
+        self._decoder, self._pace = decoder, pace
+        self._state = SlotState.empty(slots, longest_completion)
+        self._store = PromptStore(places, decoder.copy, keeps=pace is not None)
+        self._prompts: dict[SharedPrompt, _Placed] = {}
+        self._unread: list[SharedPrompt] = []
+        self._free = list(range(slots))[::-1]
+        self._slots: dict[Ticket, int] = {}
+        self._active: dict[int, Ticket] = {}  # by slot, those whose first token has been drawn
 
     @property
-    def running(self) -> bool:
-        """True while a rollout is unfinished."""
-        return self._waiting or bool(self._active)
-
-    @property
-    def _waiting(self) -> bool:
-        return self._next < self._work.rollouts
+    def running(self) -> int:
+        """See ``Decoding``."""
+        return len(self._slots)
 
     @torch.inference_mode()
-    def step(self) -> list[Finished]:
-        """Fill free slots, sample some tokens for every slot, remove and return finished rollouts."""
-        self._admit()
-        going = [slot for slot in self._active if not self._state.done[slot]]
-        if going and self._filtered:
-            self._record(going, self._decoder.logits(self._state, going))
-        elif going:
-            steps = STEPS_WHILE_OTHERS_WAIT if self._waiting else STEPS_AT_THE_END
-            self._decoder.run(self._state, going, steps, self._work.params.temperature, self._stops)
-        return self._pop_finished()
-
-    def _admit(self) -> None:
-        while self._waiting and self._free:
-            rollouts = self._take()
-            slots = [self._free.pop() for _ in rollouts]
-            self._active += slots
-            prompts, logits = self._read(rollouts)
-            for slot, rollout in zip(slots, rollouts, strict=True):
-                self._begin(slot, rollout)
-            self._record(slots, logits[[self._work.sources[rollout] - prompts.start for rollout in rollouts]])
-
-    def _take(self) -> range:
-        """The rollouts that start now: at most one per free slot, of prompts that are prefilled together."""
-        work, start, tokens = self._work, self._next, 0
-        most = min(start + len(self._free), work.rollouts)
-        while self._next < most:
-            prompt = work.sources[self._next]
-            tokens += len(work.token_ids[prompt])
-            if tokens > scheduler.PREFILL_TOKENS and self._next > start:
+    def step(self, waiting: Waiting) -> list[Drawn]:
+        """See ``Decoding``."""
+        self._admit(waiting)
+        while self._unread:
+            self._read()
+            if self._pace is not None:
                 break
-            self._next = min(work.ends[prompt], most)
-        return range(start, self._next)
+        going = [slot for slot in self._active if not self._state.done[slot]]
+        if going:
+            logits = self._decoder.run(self._state, going, self._steps(waiting))
+            if logits is not None:
+                shown = [row for row, slot in enumerate(going) if self._state.ways[slot] != DRAWN]
+                self._record([going[row] for row in shown], logits if len(shown) == len(going) else logits[shown])
+        return self._pop_ended()
 
-    def _read(self, rollouts: range) -> tuple[range, Tensor]:
-        """The prompts of ``rollouts`` and their next logits (P, V). Prompts without a place get one."""
-        prompts = range(self._work.sources[rollouts[0]], self._work.sources[rollouts[-1]] + 1)
-        known = [] if self._partly is None or prompts[0] not in self._places else [self._partly]
-        new = prompts[len(known) :]
-        if new:
-            known.append(self._decoder.read([self._work.token_ids[p] for p in new], [self._places.take(p) for p in new]))
-        logits = torch.cat(known)
-        self._partly = logits[-1:].clone()
-        return prompts, logits
+    def news(self) -> list[Drawn]:
+        """See ``Decoding``."""
+        return [
+            Drawn(ticket, *self._state.drawn(slot, ticket.told), ticket.told)
+            for slot, ticket in self._active.items()
+            if self._state.counts[slot] > ticket.told
+        ]
 
-    def _begin(self, slot: int, rollout: int) -> None:
-        prompt = self._work.sources[rollout]
-        self._rollouts[slot] = rollout
-        state = self._state
-        state.counts[slot], state.done[slot] = 0, 0
-        state.prompts[slot], state.prompt_lengths[slot] = self._places[prompt], len(self._work.token_ids[prompt])
-        state.seeds[slot] = as_int64(self._work.seeds[rollout])
+    def remove(self, ticket: Ticket, sound: bool = True) -> None:
+        """See ``Decoding``."""
+        prompt, slot = ticket.prompt, self._slots.pop(ticket, None)
+        placed = self._prompts.get(prompt)
+        prompt.unfinished -= 1
+        if slot is not None and placed is not None:
+            self._leave(ticket, slot, placed, sound)
+        if placed is not None and prompt.waiting == 0:
+            placed.logits = None
+        if placed is not None and prompt.unfinished == 0:
+            self._store.release(placed.stored)
+            del self._prompts[prompt]
+            if prompt in self._unread:
+                self._unread.remove(prompt)
+
+    def _leave(self, ticket: Ticket, slot: int, placed: _Placed, sound: bool) -> None:
+        self._active.pop(slot, None)
+        self._free.append(slot)
+        if ticket in placed.beginning:
+            placed.beginning.remove(ticket)
+        if not sound:
+            placed.stored.sound = False
+            self._decoder.blank(slot, placed.stored.place)
+
+    def forget_prompts(self) -> None:
+        """Drop what is known of prompts that nobody uses: the weights have changed."""
+        self._store.forget()
+
+    def _steps(self, waiting: Waiting) -> int:
+        if self._pace is not None:
+            return self._pace.steps_per_call
+        return STEPS_WHILE_OTHERS_WAIT if waiting else STEPS_AT_THE_END
+
+    def _admit(self, waiting: Waiting) -> None:
+        """Give free slots to those who wait. Some are of a prompt that others had read: they have their first tokens at once."""
+        begun: list[Ticket] = []
+        logits: list[Tensor] = []
+        while waiting and self._free and self._takes(waiting[0].prompt):
+            ticket = waiting.popleft()
+            prompt, placed = ticket.prompt, self._prompts[ticket.prompt]
+            prompt.waiting -= 1
+            self._give_slot(ticket, placed)
+            if placed.logits is None:
+                placed.beginning.append(ticket)
+                continue
+            begun.append(ticket)
+            logits.append(placed.logits)
+            if prompt.waiting == 0:
+                placed.logits = None
+        if begun:
+            self._begin(begun, torch.cat(logits))
+
+    def _takes(self, prompt: SharedPrompt) -> bool:
+        """True if the prompt has a place, perhaps now. With a pace, what has no place waits until it can begin with what is read before."""
+        if prompt in self._prompts:
+            return True
+        if self._pace is not None and self._unread_tokens() >= self._pace.read_per_step:
+            return False
+        stored = self._store.open(prompt.token_ids)
+        if stored is None:
+            return False
+        self._prompts[prompt] = _Placed(stored, stored.known)
+        self._unread.append(prompt)
+        return True
+
+    def _unread_tokens(self) -> int:
+        return sum(len(prompt.token_ids) - self._prompts[prompt].stored.known for prompt in self._unread)
+
+    def _give_slot(self, ticket: Ticket, placed: _Placed) -> None:
+        slot = self._free.pop()
+        self._slots[ticket], ticket.cached = slot, placed.cached
+        self._state = self._state.with_stops(len(ticket.request.params.stop_token_ids))
+        self._state.begin(slot, ticket.request, placed.stored.place)
+
+    def _read(self) -> None:
+        """Read some of the unread, and begin the requests of the prompts that end there."""
+        prompts, parts = self._next_parts()
+        stored = [self._prompts[prompt].stored for prompt in prompts]
+        logits = self._decoder.read([prompt.token_ids for prompt in prompts], [each.place for each in stored], parts)
+        for each, part in zip(stored, parts, strict=True):
+            each.known = part.stop
+        whole = [prompt for prompt, part in zip(prompts, parts, strict=True) if part.stop == len(prompt.token_ids)]
+        self._unread = self._unread[len(whole) :]
+        begun, rows = list[Ticket](), list[int]()
+        for row, prompt in enumerate(whole):
+            placed = self._prompts[prompt]
+            begun += placed.beginning
+            rows += [row] * len(placed.beginning)
+            placed.beginning = []
+            placed.logits = logits[row : row + 1].clone() if prompt.waiting else None
+        if begun:
+            self._begin(begun, logits[rows])
+
+    def _next_parts(self) -> tuple[list[SharedPrompt], list[range]]:
+        """Whole prompts while they fit into what is read together; one that alone does not fit, in parts."""
+        left = scheduler.PREFILL_TOKENS if self._pace is None else self._pace.read_per_step
+        parts: list[range] = []
+        for prompt in self._unread:
+            known, length = self._prompts[prompt].stored.known, len(prompt.token_ids)
+            if left == 0 or (parts and length - known > left):
+                break
+            parts.append(range(known, min(length, known + left)))
+            left -= len(parts[-1])
+        return self._unread[: len(parts)], parts
+
+    def _begin(self, tickets: Sequence[Ticket], logits: Tensor) -> None:
+        """Draw the first tokens from the logits (n, V) behind the prompts."""
+        slots = [self._slots[ticket] for ticket in tickets]
+        self._active.update(zip(slots, tickets, strict=True))
+        self._record(slots, logits)
 
     def _record(self, slots: Sequence[int], logits: Tensor) -> None:
-        """Sample from logits (n, V) with the reference code, and store the tokens."""
+        """Draw from logits (n, V) with the reference code, and store the tokens."""
         state, at = self._state, np.array(slots)
-        counts = state.counts[at]
-        tokens, logprobs = draw(logits, _tensor(state.seeds[at]), _tensor(counts.astype(np.int64)), self._work.params)
-        drawn, known = tokens.numpy(), logprobs.numpy()
-        state.tokens[at, counts], state.logprobs[at, counts] = drawn, known
-        state.counts[at] = counts + 1
-        state.done[at] = np.isin(drawn, self._stops) | (counts + 1 == self._work.params.max_tokens) | ~np.isfinite(known)
+        positions = torch.from_numpy(state.counts[at].astype(np.int64))
+        params = [self._active[slot].request.params for slot in slots]
+        tokens, logprobs = draw_each(logits, torch.from_numpy(state.seeds[at]), positions, params)
+        state.record(slots, tokens.numpy(), logprobs.numpy())
 
-    def _pop_finished(self) -> list[Finished]:
-        state, finished = self._state, []
-        leaving = [slot for slot in self._active if state.done[slot]]
-        for slot in leaving:
-            count, rollout = int(state.counts[slot]), self._rollouts[slot]
-            tokens, logprobs = state.tokens[slot, :count].tolist(), state.logprobs[slot, :count].tolist()
-            finished.append(Finished(rollout, tuple(tokens), tuple(logprobs)))
-            self._places.leave(self._work.sources[rollout])
-        if leaving:
-            self._active = [slot for slot in self._active if not state.done[slot]]
-            self._free += leaving
-        return finished
-
-
-def _tensor(values: NDArray[np.int64]) -> Tensor:
-    return torch.from_numpy(values)
+    def _pop_ended(self) -> list[Drawn]:
+        ended = [Drawn(ticket, *self._state.drawn(slot)) for slot, ticket in self._active.items() if self._state.done[slot]]
+        for drawn in ended:
+            self.remove(drawn.ticket, sound=math.isfinite(drawn.logprobs[-1]))
+        return ended
