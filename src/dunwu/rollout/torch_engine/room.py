@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+WHOLE_CONTEXT = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Up to ``slots`` requests decode together, each with at most ``context`` tokens, prompt and completion (``None``: the model's).
+    """Up to ``slots`` requests decode together, each with at most ``context`` tokens, prompt and completion, and what the model has.
 
     A step reads up to ``read_per_step`` tokens of prompts, and draws up to ``steps_per_call`` tokens for each request. The last
     ``prompts_kept`` prompts are kept, so that others with the same beginning read only the rest. Keys and values take at most ``memory``
@@ -15,7 +17,7 @@ class Room:
     """
 
     slots: int = 64
-    context: int | None = None
+    context: int = WHOLE_CONTEXT
     steps_per_call: int = 2
     read_per_step: int = 512
     prompts_kept: int = 64
@@ -23,7 +25,7 @@ class Room:
 
     def within(self, positions: int, position_bytes: int) -> Room:
         """This for a model with that many positions, whose keys and values take that many bytes for a token."""
-        context = min(self.context or positions, positions)
+        context = min(self.context, positions)
         wholes = self.memory // (context * position_bytes)
         # A prompt has a place beside its slot, and one more prompt may be half begun.
         slots = max(1, min(self.slots, (wholes - 1) // 2))

@@ -93,8 +93,9 @@ class Slots:
     def rows(self, start: int = 0, end: int | None = None) -> Rows:
         """Slots ``start`` to ``end``, by default those in use."""
         place = slice(start, self.used if end is None else end)
-        state = self._state[:, place]
-        return Rows(*state, self._tokens[place], self._logprobs[place], self._index[: state.shape[1]], self._stops[place])
+        lengths, counts, seeds, done, limits = self._state[:, place]
+        tokens, logprobs, index = self._tokens[place], self._logprobs[place], self._index[: len(lengths)]
+        return Rows(lengths, counts, seeds, done, limits, tokens, logprobs, index, self._stops[place])
 
     @property
     def longest(self) -> int:
