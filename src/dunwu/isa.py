@@ -84,6 +84,11 @@ def levels_in_force() -> tuple[Level, ...]:
     return found[: names.index(wanted) + 1]
 
 
+def multiplies_bfloat16() -> bool:
+    """True if the levels in force have products of bfloat16."""
+    return any(level.name == "avx512bf16" for level in levels_in_force())
+
+
 def lacking(what: str) -> str:
     """The reason why a kernel that needs ``what`` is not used: the cap excludes it, or this machine lacks it."""
     capped = levels_in_force() != machine_levels()

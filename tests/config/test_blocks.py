@@ -6,6 +6,7 @@ from itertools import combinations
 import pytest
 
 from dunwu.config.base import Config
+from dunwu.config.blocks import Optimising, rate_in_words
 from dunwu.config.load import load_config
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.zero import ZeroConfig
@@ -37,3 +38,11 @@ def test_no_two_classes_write_down_the_same_group_of_keys() -> None:
 def test_a_key_that_is_gone_says_so(model: type[Config]) -> None:
     with pytest.raises(ConfigError, match=r"lora\.dropout .*delete"):
         load_config(model, None, ["lora.rank=4", "lora.dropout=0.0"])
+
+
+def test_one_step_is_one_step() -> None:
+    assert [rate_in_words(Optimising(warmup_steps=count)) for count in (0, 1, 2)] == [
+        "learning rate 0.001",
+        "learning rate 0.001, after a warm-up over 1 step",
+        "learning rate 0.001, after a warm-up over 2 steps",
+    ]

@@ -353,3 +353,23 @@ def test_a_learning_rate_that_cannot_be_meant_is_refused_with_a_remedy_that_work
         load_config(model, None, [*given, f"{key}learning_rate=50"])
     remedy = str(refused.value).rpartition("set ")[2].removesuffix(" too")
     assert load_config(model, None, [*given, f"{key}learning_rate=50", remedy])
+
+
+def test_a_dialogue_sampled_ahead_is_refused_as_such_whatever_corrects_staleness() -> None:
+    for more in ([], ["grpo.tis_clip=2"]):
+        with pytest.raises(ConfigError, match=r"a dialogue cannot be sampled during the update: set grpo\.staleness=0"):
+            load_config(ZeroConfig, None, ["dialogue={turns: 2, teacher: tiny}", "grpo.staleness=1", *more])
+
+
+@pytest.mark.parametrize(
+    ("tokens", "block"),
+    [
+        (["dialogue.turns=2", "dialogue.teacher=tiny", "dialogue.teacher.threads=1"], r"dialogue\.teacher=\{model: tiny, threads: 1\}"),
+        (["tasks.0.task.levels.0=2", "device=cpu", "device.x=1"], "device is 'cpu', which has no keys"),
+    ],
+)
+def test_keys_below_a_name_are_written_as_a_block(tokens: list[str], block: str) -> None:
+    with pytest.raises(ConfigError, match=block):
+        load_config(ZeroConfig, None, tokens)
+    taken = ["dialogue.turns=2", "dialogue.teacher={model: tiny, threads: 1}"]
+    assert load_config(ZeroConfig, None, taken).dialogue.teacher.threads == 1  # type: ignore[union-attr]

@@ -127,3 +127,24 @@ def test_on_cuda_there_is_a_rounded_copy_and_no_attention_weights_but_in_float32
     assert auto.held["rollout copy"] * 2 == whole.held["rollout copy"] == whole.held["weights"]
     assert auto.generating["cache"] * 2 == whole.generating["cache"]
     assert auto.training["activations"] < whole.training["activations"] / 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision", "native", "bytes_each"),
+    [
+        ("avx2", "auto", True, 4),
+        ("avx2", "bfloat16", True, 4),  # the weights alone are bfloat16
+        ("avx512bf16", "auto", True, 2),
+        ("avx512bf16", "bfloat16", True, 2),
+        ("avx512bf16", "float32", True, 4),
+        ("avx512bf16", "auto", False, 4),  # torch decodes in the model's precision
+    ],
+)
+def test_the_cache_has_the_precision_of_the_decoder(
+    flags: str, precision: str, native: bool, bytes_each: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dunwu.jobs.memory.multiplies_bfloat16", lambda: flags == "avx512bf16")
+    settings = config(f"engine.precision={precision}", f"engine.native={str(native).lower()}", "sampling.max_tokens=100")
+    size, slots = QWEN_HALF_BILLION, settings.grpo.prompts_per_step * settings.grpo.group_size
+    numbers = 2 * size.keys * size.layers * (28 + settings.completion_tokens) * min(slots, settings.engine.max_batch)
+    assert budget(size, settings, 28, cuda=False).generating["cache"] == bytes_each * numbers

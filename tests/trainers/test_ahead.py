@@ -88,5 +88,5 @@ def test_stopped_and_resumed_is_uninterrupted(
 
 
 def test_uncorrected_staleness_is_refused(zero_config: Callable[..., Any]) -> None:
-    with pytest.raises(ConfigError, match="set tis_clip too"):
+    with pytest.raises(ConfigError, match=r"set grpo\.tis_clip too"):
         zero_config("grpo.staleness=1")

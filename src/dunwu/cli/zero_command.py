@@ -75,11 +75,12 @@ def _plan(config: ZeroConfig, problems: Sequence[int]) -> list[str]:
     replaced = ", without the groups that dynamic sampling replaces" if (grpo.max_sampling_rounds or 1) > 1 else ""
     updates = grpo.steps * grpo.minibatches * grpo.inner_epochs
     lines = [
-        f"rollouts: {rollouts:,} ({grpo.steps:,} steps of {grpo.prompts_per_step} prompts x {grpo.group_size})",
+        f"rollouts: {rollouts:,} ({grpo.steps:,} step{'' if grpo.steps == 1 else 's'} of {grpo.prompts_per_step} prompts"
+        f" x {grpo.group_size})",
         f"tokens: at most {rollouts * config.completion_tokens:,} in completions{replaced}",
         f"updates: {updates:,}",
         rate_in_words(grpo),
-        f"checkpoints: every {config.save_every} steps, keeping the newest {config.keep_checkpoints}",
+        f"checkpoints: every {config.save_every} step{'' if config.save_every == 1 else 's'}, keeping the newest {config.keep_checkpoints}",
     ]
     due = (grpo.steps - 1) // config.evaluate_every if config.evaluate_every else 0
     for evaluation, most in zip(config.evaluations, problems, strict=True):

@@ -42,8 +42,8 @@ class EngineConfig(Config):
     max_batch: Positive = 512
     """Sequences decoded together."""
     precision: Precision = "auto"
-    """Precision of generation on CUDA, and of the native decoder's matrix products and cache on a CPU. auto: bfloat16 if the device
-    multiplies it, else float32."""
+    """Precision of generation on CUDA, and of the native decoder on a CPU: of its weights, and of its products and cache too if the
+    processor multiplies bfloat16; if not, these stay float32. auto: bfloat16 if the device multiplies it, else float32."""
     native: bool = True
     """Use the native decoder if possible (on a CPU, with a C compiler, for a supported model); otherwise torch decodes, on a CPU and MPS
     in the model's precision."""
@@ -202,9 +202,8 @@ class Optimising(Config):
 
 def rate_in_words(config: Optimising) -> str:
     """The learning rate, and its warm-up if there is one."""
-    return f"learning rate {config.learning_rate:g}" + (
-        f", after a warm-up over {config.warmup_steps} steps" if config.warmup_steps else ""
-    )
+    steps = f"{config.warmup_steps} step{'' if config.warmup_steps == 1 else 's'}"
+    return f"learning rate {config.learning_rate:g}" + (f", after a warm-up over {steps}" if config.warmup_steps else "")
 
 
 class PolicyOptimising(Optimising):

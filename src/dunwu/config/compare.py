@@ -67,6 +67,11 @@ class ComparedGrpo(GrpoConfig):
     """The most steps: the budget ends training earlier."""
     beta: Annotated[float, Field(ge=0)] | None = 0.0
 
+    @model_validator(mode="after")
+    def _check_staleness(self) -> Self:
+        self.refuse_uncorrected()
+        return self
+
 
 class RlWay(Config):
     """Reinforcement learning of the student, directly or after text."""

@@ -65,8 +65,8 @@ class HiddenMethod(Config):
     weight: Weight = 1.0
     """Weight of the distance; 0 is fine-tuning alone."""
     layers: Literal["uniform", "last", "learned"] = "uniform"
-    """Which layer of the teacher a layer of the student learns from. uniform: the one at the same share of the depth; last: the last `last`
-    layers of both; learned: a weighted mean of all, whose weights are trained."""
+    """Which layer of the teacher a layer of the student learns from. uniform: the one at the same share of the depth; last: for the last
+    layers, as many as the key `last` says, the one as far from the end; learned: a weighted mean of all, whose weights are trained."""
     last: Positive = 1
     """Number of layers, with layers = last."""
     distance: Literal["mse", "cosine"] = "mse"

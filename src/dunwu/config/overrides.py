@@ -14,6 +14,9 @@ from dunwu.config.template import block_of
 from dunwu.config.yaml_text import parse_yaml_value
 from dunwu.errors import ConfigError
 
+_NAMED = {"teacher": "model", "method": "kind"}
+"""Keys that may be a name alone, and the key of the block that this name is the value of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Override:
@@ -103,7 +106,9 @@ def _member(node: Any, part: str, override: Override, parent: str) -> str | int:
     if isinstance(node, dict):
         return part
     if not isinstance(node, list):
-        raise ConfigError(f"{override.key} = {override.value!r}: {parent} is {node!r}, which has no keys")
+        means = _NAMED.get(parent.rpartition(".")[2]) if isinstance(node, str) else None
+        block = f": write {parent}={{{means}: {node}, {part}: {override.value}}}" if means else ""
+        raise ConfigError(f"{override.key} = {override.value!r}: {parent} is {node!r}, which has no keys{block}")
     if not part.isdecimal() or int(part) >= len(node):
         raise ConfigError(f"{override.key} = {override.value!r}: {parent} is a list; its indices are 0 to {len(node) - 1}")
     return int(part)

@@ -90,8 +90,6 @@ class GrpoConfig(PolicyOptimising):
             )
         if self.tis_clip == 0 and self.tis_mode != "token":
             raise ValueError(f"tis_mode = {self.tis_mode!r} does nothing while tis_clip is 0; set tis_clip too, such as 2")
-        if self.staleness and self.tis_clip == 0:
-            raise ValueError("staleness = 1 samples from an older policy, uncorrected while tis_clip is 0; set tis_clip too, such as 2")
         if self.entropy_bonus == 0 and self.entropy_target is not None:
             raise ValueError(f"entropy_target = {self.entropy_target:g} needs a bonus to adjust; set entropy_bonus too, such as 0.005")
         if self.covariance_control is None and self.covariance_share is not None:
@@ -99,6 +97,13 @@ class GrpoConfig(PolicyOptimising):
         if self.covariance_control == "kl-cov" and self.minibatches * self.inner_epochs == 1:
             raise ValueError("covariance_control = 'kl-cov' does nothing in a single update a step; set minibatches or inner_epochs to 2")
         return self
+
+    def refuse_uncorrected(self) -> None:
+        """Raise ``ValueError`` for rollouts of an older policy without a correction. Not of `_check_options`: a dialogue comes first."""
+        if self.staleness and self.tis_clip == 0:
+            raise ValueError(
+                "grpo.staleness = 1 samples from an older policy, uncorrected while tis_clip is 0; set grpo.tis_clip too, such as 2"
+            )
 
 
 def over_suite_and_protocol(given: Any) -> Any:
@@ -290,6 +295,11 @@ class ZeroConfig(Budgeted, Seeded, Machine, Verifying, Saving, PolicyWeights, An
             raise ValueError(
                 "a reward by length is of one answer: set overlong_tokens and cosine_length_weight to 0, or leave dialogue out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_staleness(self) -> Self:
+        self.grpo.refuse_uncorrected()
         return self
 
     @model_validator(mode="after")

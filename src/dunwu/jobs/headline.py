@@ -71,8 +71,8 @@ def plan_facts(
     yield from _answer_facts(config.answer_form, config.template, [each.task for each in config.tasks])
     yield (
         "training",
-        f"{grpo.steps} steps x {grpo.prompts_per_step} prompts x {grpo.group_size} completions = {rollouts:,} completions "
-        f"of at most {most} tokens",
+        f"{grpo.steps} step{'' if grpo.steps == 1 else 's'} x {grpo.prompts_per_step} prompts x {grpo.group_size} completions"
+        f" = {rollouts:,} completions of at most {most} tokens",
     )
     yield "optimiser", rate_in_words(grpo)
     yield "algorithm", algorithm
@@ -93,7 +93,8 @@ def plan_facts(
     ]
     yield "measured", f"before and after: {', '.join(sets)}" if sets else "nothing (no evaluations)"
     if sets and 0 < config.evaluate_every < grpo.steps:
-        yield "during", f"every {config.evaluate_every} steps: {config.evaluate_problems or 'all'} problems of each set"
+        ending, problems = "" if config.evaluate_every == 1 else "s", config.evaluate_problems or "all"
+        yield "during", f"every {config.evaluate_every} step{ending}: {problems} problems of each set"
     yield "run", str(run)
 
 

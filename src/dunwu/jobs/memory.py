@@ -15,7 +15,8 @@ What the trainer holds (sizes in bytes; D width, Q and K the widths of queries a
                    with gradient_checkpointing                                  4 D a layer, and one layer in full
     copies         2 a weight of a matrix, if they are multiplied in bfloat16
     logits         two chunks of 2^25 float32, the gradient of the output layer, and in bfloat16 its copies
-    cache          of the engine: 2 K L a position, of all slots, for the longest prompt and completion
+    cache          of the engine: 2 K L numbers a position, of all slots, for the longest prompt and completion; a number has 4 bytes,
+                   in bfloat16 2: on CUDA, and in the native decoder of a CPU that multiplies bfloat16
 
 A micro-batch is at most `micro_batch_tokens`, or one longest row. The engine's cache and the trainer's activations never coexist, unless
 rollouts are generated ahead, or the engine keeps a small cache on CUDA. Not counted: torch's own context (about 0.5 GiB on CUDA) and
@@ -34,6 +35,7 @@ from dunwu.algorithms.recipes import algorithm_named, with_config
 from dunwu.config.data import LocalGenerator
 from dunwu.config.references import parts
 from dunwu.config.zero import ZeroConfig
+from dunwu.isa import multiplies_bfloat16
 from dunwu.jobs.outside import model_folder
 
 GIB = 2**30
@@ -148,7 +150,8 @@ def budget(size: Dimensions, config: ZeroConfig, longest_prompt: int, cuda: bool
     if half:
         training["copies in bfloat16"] = 2 * size.matrices
     slots = min(config.engine.max_batch, grpo.prompts_per_step * grpo.group_size)
-    precision = 2 if rounded or config.engine.precision == "bfloat16" else 4
+    native = not cuda and config.engine.native and config.engine.precision != "float32" and multiplies_bfloat16()
+    precision = 2 if rounded or native else 4
     generating = {
         "cache": 2 * size.keys * size.layers * longest * slots * precision,
         "drawing": slots * size.vocabulary * (24 if cuda else 16),

@@ -38,9 +38,10 @@ class TorchEngine:
     Up to ``max_batch`` rollouts decode together. On a CPU the result is a function of the weights, the arguments and, without the native
     decoder, the thread count.
 
-    With ``native``, a CPU with a C compiler decodes with `native/decode.c`; ``precision`` is that of its matrix products and its cache
-    (``auto``: bfloat16 if the processor supports such products). Otherwise torch decodes in the model's type; on CUDA with a copy in
-    ``precision`` (``auto``: bfloat16 if the device has it), refreshed after ``load_weights``. ``decoder`` names decoder and reason.
+    With ``native``, a CPU with a C compiler decodes with `native/decode.c`; ``precision`` is that of its weights, and of its products and
+    its cache if the processor multiplies bfloat16 (``auto``: bfloat16 if it does). Otherwise torch decodes in the model's type; on CUDA
+    with a copy in ``precision`` (``auto``: bfloat16 if the device has it), refreshed after ``load_weights``. ``decoder`` names decoder and
+    reason.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class TorchEngine:
     def _take_native(self, precision: Precision) -> None:
         try:
             self._native = NativeDecoder(decoder_weights(self._model), precision, torch.get_num_threads())
-            self.decoder = f"native, {self._native.precision}"
+            self.decoder = f"native, {self._native.arithmetic}"
         except NativeUnavailable as reason:
             self.decoder += f" ({reason})"
 

@@ -63,6 +63,8 @@ class NativeDecoder:
         self._lib = _library()
         use_bf16 = bool(self._lib.dunwu_has_bf16()) if precision == "auto" else precision == "bfloat16"
         self.precision: Precision = "bfloat16" if use_bf16 else "float32"
+        products = bool(self._lib.dunwu_has_bf16())
+        self.arithmetic = "bfloat16 weights, float32 products" if use_bf16 and not products else self.precision
         self.threads = threads
         self._room = (0, 0, 0, 0)
         self._borrowed: Sequence[Tensor] = ()
