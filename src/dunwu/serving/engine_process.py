@@ -122,7 +122,7 @@ def _load(settings: Message) -> tuple[RequestEngine, dict[str, Any]]:
     from dunwu.config.blocks import EngineConfig
     from dunwu.models.loading import load_model, pick_device
     from dunwu.rollout.build import build_engine
-    from dunwu.serving.one_at_a_time import OneAtATime
+    from dunwu.rollout.torch_engine.room import Room
 
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
@@ -135,7 +135,7 @@ def _load(settings: Message) -> tuple[RequestEngine, dict[str, Any]]:
         "vocabulary": int(model.config.vocab_size),
         "stop_token_ids": engine.stop_token_ids,
     }
-    return OneAtATime(engine), facts
+    return engine.requests(Room(slots=settings["max_batch"])), facts
 
 
 if __name__ == "__main__":

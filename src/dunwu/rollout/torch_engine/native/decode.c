@@ -59,9 +59,6 @@ typedef struct {
     Work *works;
 } Engine;
 
-/* What a step does with the logits of a sequence: draw a token here, leave that to the caller, or both. */
-typedef enum { DRAWN, SHOWN, DRAWN_AND_SHOWN } Way;
-
 /* What `run` works on: arrays by slot, and how tokens are drawn. */
 typedef struct {
     int32_t *tokens;  /* [slots][room], what each sequence has drawn */
@@ -72,7 +69,7 @@ typedef struct {
     const int64_t *seeds;
     const float *temperatures;
     const int32_t *limits; /* the most tokens of each sequence */
-    const int32_t *ways;   /* `Way`; where one is not DRAWN, the call makes one step */
+    const int32_t *shown;  /* 1: the caller draws from the logits, and the call makes one step */
     const int32_t *stops;  /* [slots][stop_room], -1 where there is none */
     int32_t stop_room, room;
     float *logits; /* [n][vocabulary], for those that are shown */
@@ -581,8 +578,10 @@ static void step(const Engine *e, const Team *team, Work *work, const Draw *draw
     for (int32_t row = begin; row < end; row++) {
         const int32_t slot = slots[row];
         float logprob, *logits = work->logits + (size_t)row * e->head.outputs;
-        if (draw->ways[slot] != DRAWN) memcpy(draw->logits + (size_t)(work->first + row) * s->vocabulary, logits, (size_t)s->vocabulary * 4);
-        if (draw->ways[slot] == SHOWN) continue;
+        if (draw->shown[slot]) {
+            memcpy(draw->logits + (size_t)(work->first + row) * s->vocabulary, logits, (size_t)s->vocabulary * 4);
+            continue;
+        }
         float at = uniform(draw->seeds[slot], draw->counts[slot]);
         int32_t token = draw_token(logits, s->vocabulary, draw->temperatures[slot], at, &logprob);
         record(draw, slot, token, logprob);

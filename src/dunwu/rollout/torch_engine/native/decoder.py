@@ -17,7 +17,7 @@ from dunwu.errors import UserError
 from dunwu.isa import lacking
 from dunwu.models.native import NativeUnavailable, check_ids, declare, is_silu, library
 from dunwu.rollout.torch_engine.forward import Rope
-from dunwu.rollout.torch_engine.native.slot_state import DRAWN, SlotState
+from dunwu.rollout.torch_engine.native.slot_state import SlotState
 from dunwu.rollout.torch_engine.weights import Affine, DecoderWeights
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -39,7 +39,7 @@ class _Shape(Structure):
 
 
 _ARRAYS = (
-    "tokens", "logprobs", "counts", "done", "prompts", "prompt_lengths", "seeds", "temperatures", "limits", "ways", "stops",
+    "tokens", "logprobs", "counts", "done", "prompts", "prompt_lengths", "seeds", "temperatures", "limits", "shown", "stops",
 )  # fmt: skip
 
 
@@ -152,11 +152,11 @@ class NativeDecoder:
     def run(self, state: SlotState, slots: Sequence[int], steps: int) -> Tensor | None:
         """Draw up to ``steps`` tokens for each of ``slots``; a sequence that ends gets no more.
 
-        If one of them is to be shown (``ways``), only one step is made, and the next logits (n, V) float32 of ``slots`` are returned, until
-        the next call: the rows of those that are shown.
+        If one of them is ``shown``, only one step is made, and the next logits (n, V) float32 of ``slots`` are returned, until
+        the next call: the rows of those that are ``shown``.
         """
         chosen = np.asarray(slots, np.int32)
-        shown = bool((state.ways[chosen] != DRAWN).any())
+        shown = bool(state.shown[chosen].any())
         if shown and len(self._logits) < len(slots):
             self._logits = torch.empty(len(slots), self.vocabulary)
         pointers = (getattr(state, name).ctypes.data for name in _ARRAYS)

@@ -13,7 +13,7 @@ from torch import Tensor
 from dunwu.rollout.torch_engine import scheduler
 from dunwu.rollout.torch_engine.native.decoder import NativeDecoder
 from dunwu.rollout.torch_engine.native.prompt_store import PromptStore, StoredPrompt
-from dunwu.rollout.torch_engine.native.slot_state import DRAWN, SlotState
+from dunwu.rollout.torch_engine.native.slot_state import SlotState
 from dunwu.rollout.torch_engine.room import Room
 from dunwu.rollout.torch_engine.sampling import draw_each
 from dunwu.rollout.torch_engine.scheduler import Drawn, SharedPrompt, Ticket, Waiting
@@ -70,7 +70,7 @@ class NativeGeneration:
         if going:
             logits = self._decoder.run(self._state, going, self._steps(waiting))
             if logits is not None:
-                shown = [row for row, slot in enumerate(going) if self._state.ways[slot] != DRAWN]
+                shown = [row for row, slot in enumerate(going) if self._state.shown[slot]]
                 self._record([going[row] for row in shown], logits if len(shown) == len(going) else logits[shown])
         return self._pop_ended()
 

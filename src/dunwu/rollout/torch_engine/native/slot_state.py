@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from dunwu.rollout.torch_engine.sampling import as_int64, filters
 from dunwu.types import Request
 
-DRAWN, SHOWN, DRAWN_AND_SHOWN = range(3)
-"""What a step does with the logits of a slot: C draws a token, the caller does, or C does and the caller sees them."""
-
 
 @dataclass(frozen=True)
 class SlotState:
-    """Arrays by slot. ``tokens`` and ``logprobs`` are (slots, room), ``stops`` (slots, the most stop tokens) with -1 for none."""
+    """Arrays by slot. ``tokens`` and ``logprobs`` are (slots, room), ``stops`` (slots, the most stop tokens) with -1 for none.
+
+    Where ``shown`` is 1, the caller draws from the logits, as filters are not known to C.
+    """
 
     tokens: NDArray[np.int32]
     logprobs: NDArray[np.float32]
@@ -28,16 +28,16 @@ class SlotState:
     seeds: NDArray[np.int64]
     temperatures: NDArray[np.float32]
     limits: NDArray[np.int32]
-    ways: NDArray[np.int32]
+    shown: NDArray[np.int32]
     stops: NDArray[np.int32]
 
     @classmethod
     def empty(cls, slots: int, room: int) -> SlotState:
         """For ``slots`` sequences of up to ``room`` tokens."""
-        counts, done, prompts, lengths, limits, ways = (np.zeros(slots, np.int32) for _ in range(6))
+        counts, done, prompts, lengths, limits, shown = (np.zeros(slots, np.int32) for _ in range(6))
         tokens, logprobs = np.zeros((slots, room), np.int32), np.zeros((slots, room), np.float32)
         seeds, temperatures, stops = np.zeros(slots, np.int64), np.zeros(slots, np.float32), np.full((slots, 1), -1, np.int32)
-        return cls(tokens, logprobs, counts, done, prompts, lengths, seeds, temperatures, limits, ways, stops)
+        return cls(tokens, logprobs, counts, done, prompts, lengths, seeds, temperatures, limits, shown, stops)
 
     def with_stops(self, most: int) -> SlotState:
         """The same with room for ``most`` stop tokens a slot."""
@@ -50,7 +50,7 @@ class SlotState:
         self.counts[slot], self.done[slot] = 0, 0
         self.prompts[slot], self.prompt_lengths[slot] = prompt, len(request.token_ids)
         self.seeds[slot], self.temperatures[slot], self.limits[slot] = as_int64(request.seed), params.temperature, params.max_tokens
-        self.ways[slot] = SHOWN if filters(params) else DRAWN
+        self.shown[slot] = filters(params)
         self.stops[slot] = -1
         self.stops[slot, : len(stops)] = stops
 
