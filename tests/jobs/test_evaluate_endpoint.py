@@ -122,3 +122,10 @@ def test_a_dry_run_shows_the_first_request(rows: Path, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert "24 requests" in out
     assert "| system: Be brief." in out
+
+
+def test_generated_problems_ask_for_a_box_since_servers_may_leave_out_tags(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "m", "--suite", "game24", "--endpoint", "http://localhost:9/v1", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "\\boxed{" in out
+    assert "<answer>" not in out

@@ -20,7 +20,7 @@ from dunwu.cli.show import printable, show
 from dunwu.config.base import Positive
 from dunwu.config.blocks import EngineConfig
 from dunwu.config.data import EndpointGenerator
-from dunwu.config.defaults import Following, ModelFacts, following, in_words
+from dunwu.config.defaults import Following, ModelFacts, following, has_rows, in_words
 from dunwu.config.load import load_following, validate
 from dunwu.config.template import Template, plain
 from dunwu.config.zero import EvalConfig, PromptedEvalConfig, over_suite_and_protocol
@@ -36,6 +36,7 @@ from dunwu.models.hub_ids import check_model, check_names
 from dunwu.pipeline.run_models import model_of, own_evaluation
 from dunwu.run.console import ConsoleReporter
 from dunwu.run.reporter import Reporter
+from dunwu.text.answer_forms import KEY
 from dunwu.text.surrogates import as_json
 
 SERVED = ModelFacts(tiny=False, chat=True)
@@ -182,7 +183,10 @@ def _plan(options: EvalOptions, suite: str | None, model: str, chosen_for: Follo
         own = {**{key: value for key, value in own.items() if key != "task"}, **suite_base(suite, options.data)}
     if options.protocol:
         own = {**{key: value for key, value in own.items() if key not in ("sampling", "samples")}, "protocol": options.protocol}
-    asked, chosen = load_following(PromptedEvalConfig, None, overrides, chosen_for, over_suite_and_protocol(own))
+    own = over_suite_and_protocol(own)
+    if options.endpoint and not has_rows(own):  # a server may leave out <answer> tags, as `dunwu serve` does
+        own = {KEY: "boxed", **own}
+    asked, chosen = load_following(PromptedEvalConfig, None, overrides, chosen_for, own)
     config, template = with_examples(asked).parts()
     check_first_rows(config)
     check_names(config)
