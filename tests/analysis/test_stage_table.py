@@ -87,6 +87,26 @@ def test_dunwu_report_of_a_pipeline_is_the_table_of_its_stages(tmp_path: Path, c
     assert "range over 2 runs" in (tmp_path / "both.html").read_text(encoding="utf-8")
 
 
+def test_pipelines_of_other_recipes_are_side_by_side(tmp_path: Path) -> None:
+    for name, stage in (("one", "zero"), ("two", "<b>sft")):
+        recipe = {"name": name, "stages": {stage: {"work": "sft"}, "last": {"work": "zero", "inputs": {"model": stage}}}}
+        made = tmp_path / name / "stages" / stage / ("a" * 16)
+        made.mkdir(parents=True)
+        (tmp_path / name / "recipe.yaml").write_text(json.dumps(recipe), encoding="utf-8")
+        (tmp_path / name / "progress.json").write_text(json.dumps({stage: {"state": "done", "identity": "a" * 64}}), encoding="utf-8")
+        cost = {"seconds": 90.0, "flops": 3e18, "teacher_flops": 1e18}
+        (made / "artefact.json").write_text(json.dumps({"makes": "model", "payload": "output", "cost": cost}), encoding="utf-8")
+    page = write_stage_page([tmp_path / "one", tmp_path / "two"], tmp_path / "both.html").read_text(encoding="utf-8")
+    assert "The runs side by side" in page
+    assert "1.5 min · 4.0e+18 FLOPs" in page
+    assert "<b>sft" not in page
+    assert page.count("waiting") == 2
+    again, runs = tmp_path / "again.html", [str(tmp_path / name) for name in ("one", "two")]
+    assert main(["report", *runs, "--out", str(again), "--price-per-hour", "40"]) == 0
+    assert ">1.00<" in again.read_text(encoding="utf-8")
+    assert main(["report", str(tmp_path / "one"), "--alternative", "fast"]) == 2
+
+
 @pytest.mark.parametrize(
     ("bound", "words", "outcome"),
     [

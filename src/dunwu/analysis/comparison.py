@@ -9,6 +9,7 @@ from typing import Any
 
 from dunwu.analysis import sentences
 from dunwu.analysis.bins import read_clock
+from dunwu.analysis.cost import NO_PRICES, Prices, cost_table, run_spent
 from dunwu.analysis.curves import Curve, curve, number
 from dunwu.analysis.figures import PlotFigure, bin_size
 from dunwu.analysis.interactive import interactive, policy
@@ -37,21 +38,22 @@ METRICS = {
 """Title, unit, and whether it is a share; other reward parts follow."""
 
 
-def write_comparison(folders: Sequence[Path], path: Path) -> Path:
+def write_comparison(folders: Sequence[Path], path: Path, prices: Prices = NO_PRICES) -> Path:
     """Write the page of the runs in ``folders`` and return its path. Raises ``UserError`` for too many or equally named runs."""
     names = [folder.resolve().name for folder in folders]
     if len(folders) > MOST_RUNS:
         raise UserError(f"{len(folders)} runs are too many for one page: give at most {MOST_RUNS}")
     if double := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"two runs are named {double}: rename one of the folders")
-    return write_page(path, render(dict(zip(names, map(read_run, folders), strict=True))))
+    return write_page(path, render(dict(zip(names, map(read_run, folders), strict=True)), prices))
 
 
-def render(runs: dict[str, Run]) -> str:
+def render(runs: dict[str, Run], prices: Prices = NO_PRICES) -> str:
     """The page of the named runs."""
     missing = tuple(f"{name}: {line}" for name, run in runs.items() for line in run.missing)
     facts = [(name, _result(run)) for name, run in runs.items()]
     training, live = interactive(comparison_figures(runs), {name: read_clock(run.metrics.rows) for name, run in runs.items()})
+    spent = {name: found for name, run in runs.items() if (found := run_spent(run))}
     return fill_template(
         brand="Dunwu 顿悟 · comparison of runs",
         title=" · ".join(runs),
@@ -62,6 +64,7 @@ def render(runs: dict[str, Run]) -> str:
         bins=bin_size(training),
         live=live,
         policy=policy(live),
+        cost=cost_table(spent, prices),
     )
 
 

@@ -16,7 +16,9 @@ from jinja2 import Environment, StrictUndefined
 from dunwu.analysis import sentences
 from dunwu.analysis.bins import read_clock
 from dunwu.analysis.browser.section import browser
+from dunwu.analysis.cost import NO_PRICES, PAPER, Prices, cost_table, run_spent
 from dunwu.analysis.curves import Row, number
+from dunwu.analysis.deviations import against_paper
 from dunwu.analysis.figures import PlotFigure, bin_size, measured_figures, set_figures, training_figures
 from dunwu.analysis.interactive import interactive, policy
 from dunwu.analysis.page_language import in_language
@@ -58,6 +60,8 @@ _SECTIONS = (
     "card",
     "card_details",
     "corpus_known",
+    "cost",
+    "against_paper",
     "config",
     "manifest",
 )
@@ -88,14 +92,14 @@ class SetSection:
     comparison: Comparison | None
 
 
-def write_report(run: Path, path: Path | None = None, ended: bool = False) -> Path:
+def write_report(run: Path, path: Path | None = None, ended: bool = False, prices: Prices = NO_PRICES) -> Path:
     """Atomically write the page of a run, finished or not (default: its ``report.html``), and return the path.
 
     ``ended``: the run stops training now, which its directory cannot say yet.
 
     Raises ``RunError`` if the folder does not exist or is not writable.
     """
-    return write_page(path or run / REPORT, render(read_run(run), ended))
+    return write_page(path or run / REPORT, render(read_run(run), ended, prices))
 
 
 def write_page(path: Path, page: str) -> Path:
@@ -117,8 +121,10 @@ def keep_foreign(path: Path, ours: Callable[[str], bool] = lambda text: _MADE_BY
         raise RunError(f"{path} was not written by Dunwu and is not replaced: choose another path or move the file")
 
 
-def render(run: Run, ended: bool = False) -> str:
+def render(run: Run, ended: bool = False, prices: Prices = NO_PRICES) -> str:
     """The page of a run."""
+    spent = run_spent(run)
+    compared = against_paper(str(run.manifest.get("kind")), run.config, run_name(run.path))
     progress = read_progress(run, ended)
     card, details = _card_facts(run.card)
     body = _BODIES.get(str(run.manifest.get("kind")), _body)(run)
@@ -143,6 +149,8 @@ def render(run: Run, ended: bool = False) -> str:
         bins=bin_size(training),
         parts=[*body.parts, *latest_rollouts(run.path)],
         rule=RULE,
+        cost=cost_table({"": spent}, prices) if spent else None,
+        against_paper=[("", compared)] if compared else [],
         card=card,
         card_details=details,
         corpus_known=any("reflect" in name or "wait" in name for name, _ in card + details),
@@ -156,7 +164,7 @@ def fill_template(**values: Any) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "unbroken": unbroken}
     template = environment.from_string(resources.files("dunwu.analysis").joinpath(REPORT).read_text(encoding="utf-8"))
-    return template.render({**dict.fromkeys(_SECTIONS), **values})
+    return template.render({**dict.fromkeys(_SECTIONS), "paper_cost": PAPER, **values})
 
 
 def _warnings(manifest: Mapping[str, Any]) -> Iterator[str]:

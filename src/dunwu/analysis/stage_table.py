@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from dunwu.analysis.claims import shown_claims
+from dunwu.analysis.cost import NO_PRICES, PAPER, Prices
 from dunwu.analysis.curves import number
 from dunwu.analysis.data_cards import card_sections
 from dunwu.analysis.figures import PlotFigure
@@ -21,6 +22,7 @@ from dunwu.analysis.pipeline_run import PipelineRun, StageRun, read_pipeline_run
 from dunwu.analysis.plots import Spent, compute_plot, level_plot
 from dunwu.analysis.report import REPORT, write_page, write_report
 from dunwu.analysis.sections import Headline
+from dunwu.analysis.side_by_side import More, more_of
 from dunwu.analysis.stage_graph import HEIGHT, WIDTH, draw
 from dunwu.analysis.text import unbroken, visible
 from dunwu.errors import RunError
@@ -55,15 +57,17 @@ REPORTED = ("zero", "sft", "distillation", "reward_model")
 """Kinds of stages with their own report."""
 
 
-def write_stage_page(runs: Sequence[Path], path: Path) -> Path:
-    """Write the page of one pipeline run, finished or not, or of several of one recipe (mean and range over them); returns its path.
+def write_stage_page(runs: Sequence[Path], path: Path, prices: Prices = NO_PRICES) -> Path:
+    """Write the page of one pipeline run, finished or not, or of several; returns its path.
 
-    With a single run, missing reports of its stages are written too. Raises ``RunError`` if one of several runs has no table of stages,
-    ``DataError`` if the runs cannot be combined.
+    Several runs are shown side by side, and the tables of their stages as one (mean and range) if they are of one recipe. With a single
+    run, missing reports of its stages are written too. Raises ``RunError`` if a folder has neither a pipeline nor a table of stages,
+    ``DataError`` if tables without their pipelines cannot be combined.
     """
     assert runs, "at least one run"
-    pipeline = read_pipeline_run(runs[0]) if len(runs) == 1 else None
-    tables = [] if pipeline and not tables_in(runs[0]) else [read_table(find_table(run)) for run in runs]
+    pipelines = [read_pipeline_run(run) for run in runs]
+    pipeline = pipelines[0] if len(runs) == 1 else None
+    tables = _tables(runs, all_known=None not in pipelines)
     for stage in pipeline.stages if pipeline else ():
         if stage.kind in REPORTED and stage.folder and not stage.page and (stage.folder / "run").is_dir():
             write_report(stage.folder / "run")
@@ -72,7 +76,17 @@ def write_stage_page(runs: Sequence[Path], path: Path) -> Path:
     comparison = read_comparison(found[-1]) if found else None
     claims = reproductions_in(runs[0]) if pipeline else []
     reproduction = read_reproduction(claims[-1]) if claims else None
-    return write_page(path, render(combine(tables) if tables else None, title, pipeline, path.parent, comparison, reproduction))
+    more = more_of(runs, pipelines, prices)
+    return write_page(path, render(combine(tables) if tables else None, title, pipeline, path.parent, comparison, reproduction, more))
+
+
+def _tables(runs: Sequence[Path], all_known: bool) -> list[StageTable]:
+    """The tables of all runs; none if all are pipelines, but one lacks its table or they are of several recipes."""
+    if all_known and not all(map(tables_in, runs)):
+        return []
+    tables = [read_table(find_table(run)) for run in runs]
+    one_recipe = all((each.rows, each.thresholds) == (tables[0].rows, tables[0].thresholds) for each in tables)
+    return tables if one_recipe or not all_known else []
 
 
 def find_table(run: Path) -> Path:
@@ -90,6 +104,7 @@ def render(
     folder: Path = Path(),
     comparison: Comparison | None = None,
     reproduction: Reproduction | None = None,
+    more: More | None = None,
 ) -> str:
     """The page: no scripts, no external resources, everything escaped. Links to the stages' own pages are relative to ``folder``."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -113,6 +128,8 @@ def render(
         box=(WIDTH, HEIGHT),
         costs=[*map(costs, pipeline.stages)] if pipeline else [],
         totals=total_costs(pipeline.stages) if pipeline else (),
+        more=more or More(),
+        paper_cost=PAPER,
         cards=card_sections(pipeline.stages) if pipeline else [],
         link=_linker(folder),
     )
