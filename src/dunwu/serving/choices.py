@@ -9,6 +9,9 @@ from dunwu.serving.backend import News
 from dunwu.serving.model import ServedModel
 from dunwu.serving.splitting import Parts, Splitter
 
+LEAST_LOGPROB = -9999.0
+"""OpenAI's number for a token that was next to impossible: JSON has no infinity."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
@@ -70,7 +73,7 @@ class Choice:
         thought = self._splitter is not None and (thinking or self._splitter.thinking)
         self.reasoning_tokens += thought
         if self._logprobs and not ending:
-            delta.logprobs.append(TokenLogprob(self._reader.piece(token), logprob, thought))
+            delta.logprobs.append(TokenLogprob(self._reader.piece(token), max(logprob, LEAST_LOGPROB), thought))
         if self._stop.found:
             self.finish = delta.finish = "stop"
 

@@ -24,7 +24,7 @@ class Served:
 
 def down() -> ApiError:
     """503: the engine is not there."""
-    return unavailable("The engine is not running; it is being started again.", "engine_unavailable")
+    return unavailable("The engine is not running. Try again shortly.", "engine_unavailable")
 
 
 class Run:

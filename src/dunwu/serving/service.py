@@ -26,6 +26,9 @@ from dunwu.text.surrogates import has_surrogates
 CUT = "insufficient_system_resource"
 """DeepSeek's reason for an answer that the server had to end."""
 
+MOST_RENDERED = 256
+"""Requests whose prompts are being made, or wait for that."""
+
 
 @dataclass
 class Caller:
@@ -45,6 +48,7 @@ class Service:
         self._fingerprint = f"fp_{secrets.token_hex(5)}"
         # One thread: transformers' tokenizers are not made for several.
         self._rendering = ThreadPoolExecutor(1, "rendering")
+        self._in_rendering = 0
 
     def find(self, name: str) -> Served:
         """Raises `ApiError` 404."""
@@ -59,8 +63,13 @@ class Service:
         facts = served.backend.facts
         if facts is None:
             raise down()
-        rendering = asyncio.get_running_loop().run_in_executor(self._rendering, self._ask, body, served, facts)
-        asking = await rendering
+        if self._in_rendering >= MOST_RENDERED:
+            raise unavailable("The server is busy reading requests. Try again shortly.", "overloaded")
+        self._in_rendering += 1
+        try:
+            asking = await asyncio.get_running_loop().run_in_executor(self._rendering, self._ask, body, served, facts)
+        finally:
+            self._in_rendering -= 1
         return Answer(self, served, body, asking, caller, facts)
 
     def _ask(self, body: ChatBody | CompletionBody, served: Served, facts: Facts) -> Asking:
@@ -100,15 +109,15 @@ class Answer:
     async def whole(self) -> Json:
         """The answer as one object. Raises `ApiError` 503."""
         found = [Delta() for _ in self._choices]
-        try:
-            async with self._run:
+        async with self._run:
+            try:
                 async for place, delta in self._deltas():
                     found[place].parts += delta.parts
                     found[place].logprobs += delta.logprobs
                     found[place].token_ids += delta.token_ids
                     found[place].finish = delta.finish
-        finally:
-            self._account()
+            finally:
+                self._account()
         if self._chat:
             choices = [answers.chat_choice(place, delta, self._asking.logprobs) for place, delta in enumerate(found)]
         else:
