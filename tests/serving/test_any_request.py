@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from tests.serving.scripted import Play, serve
 
-LEAVES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.sampled_from(["toy", "user", "\ud800", "<think>"])
-)
+WORDS = st.text(max_size=8) | st.sampled_from(["toy", "user", "\ud800", "<think>"])
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), WORDS)
 VALUES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=6
 )

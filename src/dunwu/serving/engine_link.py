@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import time
@@ -201,8 +202,9 @@ class EngineLink:
         self._facts, running, self._running = None, self._running, None
         if running is not None:
             running.writer.close()
-            with contextlib.suppress(ProcessLookupError):
-                running.process.kill()
+            if running.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(running.process.pid, signal.SIGKILL)  # Popen's own would reap it before asyncio does
             await running.process.wait()
         sinks, self._sinks = self._sinks, {}
         for sink in sinks.values():
