@@ -167,3 +167,32 @@ def test_whether_completions_were_cut_off_is_asked_of_all_rows(tmp_path: Path) -
     rows: list[dict[str, object]] = [{"problem": "q", "answer": "1", "completion": "1", "finish_reason": reason} for reason in (None, "")]
     assert not read(write(tmp_path / "rows.jsonl", rows)).ends_known
     assert read(write(tmp_path / "rows.jsonl", [*rows, {**rows[0], "finish_reason": "length"}])).ends_known
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(True, None), ("slow", None), (-1, None), (10**400, None), (float("nan"), None), (float("inf"), None), (90, 90.0)],
+)
+def test_odd_solving_times_and_levels_are_none(tmp_path: Path, value: object, seconds: float | None) -> None:
+    row: dict[str, object] = {"problem": "q", "answer": "1", "completion": "<answer>1</answer>", "human_seconds": value, "level": value}
+    path = write(tmp_path / "rows.jsonl", [row])
+    _, result = scored(path, DatasetTask(path=str(path)), COLUMNS)
+    assert [(each.human_seconds, each.difficulty) for each in result.rows] == [(seconds, seconds)]
+    assert "thinking_vs_human_seconds" not in result.summary()  # no tokens are known
+
+
+def test_columns_that_the_verifier_does_not_read_may_differ(tmp_path: Path) -> None:
+    row = {"problem": "q", "answer": "1", "completion": "1", "answers": 5, "options": float("nan"), "schema": [1]}
+    path = write(tmp_path / "rows.jsonl", [row, row | {"answers": 6, "options": "x", "schema": 3}])
+    first, second = read(path).completions
+    assert first.problem is second.problem
+    choice = row | {"answer": "A", "options": ["x", float("nan")]}
+    assert len(read(write(path, [choice, choice]), verifier="choice").completions) == 2
+    with pytest.raises(DataError, match="different options"):
+        read(write(path, [choice, choice | {"options": ["y"]}]), verifier="choice")
+
+
+def test_a_completion_of_another_type_is_no_misspelt_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"problem": "q", "answer": "1", "completion": 2}])
+    with pytest.raises(DataError, match="name the right one with --completion-column"):
+        read(path)

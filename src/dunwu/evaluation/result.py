@@ -161,8 +161,9 @@ def _group(value: str, problems: Sequence[ProblemRows]) -> dict[str, Any]:
 
 
 def human_pairs(problems: Sequence[ProblemRows]) -> list[tuple[float, float]]:
-    """(human seconds, mean thinking length in tokens) of each problem with a human solving time."""
-    return [(rows[0].human_seconds, _mean(rows, lambda row: row.thinking_tokens)) for rows in problems if rows[0].human_seconds is not None]
+    """(human seconds, mean thinking length in tokens) of each problem with a human solving time whose tokens were counted."""
+    timed = [(rows[0].human_seconds, rows) for rows in problems if counted(rows)]
+    return [(seconds, _mean(rows, lambda row: row.thinking_tokens)) for seconds, rows in timed if seconds is not None]
 
 
 def by_difficulty(problems: Sequence[ProblemRows]) -> list[dict[str, Any]]:

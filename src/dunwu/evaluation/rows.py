@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 from dunwu.evaluation.result import EvaluationRow
 from dunwu.models.reflection import count_reflections
@@ -25,14 +26,13 @@ def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder, group_by: 
     problem = as_read(rollout.prompt.problem, completion.finish_reason == "length")
     parsed = parse_completion(rollout.prompt.prefill + completion.text, str(tokenizer.eos_token or ""), form_of(problem).name)
     answer = candidate(problem, parsed)
-    human = problem.data.get("human_seconds")
     votes = verdict.score is not None and verdict.reason != "unparsable"
     return EvaluationRow(
         problem_id=problem.id,
         text=problem.text,
         language=problem.language,
         difficulty=problem.difficulty,
-        human_seconds=None if human is None else float(human),
+        human_seconds=_seconds(problem.data.get("human_seconds")),
         sample=sample,
         completion=completion.text,
         thinking_tokens=thinking_tokens(rollout, tokenizer),
@@ -47,6 +47,15 @@ def evaluation_row(rollout: Rollout, sample: int, tokenizer: Encoder, group_by: 
         timed_out=verdict.reason == "timeout" or verdict.detail.startswith(TIME_LIMIT),
         groups=groups_of(problem, group_by),
     )
+
+
+def _seconds(value: Any) -> float | None:
+    """A solving time; ``None`` for what is none: text, true, a negative or an endless one."""
+    known = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < LONGEST_SECONDS
+    return float(value) if known else None
+
+
+LONGEST_SECONDS = 1e12
 
 
 def groups_of(problem: Problem, group_by: Sequence[str]) -> str:

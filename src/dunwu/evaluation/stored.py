@@ -5,9 +5,11 @@ The tokens of a stored completion are not known: its row has 0 tokens, and the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args
 
 from dunwu.config.tasks import DatasetTask
@@ -39,8 +41,10 @@ from dunwu.types import AnswerForm, Completion, FinishReason, Language, Problem,
 CHUNK = 64
 """Completions verified between two updates of the progress line."""
 FINISH, LABEL = "finish_reason", "label"
-NEEDS = ("answers", "options", "schema", "instructions")
-"""What a verifier needs of a problem besides its gold answer."""
+NEEDS: Mapping[str, str] = MappingProxyType(
+    {"text": "answers", "names": "answers", "choice": "options", "json_schema": "schema", "instructions": "instructions"}
+)
+"""What verifiers read of a problem besides its gold answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,7 @@ def read_stored(path: Path, task: DatasetTask, columns: StoredColumns, form: Ans
     check_columns(rows[0], task, as_option)
     labels, note = labels_of(rows, columns.label, LABEL)
     stored = [_stored(row, task, columns, form, close_answer, label) for row, label in zip(rows, labels, strict=True)]
-    _refuse_conflicts(stored, path)
-    return Stored(tuple(stored), note, any(not is_empty(row.columns.get(FINISH)) for row in rows))
+    return Stored(tuple(_samples(stored, path)), note, any(not is_empty(row.columns.get(FINISH)) for row in rows))
 
 
 def as_option(role: str, near: str) -> str:
@@ -102,24 +105,27 @@ def as_option(role: str, near: str) -> str:
     return f"give --{role}-column {near}" if near else f"name the right one with --{role}-column"
 
 
-def _refuse_conflicts(stored: Sequence[StoredCompletion], path: Path) -> None:
-    """Rows of one problem are its samples, so all must be verified alike."""
+def _samples(stored: Sequence[StoredCompletion], path: Path) -> Iterator[StoredCompletion]:
+    """Rows of one problem are its samples: they must be verified alike, and share the problem of the first, which saves memory."""
     known: dict[str, StoredCompletion] = {}
     for each in stored:
         first = known.setdefault(each.problem.id, each)
-        if each.problem is first.problem:
-            continue
-        one, other = first.problem, each.problem
-        if one.verifier != other.verifier or not same_gold(str(one.answer), str(other.answer)):
-            differing, values = "gold answers", [f"{str(found.answer)[:40]!r} ({found.verifier})" for found in (one, other)]
-        elif need := next((name for name in NEEDS if one.data.get(name) != other.data.get(name)), None):
-            differing, values = need, [repr(found.data.get(need))[:60] for found in (one, other)]
-        else:
-            continue
-        raise DataError(
-            f"{path}: {first.name} and {each.name} have one problem and different {differing}, {values[0]} and {values[1]}:"
-            " correct one, or name the right --problem-column"
-        )
+        if differing := _difference(first.problem, each.problem):
+            raise DataError(
+                f"{path}: {first.name} and {each.name} have one problem and different {differing}: correct one, or name the right"
+                " --problem-column"
+            )
+        yield replace(each, problem=first.problem)
+
+
+def _difference(one: Problem, other: Problem) -> str:
+    """What verifies one problem otherwise than the other; empty if nothing does."""
+    if one.verifier != other.verifier or not same_gold(str(one.answer), str(other.answer)):
+        values = [f"{str(found.answer)[:40]!r} ({found.verifier})" for found in (one, other)]
+        return f"gold answers, {values[0]} and {values[1]}"
+    need = NEEDS.get(one.verifier, "")
+    values = [json.dumps(found.data.get(need), sort_keys=True) for found in (one, other)]  # in which NaN is equal to itself
+    return "" if values[0] == values[1] else f"{need}, {values[0][:60]} and {values[1][:60]}"
 
 
 def _stored(
@@ -129,7 +135,7 @@ def _stored(
     if not isinstance(text, str):
         listed, near = missing(row.columns, [columns.completion])
         where = f"{row.where}: {kind_of(text)} instead of text in column {columns.completion} (columns: {listed})"
-        raise DataError(f"{where}: {as_option('completion', near)}")
+        raise DataError(f"{where}: {as_option('completion', '' if near == columns.completion else near)}")
     name = cell_text(row.columns.get(columns.id)) or f"row {row.number}"
     reason: FinishReason = "length" if row.columns.get(FINISH) == "length" else "stop"
     if close_answer and reason == "stop" and "<answer>" in text and "</answer>" not in text:
@@ -147,8 +153,6 @@ def _problem(row: Row, task: DatasetTask, columns: StoredColumns) -> Problem:
         raise DataError(f"{row.where}: no gold answer: fill it or remove the row")
     verifier, answer, more = found
     others = {name: value for name, value in other_columns(row, task).items() if name not in (columns.completion, columns.label or LABEL)}
-    if not isinstance(others.get("human_seconds"), (int, float)):
-        others.pop("human_seconds", None)
     stated: Any = row.columns.get("language")
     language: Language = stated if stated in get_args(Language) else task.language
     return Problem(text_digest(text), "stored", text, verifier, answer, language, difficulty_of(row), {**others, **more})

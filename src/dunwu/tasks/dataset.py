@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections import Counter
@@ -330,6 +331,6 @@ def difficulty_of(row: Row) -> float | None:
     for column in ("level", "difficulty"):
         text = cell_text(row.columns.get(column))
         match = re.fullmatch(r"(?:Level )?(\d+(?:\.\d+)?)", text) if text else None
-        if match:
-            return float(match.group(1))
+        if match and math.isfinite(value := float(match.group(1))):
+            return value
     return None
