@@ -92,6 +92,7 @@ def test_figures_that_are_corrupt_are_refused_and_kept(run, capsys):
         ("--eval-set", "gsm8k"),
         ("--samples", "0"),
         ("--budgets", "--grid", "-1"),
+        ("--probes",),
     ],
 )
 def test_what_is_not_there_is_refused_in_one_line(run, options, capsys):
@@ -111,6 +112,8 @@ def test_what_is_not_there_is_refused_in_one_line(run, options, capsys):
         ("--budgets", "--samples", "4"),
         ("--causal", "--grid", "16"),
         ("--causal", "--problems", "3"),
+        ("--probe-suite", "suite.yaml"),
+        ("--probes", "--grid", "16"),
     ],
 )
 def test_options_of_an_experiment_that_is_not_made_are_refused(run, options, capsys):

@@ -32,6 +32,12 @@ class LabOptions:
     """Also ask the model: does it answer differently without its reflections? Takes minutes; the same command resumes."""
     budgets: bool = False
     """Also ask the model for answers after n tokens of thought. Takes minutes; the same command resumes."""
+    probes: bool = False
+    """Also ask every saved checkpoint of a run or pipeline a suite of small probes, and forecast the later half from the first. Takes
+    minutes; the same command resumes."""
+    probe_suite: Path | None = None
+    """YAML file with the keys of a suite for --probes, such as reasoning, general and safety with your own rows; by default probes of the
+    tiny world."""
     phases: tuple[str, ...] = ()
     """Evaluations of a run that --causal and --budgets are about: before, after, or a step whose checkpoint is kept, such as step-00060. By
     default before and after."""
@@ -66,6 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     from dunwu.analysis.lab.experiments import experiment_sections
     from dunwu.analysis.lab.laboratory import SECTIONS, absent, analyse, check_outputs, parts, write_laboratory
     from dunwu.analysis.lab.material import read_material
+    from dunwu.analysis.lab.probes import probe_sections
     from dunwu.run.console import ConsoleReporter
 
     out = options.out or options.run
@@ -74,10 +81,10 @@ def run(arguments: Sequence[str]) -> int:
     for name in ("lab.json", "lab.html"):
         check_file(out / name)
     check_outputs(out)
-    if options.causal or options.budgets:
+    if options.causal or options.budgets or options.probes:
         check_folder(out / "lab", "a folder for samples")
         make_experiments(options, options.run, out, arguments, options.json)
-    sections = (*SECTIONS, *experiment_sections(options.run, out), compute_section(options.run, out))
+    sections = (*SECTIONS, *experiment_sections(options.run, out), compute_section(options.run, out), *probe_sections(out))
     found = analyse(material, sections, ConsoleReporter(Console(stderr=True)))
     written = write_laboratory(options.run, out, found, material, sections)
     if options.json:

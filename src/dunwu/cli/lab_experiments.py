@@ -13,6 +13,7 @@ from rich.console import Console
 from dunwu.cli.show import show
 from dunwu.cli.training import command_line
 from dunwu.errors import Interrupted, UserError
+from dunwu.pipeline.saved_checkpoints import saved_checkpoints
 from dunwu.run.console import ConsoleReporter
 
 
@@ -43,6 +44,10 @@ class ExperimentOptions(Protocol):
     def device(self) -> str: ...
     @property
     def threads(self) -> int: ...
+    @property
+    def probes(self) -> bool: ...
+    @property
+    def probe_suite(self) -> Path | None: ...
 
 
 _BOTH = ("causal", "budgets")
@@ -54,8 +59,9 @@ _USED_BY = {
     "problems": ("budgets",),
     "grid": ("budgets",),
     "seed": ("causal",),
-    "device": _BOTH,
-    "threads": _BOTH,
+    "device": (*_BOTH, "probes"),
+    "threads": (*_BOTH, "probes"),
+    "probe_suite": ("probes",),
 }
 """The options of experiments, and which experiments use them."""
 
@@ -85,8 +91,15 @@ def make_experiments(options: ExperimentOptions, run: Path, out: Path, arguments
         options.device,
         options.threads,
     )
+    reporter = ConsoleReporter(Console(stderr=True) if quiet else None)
     try:
-        run_experiments(run, out, asked, ConsoleReporter(Console(stderr=True) if quiet else None))
+        if options.probes:
+            from dunwu.jobs.probes import run_probes
+
+            saved = saved_checkpoints(run, reporter)
+            run_probes(saved, options.probe_suite, out, options.device, options.threads, reporter)
+        if options.causal or options.budgets:
+            run_experiments(run, out, asked, reporter)
     except Interrupted:
         show(f"dunwu: to resume: {command_line(['lab', *arguments])}", sys.stderr)
         raise

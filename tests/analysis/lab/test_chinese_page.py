@@ -14,6 +14,8 @@ from dunwu.analysis.lab.compute import compute_section
 from dunwu.analysis.lab.experiments import experiment_sections
 from dunwu.analysis.lab.laboratory import SECTIONS, analyse, write_laboratory
 from dunwu.analysis.lab.material import read_material
+from dunwu.analysis.lab.probes import probe_sections
+from dunwu.evaluation.ability import Checkpoint, ability_curve
 from dunwu.evaluation.budgets import BudgetRow, budget_curve
 from dunwu.evaluation.causal import causal_summary
 from dunwu.text.translate import VARIABLE
@@ -64,7 +66,8 @@ def test_every_sentence_of_the_page_is_chinese(run_folder, make, rollouts, chine
     experiments(run_folder)
     material = read_material(run_folder)
     material = replace(material, parameters=1000, flops={step: 1e6 * step for step in range(1, 91)})
-    sections = (*SECTIONS, *experiment_sections(run_folder, run_folder), compute_section(run_folder, run_folder))
+    made = experiment_sections(run_folder, run_folder)
+    sections = (*SECTIONS, *made, compute_section(run_folder, run_folder), *probe_sections(run_folder))
     found = analyse(material, sections)
     _, page = write_laboratory(run_folder, run_folder, found, material, sections)
     assert [name for name, each in found.items() if "missing" in each] == []
@@ -83,6 +86,10 @@ def experiments(run):
     budgets = {"budgets": budget_curve([BudgetRow("p", 0, n, n > 0, "", 9, 1.0, None) for n in (0, 16)])}
     budgets["majorities"] = [{"m": 2, "tokens": 50.0, "majority": 0.5, "interval": [0.25, 0.75]}]
     (run / "lab").mkdir()
+    checkpoints = [Checkpoint(f"step {i}", 1e12 * i, {"p": [0.5]}) for i in range(7)]
+    abilities = ("knowledge", "reasoning", "generalisation", "safety", "diversity")
+    probes = {"run": {name: ability_curve(checkpoints[: 7 - i]) for i, name in enumerate(abilities)}}
+    (run / "lab" / "probes.json").write_text(json.dumps(probes))
     for name, figures in (("causal", causal_summary([], 4)), ("budgets", budgets)):
         recorded = {"countdown": {phase: {"evaluation": digest, **figures} for phase, digest in phases.items()}}
         (run / "lab" / f"{name}.json").write_text(json.dumps(recorded))
