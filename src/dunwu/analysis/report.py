@@ -164,7 +164,7 @@ def fill_template(**values: Any) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "unbroken": unbroken}
     template = environment.from_string(resources.files("dunwu.analysis").joinpath(REPORT).read_text(encoding="utf-8"))
-    return template.render({**dict.fromkeys(_SECTIONS), "paper_cost": PAPER, **values})
+    return template.render({**dict.fromkeys(_SECTIONS), "policy": policy(None), "paper_cost": PAPER, **values})
 
 
 def _warnings(manifest: Mapping[str, Any]) -> Iterator[str]:

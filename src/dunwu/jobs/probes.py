@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dunwu.analysis.lab.diversity import words
-from dunwu.analysis.lab.self_bleu import self_bleu
 from dunwu.config.load import read_mapping, validate
 from dunwu.config.suite import SuiteConfig
 from dunwu.data.tiny_world.probes import write_probe_rows
 from dunwu.evaluation.ability import Checkpoint, ability_curve
+from dunwu.evaluation.self_bleu import self_bleu, words
 from dunwu.evaluation.suite import SuiteRow, accuracy, read_rows
 from dunwu.jobs.lab_source import FOLDER, weights_hash
 from dunwu.jobs.outside import outside_files

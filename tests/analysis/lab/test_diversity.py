@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from dunwu.analysis.lab.diversity import SECTION, words
+from dunwu.analysis.lab.diversity import SECTION
 from dunwu.analysis.lab.material import Material
-from dunwu.analysis.lab.self_bleu import self_bleu
+from dunwu.evaluation.self_bleu import self_bleu, words
 
 
 def test_equal_texts_have_a_self_bleu_of_one():

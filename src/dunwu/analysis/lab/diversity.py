@@ -8,24 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import regex
-
 from dunwu.analysis.curves import curve
 from dunwu.analysis.figures import PlotFigure, lines
 from dunwu.analysis.lab.estimates import Json, plain_estimate
 from dunwu.analysis.lab.material import Chain, Chains, Material
 from dunwu.analysis.lab.section import Section, lines_of, missing, moments_table, shown
-from dunwu.analysis.lab.self_bleu import self_bleu
 from dunwu.analysis.sections import Part
 from dunwu.analysis.sentences import PHASES, change
 from dunwu.evaluation.metrics import pass_at_k
+from dunwu.evaluation.self_bleu import self_bleu, words
 from dunwu.evaluation.store import ALONE
 from dunwu.evaluation.suite import share
-from dunwu.text.words import TOKEN
 
-_WORD = regex.compile(rf"{TOKEN.pattern}|\S", regex.VERSION1)
-MOST_WORDS = 4096
-"""Words of a completion that self-BLEU looks at."""
 _GROUP = {"answers": "distinct answers", "completions": "distinct completions", "self_bleu": "self-BLEU"}
 
 
@@ -38,11 +32,6 @@ def analyse(material: Material) -> Json:
         return missing("there is neither an evaluation, nor a saved step of rollouts, nor an entropy")
     ends = {"first": entropy.first, "last": entropy.last, "steps": list(entropy.steps), "values": list(entropy.values)} if entropy else None
     return {"steps": steps, "sets": sets, "entropy": ends}
-
-
-def words(text: str) -> list[str]:
-    """Words, numbers and single symbols, in small letters."""
-    return [str(found.group()) for found, _ in zip(_WORD.finditer(text.casefold()), range(MOST_WORDS), strict=False)]
 
 
 def _groups(chains: Chains) -> Json:

@@ -18,6 +18,20 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
+import regex
+
+from dunwu.text.words import TOKEN
+
+_WORD = regex.compile(rf"{TOKEN.pattern}|\S", regex.VERSION1)
+MOST_WORDS = 4096
+"""Words of a completion that count."""
+
+
+def words(text: str) -> list[str]:
+    """Words, numbers and single symbols, in small letters."""
+    return [str(found.group()) for found, _ in zip(_WORD.finditer(text.casefold()), range(MOST_WORDS), strict=False)]
+
+
 ORDERS = 4
 _NOTHING = 0.1
 
