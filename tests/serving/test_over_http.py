@@ -69,6 +69,8 @@ def test_a_client_that_leaves_a_stream_frees_its_slot(client: httpx.Client) -> N
         next(events)
         assert running(client) == 1
     assert until(lambda: running(client) == 0, 5) < 1
+    charged = [line for line in client.get("/metrics").text.splitlines() if line.startswith('dunwu_tokens_total{kind="completion"}')]
+    assert float(charged[0].split()[-1]) > 0, "what was made for it is counted"
 
 
 def test_a_client_that_leaves_before_its_answer_frees_its_slot(client: httpx.Client) -> None:

@@ -37,7 +37,6 @@ class Choice:
 
     def __init__(self, model: ServedModel, opened: bool, stop: Sequence[str], logprobs: bool, whole: bool = False) -> None:
         self._reader = model.reader()
-        self._ends = model.silent_ids
         self._splitter = None if whole else Splitter(opened)
         self._stop, self._logprobs = StopStrings(stop), logprobs
         self.tokens = self.reasoning_tokens = self.cached = 0

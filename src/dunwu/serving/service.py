@@ -25,7 +25,6 @@ from dunwu.text.surrogates import has_surrogates
 
 CUT = "insufficient_system_resource"
 """DeepSeek's reason for an answer that the server had to end."""
-
 MOST_RENDERED = 256
 """Requests whose prompts are being made, or wait for that."""
 
@@ -153,8 +152,8 @@ class Answer:
         """End a stream, also one that was never read."""
         if not self._closed:
             self._closed = True
+            self._account()  # first: of a client that has left, the rest may be cancelled
             await self._run.__aexit__()
-            self._account()
 
     async def _deltas(self) -> AsyncIterator[tuple[int, Delta]]:
         """What is new of the choices. Raises `ApiError` if the engine fails."""
