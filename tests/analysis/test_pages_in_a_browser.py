@@ -78,6 +78,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, zero_config: Callable[..., Z
         running.note({"steps": 30})
         for step in range(1, 11):
             running.log(step, {"reward": step / 10, "rewards/accuracy": step / 10, "completions/mean_length": 10.0 * step})
+        write_step(folder / "live", 10, [["right\n" * 9, "wrong " * 99]], characters=True)
         live = write_report(folder / "live")
     comparison = write_comparison([run, other], folder / "comparison.html")
     stages = write_stage_page([_pipeline(folder)], folder / "stages.html")
