@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dunwu.cli.eval_suites import resumable
 from dunwu.cli.main import main
+from dunwu.errors import Interrupted
 from dunwu.evaluation.kept import UNFINISHED
 from dunwu.evaluation.store import read_evaluation
 
@@ -78,3 +80,12 @@ def test_mistakes_are_one_line(arguments: list[str], said: str, capsys: pytest.C
 def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "--list-suites"]) == 0
     assert "aime2024" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_stop_says_how_to_resume_where_completions_are_kept(kept: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["runs/a b", "--suite", "game24", "--out", "out"]
+    with pytest.raises(Interrupted), resumable(arguments, tmp_path if kept else None):
+        raise Interrupted("stopped", 2)
+    assert capsys.readouterr().err.endswith("eval 'runs/a b' --suite game24 --out out\n" if kept else "")
+    assert kept or not capsys.readouterr().err

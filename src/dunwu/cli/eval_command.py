@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from rich.console import Console
 
-from dunwu.cli.eval_suites import folder_of, list_of_suites, overall, split_names, suite_base
+from dunwu.cli.eval_suites import folder_of, list_of_suites, overall, resumable, split_names, suite_base
 from dunwu.cli.options import parse_options, refuse_misspelt_options
 from dunwu.cli.outputs import check_folder
 from dunwu.cli.show import printable, show
@@ -139,7 +139,8 @@ def run(arguments: Sequence[str]) -> int:
             lines = preview_requests if endpoint else partial(preview_evaluation, model)
             show("\n".join(lines(plan.config, plan.template)))
         return 0
-    results = _measured(options, model, endpoint, plans, reporter)
+    with resumable(arguments, options.out):
+        results = _measured(options, model, endpoint, plans, reporter)
     _print(options, model, plans, results)
     return 0
 

@@ -1,12 +1,16 @@
-"""`dunwu eval --suite NAME...`: named suites, each in a folder of its own, with one model."""
+"""`dunwu eval --suite NAME...`: named suites, each in a folder of its own, with one model; and going on after a stop."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dunwu.cli.show import show
+from dunwu.cli.training import command_line
 from dunwu.config.suites import suites
 from dunwu.errors import UserError
 from dunwu.text.translate import translate
@@ -23,6 +27,17 @@ def split_names(words: Sequence[str]) -> tuple[list[str], list[str]]:
 def folder_of(name: str) -> str:
     """The name of a suite's folder."""
     return re.sub(r"[^\w.-]", "-", name)
+
+
+@contextmanager
+def resumable(arguments: Sequence[str], out: Path | None) -> Iterator[None]:
+    """When it is stopped, prints the command to resume with, if completions are kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if out is not None:
+            show(f"dunwu: to resume: {command_line(['eval', *arguments])}", sys.stderr)
+        raise
 
 
 def suite_base(name: str, data: Path | None) -> dict[str, Any]:
