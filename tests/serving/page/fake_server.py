@@ -56,7 +56,7 @@ class Fake:
 
 
 def _event(delta: dict[str, Any], finish: str | None = None) -> str:
-    return f"data: {json.dumps({'choices': [{'index': 0, 'delta': delta, 'finish_reason': finish}]}, ensure_ascii=False)}\n\n"
+    return f"data: {json.dumps({'choices': [{'index': 0, 'delta': delta, 'finish_reason': finish}]})}\n\n"
 
 
 def application(fake: Fake) -> FastAPI:
