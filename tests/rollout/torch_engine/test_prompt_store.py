@@ -5,7 +5,7 @@ from dunwu.rollout.torch_engine.native.prompt_store import PromptStore, StoredPr
 
 def make(places: int, keeps: bool = True) -> tuple[PromptStore, list[tuple[int, int, int]]]:
     copied: list[tuple[int, int, int]] = []
-    return PromptStore(places, lambda *given: copied.append(given), keeps), copied
+    return PromptStore(places, lambda *given: copied.append(given), keeps, least_copied=2), copied
 
 
 def read(store: PromptStore, ids: list[int], known: int | None = None) -> StoredPrompt:
@@ -87,6 +87,14 @@ def test_broken_prompts_unread_ones_and_those_of_old_weights_are_not_kept() -> N
     read(store, [5, 6])
     store.forget()
     assert [store.open(ids).known for ids in ([1, 2, 7], [5, 6, 7])] == [0, 0]  # type: ignore[union-attr]
+
+
+def test_too_little_to_copy_is_read_again() -> None:
+    store, copied = make(3)
+    read(store, [1, 2, 3])
+    found = store.open([1, 8, 9])
+    assert found is not None
+    assert (found.known, copied) == (0, [])
 
 
 def test_a_store_that_keeps_nothing_shares_nothing() -> None:

@@ -230,13 +230,13 @@ def test_what_was_read_is_read_no_more_and_tokens_stay_the_same(
 ) -> None:
     """A system prompt, a conversation that grows, the same again: bits as without a cache."""
     engine = TorchEngine(make_model("qwen3"), tokenizer)
-    system, *turns = (each.token_ids for each in make_prompts([12, 6, 4, 5, 3], seed=5))
+    system, *turns = (each.token_ids for each in make_prompts([17, 6, 4, 5, 3], seed=5))
     asked = [system + turns[0], system + turns[1], system + turns[0] + turns[2], system + turns[0] + turns[2] + turns[3]]
-    asked += [asked[-1], system + turns[0], asked[2][:9]]
+    asked += [asked[-1], system + turns[0], asked[2][:17]]
     requests = [Request(ids, KINDS[i % 3], i) for i, ids in enumerate(asked)]
     expected = alone(engine, requests)
     read = count_reads(monkeypatch)
-    known = [0, 12, 18, 23, 25, 17, 8]
+    known = [0, 17, 23, 28, 30, 22, 16]
     for room in (Room(slots=2), Room(slots=2, prompts_kept=2, read_per_step=5, steps_per_call=1)):
         scheduler = engine.requests(room)
         read.clear()

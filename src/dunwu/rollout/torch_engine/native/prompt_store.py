@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+LEAST_COPIED = 16
+"""Tokens: fewer are read again as quickly."""
+
 
 @dataclass(eq=False, slots=True)
 class StoredPrompt:
@@ -33,10 +36,13 @@ class StoredPrompt:
 
 
 class PromptStore:
-    """``places`` prompts; with ``keeps``, those without users stay. ``copy(source, target, tokens)`` copies the beginning of a place."""
+    """``places`` prompts; with ``keeps``, those without users stay.
 
-    def __init__(self, places: int, copy: Callable[[int, int, int], None], keeps: bool) -> None:
-        self._free, self._copy, self._keeps = list(range(places)), copy, keeps
+    ``copy(source, target, tokens)`` copies the beginning of a place, of at least ``least_copied`` tokens.
+    """
+
+    def __init__(self, places: int, copy: Callable[[int, int, int], None], keeps: bool, least_copied: int = LEAST_COPIED) -> None:
+        self._free, self._copy, self._keeps, self._least_copied = list(range(places)), copy, keeps, least_copied
         self._stored: list[StoredPrompt] = []
         self._clock = 0
 
@@ -49,6 +55,7 @@ class PromptStore:
         if best is not None and common == len(best.token_ids) and (best.users == 0 or common == len(ids)):
             found = best  # the same prompt, or one that goes on: nothing to copy
         else:
+            known = known if known >= self._least_copied else 0
             place = self._take(best if known else None)
             if place is None:
                 return None
