@@ -93,3 +93,30 @@ def reproduce_few_steps() -> list[str]:
         for override in ("grpo.steps=2", "grpo.prompts_per_step=4", "grpo.group_size=4", "sampling.max_tokens=40", "save_every=1")
     ]
     return [*runs, *(f"measured-{model}.evaluations={small}" for model in ("base", "zero", "language"))]
+
+
+def claims_few_steps() -> list[str]:
+    """Overrides for all claims of `dunwu reproduce`: R1 as in `r1_few_steps`, the ablations, and text against RL on a small student."""
+    suites = ("measured-base", "measured-zero", "measured-dev", "measured-r1")
+    of_r1 = [each for each in r1_few_steps() if not each.startswith((*suites, "zero.evaluations", "dev2.evaluations", "r1.evaluations"))]
+    sums = "{task: {kind: arithmetic, max_terms: 2}, problems: 8, samples: 1, sampling: {max_tokens: 40}}"
+    arms = ("language", "clip-narrow", "clip-wide", "group-small", "group-large")
+    runs = [
+        f"{arm}.{override}"
+        for arm in arms
+        for override in ("grpo.steps=1", "grpo.prompts_per_step=4", "grpo.group_size=4", "sampling.max_tokens=40", "save_every=1")
+    ]
+    return [
+        *of_r1,
+        *runs,
+        *(f"{stage}.evaluations=[]" for stage in ("dev2", "r1")),
+        *(f"measured-{model}.evaluations=[{sums}]" for model in ("base", "zero", *arms)),
+        *(f"measured-{model}.reasoning={{sums: {sums}}}" for model in ("text", "rl")),
+        *(f"suite-{row}.reasoning={{sums: {sums}}}" for row in ("zero", "r1")),
+        *(f"suite-{row}.general.tasks.{key}" for row in ("zero", "r1") for key in ("problems=8", "samples=1")),
+        *(f"teacher-data.{key}" for key in ("prompts=40", "sampling.max_tokens=40", "tasks=[{task: {kind: arithmetic, max_terms: 2}}]")),
+        "student-base.tokens=20000",
+        "student-base.shape.hidden=32",
+        *(f"text.{key}" for key in ("epochs=1", "batch_size=4")),
+        *(f"rl.{key}" for key in ("grpo.prompts_per_step=2", "grpo.group_size=2", "sampling.max_tokens=20")),
+    ]

@@ -17,7 +17,7 @@ def test_what_is_known_is_shown() -> None:
     assert (found.look, absent.look) == ("right", "")
     assert dict(found.facts) == {
         "here": "10.0 -> 50.0 %",
-        "difference": "+40.0 (+30.0 to +50.0)",
+        "difference": "+40.0 (+30.0 to +50.0) points",
         "each seed": "+30.0, +50.0",
         "rule": "a - b > 0",
         "the paper": "1 -> 2 (N)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dunwu.evaluation.reproduction import HEAD, RULE, Reproduction, Row, Verdict, cells, sentence
+from dunwu.evaluation.reproduction import ABSENT, HEAD, RULE, Reproduction, Row, Verdict, cells, sentence
 
 _LOOKS: Mapping[Verdict, str] = {"holds": "right", "does not hold": "wrong", "inconclusive": "open"}
 
@@ -36,4 +36,4 @@ def shown_claims(found: Reproduction) -> ShownClaims:
 
 def _shown(row: Row) -> ShownClaim:
     facts = zip(HEAD[1:], cells(row)[1:], strict=True)
-    return ShownClaim(row.verdict, _LOOKS.get(row.verdict, ""), row.says, tuple((name, text) for name, text in facts if text != "–"))
+    return ShownClaim(row.verdict, _LOOKS.get(row.verdict, ""), row.says, tuple((name, text) for name, text in facts if text != ABSENT))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from dunwu.config.base import Config, Positive, Seed
-from dunwu.config.references import DataRef
+from dunwu.config.references import DataRef, ModelRef
 from dunwu.config.suite import Name
 
 Claim = Literal["lift", "majority", "thinking", "reflection", "language", "stages", "distillation", "ablations", "process"]
@@ -22,6 +22,8 @@ class ReproduceConfig(Config):
     """Every model is trained with this many seeds, from `seed` on. One seed gives no verdict."""
     seed: Seed = 0
     """The first seed."""
+    runs: dict[Name, ModelRef] = Field(default_factory=dict)
+    """Finished runs of `dunwu zero` in place of stages that would train the same, such as `{zero-0: runs/zero}`."""
 
     @model_validator(mode="after")
     def _not_too_many(self) -> Self:

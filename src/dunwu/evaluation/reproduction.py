@@ -186,19 +186,20 @@ RULE = (
     " and the difference of each seed alone too; it does not hold if both are below; else, and with one seed, it is inconclusive."
     " The interval covers other problems, not other seeds."
 )
+ABSENT = "–"
 HEAD = ("verdict", "here", "difference", "each seed", "rule", "the paper", "runs")
 
 
 def cells(row: Row) -> tuple[str, ...]:
     """What `HEAD` names, as text."""
-    paper, runs = f"{row.paper} ({row.source})", ", ".join(row.runs) or "–"
+    paper, runs = f"{row.paper} ({row.source})", ", ".join(row.runs) or ABSENT
     if row.difference is None or row.one is None or row.other is None:
-        return row.verdict, "–", "–", "–", row.rule or "–", paper, runs
+        return row.verdict, ABSENT, ABSENT, ABSENT, row.rule or ABSENT, paper, runs
     scale = 100.0 if row.unit == PERCENT else 1.0
     value, low, high = (f"{scale * each:+.1f}" for each in (row.difference.value, row.difference.low, row.difference.high))
     here = f"{scale * row.other:.1f} -> {scale * row.one:.1f} {row.unit}"
-    seeds = ", ".join(f"{scale * each:+.1f}" for each in row.seeds)
-    return row.verdict, here, f"{value} ({low} to {high})", seeds, row.rule, paper, runs
+    seeds, unit = ", ".join(f"{scale * each:+.1f}" for each in row.seeds), "points" if row.unit == PERCENT else row.unit
+    return row.verdict, here, f"{value} ({low} to {high}) {unit}", seeds, row.rule, paper, runs
 
 
 def section(found: Reproduction) -> Section:

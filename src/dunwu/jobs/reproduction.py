@@ -9,7 +9,7 @@ from dunwu.config.reproduce import ReproductionConfig
 from dunwu.errors import ConfigError
 from dunwu.evaluation.answers import read_answers
 from dunwu.evaluation.claims import models_of, trials_of
-from dunwu.evaluation.reproduction import REPRODUCTION_JSON, REPRODUCTION_MD, Reproduction, markdown, result, sentence
+from dunwu.evaluation.reproduction import ABSENT, REPRODUCTION_JSON, REPRODUCTION_MD, Reproduction, cells, markdown, result, sentence
 from dunwu.run.reporter import QUIET, Reporter
 
 
@@ -27,6 +27,7 @@ def run_reproduction(config: ReproductionConfig, out: Path, reporter: Reporter =
     text = json.dumps(found.as_json(), indent=2, ensure_ascii=False, allow_nan=False)
     (out / REPRODUCTION_JSON).write_text(text + "\n", encoding="utf-8")
     (out / REPRODUCTION_MD).write_text(markdown(found), encoding="utf-8")
-    reporter.facts((row.verdict, row.says) for row in rows)
+    for row in rows:
+        reporter.say(f"{row.verdict}: {row.says}: {', '.join(text for text in cells(row)[1:3] if text != ABSENT) or 'no figure'}")
     reporter.say(sentence(found))
     return out

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dunwu.config.load import dump_config
 from dunwu.config.overrides import parse_overrides
+from dunwu.config.pipeline import FileConfig
+from dunwu.config.pretrain import ModelShape
 from dunwu.config.reproduce import ReproduceConfig
 from dunwu.config.suite import SuiteConfig
 from dunwu.config.zero import ZeroConfig
 from dunwu.errors import ConfigError
 from dunwu.evaluation.claims import TRIALS
+from dunwu.models.loading import save_model
+from dunwu.models.new import new_model
 from dunwu.pipeline.graph import Pipeline
 from dunwu.pipeline.recipe_file import dump_pipeline, read_pipeline
 from dunwu.pipeline.recipes.r1_tiny import tiny_r1
 from dunwu.pipeline.recipes.reproduce import ARMS, reproduce_pipeline
 from dunwu.pipeline.recipes.reproduce_time import seconds
+from dunwu.run.step_manifest import step_folder, write_step_manifest
 
 
 def graph_of(*claims: str, seeds: int = 2, quick: bool = False, overrides: tuple[str, ...] = ()) -> Pipeline:
@@ -92,3 +99,40 @@ def test_quick_is_at_most_90_minutes() -> None:
     """By the rates of earlier runs."""
     quick, whole = (sum(seconds(stage.work) for stage in graph_of(seeds=3, quick=quick).stages) for quick in (True, False))
     assert quick < 90 * 60 < whole
+
+
+def write_run(folder: Path, steps: int, tokenizer: Any) -> Path:
+    """A checkpoint of a small model, and the configuration of the quick Zero of seed 5, evaluated in another way."""
+    checkpoint = folder / "checkpoints" / step_folder(steps)
+    shape = ModelShape(hidden=16, layers=1, heads=2, kv_heads=1, intermediate=32, max_positions=64)
+    save_model(new_model(shape, tokenizer, 0), tokenizer, checkpoint)
+    write_step_manifest(checkpoint, steps, {})
+    work = zero(graph_of("lift", seeds=1, quick=True), "zero-5")
+    (folder / "config.yaml").write_text(dump_config(work.model_copy(update={"evaluate_every": 5, "threads": 1})), encoding="utf-8")
+    (folder / "manifest.json").write_text("{}", encoding="utf-8")
+    return folder
+
+
+def given(run: Path, **more: Any) -> Pipeline:
+    return reproduce_pipeline(ReproduceConfig(claims=("lift",), seeds=1, seed=5, runs={"zero-5": str(run), **more}), quick=True)
+
+
+def test_a_finished_run_takes_the_place_of_a_stage(world_tokenizer: Any, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", 60, world_tokenizer)
+    graph = given(run)
+    assert graph["zero-5"].work == FileConfig(path=str(run / "checkpoints" / step_folder(60)), holds="model")
+    assert graph["measured-zero-5"].work == graph_of("lift", seeds=1, quick=True)["measured-zero-5"].work
+    config = run / "config.yaml"
+    for old, new, said in (("group_size: 8", "group_size: 4", "grpo.group_size=4"), ("seed: 5\nbudget", "seed: 6\nbudget", "seed=6")):
+        text = config.read_text(encoding="utf-8")
+        assert old in text
+        config.write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(ConfigError, match=f"zero-5.{said}"):
+            given(run)
+        config.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="resume"):
+        given(write_run(tmp_path / "half", 40, world_tokenizer))
+    with pytest.raises(ConfigError, match=r"nowhere.*config\.yaml"):
+        given(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=r"measured-zero-5.*R1-Zero"):
+        given(run, **{"measured-zero-5": str(run)})

@@ -22,6 +22,7 @@ from dunwu.models.bundled import BUNDLED_NAME
 from dunwu.pipeline.graph import Pipeline
 from dunwu.pipeline.recipe_file import make_pipeline, pipeline_data, with_overrides
 from dunwu.pipeline.recipes.compare import compare_pipeline, read_compare
+from dunwu.pipeline.recipes.given_runs import with_runs
 from dunwu.pipeline.recipes.r1_tiny import tiny_r1
 
 Json = dict[str, Any]
@@ -71,7 +72,8 @@ def reproduce_pipeline(config: ReproduceConfig, quick: bool = False, overrides: 
     stages |= {measuring(name): _measured(name) for name in names if measuring(name) not in stages}
     inputs = {f"measured.{name}": measuring(name) for name in names}
     table = {"work": "reproduction", "claims": [*claims], "seeds": [*seeds], **({"inputs": inputs} if inputs else {})}
-    return make_pipeline({"name": "reproduce", "stages": {**stages, TABLE: table}}, [*_of_all_seeds(overrides, stages)])
+    made = make_pipeline({"name": "reproduce", "stages": {**stages, TABLE: table}}, [*_of_all_seeds(overrides, stages)])
+    return with_runs(made, config.runs)
 
 
 def _arms(recipes: Mapping[int, Json], models: set[str]) -> Iterator[tuple[str, Json]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from dunwu.config.base import Config
 from dunwu.config.data_replies import ColdStartConfig, RejectionConfig, ZeroOutputs
-from dunwu.config.pipeline import EvaluateConfig
+from dunwu.config.pipeline import EvaluateConfig, FileConfig
 from dunwu.config.pretrain import PretrainConfig
 from dunwu.config.reward_model import RewardModelConfig
 from dunwu.config.sft import SftConfig
@@ -44,7 +44,7 @@ def seconds(work: Config) -> float:
             return START + ANSWER * sum(each.problems * each.samples for each in work.evaluations)
         case SuiteConfig():
             return START + ANSWER * sum(each.problems * each.samples for each in (*work.reasoning.values(), *work.general.values()))
-    return START
+    return 0.0 if isinstance(work, FileConfig) else START
 
 
 def estimate(stages: Iterable[Stage]) -> str:
