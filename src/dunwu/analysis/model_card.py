@@ -165,7 +165,7 @@ def _asked(released: Released, as_trained: bool) -> Iterator[str]:
     if not released.prompt:
         yield "It has no chat template: the text that it continues is the prompt."
         return
-    parts = ", with the system prompt and the suffix of training" if as_trained else ""
+    parts = f", with the system prompt{'' if released.asks else ' and the suffix'} of training" if as_trained else ""
     yield f"The chat template writes the whole prompt{parts}:"
     yield fence(released.prompt)
     stops, drawn = ", ".join(map(code, released.stops)), released.sampling.items()

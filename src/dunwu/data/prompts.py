@@ -122,9 +122,9 @@ def asked_turns(problem: Problem, template: Template) -> Sequence[Mapping[str, s
 def chat_prompt(chat: Sequence[Message], template: Template, tokenizer: Tokenizer, about: Problem | None = None) -> Prompt:
     """The prompt of a conversation, whose last turn is the user's; for several turns a text template has its form for training.
 
-    ``about``: the problem whose answer a block of the user asks for.
+    ``about``: the problem whose answer a block of the user asks for; without it, no form of an answer is asked for.
     """
-    problem = about or Problem(chat[-1].content[:60], "", chat[-1].content, "text")
+    problem = about or Problem(chat[-1].content[:60], "", chat[-1].content, "none")
     if not isinstance(template, str) or len(chat) == 1 or template not in TEMPLATES:
         written = prompt_template(template, tokenizer)
         turns = [{"role": turn.role, "content": turn.content} for turn in chat]

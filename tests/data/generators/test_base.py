@@ -9,6 +9,7 @@ import pytest
 
 from dunwu.config.blocks import EngineConfig, SamplingConfig
 from dunwu.config.data import LocalGenerator, OwnGenerator
+from dunwu.config.template import TemplateConfig
 from dunwu.data.generators.base import Request, Scripted, fenced, generate
 from dunwu.data.generators.local import Local
 from dunwu.data.generators.make import make_generator
@@ -68,6 +69,9 @@ def test_shots_stand_before_the_question_and_a_missing_chat_template_is_told() -
     assert prefilled.text.endswith("Assistant: <think>\n")
     assert prefilled.prefill == "<think>\n"
     assert chat_prompt(chat, "r1-zero-prefilled", tokenizer).text.endswith("User: Two? Assistant: <think>\n")
+    asking = TemplateConfig(suffix="answer_form")
+    assert chat_prompt(chat, asking, tokenizer).text == chat_prompt(chat, "auto", tokenizer).text, "not every question has such an answer"
+    assert "Two? Briefly." in chat_prompt(chat, TemplateConfig(suffix="Briefly."), tokenizer).text.replace("\n", " ")
     tokenizer.chat_template = None
     with pytest.raises(ConfigError, match="no chat template"):
         chat_prompt(chat, "chat", tokenizer)
