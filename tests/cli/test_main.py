@@ -7,6 +7,7 @@ import sys
 import types
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_the_users_mistake_is_one_line_and_exit_code_2(arguments: list[str], par
 def test_errors_become_lines(
     error: BaseException, code: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def write_report(run: Path, path: Path | None) -> Path:
+    def write_report(run: Path, path: Path | None, **shown: Any) -> Path:
         raise error
 
     (tmp_path / "manifest.json").write_text('{"kind": "zero", "config": {}}', encoding="utf-8")
@@ -130,7 +131,7 @@ def test_errors_become_lines(
 
 
 def test_our_own_mistakes_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def write_report(run: Path, path: Path | None) -> Path:
+    def write_report(run: Path, path: Path | None, **shown: Any) -> Path:
         raise FileNotFoundError(2, "No such file", "inner")
 
     (tmp_path / "manifest.json").write_text('{"kind": "zero", "config": {}}', encoding="utf-8")

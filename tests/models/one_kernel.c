@@ -111,7 +111,10 @@ static void use(int count) {
     static int64_t seeds[SLOTS];
     static float logprobs[SLOTS * DRAWN];
     for (int32_t i = 0; i < SLOTS; i++) drawn[i * DRAWN] = 3 + i, counts[i] = 1, of[i] = i % 2, lengths[i] = i % 2 ? 11 : 19, slots[i] = i, seeds[i] = 40 + i;
-    dunwu_run(engine, &(Draw){drawn, logprobs, counts, done, of, lengths, seeds, stops, 0, DRAWN, 0.9f, NULL}, slots, SLOTS, DRAWN, 1);
+    static float temperatures[SLOTS];
+    static int32_t limits[SLOTS], shown[SLOTS];
+    for (int32_t i = 0; i < SLOTS; i++) temperatures[i] = 0.9f, limits[i] = DRAWN;
+    dunwu_run(engine, &(Draw){drawn, logprobs, counts, done, of, lengths, seeds, temperatures, limits, shown, stops, 0, DRAWN, NULL}, slots, SLOTS, DRAWN, 1);
     for (int32_t i = 0; i < SLOTS * DRAWN; i++) printf("%d\n", drawn[i]);
     print(logprobs, SLOTS * DRAWN);
     dunwu_free(engine);

@@ -77,6 +77,7 @@ def learn(case: str, folder: Path, make_groups: MakeGroups, rank: int = 0) -> tu
         totals = asdict(update.learn(make_experience(groups, update.algorithm), 1))
     except AssertionError:
         return {"refused": True}, {}
+    del totals["entropies"]  # of this rank's rollouts alone
     told = {"forward": forward[0], "backward": backward[0], "totals": totals, "entropy": update.entropy and asdict(update.entropy)}
     return told, {**{name: parameter.detach().clone() for name, parameter in model.named_parameters()}, **gradients}
 

@@ -42,7 +42,7 @@ EXAMPLES = {
     "verify code": "dunwu verify code program.py --problems problems.json",
     "verify rollout": "dunwu verify rollout runs/zero --row 3",
     "serve": "dunwu serve tiny --port 8000",
-    "chat": "dunwu chat tiny --system 'Answer in one word.'",
+    "chat": "dunwu chat tiny --seed 7",
     "sandbox": "dunwu sandbox --port 8080",
     "report": "dunwu report runs/zero",
     "lab": "dunwu lab runs/zero --out lab",

@@ -18,7 +18,7 @@ def check_folder(path: Path, what: str = "a run directory") -> None:
     present = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
     long = any(len(os.fsencode(name)) > _LONGEST for name in path.parts)
     if reason := os.strerror(errno.ENAMETOOLONG) if long else _refusal(present):
-        below = "" if present == path else f": {present}"
+        below = "" if long or present == path else f": {present}"
         raise RunError(f"{path} cannot be {what}{below} ({reason}): choose another --out")
 
 
