@@ -10,6 +10,7 @@ from benchmarks.distillation_memory import LOADS, SHAPE, Load, measure, text
 from benchmarks.results import Options
 
 
+@pytest.mark.slow
 def test_a_small_shape_is_measured(tmp_path: Path) -> None:
     loads = {"chunks": Load(40), "whole": Load(40, whole=True), "stored": Load(40, "reverse", k=3)}
     found = measure(loads, Options(threads=1), tmp_path, {"width": 8, "vocabulary": 300})

@@ -189,7 +189,9 @@ HELD_OUT = "evaluations.0.problems=2 evaluations.0.samples=1 evaluations.0.sampl
 KEYS = [*SHORT.split(), *HELD_OUT.split()]
 
 
-@pytest.mark.parametrize("staleness", [[], ["grpo.staleness=1", "grpo.tis_clip=2.0"]], ids=["", "stale"])
+@pytest.mark.parametrize(
+    "staleness", [[], pytest.param(["grpo.staleness=1", "grpo.tis_clip=2.0"], marks=pytest.mark.slow)], ids=["", "stale"]
+)
 def test_a_finished_run_with_more_steps_ends_as_one_that_had_them_from_the_start(
     tmp_path: Path, staleness: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,7 +53,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("template", TAUGHT)
+@pytest.mark.parametrize(
+    "template", [each if each in ("tiny", "auto", "chatml") else pytest.param(each, marks=pytest.mark.slow) for each in TAUGHT]
+)
 def test_an_evaluation_prompts_as_the_model_was_taught(
     template: str, base: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,7 +41,7 @@ def test_it_covers_with_one_sample_of_each_problem(problems):
 
 @pytest.mark.parametrize("alike", [0.0, 0.3, 0.9])
 @pytest.mark.parametrize("p", [0.02, 0.5, 0.98])
-@pytest.mark.parametrize("problems", [5, 30, 100])
+@pytest.mark.parametrize("problems", [5, 30, pytest.param(100, marks=pytest.mark.slow)])
 def test_it_covers_with_several_samples_of_problems_that_differ(problems, p, alike):
     """Of each problem 16 samples, whose correlation within it is ``alike`` (beta-binomial counts)."""
     generator, runs = np.random.default_rng(0), 400

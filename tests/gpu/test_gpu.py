@@ -214,7 +214,7 @@ def test_gradients_are_those_of_the_cpu(device: torch.device, record_property: R
     assert max(errors.values()) < 1e-3
 
 
-@pytest.mark.parametrize("staleness", [[], ["grpo.staleness=1", "grpo.tis_clip=2"]])
+@pytest.mark.parametrize("staleness", [[], pytest.param(["grpo.staleness=1", "grpo.tis_clip=2"], marks=pytest.mark.slow)])
 def test_a_resumed_run_ends_like_a_whole_one(
     staleness: list[str], device: torch.device, zero_config: Callable[..., Any], tmp_path: Path, record_property: Record
 ) -> None:

@@ -85,6 +85,7 @@ def prompt_of(tokenizer: Any) -> str:
     return make_prompts([Problem("p", "t", "Say 1.", "number", "1")], "chat", tokenizer, 1000)[0].text
 
 
+@pytest.mark.slow
 def test_fine_tuning_goes_on_the_next_day(
     sft_config: SftConfig, clock: type[Clock], monkeypatch: pytest.MonkeyPatch, train_until: Any, same_files: Any, tmp_path: Path
 ) -> None:

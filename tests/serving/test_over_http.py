@@ -131,6 +131,7 @@ def test_sigterm_lets_a_running_answer_end() -> None:
         os.kill(engine, 0)
 
 
+@pytest.mark.slow
 def test_sigterm_waits_no_longer_than_it_was_told() -> None:
     with serving(drain=1) as (client, process, _), client.stream("POST", "/v1/completions", json=LONG) as response:
         lines = response.iter_lines()
