@@ -39,7 +39,8 @@ def protocol_described(config: EvalConfig) -> dict[str, Any]:
 def tell_rows(held_out: HeldOutProblems, config: EvalConfig, reporter: Reporter) -> None:
     """Say which rows are evaluated, and what is odd about them."""
     if held_out.splits:
-        few = "hash of" in held_out.splits and not held_out.note and len(held_out.problems) < config.problems
+        drawn = any(f"{split} by a hash of" in held_out.splits for split in ("split", config.split))
+        few = drawn and not held_out.note and len(held_out.problems) < config.problems
         hint = "; to evaluate all rows, name the file test, such as my_test.jsonl" if few else ""
         reporter.facts((("rows", f"{held_out.splits}; evaluated: {len(held_out.problems):,}{hint}"),))
     for warning in filter(None, (held_out.note, *held_out.warnings)):

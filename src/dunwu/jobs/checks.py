@@ -107,14 +107,14 @@ def check_data(config: ZeroConfig, task: Task, positions: int, tokenizer: Tokeni
         rows += part.rows("train") if isinstance(part, Finite) else _first(part, config)
     check_sandbox(rows)
     prompts = _within(rows, limit)
-    _check_room(prompts, "sampling.max_tokens", config.sampling.max_tokens, positions, config.template)
+    check_room(prompts, "sampling.max_tokens", config.sampling.max_tokens, positions, config.template)
     _check_dialogue(prompts, config, positions)
     for place, held_out in enumerate(config.evaluations):
         chosen = held_out_problems(held_out, limit)
         dropped.update({f"{kind} (evaluations.{place})": count for kind, count in chosen.dropped.items()})
         check_sandbox(chosen.problems)
         evaluated = make_prompts(chosen.problems, config.template, tokenizer, config.max_prompt_tokens)
-        _check_room(evaluated, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions, config.template)
+        check_room(evaluated, f"evaluations.{place}.sampling.max_tokens", held_out.sampling.max_tokens, positions, config.template)
     finite = [part for part in parts if isinstance(part, Finite)]
     splits = tuple(part.splits for part in finite if part.splits)
     warnings = tuple(warning for part in finite for warning in part.warnings)
@@ -154,7 +154,7 @@ def _check_dialogue(prompts: Sequence[Prompt], config: ZeroConfig, positions: in
         )
 
 
-def _check_room(prompts: Sequence[Prompt], key: str, max_tokens: int, positions: int, template: Template) -> None:
+def check_room(prompts: Sequence[Prompt], key: str, max_tokens: int, positions: int, template: Template) -> None:
     """Raise ``UserError`` for a prompt that leaves no room for the completion among the model's positions."""
     longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
     length = len(longest.token_ids)

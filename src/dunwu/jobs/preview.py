@@ -23,13 +23,14 @@ from dunwu.data.io.token_file import bytes_on_disk
 from dunwu.data.prompts import PromptLimit, asked_turns, make_prompts
 from dunwu.data.usable import held_out_problems, sift
 from dunwu.jobs.building import token_counter
-from dunwu.jobs.checks import Checked, check_data, check_sandbox
+from dunwu.jobs.checks import Checked, check_data, check_room, check_sandbox
 from dunwu.jobs.evaluate import MAX_PROMPT_TOKENS
 from dunwu.jobs.headline import dropped_facts
 from dunwu.jobs.memory import GIB, budget, budget_lines, fits, in_words, model_files, read_dimensions, remedies
 from dunwu.jobs.reward_checks import check_parts, check_reward, teacher_facts
 from dunwu.jobs.reward_model import read_examples as read_preferences
 from dunwu.jobs.sft import example_readers, paths, template_of
+from dunwu.models.facts import model_facts
 from dunwu.models.loading import load_tokenizer
 from dunwu.models.protocols import Tokenizer
 from dunwu.run.reporter import clean
@@ -85,6 +86,8 @@ def preview_evaluation(model: str, config: EvalConfig, template: Template) -> li
     lines += [f"{name}: {text}" for name, text in dropped_facts(found.dropped)]
     lines += [f"warning: {text}" for text in filter(None, (found.note, *found.warnings))]
     prompts = make_prompts(found.problems, template, tokenizer, MAX_PROMPT_TOKENS)
+    if (positions := model_facts(model).positions) and config.protocol is None:  # a protocol shortens what does not fit
+        check_room(prompts, "max_tokens", config.sampling.max_tokens, positions, template)
     lines.append(f"tokens of a prompt: {_spread(sorted(len(prompt.token_ids) for prompt in prompts))}")
     return [*lines, *as_read("first prompt", prompts[0].text, prompts[0].token_ids, tokenizer)]
 
