@@ -25,7 +25,6 @@ LEAST = 4
 RESAMPLES = 1000
 _SCALES = np.geomspace(0.01, 100.0, 300)
 """In units of the largest compute of the fitted checkpoints."""
-Finding = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Forecast:
     error: float
     naive_error: float
     gain: tuple[float, float]
-    finding: Finding
+    finding: str
 
 
 def fit(compute: Sequence[float], values_RC: Any) -> Saturating:
@@ -118,7 +117,7 @@ def forecast(compute: Sequence[float], accuracies_PC: Any, seed: int = 0) -> For
     return Forecast(fitted, first, tuple(map(float, predicted[0])), float(errors[0]), float(naive[0]), (low, high), finding)
 
 
-def _finding(gain: float, low: float) -> Finding:
+def _finding(gain: float, low: float) -> str:
     if gain <= 0:
         return "no better than the last value"
     return "better than the last value" if low > 0 else "not clearly better than the last value"

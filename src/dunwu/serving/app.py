@@ -19,13 +19,13 @@ from starlette.types import Receive, Scope, Send
 
 from dunwu.serving.bodies import ChatBody, CompletionBody
 from dunwu.serving.errors import ApiError, bad_request
-from dunwu.serving.gate import Gate
+from dunwu.serving.gate import LEFT, Gate
 from dunwu.serving.keys import Keys
 from dunwu.serving.page.router import page_router
 from dunwu.serving.service import Answer, Caller, Service
 
 _ALTERNATIVE = re.compile(r"str|int|float|bool|list\[.*")
-GONE = Response(status_code=499)
+GONE = Response(status_code=LEFT)
 """For a client that has left, and will not read it."""
 
 

@@ -125,16 +125,16 @@ class EngineLink:
         reader, writer = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
         self._running = _Process(process, reader, writer)
         self._send(asdict(self._settings))
+        told: dict[str, Any] = {}
         try:
             async with asyncio.timeout(self._settings.startup):
                 told = await self._hear(reader)
         except TimeoutError:
             told = {"error": f"not ready after {self._settings.startup:g} s", "user": False}
-        except BaseException:
-            await self._end()
-            raise
+        finally:
+            if "ready" not in told:
+                await self._end()
         if "ready" not in told:
-            await self._end()
             message = str(told.get("error") or "the engine process ended before it was ready")
             raise UserError(message) if told.get("user") else DunwuError(message)
         ready = told["ready"]

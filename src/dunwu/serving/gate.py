@@ -26,6 +26,8 @@ from dunwu.serving.settings import ServerSettings
 ACCESS = logging.getLogger("dunwu.access")
 OPEN_PATHS = ("/health",)
 """Answered without a key."""
+LEFT = 499
+"""What is noted where the client left before an answer began."""
 _API = re.compile(r"(/v1)?/(chat/completions|completions|models(/.*)?)|/metrics")
 
 
@@ -40,7 +42,7 @@ class Gate:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        began, caller, status = time.monotonic(), Caller(_address(scope)), 499
+        began, caller, status = time.monotonic(), Caller(_address(scope)), 0
         identity = f"req_{secrets.token_hex(8)}"
         scope.setdefault("state", {})["caller"] = caller
 
@@ -52,17 +54,14 @@ class Gate:
             await send(message)
 
         try:
-            try:
-                body = await self._admit(scope, receive, caller)
-                await self._app(scope, _replayed(body, receive), sending)
-            except ApiError as error:
-                caller.notes["error"] = error.code
-                await error.response()(scope, receive, sending)
-        except BaseException:
-            status = 500 if status == 499 else status
-            raise
+            body = await self._admit(scope, receive, caller)
+            await self._app(scope, _replayed(body, receive), sending)
+            status = status or LEFT
+        except ApiError as error:
+            caller.notes["error"] = error.code
+            await error.response()(scope, receive, sending)
         finally:
-            self._note(scope, caller, identity, status, time.monotonic() - began)
+            self._note(scope, caller, identity, status or 500, time.monotonic() - began)
 
     async def _admit(self, scope: Scope, receive: Receive, caller: Caller) -> bytes:
         """The body of a request that may go on. Raises `ApiError`."""
